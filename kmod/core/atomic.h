@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Atomic access to single words, by the compiler's own C11 operations: the same in a kernel
+ * and in a process, with no system header. Each caller's comment names its partner.
+ */
+#ifndef KUP_ATOMIC_H
+#define KUP_ATOMIC_H
+
+#include "kup_abi.h"
+
+static inline kup_u32 kup_load(const kup_u32 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static inline kup_u32 kup_load_acquire(const kup_u32 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static inline void kup_store(kup_u32 *word, kup_u32 value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+static inline void kup_store_release(kup_u32 *word, kup_u32 value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* A counter that others may read at any time, and only one context at a time changes. */
+static inline void kup_store64(kup_u64 *word, kup_u64 value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+static inline kup_u64 kup_load64(const kup_u64 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static inline kup_u32 kup_exchange(kup_u32 *word, kup_u32 value)
+{
+	return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
+}
+
+/* Returns what was there before. */
+static inline kup_u32 kup_fetch_or(kup_u32 *word, kup_u32 bits)
+{
+	return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST);
+}
+
+static inline kup_u32 kup_fetch_and(kup_u32 *word, kup_u32 bits)
+{
+	return __atomic_fetch_and(word, bits, __ATOMIC_SEQ_CST);
+}
+
+static inline void kup_add64(kup_u64 *word, kup_u64 value)
+{
+	__atomic_fetch_add(word, value, __ATOMIC_RELAXED);
+}
+
+/* The full fence between "I said that I sleep / that there is more" and "what did the other say".
+ */
+static inline void kup_fence(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void kup_ref_get(kup_u32 *refs)
+{
+	__atomic_fetch_add(refs, 1, __ATOMIC_RELAXED);
+}
+
+/* Nonzero for the caller that let go of the last reference: it sees all that the others did. */
+static inline int kup_ref_put(kup_u32 *refs)
+{
+	return __atomic_fetch_sub(refs, 1, __ATOMIC_ACQ_REL) == 1;
+}
+
+#endif

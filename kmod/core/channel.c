@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * One attachment, from ATTACH to the day when neither side wants it any more.
+ *
+ *   create -> fill -> start ---- serve's thread ----> kernel closed --+
+ *                       |                                             +--> finish: detach, free slot
+ *                       +------- the handle -------> user gone -------+
+ *
+ * finish runs once, in whichever of the two comes last; while the device is being destroyed it
+ * doesn't wait for the user. Memory goes with the last reference: the handle's, the kernel side's,
+ * a client's own.
+ */
+#include "core.h"
+
+struct kup_channel *kup_channel_create(struct kup_handle *handle)
+{
+	struct kup_device *device = handle->device;
+	struct kup_channel *channel = os_alloc(sizeof(*channel));
+
+	if (!channel)
+		return NULL;
+	channel->refs = 1;
+	channel->device = device;
+	kup_device_get(device);
+	channel->handle = handle;
+	kup_ref_get(&handle->refs);
+	channel->open_position = NO_POSITION;
+	channel->spin_us = device->config.spin_us;
+	channel->send_spin.now_us = channel->spin_us;
+	channel->receive_spin.now_us = channel->spin_us;
+	os_spin_init(&channel->send_lock);
+	os_waitq_init(&channel->waitq);
+	return channel;
+}
+
+static void destroy(struct kup_channel *channel)
+{
+	struct kup_device *device = channel->device;
+
+	if (channel->memory)
+		os_memory_put(channel->memory);
+	os_waitq_destroy(&channel->waitq);
+	os_spin_destroy(&channel->send_lock);
+	kup_handle_put(channel->handle);
+	os_free(channel);
+	kup_device_put(device);
+}
+
+void kup_channel_get(struct kup_channel *channel)
+{
+	kup_ref_get(&channel->refs);
+}
+
+void kup_channel_put(struct kup_channel *channel)
+{
+	if (kup_ref_put(&channel->refs))
+		destroy(channel);
+}
+
+static void fill_page(struct kup_channel *channel)
+{
+	const struct kup_config *config = &channel->device->config;
+	struct kup_kernel_page *page = channel->page;
+
+	page->magic = KUP_MAGIC;
+	page->abi_version = KUP_ABI_VERSION;
+	page->mode = config->mode;
+	page->features = KUP_FEATURES;
+	page->page_size = os_page_size();
+	page->channel = channel->number;
+	page->generation = channel->generation;
+	page->to_user_bytes = channel->out.bytes;
+	page->to_kernel_bytes = channel->in.bytes;
+	page->spin_us = channel->spin_us;
+	page->state = KUP_STATE_OPEN;
+}
+
+static void set_up_rings(struct kup_channel *channel, kup_u8 *base)
+{
+	kup_u32 page_size = os_page_size();
+	struct kup_kernel_page *kernel = (void *)base;
+	struct kup_user_page *user = (void *)(base + page_size);
+	struct kup_producer *out = &channel->out;
+	struct kup_consumer *in = &channel->in;
+
+	out->data = base + 2 * (unsigned long)page_size;
+	out->head_word = &kernel->to_user_head.value;
+	out->event_word = &kernel->to_user_producer_event.value;
+	out->tail_word = &user->to_user_tail.value;
+	out->peer_event = &user->to_user_consumer_event.value;
+
+	in->data = out->data + 2 * (unsigned long)out->bytes;
+	in->allowed = KUP_RECORD_DISCARD;
+	in->tail_word = &kernel->to_kernel_tail.value;
+	in->event_word = &kernel->to_kernel_consumer_event.value;
+	in->head_word = &user->to_kernel_head.value;
+	in->peer_event = &user->to_kernel_producer_event.value;
+	channel->page = kernel;
+}
+
+int kup_channel_fill(struct kup_channel *channel)
+{
+	const struct kup_config *config = &channel->device->config;
+	int error;
+
+	channel->out.bytes = config->to_user_pages * os_page_size();
+	channel->in.bytes = config->to_kernel_pages * os_page_size();
+	error = os_memory_create(channel->out.bytes, channel->in.bytes, &channel->memory);
+	if (error)
+		return error;
+	set_up_rings(channel, os_memory_address(channel->memory));
+	fill_page(channel);
+	return 0;
+}
+
+/* ---- The kernel's side ---- */
+
+static void serve_main(void *argument)
+{
+	struct kup_channel *channel = argument;
+	struct kup_device *device = channel->device;
+	int finish;
+
+	device->ops->serve(channel);
+	kup_channel_close(channel);
+	os_mutex_lock(&device->lock);
+	channel->serving = 0;
+	finish = kup_channel_take_finish(channel);
+	os_mutex_unlock(&device->lock);
+	if (finish)
+		kup_channel_finish(channel);
+	kup_channel_put(channel); /* the thread's own reference */
+}
+
+int kup_channel_start(struct kup_channel *channel)
+{
+	struct kup_device *device = channel->device;
+	const struct kup_ops *ops = device->ops;
+	int error = ops->attach ? ops->attach(channel) : 0;
+
+	if (error)
+		return error;
+	channel->accepted = 1;
+	if (!ops->serve)
+		return 0;
+	channel->serving = 1;
+	kup_channel_get(channel);
+	error = os_thread_start(serve_main, channel, device->name, channel->number);
+	if (error) {
+		channel->serving = 0;
+		kup_channel_put(channel);
+	}
+	return error;
+}
+
+int kup_channel_take_finish(struct kup_channel *channel)
+{
+	if (channel->finished || channel->serving)
+		return 0;
+	if (!channel->user_gone && !channel->device->dead)
+		return 0;
+	channel->finished = 1;
+	return 1;
+}
+
+void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more)
+{
+	sum->to_user_records += kup_load64(&more->to_user_records);
+	sum->to_user_payload += kup_load64(&more->to_user_payload);
+	sum->dropped_no_space += kup_load64(&more->dropped_no_space);
+	sum->dropped_too_long += kup_load64(&more->dropped_too_long);
+	sum->to_kernel_records += kup_load64(&more->to_kernel_records);
+	sum->to_kernel_payload += kup_load64(&more->to_kernel_payload);
+	sum->wakeups += kup_load64(&more->wakeups);
+	sum->sleeps += kup_load64(&more->sleeps);
+	sum->kicks += kup_load64(&more->kicks);
+	sum->ioctls += kup_load64(&more->ioctls);
+	sum->polls += kup_load64(&more->polls);
+}
+
+void kup_channel_finish(struct kup_channel *channel)
+{
+	struct kup_device *device = channel->device;
+	struct kup_slot *slot = &device->slots[channel->number];
+
+	if (channel->memory)
+		kup_channel_close(channel);
+	if (channel->accepted && device->ops->detach)
+		device->ops->detach(channel);
+	os_mutex_lock(&device->lock);
+	kup_counters_add(&slot->total, &channel->counters);
+	slot->channel = NULL;
+	/* Under the lock: a destroyer that sees the slot free may let the client's code go away. */
+	os_wake(&device->idle);
+	kup_handles_wake(device);
+	os_mutex_unlock(&device->lock);
+	kup_channel_put(channel);
+}
+
+/* ---- Ending ---- */
+
+static void wake_all(struct kup_channel *channel)
+{
+	os_wake(&channel->waitq);
+	os_poll_wake(&channel->handle->pollq);
+}
+
+void kup_channel_close(struct kup_channel *channel)
+{
+	if (kup_load(&channel->state) & (CHANNEL_CLOSED | CHANNEL_BROKEN))
+		return;
+	kup_channel_flush_gap(channel);
+	if (kup_fetch_or(&channel->state, CHANNEL_CLOSED) & (CHANNEL_CLOSED | CHANNEL_BROKEN))
+		return;
+	/* Pairs with the user's acquire of state: all records were published before it. */
+	kup_store_release(&channel->page->state, KUP_STATE_CLOSED);
+	wake_all(channel);
+}
+
+void kup_channel_break(struct kup_channel *channel, kup_u32 error)
+{
+	kup_u32 none = KUP_ERROR_NONE;
+
+	if (!__atomic_compare_exchange_n(&channel->error, &none, error, 0, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return;
+	kup_fetch_or(&channel->state, CHANNEL_BROKEN);
+	kup_store(&channel->page->error, error);
+	/* Pairs with the user's acquire of state: the reason stands there already. */
+	kup_store_release(&channel->page->state, KUP_STATE_BROKEN);
+	wake_all(channel);
+}
+
+void kup_channel_user_gone(struct kup_channel *channel)
+{
+	struct kup_device *device = channel->device;
+	int finish;
+
+	kup_fetch_or(&channel->state, CHANNEL_USER_GONE);
+	os_wake(&channel->waitq);
+	os_mutex_lock(&device->lock);
+	channel->user_gone = 1;
+	finish = kup_channel_take_finish(channel);
+	os_mutex_unlock(&device->lock);
+	if (finish)
+		kup_channel_finish(channel);
+}
+
+int kup_ended(const struct kup_channel *channel)
+{
+	kup_u32 state = kup_load_acquire(&channel->state);
+
+	if (state & CHANNEL_BROKEN)
+		return -EPROTO;
+	if (state & CHANNEL_CLOSED)
+		return -ESHUTDOWN;
+	return state & CHANNEL_USER_GONE ? -EPIPE : 0;
+}
+
+int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position_error)
+{
+	switch (result) {
+	case KUP_RING_OK:
+		return 0;
+	case KUP_RING_WAIT:
+		return -EAGAIN;
+	case KUP_RING_LIE_LENGTH:
+		kup_channel_break(channel, KUP_ERROR_LENGTH);
+		return -EPROTO;
+	case KUP_RING_LIE_FLAGS:
+		kup_channel_break(channel, KUP_ERROR_FLAGS);
+		return -EPROTO;
+	default:
+		kup_channel_break(channel, position_error);
+		return -EPROTO;
+	}
+}
+
+/* ---- Small things that a client asks ---- */
+
+kup_u32 kup_channel_number(const struct kup_channel *channel)
+{
+	return channel->number;
+}
+
+struct kup_device *kup_channel_device(const struct kup_channel *channel)
+{
+	return channel->device;
+}
+
+void kup_channel_set_context(struct kup_channel *channel, void *context)
+{
+	channel->context = context;
+}
+
+void *kup_channel_context(const struct kup_channel *channel)
+{
+	return channel->context;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Devices: checking what a client asks for, the registry of names, creation and destruction. */
+#include "core.h"
+
+static struct os_mutex registry_lock;
+static struct kup_device *registry; /* under registry_lock */
+
+void kup_registry_init(void)
+{
+	os_mutex_init(&registry_lock);
+}
+
+void kup_registry_destroy(void)
+{
+	os_mutex_destroy(&registry_lock);
+}
+
+/* ---- Configuration ---- */
+
+static int name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '_' || c == '-';
+}
+
+/* Components of harmless letters, none empty and none made of dots. */
+static int name_valid(const char *name)
+{
+	kup_u32 i, start = 0;
+
+	for (i = 0; i < KUP_NAME_MAX; i++) {
+		if (name[i] == '/' || name[i] == '\0') {
+			if (i == start || name[start] == '.')
+				return 0;
+			if (name[i] == '\0')
+				return 1;
+			start = i + 1;
+		} else if (!name_char(name[i])) {
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int pages_valid(kup_u32 pages)
+{
+	kup_u32 page_size = os_page_size();
+
+	return pages > 0 && (pages & (pages - 1)) == 0 && pages <= KUP_MAX_RING / page_size &&
+	       pages * page_size >= KUP_MIN_RING;
+}
+
+#define DEFAULT_PAGES 16
+#define DEFAULT_PERMISSIONS 0600
+
+/* Fills the defaults in, and checks. */
+static int config_complete(struct kup_config *config)
+{
+	if (!config->channels)
+		config->channels = 1;
+	if (!config->to_user_pages)
+		config->to_user_pages = DEFAULT_PAGES;
+	if (!config->to_kernel_pages)
+		config->to_kernel_pages = DEFAULT_PAGES;
+	if (!config->mode)
+		config->mode = KUP_MODE_STREAM;
+	if (!config->permissions)
+		config->permissions = DEFAULT_PERMISSIONS;
+	if (!config->spin_us)
+		config->spin_us = KUP_SPIN_DEFAULT;
+	else if (config->spin_us == KUP_NO_SPIN)
+		config->spin_us = 0;
+
+	if (!config->name || !name_valid(config->name) || config->channels > KUP_MAX_CHANNELS ||
+	    !pages_valid(config->to_user_pages) || !pages_valid(config->to_kernel_pages) ||
+	    config->mode != KUP_MODE_STREAM || config->permissions & ~0777u ||
+	    config->spin_us > KUP_SPIN_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+/* ---- The registry ---- */
+
+static int names_equal(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+static int registry_add(struct kup_device *device)
+{
+	struct kup_device *other;
+	int error = 0;
+
+	os_mutex_lock(&registry_lock);
+	for (other = registry; other; other = other->next)
+		if (names_equal(other->name, device->name))
+			error = -EEXIST;
+	if (!error) {
+		device->next = registry;
+		registry = device;
+	}
+	os_mutex_unlock(&registry_lock);
+	return error;
+}
+
+static void registry_remove(struct kup_device *device)
+{
+	struct kup_device **link;
+
+	os_mutex_lock(&registry_lock);
+	for (link = &registry; *link; link = &(*link)->next) {
+		if (*link == device) {
+			*link = device->next;
+			break;
+		}
+	}
+	os_mutex_unlock(&registry_lock);
+}
+
+/* ---- Life ---- */
+
+static struct kup_device *allocate(const struct kup_config *config)
+{
+	struct kup_device *device =
+		os_alloc(sizeof(*device) + config->channels * sizeof(struct kup_slot));
+	kup_u32 i;
+
+	if (!device)
+		return NULL;
+	device->refs = 1;
+	device->config = *config;
+	for (i = 0; config->name[i]; i++)
+		device->name[i] = config->name[i];
+	device->config.name = device->name;
+	os_mutex_init(&device->lock);
+	os_waitq_init(&device->idle);
+	return device;
+}
+
+void kup_device_get(struct kup_device *device)
+{
+	kup_ref_get(&device->refs);
+}
+
+void kup_device_put(struct kup_device *device)
+{
+	if (!kup_ref_put(&device->refs))
+		return;
+	os_waitq_destroy(&device->idle);
+	os_mutex_destroy(&device->lock);
+	os_free(device);
+}
+
+int kup_device_create(const struct kup_config *config, const struct kup_ops *ops, void *context,
+		      struct kup_device **created)
+{
+	struct kup_config complete;
+	struct kup_device *device;
+	int error;
+
+	if (!config || !ops || !created)
+		return -EINVAL;
+	complete = *config;
+	error = config_complete(&complete);
+	if (error)
+		return error;
+	device = allocate(&complete);
+	if (!device)
+		return -ENOMEM;
+	device->ops = ops;
+	device->context = context;
+	error = registry_add(device);
+	if (error)
+		goto put;
+	/* Before the node: a callback may want it as soon as a process can attach. */
+	*created = device;
+	error = os_node_create(device, device->name, complete.permissions, complete.group,
+			       &device->node);
+	if (error)
+		goto remove;
+	return 0;
+remove:
+	*created = NULL;
+	registry_remove(device);
+put:
+	kup_device_put(device);
+	return error;
+}
+
+static int all_free(void *argument)
+{
+	struct kup_device *device = argument;
+	kup_u32 i;
+
+	for (i = 0; i < device->config.channels; i++)
+		if (__atomic_load_n(&device->slots[i].channel, __ATOMIC_ACQUIRE))
+			return 0;
+	return 1;
+}
+
+/* Ends one channel; its serve thread, if it still runs, finishes it. */
+static void close_slot(struct kup_device *device, kup_u32 number)
+{
+	struct kup_channel *channel;
+	int finish = 0;
+
+	os_mutex_lock(&device->lock);
+	channel = device->slots[number].channel;
+	/* One that isn't handed over yet belongs to an ATTACH that will find the device dead. */
+	if (channel && channel->live) {
+		kup_channel_get(channel);
+		finish = kup_channel_take_finish(channel);
+	} else {
+		channel = NULL;
+	}
+	os_mutex_unlock(&device->lock);
+	if (!channel)
+		return;
+	kup_channel_close(channel);
+	if (finish)
+		kup_channel_finish(channel);
+	kup_channel_put(channel);
+}
+
+void kup_device_destroy(struct kup_device *device)
+{
+	kup_u32 i;
+
+	if (!device)
+		return;
+	os_mutex_lock(&device->lock);
+	device->dead = 1;
+	kup_handles_wake(device);
+	os_mutex_unlock(&device->lock);
+	os_node_destroy(device->node);
+	for (i = 0; i < device->config.channels; i++)
+		close_slot(device, i);
+	/* A signal (the unloading process's) must not cut this short: client code is still in use.
+	 */
+	while (os_wait(&device->idle, all_free, device, OS_FOREVER) != 0)
+		os_breathe();
+	/* The last to free a slot did so under the lock: once we had it, it has left. */
+	os_mutex_lock(&device->lock);
+	os_mutex_unlock(&device->lock);
+	registry_remove(device);
+	kup_device_put(device);
+}
+
+void *kup_device_context(const struct kup_device *device)
+{
+	return device->context;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * User to kernel: one consumer at a time. The bytes lie in memory that the user can change at any
+ * moment; length, type and flags were loaded once, in the ring's peek.
+ */
+#include "core.h"
+
+/* Something to read, or no use to wait. */
+static int data_ready(void *argument)
+{
+	struct kup_channel *channel = argument;
+
+	return kup_consumer_ready(&channel->in) || kup_load_acquire(&channel->state) != 0;
+}
+
+static void data_announce(struct kup_channel *channel)
+{
+	kup_consumer_announce(&channel->in);
+}
+
+/* The user's producer sleeps, and the tail has come to where it wanted it. */
+static void wake_producer(struct kup_channel *channel)
+{
+	int asked = channel->in.owes_wake != 0;
+
+	channel->in.owes_wake = 0;
+	kup_channel_wake_user(channel, asked, POLL_ROOM);
+}
+
+/* One look. After the user has gone: one more look at its head, then what is there and no more. */
+static int peek_once(struct kup_channel *channel, struct kup_record *record)
+{
+	kup_u32 tail = channel->in.tail;
+	int result = kup_consumer_peek(&channel->in, record);
+
+	if (channel->in.tail != tail)
+		wake_producer(channel);
+	if (result == KUP_RING_END)
+		return -EPIPE;
+	return kup_channel_result(channel, result, KUP_ERROR_HEAD);
+}
+
+static int try_peek(struct kup_channel *channel, struct kup_record *record)
+{
+	kup_u32 state = kup_load_acquire(&channel->state);
+
+	if (state & CHANNEL_BROKEN)
+		return -EPROTO;
+	if (state & CHANNEL_CLOSED)
+		return -ESHUTDOWN;
+	if ((state & CHANNEL_USER_GONE) && !channel->in.frozen) {
+		int error = kup_channel_result(channel, kup_consumer_freeze(&channel->in),
+					       KUP_ERROR_HEAD);
+
+		if (error)
+			return error;
+	}
+	return peek_once(channel, record);
+}
+
+/* One receiving thread at a time: the ring's private side has no lock. */
+static int enter(struct kup_channel *channel)
+{
+	return kup_exchange(&channel->receiving, 1) ? -EBUSY : 0;
+}
+
+static void leave(struct kup_channel *channel)
+{
+	/* Pairs with the exchange in enter. */
+	kup_store_release(&channel->receiving, 0);
+}
+
+static int peek_within(struct kup_channel *channel, struct kup_record *record, kup_time timeout)
+{
+	struct kup_deadline deadline = kup_deadline_in(timeout);
+
+	for (;;) {
+		int error = try_peek(channel, record);
+
+		if (error != -EAGAIN)
+			return error;
+		error = kup_channel_wait(channel, &channel->receive_spin, data_ready, data_announce,
+					 deadline);
+		if (error)
+			return error;
+		os_breathe();
+	}
+}
+
+static void release(struct kup_channel *channel, const struct kup_record *record)
+{
+	struct kup_counters *counters = &channel->counters;
+
+	kup_consumer_release(&channel->in, record);
+	kup_store64(&counters->to_kernel_records, counters->to_kernel_records + 1);
+	kup_store64(&counters->to_kernel_payload, counters->to_kernel_payload + record->length);
+	kup_store64(&channel->page->to_kernel_records, counters->to_kernel_records);
+	kup_store64(&channel->page->to_kernel_payload, counters->to_kernel_payload);
+	wake_producer(channel);
+}
+
+static int copy_out(struct kup_channel *channel, void *buffer, kup_u32 capacity,
+		    struct kup_record *record)
+{
+	if (record->length > capacity)
+		return -EMSGSIZE;
+	__builtin_memcpy(buffer, record->data, record->length);
+	release(channel, record);
+	record->data = buffer;
+	return 0;
+}
+
+int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
+{
+	int error = enter(channel);
+
+	if (error)
+		return error;
+	error = try_peek(channel, record);
+	leave(channel);
+	return error;
+}
+
+int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout)
+{
+	int error = enter(channel);
+
+	if (error)
+		return error;
+	/* A user that never lets the ring run empty must not keep the processor for ever. */
+	os_breathe();
+	error = peek_within(channel, record, timeout);
+	leave(channel);
+	return error;
+}
+
+void kup_release(struct kup_channel *channel, const struct kup_record *record)
+{
+	if (enter(channel))
+		return;
+	/* Once only, and only what the last peek returned. */
+	if (record->position == channel->in.tail && channel->in.head != channel->in.tail)
+		release(channel, record);
+	leave(channel);
+}
+
+int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
+		    struct kup_record *record)
+{
+	int error = enter(channel);
+
+	if (error)
+		return error;
+	error = try_peek(channel, record);
+	if (!error)
+		error = copy_out(channel, buffer, capacity, record);
+	leave(channel);
+	return error;
+}
+
+int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
+		struct kup_record *record, kup_time timeout)
+{
+	int error = enter(channel);
+
+	if (error)
+		return error;
+	os_breathe();
+	error = peek_within(channel, record, timeout);
+	if (!error)
+		error = copy_out(channel, buffer, capacity, record);
+	leave(channel);
+	return error;
+}
+
+/* ---- For poll ---- */
+
+int kup_channel_writable(struct kup_channel *channel)
+{
+	/*
+	 * All three are only looked at: a lie makes this process's own poll wrong, nothing else.
+	 * The tail is read while the receiver may change it, which the wake-up that follows each
+	 * change makes good.
+	 */
+	kup_u32 tail = kup_load(&channel->in.tail);
+	kup_u32 used = kup_load(channel->in.head_word) - tail;
+	kup_u32 event = kup_load(channel->in.peer_event);
+
+	return used < channel->in.bytes && (event == tail || event - tail > channel->in.bytes);
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Kernel to user: many producers, any context.
+ *
+ * Reserving is serialised by send_lock; filling and committing are not, records become readable as
+ * they are finished, and the user stops at the first one that isn't.
+ */
+#include "core.h"
+
+kup_u32 kup_max_payload(const struct kup_channel *channel)
+{
+	return KUP_MAX_PAYLOAD(channel->out.bytes);
+}
+
+/* What the next record needs: itself, and the GAP record that has to go ahead of it. */
+static kup_u32 space_needed(const struct kup_channel *channel, kup_u32 length)
+{
+	kup_u32 space = KUP_RECORD_SPACE(length);
+
+	return channel->lost.records ? space + KUP_RECORD_SPACE(sizeof(struct kup_gap)) : space;
+}
+
+/* Under send_lock, with room for it. Nonzero: the user sleeps for this record. */
+static int put_gap(struct kup_channel *channel)
+{
+	kup_u32 position;
+
+	if (kup_producer_reserve(&channel->out, sizeof(struct kup_gap), &position) != KUP_RING_OK)
+		return 0;
+	__builtin_memcpy(kup_producer_payload(&channel->out, position), &channel->lost,
+			 sizeof(struct kup_gap));
+	channel->lost.records = 0;
+	channel->lost.bytes = 0;
+	return kup_producer_commit(&channel->out, position, sizeof(struct kup_gap),
+				   sizeof(struct kup_gap), 0, KUP_RECORD_GAP);
+}
+
+/* Under send_lock: `records` is 1, or -1 for one that was discarded after all. */
+static void count_sent(struct kup_channel *channel, int records, kup_u32 length)
+{
+	struct kup_counters *counters = &channel->counters;
+	kup_u64 payload = records > 0 ? length : -(kup_u64)length;
+
+	kup_store64(&counters->to_user_records, counters->to_user_records + (kup_u64)records);
+	kup_store64(&counters->to_user_payload, counters->to_user_payload + payload);
+	kup_store64(&channel->page->to_user_records, counters->to_user_records);
+	kup_store64(&channel->page->to_user_payload, counters->to_user_payload);
+}
+
+/* Under send_lock: a message that a call which must not sleep could not place. */
+static void count_lost(struct kup_channel *channel, kup_u32 length, int error)
+{
+	struct kup_counters *counters = &channel->counters;
+
+	if (error == -EMSGSIZE) {
+		kup_store64(&counters->dropped_too_long, counters->dropped_too_long + 1);
+		kup_store64(&channel->page->dropped_too_long, counters->dropped_too_long);
+	} else if (error == -EAGAIN) {
+		kup_store64(&counters->dropped_no_space, counters->dropped_no_space + 1);
+		kup_store64(&channel->page->dropped_no_space, counters->dropped_no_space);
+	} else {
+		return;
+	}
+	channel->lost.records++;
+	channel->lost.bytes += length;
+}
+
+/* Under send_lock. On 0 the reservation is made; *wake says whether a GAP record woke the user. */
+static int reserve_locked(struct kup_channel *channel, kup_u32 length,
+			  struct kup_reservation *reservation, int *wake)
+{
+	int result, error = kup_ended(channel);
+
+	if (error)
+		return error;
+	if (length > kup_max_payload(channel))
+		return -EMSGSIZE;
+	result = kup_producer_room(&channel->out, space_needed(channel, length));
+	if (result != KUP_RING_OK)
+		return kup_channel_result(channel, result, KUP_ERROR_TAIL);
+	if (channel->lost.records)
+		*wake = put_gap(channel);
+	/* Pairs with the load in kup_channel_readable. */
+	if (kup_load(&channel->open_position) == NO_POSITION)
+		kup_store(&channel->open_position, channel->out.head);
+	result = kup_producer_reserve(&channel->out, length, &reservation->position);
+	if (result != KUP_RING_OK)
+		return kup_channel_result(channel, result, KUP_ERROR_TAIL);
+	reservation->data = kup_producer_payload(&channel->out, reservation->position);
+	reservation->length = length;
+	count_sent(channel, 1, length);
+	return 0;
+}
+
+static int reserve_now(struct kup_channel *channel, kup_u32 length,
+		       struct kup_reservation *reservation, int count)
+{
+	int error, wake = 0;
+	unsigned long state = os_spin_lock(&channel->send_lock);
+
+	error = reserve_locked(channel, length, reservation, &wake);
+	if (error && count)
+		count_lost(channel, length, error);
+	os_spin_unlock(&channel->send_lock, state);
+	if (wake)
+		kup_channel_wake_user(channel, 1, POLL_DATA);
+	return error;
+}
+
+int kup_try_reserve(struct kup_channel *channel, kup_u32 length,
+		    struct kup_reservation *reservation)
+{
+	return reserve_now(channel, length, reservation, 1);
+}
+
+/* ---- Waiting for room ---- */
+
+/* The tail has reached what was announced, or the wait is pointless. Trusts nothing: the caller
+ * tries again. */
+static int room_ready(void *argument)
+{
+	struct kup_channel *channel = argument;
+	kup_u32 tail = kup_load_acquire(channel->out.tail_word);
+
+	if (kup_ended(channel))
+		return 1;
+	/* Reached: the announced position lies at or before tail, within one ring. */
+	return tail - kup_load(&channel->room_event) <= channel->out.bytes;
+}
+
+static void room_announce(struct kup_channel *channel)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+
+	kup_producer_announce(&channel->out, channel->room_event);
+	os_spin_unlock(&channel->send_lock, state);
+}
+
+/* Under send_lock: of all that sleep, the one that needs the least says when to wake. */
+static void room_want(struct kup_channel *channel, kup_u32 length)
+{
+	kup_u32 event = channel->out.head + space_needed(channel, length) - channel->out.bytes;
+
+	if (channel->room_waiters++ == 0 ||
+	    event - channel->out.tail < channel->room_event - channel->out.tail)
+		kup_store(&channel->room_event, event);
+}
+
+int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
+		struct kup_reservation *reservation)
+{
+	struct kup_deadline deadline = kup_deadline_in(timeout);
+	int error;
+
+	for (;;) {
+		unsigned long state;
+		int wake = 0;
+
+		if (timeout)
+			os_breathe();
+		state = os_spin_lock(&channel->send_lock);
+		error = reserve_locked(channel, length, reservation, &wake);
+		if (error == -EAGAIN)
+			room_want(channel, length);
+		os_spin_unlock(&channel->send_lock, state);
+		if (wake)
+			kup_channel_wake_user(channel, 1, POLL_DATA);
+		if (error != -EAGAIN)
+			return error;
+		error = kup_channel_wait(channel, &channel->send_spin, room_ready, room_announce,
+					 deadline);
+		state = os_spin_lock(&channel->send_lock);
+		channel->room_waiters--;
+		os_spin_unlock(&channel->send_lock, state);
+		if (error)
+			return error;
+	}
+}
+
+/* ---- Finishing ---- */
+
+static void finish(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 length,
+		   kup_u32 type, kup_u32 flags)
+{
+	int asked;
+
+	/* Before the record becomes readable: a poll that still finds it open arms, and is woken
+	 * below. */
+	if (kup_load(&channel->open_position) == reservation->position)
+		kup_store(&channel->open_position, NO_POSITION);
+	asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
+				    length, type, flags);
+	kup_channel_wake_user(channel, asked, POLL_DATA);
+	reservation->data = NULL;
+}
+
+void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 type,
+		kup_u32 length)
+{
+	if (length > reservation->length)
+		length = reservation->length;
+	finish(channel, reservation, length, type, 0);
+}
+
+void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+
+	count_sent(channel, -1, reservation->length);
+	os_spin_unlock(&channel->send_lock, state);
+	finish(channel, reservation, reservation->length, 0, KUP_RECORD_DISCARD);
+}
+
+int kup_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length,
+	     kup_time timeout)
+{
+	struct kup_reservation reservation;
+	int error = kup_reserve(channel, length, timeout, &reservation);
+
+	if (error)
+		return error;
+	__builtin_memcpy(reservation.data, data, length);
+	kup_commit(channel, &reservation, type, length);
+	return 0;
+}
+
+int kup_try_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length)
+{
+	struct kup_reservation reservation;
+	int error = kup_try_reserve(channel, length, &reservation);
+
+	if (error)
+		return error;
+	__builtin_memcpy(reservation.data, data, length);
+	kup_commit(channel, &reservation, type, length);
+	return 0;
+}
+
+/* ---- For close and poll ---- */
+
+void kup_channel_flush_gap(struct kup_channel *channel)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+
+	if (channel->lost.records &&
+	    kup_producer_room(&channel->out, KUP_RECORD_SPACE(sizeof(struct kup_gap))) ==
+		    KUP_RING_OK)
+		put_gap(channel);
+	os_spin_unlock(&channel->send_lock, state);
+}
+
+int kup_channel_readable(struct kup_channel *channel)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	kup_u32 free, head, tail;
+	int result = kup_producer_free(&channel->out, &free);
+
+	head = channel->out.head;
+	tail = channel->out.tail;
+	os_spin_unlock(&channel->send_lock, state);
+	if (result != KUP_RING_OK)
+		kup_channel_result(channel, result, KUP_ERROR_TAIL);
+	/* A record that is still being filled at the user's tail is all that may hide the others.
+	 */
+	return head != tail && kup_load(&channel->open_position) != tail;
+}

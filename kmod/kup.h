@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * The kernel client API: what a kernel module includes to talk to processes over KUP. The same on
+ * every system.
+ *
+ *   static int serve(struct kup_channel *channel)
+ *   {
+ *           struct kup_record record;
+ *           char buffer[256];
+ *           int error;
+ *
+ *           while (!(error = kup_receive(channel, buffer, sizeof(buffer), &record, KUP_FOREVER)))
+ *                   kup_send(channel, record.type, buffer, record.length, KUP_FOREVER);
+ *           return error;
+ *   }
+ *   static const struct kup_ops ops = { .serve = serve };
+ *   static const struct kup_config config = { .name = "kup/mine", .channels = 4 };
+ *   ...
+ *   error = kup_device_create(&config, &ops, NULL, &device);	(when the module is loaded)
+ *   kup_device_destroy(device);				(when it is unloaded)
+ *
+ * Results are 0 or a negative errno. Those of calls on a channel:
+ *
+ *   -EAGAIN    (calls that don't sleep, or a timeout of 0) no room; nothing to read
+ *   -ETIMEDOUT the timeout passed
+ *   -EINTR     the calling process has a signal (never in a kernel thread)
+ *   -EMSGSIZE  the message is longer than kup_max_payload(); the caller's buffer is too short
+ *   -EPIPE     the user is gone and, for receiving, everything it sent has been read
+ *   -ESHUTDOWN this side was closed: kup_channel_close, or the device is being destroyed
+ *   -EPROTO    the user broke the protocol; the channel is over
+ *   -EBUSY     two threads receive on the same channel at once
+ *   -EINVAL    an argument makes no sense
+ *
+ * Contexts: kup_try_send, kup_try_reserve, kup_commit and kup_discard may be called anywhere,
+ * interrupt handlers included (not NMI); kup_try_receive, kup_try_peek and kup_release anywhere, by
+ * one at a time; all others in a thread that may sleep, with no spinlock held.
+ *
+ * Threads: any number may send on a channel at once; one at a time may receive on it.
+ */
+#ifndef KUP_H
+#define KUP_H
+
+#include "kup_abi.h"
+#include "kup_system.h" /* the system's: errno, NULL, KUP_MODULE, KUP_PARAM */
+#include "ring.h"	/* struct kup_record */
+
+struct kup_device;
+struct kup_channel;
+
+typedef __INT64_TYPE__ kup_time; /* microseconds */
+#define KUP_FOREVER ((kup_time)-1)
+
+/* ---- Devices ---- */
+
+struct kup_config {
+	const char *name;      /* /dev/NAME; letters, digits, ".", "_", "-"; "/" for folders */
+	kup_u32 channels;      /* 1 to KUP_MAX_CHANNELS; 0 means 1 */
+	kup_u32 to_user_pages; /* ring sizes in pages, powers of two; 0 means 16 */
+	kup_u32 to_kernel_pages;
+	kup_u32 mode;	     /* KUP_MODE_STREAM; 0 means that */
+	kup_u32 permissions; /* of the node; 0 means 0600 */
+	kup_u32 group;	     /* its group; 0 is root's */
+	kup_u32 spin_us;     /* look this long before sleeping, at most; see KUP_NO_SPIN */
+};
+
+#define KUP_NO_SPIN 0xffffffffu /* spin_us: sleep at once. 0 means KUP_SPIN_DEFAULT. */
+#define KUP_SPIN_DEFAULT 50	/* microseconds; adapts downwards while it doesn't pay */
+#define KUP_SPIN_MAX 10000
+
+/*
+ * What a client does for each attached channel, all optional. A channel is valid from attach until
+ * detach has returned (or as long as the client holds a reference), and never two at once with the
+ * same number.
+ */
+struct kup_ops {
+	/*
+	 * A process wants this channel: return 0, or a negative errno which its ATTACH then
+	 * returns. In the attaching process, may sleep.
+	 */
+	int (*attach)(struct kup_channel *channel);
+
+	/*
+	 * Runs in a kernel thread of its own while the channel is attached. After it returns (the
+	 * value is of no consequence) the user reads what is left and sees a clean close.
+	 */
+	int (*serve)(struct kup_channel *channel);
+
+	/*
+	 * Both are done: the user with the channel, and serve. Stop using the channel; blocking
+	 * calls of other threads on it have been ended. May sleep.
+	 */
+	void (*detach)(struct kup_channel *channel);
+};
+
+/*
+ * Creates the device and its node; processes may attach from here on, before this returns too.
+ * config and its name are copied; ops must stay until kup_device_destroy has returned. context is
+ * the client's own. -EINVAL (a config that makes no sense), -EEXIST (the name is taken), -ENOMEM.
+ */
+int kup_device_create(const struct kup_config *config, const struct kup_ops *ops, void *context,
+		      struct kup_device **device);
+
+/*
+ * Removes the node, closes every channel (users read what is left, then see a clean close), ends
+ * every blocking call, waits for every serve and detach to return. Afterwards no client code is
+ * called any more and the device pointer is dead, however many processes still have it open. Not
+ * from serve itself.
+ */
+void kup_device_destroy(struct kup_device *device);
+
+void *kup_device_context(const struct kup_device *device);
+
+/* ---- Channels ---- */
+
+kup_u32 kup_channel_number(const struct kup_channel *channel);
+struct kup_device *kup_channel_device(const struct kup_channel *channel);
+
+/* The client's own pointer, for one attachment. */
+void kup_channel_set_context(struct kup_channel *channel, void *context);
+void *kup_channel_context(const struct kup_channel *channel);
+
+/* The longest message towards the user, in bytes. */
+kup_u32 kup_max_payload(const struct kup_channel *channel);
+
+/* 0, or why calls on this channel can't succeed any more: -EPIPE, -ESHUTDOWN, -EPROTO. Any context.
+ */
+int kup_ended(const struct kup_channel *channel);
+
+/* Ends this side: the user reads what is left and sees a clean close; calls here return -ESHUTDOWN.
+ */
+void kup_channel_close(struct kup_channel *channel);
+
+/* Keeps the channel's memory beyond detach, where calls return -EPIPE or -ESHUTDOWN. put: may
+ * sleep. */
+void kup_channel_get(struct kup_channel *channel);
+void kup_channel_put(struct kup_channel *channel);
+
+/* ---- Sending ---- */
+
+/* Copies one message into the ring; waits for room. Records from one thread arrive in its order. */
+int kup_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length,
+	     kup_time timeout);
+
+/*
+ * Any context, never sleeps. When it fails the message is lost, and counted: by reason in the
+ * statistics, and in a GAP record that goes ahead of the next record that fits. (Who wants to try
+ * again rather than lose calls kup_send with a timeout of 0.)
+ */
+int kup_try_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length);
+
+/* Room for a message, to be written in place. From reserve to commit the user stops at it. */
+struct kup_reservation {
+	void *data; /* `length` contiguous bytes, not zeroed */
+	kup_u32 length;
+	kup_u32 position;
+};
+
+int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
+		struct kup_reservation *reservation);
+int kup_try_reserve(struct kup_channel *channel, kup_u32 length,
+		    struct kup_reservation *reservation); /* counts losses like kup_try_send */
+
+/* Publishes the first `length` bytes (at most the reserved ones; what is over is cut). Exactly
+ * once. */
+void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 type,
+		kup_u32 length);
+
+/* Instead of kup_commit: gives the room back, the user sees nothing. */
+void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation);
+
+/* ---- Receiving ---- */
+
+/*
+ * Copies the next message: up to `capacity` bytes into `buffer`, its length and type into *record
+ * (data points to buffer). -EMSGSIZE leaves the message in the ring, with its true length in
+ * record->length.
+ */
+int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
+		struct kup_record *record, kup_time timeout);
+int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
+		    struct kup_record *record);
+
+/*
+ * The next message in place, until kup_release. The user can change record->data's bytes at any
+ * moment: read each once, and copy before you decide by it. length and type can't change any more.
+ */
+int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout);
+int kup_try_peek(struct kup_channel *channel, struct kup_record *record);
+void kup_release(struct kup_channel *channel, const struct kup_record *record);
+
+/* ---- For tests of non-sleeping producers ---- */
+
+#define KUP_CONTEXT_INTERRUPT 1 /* a hardware interrupt handler's context */
+#define KUP_CONTEXT_DEFERRED 2	/* what runs after interrupts: a softirq, a callout */
+
+/* Runs work(argument) once in that context, and waits until it has returned. May sleep. */
+int kup_run_in_context(kup_u32 context, void (*work)(void *argument), void *argument);
+
+#endif

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * KUP's contract: all that a kernel module and a process must agree on. The engine, every
+ * backend, the native library and TypeScript (through src/abi.ts, generated from here) use
+ * this file and no other. It needs no header but the system's ioctl encoding.
+ *
+ *
+ * A process's way through it
+ *
+ *   fd = open("/dev/NAME", O_RDWR)      a handle; many may be open
+ *   ioctl(fd, KUP_IOC_INFO, &info)      ABI version, geometry, free channels
+ *   ioctl(fd, KUP_IOC_ATTACH, &attach)  this handle now owns one channel, exclusively
+ *   mmap(...) four times                the four areas below
+ *   ...                                 no system call while both sides are busy
+ *   poll(fd), ioctl(fd, KUP_IOC_KICK)   only to sleep, and to wake a sleeping kernel
+ *   close(fd)                           the channel is free again (also by exit and kill -9)
+ *
+ * close() counts when the last descriptor of the open file goes. Mappings do not hold the
+ * channel: they keep their pages alive and readable, but nobody else ever sees those pages, and
+ * the next owner gets fresh zeroed ones. Mappings are not inherited by fork.
+ *
+ *
+ * The memory of one channel: four areas, each mapped by an mmap of its own
+ *
+ *   offset                area         length            mapping            written by
+ *   0                     kernel page  page_size         MAP_SHARED, read   kernel
+ *   page_size             user page    page_size         MAP_SHARED, r/w    user
+ *   2 * page_size         to_user      2 * to_user_bytes MAP_SHARED, r/w    kernel (*)
+ *    + 2 * to_user_bytes  to_kernel    2 * to_kernel_    MAP_SHARED, r/w    user
+ *                                          bytes
+ *
+ *   kernel page                        user page
+ *   0x000 +----------------------+     0x000 +--------------------------+
+ *         | geometry (constant)  |           | to_kernel.head           |
+ *   0x080 +----------------------+     0x080 +--------------------------+
+ *         | state, error         |           | to_kernel.producer_event |
+ *   0x100 +----------------------+     0x100 +--------------------------+
+ *         | to_user.head         |           | to_user.tail             |
+ *   0x180 +----------------------+     0x180 +--------------------------+
+ *         | to_user.             |           | to_user.consumer_event   |
+ *         |       producer_event |     0x200 +--------------------------+
+ *   0x200 +----------------------+           | the user's own           |
+ *         | to_kernel.tail       |           . (the kernel never reads) .
+ *   0x280 +----------------------+
+ *         | to_kernel.           |     a ring, as either side sees it:
+ *         |       consumer_event |
+ *   0x300 +----------------------+     +---------------+---------------+
+ *         | counters             |     | bytes 0..n-1  | bytes 0..n-1  |
+ *   0x400 +----------------------+     +---------------+---------------+
+ *         . zero                 .       the same pages, mapped twice: a
+ *                                        record at n-8 simply runs on
+ *
+ *   (*) The kernel never reads the to_user data back; what a process scribbles there harms itself.
+ *
+ *
+ * A ring: positions, records
+ *
+ *   head and tail are free-running u32 byte counts; the byte at position p is data[p % ring_bytes],
+ *   ring_bytes is a power of two, and head - tail (modulo 2^32) bytes are in use. Both are always
+ *   multiples of KUP_RECORD_ALIGN. Records lie at [tail, head), each a kup_record_header
+ *   followed by its payload, padded to KUP_RECORD_ALIGN.
+ *
+ *   Produce: check head + space - tail <= ring_bytes; write the header with KUP_RECORD_BUSY;
+ *   store-release head; write the payload; store-release the header's length_flags without BUSY. (A
+ *   producer that fills the payload at once may write it and the final header first and
+ *   store-release head last.) Several records may be BUSY and finish in any order.
+ *   Consume: load-acquire head; unless head == tail load-acquire length_flags at tail; stop there
+ *   if it is BUSY; skip it if it is DISCARD; use the payload; store-release tail + space.
+ *
+ *
+ * Sleeping and waking: event positions
+ *
+ *   There are no flags to set and clear. Who wants to sleep writes down what for:
+ *
+ *   consumer_event = P   "wake me when the record at position P has become readable". A producer
+ *                        that finishes the record at P, and sees P there after a full fence, wakes.
+ *   producer_event = X   "wake me when tail has reached X". A consumer that moves tail from T0 to
+ *                        T1, and sees an X in (T0, T1] after a full fence, wakes.
+ *
+ *   The sleeper stores its event, executes a full fence, looks once more, and only then sleeps. A
+ *   user sleeps in poll() and wakes the kernel with KUP_IOC_KICK. A position passes but once in
+ *   4 GiB, so each sleep costs one wake-up at most, and a busy channel costs none. A fresh page
+ *   holds zeros: the first record may wake somebody who isn't asleep, which is harmless.
+ *
+ *
+ * Trust
+ *
+ *   The kernel loads each user-written word once and checks it against state of its own. On a
+ *   lie it sets state to KUP_STATE_BROKEN and error to the reason; this channel is then over, and
+ *   nobody else notices. The kernel page is its output only: it is never read back.
+ *
+ *
+ * What poll(2) reports
+ *
+ *   before ATTACH  POLLIN          a channel is free: any, or, after an ATTACH that failed with
+ *                                  EBUSY, the one that it asked for
+ *                  POLLHUP         the device is gone
+ *   after ATTACH   POLLIN          a record is readable, or the channel is closed or broken
+ *                  POLLOUT         the ring towards the kernel isn't full, and its tail has reached
+ *                                  the user's producer_event
+ *                  POLLHUP         the kernel's side is closed; what is in the ring can be read
+ *                  POLLERR         the channel is broken
+ *   A poll that finds nothing arms a wake-up by itself; the event positions are what makes a
+ *   wake-up happen while nobody is inside poll, as with a permanent epoll registration.
+ *
+ *
+ * Errors (positive errno values, as a process sees them)
+ *
+ *   open    ENXIO           the device is being destroyed
+ *   ioctl   ENOTTY          not one of the commands below (also: right number, wrong size)
+ *           EFAULT          the argument can't be read or written
+ *           ENODEV          the device is gone; only close is left (KICK of a channel: EPIPE)
+ *           EBADF           ATTACH, KICK: the handle is not open for reading and writing
+ *           EPROTONOSUPPORT ATTACH: abi_version is not this one
+ *           EOPNOTSUPP      ATTACH: a feature bit that this kernel lacks
+ *           EINVAL          ATTACH, STATS: unknown flag, no such channel, reserved field not zero
+ *           EISCONN         ATTACH: this handle has a channel already
+ *           EBUSY           ATTACH: the channel, or every channel, is taken
+ *           EINTR           ATTACH: a signal came while waiting for the last owner's kernel side
+ *           ENOMEM          ATTACH: no memory, or the caller's cgroup allows no more
+ *           ENOTCONN        KICK: nothing is attached
+ *           EPIPE           KICK: the channel is closed or broken
+ *           other           ATTACH: whatever the kernel client refused with
+ *   mmap    ENOTCONN        nothing is attached
+ *           EINVAL          not exactly one whole area, or not MAP_SHARED
+ *           EACCES          PROT_WRITE on the kernel page (by mprotect later, too), or PROT_EXEC
+ *           ENODEV          the device is gone
+ *           EFAULT          mremap that would grow or duplicate a mapping
+ *   read, write: EINVAL.  lseek: ESPIPE.
+ *
+ *
+ * Versions
+ *
+ *   1  2026-11  the first: stream mode, INFO, ATTACH, KICK, STATS.
+ *
+ * KUP_ABI_VERSION grows with every change that an old program could notice. INFO's number and size
+ * and its first field never change, so any version can tell which one it met.
+ */
+#ifndef KUP_ABI_H
+#define KUP_ABI_H
+
+#define KUP_ABI_VERSION 1
+
+/* The compiler's own exact-width types: the same in every kernel and in every process. */
+typedef __UINT8_TYPE__ kup_u8;
+typedef __UINT32_TYPE__ kup_u32;
+typedef __UINT64_TYPE__ kup_u64;
+
+#ifdef __cplusplus
+#define KUP_ABI_ASSERT(condition) static_assert(condition, #condition)
+#else
+#define KUP_ABI_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+#define KUP_ABI_AT(type, field, offset)                                                            \
+	KUP_ABI_ASSERT(__builtin_offsetof(struct type, field) == (offset))
+
+/* ---- Limits (bytes unless said otherwise) ---- */
+
+#define KUP_LINE 128		    /* each polled word has a line of this size to itself */
+#define KUP_RECORD_ALIGN 8	    /* records begin and end at multiples of this */
+#define KUP_RECORD_HEADER 8	    /* sizeof(struct kup_record_header) */
+#define KUP_MIN_RING 4096	    /* and at least one page */
+#define KUP_MAX_RING 0x10000000u    /* 256 MiB: lengths have 28 bits */
+#define KUP_MAX_CHANNELS 1024	    /* channels of one device */
+#define KUP_NAME_MAX 64		    /* a device's name with its NUL */
+#define KUP_CHANNEL_ANY 0xffffffffu /* ATTACH: any free channel */
+
+/* What one record takes of a ring: header, payload, padding. */
+#define KUP_RECORD_SPACE(length) (((kup_u32)(length) + 15u) & ~7u)
+
+/* The longest payload: a GAP record and the record behind it always fit into an empty ring. */
+#define KUP_RECORD_RESERVE 32
+#define KUP_MAX_PAYLOAD(ring_bytes) ((ring_bytes)-KUP_RECORD_RESERVE)
+
+/* ---- Records ---- */
+
+/* length_flags: the payload's length in the low 28 bits, flags above. */
+#define KUP_RECORD_LENGTH 0x0fffffffu
+#define KUP_RECORD_BUSY 0x80000000u    /* not finished: a consumer stops here */
+#define KUP_RECORD_DISCARD 0x40000000u /* finished, but carries nothing: skip it */
+#define KUP_RECORD_GAP 0x20000000u     /* kernel to user only: payload is a kup_gap */
+#define KUP_RECORD_PASS 0x10000000u    /* kept for turn mode; invalid in stream mode */
+
+struct kup_record_header {
+	kup_u32 length_flags; /* by the producer; atomic */
+	kup_u32 type;	      /* the clients' own tag; KUP gives it no meaning */
+};
+KUP_ABI_ASSERT(sizeof(struct kup_record_header) == KUP_RECORD_HEADER);
+KUP_ABI_AT(kup_record_header, length_flags, 0);
+KUP_ABI_AT(kup_record_header, type, 4);
+
+/* "Here something is missing": what could not be placed since the last record, without sleeping. */
+struct kup_gap {
+	kup_u64 records;
+	kup_u64 bytes; /* of payload */
+};
+KUP_ABI_ASSERT(sizeof(struct kup_gap) == 16);
+KUP_ABI_AT(kup_gap, records, 0);
+KUP_ABI_AT(kup_gap, bytes, 8);
+
+/* ---- The two pages ---- */
+
+/* A word alone in its cache line. */
+struct kup_word {
+	kup_u32 value;
+	kup_u8 pad[KUP_LINE - 4];
+};
+KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
+
+#define KUP_MAGIC 0x314c4e484350554bull /* "KUPCHNL1" in memory, little endian */
+
+/* channel state, as the kernel page and STATS tell it */
+#define KUP_STATE_FREE 0 /* STATS only: nobody is attached */
+#define KUP_STATE_OPEN 1
+#define KUP_STATE_CLOSED 2   /* by the kernel's side: read what is there, then stop */
+#define KUP_STATE_BROKEN 3   /* the user's side broke the protocol: see error */
+#define KUP_STATE_DRAINING 4 /* STATS only: the user is gone, the kernel client still reads */
+
+/* kup_kernel_page.error: which user-written word made no sense */
+#define KUP_ERROR_NONE 0
+#define KUP_ERROR_HEAD 1   /* to_kernel.head: not aligned, backwards, or beyond the ring */
+#define KUP_ERROR_TAIL 2   /* to_user.tail: not aligned, backwards, or beyond head */
+#define KUP_ERROR_LENGTH 3 /* a record that is longer than what lies before head */
+#define KUP_ERROR_FLAGS 4  /* a record with flags that a user may not set */
+
+/* modes */
+#define KUP_MODE_STREAM 1 /* full duplex, many records in flight; 2 is kept for turn mode */
+
+/* feature bits */
+#define KUP_FEATURE_GAP 1ull /* producers that must not sleep report losses by GAP records */
+#define KUP_FEATURES KUP_FEATURE_GAP
+
+struct kup_kernel_page {
+	/* constant from ATTACH on */
+	kup_u64 magic;
+	kup_u32 abi_version;
+	kup_u32 mode;
+	kup_u64 features;
+	kup_u32 page_size;
+	kup_u32 channel;
+	kup_u32 generation;    /* counts the attaches of this channel number, from 1 */
+	kup_u32 to_user_bytes; /* ring sizes, each once (not doubled) */
+	kup_u32 to_kernel_bytes;
+	kup_u32 spin_us; /* how long the kernel's side looks before it sleeps */
+	kup_u8 pad0[KUP_LINE - 48];
+
+	/* atomic; error is stored before state */
+	kup_u32 state;
+	kup_u32 error;
+	kup_u8 pad1[KUP_LINE - 8];
+
+	struct kup_word to_user_head;
+	struct kup_word to_user_producer_event;
+	struct kup_word to_kernel_tail;
+	struct kup_word to_kernel_consumer_event;
+
+	/* since ATTACH; for people, not for the protocol */
+	kup_u64 to_user_records;
+	kup_u64 to_user_payload;
+	kup_u64 dropped_no_space; /* records that a producer that must not sleep lost */
+	kup_u64 dropped_too_long;
+	kup_u64 wakeups; /* of the user */
+	kup_u8 pad2[KUP_LINE - 40];
+	kup_u64 to_kernel_records;
+	kup_u64 to_kernel_payload;
+	kup_u64 sleeps; /* of the kernel's side */
+	kup_u8 pad3[KUP_LINE - 24];
+};
+KUP_ABI_ASSERT(sizeof(struct kup_kernel_page) == 0x400);
+KUP_ABI_AT(kup_kernel_page, magic, 0);
+KUP_ABI_AT(kup_kernel_page, abi_version, 8);
+KUP_ABI_AT(kup_kernel_page, mode, 12);
+KUP_ABI_AT(kup_kernel_page, features, 16);
+KUP_ABI_AT(kup_kernel_page, page_size, 24);
+KUP_ABI_AT(kup_kernel_page, channel, 28);
+KUP_ABI_AT(kup_kernel_page, generation, 32);
+KUP_ABI_AT(kup_kernel_page, to_user_bytes, 36);
+KUP_ABI_AT(kup_kernel_page, to_kernel_bytes, 40);
+KUP_ABI_AT(kup_kernel_page, spin_us, 44);
+KUP_ABI_AT(kup_kernel_page, state, 0x80);
+KUP_ABI_AT(kup_kernel_page, error, 0x84);
+KUP_ABI_AT(kup_kernel_page, to_user_head, 0x100);
+KUP_ABI_AT(kup_kernel_page, to_user_producer_event, 0x180);
+KUP_ABI_AT(kup_kernel_page, to_kernel_tail, 0x200);
+KUP_ABI_AT(kup_kernel_page, to_kernel_consumer_event, 0x280);
+KUP_ABI_AT(kup_kernel_page, to_user_records, 0x300);
+KUP_ABI_AT(kup_kernel_page, to_user_payload, 0x308);
+KUP_ABI_AT(kup_kernel_page, dropped_no_space, 0x310);
+KUP_ABI_AT(kup_kernel_page, dropped_too_long, 0x318);
+KUP_ABI_AT(kup_kernel_page, wakeups, 0x320);
+KUP_ABI_AT(kup_kernel_page, to_kernel_records, 0x380);
+KUP_ABI_AT(kup_kernel_page, to_kernel_payload, 0x388);
+KUP_ABI_AT(kup_kernel_page, sleeps, 0x390);
+
+struct kup_user_page {
+	struct kup_word to_kernel_head;
+	struct kup_word to_kernel_producer_event;
+	struct kup_word to_user_tail;
+	struct kup_word to_user_consumer_event;
+};
+KUP_ABI_ASSERT(sizeof(struct kup_user_page) == 0x200);
+KUP_ABI_AT(kup_user_page, to_kernel_head, 0);
+KUP_ABI_AT(kup_user_page, to_kernel_producer_event, 0x80);
+KUP_ABI_AT(kup_user_page, to_user_tail, 0x100);
+KUP_ABI_AT(kup_user_page, to_user_consumer_event, 0x180);
+
+/* ---- ioctls; every reserved field must be zero on the way in, and is zero on the way out ---- */
+
+/* INFO: the device, without attaching. Output only. Size and abi_version's place never change. */
+struct kup_info {
+	kup_u32 abi_version;
+	kup_u32 attached; /* this handle's channel, or KUP_CHANNEL_ANY while it has none */
+	kup_u64 features;
+	kup_u32 mode;
+	kup_u32 page_size;
+	kup_u32 channels;
+	kup_u32 channels_free;
+	kup_u32 to_user_bytes;
+	kup_u32 to_kernel_bytes;
+	kup_u64 map_bytes; /* where the last area ends: 2 pages and both rings twice */
+	kup_u64 attaches;  /* of all channels, since the device was created */
+	kup_u32 spin_us;
+	kup_u32 reserved0;
+	char name[KUP_NAME_MAX];
+	kup_u8 reserved[128];
+};
+KUP_ABI_ASSERT(sizeof(struct kup_info) == 256);
+KUP_ABI_AT(kup_info, abi_version, 0);
+KUP_ABI_AT(kup_info, attached, 4);
+KUP_ABI_AT(kup_info, features, 8);
+KUP_ABI_AT(kup_info, mode, 16);
+KUP_ABI_AT(kup_info, page_size, 20);
+KUP_ABI_AT(kup_info, channels, 24);
+KUP_ABI_AT(kup_info, channels_free, 28);
+KUP_ABI_AT(kup_info, to_user_bytes, 32);
+KUP_ABI_AT(kup_info, to_kernel_bytes, 36);
+KUP_ABI_AT(kup_info, map_bytes, 40);
+KUP_ABI_AT(kup_info, attaches, 48);
+KUP_ABI_AT(kup_info, spin_us, 56);
+KUP_ABI_AT(kup_info, name, 64);
+
+/*
+ * ATTACH: claim a channel. A channel whose last user has just gone may still be drained by its
+ * kernel client: ATTACH waits for that, a second at most, unless KUP_ATTACH_NOWAIT or O_NONBLOCK
+ * is set. It never waits for another user: poll, then try again.
+ */
+#define KUP_ATTACH_NOWAIT 1u
+#define KUP_ATTACH_DRAIN_MS 1000
+
+struct kup_attach {
+	kup_u32 abi_version; /* in: KUP_ABI_VERSION */
+	kup_u32 flags;	     /* in: KUP_ATTACH_NOWAIT or 0 */
+	kup_u64 features;    /* in: bits that the caller can't do without */
+	kup_u32 channel;     /* in: a number or KUP_CHANNEL_ANY; out: the channel got */
+	kup_u32 generation;  /* in: 0; out: as in the kernel page */
+	kup_u8 reserved[40];
+};
+KUP_ABI_ASSERT(sizeof(struct kup_attach) == 64);
+KUP_ABI_AT(kup_attach, abi_version, 0);
+KUP_ABI_AT(kup_attach, flags, 4);
+KUP_ABI_AT(kup_attach, features, 8);
+KUP_ABI_AT(kup_attach, channel, 16);
+KUP_ABI_AT(kup_attach, generation, 20);
+
+/* STATS: one channel's counters since the device was created, over all its users. */
+struct kup_stats {
+	kup_u32 channel;    /* in: a number */
+	kup_u32 state;	    /* out from here on: KUP_STATE_* */
+	kup_u32 error;	    /* of the current user; KUP_ERROR_* */
+	kup_u32 generation; /* how often it was attached */
+	kup_u64 to_user_records;
+	kup_u64 to_user_payload;
+	kup_u64 dropped_no_space;
+	kup_u64 dropped_too_long;
+	kup_u64 to_kernel_records;
+	kup_u64 to_kernel_payload;
+	kup_u64 wakeups; /* the kernel's side woke the user */
+	kup_u64 sleeps;	 /* the kernel's side went to sleep */
+	kup_u64 kicks;	 /* KICK calls by attached handles */
+	kup_u64 ioctls;	 /* all ioctl calls by attached handles, KICK included */
+	kup_u64 polls;	 /* poll calls by attached handles */
+	kup_u8 reserved[24];
+};
+KUP_ABI_ASSERT(sizeof(struct kup_stats) == 128);
+KUP_ABI_AT(kup_stats, channel, 0);
+KUP_ABI_AT(kup_stats, state, 4);
+KUP_ABI_AT(kup_stats, error, 8);
+KUP_ABI_AT(kup_stats, generation, 12);
+KUP_ABI_AT(kup_stats, to_user_records, 16);
+KUP_ABI_AT(kup_stats, to_user_payload, 24);
+KUP_ABI_AT(kup_stats, dropped_no_space, 32);
+KUP_ABI_AT(kup_stats, dropped_too_long, 40);
+KUP_ABI_AT(kup_stats, to_kernel_records, 48);
+KUP_ABI_AT(kup_stats, to_kernel_payload, 56);
+KUP_ABI_AT(kup_stats, wakeups, 64);
+KUP_ABI_AT(kup_stats, sleeps, 72);
+KUP_ABI_AT(kup_stats, kicks, 80);
+KUP_ABI_AT(kup_stats, ioctls, 88);
+KUP_ABI_AT(kup_stats, polls, 96);
+
+/*
+ * The engine speaks no ioctl and includes no system header: it defines KUP_ABI_NO_IOCTL. A
+ * command's number carries its argument's size, so a wrong size is a wrong number.
+ */
+#ifndef KUP_ABI_NO_IOCTL
+#if defined(__linux__)
+#include <linux/ioctl.h>
+#else
+#include <sys/ioccom.h>
+#endif
+#define KUP_IOC_INFO _IOR(0xe7, 1, struct kup_info)
+#define KUP_IOC_ATTACH _IOWR(0xe7, 2, struct kup_attach)
+#define KUP_IOC_KICK _IO(0xe7, 3) /* wakes the kernel's side of this handle's channel */
+#define KUP_IOC_STATS _IOWR(0xe7, 4, struct kup_stats)
+#endif
+
+#endif

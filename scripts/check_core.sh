@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The engine and the echo client are free of any operating system: they compile without a single system
+# header, have no OS #ifdef, and call nothing but what os.h and the client API declare.
+set -eu
+cd "$(dirname "$0")/.."
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+failed=0
+fail() {
+	echo "check_core: $*" >&2
+	failed=1
+}
+
+for file in kmod/core/*.c kmod/echo/*.c; do
+	object="$out/$(basename "$file" .c).o"
+	${CC:-cc} -std=gnu11 -ffreestanding -nostdinc -O2 -Wall -Wextra -Werror \
+		-DKUP_ABI_NO_IOCTL -Ikmod -Ikmod/uapi -Ikmod/core -Itests/osfree \
+		-c "$file" -o "$object" || fail "$file does not compile on its own"
+done
+
+# The contract's one system header is behind KUP_ABI_NO_IOCTL, which the engine sets.
+if grep -nE '^[[:space:]]*#[[:space:]]*(include[[:space:]]*<|.*(__linux__|__KERNEL__|__FreeBSD__|_WIN32|__APPLE__|__unix__))' \
+	kmod/core/*.[ch] kmod/echo/*.[ch] kmod/kup.h; then
+	fail "the lines above name an operating system or one of its headers"
+fi
+
+# What they call is in os.h, in the client API, among themselves, or what the compiler calls by itself.
+nm "$out"/*.o | awk '$2 == "T" { print $3 }' >"$out/defined"
+allowed=$(cat "$out/defined"; grep -ohE '\b(os|kup)_[a-z0-9_]+\(' kmod/core/*.h kmod/kup.h tests/osfree/kup_system.h | tr -d '(' | sort -u)
+for symbol in $(nm -u "$out"/*.o | awk '$1 == "U" { print $2 }' | sort -u); do
+	case "$symbol" in
+	memcpy | memset | memcmp | memmove) continue ;;
+	esac
+	echo "$allowed" | grep -qx "$symbol" || fail "calls $symbol, which no header of the engine declares"
+done
+
+[ "$failed" = 0 ] && echo "check_core: the engine is OS-free"
+exit "$failed"

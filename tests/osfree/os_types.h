@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* A system that has nothing: enough to compile the engine, to prove that it needs no other header. */
+#ifndef KUP_OS_TYPES_H
+#define KUP_OS_TYPES_H
+
+enum {
+	EINTR = 1,
+	EAGAIN,
+	ENOMEM,
+	EBUSY,
+	EEXIST,
+	ENODEV,
+	EINVAL,
+	ENXIO,
+	EPIPE,
+	EMSGSIZE,
+	EPROTO,
+	EPROTONOSUPPORT,
+	EOPNOTSUPP,
+	EISCONN,
+	ENOTCONN,
+	ESHUTDOWN,
+	ETIMEDOUT,
+};
+
+#define NULL ((void *)0)
+
+struct os_spin {
+	int nothing;
+};
+struct os_mutex {
+	int nothing;
+};
+struct os_waitq {
+	int nothing;
+};
+struct os_pollq {
+	int nothing;
+};
+struct os_memory;
+struct os_node;
+
+#endif
