@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* The example client: echoes what it gets. kup_echo.h says what else it can do, for tests and
+ * benchmarks. */
+#include "echo.h"
+
+KUP_PARAM_STRING(name, "kup/echo", "the device: /dev/NAME");
+KUP_PARAM_NUMBER(channels, 8, "number of channels");
+KUP_PARAM_NUMBER(to_user_pages, 64, "ring towards the user, in pages, a power of two");
+KUP_PARAM_NUMBER(to_kernel_pages, 32, "ring towards the kernel, in pages, a power of two");
+KUP_PARAM_NUMBER(permissions, 0600, "permissions of the device node");
+KUP_PARAM_NUMBER(group, 0, "group of the device node");
+KUP_PARAM_NUMBER(spin, 0, "microseconds to look before sleeping; 0 is KUP's default");
+
+static struct kup_device *device;
+
+/* In place on both sides: from the user's ring to the user's ring. */
+static int echo_record(struct kup_channel *channel, const struct kup_record *record)
+{
+	struct kup_reservation reservation;
+	int error = kup_reserve(channel, record->length, KUP_FOREVER, &reservation);
+
+	if (error)
+		return error == -EMSGSIZE ? 0 : error;
+	__builtin_memcpy(reservation.data, record->data, record->length);
+	kup_commit(channel, &reservation, record->type, record->length);
+	return 0;
+}
+
+/* The user may change the bytes while we count: then the sample is damaged, and that is what we
+ * report. */
+static void check_sample(struct echo_channel *echo, const struct kup_record *record)
+{
+	const kup_u8 *bytes = record->data;
+	struct echo_sample sample;
+
+	__builtin_memcpy(&sample, bytes, sizeof(sample));
+	echo->report.records++;
+	echo->report.bytes += record->length;
+	if (sample.number != echo->next_received)
+		echo->report.out_of_order++;
+	echo->next_received = sample.number + 1;
+	if (sample.checksum != echo_checksum((kup_u32)sample.number, bytes + sizeof(sample),
+					     record->length - (kup_u32)sizeof(sample)))
+		echo->report.damaged++;
+}
+
+static int send_report(struct kup_channel *channel, struct echo_channel *echo)
+{
+	int error =
+		kup_send(channel, ECHO_REPORT, &echo->report, sizeof(echo->report), KUP_FOREVER);
+
+	__builtin_memset(&echo->report, 0, sizeof(echo->report));
+	return error;
+}
+
+/* Arguments are copied before they are looked at. */
+static int run_command(struct kup_channel *channel, const struct kup_record *record)
+{
+	struct echo_channel *echo = kup_channel_context(channel);
+	union {
+		struct echo_produce produce;
+		struct echo_pause pause;
+	} argument = { 0 };
+
+	if (record->type == ECHO_SAMPLE && record->length >= sizeof(struct echo_sample)) {
+		check_sample(echo, record);
+		return 0;
+	}
+	if (record->type == ECHO_REPORT)
+		return send_report(channel, echo);
+	if (record->type == ECHO_CLOSE)
+		return -ESHUTDOWN;
+	if (record->length > sizeof(argument))
+		return 0;
+	__builtin_memcpy(&argument, record->data, record->length);
+	if (record->type == ECHO_PRODUCE && record->length == sizeof(argument.produce))
+		return echo_produce(channel, &argument.produce);
+	if (record->length != sizeof(argument.pause) || argument.pause.milliseconds > 60000)
+		return 0;
+	if (record->type == ECHO_PAUSE)
+		kup_sleep_ms(argument.pause.milliseconds);
+	if (record->type == ECHO_SHUFFLE)
+		return echo_shuffle(channel, &argument.pause);
+	return 0;
+}
+
+static int serve(struct kup_channel *channel)
+{
+	struct kup_record record;
+	int error;
+
+	for (;;) {
+		error = kup_peek(channel, &record, KUP_FOREVER);
+		if (error)
+			return error;
+		error = record.type < ECHO_COMMANDS ? echo_record(channel, &record)
+						    : run_command(channel, &record);
+		kup_release(channel, &record);
+		if (error)
+			return error;
+	}
+}
+
+static int attach(struct kup_channel *channel)
+{
+	struct echo_channel *echo = kup_alloc(sizeof(*echo));
+
+	if (!echo)
+		return -ENOMEM;
+	kup_channel_set_context(channel, echo);
+	return 0;
+}
+
+static void detach(struct kup_channel *channel)
+{
+	kup_free(kup_channel_context(channel));
+}
+
+static const struct kup_ops ops = {
+	.attach = attach,
+	.serve = serve,
+	.detach = detach,
+};
+
+static int load(void)
+{
+	const struct kup_config config = {
+		.name = name,
+		.channels = channels,
+		.to_user_pages = to_user_pages,
+		.to_kernel_pages = to_kernel_pages,
+		.permissions = permissions,
+		.group = group,
+		.spin_us = spin,
+	};
+
+	return kup_device_create(&config, &ops, NULL, &device);
+}
+
+static void unload(void)
+{
+	kup_device_destroy(device);
+}
+
+KUP_MODULE(load, unload, "KUP's echo client: an example, and the tests' peer");

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * What the echo client does with a record, by its type:
+ *
+ *   below ECHO_COMMANDS   sends it back: same type, same bytes. (One that does not fit into a
+ *                         smaller ring towards the user is skipped.)
+ *   ECHO_PRODUCE          an echo_produce: sends `count` records of type ECHO_SAMPLE, each an
+ * echo_sample and filler up to `length` bytes, then an echo_produced of type ECHO_PRODUCE
+ *   ECHO_SAMPLE           an echo_sample: checks number and checksum, sends nothing
+ *   ECHO_REPORT           sends the echo_report of the samples so far, of type ECHO_REPORT, and
+ * starts anew ECHO_PAUSE            an echo_pause: reads nothing for so long ECHO_SHUFFLE an
+ * echo_pause: reserves three records, commits the third, discards the second, waits, commits the
+ * first; they carry the bytes "1" and "3" ECHO_CLOSE            closes the channel from the
+ * kernel's side
+ *
+ * A command with a payload of another size is ignored. Numbers are in the machine's byte order.
+ */
+#ifndef KUP_ECHO_H
+#define KUP_ECHO_H
+
+#include "kup_abi.h"
+
+#define ECHO_COMMANDS 0xffff0000u
+#define ECHO_PRODUCE 0xffff0001u
+#define ECHO_SAMPLE 0xffff0002u
+#define ECHO_REPORT 0xffff0003u
+#define ECHO_PAUSE 0xffff0004u
+#define ECHO_SHUFFLE 0xffff0005u
+#define ECHO_CLOSE 0xffff0006u
+
+/* echo_produce.context: where the producer runs. Only the first waits for room; the others lose
+ * what doesn't fit. */
+#define ECHO_WAITING 0	 /* the channel's thread, as fast as it can */
+#define ECHO_INTERRUPT 1 /* an interrupt handler */
+#define ECHO_DEFERRED 2	 /* what runs after interrupts (softirq, callout) */
+#define ECHO_TRYING 3	 /* the channel's thread, never waiting */
+
+struct echo_produce {
+	kup_u64 count;
+	kup_u32 length; /* of each payload, at least sizeof(struct echo_sample) */
+	kup_u32 context;
+};
+KUP_ABI_ASSERT(sizeof(struct echo_produce) == 16);
+
+struct echo_produced {
+	kup_u64 sent;
+	kup_u64 lost;
+};
+KUP_ABI_ASSERT(sizeof(struct echo_produced) == 16);
+
+/* Numbers count from 0 on each channel and in each direction. */
+struct echo_sample {
+	kup_u64 number;
+	kup_u32 checksum; /* echo_checksum of all bytes behind this struct, seeded with number */
+	kup_u32 reserved;
+};
+KUP_ABI_ASSERT(sizeof(struct echo_sample) == 16);
+
+struct echo_report {
+	kup_u64 records;
+	kup_u64 bytes;	      /* of payload */
+	kup_u64 out_of_order; /* records whose number was not the one before plus one */
+	kup_u64 damaged;      /* records whose checksum was wrong */
+};
+KUP_ABI_ASSERT(sizeof(struct echo_report) == 32);
+
+struct echo_pause {
+	kup_u32 milliseconds; /* at most 60000 */
+	kup_u32 reserved;
+};
+KUP_ABI_ASSERT(sizeof(struct echo_pause) == 8);
+
+/* FNV-1a, 32 bits, over the bytes, starting from the offset basis xor seed. */
+static inline kup_u32 echo_checksum(kup_u32 seed, const kup_u8 *bytes, kup_u32 length)
+{
+	kup_u32 hash = 2166136261u ^ seed;
+
+	while (length-- > 0)
+		hash = (hash ^ *bytes++) * 16777619u;
+	return hash;
+}
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* The echo client as a producer: as fast as it can, from contexts that may not sleep, and out of
+ * order. */
+#include "echo.h"
+
+struct job {
+	struct kup_channel *channel;
+	struct echo_channel *echo;
+	const struct echo_produce *produce;
+	kup_u64 left;
+	struct echo_produced done;
+};
+
+static void fill(struct kup_reservation *reservation, kup_u64 number)
+{
+	struct echo_sample sample = { .number = number };
+	kup_u8 *bytes = reservation->data;
+	kup_u32 i, filler = reservation->length - (kup_u32)sizeof(sample);
+
+	for (i = 0; i < filler; i++)
+		bytes[sizeof(sample) + i] = (kup_u8)(number + i);
+	sample.checksum = echo_checksum((kup_u32)number, bytes + sizeof(sample), filler);
+	__builtin_memcpy(bytes, &sample, sizeof(sample));
+}
+
+/* One sample; waiting or not. A lost one takes its number with it, so that the user sees the hole.
+ */
+static int produce_one(struct job *job)
+{
+	struct kup_reservation reservation;
+	kup_u32 length = job->produce->length;
+	kup_u64 number = job->echo->next_sent++;
+	int error;
+
+	if (job->produce->context == ECHO_WAITING)
+		error = kup_reserve(job->channel, length, KUP_FOREVER, &reservation);
+	else
+		error = kup_try_reserve(job->channel, length, &reservation);
+	if (error) {
+		job->done.lost++;
+		return error;
+	}
+	fill(&reservation, number);
+	kup_commit(job->channel, &reservation, ECHO_SAMPLE, length);
+	job->done.sent++;
+	return 0;
+}
+
+/* An interrupt handler is left after this many records. */
+#define BURST 64
+
+static void produce_burst(void *argument)
+{
+	struct job *job = argument;
+	kup_u32 i;
+
+	for (i = 0; i < BURST && job->left > 0; i++, job->left--)
+		produce_one(job);
+}
+
+static int produce_all(struct job *job)
+{
+	int error = 0;
+
+	while (job->left > 0 && !error) {
+		if (job->produce->context == ECHO_INTERRUPT) {
+			error = kup_run_in_context(KUP_CONTEXT_INTERRUPT, produce_burst, job);
+		} else if (job->produce->context == ECHO_DEFERRED) {
+			error = kup_run_in_context(KUP_CONTEXT_DEFERRED, produce_burst, job);
+		} else {
+			error = produce_one(job);
+			if (error == -EAGAIN)
+				error = 0;
+			job->left--;
+		}
+		if (!error)
+			error = kup_ended(job->channel);
+	}
+	return error;
+}
+
+int echo_produce(struct kup_channel *channel, const struct echo_produce *produce)
+{
+	struct job job = {
+		.channel = channel,
+		.echo = kup_channel_context(channel),
+		.produce = produce,
+		.left = produce->count,
+	};
+	int error;
+
+	if (produce->length < sizeof(struct echo_sample) ||
+	    produce->length > kup_max_payload(channel) || produce->context > ECHO_TRYING)
+		return 0;
+	error = produce_all(&job);
+	if (error)
+		return error;
+	return kup_send(channel, ECHO_PRODUCE, &job.done, sizeof(job.done), KUP_FOREVER);
+}
+
+/* Records become readable as they are finished, but the user stops at one that isn't. */
+int echo_shuffle(struct kup_channel *channel, const struct echo_pause *pause)
+{
+	struct kup_reservation three[3];
+	int i, error;
+
+	for (i = 0; i < 3; i++) {
+		error = kup_reserve(channel, 1, KUP_FOREVER, &three[i]);
+		if (error)
+			break;
+		*(char *)three[i].data = (char)('1' + i);
+	}
+	if (i == 3) {
+		kup_commit(channel, &three[2], ECHO_SHUFFLE, 1);
+		kup_discard(channel, &three[1]);
+		kup_sleep_ms(pause->milliseconds);
+		kup_commit(channel, &three[0], ECHO_SHUFFLE, 1);
+		return 0;
+	}
+	/* What was reserved must be finished, or the user would wait for it. */
+	while (i-- > 0)
+		kup_discard(channel, &three[i]);
+	return error;
+}

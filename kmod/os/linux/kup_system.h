@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* What a client module needs of Linux, under names that each system has. */
+#ifndef KUP_SYSTEM_H
+#define KUP_SYSTEM_H
+
+#include <linux/delay.h>
+#include <linux/errno.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/types.h>
+
+/* Once in a client: load() returns 0 or a negative errno, unload() undoes it. */
+#define KUP_MODULE(load, unload, description)                                                      \
+	static int __init kup_module_load(void)                                                    \
+	{                                                                                          \
+		return load();                                                                     \
+	}                                                                                          \
+	static void __exit kup_module_unload(void)                                                 \
+	{                                                                                          \
+		unload();                                                                          \
+	}                                                                                          \
+	module_init(kup_module_load);                                                              \
+	module_exit(kup_module_unload);                                                            \
+	MODULE_DESCRIPTION(description);                                                           \
+	MODULE_LICENSE("Dual BSD/GPL")
+
+/* A number, or a string, that the person who loads the module may set. */
+#define KUP_PARAM_NUMBER(name, value, description)                                                 \
+	static unsigned int name = value;                                                          \
+	module_param(name, uint, 0444);                                                            \
+	MODULE_PARM_DESC(name, description)
+#define KUP_PARAM_STRING(name, value, description)                                                 \
+	static char *name = value;                                                                 \
+	module_param(name, charp, 0444);                                                           \
+	MODULE_PARM_DESC(name, description)
+
+/* Zeroed memory; may sleep. */
+static inline void *kup_alloc(unsigned long bytes)
+{
+	return kvzalloc(bytes, GFP_KERNEL);
+}
+
+static inline void kup_free(void *memory)
+{
+	kvfree(memory);
+}
+
+static inline void kup_sleep_ms(unsigned int milliseconds)
+{
+	msleep(milliseconds);
+}
+
+#endif

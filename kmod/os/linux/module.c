@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* kup.ko: loading, unloading, and what client modules link to. */
+#include <linux/module.h>
+
+#include "linux.h"
+
+static int __init kup_init(void)
+{
+	int error;
+
+	kup_registry_init();
+	error = linux_nodes_init();
+	if (error)
+		kup_registry_destroy();
+	return error;
+}
+
+/* Clients link to us, and open files and mappings hold us: nothing is left when this runs. */
+static void __exit kup_exit(void)
+{
+	linux_nodes_exit();
+	kup_registry_destroy();
+}
+
+module_init(kup_init);
+module_exit(kup_exit);
+MODULE_DESCRIPTION("KUP: zero-copy channels between kernel modules and processes");
+MODULE_VERSION("0.1.0");
+MODULE_LICENSE("Dual BSD/GPL");
+
+EXPORT_SYMBOL_GPL(kup_device_create);
+EXPORT_SYMBOL_GPL(kup_device_destroy);
+EXPORT_SYMBOL_GPL(kup_device_context);
+EXPORT_SYMBOL_GPL(kup_channel_number);
+EXPORT_SYMBOL_GPL(kup_channel_device);
+EXPORT_SYMBOL_GPL(kup_channel_set_context);
+EXPORT_SYMBOL_GPL(kup_channel_context);
+EXPORT_SYMBOL_GPL(kup_ended);
+EXPORT_SYMBOL_GPL(kup_channel_close);
+EXPORT_SYMBOL_GPL(kup_channel_get);
+EXPORT_SYMBOL_GPL(kup_channel_put);
+EXPORT_SYMBOL_GPL(kup_max_payload);
+EXPORT_SYMBOL_GPL(kup_send);
+EXPORT_SYMBOL_GPL(kup_try_send);
+EXPORT_SYMBOL_GPL(kup_reserve);
+EXPORT_SYMBOL_GPL(kup_try_reserve);
+EXPORT_SYMBOL_GPL(kup_commit);
+EXPORT_SYMBOL_GPL(kup_discard);
+EXPORT_SYMBOL_GPL(kup_receive);
+EXPORT_SYMBOL_GPL(kup_try_receive);
+EXPORT_SYMBOL_GPL(kup_peek);
+EXPORT_SYMBOL_GPL(kup_try_peek);
+EXPORT_SYMBOL_GPL(kup_release);
+EXPORT_SYMBOL_GPL(kup_run_in_context);

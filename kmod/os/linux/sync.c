@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Locks, waiting and waking, time, threads. */
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "linux.h"
+
+/* ---- Locks ---- */
+
+void os_spin_init(struct os_spin *spin)
+{
+	raw_spin_lock_init(&spin->lock);
+}
+
+void os_spin_destroy(struct os_spin *spin)
+{
+}
+
+unsigned long os_spin_lock(struct os_spin *spin)
+{
+	unsigned long state;
+
+	raw_spin_lock_irqsave(&spin->lock, state);
+	return state;
+}
+
+void os_spin_unlock(struct os_spin *spin, unsigned long state)
+{
+	raw_spin_unlock_irqrestore(&spin->lock, state);
+}
+
+void os_mutex_init(struct os_mutex *mutex)
+{
+	mutex_init(&mutex->lock);
+}
+
+void os_mutex_destroy(struct os_mutex *mutex)
+{
+	mutex_destroy(&mutex->lock);
+}
+
+void os_mutex_lock(struct os_mutex *mutex)
+{
+	mutex_lock(&mutex->lock);
+}
+
+void os_mutex_unlock(struct os_mutex *mutex)
+{
+	mutex_unlock(&mutex->lock);
+}
+
+/* ---- Waiting and waking ---- */
+
+void os_waitq_init(struct os_waitq *waitq)
+{
+	init_waitqueue_head(&waitq->head);
+}
+
+void os_waitq_destroy(struct os_waitq *waitq)
+{
+}
+
+/* Longer timeouts are cut to this; the engine's callers loop by their own deadline or wait for
+ * ever. */
+static long ticks(kup_u64 timeout_ns)
+{
+	u64 jiffies_left;
+
+	if (timeout_ns == OS_FOREVER)
+		return MAX_SCHEDULE_TIMEOUT;
+	jiffies_left = nsecs_to_jiffies64(timeout_ns) + 1;
+	return jiffies_left < MAX_JIFFY_OFFSET ? (long)jiffies_left : MAX_JIFFY_OFFSET;
+}
+
+int os_wait(struct os_waitq *waitq, int (*ready)(void *), void *argument, kup_u64 timeout_ns)
+{
+	long left;
+
+	/* A kernel thread that waits for work is idle: no load, no hung task. */
+	if (current->flags & PF_KTHREAD)
+		left = wait_event_idle_timeout(waitq->head, ready(argument), ticks(timeout_ns));
+	else
+		left = wait_event_interruptible_timeout(waitq->head, ready(argument),
+							ticks(timeout_ns));
+	if (left < 0)
+		return -EINTR;
+	return left == 0 ? -ETIMEDOUT : 0;
+}
+
+void os_wake(struct os_waitq *waitq)
+{
+	wake_up_all(&waitq->head);
+}
+
+void os_pollq_init(struct os_pollq *pollq)
+{
+	init_waitqueue_head(&pollq->head);
+}
+
+void os_pollq_destroy(struct os_pollq *pollq)
+{
+}
+
+void os_poll_wake(struct os_pollq *pollq)
+{
+	wake_up_all(&pollq->head);
+}
+
+/* ---- Time and the processor ---- */
+
+kup_u64 os_now_ns(void)
+{
+	return ktime_get_mono_fast_ns();
+}
+
+int os_relax(void)
+{
+	cpu_relax();
+	return !need_resched() && !signal_pending(current);
+}
+
+void os_breathe(void)
+{
+	cond_resched();
+}
+
+/* ---- Threads ---- */
+
+struct thread {
+	void (*main)(void *argument);
+	void *argument;
+};
+
+static int thread_main(void *data)
+{
+	struct thread thread = *(struct thread *)data;
+
+	kfree(data);
+	thread.main(thread.argument);
+	/* Ends in the kernel's own code, so that this module may go as soon as its count is down.
+	 */
+	module_put_and_kthread_exit(0);
+	return 0;
+}
+
+int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number)
+{
+	struct thread *thread = kmalloc(sizeof(*thread), GFP_KERNEL);
+	struct task_struct *task;
+
+	if (!thread)
+		return -ENOMEM;
+	thread->main = main;
+	thread->argument = argument;
+	__module_get(THIS_MODULE);
+	task = kthread_run(thread_main, thread, "%s:%u", name, number);
+	if (IS_ERR(task)) {
+		module_put(THIS_MODULE);
+		kfree(thread);
+		return PTR_ERR(task);
+	}
+	return 0;
+}
+
+/* ---- Other contexts, for tests ---- */
+
+struct context_call {
+	struct irq_work interrupt;
+	struct tasklet_struct deferred;
+	void (*work)(void *argument);
+	void *argument;
+	struct completion done;
+};
+
+static void run_interrupt(struct irq_work *interrupt)
+{
+	struct context_call *call = container_of(interrupt, struct context_call, interrupt);
+
+	call->work(call->argument);
+	complete(&call->done);
+}
+
+static void run_deferred(struct tasklet_struct *tasklet)
+{
+	struct context_call *call = from_tasklet(call, tasklet, deferred);
+
+	call->work(call->argument);
+	complete(&call->done);
+}
+
+int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
+{
+	struct context_call *call;
+
+	if (context != KUP_CONTEXT_INTERRUPT && context != KUP_CONTEXT_DEFERRED)
+		return -EINVAL;
+	call = kzalloc(sizeof(*call), GFP_KERNEL);
+	if (!call)
+		return -ENOMEM;
+	call->work = work;
+	call->argument = argument;
+	init_completion(&call->done);
+	if (context == KUP_CONTEXT_INTERRUPT) {
+		call->interrupt = IRQ_WORK_INIT_HARD(run_interrupt);
+		irq_work_queue(&call->interrupt);
+		wait_for_completion(&call->done);
+		irq_work_sync(&call->interrupt);
+	} else {
+		tasklet_setup(&call->deferred, run_deferred);
+		tasklet_schedule(&call->deferred);
+		wait_for_completion(&call->done);
+		tasklet_kill(&call->deferred);
+	}
+	kfree(call);
+	return 0;
+}
