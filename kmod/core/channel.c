@@ -16,6 +16,7 @@ struct kup_channel *kup_channel_create(struct kup_handle *handle)
 {
 	struct kup_device *device = handle->device;
 	struct kup_channel *channel = os_alloc(sizeof(*channel));
+	kup_u32 i;
 
 	if (!channel)
 		return NULL;
@@ -24,7 +25,8 @@ struct kup_channel *kup_channel_create(struct kup_handle *handle)
 	kup_device_get(device);
 	channel->handle = handle;
 	kup_ref_get(&handle->refs);
-	channel->open_position = NO_POSITION;
+	for (i = 0; i < OPEN_POSITIONS; i++)
+		channel->open_positions[i] = NO_POSITION;
 	channel->spin_us = device->config.spin_us;
 	channel->send_spin.now_us = channel->spin_us;
 	channel->receive_spin.now_us = channel->spin_us;

@@ -33,8 +33,10 @@
 #define KUP_POLL_HANGUP 4u
 #define KUP_POLL_ERROR 8u
 
-/* No reservation is open; real positions are even. */
+/* No reservation; real positions are even. */
 #define NO_POSITION 1u
+/* So many open reservations are told apart when poll asks what is readable; see kup_channel_readable. */
+#define OPEN_POSITIONS 8
 
 /* How long one kind of wait spins before it sleeps: between 0 and the channel's spin_us. */
 struct kup_spin {
@@ -70,10 +72,11 @@ struct kup_channel {
 
 	struct os_spin send_lock;
 	struct kup_producer out; /* under send_lock */
-	kup_u32 open_position;	 /* of a reservation that isn't committed, or NO_POSITION; atomic */
-	kup_u32 room_waiters;	 /* under send_lock: threads that sleep for room */
-	kup_u32 room_event;	 /* under send_lock: what was announced for them */
-	struct kup_gap lost;	 /* under send_lock: since the last GAP record */
+	/* Of reservations that aren't committed: taken under send_lock, given back by anybody. */
+	kup_u32 open_positions[OPEN_POSITIONS];
+	kup_u32 room_waiters; /* under send_lock: threads that sleep for room */
+	kup_u32 room_event;   /* under send_lock: what was announced for them */
+	struct kup_gap lost;  /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
 	kup_u32 receiving; /* 1 while a thread is in a receiving call; atomic */

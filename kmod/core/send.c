@@ -65,6 +65,44 @@ static void count_lost(struct kup_channel *channel, kup_u32 length, int error)
 	channel->lost.bytes += length;
 }
 
+/* ---- Which reservations are open: so that poll doesn't report a record that isn't finished ---- */
+
+/* Under send_lock. When there is no place left it isn't noted, and poll may report it too early. */
+static void open_position(struct kup_channel *channel, kup_u32 position)
+{
+	kup_u32 i;
+
+	for (i = 0; i < OPEN_POSITIONS; i++) {
+		if (kup_load(&channel->open_positions[i]) == NO_POSITION) {
+			kup_store(&channel->open_positions[i], position);
+			return;
+		}
+	}
+}
+
+/* Without a lock: nobody else touches the place that has our position. */
+static void close_position(struct kup_channel *channel, kup_u32 position)
+{
+	kup_u32 i;
+
+	for (i = 0; i < OPEN_POSITIONS; i++) {
+		if (kup_load(&channel->open_positions[i]) == position) {
+			kup_store(&channel->open_positions[i], NO_POSITION);
+			return;
+		}
+	}
+}
+
+static int is_open(struct kup_channel *channel, kup_u32 position)
+{
+	kup_u32 i;
+
+	for (i = 0; i < OPEN_POSITIONS; i++)
+		if (kup_load(&channel->open_positions[i]) == position)
+			return 1;
+	return 0;
+}
+
 /* Under send_lock. On 0 the reservation is made; *wake says whether a GAP record woke the user. */
 static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 			  struct kup_reservation *reservation, int *wake)
@@ -80,9 +118,7 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return kup_channel_result(channel, result, KUP_ERROR_TAIL);
 	if (channel->lost.records)
 		*wake = put_gap(channel);
-	/* Pairs with the load in kup_channel_readable. */
-	if (kup_load(&channel->open_position) == NO_POSITION)
-		kup_store(&channel->open_position, channel->out.head);
+	open_position(channel, channel->out.head);
 	result = kup_producer_reserve(&channel->out, length, &reservation->position);
 	if (result != KUP_RING_OK)
 		return kup_channel_result(channel, result, KUP_ERROR_TAIL);
@@ -186,8 +222,7 @@ static void finish(struct kup_channel *channel, struct kup_reservation *reservat
 
 	/* Before the record becomes readable: a poll that still finds it open arms, and is woken
 	 * below. */
-	if (kup_load(&channel->open_position) == reservation->position)
-		kup_store(&channel->open_position, NO_POSITION);
+	close_position(channel, reservation->position);
 	asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
 				    length, type, flags);
 	kup_channel_wake_user(channel, asked, POLL_DATA);
@@ -262,5 +297,5 @@ int kup_channel_readable(struct kup_channel *channel)
 		kup_channel_result(channel, result, KUP_ERROR_TAIL);
 	/* A record that is still being filled at the user's tail is all that may hide the others.
 	 */
-	return head != tail && kup_load(&channel->open_position) != tail;
+	return head != tail && !is_open(channel, tail);
 }

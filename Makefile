@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Every target does its own set-up, and does it once: what is fetched or built stays in .cache/.
+
+DENO_VERSION := 2.9.6
+KERNEL       ?= 6.12
+ARCH         := $(shell uname -m)
+
+CACHE   := .cache
+DENO    := $(CACHE)/deno-$(DENO_VERSION)/bin/deno
+# Modules that are fetched stay with the project, so that `make distclean` leaves nothing behind.
+export DENO_DIR := $(CURDIR)/$(CACHE)/deno-dir
+export DENO_NO_UPDATE_CHECK := 1
+export PATH := $(CURDIR)/$(dir $(DENO)):$(PATH)
+
+# The running kernel's own headers, for `all` and `load`. The VM tests bring their own.
+HEADERS := /lib/modules/$(shell uname -r)/build
+SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
+
+# Runs Deno with the configuration that fits this machine (see scripts/deno_config.ts).
+config   = KUP_DENO_CONFIG=$$($(DENO) run -A --no-config scripts/deno_config.ts) && \
+           export KUP_DENO_CONFIG
+deno_run = $(config) && $(DENO) run -A --config "$$KUP_DENO_CONFIG"
+vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
+
+.DEFAULT_GOAL := all
+.PHONY: all native modules setup packages test check fmt vm demo bench load unload abi \
+        clean distclean help
+
+all: native modules ## Build the native library, and the modules if the kernel's headers are here
+
+native: packages ## Build the native library alone
+	$(MAKE) -C native
+
+modules: packages ## Build the modules for the running kernel
+	@if [ -d $(HEADERS) ]; then \
+		echo '$(MAKE) -C $(HEADERS) M=$(CURDIR)/kmod modules'; \
+		$(MAKE) -C $(HEADERS) M=$(CURDIR)/kmod modules; \
+	else \
+		echo "modules: not built, $(HEADERS) is missing."; \
+		echo "modules: get it with: apt-get install linux-headers-$$(uname -r)"; \
+		echo "modules: (\`make vm\` needs none: it brings a kernel of its own)"; \
+	fi
+
+setup: $(DENO) packages ## Get Deno and the Debian packages that are missing
+	@$(config) && echo "setup: done; Deno uses $$KUP_DENO_CONFIG"
+
+$(DENO):
+	@sh scripts/setup.sh deno $(CACHE)/deno-$(DENO_VERSION) $(DENO_VERSION)
+
+packages:
+	@sh scripts/setup.sh packages
+
+test: setup ## Run everything: static checks, unit tests, and the kernel tests in two VMs
+	@$(deno_run) tests/run.ts
+
+check: setup ## Run only the static checks
+	@$(deno_run) tests/run.ts --only static
+
+fmt: setup ## Format every source file
+	@$(config) && $(DENO) fmt --config "$$KUP_DENO_CONFIG"
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
+
+vm: setup ## Open a shell in a VM with everything loaded (KERNEL=6.12; Ctrl-A X quits)
+	@$(vm) --shell
+
+demo: setup ## Run examples/echo.ts in a VM (KERNEL=6.12)
+	@echo "demo: examples/echo.ts on Linux $(KERNEL), in a VM"
+	@$(vm) --quiet --run 'deno run --allow-ffi examples/echo.ts'
+
+bench: setup ## Run the benchmarks in a VM (KERNEL=6.12)
+	@echo "bench: bench/*.ts on Linux $(KERNEL), in an emulated VM"
+	@$(vm) --quiet --run 'for file in bench/*.ts; do deno run -A "$$file" || exit; done'
+
+load: modules ## Load both modules into the running kernel
+	$(SUDO) insmod kmod/kup.ko
+	$(SUDO) insmod kmod/kup_echo.ko
+
+unload: ## Take both modules out of the running kernel
+	$(SUDO) rmmod kup_echo kup
+
+abi: setup ## Generate the TypeScript offsets from the shared header
+	@$(deno_run) scripts/gen_abi.ts
+
+clean: ## Remove what was built, keep what was fetched
+	@for part in native tests/c tests/kernel/c; do \
+		if [ -f $$part/Makefile ]; then $(MAKE) -s -C $$part clean || exit; fi; \
+	done
+	@if [ -d $(HEADERS) ]; then $(MAKE) -s -C $(HEADERS) M=$(CURDIR)/kmod clean; fi
+	rm -rf $(CACHE)/build $(CACHE)/vm
+
+distclean: clean ## Remove everything that is not in git
+	rm -rf $(CACHE) deno.offline.json
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Gets the tools that the Makefile's targets need, and only those that are missing.
+#
+#   setup.sh deno DIR VERSION    Deno from npm into DIR, no other place is touched
+#   setup.sh packages            Debian packages, with apt
+#
+# Deno stays local. The rest is installed for the whole system, because compilers and QEMU find
+# their own parts by absolute paths and can't be run from an unpacked package.
+set -eu
+
+say() {
+	echo "setup: $*"
+}
+
+die() {
+	echo "setup: $*" >&2
+	exit 1
+}
+
+install_deno() {
+	dir=$1 version=$2
+	command -v npm >/dev/null || die "npm is needed to get Deno: apt-get install npm"
+	say "Deno $version from npm into $dir"
+	mkdir -p "$dir"
+	# The package's install script would only make a second copy of the binary.
+	npm install --prefix "$dir" --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
+		"deno@$version"
+	# What npm puts on the PATH is a Node script; the tests need the program itself.
+	program=$(find "$dir/node_modules/@deno" -name deno -type f -perm -u+x | head -n 1)
+	[ -n "$program" ] || die "the npm package of Deno $version holds no program for this machine"
+	mkdir -p "$dir/bin"
+	ln -sfn "../${program#"$dir"/}" "$dir/bin/deno"
+	"$dir/bin/deno" --version | head -n 1
+}
+
+# Prints the package of each tool that is missing: "tool that proves it is there : its package".
+missing_packages() {
+	while read -r proof package; do
+		case $proof in
+		/*) ls $proof >/dev/null 2>&1 || echo "$package" ;;
+		*) command -v "$proof" >/dev/null || echo "$package" ;;
+		esac
+	done <<-END
+		qemu-system-x86_64 qemu-system-x86
+		cc gcc
+		gcc-12 gcc-12
+		/usr/include/stdio.h libc6-dev
+		/usr/lib/*/libelf.so.1 libelf1
+		clang-format clang-format
+		cpio cpio
+		git git
+	END
+}
+
+install_packages() {
+	packages=$(missing_packages | sort -u | tr '\n' ' ')
+	[ -n "$packages" ] || return 0
+	command -v apt-get >/dev/null || die "these are missing, and there is no apt-get: $packages"
+	sudo=
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null || die "as root, run: apt-get install $packages"
+		sudo=sudo
+	fi
+	say "Debian packages: $packages"
+	$sudo apt-get update -q
+	# shellcheck disable=SC2086 -- a list of package names
+	$sudo env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -q --no-install-recommends $packages
+	still=$(missing_packages | sort -u | tr '\n' ' ')
+	[ -z "$still" ] || die "still missing after the installation: $still"
+}
+
+case ${1-} in
+deno) install_deno "$2" "$3" ;;
+packages) install_packages ;;
+*) die "usage: setup.sh deno DIR VERSION | packages" ;;
+esac

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The checks that need no running kernel and no test: each is one result. */
+
+import { exists, ROOT } from "../lib/paths.ts";
+import { capture, projectFiles } from "../lib/process.ts";
+import { fetchKernel } from "../vm/kernel.ts";
+import { buildModules } from "../vm/modules.ts";
+
+/** A check passes when it returns nothing; what it returns is shown as the reason why it failed. */
+export interface Check {
+  readonly name: string;
+  readonly run: () => Promise<string | undefined>;
+}
+
+/** The configuration that the Makefile chose for this machine. */
+export const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
+
+/** Runs a program; the check fails with its output unless its exit status is 0. */
+async function succeeds(command: readonly string[]): Promise<string | undefined> {
+  const { code, output } = await capture(command, { env: { NO_COLOR: "1" } });
+  return code === 0 ? undefined : output.trimEnd() || `exit status ${code}`;
+}
+
+function deno(verb: string, ...args: string[]): Promise<string | undefined> {
+  return succeeds([Deno.execPath(), ...verb.split(" "), "--config", CONFIG, ...args]);
+}
+
+/** Files in which a licence line can be written, and is wanted. */
+const SOURCES = /\.(?:[chS]|ts|sh|mk)$|(?:^|\/)(?:Makefile|Kbuild|init|run)$/;
+
+const SPDX = /SPDX-License-Identifier: \S/;
+
+/** The licence line is the first, or the second where the first names the interpreter. */
+async function checkLicences(): Promise<string | undefined> {
+  const sources = (await projectFiles()).filter((path) => SOURCES.test(path));
+  if (sources.length === 0) return "there is no source file";
+  const missing: string[] = [];
+  for (const path of sources) {
+    const [first = "", second = ""] = (await Deno.readTextFile(`${ROOT}/${path}`)).split("\n", 2);
+    if (!SPDX.test(first.startsWith("#!") ? second : first)) missing.push(path);
+  }
+  return missing.length === 0 ? undefined : `no SPDX line in:\n${missing.join("\n")}`;
+}
+
+async function checkCFormat(): Promise<string | undefined> {
+  const sources = await projectFiles("*.c", "*.h");
+  if (sources.length === 0) return "there is no C file";
+  return await succeeds(["clang-format", "--style=file", "--dry-run", "-Werror", ...sources]);
+}
+
+/** A module of the graph that `deno info --json` shows. */
+interface GraphModule {
+  readonly specifier: string;
+  readonly error?: string;
+}
+
+/** The library may import its own files and Node's built-ins, and nothing from outside. */
+async function checkDependencies(): Promise<string | undefined> {
+  const { code, stdout, output } = await capture([
+    Deno.execPath(),
+    "info",
+    "--json",
+    "--config",
+    CONFIG,
+    "mod.ts",
+  ]);
+  if (code !== 0) return output;
+  const { modules = [] } = JSON.parse(stdout) as { modules?: GraphModule[] };
+  if (modules.length === 0) return "mod.ts has no module graph";
+  const foreign = modules.filter(({ specifier, error }) =>
+    error !== undefined || !specifier.startsWith("node:") && !isOwnFile(specifier)
+  );
+  if (foreign.length === 0) return undefined;
+  return foreign.map(({ specifier, error }) => `${specifier} ${error ?? ""}`).join("\n");
+}
+
+function isOwnFile(specifier: string): boolean {
+  return specifier === `file://${ROOT}/mod.ts` || specifier.startsWith(`file://${ROOT}/src/`);
+}
+
+async function checkModules(series: string): Promise<string | undefined> {
+  const build = await buildModules(await fetchKernel(series));
+  if (build.ok) return undefined;
+  return build.warnings.length > 0 ? build.warnings.join("\n") : build.output;
+}
+
+/** A script of the checkout, which has to be there. */
+async function runScript(path: string, run: () => Promise<string | undefined>) {
+  return await exists(`${ROOT}/${path}`) ? await run() : `${path} is missing`;
+}
+
+/** All static checks, for the given kernel series. */
+export function staticChecks(series: readonly string[]): Check[] {
+  return [
+    { name: "TypeScript is formatted", run: () => deno("fmt", "--check") },
+    { name: "TypeScript has no lint", run: () => deno("lint") },
+    { name: "TypeScript type-checks", run: () => deno("check", ".") },
+    { name: "the public API is documented", run: () => deno("doc --lint", "mod.ts") },
+    { name: "the library depends on nothing", run: checkDependencies },
+    {
+      name: "TypeScript's offsets match the shared header",
+      run: () =>
+        runScript("scripts/gen_abi.ts", () => deno("run -A", "scripts/gen_abi.ts", "--check")),
+    },
+    { name: "C is formatted", run: checkCFormat },
+    { name: "every source file names its licence", run: checkLicences },
+    {
+      name: "the core is free of any operating system",
+      run: () =>
+        runScript("scripts/check_core.sh", () => succeeds(["sh", "scripts/check_core.sh"])),
+    },
+    {
+      name: "the native library builds",
+      run: () => runScript("native/Makefile", () => succeeds(["make", "-C", "native"])),
+    },
+    ...series.map((one) => ({
+      name: `the modules build for Linux ${one} without a warning`,
+      run: () => checkModules(one),
+    })),
+  ];
+}

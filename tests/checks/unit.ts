@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The tests that run on this machine, without a kernel module. */
+
+import { JunitError, parseJunit } from "../lib/junit.ts";
+import { exists, ROOT } from "../lib/paths.ts";
+import { capture } from "../lib/process.ts";
+import type { Tally } from "../lib/tally.ts";
+import { CONFIG } from "./static.ts";
+
+/** Runs `tests/unit/` in Deno; its output is shown as it comes. */
+export async function runDenoTests(tally: Tally): Promise<void> {
+  const report = await Deno.makeTempFile({ prefix: "kup-junit-", suffix: ".xml" });
+  try {
+    const { code } = await new Deno.Command(Deno.execPath(), {
+      // The types are a static check of their own.
+      args: [
+        "test",
+        "-A",
+        "--no-check",
+        "--config",
+        CONFIG,
+        `--junit-path=${report}`,
+        "tests/unit/",
+      ],
+      cwd: ROOT,
+      env: Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" },
+      stdin: "null",
+      stdout: "inherit",
+      stderr: "inherit",
+    }).output();
+    countTests(tally, "unit", await Deno.readTextFile(report), code);
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+/**
+ * Counts a report. A run that failed while its report shows no failed test has failed all the
+ * same: it may have died before, or beside, its tests.
+ */
+export function countTests(tally: Tally, where: string, junit: string, code: number): void {
+  try {
+    const tests = parseJunit(junit);
+    tally.recordTests(where, tests);
+    if (tests.length === 0) tally.record("failed", `${where}: no test was run`);
+    if (code !== 0 && !tests.some((test) => test.outcome === "failed")) {
+      tally.record("failed", `${where}: the run ended with exit status ${code}`);
+    }
+  } catch (error) {
+    if (!(error instanceof JunitError)) throw error;
+    tally.record("failed", `${where}: ${error.message} (exit status ${code})`);
+  }
+}
+
+/** Runs the C unit tests, if there are any; each prints `ok`, `not ok` or `skip` and its name. */
+export async function runCTests(tally: Tally): Promise<void> {
+  if (!await exists(`${ROOT}/tests/c/Makefile`)) return;
+  const { code, output } = await capture(["make", "-s", "-C", "tests/c", "check"]);
+  console.log(output.trimEnd());
+  countCTests(tally, output, code);
+}
+
+/** Counts what the C unit tests printed. */
+export function countCTests(tally: Tally, output: string, code: number): void {
+  const lines = [...output.matchAll(/^(ok|not ok|skip) (.+)$/gm)];
+  const outcomes = { "ok": "passed", "not ok": "failed", "skip": "skipped" } as const;
+  for (const [, word, name] of lines) {
+    tally.record(outcomes[word as keyof typeof outcomes], `C: ${name}`);
+  }
+  if (lines.length === 0) tally.record("failed", "C: no test was run");
+  if (code !== 0 && !lines.some(([, word]) => word === "not ok")) {
+    tally.record("failed", `C: the run ended with exit status ${code}`);
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Reading the JUnit reports that `deno test --junit-path` writes. */
+
+/** What became of one test. */
+export type Outcome = "passed" | "failed" | "skipped";
+
+/** One test of a report. */
+export interface TestCase {
+  /** The file that holds it, as the report gives it. */
+  readonly file: string;
+  readonly name: string;
+  readonly outcome: Outcome;
+  /** The first line of what went wrong, or nothing. */
+  readonly message: string;
+}
+
+/** A report that isn't one, or that was cut off. */
+export class JunitError extends Error {
+  override readonly name = "JunitError";
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: "&",
+  apos: "'",
+  gt: ">",
+  lt: "<",
+  quot: '"',
+};
+
+function unescape(text: string): string {
+  return text.replace(/&(?:#x([0-9a-f]+)|#([0-9]+)|([a-z]+));/gi, (whole, hex, decimal, name) => {
+    if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16));
+    if (decimal !== undefined) return String.fromCodePoint(Number(decimal));
+    return ENTITIES[name] ?? whole;
+  });
+}
+
+function attribute(attributes: string, name: string): string {
+  const match = new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(attributes);
+  return unescape(match?.[1] ?? "");
+}
+
+function outcomeOf(body: string): Outcome {
+  if (/<(?:failure|error)\b/.test(body)) return "failed";
+  return /<skipped\b/.test(body) ? "skipped" : "passed";
+}
+
+function messageOf(body: string): string {
+  const fault = /<(?:failure|error)\b([^>]*)>/.exec(body);
+  return attribute(fault?.[1] ?? "", "message").split("\n", 1)[0] ?? "";
+}
+
+/**
+ * Lists the tests of a report. It knows the one shape that Deno writes, and checks its own count
+ * against the report's, so that a shape it doesn't know can't be read as "no tests".
+ *
+ * @throws {JunitError} when the text is not a whole report, or the counts differ.
+ */
+export function parseJunit(xml: string): TestCase[] {
+  const head = /<testsuites\b([^>]*?)\/?>/.exec(xml);
+  if (head === null) throw new JunitError("Not a JUnit report: it has no <testsuites>");
+  const empty = head[0].endsWith("/>");
+  if (!empty && !/<\/testsuites>\s*$/.test(xml)) {
+    throw new JunitError("The JUnit report is cut off: its </testsuites> is missing");
+  }
+
+  const tests: TestCase[] = [];
+  // Text never holds a bare "<", so an end tag found by its spelling is one.
+  for (const suite of xml.matchAll(/<testsuite\b([^>]*[^/>])>(.*?)<\/testsuite>/gs)) {
+    const file = attribute(suite[1] ?? "", "name");
+    const cases = (suite[2] ?? "").matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs);
+    for (const one of cases) {
+      const body = one[2] ?? "";
+      tests.push({
+        file,
+        name: attribute(one[1] ?? "", "name"),
+        outcome: outcomeOf(body),
+        message: messageOf(body),
+      });
+    }
+  }
+
+  const declared = Number(attribute(head[1] ?? "", "tests"));
+  if (declared !== tests.length) {
+    throw new JunitError(`The JUnit report says ${declared} tests and lists ${tests.length}`);
+  }
+  return tests;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Running other programs. */
+
+import { ROOT } from "./paths.ts";
+
+/** How a program is run; by default at the top of the checkout, with this process's environment. */
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+  /** What the program reads from its standard input; without it there is none. */
+  readonly input?: string | Uint8Array<ArrayBuffer>;
+}
+
+/** What came of a program that has ended. */
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  /** Both streams, for showing to a person; standard output first. */
+  readonly output: string;
+}
+
+/** A program that had to succeed and didn't. The message ends with what it printed. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+
+  constructor(command: readonly string[], readonly finished: Finished) {
+    super(`${command.join(" ")}: exit status ${finished.code}\n${finished.output.trimEnd()}`);
+  }
+}
+
+/** Runs a program to its end and keeps what it prints, whatever its exit status is. */
+export async function capture(
+  command: readonly string[],
+  options: RunOptions = {},
+): Promise<Finished> {
+  const [program, ...args] = command;
+  if (program === undefined) throw new TypeError("A command has at least one word");
+  const child = new Deno.Command(program, {
+    args,
+    cwd: options.cwd ?? ROOT,
+    // Messages are searched for English words, and paths are the same length for everybody.
+    env: { LC_ALL: "C.UTF-8", ...options.env },
+    stdin: options.input === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const fed = options.input === undefined ? undefined : feed(child.stdin, options.input);
+  const { code, stdout, stderr } = await child.output();
+  await fed;
+  const text = new TextDecoder();
+  const out = text.decode(stdout);
+  return { code, stdout: out, output: out + text.decode(stderr) };
+}
+
+/** Runs a program that has to succeed, and returns its standard output. */
+export async function must(command: readonly string[], options: RunOptions = {}): Promise<string> {
+  const finished = await capture(command, options);
+  if (finished.code !== 0) throw new CommandError(command, finished);
+  return finished.stdout;
+}
+
+async function feed(
+  stdin: WritableStream<Uint8Array<ArrayBuffer>>,
+  input: string | Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  const writer = stdin.getWriter();
+  try {
+    await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input);
+    await writer.close();
+  } catch (error) {
+    // A program that ends before it has read everything tells why by its exit status.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** The files of the checkout that git knows or would take: relative paths, ignored ones left out. */
+export async function projectFiles(...patterns: string[]): Promise<string[]> {
+  const listed = await must([
+    "git",
+    "ls-files",
+    "-co",
+    "--exclude-standard",
+    "--deduplicate",
+    "-z",
+    "--",
+    ...patterns,
+  ]);
+  const paths = listed.split("\0").filter((path) => path !== "");
+  // git also lists what the index knows and a person has just deleted.
+  const there = await Promise.all(
+    paths.map((path) =>
+      Deno.lstat(`${ROOT}/${path}`).then((info) => !info.isDirectory, () => false)
+    ),
+  );
+  return paths.filter((_, index) => there[index]).sort();
+}

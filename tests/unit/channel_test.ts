@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
+import { type Channel, KupError, type KupErrorCode } from "../../mod.ts";
+import { ERROR_HEAD } from "../../src/abi.ts";
+import { type DoubleOptions, KernelDouble, type KernelSide } from "./kernel_double.ts";
+
+/** Gives the event loop some turns first. */
+function later(action: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(() => {
+      action();
+      resolve();
+    }, 5);
+  });
+}
+
+function assertCode(error: unknown, code: KupErrorCode): void {
+  assert(error instanceof KupError, `not a KupError: ${error}`);
+  assertEquals(error.code, code);
+}
+
+async function assertRejectsWith(promise: Promise<unknown>, code: KupErrorCode): Promise<void> {
+  assertCode(await promise.then(() => "no error", (error) => error), code);
+}
+
+function assertThrowsWith(action: () => unknown, code: KupErrorCode): void {
+  let caught: unknown = "no error";
+  try {
+    action();
+  } catch (error) {
+    caught = error;
+  }
+  assertCode(caught, code);
+}
+
+/** Runs a test on an attached channel, and with all sanitizers. */
+function test(
+  name: string,
+  run: (channel: Channel, kernel: KernelSide) => Promise<void> | void,
+  options: DoubleOptions & { spin?: number } = {},
+): void {
+  Deno.test({
+    name,
+    sanitizeOps: true,
+    sanitizeResources: true,
+    async fn() {
+      const double = new KernelDouble(options);
+      {
+        using device = double.open();
+        using channel = await device.attach({ spin: options.spin ?? 0 });
+        await run(channel, double.side(channel.number));
+      }
+      assertEquals(double.handles, 0, "a file was left open");
+    },
+  });
+}
+
+/** Sends until the ring is full; how many it took. */
+function fill(channel: Channel, text: string): number {
+  let count = 0;
+  while (channel.trySend(text)) count++;
+  return count;
+}
+
+test("a message goes out and another comes back", async (channel, kernel) => {
+  await channel.send("ping", { type: 7 });
+  assertEquals(kernel.receive(), { type: 7, text: "ping" });
+  kernel.send("pong", 0xffffffff);
+  const message = await channel.receive();
+  assertEquals(message?.type, 0xffffffff);
+  assertEquals(message?.text(), "pong");
+  assertEquals(message?.length, 4);
+  assertEquals(message?.gap, undefined);
+});
+
+test("a channel tells what it is", (channel) => {
+  assertEquals(channel.number, 0);
+  assertEquals(channel.generation, 1);
+  assertEquals(channel.maxMessage, 4096 - 32);
+  assertEquals(channel.maxReceive, 4096 - 32);
+  assertEquals(channel.mode, "stream");
+  assertEquals(channel.closed, false);
+  assertEquals(channel.stats().toUserRecords, 0);
+});
+
+test("every kind of data is sent as its bytes", (channel, kernel) => {
+  const bytes = new TextEncoder().encode("xabcdx");
+  for (
+    const data of [
+      "abcd",
+      bytes.subarray(1, 5),
+      bytes.slice(1, 5).buffer,
+      new DataView(bytes.buffer, 1, 4),
+      new Uint16Array(bytes.slice(1, 5).buffer),
+    ]
+  ) {
+    assert(channel.trySend(data));
+    assertEquals(kernel.receive()?.text, "abcd");
+  }
+  assert(channel.trySend(""));
+  assertEquals(kernel.receive(), { type: 0, text: "" });
+});
+
+test("wrong arguments are refused and nothing is sent", async (channel, kernel) => {
+  const detached = new Uint8Array(8);
+  detached.buffer.transfer();
+  assertThrows(() => channel.trySend(detached), TypeError);
+  assertThrows(() => channel.trySend(detached.buffer), TypeError);
+  assertThrows(() => channel.trySend(42 as unknown as string), TypeError);
+  assertThrows(() => channel.trySend("x", { type: -1 }), RangeError);
+  assertThrows(() => channel.trySend("x", { type: 1.5 }), RangeError);
+  assertThrows(() => channel.trySend("x", { type: 2 ** 32 }), RangeError);
+  assertThrows(() => channel.trySend(new Uint8Array(4065)), RangeError, "4064");
+  assertThrows(() => channel.sendSync("x", { timeout: -1 }), RangeError);
+  assertThrows(() => channel.tryReserve(4065), RangeError);
+  assertThrows(() => channel.tryReserve(0.5), RangeError);
+  assertThrows(() => channel.receiveSync({ timeout: NaN }), RangeError);
+  assertThrows(() => channel.tryReceiveBatch({ max: 0 }), RangeError);
+  await assertRejects(() => channel.send("x", { type: -1 }), RangeError);
+  await assertRejects(() => channel.sendBatch(["ok", new Uint8Array(5000)]), RangeError);
+  await assertRejects(() => channel.reserve(-1), RangeError);
+  assertEquals(kernel.receive(), undefined);
+});
+
+test("a receive sleeps until a message comes", async (channel, kernel) => {
+  const received = channel.receive();
+  await later(() => kernel.send("late"));
+  assertEquals((await received)?.text(), "late");
+});
+
+test("a receive that spins gets its message, too", async (channel, kernel) => {
+  for (let i = 0; i < 40; i++) {
+    const received = channel.receive();
+    setTimeout(() => kernel.send(`${i}`), i % 2);
+    assertEquals((await received)?.text(), `${i}`);
+  }
+}, { spin: 100 });
+
+test("only one receive may wait", async (channel, kernel) => {
+  const first = channel.receive();
+  await assertRejectsWith(channel.receive(), "busy");
+  assertThrowsWith(() => channel.tryReceive(), "busy");
+  assertThrowsWith(() => channel.receiveSync({ timeout: 0 }), "busy");
+  await assertRejectsWith(channel.receiveBatch(), "busy");
+  kernel.send("x");
+  assertEquals((await first)?.text(), "x");
+});
+
+test("a message is released by the next receive", async (channel, kernel) => {
+  kernel.send("one");
+  kernel.send("two");
+  const one = (await channel.receive())!;
+  const copy = one.copy();
+  const view = one.bytes;
+  assertEquals(view, copy);
+  assert(one.bytes === view);
+  const two = channel.tryReceive();
+  assertThrowsWith(() => one.bytes, "released");
+  assertThrowsWith(() => one.text(), "released");
+  assertThrowsWith(() => one.copy(), "released");
+  assertEquals(two?.text(), "two");
+  assertEquals(channel.tryReceive(), undefined);
+  assertThrowsWith(() => two?.json(), "released");
+});
+
+test("a batch stays valid as a whole", async (channel, kernel) => {
+  for (const text of ["1", "2", "3", "4"]) kernel.send(text);
+  const batch = await channel.receiveBatch({ max: 3 });
+  assertEquals(batch.map((message) => message.json()), [1, 2, 3]);
+  assertEquals(channel.tryReceiveBatch().map((message) => message.text()), ["4"]);
+  assertThrowsWith(() => batch[0]?.bytes, "released");
+  assertEquals(channel.tryReceiveBatch(), []);
+});
+
+test("iteration ends when the kernel's side closes", async (channel, kernel) => {
+  kernel.send("a");
+  kernel.send("b");
+  const reading = (async () => {
+    const texts: string[] = [];
+    for await (const message of channel) texts.push(message.text());
+    return texts;
+  })();
+  await later(() => kernel.send("c"));
+  await later(() => kernel.close());
+  assertEquals(await reading, ["a", "b", "c"]);
+  assert(channel.ended);
+  assertEquals(await channel.receive(), undefined);
+  assertEquals(channel.tryReceive(), undefined);
+  assertEquals(channel.receiveSync(), undefined);
+  assertThrowsWith(() => channel.trySend("x"), "closed");
+  await assertRejectsWith(channel.send("x"), "closed");
+});
+
+test("leaving an iteration keeps the channel open", async (channel, kernel) => {
+  kernel.send("a");
+  kernel.send("b");
+  for await (const message of channel) {
+    assertEquals(message.text(), "a");
+    break;
+  }
+  for await (const message of channel) {
+    assertEquals(message.text(), "b");
+    break;
+  }
+  assertEquals(Atomics.load(kernel.words, kernel.toUser.tail >> 2), 32);
+});
+
+test("what was sent before the close is still received", async (channel, kernel) => {
+  kernel.send("last");
+  kernel.close();
+  assertEquals((await channel.receive())?.text(), "last");
+  assertEquals(channel.ended, false);
+  assertEquals(await channel.receive(), undefined);
+  assertEquals(channel.ended, true);
+});
+
+test("a broken channel says why", async (channel, kernel) => {
+  const received = channel.receive();
+  fill(channel, "x");
+  const sent = channel.send("y");
+  kernel.break(ERROR_HEAD);
+  await assertRejectsWith(received, "broken");
+  await assertRejectsWith(sent, "broken");
+  await assertRejects(() => channel.receive(), KupError, "head position");
+  assertThrowsWith(() => channel.trySend("x"), "broken");
+  assertThrowsWith(() => channel.tryReserve(1), "broken");
+});
+
+test("a ring that was scribbled on breaks the channel, and only that", async (channel, kernel) => {
+  const sent = fill(channel, "x");
+  const waiting = channel.send("y");
+  kernel.send("hello");
+  kernel.words[kernel.toUser.data >> 2] = 0x0ffffff0;
+  assertThrowsWith(() => channel.tryReceive(), "broken");
+  await assertRejectsWith(waiting, "broken");
+  assertThrowsWith(() => channel.receiveSync(), "broken");
+  assert(sent > 0);
+});
+
+test("a gap record is a message of its own", (channel, kernel) => {
+  kernel.out.reserve(16);
+  const at = kernel.out.payloadAt(kernel.out.position) >> 2;
+  kernel.words.set([3, 0, 300, 1], at);
+  kernel.out.commit(kernel.out.position, 16, 16, 0, 0x20000000);
+  kernel.send("after");
+  const gap = channel.tryReceive();
+  assertEquals(gap?.gap, { records: 3, bytes: 300 + 2 ** 32 });
+  assertEquals(gap?.bytes.length, 0);
+  assertEquals(channel.tryReceive()?.text(), "after");
+});
+
+test("queued sends keep their order, and copy their data", async (channel, kernel) => {
+  const before = fill(channel, "x");
+  const buffer = new Uint8Array([49]);
+  const sends = [channel.send(buffer)];
+  buffer[0] = 50;
+  sends.push(channel.send(buffer), channel.sendBatch(["3", "4"]));
+  buffer[0] = 99;
+  assertEquals(channel.trySend("never"), false);
+  assertEquals(channel.tryReserve(0), undefined);
+  for (let i = 0; i < before; i++) assertEquals(kernel.receive()?.text, "x");
+  await Promise.all(sends);
+  const texts = [1, 2, 3, 4].map(() => kernel.receive()?.text);
+  assertEquals(texts, ["1", "2", "3", "4"]);
+  assertEquals(kernel.receive(), undefined);
+});
+
+test("an aborted call leaves nothing behind", async (channel, kernel) => {
+  fill(channel, "x");
+  const controller = new AbortController();
+  const { signal } = controller;
+  const aborted = [
+    channel.receive({ signal }),
+    channel.send("never", { signal }),
+    channel.reserve(100, { signal }),
+  ];
+  const kept = channel.send("kept");
+  const reason = new Error("enough");
+  controller.abort(reason);
+  for (const promise of aborted) {
+    assert(await promise.then(() => undefined, (error) => error) === reason);
+  }
+  assert(await channel.receive({ signal }).catch((error) => error) === reason);
+  let text: string | undefined;
+  const seen: (string | undefined)[] = [];
+  while ((text = kernel.receive()?.text) !== undefined) seen.push(text);
+  await kept;
+  assertEquals(seen.includes("never"), false);
+  assertEquals(kernel.receive()?.text, "kept");
+  kernel.send("fine");
+  assertEquals((await channel.receive())?.text(), "fine");
+});
+
+test("aborting the first in the queue lets smaller ones through", async (channel, kernel) => {
+  assert(channel.trySend(new Uint8Array(4000)));
+  const controller = new AbortController();
+  const large = channel.send(new Uint8Array(2000), { signal: controller.signal });
+  const small = channel.send("s");
+  controller.abort();
+  await assertRejects(() => large, DOMException);
+  await small;
+  assertEquals(kernel.receive()?.text.length, 4000);
+  assertEquals(kernel.receive()?.text, "s");
+});
+
+test("a reservation is written in place and may shrink", async (channel, kernel) => {
+  const first = await channel.reserve(100);
+  const second = channel.tryReserve(10)!;
+  second.bytes.set(new TextEncoder().encode("0123456789"));
+  second.commit({ type: 2 });
+  assertEquals(kernel.receive(), undefined);
+  const { written } = new TextEncoder().encodeInto("first", first.bytes);
+  assertThrows(() => first.commit({ length: 101 }), RangeError);
+  first.commit({ length: written, type: 1 });
+  assertEquals(kernel.receive(), { type: 1, text: "first" });
+  assertEquals(kernel.receive(), { type: 2, text: "0123456789" });
+  assertThrowsWith(() => first.bytes, "released");
+  assertThrowsWith(() => first.commit(), "released");
+  first.discard();
+  {
+    using _dropped = channel.tryReserve(10);
+  }
+  assert(channel.trySend("next"));
+  assertEquals(kernel.receive()?.text, "next");
+});
+
+test("a reservation waits for room", async (channel, kernel) => {
+  const count = fill(channel, "x".repeat(100));
+  const promise = channel.reserve(1000);
+  await later(() => {
+    for (let i = 0; i < count; i++) kernel.receive();
+  });
+  using room = await promise;
+  assertEquals(room.bytes.length, 1000);
+});
+
+test("the blocking calls time out", (channel, kernel) => {
+  const start = performance.now();
+  assertThrowsWith(() => channel.receiveSync({ timeout: 20 }), "timed-out");
+  assert(performance.now() - start >= 19);
+  assertThrowsWith(() => channel.receiveSync({ timeout: 0 }), "timed-out");
+  fill(channel, "x");
+  assertThrowsWith(() => channel.sendSync("y", { timeout: 5 }), "timed-out");
+  assertThrowsWith(() => channel.sendSync("y", { timeout: 0 }), "timed-out");
+  kernel.receive();
+  channel.sendSync("z", { timeout: 5 });
+  kernel.send("there");
+  assertEquals(channel.receiveSync()?.text(), "there");
+});
+
+test("the kernel is kicked only when it sleeps for this", async (channel, kernel) => {
+  assert(channel.trySend("a"));
+  assertEquals(kernel.kicks, 1); // a fresh page holds zeros
+  assert(channel.trySend("b"));
+  assertEquals(kernel.kicks, 1);
+  while (kernel.receive() !== undefined);
+  kernel.in.announce();
+  assert(channel.trySend("c"));
+  assertEquals(kernel.kicks, 2);
+  await channel.sendBatch(["d", "e", "f"]);
+  assertEquals(kernel.kicks, 2);
+  while (kernel.send("y".repeat(100)));
+  kernel.out.announce(112);
+  channel.tryReceive();
+  assertEquals(kernel.kicks, 2);
+  channel.tryReceive();
+  assertEquals(kernel.kicks, 3);
+  channel.tryReceive();
+  assertEquals(kernel.kicks, 3);
+});
+
+test("closing rejects what waits and releases what is held", async (channel, kernel) => {
+  kernel.send("held");
+  const message = channel.tryReceive()!;
+  const view = message.bytes;
+  const other = view.subarray(1);
+  const reservation = channel.tryReserve(10)!;
+  const inPlace = reservation.bytes;
+  fill(channel, "x");
+  const sent = channel.send("y");
+  const batch = channel.sendBatch(["y", "z"]);
+  const reserved = channel.reserve(10);
+  const received = channel.receive();
+  channel.close();
+  channel.close();
+  await assertRejectsWith(sent, "closed");
+  await assertRejectsWith(batch, "closed");
+  await assertRejectsWith(reserved, "closed");
+  await assertRejectsWith(received, "closed");
+  assert(channel.closed);
+  assertEquals([view.length, other.length, inPlace.length], [0, 0, 0]);
+  assertThrowsWith(() => message.bytes, "released");
+  assertThrowsWith(() => reservation.bytes, "closed");
+  assertThrowsWith(() => reservation.commit(), "closed");
+  reservation.discard();
+  assertThrowsWith(() => channel.trySend("x"), "closed");
+  assertThrowsWith(() => channel.sendSync("x"), "closed");
+  assertThrowsWith(() => channel.tryReceive(), "closed");
+  assertThrowsWith(() => channel.receiveSync(), "closed");
+  assertThrowsWith(() => channel.tryReceiveBatch(), "closed");
+  assertThrowsWith(() => channel.stats(), "closed");
+  assertThrowsWith(() => channel.kernelStats(), "closed");
+  await assertRejectsWith(channel.receive(), "closed");
+  await assertRejectsWith(channel.reserve(1), "closed");
+});
+
+test(
+  "a buffer that was transferred away is replaced, and reads zeros after the close",
+  async (channel, kernel) => {
+    kernel.send("first");
+    const bytes = (await channel.receive())!.bytes;
+    const taken = structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    assertEquals(bytes.length, 0);
+    kernel.send("second");
+    const message = (await channel.receive())!;
+    assertEquals(message.bytes, new TextEncoder().encode("second"));
+    assertEquals(message.text(), "second");
+    const stolen = new Uint8Array(taken);
+    assertEquals(stolen.subarray(8, 13), new TextEncoder().encode("first"));
+    channel.close();
+    assertEquals(stolen.every((byte) => byte === 0), true);
+    stolen.fill(1);
+  },
+);
+
+test("an asynchronous write of a view survives the close", async (channel, kernel) => {
+  const file = await Deno.open("/dev/null", { write: true });
+  kernel.send(new Uint8Array(4000));
+  const written = file.write((await channel.receive())!.bytes);
+  const digest = crypto.subtle.digest("SHA-256", new Uint8Array(1));
+  channel.close();
+  assertEquals(await written, 4000);
+  await digest;
+  file.close();
+});
+
+test("a busy channel lets timers have their turn", async (channel, kernel) => {
+  let done = false;
+  setTimeout(() => done = true, 1);
+  for (let turns = 0; !done; turns++) {
+    assert(turns < 1e7);
+    kernel.send("x");
+    await channel.receive();
+  }
+  done = false;
+  setTimeout(() => done = true, 1);
+  while (!done) {
+    await channel.send("x");
+    kernel.receive();
+  }
+});
+
+test(
+  "hundreds of round trips with sleeping on both sides lose nothing",
+  async (channel, kernel) => {
+    const answer = setInterval(() => {
+      for (let got; (got = kernel.receive()) !== undefined;) kernel.send(got.text, got.type);
+      kernel.in.announce();
+    }, 0);
+    for (let i = 0; i < 300; i++) {
+      const text = "m".repeat(i * 7);
+      const received = channel.receive();
+      await channel.send(text, { type: i });
+      assertEquals((await received)?.text(), text);
+    }
+    clearInterval(answer);
+  },
+);

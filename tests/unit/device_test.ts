@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
+import { KupError, type KupErrorCode, open } from "../../mod.ts";
+import { KernelDouble } from "./kernel_double.ts";
+
+const sanitizers = { sanitizeOps: true, sanitizeResources: true } as const;
+
+function codeOf(action: () => unknown): KupErrorCode | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    if (error instanceof KupError) return error.code;
+    throw error;
+  }
+}
+
+function rejection(promise: Promise<unknown>): Promise<KupErrorCode | undefined> {
+  return promise.then(() => undefined, (error) => {
+    if (error instanceof KupError) return error.code;
+    throw error;
+  });
+}
+
+Deno.test("a file that is not there or not a device is told apart", sanitizers, () => {
+  assertEquals(codeOf(() => open("/dev/kup/there-is-none")), "not-found");
+  assertEquals(codeOf(() => open("/dev/null/below")), "not-found");
+  assertEquals(codeOf(() => open("/dev/null")), "not-a-device");
+  assertEquals(codeOf(() => open("/")), "not-a-device");
+  assertThrows(() => open("/dev/\0null"), TypeError);
+  assertThrows(() => open(""), TypeError);
+});
+
+Deno.test("an error keeps its errno and says what to do", () => {
+  try {
+    open("/dev/kup/there-is-none");
+  } catch (error) {
+    assert(error instanceof KupError);
+    assertEquals(error.errno, 2);
+    assertEquals(error.name, "KupError");
+    assert(error.message.startsWith("/dev/kup/there-is-none: "));
+    assert(error.message.includes("load the module"));
+  }
+});
+
+Deno.test("a native library that can't be loaded is told", () => {
+  assertEquals(codeOf(() => open("/dev/null", { library: "/nowhere/lib.so" })), "library");
+  assertEquals(codeOf(() => open("/dev/null", { library: "libc.so.6" })), "library");
+});
+
+Deno.test("without permission for FFI an error says which one is needed", async () => {
+  const program = `
+    import { KupError, open } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url))};
+    try { open("/dev/null"); } catch (error) {
+      console.log(error instanceof KupError && error.code, error.message.includes("--allow-ffi"));
+    }`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      "--no-config",
+      `data:text/javascript,${encodeURIComponent(program)}`,
+    ],
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout).trim(), "no-ffi-permission true");
+});
+
+Deno.test("a device tells about itself", sanitizers, () => {
+  const double = new KernelDouble({ channels: 3, ring: 8192 });
+  using device = double.open();
+  assertEquals([device.name, device.path, device.channels, device.abiVersion], [
+    "double",
+    "/dev/double",
+    3,
+    1,
+  ]);
+  const info = device.info();
+  assertEquals(info.channelsFree, 3);
+  assertEquals(info.toUserBytes, 8192);
+  assertEquals(info.mode, "stream");
+  assertEquals(Object.hasOwn(info, "geometry"), false);
+});
+
+Deno.test("attach takes the channel that is asked for, or a free one", sanitizers, async () => {
+  const double = new KernelDouble({ channels: 3 });
+  using device = double.open();
+  using second = await device.attach({ channel: 1 });
+  using first = await device.attach();
+  await using third = await device.attach();
+  assertEquals([first.number, second.number, third.number], [0, 1, 2]);
+  assertEquals(await rejection(device.attach({ wait: false })), "busy");
+  assertEquals(await rejection(device.attach({ wait: false, channel: 1 })), "busy");
+  await assertRejects(() => device.attach({ channel: 3 }), RangeError);
+  await assertRejects(() => device.attach({ spin: -1 }), RangeError);
+  assertThrows(() => device.stats(3), RangeError);
+});
+
+Deno.test("attach waits until the channel is free", sanitizers, async () => {
+  const double = new KernelDouble();
+  using device = double.open();
+  const first = await device.attach();
+  const second = device.attach();
+  const third = device.attach({ channel: 0 });
+  setTimeout(() => first.close(), 5);
+  // Either may win; the other one goes on waiting.
+  const winner = await Promise.race([second, third]);
+  winner.close();
+  (await second).close();
+  (await third).close();
+});
+
+Deno.test("a wait for a channel ends by its signal or the device's close", sanitizers, async () => {
+  const double = new KernelDouble();
+  const device = double.open();
+  using channel = await device.attach();
+  const controller = new AbortController();
+  const aborted = device.attach({ signal: controller.signal });
+  const closed = device.attach();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  controller.abort(new Error("enough"));
+  await assertRejects(() => aborted, Error, "enough");
+  await assertRejects(() => device.attach({ signal: AbortSignal.abort() }), DOMException);
+  device.close();
+  device.close();
+  assertEquals(await rejection(closed), "closed");
+  assertEquals(await rejection(device.attach()), "closed");
+  assertEquals(codeOf(() => device.info()), "closed");
+  assertEquals(device.closed, true);
+  assert(channel.trySend("channels live on"));
+});
+
+Deno.test(
+  "addresses are reused only after a while, and never twice at once",
+  sanitizers,
+  async () => {
+    const double = new KernelDouble({ channels: 2, ring: 16384 });
+    using device = double.open();
+    for (let i = 0; i < 200; i++) {
+      using a = await device.attach();
+      using b = await device.attach();
+      a.trySend("a");
+      b.trySend("b");
+      assertEquals(double.side(a.number).receive()?.text, "a");
+      assertEquals(double.side(b.number).receive()?.text, "b");
+    }
+  },
+);
+
+Deno.test("many channels wait at once", sanitizers, async () => {
+  const double = new KernelDouble({ channels: 100 });
+  using device = double.open();
+  using stack = new DisposableStack();
+  const received: Promise<string | undefined>[] = [];
+  for (let i = 0; i < 100; i++) {
+    const channel = stack.use(await device.attach({ spin: 0 }));
+    received.push(channel.receive().then((message) => message?.text()));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let i = 99; i >= 0; i--) double.side(i).send(`to ${i}`);
+  assertEquals(await Promise.all(received), Array.from({ length: 100 }, (_, i) => `to ${i}`));
+});
+
+Deno.test("a process that waits for nothing may end", async () => {
+  const program = `
+    import { KernelDouble } from ${JSON.stringify(new URL("kernel_double.ts", import.meta.url))};
+    const double = new KernelDouble();
+    const device = double.open();
+    const channel = await device.attach({ spin: 0 });
+    const received = channel.receive();
+    setTimeout(() => double.side().send("x"), 5);
+    await received;
+    console.log("not closed, not waiting");`;
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-config", `data:text/javascript,${encodeURIComponent(program)}`],
+    signal: AbortSignal.timeout(20000),
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  assertEquals(new TextDecoder().decode(stdout).trim(), "not closed, not waiting");
+});

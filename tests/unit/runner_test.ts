@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { assert, assertEquals, assertFalse } from "../../deps.ts";
+import { countCTests, countTests } from "../checks/unit.ts";
+import { Tally } from "../lib/tally.ts";
+import { findWarnings } from "../vm/modules.ts";
+
+const ONE_PASSED = '<testsuites name="deno test" tests="1"><testsuite name="a">' +
+  '<testcase name="good"></testcase></testsuite></testsuites>';
+
+Deno.test("a run in which nothing was tested is not good", () => {
+  const tally = new Tally();
+  assertFalse(tally.ok);
+  tally.record("skipped", "one");
+  assertFalse(tally.ok);
+  tally.record("passed", "two");
+  assert(tally.ok);
+  tally.record("failed", "three");
+  assertFalse(tally.ok);
+  assertEquals(tally.verdict, "1 passed, 1 failed, 1 skipped");
+});
+
+Deno.test("a test run that fails beside its passing tests counts as one failure", () => {
+  const tally = new Tally();
+  countTests(tally, "unit", ONE_PASSED, 1);
+  assertEquals(tally.verdict, "1 passed, 1 failed, 0 skipped");
+});
+
+Deno.test("a test run without a report counts as one failure", () => {
+  const tally = new Tally();
+  countTests(tally, "unit", "", 0);
+  assertEquals(tally.verdict, "0 passed, 1 failed, 0 skipped");
+});
+
+Deno.test("C tests are counted by the lines that they print", () => {
+  const tally = new Tally();
+  countCTests(tally, "ok a ring wraps\nnoise\nnot ok b\nskip c\n", 1);
+  assertEquals(tally.verdict, "1 passed, 1 failed, 1 skipped");
+});
+
+Deno.test("C tests that print nothing, or die beside passing ones, count as a failure", () => {
+  const silent = new Tally();
+  countCTests(silent, "", 0);
+  assertEquals(silent.verdict, "0 passed, 1 failed, 0 skipped");
+  const dying = new Tally();
+  countCTests(dying, "ok a\n", 2);
+  assertEquals(dying.verdict, "1 passed, 1 failed, 0 skipped");
+});
+
+Deno.test("a compiler's warning is found, and the kernel build's harmless ones are not", () => {
+  const output = [
+    "  CC [M]  kmod/kup.o",
+    "kmod/kup.c:3:5: warning: no previous prototype for 'f' [-Wmissing-prototypes]",
+    "warning: the compiler differs from the one used to build the kernel",
+    "WARNING: modpost: missing MODULE_DESCRIPTION() in kup.o",
+    "Skipping BTF generation for kup.ko due to unavailability of vmlinux",
+  ].join("\n");
+  assertEquals(findWarnings(output).length, 2);
+});

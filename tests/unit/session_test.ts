@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { assertEquals } from "../../deps.ts";
+import { commandJob, shellJob, testJob } from "../vm/job.ts";
+import { judge } from "../vm/session.ts";
+import { parseVerdict } from "../vm/verdict.ts";
+
+const WELL = { code: 0, timedOut: false, complaints: "" };
+const QUIET = "[    0.1] booting\n";
+
+function junit(...cases: string[]): string {
+  return `<testsuites name="deno test" tests="${cases.length}"><testsuite name="a" tests="0">` +
+    `${cases.join("")}</testsuite></testsuites>`;
+}
+const PASSED = '<testcase name="good"></testcase>';
+const FAILED = '<testcase name="bad"><failure message="no">no</failure></testcase>';
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+Deno.test("a verdict is read with its JUnit report, whatever that holds", () => {
+  const xml = "<x>\nend\nexit 3\n</x>";
+  const text = `kup-verdict 1\nexit 0\njunit ${xml.length}\n${xml}end\n`;
+  assertEquals(parseVerdict(bytes(text)), { faults: [], exit: 0, junit: xml });
+});
+
+Deno.test("a verdict that is cut off anywhere is none", () => {
+  const whole = "kup-verdict 1\nfault a b\nexit 7\njunit 4\n<x/>end\n";
+  assertEquals(parseVerdict(bytes(whole))?.faults, ["a b"]);
+  for (let length = 0; length < whole.length; length++) {
+    assertEquals(parseVerdict(bytes(whole.slice(0, length))), undefined);
+  }
+});
+
+Deno.test("a guest whose tests pass is good", () => {
+  const verdict = { faults: [], exit: 0, junit: junit(PASSED) };
+  const { problems, tests } = judge(testJob(""), WELL, QUIET, verdict);
+  assertEquals(problems, []);
+  assertEquals(tests.map(({ outcome }) => outcome), ["passed"]);
+});
+
+Deno.test("a guest with a failed test needs no other problem to be bad", () => {
+  const verdict = { faults: [], exit: 1, junit: junit(PASSED, FAILED) };
+  const { problems, tests } = judge(testJob(""), WELL, QUIET, verdict);
+  assertEquals(problems, []);
+  assertEquals(tests.map(({ outcome }) => outcome), ["passed", "failed"]);
+});
+
+Deno.test("a guest without a verdict is bad, however it ended", () => {
+  assertEquals(judge(commandJob("true"), WELL, QUIET, undefined).problems, [
+    "the guest gave no verdict",
+  ]);
+});
+
+Deno.test("a guest that took too long is bad", () => {
+  const ended = { ...WELL, code: 137, timedOut: true };
+  assertEquals(judge(commandJob("true"), ended, QUIET, undefined).problems, [
+    "the guest was ended: it took too long",
+    "the guest gave no verdict",
+  ]);
+});
+
+Deno.test("trouble in the kernel log makes a guest bad whose tests all pass", () => {
+  const verdict = { faults: [], exit: 0, junit: junit(PASSED) };
+  const log = "[ 9.0] WARNING: CPU: 0 PID: 1 at kup.c:1\n";
+  assertEquals(judge(testJob(""), WELL, log, verdict).problems, [
+    "kernel log: [ 9.0] WARNING: CPU: 0 PID: 1 at kup.c:1",
+  ]);
+});
+
+Deno.test("a command's exit status other than 0 is a problem, but none of the kernel's", () => {
+  const { problems, logMatters } = judge(commandJob("false"), WELL, QUIET, { faults: [], exit: 1 });
+  assertEquals(problems, ["the command ended with exit status 1"]);
+  assertEquals(logMatters, false);
+});
+
+Deno.test("a test run that dies beside its passing tests is a problem", () => {
+  const verdict = { faults: [], exit: 1, junit: junit(PASSED) };
+  assertEquals(judge(testJob(""), WELL, QUIET, verdict).problems, [
+    "the command ended with exit status 1",
+  ]);
+});
+
+Deno.test("a test run that leaves no report, or an empty one, is a problem", () => {
+  assertEquals(judge(testJob(""), WELL, QUIET, { faults: [], exit: 0 }).problems, [
+    "the tests left no report",
+  ]);
+  const empty = { faults: [], exit: 0, junit: junit() };
+  assertEquals(judge(testJob(""), WELL, QUIET, empty).problems, ["no test was run"]);
+});
+
+Deno.test("a module that can't be loaded is a problem, and so is the command that wasn't run", () => {
+  const verdict = { faults: ["insmod kup.ko: Invalid argument"] };
+  assertEquals(judge(commandJob("true"), WELL, QUIET, verdict).problems, [
+    "insmod kup.ko: Invalid argument",
+    "the command was not run",
+  ]);
+});
+
+Deno.test("a failure of QEMU itself is a problem", () => {
+  const ended = { code: 1, timedOut: false, complaints: "qemu: no such image\n" };
+  assertEquals(judge(shellJob(), ended, QUIET, undefined).problems, [
+    "QEMU ended with exit status 1",
+    "QEMU says: qemu: no such image",
+  ]);
+});

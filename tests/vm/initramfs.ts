@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The guest's whole file system, as an initramfs: two cpio archives back to back. The first, with busybox and Deno,
+ * is large and made once; the second, with the project and the modules, is small and made each time.
+ */
+
+import { CACHE, exists, ignoreMissing, ROOT } from "../lib/paths.ts";
+import { must, projectFiles } from "../lib/process.ts";
+import type { Job } from "./job.ts";
+import { buildPrograms } from "./programs.ts";
+import { fetchBusybox } from "./tools.ts";
+
+const GUEST = `${ROOT}/tests/vm/guest`;
+
+/** To be raised when what goes into the base changes. */
+const BASE_FORMAT = 1;
+
+const PASSWD = `root:x:0:0:root:/root:/bin/sh
+user:x:1000:1000:an ordinary user:/home/user:/bin/sh
+`;
+const GROUP = `root:x:0:
+user:x:1000:
+`;
+
+/** Writes the initramfs for one boot. `work` is a folder for that boot alone. */
+export async function makeInitramfs(
+  work: string,
+  modules: readonly string[],
+  job: Job,
+): Promise<string> {
+  const base = await makeBase();
+  const stage = `${work}/root`;
+  await stageProject(`${stage}/kup`, job.tests);
+  await install(`${GUEST}/init`, `${stage}/init`, 0o755);
+  for (const module of modules) {
+    await install(module, `${stage}/lib/modules/${basename(module)}`, 0o644);
+  }
+  await write(`${stage}/etc/kup-command`, `${job.command}\n`);
+  await write(`${stage}/etc/kup-run`, settings(job));
+  const overlay = `${work}/overlay.cpio`;
+  await pack(stage, overlay);
+  await Deno.remove(stage, { recursive: true });
+
+  const whole = `${work}/initramfs.cpio`;
+  await Deno.copyFile(base, whole);
+  using out = await Deno.open(whole, { append: true });
+  using rest = await Deno.open(overlay);
+  await rest.readable.pipeTo(out.writable);
+  return whole;
+}
+
+/** What init has to know, as shell assignments. */
+function settings(job: Job): string {
+  let size = { columns: 80, rows: 24 };
+  if (Deno.stdin.isTerminal()) size = Deno.consoleSize();
+  return [
+    `KUP_SHELL=${job.shell ? "yes" : "no"}`,
+    `KUP_COLUMNS=${size.columns}`,
+    `KUP_ROWS=${size.rows}`,
+    // Colours make sense only where a person watches.
+    Deno.stdout.isTerminal() && !Deno.noColor ? "export FORCE_COLOR=1" : "export NO_COLOR=1",
+    "",
+  ].join("\n");
+}
+
+/** The archive that only changes with Deno or busybox. */
+async function makeBase(): Promise<string> {
+  const busybox = await fetchBusybox();
+  const folder = `${CACHE}/initramfs`;
+  const base = `${folder}/base-${BASE_FORMAT}-deno-${Deno.version.deno}.cpio`;
+  if (await exists(base)) return base;
+
+  const stage = `${folder}/base.tmp-${Deno.pid}`;
+  await Deno.remove(stage, { recursive: true }).catch(ignoreMissing);
+  for (const path of ["dev", "etc", "home/user", "kup", "proc", "root", "sys", "tmp", "usr"]) {
+    await Deno.mkdir(`${stage}/${path}`, { recursive: true });
+  }
+  await install(busybox, `${stage}/bin/busybox`, 0o755);
+  for (const applet of (await must([busybox, "--list-full"])).split("\n").filter((a) => a !== "")) {
+    if (applet === "bin/busybox") continue;
+    await Deno.mkdir(`${stage}/${dirname(applet)}`, { recursive: true });
+    await Deno.symlink("/bin/busybox", `${stage}/${applet}`);
+  }
+  await install(Deno.execPath(), `${stage}/usr/local/bin/deno`, 0o755);
+  for (const library of await libraries(Deno.execPath())) {
+    await install(library, `${stage}${library}`, 0o755);
+  }
+  await write(`${stage}/etc/passwd`, PASSWD);
+  await write(`${stage}/etc/group`, GROUP);
+  await Deno.chmod(`${stage}/home/user`, 0o777);
+  await pack(stage, `${base}.tmp-${Deno.pid}`);
+  await Deno.rename(`${base}.tmp-${Deno.pid}`, base);
+  await Deno.remove(stage, { recursive: true });
+  return base;
+}
+
+/** The shared libraries of a program, and the loader, where the program expects them. */
+async function libraries(program: string): Promise<string[]> {
+  const listed = await must(["ldd", program]);
+  return [...listed.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map((match) => match[1] ?? "");
+}
+
+/** Copies the project as git sees it, and what is built of it. */
+async function stageProject(folder: string, tests: boolean): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  const paths = [...await projectFiles(), ...await buildPrograms(tests)];
+  await must(["cpio", "-0", "-pdm", "--quiet", folder], { input: paths.join("\0") + "\0" });
+  // The guest has no network: @std is always the stand-ins there.
+  await Deno.copyFile(`${ROOT}/deno.offline.json`, `${folder}/deno.json`);
+}
+
+/** Packs a folder as root's, whoever owns it here. */
+async function pack(folder: string, archive: string): Promise<void> {
+  await must(["sh", "-c", 'find . | cpio -o -H newc -R +0:+0 --quiet >"$1"', "sh", archive], {
+    cwd: folder,
+  });
+}
+
+async function install(from: string, to: string, mode: number): Promise<void> {
+  await Deno.mkdir(dirname(to), { recursive: true });
+  await Deno.copyFile(from, to);
+  await Deno.chmod(to, mode);
+}
+
+async function write(path: string, text: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  await Deno.writeTextFile(path, text);
+}
+
+function dirname(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+function basename(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What a guest is booted for. */
+
+/** One job for one boot. */
+export interface Job {
+  /** The shell command to run in /kup; unused in a shell. */
+  readonly command: string;
+  /** An interactive shell instead of the command. */
+  readonly shell: boolean;
+  /** The command is a test run, so a JUnit report has to come back. */
+  readonly tests: boolean;
+}
+
+/** An interactive shell. */
+export function shellJob(): Job {
+  return { command: "", shell: true, tests: false };
+}
+
+/** One shell command. */
+export function commandJob(command: string): Job {
+  return { command, shell: false, tests: false };
+}
+
+/** The kernel tests, or those whose names hold the filter. */
+export function testJob(filter: string): Job {
+  const only = filter === "" ? "" : ` --filter ${quote(filter)}`;
+  const command = `deno test -A --no-check --junit-path=/tmp/junit.xml${only} tests/kernel/`;
+  return { command, shell: false, tests: true };
+}
+
+/** Quotes a word for the guest's shell. */
+export function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

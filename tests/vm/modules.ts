@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Building the kernel modules for one kernel series, out of the source tree. */
+
+import { CACHE, exists, ignoreMissing, ROOT } from "../lib/paths.ts";
+import { capture, projectFiles } from "../lib/process.ts";
+import type { Kernel } from "./kernel.ts";
+
+/** What came of a build. */
+export interface ModuleBuild {
+  readonly ok: boolean;
+  /** The built modules, in the order in which they have to be loaded. */
+  readonly modules: readonly string[];
+  /** The warnings; a build with any is not ok. */
+  readonly warnings: readonly string[];
+  /** All that the build printed. */
+  readonly output: string;
+}
+
+/** The modules in load order: a client needs the symbols of kup.ko. */
+const MODULES = ["kup.ko", "kup_echo.ko"];
+
+/**
+ * Lines that every module build outside a Debian build machine prints: no BTF without the kernel's
+ * debug image, and a compiler that differs from the kernel's in the packaging revision only.
+ */
+const HARMLESS = [
+  /Skipping BTF generation/,
+  /the compiler differs from the one used to build the kernel/,
+];
+
+/** The warnings in a build's output. */
+export function findWarnings(output: string): string[] {
+  return output.split("\n").filter((line) =>
+    /\bwarning:/i.test(line) && !HARMLESS.some((pattern) => pattern.test(line))
+  );
+}
+
+/**
+ * Builds the modules for a kernel. Only what has changed since the last time is compiled. A build
+ * that failed or warned is thrown away, so that its warnings come again with the next one.
+ */
+export async function buildModules(kernel: Kernel): Promise<ModuleBuild> {
+  const folder = `${CACHE}/build/${kernel.series}`;
+  const sources = await projectFiles("kmod");
+  if (sources.length === 0) throw new Error("There is nothing in kmod/ to build");
+  await mirrorSources(sources, folder);
+  const { code, output } = await capture([
+    "make",
+    "-j2",
+    "-C",
+    kernel.headers,
+    `M=${folder}/kmod`,
+    // The compiler that Debian built the kernel with.
+    "CC=gcc-12",
+    "W=1",
+    "modules",
+  ]);
+  const warnings = findWarnings(output);
+  const modules = MODULES.map((name) => `${folder}/kmod/${name}`);
+  const built = await Promise.all(modules.map(exists));
+  const ok = code === 0 && warnings.length === 0 && !built.includes(false);
+  if (!ok) await Deno.remove(folder, { recursive: true });
+  return { ok, modules, warnings, output };
+}
+
+/** Copies what has changed and removes what is gone, so that make sees the same ages as in git. */
+async function mirrorSources(sources: readonly string[], folder: string): Promise<void> {
+  const list = `${folder}/sources`;
+  const before = await exists(list) ? (await Deno.readTextFile(list)).split("\n") : [];
+  const now = new Set(sources);
+  for (const path of before.filter((path) => path !== "" && !now.has(path))) {
+    await Deno.remove(`${folder}/${path}`).catch(ignoreMissing);
+  }
+  for (const path of sources) await copyIfChanged(`${ROOT}/${path}`, `${folder}/${path}`);
+  await Deno.writeTextFile(list, sources.join("\n"));
+}
+
+async function copyIfChanged(from: string, to: string): Promise<void> {
+  const fresh = await Deno.readTextFile(from);
+  if (await exists(to) && await Deno.readTextFile(to) === fresh) return;
+  await Deno.mkdir(to.slice(0, to.lastIndexOf("/")), { recursive: true });
+  await Deno.writeTextFile(to, fresh);
+}

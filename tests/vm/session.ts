@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** One boot from the build to the judgement. */
+
+import { JunitError, parseJunit, type TestCase } from "../lib/junit.ts";
+import { CACHE } from "../lib/paths.ts";
+import { makeInitramfs } from "./initramfs.ts";
+import type { Job } from "./job.ts";
+import { findTrouble } from "./kernel_log.ts";
+import type { Kernel } from "./kernel.ts";
+import { type Ended, runQemu } from "./qemu.ts";
+import { parseVerdict, type Verdict } from "./verdict.ts";
+
+/** What a boot came to. It was good if there are no problems. */
+export interface Judgement {
+  /** Everything that was wrong apart from failed tests, one line each. */
+  readonly problems: readonly string[];
+  /** The tests that were run. */
+  readonly tests: readonly TestCase[];
+  /** Whether the kernel's log is likely to explain the problems. */
+  readonly logMatters: boolean;
+  /** The file that holds the kernel's log. */
+  readonly log: string;
+  readonly seconds: number;
+}
+
+/** Generous: the kernel tests take minutes in an emulated machine, and only a hang gets here. */
+export const DEFAULT_TIMEOUT_MS = 15 * 60 * 1000;
+
+/** What the folders of single boots begin with. */
+const WORK_PREFIX = "boot-";
+
+/** Boots a kernel with the given modules, does a job in it, and judges the result. */
+export async function runGuest(
+  kernel: Kernel,
+  modules: readonly string[],
+  job: Job,
+  timeout = DEFAULT_TIMEOUT_MS,
+): Promise<Judgement> {
+  const folder = `${CACHE}/vm`;
+  await Deno.mkdir(folder, { recursive: true });
+  await removeAbandoned(folder);
+  const work = await Deno.makeTempDir({ dir: folder, prefix: `${WORK_PREFIX}${kernel.series}-` });
+  const log = `${folder}/${kernel.series}.log`;
+  const started = performance.now();
+  try {
+    const boot = {
+      image: kernel.image,
+      initramfs: await makeInitramfs(work, modules, job),
+      log: `${work}/log`,
+      verdict: `${work}/verdict`,
+      interactive: job.shell,
+      timeout: job.shell ? 2 ** 31 - 1 : timeout,
+    };
+    const ended = await runQemu(boot);
+    const logText = await readIfThere(boot.log);
+    const verdict = parseVerdict(await readBytesIfThere(boot.verdict));
+    await Deno.writeTextFile(log, logText);
+    return {
+      ...judge(job, ended, logText, verdict),
+      log,
+      seconds: (performance.now() - started) / 1000,
+    };
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+/** Decides what a boot came to. Anything that isn't known to be good is a problem. */
+export function judge(
+  job: Job,
+  ended: Ended,
+  log: string,
+  verdict: Verdict | undefined,
+): Omit<Judgement, "log" | "seconds"> {
+  const problems: string[] = [];
+  if (ended.timedOut) problems.push("the guest was ended: it took too long");
+  else if (ended.code !== 0) problems.push(`QEMU ended with exit status ${ended.code}`);
+  if (ended.complaints.trim() !== "") problems.push(`QEMU says: ${ended.complaints.trim()}`);
+  problems.push(...findTrouble(log).map((line) => `kernel log: ${line}`));
+  // Who leaves a shell by Ctrl-A X gives no verdict.
+  if (job.shell) return { problems, tests: [], logMatters: problems.length > 0 };
+  if (verdict === undefined) {
+    problems.push("the guest gave no verdict");
+    return { problems, tests: [], logMatters: true };
+  }
+  problems.push(...verdict.faults);
+  const logMatters = problems.length > 0;
+  const { tests, problem } = readTests(job, verdict);
+  if (problem !== undefined) problems.push(problem);
+  // With failed tests, a non-zero status is no news.
+  const explained = tests.some((test) => test.outcome === "failed");
+  if (verdict.exit === undefined) problems.push("the command was not run");
+  else if (verdict.exit !== 0 && !explained) {
+    problems.push(`the command ended with exit status ${verdict.exit}`);
+  }
+  return { problems, tests, logMatters };
+}
+
+function readTests(job: Job, verdict: Verdict): { tests: TestCase[]; problem?: string } {
+  if (verdict.junit === undefined) {
+    return job.tests ? { tests: [], problem: "the tests left no report" } : { tests: [] };
+  }
+  try {
+    const tests = parseJunit(verdict.junit);
+    return tests.length === 0 ? { tests, problem: "no test was run" } : { tests };
+  } catch (error) {
+    if (!(error instanceof JunitError)) throw error;
+    return { tests: [], problem: error.message };
+  }
+}
+
+async function readBytesIfThere(path: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return new Uint8Array();
+    throw error;
+  }
+}
+
+async function readIfThere(path: string): Promise<string> {
+  return new TextDecoder().decode(await readBytesIfThere(path));
+}
+
+/** A run that was killed leaves a folder with an initramfs of 100 MB behind. */
+async function removeAbandoned(folder: string): Promise<void> {
+  const longAgo = Date.now() - 4 * DEFAULT_TIMEOUT_MS;
+  for await (const entry of Deno.readDir(folder)) {
+    const path = `${folder}/${entry.name}`;
+    if (!entry.isDirectory || !entry.name.startsWith(WORK_PREFIX)) continue;
+    const { mtime } = await Deno.stat(path);
+    if (mtime !== null && mtime.getTime() < longAgo) await Deno.remove(path, { recursive: true });
+  }
+}
