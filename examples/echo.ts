@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Talks to the echo module, which sends every message back, and then measures how fast that goes:
+ *
+ *     deno run --allow-ffi examples/echo.ts [--seconds N] [/dev/kup/echo]
+ */
+
+import { bold, cyan, dim, green, parseArgs, red } from "../deps.ts";
+import { type Channel, KupError, open } from "../mod.ts";
+
+const MESSAGES = [
+  "hello, kernel",
+  "grüße aus dem Userspace",
+  "こんにちは",
+  JSON.stringify({ n: 42 }),
+];
+
+async function talk(channel: Channel): Promise<void> {
+  for (const [type, text] of MESSAGES.entries()) {
+    await channel.send(text, { type });
+    console.log(`${dim("sent    ")} ${cyan(text)}`);
+    const message = await channel.receive();
+    if (message === undefined) throw new Error("The module has closed the channel.");
+    console.log(`${dim("received")} ${green(message.text())} ${dim(`type ${message.type}`)}`);
+  }
+}
+
+/** One message at a time, there and back; how many per second. */
+async function roundTrips(channel: Channel, ms: number): Promise<number> {
+  const ball = new Uint8Array(32);
+  const start = performance.now();
+  let count = 0;
+  for (; performance.now() - start < ms; count++) {
+    await channel.send(ball);
+    await channel.receive();
+  }
+  return count / (performance.now() - start) * 1000;
+}
+
+/** The same without promises. */
+function roundTripsSync(channel: Channel, ms: number): number {
+  const ball = new Uint8Array(32);
+  const start = performance.now();
+  let count = 0;
+  for (; performance.now() - start < ms; count++) {
+    channel.sendSync(ball);
+    channel.receiveSync();
+  }
+  return count / (performance.now() - start) * 1000;
+}
+
+/** Marks the last message of a stream. */
+const LAST = 1;
+
+/** As many messages in flight as the rings hold; how many come back per second. */
+async function stream(channel: Channel, ms: number): Promise<number> {
+  const start = performance.now();
+  const sending = (async () => {
+    const data = new Uint8Array(32);
+    while (performance.now() - start < ms) await channel.send(data);
+    await channel.send(data, { type: LAST });
+  })();
+  let received = 0;
+  for (let done = false; !done;) {
+    const batch = await channel.receiveBatch();
+    received += batch.length;
+    done = batch.length === 0 || batch.at(-1)?.type === LAST;
+  }
+  await sending;
+  return received / (performance.now() - start) * 1000;
+}
+
+function show(what: string, perSecond: number): void {
+  const rate = Math.round(perSecond).toLocaleString("en").padStart(12);
+  const each = dim(`${(1e6 / perSecond).toFixed(2).padStart(9)} µs each`);
+  console.log(`${what.padEnd(32)} ${bold(rate)} per second ${each}`);
+}
+
+async function main(): Promise<void> {
+  const args = parseArgs(Deno.args, { string: ["seconds"], default: { seconds: "1" } });
+  const ms = Number(args.seconds) * 1000;
+  using device = open(String(args._[0] ?? "/dev/kup/echo"));
+  const { toKernelBytes, toUserBytes, channels, channelsFree } = device.info();
+  console.log(
+    `${bold(device.path)}: ${channelsFree} of ${channels} channels free, ` +
+      `rings of ${toKernelBytes / 1024} KiB to the kernel and ${toUserBytes / 1024} KiB back\n`,
+  );
+  using channel = await device.attach();
+  await talk(channel);
+
+  console.log(`\n${bold("Messages of 32 bytes")}`);
+  show("round trips, with promises", await roundTrips(channel, ms));
+  show("round trips, blocking", roundTripsSync(channel, ms));
+  show("a stream through both rings", await stream(channel, ms));
+  const { kicks, wakeups, toKernelRecords } = channel.kernelStats();
+  console.log(dim(`${toKernelRecords} messages, ${kicks} kicks, ${wakeups} wake-ups`));
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof KupError)) throw error;
+  console.error(`${red("error:")} ${error.message}`);
+  Deno.exit(1);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Shows what each channel of a device is doing, without attaching any of them:
+ *
+ *     deno run --allow-ffi examples/monitor.ts [/dev/kup/echo]
+ */
+
+import { KupError, open } from "../mod.ts";
+
+try {
+  using device = open(Deno.args[0] ?? "/dev/kup/echo");
+  const { name, channels, channelsFree, attaches } = device.info();
+  console.log(`${name}: ${channelsFree} of ${channels} channels free, ${attaches} attaches so far`);
+  console.table(
+    Array.from({ length: channels }, (_, number) => {
+      const stats = device.stats(number);
+      return {
+        state: stats.state,
+        received: stats.toUserRecords,
+        sent: stats.toKernelRecords,
+        dropped: stats.droppedNoSpace + stats.droppedTooLong,
+        kicks: stats.kicks,
+        wakeups: stats.wakeups,
+      };
+    }),
+  );
+} catch (error) {
+  if (!(error instanceof KupError)) throw error;
+  console.error(error.message);
+  Deno.exit(1);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Message passing between kernel modules and Deno, over shared memory: zero-copy, in both directions, and without
+ * system calls while both sides are busy. Runs with `--allow-ffi` and nothing else.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ *
+ * using device = open("/dev/kup/echo");
+ * using channel = await device.attach();
+ * await channel.send("hello");
+ * for await (const message of channel) { // ends on a clean close, throws on a broken one
+ *   console.log(message.text()); // message.bytes is a view of the shared pages
+ *   break;
+ * }
+ * ```
+ *
+ * @module
+ */
+
+export { open } from "./src/device.ts";
+export { KupError, type KupErrorCode, type KupErrorOptions } from "./src/errors.ts";
+export type {
+  AsyncBatchOptions,
+  AsyncSendOptions,
+  AttachOptions,
+  BatchOptions,
+  Channel,
+  ChannelStats,
+  CommitOptions,
+  Data,
+  Device,
+  DeviceInfo,
+  Gap,
+  KernelStats,
+  Message,
+  OpenOptions,
+  Reservation,
+  SendOptions,
+  SyncSendOptions,
+  SyncWaitOptions,
+  WaitOptions,
+} from "./src/types.ts";

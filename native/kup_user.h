@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The native library: what a process needs of the operating system to use a KUP channel. It holds no
+ * protocol; rings are worked on by the caller (TypeScript's is src/ring.ts).
+ *
+ * Every call returns 0 (or what is told there) on success and a negative errno otherwise; errno
+ * itself means nothing. Sizes are in bytes. Calls may be made from any thread, concurrently, unless told
+ * otherwise. No call keeps a pointer that it was given.
+ */
+#ifndef KUP_USER_H
+#define KUP_USER_H
+
+#include <stdint.h>
+
+#include "kup_abi.h"
+
+#define KUP_USER_CALL __attribute__((visibility("default")))
+
+/* Counts the changes of this file that an older caller would not survive. */
+#define KUP_USER_INTERFACE 1
+
+/* KUP_ABI_VERSION and KUP_USER_INTERFACE that this library was built with. */
+KUP_USER_CALL int32_t kup_user_abi_version(void);
+KUP_USER_CALL int32_t kup_user_interface(void);
+
+/* ---- device.c: an open file ---- */
+
+/* Opens a device for reading and writing, and returns the descriptor. Whatever open(2) fails with. */
+KUP_USER_CALL int32_t kup_user_open(const char *path);
+
+/* Closes a descriptor of kup_user_open's; an attached channel is given back. Not before the waiter let it go. */
+KUP_USER_CALL int32_t kup_user_close(int32_t fd);
+
+/* The ioctls of the same names. -ENOTTY: this file is no KUP device. */
+KUP_USER_CALL int32_t kup_user_info(int32_t fd, struct kup_info *info);
+KUP_USER_CALL int32_t kup_user_stats(int32_t fd, uint32_t channel, struct kup_stats *stats);
+
+/* ATTACH with these flags; on success *attach tells which channel it is. */
+KUP_USER_CALL int32_t kup_user_attach(int32_t fd, uint32_t channel, uint32_t flags,
+				      struct kup_attach *attach);
+
+/* Wakes the kernel's side. Numbers only, so that a JIT can call it directly. */
+KUP_USER_CALL int32_t kup_user_kick(int32_t fd);
+
+/*
+ * Blocks the calling thread until poll(2) reports one of `events` (or an error, or a hangup), for
+ * `timeout_ms` at most; negative or infinite is for ever, fractions count. Returns the revents,
+ * and 0 after the timeout. A signal does not end it.
+ */
+KUP_USER_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
+
+/* ---- memory.c: address ranges ---- */
+
+/*
+ * Maps an attached channel's four areas into one range of addresses, at the offsets that the contract
+ * gives them. *address is 0, or the start of a range of the same size that kup_user_unmap left:
+ * then that is used again. On success *address tells where it is; on failure all is as it was before.
+ */
+KUP_USER_CALL int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
+				   uint32_t to_kernel_bytes, uint64_t *address);
+
+/*
+ * Puts private pages of zeros in the place of what is mapped at [address, address + bytes), in one step: a
+ * thread that reads or writes there meanwhile never faults. The range stays the caller's.
+ */
+KUP_USER_CALL int32_t kup_user_unmap(uint64_t address, uint64_t bytes);
+
+/* ---- waiter.c: one thread that waits for all channels of the process ---- */
+
+/*
+ * Makes a pipe on which the waiter tells an isolate what happened: fds[0] is for reading, fds[1] for
+ * the waiter. Both belong to the caller, neither blocks.
+ */
+KUP_USER_CALL int32_t kup_user_pipe(int32_t *fds);
+
+/*
+ * Makes fd known to the waiter (which is started by the first call) and returns its id, a positive
+ * number. Events of it will be told on `pipe`, by writing the id as 4 bytes. fd and pipe must stay open until
+ * kup_user_waiter_remove has returned. One spurious event is possible before the first arm.
+ */
+KUP_USER_CALL int32_t kup_user_waiter_add(int32_t fd, int32_t pipe);
+
+/*
+ * Asks for one event: the next time that poll(2) would report one of `events` for fd, at once if it
+ * does so already. Replaces what was asked for before. Not concurrently with the removal of the same id.
+ */
+KUP_USER_CALL int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events);
+
+/* Forgets fd. After the return the waiter writes nothing more to its pipe on its behalf. */
+KUP_USER_CALL int32_t kup_user_waiter_remove(int32_t fd, int32_t id);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Address ranges. A script may hold a view of a channel's memory for as long as it likes, so addresses are
+ * never taken away from under it: what a channel leaves behind is a range of zeros.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "kup_user.h"
+
+/* MAP_NORESERVE: zeros that nobody touches cost address space and nothing else. */
+#define ZEROS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+static int put_zeros(void *address, size_t bytes)
+{
+	void *got = mmap(address, bytes, PROT_READ | PROT_WRITE, ZEROS | MAP_FIXED, -1, 0);
+
+	return got == MAP_FAILED ? -errno : 0;
+}
+
+/* The four areas, each where the contract puts it. */
+static int map_areas(int fd, char *base, size_t page, size_t to_user, size_t to_kernel)
+{
+	const struct {
+		size_t offset, bytes;
+		int protection;
+	} areas[] = {
+		{ 0, page, PROT_READ },
+		{ page, page, PROT_READ | PROT_WRITE },
+		{ 2 * page, 2 * to_user, PROT_READ | PROT_WRITE },
+		{ 2 * page + 2 * to_user, 2 * to_kernel, PROT_READ | PROT_WRITE },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(areas) / sizeof(areas[0]); i++) {
+		void *got = mmap(base + areas[i].offset, areas[i].bytes, areas[i].protection,
+				 MAP_SHARED | MAP_FIXED, fd, (off_t)areas[i].offset);
+
+		if (got == MAP_FAILED)
+			return -errno;
+	}
+	return 0;
+}
+
+int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
+		     uint32_t to_kernel_bytes, uint64_t *address)
+{
+	size_t bytes = 2 * ((size_t)page_size + to_user_bytes + to_kernel_bytes);
+	void *base = (void *)(uintptr_t)*address;
+	int fresh = base == NULL;
+	int error;
+
+	if (fresh) {
+		base = mmap(NULL, bytes, PROT_NONE, ZEROS, -1, 0);
+		if (base == MAP_FAILED)
+			return -errno;
+	}
+	error = map_areas(fd, base, page_size, to_user_bytes, to_kernel_bytes);
+	if (!error) {
+		*address = (uintptr_t)base;
+		return 0;
+	}
+	if (fresh)
+		munmap(base, bytes);
+	else
+		put_zeros(base, bytes);
+	return error;
+}
+
+int32_t kup_user_unmap(uint64_t address, uint64_t bytes)
+{
+	return put_zeros((void *)(uintptr_t)address, bytes);
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Generated from kmod/uapi/kup_abi.h by scripts/gen_abi.ts (`make abi`). Do not edit.
+
+/**
+ * The contract's numbers. What they mean, and who writes which word, is told in the header.
+ * Offsets and sizes are in bytes.
+ *
+ * @module
+ */
+
+export const ABI_VERSION = 1;
+/** each polled word has a line of this size to itself */
+export const LINE = 128;
+/** records begin and end at multiples of this */
+export const RECORD_ALIGN = 8;
+/** sizeof(struct kup_record_header) */
+export const RECORD_HEADER = 8;
+/** and at least one page */
+export const MIN_RING = 4096;
+/** 256 MiB: lengths have 28 bits */
+export const MAX_RING = 0x10000000;
+/** channels of one device */
+export const MAX_CHANNELS = 1024;
+/** a device's name with its NUL */
+export const NAME_MAX = 64;
+/** ATTACH: any free channel */
+export const CHANNEL_ANY = 0xffffffff;
+export const RECORD_RESERVE = 32;
+export const RECORD_LENGTH = 0xfffffff;
+/** not finished: a consumer stops here */
+export const RECORD_BUSY = 0x80000000;
+/** finished, but carries nothing: skip it */
+export const RECORD_DISCARD = 0x40000000;
+/** kernel to user only: payload is a kup_gap */
+export const RECORD_GAP = 0x20000000;
+/** kept for turn mode; invalid in stream mode */
+export const RECORD_PASS = 0x10000000;
+/** "KUPCHNL1" in memory, little endian */
+export const MAGIC = 0x314c4e484350554bn;
+/** STATS only: nobody is attached */
+export const STATE_FREE = 0;
+export const STATE_OPEN = 1;
+/** by the kernel's side: read what is there, then stop */
+export const STATE_CLOSED = 2;
+/** the user's side broke the protocol: see error */
+export const STATE_BROKEN = 3;
+/** STATS only: the user is gone, the kernel client still reads */
+export const STATE_DRAINING = 4;
+export const ERROR_NONE = 0;
+/** to_kernel.head: not aligned, backwards, or beyond the ring */
+export const ERROR_HEAD = 1;
+/** to_user.tail: not aligned, backwards, or beyond head */
+export const ERROR_TAIL = 2;
+/** a record that is longer than what lies before head */
+export const ERROR_LENGTH = 3;
+/** a record with flags that a user may not set */
+export const ERROR_FLAGS = 4;
+/** full duplex, many records in flight; 2 is kept for turn mode */
+export const MODE_STREAM = 1;
+/** producers that must not sleep report losses by GAP records */
+export const FEATURE_GAP = 1n;
+export const FEATURES = 1n;
+export const ATTACH_NOWAIT = 1;
+export const ATTACH_DRAIN_MS = 1000;
+
+/** Offsets in `struct kup_record_header`, and its size as `bytes`. */
+export const RECORD_HEADER_AT = {
+  /** by the producer; atomic */
+  lengthFlags: 0,
+  /** the clients' own tag; KUP gives it no meaning */
+  type: 4,
+  SIZE: 8,
+} as const;
+
+/** Offsets in `struct kup_gap`, and its size as `bytes`. */
+export const GAP_AT = {
+  records: 0,
+  /** of payload */
+  bytes: 8,
+  SIZE: 16,
+} as const;
+
+/** Offsets in `struct kup_kernel_page`, and its size as `bytes`. */
+export const KERNEL_PAGE_AT = {
+  magic: 0,
+  abiVersion: 8,
+  mode: 12,
+  features: 16,
+  pageSize: 24,
+  channel: 28,
+  /** counts the attaches of this channel number, from 1 */
+  generation: 32,
+  /** ring sizes, each once (not doubled) */
+  toUserBytes: 36,
+  toKernelBytes: 40,
+  /** how long the kernel's side looks before it sleeps */
+  spinUs: 44,
+  state: 128,
+  error: 132,
+  toUserHead: 256,
+  toUserProducerEvent: 384,
+  toKernelTail: 512,
+  toKernelConsumerEvent: 640,
+  toUserRecords: 768,
+  toUserPayload: 776,
+  /** records that a producer that must not sleep lost */
+  droppedNoSpace: 784,
+  droppedTooLong: 792,
+  /** of the user */
+  wakeups: 800,
+  toKernelRecords: 896,
+  toKernelPayload: 904,
+  /** of the kernel's side */
+  sleeps: 912,
+  SIZE: 1024,
+} as const;
+
+/** Offsets in `struct kup_user_page`, and its size as `bytes`. */
+export const USER_PAGE_AT = {
+  toKernelHead: 0,
+  toKernelProducerEvent: 128,
+  toUserTail: 256,
+  toUserConsumerEvent: 384,
+  SIZE: 512,
+} as const;
+
+/** Offsets in `struct kup_info`, and its size as `bytes`. */
+export const INFO_AT = {
+  abiVersion: 0,
+  /** this handle's channel, or KUP_CHANNEL_ANY while it has none */
+  attached: 4,
+  features: 8,
+  mode: 16,
+  pageSize: 20,
+  channels: 24,
+  channelsFree: 28,
+  toUserBytes: 32,
+  toKernelBytes: 36,
+  /** where the last area ends: 2 pages and both rings twice */
+  mapBytes: 40,
+  /** of all channels, since the device was created */
+  attaches: 48,
+  spinUs: 56,
+  name: 64,
+  SIZE: 256,
+} as const;
+
+/** Offsets in `struct kup_attach`, and its size as `bytes`. */
+export const ATTACH_AT = {
+  /** in: KUP_ABI_VERSION */
+  abiVersion: 0,
+  /** in: KUP_ATTACH_NOWAIT or 0 */
+  flags: 4,
+  /** in: bits that the caller can't do without */
+  features: 8,
+  /** in: a number or KUP_CHANNEL_ANY; out: the channel got */
+  channel: 16,
+  /** in: 0; out: as in the kernel page */
+  generation: 20,
+  SIZE: 64,
+} as const;
+
+/** Offsets in `struct kup_stats`, and its size as `bytes`. */
+export const STATS_AT = {
+  /** in: a number */
+  channel: 0,
+  /** out from here on: KUP_STATE_* */
+  state: 4,
+  /** of the current user; KUP_ERROR_* */
+  error: 8,
+  /** how often it was attached */
+  generation: 12,
+  toUserRecords: 16,
+  toUserPayload: 24,
+  droppedNoSpace: 32,
+  droppedTooLong: 40,
+  toKernelRecords: 48,
+  toKernelPayload: 56,
+  /** the kernel's side woke the user */
+  wakeups: 64,
+  /** the kernel's side went to sleep */
+  sleeps: 72,
+  /** KICK calls by attached handles */
+  kicks: 80,
+  /** all ioctl calls by attached handles, KICK included */
+  ioctls: 88,
+  /** poll calls by attached handles */
+  polls: 96,
+  SIZE: 128,
+} as const;

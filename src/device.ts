@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Opening a device, and attaching its channels.
+ *
+ * @module
+ */
+
+import {
+  ABI_VERSION,
+  ATTACH_AT,
+  ATTACH_DRAIN_MS,
+  ATTACH_NOWAIT,
+  CHANNEL_ANY,
+  INFO_AT,
+  MODE_STREAM,
+} from "./abi.ts";
+import { checkInteger } from "./arguments.ts";
+import { AttachedChannel } from "./channel.ts";
+import { closedError, EBUSY, KupError, systemError } from "./errors.ts";
+import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
+import { ChannelMemory, type Geometry } from "./memory.ts";
+import { prepare, register, type Registration, type Waiter } from "./reactor.ts";
+import { readKernelStats } from "./stats.ts";
+import type {
+  AttachOptions,
+  Channel,
+  Device,
+  DeviceInfo,
+  KernelStats,
+  OpenOptions,
+} from "./types.ts";
+
+const DEFAULT_SPIN_US = 50;
+const MAX_SPIN_US = 1_000_000;
+
+/** Between two looks at a channel that its last user has left. */
+function lookLater(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** What INFO tells, and what only this library needs of it. */
+interface FullInfo extends DeviceInfo {
+  readonly geometry: Geometry;
+}
+
+/** A C string. */
+function toPath(path: string): Uint8Array<ArrayBuffer> {
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    throw new TypeError("`path` must be a string that is not empty and holds no NUL character.");
+  }
+  return new TextEncoder().encode(`${path}\0`);
+}
+
+function openFile(native: Native, path: string): number {
+  const fd = native.kup_user_open(toPath(path));
+  if (fd < 0) throw systemError("open", fd, path);
+  return fd;
+}
+
+function readInfo(native: Native, fd: number, path: string): FullInfo {
+  const buffer = new Uint8Array(INFO_AT.SIZE);
+  const result = native.kup_user_info(fd, buffer);
+  if (result < 0) throw systemError("info", result, path);
+  const view = new DataView(buffer.buffer);
+  const number = (at: number) => view.getUint32(at, true);
+  const abiVersion = number(INFO_AT.abiVersion);
+  if (abiVersion !== ABI_VERSION) {
+    throw new KupError(
+      "abi-mismatch",
+      `${path}: The kernel module speaks version ${abiVersion} of the contract, this library ` +
+        `${ABI_VERSION}; update the older one.`,
+    );
+  }
+  if (number(INFO_AT.mode) !== MODE_STREAM) {
+    throw new KupError("abi-mismatch", `${path}: This library knows stream devices only.`);
+  }
+  const name = buffer.subarray(INFO_AT.name);
+  const geometry = {
+    pageSize: number(INFO_AT.pageSize),
+    toUserBytes: number(INFO_AT.toUserBytes),
+    toKernelBytes: number(INFO_AT.toKernelBytes),
+  };
+  return {
+    name: new TextDecoder().decode(name.subarray(0, name.indexOf(0))),
+    abiVersion,
+    mode: "stream",
+    channels: number(INFO_AT.channels),
+    channelsFree: number(INFO_AT.channelsFree),
+    toUserBytes: geometry.toUserBytes,
+    toKernelBytes: geometry.toKernelBytes,
+    attaches: Number(view.getBigUint64(INFO_AT.attaches, true)),
+    spinMicroseconds: number(INFO_AT.spinUs),
+    geometry,
+  };
+}
+
+/** Waits for POLLIN on a file, once or several times. */
+class ReadyWait implements Waiter, Disposable {
+  readonly #native: Native;
+  readonly #fd: number;
+  readonly #signal: AbortSignal | undefined;
+  #registration: Registration | undefined;
+  #present = Promise.withResolvers<void>();
+
+  constructor(native: Native, fd: number, signal: AbortSignal | undefined) {
+    this.#native = native;
+    this.#fd = fd;
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  wait(): Promise<void> {
+    this.#signal?.throwIfAborted();
+    this.#present = Promise.withResolvers<void>();
+    this.#registration ??= register(this.#native, this.#fd, this);
+    this.#registration.arm(POLLIN);
+    return this.#present.promise;
+  }
+
+  wake(): void {
+    this.#registration?.rest();
+    this.#present.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#registration?.rest();
+    this.#present.reject(error);
+  }
+
+  [Symbol.dispose](): void {
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#registration?.remove();
+  }
+
+  readonly #onAbort = (): void => {
+    if (this.#registration !== undefined) this.fail(this.#signal?.reason);
+  };
+}
+
+/**
+ * A handle of its own for INFO and STATS; each attach opens another one. The device, each attach that is under
+ * way, and each channel retain the native calls for as long as they may make some.
+ */
+export class OpenDevice implements Device {
+  readonly path: string;
+  readonly name: string;
+  readonly abiVersion: number;
+  readonly channels: number;
+
+  readonly #native: Native;
+  readonly #fd: number;
+  readonly #waits = new Set<ReadyWait>();
+  #closed = false;
+
+  /** @param native The device's to release, once it is open. */
+  constructor(native: Native, path: string) {
+    this.#native = native;
+    this.path = path;
+    this.#fd = openFile(native, path);
+    try {
+      const info = readInfo(native, this.#fd, path);
+      this.name = info.name;
+      this.abiVersion = info.abiVersion;
+      this.channels = info.channels;
+    } catch (error) {
+      native.kup_user_close(this.#fd);
+      throw error;
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  info(): DeviceInfo {
+    this.#check();
+    const { geometry: _, ...info } = readInfo(this.#native, this.#fd, this.path);
+    return info;
+  }
+
+  async attach(options: AttachOptions = {}): Promise<Channel> {
+    const { channel, signal, spin = DEFAULT_SPIN_US, wait = true } = options;
+    if (channel !== undefined) checkInteger("channel", channel, 0, this.channels - 1);
+    if (!(spin >= 0 && spin <= MAX_SPIN_US)) {
+      throw new RangeError(`\`spin\` must be from 0 to ${MAX_SPIN_US} microseconds, not ${spin}.`);
+    }
+    this.#check();
+    signal?.throwIfAborted();
+    await prepare();
+    signal?.throwIfAborted();
+    this.#check();
+    const native = this.#native;
+    retainNative(native);
+    let fd = -1;
+    try {
+      fd = openFile(native, this.path);
+      await this.#claim(fd, channel ?? CHANNEL_ANY, wait, signal);
+      const { geometry } = readInfo(native, fd, this.path);
+      const memory = ChannelMemory.map(native, fd, geometry, this.path);
+      return new AttachedChannel({ native, fd, memory, path: this.path, spin: spin / 1000 });
+    } catch (error) {
+      if (fd >= 0) native.kup_user_close(fd);
+      releaseNative(native);
+      throw error;
+    }
+  }
+
+  stats(channel: number): KernelStats {
+    checkInteger("channel", channel, 0, this.channels - 1);
+    this.#check();
+    return readKernelStats(this.#native, this.#fd, channel, this.path);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const wait of this.#waits) wait.fail(closedError(`The device ${this.path}`));
+    this.#native.kup_user_close(this.#fd);
+    releaseNative(this.#native);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #check(): void {
+    if (this.#closed) throw closedError(`The device ${this.path}`);
+  }
+
+  /** Has a channel that was asked for no user any more, only a kernel client that still reads? */
+  #draining(channel: number): boolean {
+    const first = channel === CHANNEL_ANY ? 0 : channel;
+    const last = channel === CHANNEL_ANY ? this.channels - 1 : channel;
+    for (let number = first; number <= last; number++) {
+      const { state } = readKernelStats(this.#native, this.#fd, number, this.path);
+      if (state === "draining" || state === "free") return true;
+    }
+    return false;
+  }
+
+  /** ATTACH, again and again while others have the channel. It never blocks: polling tells when to try. */
+  async #claim(
+    fd: number,
+    channel: number,
+    wait: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    using ready = new ReadyWait(this.#native, fd, signal);
+    this.#waits.add(ready);
+    try {
+      const buffer = new Uint8Array(ATTACH_AT.SIZE);
+      const drained = performance.now() + ATTACH_DRAIN_MS;
+      for (;;) {
+        const result = this.#native.kup_user_attach(fd, channel, ATTACH_NOWAIT, buffer);
+        if (result >= 0) return;
+        if (result !== -EBUSY) throw systemError("attach", result, this.path);
+        if (wait) await ready.wait();
+        else if (performance.now() < drained && this.#draining(channel)) await lookLater();
+        else throw systemError("attach", result, this.path);
+        signal?.throwIfAborted();
+        this.#check();
+      }
+    } finally {
+      this.#waits.delete(ready);
+    }
+  }
+}
+
+/**
+ * Opens a device. Needs `--allow-ffi`, and the right to open the file for reading and writing.
+ *
+ * @param path The device's file, such as `/dev/kup/echo`.
+ * @returns The device, which its caller closes.
+ * @throws {KupError} `"not-found"`, `"not-permitted"`, `"not-a-device"`, `"abi-mismatch"`,
+ * `"no-ffi-permission"`, `"library"`, `"too-many-files"`.
+ * @throws {TypeError} If the path is empty or holds a NUL character.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ *
+ * using device = open("/dev/kup/echo");
+ * using channel = await device.attach();
+ * await channel.send("hello");
+ * const message = await channel.receive();
+ * console.log(message?.text());
+ * ```
+ */
+export function open(path: string, options: OpenOptions = {}): Device {
+  const native = loadNative(options.library);
+  try {
+    return new OpenDevice(native, path);
+  } catch (error) {
+    releaseNative(native);
+    throw error;
+  }
+}

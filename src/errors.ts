@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The one class of errors that a caller is expected to catch, and the one place where the system's errno
+ * values turn into it.
+ *
+ * @module
+ */
+
+/**
+ * What went wrong, for a program to act on:
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `"not-found"` | There is no device of that name: is its module loaded? |
+ * | `"not-permitted"` | The device's file mode or owner keeps this user out. |
+ * | `"no-ffi-permission"` | Deno was not started with `--allow-ffi`. |
+ * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
+ * | `"not-a-device"` | The file exists, but KUP did not make it. |
+ * | `"abi-mismatch"` | The kernel module speaks another version of the contract. |
+ * | `"busy"` | The channel (or every channel) is taken, or another receive is pending. |
+ * | `"refused"` | The kernel client did not accept this attachment: see `errno`. |
+ * | `"gone"` | The device has been destroyed; nothing but `close` is left to do. |
+ * | `"closed"` | This object, or the other side of the channel, is closed. |
+ * | `"broken"` | The channel's memory made no sense to one of its sides; it is over. |
+ * | `"released"` | The bytes of a message or of a reservation were used after their time. |
+ * | `"timed-out"` | A synchronous call's `timeout` went by. |
+ * | `"out-of-memory"` | No memory or no address space, or the cgroup allows no more. |
+ * | `"too-many-files"` | The process (or the system) can't open more files. |
+ * | `"system"` | Something else that the operating system refused: see `errno`. |
+ */
+export type KupErrorCode =
+  | "not-found"
+  | "not-permitted"
+  | "no-ffi-permission"
+  | "library"
+  | "not-a-device"
+  | "abi-mismatch"
+  | "busy"
+  | "refused"
+  | "gone"
+  | "closed"
+  | "broken"
+  | "released"
+  | "timed-out"
+  | "out-of-memory"
+  | "too-many-files"
+  | "system";
+
+/** What a {@linkcode KupError} is made with, beside its code and its message. */
+export interface KupErrorOptions {
+  /** The error that led to this one. */
+  cause?: unknown;
+  /** The positive errno value, where the operating system gave one. */
+  errno?: number;
+}
+
+/**
+ * What every call of this module throws (or rejects with) when the world is not as it should be. A wrong
+ * argument is a `RangeError` or a `TypeError` instead, and an aborted call rejects with its
+ * signal's reason.
+ *
+ * @example
+ * ```ts
+ * import { KupError, open } from "jsr:@kup/kup";
+ *
+ * try {
+ *   using device = open("/dev/kup/none");
+ * } catch (error) {
+ *   if (!(error instanceof KupError) || error.code !== "not-found") throw error;
+ *   console.log("That module isn't loaded.");
+ * }
+ * ```
+ */
+export class KupError extends Error {
+  /** The class's name, as `Error` has it. */
+  override readonly name: string = "KupError";
+  /** What went wrong. */
+  readonly code: KupErrorCode;
+  /** The positive errno value, where the operating system gave one. */
+  readonly errno: number | undefined;
+
+  /**
+   * For this module's own use, and for tests that need one.
+   *
+   * @param code What went wrong.
+   * @param message A sentence for people, that says what to do.
+   * @param options The cause and the errno value, if there are any.
+   */
+  constructor(code: KupErrorCode, message: string, options: KupErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.errno = options.errno;
+  }
+}
+
+/** Linux's numbers; the native library returns them negated. */
+export const EBUSY = 16;
+const EPERM = 1;
+const ENOENT = 2;
+const ENXIO = 6;
+const ENOMEM = 12;
+const EACCES = 13;
+const ENODEV = 19;
+const ENOTDIR = 20;
+const EISDIR = 21;
+const EINVAL = 22;
+const ENFILE = 23;
+const EMFILE = 24;
+const ENOTTY = 25;
+const EPIPE = 32;
+const EPROTONOSUPPORT = 93;
+const EOPNOTSUPP = 95;
+
+type Explanation = readonly [KupErrorCode, string];
+
+/** What they mean whatever was called. */
+const COMMON: Readonly<Record<number, Explanation>> = {
+  [ENOMEM]: ["out-of-memory", "There is not enough memory, or the cgroup allows no more."],
+  [ENODEV]: ["gone", "The device has been destroyed; close it."],
+  [ENFILE]: ["too-many-files", "The system can't open more files."],
+  [EMFILE]: ["too-many-files", "This process can't open more files; see `ulimit -n`."],
+  [EPROTONOSUPPORT]: [
+    "abi-mismatch",
+    "The kernel module speaks another version; update the module or this library.",
+  ],
+  [EOPNOTSUPP]: ["abi-mismatch", "The kernel module lacks a feature; update it."],
+};
+
+const OPEN: Readonly<Record<number, Explanation>> = {
+  [ENOENT]: ["not-found", "There is no such device; load the module that makes it."],
+  [ENOTDIR]: ["not-found", "A part of this path is not a directory."],
+  [ENXIO]: ["not-found", "The device is being destroyed."],
+  [EPERM]: ["not-permitted", "This user may not open the device; see its owner and mode."],
+  [EACCES]: ["not-permitted", "This user may not open the device; see its owner and mode."],
+  [ENODEV]: ["not-a-device", "This is no KUP device: no driver answers."],
+  [EISDIR]: ["not-a-device", "This is a directory, not a KUP device."],
+};
+
+const INFO: Readonly<Record<number, Explanation>> = {
+  [ENOTTY]: ["not-a-device", "This file is not a KUP device."],
+  [EINVAL]: ["not-a-device", "This file is not a KUP device."],
+};
+
+const ATTACH: Readonly<Record<number, Explanation>> = {
+  [EBUSY]: ["busy", "The channel is taken; wait for it, or take another one."],
+};
+
+const CHANNEL: Readonly<Record<number, Explanation>> = {
+  [EPIPE]: ["closed", "The kernel's side has closed the channel."],
+};
+
+/** Which table explains an errno first, and how the message begins. */
+export type Operation = "open" | "info" | "attach" | "map" | "stats" | "kick" | "wait";
+
+const TABLES: Readonly<Record<Operation, Readonly<Record<number, Explanation>>>> = {
+  open: OPEN,
+  info: INFO,
+  attach: ATTACH,
+  map: {},
+  stats: {},
+  kick: CHANNEL,
+  wait: CHANNEL,
+};
+
+/**
+ * The error for a negative result of the native library.
+ *
+ * @param result The negative errno value.
+ * @param subject What the call was about, such as the device's path.
+ */
+export function systemError(operation: Operation, result: number, subject: string): KupError {
+  const errno = -result;
+  const known = TABLES[operation][errno] ?? COMMON[errno];
+  const [code, sentence] = known ??
+    (operation === "attach"
+      ? ["refused", `The kernel client refused this attachment (errno ${errno}).`] as const
+      : ["system", `The system refused (${operation}: errno ${errno}).`] as const);
+  return new KupError(code, `${subject}: ${sentence}`, { errno });
+}
+
+/** What `using` and `close` have ended. */
+export function closedError(what: string): KupError {
+  return new KupError("closed", `${what} is closed; open a new one.`);
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The native library: which symbols it has, where it is found, and that it is the right one. What each
+ * call does and returns is told in `native/kup_user.h`.
+ *
+ * @module
+ */
+
+import { ABI_VERSION } from "./abi.ts";
+import { KupError } from "./errors.ts";
+
+/** Must equal KUP_USER_INTERFACE of `native/kup_user.h`. */
+const INTERFACE = 1;
+
+/**
+ * Every call returns a negative errno on failure. None is `nonblocking`: that would take one of a few
+ * threads, and wake up later than the waiter does. Those marked (hot) take and return 32-bit numbers only, so
+ * that the JIT calls them without leaving its code.
+ */
+const SYMBOLS = {
+  kup_user_abi_version: { parameters: [], result: "i32" },
+  kup_user_interface: { parameters: [], result: "i32" },
+  /** (path as a C string): descriptor */
+  kup_user_open: { parameters: ["buffer"], result: "i32" },
+  /** (fd) */
+  kup_user_close: { parameters: ["i32"], result: "i32" },
+  /** (fd, struct kup_info) */
+  kup_user_info: { parameters: ["i32", "buffer"], result: "i32" },
+  /** (fd, channel, struct kup_stats) */
+  kup_user_stats: { parameters: ["i32", "u32", "buffer"], result: "i32" },
+  /** (fd, channel, flags, struct kup_attach) */
+  kup_user_attach: { parameters: ["i32", "u32", "u32", "buffer"], result: "i32" },
+  /** (fd) (hot) */
+  kup_user_kick: { parameters: ["i32"], result: "i32" },
+  /** (fd, poll events, milliseconds): poll revents; blocks this thread */
+  kup_user_wait: { parameters: ["i32", "u32", "f64"], result: "i32" },
+  /** (fd, page size, to_user bytes, to_kernel bytes, u64 address in and out) */
+  kup_user_map: { parameters: ["i32", "u32", "u32", "u32", "buffer"], result: "i32" },
+  /** (address, bytes) */
+  kup_user_unmap: { parameters: ["u64", "u64"], result: "i32" },
+  /** (two i32 descriptors out) */
+  kup_user_pipe: { parameters: ["buffer"], result: "i32" },
+  /** (fd, pipe): id */
+  kup_user_waiter_add: { parameters: ["i32", "i32"], result: "i32" },
+  /** (fd, id, poll events) (hot) */
+  kup_user_waiter_arm: { parameters: ["i32", "i32", "u32"], result: "i32" },
+  /** (fd, id) */
+  kup_user_waiter_remove: { parameters: ["i32", "i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
+
+/** The native calls. */
+export type Native = Library["symbols"];
+
+/** poll(2) bits, as the native calls take and return them. */
+export const POLLIN = 1;
+export const POLLOUT = 4;
+
+/**
+ * A loaded file and how many devices, channels and attaches use it. When none does it is given back to Deno, whose
+ * test runner would take it for a leak; the code itself stays in the process, with its waiter thread.
+ */
+interface Loaded {
+  readonly file: string;
+  readonly library: Library;
+  users: number;
+}
+
+const loaded = new Map<string, Loaded>();
+
+/** The file that `make native` builds, beside this module; undefined when the module came over the network. */
+function localFile(): string | undefined {
+  const { os, arch } = Deno.build;
+  const url = new URL(`../native/build/libkup-${os}-${arch}.so`, import.meta.url);
+  return url.protocol === "file:" ? decodeURIComponent(url.pathname) : undefined;
+}
+
+function load(file: string): Loaded {
+  const library = openLibrary(file);
+  const abi = library.symbols.kup_user_abi_version();
+  const version = library.symbols.kup_user_interface();
+  if (abi === ABI_VERSION && version === INTERFACE) return { file, library, users: 0 };
+  library.close();
+  throw new KupError(
+    "library",
+    `The native library ${file} is of another version (ABI ${abi}, interface ${version}; ` +
+      `wanted ${ABI_VERSION} and ${INTERFACE}); build it anew.`,
+  );
+}
+
+function openLibrary(file: string): Library {
+  try {
+    return Deno.dlopen(file, SYMBOLS);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) {
+      throw new KupError("no-ffi-permission", "KUP needs FFI: run Deno with --allow-ffi.", {
+        cause,
+      });
+    }
+    throw new KupError(
+      "library",
+      `The native library ${file} can't be loaded; build it with \`make native\`, ` +
+        "or name another one with the option `library`.",
+      { cause },
+    );
+  }
+}
+
+/**
+ * The native calls, from the file that was asked for, or else from the one beside this module. Their user
+ * gives them back with {@linkcode releaseNative}.
+ *
+ * @throws {KupError} `"no-ffi-permission"` or `"library"`.
+ */
+export function loadNative(file: string | undefined = localFile()): Native {
+  if (file === undefined) {
+    throw new KupError(
+      "library",
+      "This module was not loaded from a local file, so there is no native library beside it; " +
+        "name one with the option `library`.",
+    );
+  }
+  let entry = loaded.get(file);
+  if (entry === undefined) loaded.set(file, entry = load(file));
+  entry.users++;
+  return entry.library.symbols;
+}
+
+function find(native: Native): Loaded | undefined {
+  for (const entry of loaded.values()) if (entry.library.symbols === native) return entry;
+  return undefined;
+}
+
+/** One more user of calls that somebody uses already. */
+export function retainNative(native: Native): void {
+  const entry = find(native);
+  if (entry !== undefined) entry.users++;
+}
+
+/** The caller makes no more calls. */
+export function releaseNative(native: Native): void {
+  const entry = find(native);
+  if (entry === undefined || --entry.users > 0) return;
+  loaded.delete(entry.file);
+  entry.library.close();
+}

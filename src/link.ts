@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What a channel's two directions share: the open file, the memory, the channel's state, and the one
+ * place in the waiter.
+ *
+ * @module
+ */
+
+import {
+  ERROR_FLAGS,
+  ERROR_HEAD,
+  ERROR_LENGTH,
+  ERROR_TAIL,
+  KERNEL_PAGE_AT,
+  STATE_BROKEN,
+  STATE_OPEN,
+} from "./abi.ts";
+import { closedError, KupError, systemError } from "./errors.ts";
+import { type Native, POLLIN, POLLOUT, releaseNative } from "./library.ts";
+import type { ChannelMemory } from "./memory.ts";
+import { register, type Registration, type Waiter } from "./reactor.ts";
+import { RING_LIE_FLAGS, RING_LIE_LENGTH } from "./ring.ts";
+
+const REASONS: Readonly<Record<number, string>> = {
+  [ERROR_HEAD]: "a head position that makes no sense",
+  [ERROR_TAIL]: "a tail position that makes no sense",
+  [ERROR_LENGTH]: "a record that is longer than the ring's content",
+  [ERROR_FLAGS]: "a record with flags that it may not have",
+};
+
+/**
+ * A channel that never runs dry (or full) would keep timers and all other input waiting, because promises that
+ * are settled at once never go back to the event loop. So after this many of them, and this many milliseconds,
+ * one does.
+ */
+const TURNS_BEFORE_BREATH = 256;
+const MS_BEFORE_BREATH = 5;
+
+/** One direction of a channel. */
+export type Side = Waiter;
+
+/** One per channel. Whoever has it may use `memory` only while `over` is false. */
+export class Link {
+  readonly native: Native;
+  readonly fd: number;
+  readonly memory: ChannelMemory;
+  /** The device's path and the channel's number, for messages. */
+  readonly subject: string;
+  /** Closed by us, or broken: every call throws what {@linkcode Link.reason} returns. */
+  over = false;
+  closed = false;
+
+  readonly #words: Int32Array;
+  #failure: KupError | undefined;
+  #sides: readonly Side[] = [];
+  #registration: Registration | undefined;
+  /** The events that somebody waits for. */
+  #wanted = 0;
+  /** Arming is left to the end of `wake`, so that two directions make one system call. */
+  #waking = false;
+  #turns = 0;
+  #lastBreath = 0;
+
+  constructor(native: Native, fd: number, memory: ChannelMemory, subject: string) {
+    this.native = native;
+    this.fd = fd;
+    this.memory = memory;
+    this.subject = subject;
+    this.#words = memory.words;
+  }
+
+  /** Both directions, to be woken. Once. */
+  setSides(...sides: Side[]): void {
+    this.#sides = sides;
+  }
+
+  /** One of STATE_*, as the kernel's side has published it. Only while not `over`. */
+  state(): number {
+    return Atomics.load(this.#words, KERNEL_PAGE_AT.state >> 2);
+  }
+
+  isOpen(): boolean {
+    return Atomics.load(this.#words, KERNEL_PAGE_AT.state >> 2) === STATE_OPEN;
+  }
+
+  /** Why every call fails, once it is `over`. */
+  reason(): KupError {
+    return this.#failure ?? closedError(`The channel ${this.subject}`);
+  }
+
+  /** The error for a state that isn't open, to whoever wants to send, or finds nothing to read. */
+  stateError(): KupError {
+    if (this.state() !== STATE_BROKEN) {
+      return new KupError("closed", `${this.subject}: The kernel's side has closed the channel.`);
+    }
+    const error = this.memory.number32(KERNEL_PAGE_AT.error);
+    const reason = REASONS[error] ?? `error ${error}`;
+    return this.#break(`The kernel's side has found ${reason}`);
+  }
+
+  /** The error for a LIE that one of our own rings has found. */
+  lieError(result: number): KupError {
+    const error = result === RING_LIE_LENGTH
+      ? ERROR_LENGTH
+      : result === RING_LIE_FLAGS
+      ? ERROR_FLAGS
+      : ERROR_HEAD;
+    return this.#break(`Its memory holds ${REASONS[error]}`);
+  }
+
+  #break(what: string): KupError {
+    this.#failure ??= new KupError(
+      "broken",
+      `${this.subject}: ${what}; the channel is over. Did this process write to old views?`,
+    );
+    if (!this.over) {
+      this.over = true;
+      this.fail(this.#failure);
+    }
+    return this.#failure;
+  }
+
+  /** Wakes the kernel's side. That it is gone is told by the state, to whoever looks. */
+  kick(): void {
+    this.native.kup_user_kick(this.fd);
+  }
+
+  /** Calls `wake` on both sides when poll(2) reports this event, in addition to what was wanted before. */
+  want(event: typeof POLLIN | typeof POLLOUT): void {
+    this.#wanted |= event;
+    if (!this.#waking) this.#arm();
+  }
+
+  /** Nobody waits for this event any more. */
+  unwant(event: typeof POLLIN | typeof POLLOUT): void {
+    this.#wanted &= ~event;
+    if (this.#wanted === 0) this.#registration?.rest();
+  }
+
+  #arm(): void {
+    this.#registration ??= register(this.native, this.fd, this);
+    this.#registration.arm(this.#wanted);
+  }
+
+  /** Called by the reactor: it comes from the event loop, which has just had its turn. */
+  wake(): void {
+    this.#turns = 0;
+    if (this.closed) return;
+    this.#waking = true;
+    this.#wanted = 0;
+    for (const side of this.#sides) side.wake();
+    this.#waking = false;
+    if (this.closed) return;
+    try {
+      if (this.#wanted === 0) this.#registration?.rest();
+      else this.#arm();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Called by the reactor when it can't go on. */
+  fail(error: unknown): void {
+    this.#wanted = 0;
+    this.#registration?.rest();
+    for (const side of this.#sides) side.fail(error);
+  }
+
+  /** Blocks this thread until `event` is reported, or for `timeout` milliseconds (-1: for ever). */
+  block(event: typeof POLLIN | typeof POLLOUT, timeout: number): void {
+    const result = this.native.kup_user_wait(this.fd, event, timeout);
+    if (result < 0) throw systemError("wait", result, this.subject);
+  }
+
+  /** Whether a call may be answered at once, without asking for a breath. */
+  quick(): boolean {
+    return ++this.#turns < TURNS_BEFORE_BREATH;
+  }
+
+  /** To be awaited by a call that could be answered at once; undefined: no need to. */
+  breath(): Promise<void> | undefined {
+    if (++this.#turns < TURNS_BEFORE_BREATH) return undefined;
+    this.#turns = 0;
+    const now = performance.now();
+    if (now - this.#lastBreath < MS_BEFORE_BREATH) return undefined;
+    this.#lastBreath = now;
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Gives the channel back. The waiter goes first, then the pages, then the file. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.over = true;
+    this.#failure = undefined;
+    const reason = this.reason();
+    this.#registration?.remove();
+    for (const side of this.#sides) side.fail(reason);
+    this.memory.close();
+    this.native.kup_user_close(this.fd);
+    releaseNative(this.native);
+  }
+}

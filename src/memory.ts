@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The mapped memory of one channel, as array buffers, and what becomes of its addresses.
+ *
+ * Two buffers lie over the same pages. The private one covers all of it and never leaves this library. The
+ * public one covers the rings' data only; `message.bytes` is a view of it, and so its holder can
+ * reach the whole public buffer, detach it, or hand it to another thread. None of that can touch the kernel
+ * page (where a write would end the process) or pull the words from under the library.
+ *
+ * Addresses are never unmapped: see {@linkcode ChannelMemory.close}.
+ *
+ * @module
+ */
+
+import { ABI_VERSION, KERNEL_PAGE_AT, MAGIC, USER_PAGE_AT } from "./abi.ts";
+import { KupError, systemError } from "./errors.ts";
+import type { Native } from "./library.ts";
+import type { RingPlace } from "./ring.ts";
+
+/** Sizes in bytes; each ring once. */
+export interface Geometry {
+  readonly pageSize: number;
+  readonly toUserBytes: number;
+  readonly toKernelBytes: number;
+}
+
+/**
+ * Ranges that closed channels left behind, oldest first, by their size. An asynchronous operation that was
+ * given a view may still be using a range for a while, which only this order and number protect
+ * against: it would see the bytes of another channel of this process.
+ */
+const parked = new Map<number, bigint[]>();
+const PARKED_BEFORE_REUSE = 64;
+
+function takeParked(bytes: number): bigint {
+  const ranges = parked.get(bytes);
+  if (ranges === undefined || ranges.length <= PARKED_BEFORE_REUSE) return 0n;
+  return ranges.shift() ?? 0n;
+}
+
+function park(address: bigint, bytes: number): void {
+  const ranges = parked.get(bytes);
+  if (ranges === undefined) parked.set(bytes, [address]);
+  else ranges.push(address);
+}
+
+/** One channel's memory. Belongs to one isolate; `close` ends its use. */
+export class ChannelMemory {
+  /** All of it, as 32-bit words; private. */
+  readonly words: Int32Array<ArrayBuffer>;
+  /** All of it, as bytes; private. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where the kernel produces. */
+  readonly toUser: RingPlace;
+  /** Where the user produces. */
+  readonly toKernel: RingPlace;
+
+  readonly #native: Native;
+  readonly #address: bigint;
+  readonly #dataAt: number;
+  #public: ArrayBuffer;
+  /** Somebody took the public buffer over, and may alias the range for ever. */
+  #exposed = false;
+
+  private constructor(native: Native, address: bigint, geometry: Geometry) {
+    const { pageSize, toUserBytes, toKernelBytes } = geometry;
+    const total = 2 * (pageSize + toUserBytes + toKernelBytes);
+    this.#native = native;
+    this.#address = address;
+    this.#dataAt = 2 * pageSize;
+    const whole = bufferAt(address, total);
+    this.words = new Int32Array(whole);
+    this.bytes = new Uint8Array(whole);
+    this.#public = bufferAt(address + BigInt(this.#dataAt), total - this.#dataAt);
+    this.toUser = {
+      words: this.words,
+      bytes: this.bytes,
+      data: this.#dataAt,
+      size: toUserBytes,
+      head: KERNEL_PAGE_AT.toUserHead,
+      tail: pageSize + USER_PAGE_AT.toUserTail,
+      producerEvent: KERNEL_PAGE_AT.toUserProducerEvent,
+      consumerEvent: pageSize + USER_PAGE_AT.toUserConsumerEvent,
+    };
+    this.toKernel = {
+      words: this.words,
+      bytes: this.bytes,
+      data: this.#dataAt + 2 * toUserBytes,
+      size: toKernelBytes,
+      head: pageSize + USER_PAGE_AT.toKernelHead,
+      tail: KERNEL_PAGE_AT.toKernelTail,
+      producerEvent: pageSize + USER_PAGE_AT.toKernelProducerEvent,
+      consumerEvent: KERNEL_PAGE_AT.toKernelConsumerEvent,
+    };
+  }
+
+  /**
+   * Maps the channel that is attached to `fd`.
+   *
+   * @param subject The device's path, for messages.
+   * @throws {KupError} `"out-of-memory"`, `"gone"`, `"abi-mismatch"` or `"system"`.
+   */
+  static map(native: Native, fd: number, geometry: Geometry, subject: string): ChannelMemory {
+    const { pageSize, toUserBytes, toKernelBytes } = geometry;
+    const bytes = 2 * (pageSize + toUserBytes + toKernelBytes);
+    const reused = takeParked(bytes);
+    const address = new BigUint64Array([reused]);
+    const result = native.kup_user_map(fd, pageSize, toUserBytes, toKernelBytes, address);
+    if (result < 0) {
+      if (reused !== 0n) park(reused, bytes);
+      throw systemError("map", result, subject);
+    }
+    const memory = new ChannelMemory(native, address[0]!, geometry);
+    const magic = new DataView(memory.bytes.buffer).getBigUint64(KERNEL_PAGE_AT.magic, true);
+    if (magic !== MAGIC || memory.number32(KERNEL_PAGE_AT.abiVersion) !== ABI_VERSION) {
+      memory.close();
+      throw new KupError("abi-mismatch", `${subject}: The kernel page is not of this version.`);
+    }
+    return memory;
+  }
+
+  /** A public view of ring data. `at` counts from the beginning of the memory, as in `bytes`. */
+  view(at: number, length: number): Uint8Array<ArrayBuffer> {
+    if (this.#public.detached) this.#replacePublic();
+    return new Uint8Array(this.#public, at - this.#dataAt, length);
+  }
+
+  /** A word of the kernel page, unsigned. */
+  number32(at: number): number {
+    return Atomics.load(this.words, at >> 2) >>> 0;
+  }
+
+  /** A 64-bit number, exact up to 2^53. */
+  number64(at: number): number {
+    return this.number32(at) + this.number32(at + 4) * 2 ** 32;
+  }
+
+  /**
+   * Puts zeros in the place of the device's pages, and detaches all buffers, so that views which somebody kept are
+   * empty. The range may serve another channel later, unless its public buffer was taken over: then
+   * it stays zeros for ever, which costs nothing but addresses.
+   */
+  close(): void {
+    if (this.#public.detached) this.#exposed = true;
+    else this.#public.transfer(0);
+    const bytes = this.bytes.length;
+    this.words.buffer.transfer(0);
+    const result = this.#native.kup_user_unmap(this.#address, BigInt(bytes));
+    // If there was no memory even for that, the device's pages stay, and the range with them.
+    if (result === 0 && !this.#exposed) park(this.#address, bytes);
+  }
+
+  #replacePublic(): void {
+    if (this.bytes.length === 0) return;
+    this.#exposed = true;
+    this.#public = bufferAt(this.#address + BigInt(this.#dataAt), this.bytes.length - this.#dataAt);
+  }
+}
+
+function bufferAt(address: bigint, bytes: number): ArrayBuffer {
+  return Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(address)!, bytes);
+}

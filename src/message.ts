@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { GAP_AT, RECORD_GAP } from "./abi.ts";
+import { KupError } from "./errors.ts";
+import type { ChannelMemory } from "./memory.ts";
+import type { Consumer } from "./ring.ts";
+import type { Gap, Message } from "./types.ts";
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A record that the consumer stands on. Valid while the consumer's epoch is the same. */
+export class RecordMessage implements Message {
+  readonly type: number;
+  readonly length: number;
+  readonly gap: Gap | undefined;
+
+  readonly #memory: ChannelMemory;
+  readonly #consumer: Consumer;
+  readonly #epoch: number;
+  readonly #at: number;
+  #view: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(memory: ChannelMemory, consumer: Consumer) {
+    const isGap = (consumer.flags & RECORD_GAP) !== 0;
+    this.type = consumer.type;
+    this.length = isGap ? 0 : consumer.length;
+    this.gap = isGap ? readGap(memory, consumer.at) : undefined;
+    this.#memory = memory;
+    this.#consumer = consumer;
+    this.#epoch = consumer.epoch;
+    this.#at = consumer.at;
+    this.#view = undefined;
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#check();
+    return this.#view ??= this.#memory.view(this.#at, this.length);
+  }
+
+  text(): string {
+    return decoder.decode(this.#private());
+  }
+
+  json(): unknown {
+    return JSON.parse(this.text());
+  }
+
+  copy(): Uint8Array<ArrayBuffer> {
+    const copy = new Uint8Array(this.length);
+    copy.set(this.#private());
+    return copy;
+  }
+
+  #check(): void {
+    if (this.#consumer.epoch === this.#epoch) return;
+    throw new KupError(
+      "released",
+      "This message's bytes are no longer there: a message is valid until the next receive. " +
+        "Copy what has to live longer.",
+    );
+  }
+
+  /** The bytes, whatever has become of the public buffer. */
+  #private(): Uint8Array<ArrayBuffer> {
+    this.#check();
+    return new Uint8Array(this.#memory.bytes.buffer, this.#at, this.length);
+  }
+}
+
+function readGap(memory: ChannelMemory, at: number): Gap {
+  return {
+    records: memory.number64(at + GAP_AT.records),
+    bytes: memory.number64(at + GAP_AT.bytes),
+  };
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Waking promises. The native library's one waiter thread watches the files of all channels, and tells each
+ * isolate over a pipe what happened; here is the pipe's other end, which Deno's own event loop watches.
+ * That wakes in a third of the time that a nonblocking native call takes, and takes no thread of a
+ * limited pool.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+import { systemError } from "./errors.ts";
+import type { Native } from "./library.ts";
+
+/** Who waits. Called from the event loop, never from within `arm`. */
+export interface Waiter {
+  /** Something may have happened: look. A look that finds nothing is not an error. */
+  wake(): void;
+  /** Nothing will ever wake this waiter again. */
+  fail(error: unknown): void;
+}
+
+let net: typeof import("node:net") | undefined;
+
+/**
+ * To be awaited once before {@linkcode register}: loading `node:net` takes some 20 ms, which those
+ * who never wait need not pay.
+ */
+export async function prepare(): Promise<void> {
+  net ??= await import("node:net");
+}
+
+/** One for each isolate and native library, while there are registrations. */
+class Reactor {
+  readonly native: Native;
+  readonly #pipe: number;
+  readonly #socket: Socket;
+  readonly #waiters = new Map<number, Waiter>();
+  /** How many of them wait: while there are any, the event loop must not end. */
+  #armed = 0;
+  /** The first bytes of an id that a read has split. */
+  #rest = new Uint8Array(0);
+
+  constructor(native: Native) {
+    const fds = new Int32Array(2);
+    const result = native.kup_user_pipe(fds);
+    if (result < 0) throw systemError("wait", result, "KUP");
+    this.native = native;
+    this.#pipe = fds[1]!;
+    this.#socket = new net!.Socket({ fd: fds[0]!, readable: true, writable: false });
+    this.#socket.on("data", (data: Uint8Array) => this.#read(data));
+    this.#socket.on("error", (error: unknown) => this.#fail(error));
+    this.#socket.unref();
+  }
+
+  add(fd: number, waiter: Waiter): number {
+    const id = this.native.kup_user_waiter_add(fd, this.#pipe);
+    if (id > 0) this.#waiters.set(id, waiter);
+    return id;
+  }
+
+  remove(fd: number, id: number): void {
+    this.native.kup_user_waiter_remove(fd, id);
+    this.#waiters.delete(id);
+    this.closeIfUnused();
+  }
+
+  closeIfUnused(): void {
+    if (this.#waiters.size > 0) return;
+    reactors.delete(this.native);
+    this.#socket.destroy();
+    // Nobody is registered, so the waiter does not write to it any more.
+    this.native.kup_user_close(this.#pipe);
+  }
+
+  count(change: 1 | -1): void {
+    this.#armed += change;
+    if (this.#armed === 0) this.#socket.unref();
+    else if (change === 1 && this.#armed === 1) this.#socket.ref();
+  }
+
+  #read(data: Uint8Array): void {
+    let bytes = data;
+    if (this.#rest.length > 0) {
+      bytes = new Uint8Array(this.#rest.length + data.length);
+      bytes.set(this.#rest);
+      bytes.set(data, this.#rest.length);
+    }
+    const whole = bytes.length & ~3;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, whole);
+    for (let at = 0; at < whole; at += 4) this.#waiters.get(view.getInt32(at, true))?.wake();
+    this.#rest = bytes.slice(whole);
+  }
+
+  #fail(error: unknown): void {
+    for (const waiter of [...this.#waiters.values()]) waiter.fail(error);
+  }
+}
+
+const reactors = new Map<Native, Reactor>();
+
+/** One file's place in the waiter. Belongs to whoever registered it, who removes it before closing the file. */
+export class Registration {
+  readonly #reactor: Reactor;
+  readonly #fd: number;
+  readonly #id: number;
+  #armed = false;
+
+  /** Used by {@linkcode register}. */
+  constructor(reactor: Reactor, fd: number, id: number) {
+    this.#reactor = reactor;
+    this.#fd = fd;
+    this.#id = id;
+  }
+
+  /**
+   * One wake-up, the next time that poll(2) reports one of `events`, or an error or hangup; at once if it
+   * does already. Replaces what was asked for before, and keeps the event loop alive.
+   */
+  arm(events: number): void {
+    const { native } = this.#reactor;
+    const result = native.kup_user_waiter_arm(this.#fd, this.#id, events);
+    if (result < 0) throw systemError("wait", result, "KUP");
+    if (this.#armed) return;
+    this.#armed = true;
+    this.#reactor.count(1);
+  }
+
+  /** It woke up, or nobody waits any more. A wake-up that was asked for may still come. */
+  rest(): void {
+    if (!this.#armed) return;
+    this.#armed = false;
+    this.#reactor.count(-1);
+  }
+
+  /** After the return the waiter has forgotten the file. */
+  remove(): void {
+    this.rest();
+    this.#reactor.remove(this.#fd, this.#id);
+  }
+}
+
+/**
+ * Makes an open file known to the waiter.
+ *
+ * @throws {KupError} `"too-many-files"`, `"out-of-memory"` or `"system"`.
+ */
+export function register(native: Native, fd: number, waiter: Waiter): Registration {
+  let reactor = reactors.get(native);
+  if (reactor === undefined) reactors.set(native, reactor = new Reactor(native));
+  const id = reactor.add(fd, waiter);
+  if (id < 0) {
+    reactor.closeIfUnused();
+    throw systemError("wait", id, "KUP");
+  }
+  return new Registration(reactor, fd, id);
+}

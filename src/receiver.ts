@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Kernel to user: taking messages, and waiting for them.
+ *
+ * @module
+ */
+
+import { GAP_AT, RECORD_DISCARD, RECORD_GAP, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
+import { checkInteger, checkTimeout } from "./arguments.ts";
+import { KupError } from "./errors.ts";
+import { POLLIN } from "./library.ts";
+import type { Link, Side } from "./link.ts";
+import { RecordMessage } from "./message.ts";
+import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT } from "./ring.ts";
+import { type Condition, Spin } from "./spin.ts";
+import type { BatchOptions, Message, SyncWaitOptions, WaitOptions } from "./types.ts";
+
+const DEFAULT_BATCH = 256;
+
+/** A receive that has found nothing. */
+class PendingReceive {
+  /** Gets a message, or undefined at the end of the channel. */
+  readonly resolve: (message: Message | undefined) => void;
+  readonly reject: (error: unknown) => void;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
+
+  constructor(
+    resolve: (message: Message | undefined) => void,
+    reject: (error: unknown) => void,
+    signal: AbortSignal | undefined,
+    cancel: () => void,
+  ) {
+    this.resolve = resolve;
+    this.reject = reject;
+    this.#signal = signal;
+    if (signal === undefined) return;
+    this.#onAbort = () => {
+      cancel();
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** It is about to be settled. */
+  detach(): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+/** The consuming direction of one channel. */
+export class Receiver implements Side, Condition {
+  readonly #link: Link;
+  readonly #consumer: Consumer;
+  readonly #spin: Spin;
+  #pending: PendingReceive | undefined;
+  #ended = false;
+
+  /** @param spin The longest time to look before sleeping, in milliseconds. */
+  constructor(link: Link, spin: number) {
+    this.#link = link;
+    this.#consumer = new Consumer(link.memory.toUser, RECORD_DISCARD | RECORD_GAP);
+    this.#spin = new Spin(spin);
+  }
+
+  /** The kernel's side has closed, and everything was read. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** For the spinning: something to read, or no use to wait. */
+  ready(): boolean {
+    return this.#consumer.ready() || !this.#link.isOpen();
+  }
+
+  tryReceive(): Message | undefined {
+    if (this.#pending !== undefined) throw this.#busy();
+    return this.#take();
+  }
+
+  tryReceiveBatch(options: BatchOptions | undefined): Message[] {
+    const max = checkMax(options);
+    const first = this.tryReceive();
+    return first === undefined ? [] : this.#gather(first, max);
+  }
+
+  /** For iteration: a message that needs no waiting. */
+  quickReceive(): Message | undefined {
+    return this.#link.quick() ? this.tryReceive() : undefined;
+  }
+
+  receive(options: WaitOptions | undefined): Promise<Message | undefined> {
+    const signal = options?.signal;
+    try {
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      const message = this.#takeSpinning();
+      if (message === undefined && !this.#ended) return this.#wait(signal);
+      return this.#later(message);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async receiveBatch(options: (BatchOptions & WaitOptions) | undefined): Promise<Message[]> {
+    const max = checkMax(options);
+    const first = await this.receive(options);
+    return first === undefined ? [] : this.#gather(first, max);
+  }
+
+  receiveSync(options: SyncWaitOptions | undefined): Message | undefined {
+    const timeout = checkTimeout(options?.timeout);
+    const end = timeout < 0 ? Infinity : performance.now() + timeout;
+    for (;;) {
+      let message = timeout === 0 ? this.tryReceive() : this.#takeSpinning();
+      if (message !== undefined || this.#ended) return message;
+      const left = end - performance.now();
+      if (left <= 0) {
+        throw new KupError("timed-out", `${this.#link.subject}: No message within ${timeout} ms.`);
+      }
+      this.#consumer.announce();
+      message = this.#take();
+      if (message !== undefined || this.#ended) return message;
+      this.#link.block(POLLIN, left === Infinity ? -1 : left);
+    }
+  }
+
+  /** Gives back what was received; messages that somebody still has are no longer valid. */
+  release(): void {
+    if (this.#link.over || this.#consumer.held === 0) return;
+    this.#consumer.release();
+    this.#settleWake();
+  }
+
+  /** One look on behalf of the receive that waits. */
+  wake(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    try {
+      let message = this.#take();
+      if (message === undefined && !this.#ended) {
+        this.#consumer.announce();
+        message = this.#take();
+      }
+      if (message === undefined && !this.#ended) {
+        this.#link.want(POLLIN);
+        return;
+      }
+      this.#settle();
+      pending.resolve(message);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The link is closed or broken, or can't be waited for. */
+  fail(error: unknown): void {
+    const pending = this.#pending;
+    if (this.#link.closed) this.#consumer.epoch++;
+    this.#settle();
+    pending?.reject(error);
+  }
+
+  /** The next message, undefined if there is none; throws when the channel is over. */
+  #take(): Message | undefined {
+    const link = this.#link;
+    if (link.over) throw link.reason();
+    const consumer = this.#consumer;
+    if (consumer.held !== 0) consumer.release();
+    const result = consumer.next();
+    if (consumer.owesWake) this.#settleWake();
+    return result === RING_OK ? this.#message() : this.#nothing(result);
+  }
+
+  #takeSpinning(): Message | undefined {
+    const message = this.tryReceive();
+    if (message !== undefined || this.#ended || !this.#spin.until(this)) return message;
+    return this.#take();
+  }
+
+  #nothing(result: number): Message | undefined {
+    const link = this.#link;
+    if (result !== RING_WAIT) throw link.lieError(result);
+    const state = link.state();
+    if (state === STATE_OPEN) return undefined;
+    // All records were published before the state, so this look is the last.
+    const last = this.#consumer.next();
+    if (last === RING_OK) return this.#message();
+    if (last !== RING_WAIT) throw link.lieError(last);
+    if (state === STATE_BROKEN) throw link.stateError();
+    this.#ended = true;
+    return undefined;
+  }
+
+  #message(): Message {
+    const consumer = this.#consumer;
+    if ((consumer.flags & RECORD_GAP) !== 0 && consumer.length !== GAP_AT.SIZE) {
+      throw this.#link.lieError(RING_LIE_LENGTH);
+    }
+    return new RecordMessage(this.#link.memory, consumer);
+  }
+
+  #gather(first: Message, max: number): Message[] {
+    const messages = [first];
+    const consumer = this.#consumer;
+    // What makes no sense is for the next receive to find: these are good.
+    while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
+      messages.push(this.#message());
+    }
+    return messages;
+  }
+
+  #settleWake(): void {
+    if (!this.#consumer.owesWake) return;
+    this.#consumer.owesWake = false;
+    this.#link.kick();
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<Message | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#pending = new PendingReceive(resolve, reject, signal, () => this.#settle());
+      this.wake();
+    });
+  }
+
+  /** Nobody waits any more. */
+  #settle(): void {
+    this.#pending?.detach();
+    this.#pending = undefined;
+    if (!this.#link.closed) this.#link.unwant(POLLIN);
+  }
+
+  #later(message: Message | undefined): Promise<Message | undefined> {
+    const breath = this.#link.breath();
+    return breath === undefined ? Promise.resolve(message) : breath.then(() => message);
+  }
+
+  #busy(): KupError {
+    return new KupError(
+      "busy",
+      `${this.#link.subject}: Another receive is waiting; await it first.`,
+    );
+  }
+}
+
+function checkMax(options: BatchOptions | undefined): number {
+  const max = options?.max;
+  return max === undefined ? DEFAULT_BATCH : checkInteger("max", max, 1, 2 ** 32);
+}

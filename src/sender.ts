@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * User to kernel: sending, and waiting for room.
+ *
+ * @module
+ */
+
+import { RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
+import { checkInteger, checkTimeout, checkType, isScratch, toBytes } from "./arguments.ts";
+import { KupError } from "./errors.ts";
+import { POLLOUT } from "./library.ts";
+import type { Link, Side } from "./link.ts";
+import { Producer, recordSpace, RING_OK, RING_WAIT } from "./ring.ts";
+import { type Condition, Spin } from "./spin.ts";
+import type {
+  AsyncSendOptions,
+  CommitOptions,
+  Data,
+  Reservation,
+  SendOptions,
+  SyncSendOptions,
+  WaitOptions,
+} from "./types.ts";
+
+/** For all who don't have to wait. */
+const DONE: Promise<void> = Promise.resolve();
+
+/** Something that stands in the queue because there was no room for it. */
+abstract class Pending {
+  readonly reject: (error: unknown) => void;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(reject: (error: unknown) => void) {
+    this.reject = reject;
+  }
+
+  /** What it waits for, in bytes of the ring. */
+  abstract get space(): number;
+  /** Takes as much room as it can; true when it needs no more. */
+  abstract attempt(sender: Sender): boolean;
+  /** Tells its owner that it is done. */
+  abstract resolve(): void;
+
+  /** Calls `cancel` when the signal is aborted, and then rejects. */
+  watch(signal: AbortSignal | undefined, cancel: () => void): void {
+    if (signal === undefined) return;
+    this.#signal = signal;
+    this.#onAbort = () => {
+      cancel();
+      this.reject(signal.reason);
+    };
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** It is about to be settled. */
+  detach(): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+/** One or several messages, sent in this order. */
+class PendingSend extends Pending {
+  readonly resolve: () => void;
+  readonly #messages: readonly Uint8Array[];
+  readonly #type: number;
+  #next: number;
+
+  constructor(
+    messages: readonly Uint8Array[],
+    next: number,
+    type: number,
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ) {
+    super(reject);
+    this.resolve = resolve;
+    this.#messages = messages;
+    this.#next = next;
+    this.#type = type;
+  }
+
+  get space(): number {
+    return recordSpace(this.#messages[this.#next]?.length ?? 0);
+  }
+
+  attempt(sender: Sender): boolean {
+    for (; this.#next < this.#messages.length; this.#next++) {
+      if (!sender.put(this.#messages[this.#next]!, this.#type)) return false;
+    }
+    return true;
+  }
+}
+
+class PendingReserve extends Pending {
+  readonly #resolve: (reservation: Reservation) => void;
+  readonly #length: number;
+  #reservation: Reservation | undefined;
+
+  constructor(
+    length: number,
+    resolve: (reservation: Reservation) => void,
+    reject: (error: unknown) => void,
+  ) {
+    super(reject);
+    this.#resolve = resolve;
+    this.#length = length;
+  }
+
+  get space(): number {
+    return recordSpace(this.#length);
+  }
+
+  attempt(sender: Sender): boolean {
+    this.#reservation = sender.claim(this.#length);
+    return this.#reservation !== undefined;
+  }
+
+  resolve(): void {
+    this.#resolve(this.#reservation!);
+  }
+}
+
+/** A BUSY record of ours. */
+class OpenReservation implements Reservation {
+  readonly length: number;
+  readonly #link: Link;
+  readonly #producer: Producer;
+  readonly #position: number;
+  #view: Uint8Array<ArrayBuffer> | undefined;
+  #done = false;
+
+  constructor(link: Link, producer: Producer, length: number) {
+    this.length = length;
+    this.#link = link;
+    this.#producer = producer;
+    this.#position = producer.position;
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#check();
+    return this.#view ??= this.#link.memory.view(
+      this.#producer.payloadAt(this.#position),
+      this.length,
+    );
+  }
+
+  commit(options: CommitOptions = {}): void {
+    const type = checkType(options.type);
+    const length = options.length ?? this.length;
+    checkInteger("length", length, 0, this.length);
+    this.#check();
+    if (!this.#link.isOpen()) throw this.#link.stateError();
+    this.#finish(length, type, 0);
+  }
+
+  discard(): void {
+    if (!this.#done && !this.#link.over) this.#finish(this.length, 0, RECORD_DISCARD);
+  }
+
+  [Symbol.dispose](): void {
+    this.discard();
+  }
+
+  #check(): void {
+    if (this.#done) {
+      throw new KupError(
+        "released",
+        "This reservation was committed or discarded; make a new one.",
+      );
+    }
+    if (this.#link.over) throw this.#link.reason();
+  }
+
+  #finish(length: number, type: number, flags: number): void {
+    this.#done = true;
+    this.#producer.commit(this.#position, this.length, length, type, flags);
+    if (this.#producer.wakes) this.#link.kick();
+  }
+}
+
+/** The producing direction of one channel. */
+export class Sender implements Side, Condition {
+  /** The longest message, in bytes. */
+  readonly maxMessage: number;
+
+  readonly #link: Link;
+  readonly #producer: Producer;
+  readonly #spin: Spin;
+  /** In the order of the calls. What stands here keeps everything later out of the ring. */
+  readonly #queue = new Set<Pending>();
+  /** What `ready` asks for, in bytes of the ring. */
+  #wantedSpace = 0;
+
+  /** @param spin The longest time to look before sleeping, in milliseconds. */
+  constructor(link: Link, spin: number) {
+    this.maxMessage = link.memory.toKernel.size - RECORD_RESERVE;
+    this.#link = link;
+    this.#producer = new Producer(link.memory.toKernel);
+    this.#spin = new Spin(spin);
+  }
+
+  /** For the spinning: there is room, or no use to wait. */
+  ready(): boolean {
+    return this.#producer.room(this.#wantedSpace) !== RING_WAIT || !this.#link.isOpen();
+  }
+
+  trySend(data: Data, options: SendOptions | undefined): boolean {
+    const type = options === undefined ? 0 : checkType(options.type);
+    const bytes = this.#checked(data);
+    if (this.#link.over) throw this.#link.reason();
+    return this.#queue.size === 0 && this.put(bytes, type);
+  }
+
+  send(data: Data, options: AsyncSendOptions | undefined): Promise<void> {
+    const signal = options?.signal;
+    try {
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      const type = options === undefined ? 0 : checkType(options.type);
+      const bytes = this.#checked(data);
+      if (this.#link.over) throw this.#link.reason();
+      if (this.#queue.size === 0 && this.#putSpinning(bytes, type)) {
+        return this.#link.breath() ?? DONE;
+      }
+      return this.#enqueueSend([bytes.slice()], 0, type, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  sendBatch(messages: Iterable<Data>, options: AsyncSendOptions | undefined): Promise<void> {
+    const signal = options?.signal;
+    try {
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      const type = checkType(options?.type);
+      const all = Array.from(messages, (data) => {
+        const bytes = this.#checked(data);
+        return isScratch(bytes) ? bytes.slice() : bytes;
+      });
+      if (this.#link.over) throw this.#link.reason();
+      let next = 0;
+      if (this.#queue.size === 0) {
+        while (next < all.length && this.put(all[next]!, type)) next++;
+      }
+      if (next === all.length) return this.#link.breath() ?? DONE;
+      for (let i = next; i < all.length; i++) all[i] = all[i]!.slice();
+      return this.#enqueueSend(all, next, type, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  sendSync(data: Data, options: SyncSendOptions | undefined): void {
+    const type = checkType(options?.type);
+    const timeout = checkTimeout(options?.timeout);
+    const bytes = this.#checked(data);
+    const end = timeout < 0 ? Infinity : performance.now() + timeout;
+    for (;;) {
+      if (this.#link.over) throw this.#link.reason();
+      this.#pump();
+      if (this.#queue.size === 0) {
+        if (timeout === 0 ? this.put(bytes, type) : this.#putSpinning(bytes, type)) return;
+      }
+      const left = end - performance.now();
+      if (left <= 0) {
+        throw new KupError("timed-out", `${this.#link.subject}: No room within ${timeout} ms.`);
+      }
+      if (this.#announce(recordSpace(bytes.length))) continue;
+      this.#link.block(POLLOUT, left === Infinity ? -1 : left);
+    }
+  }
+
+  reserve(length: number, options: WaitOptions | undefined): Promise<Reservation> {
+    const signal = options?.signal;
+    try {
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      const reservation = this.tryReserve(length);
+      if (reservation !== undefined) return Promise.resolve(reservation);
+      return new Promise((resolve, reject) => {
+        this.#enqueue(new PendingReserve(length, resolve, reject), signal);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  tryReserve(length: number): Reservation | undefined {
+    checkInteger("length", length, 0, this.maxMessage);
+    if (this.#link.over) throw this.#link.reason();
+    return this.#queue.size === 0 ? this.claim(length) : undefined;
+  }
+
+  /** Places a message that was checked, if there is room and the channel is open. */
+  put(bytes: Uint8Array, type: number): boolean {
+    const link = this.#link;
+    if (!link.isOpen()) throw link.stateError();
+    const producer = this.#producer;
+    const result = producer.put(bytes, type);
+    if (result === RING_OK) {
+      if (producer.wakes) link.kick();
+      return true;
+    }
+    if (result !== RING_WAIT) throw link.lieError(result);
+    return false;
+  }
+
+  /** Claims a record of a length that was checked, if there is room and the channel is open. */
+  claim(length: number): Reservation | undefined {
+    const link = this.#link;
+    if (!link.isOpen()) throw link.stateError();
+    const result = this.#producer.reserve(length);
+    if (result === RING_WAIT) return undefined;
+    if (result !== RING_OK) throw link.lieError(result);
+    return new OpenReservation(link, this.#producer, length);
+  }
+
+  /** One look on behalf of the queue. */
+  wake(): void {
+    try {
+      do this.#pump(); while (this.#queue.size > 0 && this.#announce(0));
+      if (this.#queue.size > 0) this.#link.want(POLLOUT);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The link is closed or broken, or can't be waited for. */
+  fail(error: unknown): void {
+    const all = [...this.#queue];
+    this.#queue.clear();
+    if (!this.#link.closed) this.#link.unwant(POLLOUT);
+    for (const pending of all) {
+      pending.detach();
+      pending.reject(error);
+    }
+  }
+
+  #checked(data: Data): Uint8Array {
+    const bytes = toBytes(data);
+    if (bytes.length <= this.maxMessage) return bytes;
+    throw new RangeError(
+      `A message of ${bytes.length} bytes is too long; this channel takes ${this.maxMessage}.`,
+    );
+  }
+
+  #putSpinning(bytes: Uint8Array, type: number): boolean {
+    if (this.put(bytes, type)) return true;
+    this.#wantedSpace = recordSpace(bytes.length);
+    return this.#spin.until(this) && this.put(bytes, type);
+  }
+
+  /** Places what fits, from the front of the queue. */
+  #pump(): void {
+    for (const pending of this.#queue) {
+      if (!pending.attempt(this)) return;
+      this.#queue.delete(pending);
+      pending.detach();
+      pending.resolve();
+    }
+  }
+
+  /** Says what we sleep for: the first in the queue, or else `space`. True if it is there already. */
+  #announce(space: number): boolean {
+    const [first] = this.#queue;
+    this.#wantedSpace = first?.space ?? space;
+    this.#producer.announce(this.#wantedSpace);
+    return this.ready();
+  }
+
+  #enqueueSend(
+    messages: readonly Uint8Array[],
+    next: number,
+    type: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#enqueue(new PendingSend(messages, next, type, resolve, reject), signal);
+    });
+  }
+
+  #enqueue(pending: Pending, signal: AbortSignal | undefined): void {
+    this.#queue.add(pending);
+    pending.watch(signal, () => {
+      pending.detach();
+      this.#queue.delete(pending);
+      // Those behind it may need less room than it did.
+      this.wake();
+      if (this.#queue.size === 0) this.#link.unwant(POLLOUT);
+    });
+    if (this.#queue.size === 1) this.wake();
+  }
+}

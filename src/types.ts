@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The public API's shapes. Everything here belongs to the isolate (the main thread or one worker)
+ * that opened the device: objects can't be handed to another one, which opens the device itself.
+ *
+ * @module
+ */
+
+/**
+ * What can be sent. Strings become UTF-8. The bytes are copied before the call returns, so the
+ * caller may reuse its buffer at once, also while the message still waits for room.
+ */
+export type Data = string | Uint8Array | ArrayBuffer | ArrayBufferView;
+
+/** How to open a device. */
+export interface OpenOptions {
+  /**
+   * The native library's file. Without it, the one that `make native` builds beside this module
+   * is used.
+   */
+  library?: string;
+}
+
+/** What a device tells without a channel. Sizes are in bytes. */
+export interface DeviceInfo {
+  /** The name that the kernel client gave it: `kup/echo` is `/dev/kup/echo`. */
+  readonly name: string;
+  /** The contract's version. */
+  readonly abiVersion: number;
+  /** How its channels work; `"stream"` is full duplex. */
+  readonly mode: "stream";
+  /** How many channels it has. */
+  readonly channels: number;
+  /** How many of them nobody has attached. Others may change that at any time. */
+  readonly channelsFree: number;
+  /** One channel's ring from the kernel to the user. */
+  readonly toUserBytes: number;
+  /** One channel's ring from the user to the kernel. */
+  readonly toKernelBytes: number;
+  /** How often its channels were attached since it was created. */
+  readonly attaches: number;
+  /** How long the kernel's side looks before it sleeps, in microseconds. */
+  readonly spinMicroseconds: number;
+}
+
+/** How to attach a channel. */
+export interface AttachOptions {
+  /** A channel's number, from 0; without it any free one. */
+  channel?: number;
+  /** Ends the wait for a free channel. */
+  signal?: AbortSignal;
+  /**
+   * For how many microseconds at most a receive (or a send into a full ring) looks for what it
+   * wants before it sleeps. That time is adapted to what pays. 0 is never; 50 without it.
+   */
+  spin?: number;
+  /**
+   * Whether to wait while others have the channel; `true` without it. For one whose last user has
+   * gone, and which the kernel's side is still reading to its end, it waits a second at most anyway.
+   */
+  wait?: boolean;
+}
+
+/** One channel's counters since the device was created, over all its users. Exact up to 2^53. */
+export interface KernelStats extends ChannelStats {
+  /** What the channel is doing now. */
+  readonly state: "free" | "open" | "closed" | "broken" | "draining";
+  /** How often it was attached. */
+  readonly generation: number;
+  /** Wake-up calls by users. */
+  readonly kicks: number;
+  /** All ioctl calls by users, kicks included. */
+  readonly ioctls: number;
+  /** poll(2) calls by users. */
+  readonly polls: number;
+}
+
+/** A channel's counters, as the kernel counts. Exact up to 2^53. */
+export interface ChannelStats {
+  /** Messages from the kernel. */
+  readonly toUserRecords: number;
+  /** Their bytes. */
+  readonly toUserBytes: number;
+  /** Messages to the kernel that it has taken. */
+  readonly toKernelRecords: number;
+  /** Their bytes. */
+  readonly toKernelBytes: number;
+  /** Messages that the kernel could not place, because the ring was full. */
+  readonly droppedNoSpace: number;
+  /** Messages that the kernel could not place, because they were longer than any ring. */
+  readonly droppedTooLong: number;
+  /** How often the kernel woke the user. */
+  readonly wakeups: number;
+  /** How often the kernel's side went to sleep. */
+  readonly sleeps: number;
+}
+
+/** How to send one message. */
+export interface SendOptions {
+  /** The clients' own tag, an integer from 0 to 2^32-1; 0 without it. */
+  type?: number;
+}
+
+/** How to send, with a promise. */
+export interface AsyncSendOptions extends SendOptions {
+  /** Ends the wait for room; the message is then not sent at all. */
+  signal?: AbortSignal;
+}
+
+/** How to send, blocking this thread. */
+export interface SyncSendOptions extends SendOptions {
+  /** How long to wait for room, in milliseconds; for ever without it. */
+  timeout?: number;
+}
+
+/** How to wait, with a promise. */
+export interface WaitOptions {
+  /** Ends the wait. Nothing is lost: the next receive gets what this one would have got. */
+  signal?: AbortSignal;
+}
+
+/** How to wait, blocking this thread. */
+export interface SyncWaitOptions {
+  /** How long, in milliseconds; for ever without it. */
+  timeout?: number;
+}
+
+/** How to receive several messages at once. */
+export interface BatchOptions {
+  /** How many at most; 256 without it. */
+  max?: number;
+}
+
+/** How to receive several messages at once, with a promise. */
+export interface AsyncBatchOptions extends BatchOptions, WaitOptions {}
+
+/** How to finish a reservation. */
+export interface CommitOptions extends SendOptions {
+  /** How many of the reserved bytes to send; all of them without it. */
+  length?: number;
+}
+
+/** What the kernel's side had to leave out, because the ring was full when it could not wait. */
+export interface Gap {
+  /** Messages that are missing here. */
+  readonly records: number;
+  /** Their bytes. */
+  readonly bytes: number;
+}
+
+/**
+ * A message from the kernel. It lies in memory that is shared with the kernel, and is valid until the next
+ * receive or iteration step on its channel, or until the channel is closed. What is to live longer has
+ * to be copied.
+ */
+export interface Message {
+  /** The clients' own tag, from 0 to 2^32-1. */
+  readonly type: number;
+  /** Bytes. */
+  readonly length: number;
+  /**
+   * Set if this is no message but a report that some are missing here; then there are no bytes.
+   */
+  readonly gap: Gap | undefined;
+  /**
+   * The bytes themselves, not a copy. A view that is kept for longer than the message is valid shows
+   * other messages, zeros or nothing; it is never a danger to the process.
+   *
+   * @throws {KupError} `"released"` when the message is no longer valid.
+   */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /**
+   * The bytes as UTF-8; what isn't becomes U+FFFD.
+   *
+   * @throws {KupError} `"released"` when the message is no longer valid.
+   */
+  text(): string;
+  /**
+   * The bytes as JSON.
+   *
+   * @throws {KupError} `"released"` when the message is no longer valid.
+   * @throws {SyntaxError} If they are not JSON.
+   */
+  json(): unknown;
+  /**
+   * A copy of the bytes, the caller's to keep.
+   *
+   * @throws {KupError} `"released"` when the message is no longer valid.
+   */
+  copy(): Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Room in the ring to the kernel, for a message that is written in place. The kernel stops at it until it is
+ * committed or discarded, also if messages behind it are finished, so don't keep it long.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ *
+ * using device = open("/dev/kup/echo");
+ * using channel = await device.attach();
+ * using room = await channel.reserve(1000);
+ * const { written } = new TextEncoder().encodeInto("in place", room.bytes);
+ * room.commit({ length: written });
+ * ```
+ */
+export interface Reservation extends Disposable {
+  /** Bytes that were reserved. */
+  readonly length: number;
+  /**
+   * Where the message goes. Its first content is arbitrary.
+   *
+   * @throws {KupError} `"released"` after commit and discard, `"closed"` after the channel's close.
+   */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /**
+   * Sends it.
+   *
+   * @throws {RangeError} If `length` is more than was reserved, or `type` is out of range.
+   * @throws {KupError} `"released"` if it was committed or discarded before, `"closed"`, `"broken"`.
+   */
+  commit(options?: CommitOptions): void;
+  /** Gives the room back; nothing is sent. Does nothing after commit. */
+  discard(): void;
+  /** Discards it unless it was committed. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * One channel: messages in both directions, through shared memory and without system calls while both sides are
+ * busy. Not for use by several threads.
+ *
+ * Messages arrive in the order in which they were sent. `for await` over a channel gives its messages,
+ * ends when the kernel's side has closed it, and throws when it is broken; leaving the
+ * loop early keeps the channel open.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ *
+ * using device = open("/dev/kup/echo");
+ * using channel = await device.attach();
+ * await channel.send("hello");
+ * for await (const message of channel) {
+ *   console.log(message.type, message.text());
+ *   break;
+ * }
+ * ```
+ */
+export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Message> {
+  /** Its number on the device, from 0. */
+  readonly number: number;
+  /** Counts the attaches of this number, from 1. */
+  readonly generation: number;
+  /** How it works. */
+  readonly mode: "stream";
+  /** The longest message that can be sent, in bytes. */
+  readonly maxMessage: number;
+  /** The longest message that can be received, in bytes. */
+  readonly maxReceive: number;
+  /** `true` after {@linkcode Channel.close}. */
+  readonly closed: boolean;
+  /** `true` when the kernel's side has closed the channel and its last message was received. */
+  readonly ended: boolean;
+
+  /**
+   * Sends a message, waiting for room if the ring is full. Sends that nobody waits for keep their
+   * order.
+   *
+   * @returns When the message is in the ring. The kernel may not have seen it yet.
+   * @throws {RangeError} If it is longer than `maxMessage`, or `type` is out of range.
+   * @throws {TypeError} If it is not {@linkcode Data}, or its buffer is detached.
+   * @throws {KupError} `"closed"`, `"broken"`.
+   */
+  send(data: Data, options?: AsyncSendOptions): Promise<void>;
+  /**
+   * Sends a message if there is room for it now, and no `send` waits.
+   *
+   * @returns Whether it was sent.
+   * @throws {RangeError} If it is longer than `maxMessage`, or `type` is out of range.
+   * @throws {TypeError} If it is not {@linkcode Data}, or its buffer is detached.
+   * @throws {KupError} `"closed"`, `"broken"`.
+   */
+  trySend(data: Data, options?: SendOptions): boolean;
+  /**
+   * Sends a message, blocking this thread while the ring is full.
+   *
+   * @throws {RangeError} If it is longer than `maxMessage`, or `type` or `timeout` is out of range.
+   * @throws {TypeError} If it is not {@linkcode Data}, or its buffer is detached.
+   * @throws {KupError} `"timed-out"`, `"closed"`, `"broken"`.
+   */
+  sendSync(data: Data, options?: SyncSendOptions): void;
+  /**
+   * Sends several messages in this order, all with the same type.
+   *
+   * @returns When the last one is in the ring. If `signal` ends it before, the rest isn't sent.
+   * @throws {RangeError} If one is longer than `maxMessage`, or `type` is out of range; none is sent.
+   * @throws {TypeError} If one is not {@linkcode Data}, or its buffer is detached; none is sent.
+   * @throws {KupError} `"closed"`, `"broken"`.
+   */
+  sendBatch(messages: Iterable<Data>, options?: AsyncSendOptions): Promise<void>;
+
+  /**
+   * Waits for room for a message of `length` bytes, to be written in place.
+   *
+   * @throws {RangeError} If `length` is no integer from 0 to `maxMessage`.
+   * @throws {KupError} `"closed"`, `"broken"`.
+   */
+  reserve(length: number, options?: WaitOptions): Promise<Reservation>;
+  /**
+   * Room for a message of `length` bytes, or `undefined` if there is none now.
+   *
+   * @throws {RangeError} If `length` is no integer from 0 to `maxMessage`.
+   * @throws {KupError} `"closed"`, `"broken"`.
+   */
+  tryReserve(length: number): Reservation | undefined;
+
+  /**
+   * The next message; releases those that were received before.
+   *
+   * @returns `undefined` when the kernel's side has closed the channel and there are no more.
+   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   */
+  receive(options?: WaitOptions): Promise<Message | undefined>;
+  /**
+   * The next message if there is one now; releases those that were received before.
+   *
+   * @returns `undefined` if there is none; then `ended` tells whether there will ever be one.
+   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   */
+  tryReceive(): Message | undefined;
+  /**
+   * The next message, blocking this thread; releases those that were received before.
+   *
+   * @returns `undefined` when the kernel's side has closed the channel and there are no more.
+   * @throws {RangeError} If `timeout` is out of range.
+   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   */
+  receiveSync(options?: SyncWaitOptions): Message | undefined;
+  /**
+   * Waits for a message, and takes those behind it as well. All of them are valid until the next
+   * receive.
+   *
+   * @returns None when the kernel's side has closed the channel and there are no more.
+   * @throws {RangeError} If `max` is no integer from 1.
+   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   */
+  receiveBatch(options?: AsyncBatchOptions): Promise<Message[]>;
+  /**
+   * The messages that are there now, perhaps none. All are valid until the next receive.
+   *
+   * @throws {RangeError} If `max` is no integer from 1.
+   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   */
+  tryReceiveBatch(options?: BatchOptions): Message[];
+  /** Messages until the channel ends; see {@linkcode Channel}. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message>;
+
+  /**
+   * Counters since this attach, read from shared memory without a system call.
+   *
+   * @throws {KupError} `"closed"`.
+   */
+  stats(): ChannelStats;
+  /**
+   * Counters of this channel number over all its users, by a system call.
+   *
+   * @throws {KupError} `"closed"`, `"gone"`.
+   */
+  kernelStats(): KernelStats;
+  /**
+   * Gives the channel back. Calls that wait reject with `"closed"`, messages are released, kept views
+   * are empty. The kernel still gets what was sent before. Does nothing the second time.
+   */
+  close(): void;
+  /** The same as {@linkcode Channel.close}. */
+  [Symbol.dispose](): void;
+  /** The same as {@linkcode Channel.close}. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * An open device. Its channels are attached through it, but live on without it.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ *
+ * using device = open("/dev/kup/echo");
+ * const { channels, channelsFree } = device.info();
+ * console.log(`${channelsFree} of ${channels} channels are free`);
+ * ```
+ */
+export interface Device extends Disposable {
+  /** The path that it was opened by. */
+  readonly path: string;
+  /** The name that the kernel client gave it. */
+  readonly name: string;
+  /** The contract's version that it speaks. */
+  readonly abiVersion: number;
+  /** How many channels it has. */
+  readonly channels: number;
+  /** `true` after {@linkcode Device.close}. */
+  readonly closed: boolean;
+  /**
+   * What the device tells about itself now.
+   *
+   * @throws {KupError} `"closed"`, `"gone"`.
+   */
+  info(): DeviceInfo;
+  /**
+   * Attaches a channel, which nobody else has then. By default it waits until one is free.
+   *
+   * @throws {RangeError} If the device has no such channel, or `spin` is out of range.
+   * @throws {KupError} `"busy"` with `wait: false`; `"refused"` if the kernel client doesn't want it;
+   * `"closed"`, `"gone"`, `"not-found"`, `"not-permitted"`, `"out-of-memory"`, `"too-many-files"`.
+   */
+  attach(options?: AttachOptions): Promise<Channel>;
+  /**
+   * One channel's counters since the device was created. The channel need not be one's own.
+   *
+   * @throws {RangeError} If the device has no such channel.
+   * @throws {KupError} `"closed"`, `"gone"`.
+   */
+  stats(channel: number): KernelStats;
+  /**
+   * Closes it. Attaches that wait reject with `"closed"`; channels that are attached stay so. Does
+   * nothing the second time.
+   */
+  close(): void;
+  /** The same as {@linkcode Device.close}. */
+  [Symbol.dispose](): void;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Replays tests/vectors/ring.txt on kmod/core/ring.c: the vectors come from TypeScript's ring, so both
+ * rings are the same or this fails. What a line means is told at the top of that file. One case is
+ * one "ok" or "not ok" line.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring.h"
+
+#define MAX_RING 4096
+#define LINE_BYTES 16384
+
+struct bench {
+	kup_u32 head, tail, producer_event, consumer_event; /* the shared words */
+	kup_u32 size;
+	struct kup_producer producer;
+	struct kup_consumer consumer;
+	struct kup_record record; /* what peek has found */
+	_Alignas(8) kup_u8 data[2 * MAX_RING];
+	kup_u8 shadow[MAX_RING];
+};
+
+static struct bench bench;
+
+/* ---- One operation ---- */
+
+static kup_u32 number(const char *word)
+{
+	return (kup_u32)strtoul(word, NULL, 10);
+}
+
+static kup_u32 from_hex(const char *hex, kup_u8 *bytes)
+{
+	kup_u32 length = 0;
+
+	if (hex[0] == '-')
+		return 0;
+	for (; hex[0] && hex[1]; hex += 2) {
+		const char pair[] = { hex[0], hex[1], 0 };
+
+		bytes[length++] = (kup_u8)strtoul(pair, NULL, 16);
+	}
+	return length;
+}
+
+static void put(char **words, char *out)
+{
+	kup_u8 payload[MAX_RING];
+	kup_u32 position, length = from_hex(words[2], payload);
+	int wakes, result = kup_producer_reserve(&bench.producer, length, &position);
+
+	if (result != KUP_RING_OK) {
+		sprintf(out, "%d", result);
+		return;
+	}
+	memcpy(kup_producer_payload(&bench.producer, position), payload, length);
+	wakes = kup_producer_commit(&bench.producer, position, length, length, number(words[1]), 0);
+	sprintf(out, "%d %d", result, wakes);
+}
+
+static void reserve(char **words, char *out)
+{
+	kup_u32 position;
+	int result = kup_producer_reserve(&bench.producer, number(words[1]), &position);
+
+	if (result == KUP_RING_OK)
+		sprintf(out, "%d %u", result, position);
+	else
+		sprintf(out, "%d", result);
+}
+
+static void fill(char **words, char *out)
+{
+	from_hex(words[2], kup_producer_payload(&bench.producer, number(words[1])));
+	strcpy(out, "0");
+}
+
+static void commit(char **words, char *out)
+{
+	sprintf(out, "%d",
+		kup_producer_commit(&bench.producer, number(words[1]), number(words[2]),
+				    number(words[3]), number(words[4]), number(words[5])));
+}
+
+static void room(char **words, char *out)
+{
+	sprintf(out, "%d", kup_producer_room(&bench.producer, number(words[1])));
+}
+
+static void free_bytes(char **words, char *out)
+{
+	kup_u32 bytes;
+	int result = kup_producer_free(&bench.producer, &bytes);
+
+	(void)words;
+	sprintf(out, "%d", result == KUP_RING_OK ? (int)bytes : -1);
+}
+
+static void announce_room(char **words, char *out)
+{
+	kup_producer_announce(&bench.producer, number(words[1]));
+	strcpy(out, "0");
+}
+
+static void peek(char **words, char *out)
+{
+	struct kup_record *record = &bench.record;
+	int result = kup_consumer_peek(&bench.consumer, record);
+	const kup_u8 *data = record->data;
+	kup_u32 i;
+
+	(void)words;
+	out += sprintf(out, "%d", result);
+	if (result != KUP_RING_OK)
+		return;
+	out += sprintf(out, " %u %u %u %u ", (kup_u32)(data - bench.data), record->length,
+		       record->type, record->flags);
+	if (record->length == 0)
+		strcpy(out, "-");
+	for (i = 0; i < record->length; i++)
+		out += sprintf(out, "%02x", data[i]);
+}
+
+static void release(char **words, char *out)
+{
+	(void)words;
+	kup_consumer_release(&bench.consumer, &bench.record);
+	strcpy(out, "0");
+}
+
+static void announce_record(char **words, char *out)
+{
+	(void)words;
+	kup_consumer_announce(&bench.consumer);
+	strcpy(out, "0");
+}
+
+static void ready(char **words, char *out)
+{
+	(void)words;
+	sprintf(out, "%d", kup_consumer_ready(&bench.consumer));
+}
+
+static void poke(char **words, char *out)
+{
+	const struct {
+		const char *name;
+		kup_u32 *word;
+	} names[] = { { "head", &bench.head },
+		      { "tail", &bench.tail },
+		      { "producer_event", &bench.producer_event },
+		      { "consumer_event", &bench.consumer_event } };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i].name, words[1]))
+			*names[i].word = number(words[2]);
+	strcpy(out, "0");
+}
+
+static void poke_data(char **words, char *out)
+{
+	kup_u32 value = number(words[2]);
+
+	memcpy(bench.data + number(words[1]), &value, sizeof(value));
+	strcpy(out, "0");
+}
+
+static const struct {
+	const char *name;
+	void (*run)(char **words, char *out);
+} operations[] = {
+	{ "put", put },
+	{ "reserve", reserve },
+	{ "fill", fill },
+	{ "commit", commit },
+	{ "room", room },
+	{ "free", free_bytes },
+	{ "announce_room", announce_room },
+	{ "peek", peek },
+	{ "release", release },
+	{ "announce_record", announce_record },
+	{ "ready", ready },
+	{ "poke", poke },
+	{ "poke_data", poke_data },
+};
+
+/* ---- The bench ---- */
+
+static void begin(char **words)
+{
+	struct bench *b = &bench;
+	kup_u32 position = number(words[2]);
+
+	memset(b, 0, sizeof(*b));
+	b->size = number(words[1]);
+	b->head = b->tail = position;
+	b->producer = (struct kup_producer){ .data = b->data,
+					     .bytes = b->size,
+					     .head = position,
+					     .tail = position,
+					     .head_word = &b->head,
+					     .event_word = &b->producer_event,
+					     .tail_word = &b->tail,
+					     .peer_event = &b->consumer_event };
+	b->consumer = (struct kup_consumer){ .data = b->data,
+					     .bytes = b->size,
+					     .head = position,
+					     .tail = position,
+					     .allowed = number(words[3]),
+					     .tail_word = &b->tail,
+					     .event_word = &b->consumer_event,
+					     .head_word = &b->head,
+					     .peer_event = &b->producer_event };
+}
+
+/* Stands in for the double mapping: what was written to one half appears in the other. */
+static void mirror(void)
+{
+	kup_u8 *low = bench.data, *high = bench.data + bench.size;
+	kup_u32 i;
+
+	for (i = 0; i < bench.size; i++) {
+		if (high[i] == bench.shadow[i])
+			high[i] = low[i];
+		else
+			low[i] = high[i];
+		bench.shadow[i] = low[i];
+	}
+}
+
+static void add_state(char *out)
+{
+	kup_u32 i, hash = 0x811c9dc5u;
+
+	for (i = 0; i < bench.size; i++)
+		hash = (hash ^ bench.data[i]) * 0x01000193u;
+	sprintf(out, " | %u %u %u %u %u %08x", bench.head, bench.tail, bench.producer_event,
+		bench.consumer_event, bench.consumer.owes_wake, hash);
+	bench.consumer.owes_wake = 0;
+}
+
+/* Splits at blanks, up to the first '|'. */
+static void split(char *text, char **words, int most)
+{
+	char *word = strtok(text, " ");
+	int count = 0;
+
+	while (word && word[0] != '|' && count < most - 1) {
+		words[count++] = word;
+		word = strtok(NULL, " ");
+	}
+	words[count] = NULL;
+}
+
+/* Nonzero if the line's operation does what the line says. */
+static int check(const char *line)
+{
+	static char text[LINE_BYTES], got[LINE_BYTES];
+	char *words[8];
+	unsigned int i;
+	const char *expected = strstr(line, " | ");
+
+	if (!expected)
+		return 0;
+	strcpy(text, line);
+	split(text, words, 8);
+	for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		if (strcmp(operations[i].name, words[0]) != 0)
+			continue;
+		operations[i].run(words, got);
+		mirror();
+		add_state(got + strlen(got));
+		if (!strcmp(got, expected + 3))
+			return 1;
+		printf("# %s\n# here: %s\n", line, got);
+		return 0;
+	}
+	printf("# no such operation: %s\n", words[0]);
+	return 0;
+}
+
+struct tally {
+	char name[256];
+	int good, cases, failed;
+};
+
+static void end_case(struct tally *tally)
+{
+	if (!tally->name[0])
+		return;
+	printf("%s ring.c does what ring.txt says: %s\n", tally->good ? "ok" : "not ok",
+	       tally->name);
+	tally->cases++;
+	tally->failed += !tally->good;
+}
+
+static void read_line(struct tally *tally, char *line)
+{
+	char *words[8];
+
+	line[strcspn(line, "\n")] = 0;
+	if (line[0] == '#' || line[0] == 0)
+		return;
+	if (!strncmp(line, "case ", 5)) {
+		end_case(tally);
+		snprintf(tally->name, sizeof(tally->name), "%.200s", line + 5);
+		tally->good = 1;
+	} else if (!strncmp(line, "new ", 4)) {
+		split(line, words, 8);
+		begin(words);
+	} else if (tally->good) {
+		tally->good = check(line);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static char line[LINE_BYTES];
+	struct tally tally = { .good = 1 };
+	FILE *file = argc == 2 ? fopen(argv[1], "r") : NULL;
+
+	if (!file) {
+		fprintf(stderr, "usage: ring_vectors ring.txt\n");
+		return 2;
+	}
+	while (fgets(line, sizeof(line), file))
+		read_line(&tally, line);
+	fclose(file);
+	end_case(&tally);
+	return tally.cases == 0 || tally.failed > 0;
+}

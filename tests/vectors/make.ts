@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Writes `ring.txt`: operations on a ring, and what `src/ring.ts` made of them. `kmod/core/ring.c` has to make the
+ * same of them, which `tests/c` checks; so a change of either side alone is found.
+ *
+ *     deno run -A tests/vectors/make.ts
+ */
+
+import {
+  RECORD_BUSY,
+  RECORD_DISCARD,
+  RECORD_GAP,
+  RECORD_LENGTH,
+  RECORD_PASS,
+} from "../../src/abi.ts";
+import { RingBench } from "./ring_bench.ts";
+
+const HELP = `# SPDX-License-Identifier: BSD-3-Clause
+# Written by tests/vectors/make.ts; replayed by tests/unit/ring_vectors_test.ts and tests/c.
+#
+# case NAME                       a new case
+# new SIZE POSITION ALLOWED       a ring of zeros; head, tail and both sides stand at POSITION
+# OPERATION | RESULT | STATE
+#
+# Results begin with KUP_RING_*. Bytes are hexadecimal, "-" is none. STATE: head, tail, producer_event,
+# consumer_event, whether the producer is owed a wake-up (then forgotten), FNV-1a of the ring's bytes.
+#
+# put TYPE BYTES                  reserve, fill and commit in one; also tells whether it wakes
+# reserve LENGTH                  also tells the position
+# fill POSITION BYTES             the payload of a reserved record
+# commit POSITION RESERVED LENGTH TYPE FLAGS    tells whether it wakes
+# room SPACE, free                the producer's look at tail; free is -1 after a lie
+# announce_room POSITION          the producer's event
+# peek                            also tells the payload's offset, length, type, flags, bytes
+# release                         what peek has found
+# announce_record, ready          the consumer's event; its look without consuming
+# poke WORD VALUE, poke_data OFFSET VALUE       writes a word behind both sides' backs
+`;
+
+const USUAL = RECORD_DISCARD + RECORD_GAP;
+const lines: string[] = [HELP];
+let bench: RingBench;
+
+function begin(name: string, size: number, position = 0, allowed = USUAL): void {
+  lines.push(`case ${name}`, `new ${size} ${position} ${allowed}`);
+  bench = new RingBench(size, position, allowed);
+}
+
+/** Runs an operation; the words of its result. */
+function run(operation: string): string[] {
+  const outcome = bench.run(operation);
+  lines.push(`${operation} | ${outcome}`);
+  return outcome.split(" | ")[0]!.split(" ");
+}
+
+function take(): boolean {
+  if (run("peek")[0] !== "0") return false;
+  run("release");
+  return true;
+}
+
+/** Recognisable bytes. */
+function payload(length: number, seed: number): string {
+  if (length === 0) return "-";
+  return Uint8Array.from({ length }, (_, i) => seed + i * 7 + 1).toHex();
+}
+
+function wraps(): void {
+  for (let offset = 0; offset < 64; offset += 8) {
+    begin(`a record that begins at offset ${offset} of 64`, 64, offset);
+    for (const length of [0, 1, 20, 33, 56]) {
+      run(`put ${length} ${payload(length, offset)}`);
+      run("room 8");
+      take();
+    }
+  }
+  for (const position of [0x7fffffe8, 0x7ffffff8, 0xffffffe8, 0xfffffff8]) {
+    begin(`positions pass ${position}`, 64, position);
+    for (let i = 0; i < 6; i++) {
+      run(`put ${position} ${payload(5 + i, i)}`);
+      run(`put ${i} ${payload(i, i)}`);
+      run("announce_record");
+      take();
+      run(`announce_room ${(position + 16 * i) >>> 0}`);
+      take();
+      run("free");
+    }
+  }
+}
+
+function records(): void {
+  begin("a consumer stops at a busy record", 64);
+  run("reserve 8");
+  run("put 2 0102");
+  run("peek");
+  run("ready");
+  run("announce_record");
+  run(`fill 0 ${payload(8, 9)}`);
+  run("commit 0 8 8 1 0");
+  run("ready");
+  while (take());
+  begin("discarded records are skipped, also the last one", 128);
+  for (const [i, flags] of [RECORD_DISCARD, 0, RECORD_DISCARD, RECORD_DISCARD].entries()) {
+    run(`reserve ${i}`);
+    run(`commit ${[0, 8, 24, 40][i]} ${i} ${i} 5 ${flags}`);
+  }
+  run("announce_room 56");
+  while (take());
+  for (let length = 0; length <= 24; length++) {
+    begin(`a record of 24 bytes is shortened to ${length}`, 64, 48);
+    run("reserve 24");
+    run(`fill 48 ${payload(length, length)}`);
+    run(`commit 48 24 ${length} 3 0`);
+    run("put 4 aa");
+    while (take());
+  }
+  begin("a gap record is told by its flag", 64);
+  run("reserve 16");
+  run(`commit 0 16 16 0 ${RECORD_GAP}`);
+  take();
+  begin("a full ring has no room, and a smaller record may fit", 64);
+  run(`put 1 ${payload(32, 1)}`);
+  run("put 2 01020304050607080910111213141516ff");
+  run("put 3 0102030405060708");
+  run("room 8");
+  run("put 3 -");
+  run("put 4 -");
+  while (take());
+  begin("no more than 256 discarded records in one look", 4096);
+  for (let i = 0; i < 300; i++) {
+    run("reserve 0");
+    run(`commit ${8 * i} 0 0 0 ${RECORD_DISCARD}`);
+  }
+  run("put 1 77");
+  run("peek");
+  while (take());
+}
+
+function events(): void {
+  for (const event of [0, 8, 16, 24, 32, 0xfffffff8]) {
+    begin(`a producer that sleeps for tail ${event}`, 64);
+    run(`put 1 ${payload(8, 1)}`);
+    run(`put 2 ${payload(8, 2)}`);
+    run(`announce_room ${event}`);
+    while (take());
+  }
+  for (const event of [0, 16, 32]) {
+    begin(`a consumer that sleeps for record ${event}`, 64);
+    run(`poke consumer_event ${event}`);
+    run("reserve 8");
+    run("reserve 8");
+    run("commit 16 8 8 0 0");
+    run("commit 0 8 8 0 0");
+    run("put 1 -");
+  }
+}
+
+function lies(): void {
+  for (const [word, value] of [["tail", 4], ["tail", 56], ["tail", 0xfffffff8]] as const) {
+    begin(`a tail that lies: ${value}`, 64);
+    run(`put 1 ${payload(40, 3)}`);
+    run(`poke ${word} ${value}`);
+    for (const operation of ["room 8", "room 32", "free", "reserve 20", "put 0 -"]) run(operation);
+    run(`put 0 ${payload(20, 3)}`);
+    run("poke tail 8");
+    run("free");
+    run("poke tail 0");
+    run("free");
+  }
+  for (const value of [4, 72, 104, 8, 0xfffffff8, 0x80000000]) {
+    begin(`a head that lies: ${value}`, 64, 16);
+    run(`put 1 ${payload(8, 3)}`);
+    take();
+    run(`poke head ${value}`);
+    run("ready");
+    take();
+    run("poke head 32");
+    take();
+  }
+  begin("a head that goes back while records are left", 64);
+  run("put 1 -");
+  run("put 2 -");
+  take();
+  run("poke head 0");
+  take();
+  run("peek");
+  for (
+    const [word, allowed] of [
+      [RECORD_LENGTH, USUAL],
+      [9, USUAL],
+      [8 + RECORD_PASS, USUAL],
+      [8 + RECORD_GAP, RECORD_DISCARD],
+      [8 + RECORD_DISCARD, RECORD_GAP],
+      [RECORD_LENGTH + RECORD_DISCARD, USUAL],
+      [RECORD_LENGTH + RECORD_BUSY, USUAL],
+      [8 + RECORD_BUSY + RECORD_PASS, USUAL],
+    ] as const
+  ) {
+    begin(`a header that lies: ${word}, allowed are ${allowed}`, 64, 8, allowed);
+    run(`put 1 ${payload(8, 1)}`);
+    run(`poke_data 8 ${word}`);
+    run("ready");
+    take();
+    run("poke_data 8 8");
+    take();
+  }
+}
+
+/** The same numbers on every machine. */
+function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor(state / 2 ** 32 * below);
+  };
+}
+
+/** One operation of a mixture; `open` holds the records that are reserved and not committed. */
+function mix(
+  next: (below: number) => number,
+  size: number,
+  i: number,
+  open: [string, number][],
+): void {
+  const kind = next(8);
+  const length = next(size / 2);
+  if (kind < 2) {
+    run(`put ${next(2 ** 32)} ${payload(length, i)}`);
+  } else if (kind === 2 && open.length < 3) {
+    const [result, position] = run(`reserve ${length}`);
+    if (result === "0") open.push([position!, length]);
+  } else if (kind === 3 && open.length > 0) {
+    const [[position, reserved]] = open.splice(next(open.length), 1) as [[string, number]];
+    const flags = next(3) === 0 ? RECORD_DISCARD : 0;
+    const shorter = flags === 0 ? next(reserved + 1) : reserved;
+    run(`commit ${position} ${reserved} ${shorter} ${i} ${flags}`);
+  } else if (kind === 4) {
+    run("announce_record");
+  } else if (kind === 5) {
+    run(`announce_room ${8 * next(2 ** 29)}`);
+  } else {
+    take();
+  }
+}
+
+function mixtures(): void {
+  for (const [seed, size] of [[1, 64], [2, 128], [3, 256], [4, 64]] as const) {
+    const next = random(seed);
+    begin(`a mixture, ${seed}`, size, 2 ** 32 - 160 * seed);
+    const open: [string, number][] = [];
+    for (let i = 0; i < 150; i++) mix(next, size, i, open);
+  }
+}
+
+for (const part of [wraps, records, events, lies, mixtures]) part();
+await Deno.writeTextFile(new URL("ring.txt", import.meta.url), lines.join("\n") + "\n");
