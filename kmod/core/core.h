@@ -23,7 +23,7 @@
 #define CHANNEL_CLOSED 2u    /* by the kernel's side */
 #define CHANNEL_BROKEN 4u    /* the user lied */
 
-/* Bits of kup_channel.poll_armed: a process inside poll waits for this. */
+/* Bits of kup_channel.poll_armed: a process inside poll waits for this, and has announced nothing. */
 #define POLL_DATA 1u
 #define POLL_ROOM 2u
 
@@ -207,9 +207,11 @@ void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_
 
 /* Losses that no later record will report: a last GAP record, if there is room. */
 void kup_channel_flush_gap(struct kup_channel *channel);
-/* For poll: is there a finished record at the user's tail; has its producer the room that it asked
- * for? */
-int kup_channel_readable(struct kup_channel *channel);
-int kup_channel_writable(struct kup_channel *channel);
+/*
+ * For poll: is there a finished record at the user's tail; has its producer the room that it asked for? If not:
+ * has the user announced what it waits for, so that the ring's own event wakes it?
+ */
+int kup_channel_readable(struct kup_channel *channel, int *announced);
+int kup_channel_writable(struct kup_channel *channel, int *announced);
 
 #endif

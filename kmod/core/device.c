@@ -239,10 +239,8 @@ void kup_device_destroy(struct kup_device *device)
 	os_node_destroy(device->node);
 	for (i = 0; i < device->config.channels; i++)
 		close_slot(device, i);
-	/* A signal (the unloading process's) must not cut this short: client code is still in use.
-	 */
-	while (os_wait(&device->idle, all_free, device, OS_FOREVER) != 0)
-		os_breathe();
+	/* Client code is in use until then. */
+	os_wait_always(&device->idle, all_free, device);
 	/* The last to free a slot did so under the lock: once we had it, it has left. */
 	os_mutex_lock(&device->lock);
 	os_mutex_unlock(&device->lock);

@@ -116,6 +116,14 @@ int kup_handle_info(struct kup_handle *handle, struct kup_info *info)
 	return error;
 }
 
+static int all_zero(const kup_u8 *bytes, unsigned long count)
+{
+	while (count > 0)
+		if (bytes[--count])
+			return 0;
+	return 1;
+}
+
 static kup_u32 public_state(const struct kup_channel *channel)
 {
 	kup_u32 state = kup_load(&channel->state);
@@ -142,7 +150,6 @@ static void counters_to_stats(const struct kup_counters *counters, struct kup_st
 	stats->polls = counters->polls;
 }
 
-/* Everything but the number is output, so nothing of it is looked at. */
 int kup_handle_stats(struct kup_handle *handle, struct kup_stats *stats)
 {
 	struct kup_device *device = handle->device;
@@ -151,7 +158,8 @@ int kup_handle_stats(struct kup_handle *handle, struct kup_stats *stats)
 	struct kup_slot *slot;
 	int error = 0;
 
-	if (number >= device->config.channels)
+	if (number >= device->config.channels ||
+	    !all_zero(stats->reserved, sizeof(stats->reserved)))
 		return -EINVAL;
 	__builtin_memset(stats, 0, sizeof(*stats));
 	stats->channel = number;
@@ -180,14 +188,6 @@ void kup_handle_count_ioctl(struct kup_handle *handle)
 }
 
 /* ---- ATTACH ---- */
-
-static int all_zero(const kup_u8 *bytes, unsigned long count)
-{
-	while (count > 0)
-		if (bytes[--count])
-			return 0;
-	return 1;
-}
 
 static int attach_valid(const struct kup_handle *handle, const struct kup_attach *attach)
 {
@@ -387,39 +387,48 @@ static kup_u32 poll_unattached(struct kup_handle *handle)
 	return events;
 }
 
-static kup_u32 poll_attached(struct kup_channel *channel)
+/* *arm: what isn't so, and will not be told by the rings' events either. */
+static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 *arm)
 {
 	kup_u32 state = kup_load_acquire(&channel->state);
 	kup_u32 events = 0;
+	int announced;
 
+	*arm = 0;
 	if (state & CHANNEL_BROKEN)
 		return KUP_POLL_IN | KUP_POLL_OUT | KUP_POLL_HANGUP | KUP_POLL_ERROR;
 	if (state & CHANNEL_CLOSED)
 		return KUP_POLL_IN | KUP_POLL_OUT | KUP_POLL_HANGUP;
-	if (kup_channel_readable(channel))
+	if (kup_channel_readable(channel, &announced))
 		events |= KUP_POLL_IN;
-	if (kup_channel_writable(channel))
+	else if (!announced)
+		*arm |= POLL_DATA;
+	if (kup_channel_writable(channel, &announced))
 		events |= KUP_POLL_OUT;
+	else if (!announced)
+		*arm |= POLL_ROOM;
 	return events;
 }
 
 kup_u32 kup_handle_poll(struct kup_handle *handle)
 {
 	struct kup_channel *channel = channel_of(handle);
-	kup_u32 events, missing;
+	kup_u32 events, arm, ignored;
 
 	if (!channel)
 		return poll_unattached(handle);
 	kup_add64(&channel->counters.polls, 1);
-	events = poll_attached(channel);
-	missing = (events & KUP_POLL_IN ? 0 : POLL_DATA) | (events & KUP_POLL_OUT ? 0 : POLL_ROOM);
-	if (!missing)
+	events = poll_attached(channel, &arm);
+	if ((events & KUP_POLL_IN) && (events & KUP_POLL_OUT))
 		return events;
-	/* Arm, fence, look again; pairs with kup_channel_wake_user, whose caller published and
-	 * fenced. */
-	kup_fetch_or(&channel->poll_armed, missing);
+	/*
+	 * Arm or rely on what the user has announced; fence; look again. Pairs with C and E of the rings, and
+	 * with kup_channel_wake_user, whose caller published and fenced.
+	 */
+	if (arm)
+		kup_fetch_or(&channel->poll_armed, arm);
 	kup_fence();
-	return poll_attached(channel);
+	return poll_attached(channel, &ignored);
 }
 
 int kup_handle_memory(struct kup_handle *handle, struct os_memory **memory)

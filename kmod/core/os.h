@@ -65,6 +65,9 @@ void os_waitq_destroy(struct os_waitq *waitq);
 int os_wait(struct os_waitq *waitq, int (*ready)(void *argument), void *argument,
 	    kup_u64 timeout_ns);
 
+/* The same for as long as it takes, whatever signals come: for waits that must not be cut short. */
+void os_wait_always(struct os_waitq *waitq, int (*ready)(void *argument), void *argument);
+
 /* Wakes all who sleep there. Any context. */
 void os_wake(struct os_waitq *waitq);
 

@@ -284,7 +284,7 @@ void kup_channel_flush_gap(struct kup_channel *channel)
 	os_spin_unlock(&channel->send_lock, state);
 }
 
-int kup_channel_readable(struct kup_channel *channel)
+int kup_channel_readable(struct kup_channel *channel, int *announced)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
 	kup_u32 free, head, tail;
@@ -295,7 +295,7 @@ int kup_channel_readable(struct kup_channel *channel)
 	os_spin_unlock(&channel->send_lock, state);
 	if (result != KUP_RING_OK)
 		kup_channel_result(channel, result, KUP_ERROR_TAIL);
-	/* A record that is still being filled at the user's tail is all that may hide the others.
-	 */
+	*announced = kup_load(channel->out.peer_event) == tail;
+	/* A record that is still being filled at the user's tail is all that may hide the others. */
 	return head != tail && !is_open(channel, tail);
 }

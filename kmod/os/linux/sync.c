@@ -94,6 +94,12 @@ int os_wait(struct os_waitq *waitq, int (*ready)(void *), void *argument, kup_u6
 	return left == 0 ? -ETIMEDOUT : 0;
 }
 
+/* Not idle: if a client's serve never returns, the hung task detector may well say so. */
+void os_wait_always(struct os_waitq *waitq, int (*ready)(void *), void *argument)
+{
+	wait_event(waitq->head, ready(argument));
+}
+
 void os_wake(struct os_waitq *waitq)
 {
 	wake_up_all(&waitq->head);

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The four areas, and every way to get at them that the contract does not offer. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "peer.h"
+
+#define READ_WRITE (PROT_READ | PROT_WRITE)
+
+static sigjmp_buf on_fault;
+
+static void fault(int signal)
+{
+	siglongjmp(on_fault, signal);
+}
+
+/* The signal that reading one byte, or writing it, ends in; 0 for none. */
+static int touch(volatile uint8_t *byte, bool write_it)
+{
+	struct sigaction action = { .sa_handler = fault };
+	int signal;
+
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	signal = sigsetjmp(on_fault, 1);
+	if (signal == 0) {
+		uint8_t value = *byte;
+
+		if (write_it)
+			*byte = value;
+	}
+	return signal;
+}
+
+static void no_map(const struct peer *peer, size_t length, int protection, int flags, off_t offset,
+		   int wanted, const char *sentence)
+{
+	void *map = mmap(NULL, length, protection, flags, peer->fd, offset);
+
+	refused(map == MAP_FAILED ? -1 : 0, wanted, sentence);
+	if (map != MAP_FAILED)
+		munmap(map, length);
+}
+
+static void test_refusals(struct peer *peer)
+{
+	const size_t page = peer->info.page_size;
+	const size_t in = area_length(&peer->info, AREA_IN);
+	const off_t in_at = area_offset(&peer->info, AREA_IN);
+	const off_t out_at = area_offset(&peer->info, AREA_OUT);
+	struct peer fresh = { .fd = echo_open() };
+
+	no_map(&fresh, page, PROT_READ, MAP_SHARED, 0, ENOTCONN,
+	       "mmap before ATTACH is refused with ENOTCONN");
+	close(fresh.fd);
+	no_map(peer, page, READ_WRITE, MAP_SHARED, 0, EACCES,
+	       "a writable kernel page is refused with EACCES");
+	no_map(peer, page, PROT_WRITE, MAP_SHARED, 0, EACCES,
+	       "a write-only kernel page is refused with EACCES");
+	no_map(peer, page, PROT_READ | PROT_EXEC, MAP_SHARED, 0, EACCES,
+	       "an executable kernel page is refused with EACCES");
+	no_map(peer, page, READ_WRITE | PROT_EXEC, MAP_SHARED, page, EACCES,
+	       "an executable user page is refused with EACCES");
+	no_map(peer, in, READ_WRITE | PROT_EXEC, MAP_SHARED, in_at, EACCES,
+	       "an executable ring is refused with EACCES");
+	no_map(peer, page, PROT_READ, MAP_PRIVATE, 0, EINVAL,
+	       "a private kernel page is refused with EINVAL");
+	no_map(peer, page, READ_WRITE, MAP_PRIVATE, page, EINVAL,
+	       "a private user page is refused with EINVAL");
+	no_map(peer, in, READ_WRITE, MAP_PRIVATE, in_at, EINVAL,
+	       "a private ring is refused with EINVAL");
+	no_map(peer, 2 * page, PROT_READ, MAP_SHARED, 0, EINVAL,
+	       "two areas in one mmap are refused with EINVAL");
+	no_map(peer, peer->info.map_bytes, PROT_READ, MAP_SHARED, 0, EINVAL,
+	       "all areas in one mmap are refused with EINVAL");
+	no_map(peer, in / 2, READ_WRITE, MAP_SHARED, in_at, EINVAL,
+	       "half a ring is refused with EINVAL");
+	no_map(peer, in / 2, READ_WRITE, MAP_SHARED, in_at + in / 2, EINVAL,
+	       "the other half of a ring is refused with EINVAL");
+	no_map(peer, in + page, READ_WRITE, MAP_SHARED, in_at, EINVAL,
+	       "a ring and a page is refused with EINVAL");
+	no_map(peer, in, READ_WRITE, MAP_SHARED, in_at + page, EINVAL,
+	       "a shifted ring is refused with EINVAL");
+	no_map(peer, page, READ_WRITE, MAP_SHARED, out_at + area_length(&peer->info, AREA_OUT),
+	       EINVAL, "what lies behind the last area is refused with EINVAL");
+	no_map(peer, page, PROT_READ, MAP_SHARED, (off_t)1 << 44, EINVAL,
+	       "an offset of 16 TiB is refused with EINVAL");
+	no_map(peer, page, PROT_READ, MAP_SHARED, (off_t)1 << 32, EINVAL,
+	       "an offset of 4 GiB is refused with EINVAL");
+}
+
+static void test_protection(struct peer *peer)
+{
+	const size_t page = peer->info.page_size;
+	uint8_t *kernel = (uint8_t *)peer->kernel;
+
+	refused(mprotect(kernel, page, READ_WRITE), EACCES,
+		"mprotect doesn't make the kernel page writable");
+	refused(mprotect(kernel, page, PROT_READ | PROT_EXEC), EACCES,
+		"mprotect doesn't make the kernel page executable");
+	refused(mprotect(peer->user, page, READ_WRITE | PROT_EXEC), EACCES,
+		"mprotect doesn't make the user page executable");
+	refused(mprotect(peer->in, 2 * page, READ_WRITE | PROT_EXEC), EACCES,
+		"mprotect doesn't make a ring executable");
+	check(touch(kernel, true) == SIGSEGV, "a write to the kernel page is a SIGSEGV", "no");
+	worked(mprotect(peer->in + page, page, PROT_NONE), "mprotect may close one page of a ring");
+	check(touch(peer->in + page, false) == SIGSEGV && touch(peer->in, false) == 0 &&
+		      touch(peer->in + 2 * page, false) == 0,
+	      "then that page is closed and its neighbours aren't", "no");
+	worked(mprotect(peer->in + page, page, READ_WRITE), "and open it again");
+	check(touch(peer->in + page, true) == 0, "then it can be written", "no");
+}
+
+/* What can write to any page of a process must not write to the kernel page. */
+static void test_forced_writes(struct peer *peer)
+{
+	uint64_t value = 0x6666666666666666ull;
+	uint64_t magic = peer->kernel->magic;
+	struct iovec mine = { &value, 8 };
+	struct iovec theirs = { (void *)peer->kernel, 8 };
+	int memory = open("/proc/self/mem", O_RDWR);
+	int zero = open("/dev/zero", O_RDONLY);
+	pid_t child;
+	int status;
+
+	check(pwrite(memory, &value, 8, (off_t)(uintptr_t)peer->kernel) == -1,
+	      "/proc/self/mem doesn't write to the kernel page", "it did");
+	check(process_vm_writev(getpid(), &mine, 1, &theirs, 1, 0) == -1,
+	      "process_vm_writev doesn't write to the kernel page", "it did");
+	check(read(zero, (void *)peer->kernel, 8) == -1, "read doesn't fill the kernel page",
+	      "it did");
+	child = fork();
+	if (child == 0) {
+		/* At the same address: the parent's mapping isn't inherited. */
+		void *map = mmap((void *)peer->kernel, peer->info.page_size, PROT_READ,
+				 MAP_SHARED | MAP_FIXED, peer->fd, 0);
+
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		_exit(map == MAP_FAILED);
+	}
+	waitpid(child, &status, 0);
+	check(ptrace(PTRACE_PEEKDATA, child, peer->kernel, NULL) != -1 || errno == EIO,
+	      "a debugger may be refused a look at the kernel page", "%s", strerrorname_np(errno));
+	check(ptrace(PTRACE_POKEDATA, child, peer->kernel, value) == -1,
+	      "a debugger doesn't write to the kernel page", "it did");
+	ptrace(PTRACE_CONT, child, NULL, NULL);
+	waitpid(child, NULL, 0);
+	check(peer->kernel->magic == magic, "the kernel page is as it was", "%llx",
+	      (long long)peer->kernel->magic);
+	close(zero);
+	close(memory);
+}
+
+static void test_rings_are_doubled(struct peer *peer)
+{
+	const uint32_t in = peer->info.to_user_bytes;
+	const uint32_t out = peer->info.to_kernel_bytes;
+	struct peer again = *peer;
+	uint32_t bad = 0;
+
+	for (uint32_t at = 0; at < out; at += 512)
+		*(uint32_t *)(peer->out + at) = at + 1;
+	for (uint32_t at = 0; at < out; at += 512)
+		bad += *(uint32_t *)(peer->out + out + at) != at + 1;
+	for (uint32_t at = 0; at < in; at += 512)
+		*(uint32_t *)(peer->in + in + at) = at + 2;
+	for (uint32_t at = 0; at < in; at += 512)
+		bad += *(uint32_t *)(peer->in + at) != at + 2;
+	check(bad == 0, "both rings are there twice, page by page", "%u words differ", bad);
+	errno = peer_map(&again);
+	check(errno == 0, "the areas can be mapped once more", "%s", strerrorname_np(errno));
+	peer->user->to_user_consumer_event.value = 0x777;
+	peer->in[100] = 0x5a;
+	check(again.user->to_user_consumer_event.value == 0x777 && again.in[100] == 0x5a &&
+		      again.kernel->magic == KUP_MAGIC,
+	      "the second mapping shows the same pages", "no");
+	peer_unmap(&again);
+	check(touch(peer->in, true) == 0 && touch((uint8_t *)peer->kernel, false) == 0,
+	      "unmapping it leaves the first", "no");
+}
+
+static void test_mremap(struct peer *peer)
+{
+	const size_t page = peer->info.page_size;
+	const size_t in = area_length(&peer->info, AREA_IN);
+	uint8_t *ring = area_map(peer->fd, &peer->info, AREA_IN);
+	uint8_t *user = area_map(peer->fd, &peer->info, AREA_USER);
+	uint8_t *place = mmap(NULL, in, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *moved;
+
+	refused(mremap(user, page, 2 * page, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0, EFAULT,
+		"mremap that grows the user page is refused with EFAULT");
+	refused(mremap(ring, in, 2 * in, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0, EFAULT,
+		"mremap that grows a ring is refused with EFAULT");
+	refused(mremap(user, 0, page, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0, EFAULT,
+		"mremap that duplicates the user page is refused with EFAULT");
+	refused(mremap(ring, 0, in, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0, EFAULT,
+		"mremap that duplicates a ring is refused with EFAULT");
+	moved = mremap(ring, in, in, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+	check(moved == MAP_FAILED, "mremap doesn't leave the old mapping behind", "it did");
+	peer->in[5000] = 0x3c;
+	moved = mremap(ring, in, in, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	if (moved != MAP_FAILED) {
+		check(((uint8_t *)moved)[5000] == 0x3c && touch(ring, false) == SIGSEGV,
+		      "mremap may move a mapping", "the pages didn't move with it");
+		ring = moved;
+	}
+	moved = mremap(ring, in, page, 0);
+	check(moved == ring && touch(ring, false) == 0 && touch(ring + page, false) == SIGSEGV,
+	      "mremap may shrink a mapping", "no");
+	munmap(ring, page);
+	munmap(user, page);
+}
+
+static void test_partial_unmap(struct peer *peer)
+{
+	const size_t page = peer->info.page_size;
+	const size_t in = area_length(&peer->info, AREA_IN);
+	uint8_t *ring = area_map(peer->fd, &peer->info, AREA_IN);
+
+	peer->in[page * 3] = 0x11;
+	worked(munmap(ring + page, page), "a page in the middle of a ring can be unmapped");
+	worked(munmap(ring, page), "and the first");
+	worked(munmap(ring + in - page, page), "and the last");
+	check(ring[page * 3] == 0x11 && touch(ring + page, false) == SIGSEGV, "the rest stays",
+	      "no");
+	munmap(ring, in);
+	check(touch(peer->in, true) == 0, "and so do other mappings", "no");
+}
+
+static void test_madvise(struct peer *peer)
+{
+	static const int advices[] = { MADV_DONTNEED,
+				       MADV_FREE,
+				       MADV_REMOVE,
+				       MADV_DOFORK,
+				       MADV_MERGEABLE,
+				       MADV_WIPEONFORK,
+				       MADV_PAGEOUT,
+				       MADV_COLD,
+				       MADV_HUGEPAGE,
+				       MADV_WILLNEED,
+				       MADV_KEEPONFORK,
+				       MADV_POPULATE_READ,
+				       MADV_POPULATE_WRITE,
+				       MADV_DODUMP,
+				       25 /* MADV_COLLAPSE */,
+				       102 /* MADV_GUARD_INSTALL */ };
+	uint8_t *areas[] = { (uint8_t *)peer->kernel, (uint8_t *)peer->user, peer->in, peer->out };
+	int wrong = 0;
+
+	memset(peer->in, 0xa5, peer->info.to_user_bytes);
+	memset(peer->out, 0xa6, peer->info.to_kernel_bytes);
+	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+		for (int area = 0; area < AREAS; area++) {
+			madvise(areas[area], area_length(&peer->info, area), advices[i]);
+			if (touch(areas[area], area != AREA_KERNEL) != 0) {
+				printf("# advice %d: area %d can't be touched\n", advices[i], area);
+				wrong++;
+			}
+		}
+		if (peer->kernel->magic != KUP_MAGIC || peer->in[9000] != 0xa5 ||
+		    peer->out[9000] != 0xa6) {
+			printf("# advice %d: other bytes\n", advices[i]);
+			wrong++;
+		}
+	}
+	check(wrong == 0, "no advice by madvise takes the areas' bytes away", "%d did", wrong);
+}
+
+static void test_locks_and_faults(struct peer *peer)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { (uintptr_t)peer->in, area_length(&peer->info, AREA_IN) },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	bool fine;
+
+	mlock(peer->in, area_length(&peer->info, AREA_IN));
+	mlock2(peer->out, area_length(&peer->info, AREA_OUT), MLOCK_ONFAULT);
+	fine = touch(peer->in, true) == 0 && touch(peer->out, true) == 0;
+	munlock(peer->in, area_length(&peer->info, AREA_IN));
+	mlockall(MCL_CURRENT | MCL_FUTURE);
+	munlockall();
+	check(fine && touch(peer->in, true) == 0, "mlock and munlock do no harm", "no");
+	msync(peer->in, area_length(&peer->info, AREA_IN), MS_SYNC);
+	if (faults >= 0 && ioctl(faults, UFFDIO_API, &api) == 0)
+		check(ioctl(faults, UFFDIO_REGISTER, &range) == -1 || touch(peer->in, true) == 0,
+		      "userfaultfd gets no hold of a ring", "it did");
+	else
+		skip("userfaultfd gets no hold of a ring", "there is none");
+	close(faults);
+	syscall(SYS_remap_file_pages, peer->in, peer->info.page_size, 0, 0, 0);
+	syscall(SYS_remap_file_pages, peer->user, peer->info.page_size, 0, 0, 0);
+	check(touch((uint8_t *)peer->user, true) == 0 && peer->user->to_kernel_head.value == 0,
+	      "remap_file_pages doesn't exchange areas", "the user page isn't what it was");
+	syscall(SYS_remap_file_pages, peer->kernel, peer->info.page_size, 0, 1, 0);
+	check(touch((uint8_t *)peer->kernel, true) == SIGSEGV,
+	      "remap_file_pages doesn't make the kernel page writable", "it did");
+}
+
+static int fork_and_touch(struct peer *peer)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit((touch((uint8_t *)peer->kernel, false) == 0) +
+		      (touch((uint8_t *)peer->user, true) == 0) + (touch(peer->in, true) == 0) +
+		      (touch(peer->out, true) == 0));
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_fork(struct peer *peer)
+{
+	uint8_t *areas[] = { (uint8_t *)peer->kernel, (uint8_t *)peer->user, peer->in, peer->out };
+	int found = fork_and_touch(peer);
+
+	check(found == 0, "a child doesn't inherit the mappings", "%d of them", found);
+	for (int area = 0; area < AREAS; area++)
+		madvise(areas[area], area_length(&peer->info, area), MADV_DOFORK);
+	found = fork_and_touch(peer);
+	check((found == 0 || found == AREAS) && touch(peer->in, true) == 0,
+	      "a child that inherits them by MADV_DOFORK does no harm", "%d of them", found);
+}
+
+static uint32_t nonzero(const uint8_t *bytes, size_t length)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < length; i++)
+		count += bytes[i] != 0;
+	return count;
+}
+
+static void test_stale_mapping(void)
+{
+	struct peer old, fresh;
+	uint32_t dirt;
+
+	peer_need(&old, 7);
+	memset(old.in, 0xee, old.info.to_user_bytes);
+	memset(old.out, 0xdd, old.info.to_kernel_bytes);
+	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
+	close(old.fd);
+	EVENTUALLY(2000, peer_start(&fresh, 7) == 0);
+	dirt = nonzero(fresh.in, fresh.info.to_user_bytes) +
+	       nonzero(fresh.out, fresh.info.to_kernel_bytes) +
+	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
+	check(dirt == 0, "the next owner gets zeroed pages", "%u bytes aren't", dirt);
+	check(fresh.attach.generation == old.attach.generation + 1, "and the next generation",
+	      "%u after %u", fresh.attach.generation, old.attach.generation);
+	check(old.in[77] == 0xee && old.out[77] == 0xdd && old.kernel->magic == KUP_MAGIC,
+	      "a mapping outlives close with its bytes", "it doesn't");
+	check(peer_state(&old) != KUP_STATE_OPEN, "its kernel page tells that the channel is over",
+	      "state %u", peer_state(&old));
+	memset(old.out, 0x99, 2 * (size_t)old.info.to_kernel_bytes);
+	memset(old.in, 0x98, 2 * (size_t)old.info.to_user_bytes);
+	memset(old.user, 0x97, old.info.page_size);
+	check(nonzero(fresh.out, fresh.info.to_kernel_bytes) == 0 &&
+		      nonzero(fresh.in, fresh.info.to_user_bytes) == 0,
+	      "what is written through it doesn't reach the next owner", "it does");
+	check(peer_echo(&fresh, 9, 3000) == NULL, "the next owner's traffic is its own", "no echo");
+	peer_unmap(&old);
+	peer_stop_wait(&fresh);
+}
+
+int main(void)
+{
+	struct peer peer;
+
+	begin(60);
+	peer_need(&peer, ANY);
+	test_refusals(&peer);
+	test_protection(&peer);
+	test_forced_writes(&peer);
+	test_rings_are_doubled(&peer);
+	test_mremap(&peer);
+	test_partial_unmap(&peer);
+	test_locks_and_faults(&peer);
+	test_fork(&peer);
+	test_madvise(&peer);
+	peer_stop_wait(&peer);
+	test_stale_mapping();
+	return finish();
+}

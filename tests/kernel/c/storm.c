@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Many processes and threads that attach, map, talk, close, and are killed, all at random. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "peer.h"
+
+#define CHANNELS 8
+#define PROCESSES 6
+
+/* What all processes share. */
+static struct shared {
+	uint32_t owners[CHANNELS]; /* must never exceed one */
+	uint64_t attached, busy, echoed, killed;
+	uint32_t doubles, broken_echoes, odd_errors, last_error;
+} * shared;
+
+static void *share(size_t bytes)
+{
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static void add64(uint64_t *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+static void odd(int error)
+{
+	shared->last_error = (uint32_t)error;
+	__atomic_fetch_add(&shared->odd_errors, 1, __ATOMIC_RELAXED);
+}
+
+/* ---- Processes ---- */
+
+/* One life of a handle; it may end anywhere. */
+static void live(uint32_t *seed)
+{
+	struct peer peer;
+	uint32_t channel = random_next(seed) % 3 == 0 ? ANY : random_next(seed) % CHANNELS;
+	int error = peer_start(&peer, channel);
+	uint32_t dice = random_next(seed);
+
+	if (error == EBUSY) {
+		struct pollfd entry = { .fd = echo_open(), .events = POLLIN };
+
+		add64(&shared->busy);
+		poll(&entry, 1, 20);
+		close(entry.fd);
+		return;
+	}
+	if (error != 0) {
+		odd(error);
+		return;
+	}
+	add64(&shared->attached);
+	for (uint32_t i = 0; i < dice % 16; i++) {
+		const char *why = peer_echo(&peer, random_next(seed), random_next(seed) % 9000);
+
+		if (why != NULL)
+			__atomic_fetch_add(&shared->broken_echoes, 1, __ATOMIC_RELAXED);
+		else
+			add64(&shared->echoed);
+	}
+	if (dice & 0x100)
+		peer_send(&peer, 1, NULL, 5000);
+	if (dice & 0x200)
+		close(peer.fd);
+	peer_unmap(&peer);
+	if (!(dice & 0x200))
+		close(peer.fd);
+}
+
+static pid_t start_process(uint32_t seed)
+{
+	pid_t child = fork();
+
+	if (child != 0)
+		return child;
+	alarm(60);
+	signal(SIGALRM, SIG_DFL);
+	for (;;)
+		live(&seed);
+}
+
+static void test_processes(uint32_t milliseconds)
+{
+	pid_t children[PROCESSES];
+	uint32_t seed = 88675123;
+	uint64_t end = now_ms() + milliseconds;
+	int fd = echo_open();
+
+	for (int i = 0; i < PROCESSES; i++)
+		children[i] = start_process(random_next(&seed));
+	while (now_ms() < end) {
+		int victim = (int)(random_next(&seed) % PROCESSES);
+
+		sleep_us(random_next(&seed) % 30000);
+		kill(children[victim], SIGKILL);
+		waitpid(children[victim], NULL, 0);
+		add64(&shared->killed);
+		children[victim] = start_process(random_next(&seed));
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+	check(shared->odd_errors == 0, "a storm of processes meets EBUSY and no other error",
+	      "%s, %u times", strerrorname_np((int)shared->last_error), shared->odd_errors);
+	check(shared->broken_echoes == 0, "no echo is lost or damaged in it", "%u are",
+	      shared->broken_echoes);
+	check(EVENTUALLY(5000, channels_free(fd) == CHANNELS), "all channels are free after it",
+	      "%u are", channels_free(fd));
+	printf("# %llu attached, %llu busy, %llu echoes, %llu killed\n",
+	       (long long)shared->attached, (long long)shared->busy, (long long)shared->echoed,
+	       (long long)shared->killed);
+	close(fd);
+}
+
+/* ---- Threads ---- */
+
+static int contended = -1;
+static uint32_t winners, losers;
+static pthread_barrier_t barrier;
+
+static void *attach_thread(void *unused)
+{
+	pthread_barrier_wait(&barrier);
+	if (attach_fd(contended, ANY, 0, NULL) == 0)
+		__atomic_fetch_add(&winners, 1, __ATOMIC_RELAXED);
+	else if (errno == EISCONN)
+		__atomic_fetch_add(&losers, 1, __ATOMIC_RELAXED);
+	return unused;
+}
+
+static void test_threads_on_one_handle(int rounds)
+{
+	uint32_t wrong = 0, lost = 0;
+	int fd = echo_open();
+
+	pthread_barrier_init(&barrier, NULL, 3);
+	for (int round = 0; round < rounds; round++) {
+		pthread_t threads[3];
+		struct kup_info info;
+
+		winners = losers = 0;
+		contended = echo_open();
+		for (int i = 0; i < 3; i++)
+			pthread_create(&threads[i], NULL, attach_thread, NULL);
+		for (int i = 0; i < 3; i++)
+			pthread_join(threads[i], NULL);
+		wrong += winners != 1 || losers != 2;
+		ioctl(contended, KUP_IOC_INFO, &info);
+		lost += info.attached == ANY;
+		close(contended);
+	}
+	check(wrong == 0 && lost == 0,
+	      "of three threads that attach one handle exactly one succeeds",
+	      "wrong in %u of %d rounds", wrong + lost, rounds);
+	check(EVENTUALLY(5000, channels_free(fd) == CHANNELS), "and no channel is lost",
+	      "%u are free", channels_free(fd));
+	close(fd);
+}
+
+static void *race_for_channel(void *unused)
+{
+	uint32_t seed = (uint32_t)(uintptr_t)&seed | 1;
+
+	for (int round = 0; round < 300; round++) {
+		struct kup_attach attach;
+		int fd = echo_open();
+
+		if (attach_fd(fd, random_next(&seed) % 2, KUP_ATTACH_NOWAIT, &attach) == 0) {
+			if (__atomic_add_fetch(&shared->owners[attach.channel], 1,
+					       __ATOMIC_SEQ_CST) != 1)
+				__atomic_fetch_add(&shared->doubles, 1, __ATOMIC_RELAXED);
+			ioctl(fd, KUP_IOC_KICK);
+			__atomic_sub_fetch(&shared->owners[attach.channel], 1, __ATOMIC_SEQ_CST);
+		}
+		close(fd);
+	}
+	return unused;
+}
+
+static void test_one_owner(void)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, race_for_channel, NULL);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	check(shared->doubles == 0, "no channel ever has two owners", "%u times", shared->doubles);
+}
+
+/* Calls of every kind on one handle while another thread closes and reopens it. */
+static volatile bool hammering;
+static int hammered;
+static struct kup_info hammered_info;
+
+static void *hammer(void *number)
+{
+	uint32_t seed = 1 + (uint32_t)(uintptr_t)number * 7919;
+
+	while (hammering) {
+		struct kup_info info = hammered_info;
+		struct pollfd entry = { .fd = hammered, .events = POLLIN | POLLOUT };
+		enum area area = random_next(&seed) % AREAS;
+		void *map;
+
+		switch (random_next(&seed) % 6) {
+		case 0:
+			attach_fd(hammered, ANY, 0, NULL);
+			break;
+		case 1:
+			ioctl(hammered, KUP_IOC_INFO, &info);
+			break;
+		case 2:
+			ioctl(hammered, KUP_IOC_KICK);
+			break;
+		case 3:
+			poll(&entry, 1, 0);
+			break;
+		default:
+			map = area_map(hammered, &info, area);
+			if (map != MAP_FAILED) {
+				*(volatile uint8_t *)map;
+				munmap(map, area_length(&info, area));
+			}
+		}
+	}
+	return NULL;
+}
+
+static void test_calls_against_close(uint32_t milliseconds)
+{
+	pthread_t threads[3];
+	uint64_t end = now_ms() + milliseconds;
+	int fd = echo_open();
+	int place;
+
+	hammered = echo_open();
+	ioctl(hammered, KUP_IOC_INFO, &hammered_info);
+	hammering = true;
+	for (uintptr_t i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, hammer, (void *)i);
+	while (now_ms() < end) {
+		/* dup2 closes the old file and puts a fresh one in its place, in one step. */
+		place = echo_open();
+		dup2(place, hammered);
+		close(place);
+		sleep_us(300);
+	}
+	hammering = false;
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	close(hammered);
+	check(EVENTUALLY(5000, channels_free(fd) == CHANNELS),
+	      "calls of all kinds against close lose no channel", "%u are free", channels_free(fd));
+	close(fd);
+}
+
+/* ---- Handles in flight ---- */
+
+static int send_handle(int socket, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS,
+				  .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	char byte = 'x';
+	struct iovec part = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	return (int)sendmsg(socket, &message, 0);
+}
+
+static void test_handles_in_flight(void)
+{
+	struct kup_stats stats;
+	int sockets[2];
+	int fd = echo_open();
+	int held = echo_open();
+
+	need(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "a socket pair");
+	need(attach_fd(held, 3, 0, NULL) == 0, "ATTACH of channel 3");
+	need(send_handle(sockets[0], held) == 1, "a handle can be sent");
+	close(held);
+	stats_get(fd, 3, &stats);
+	check(stats.state == KUP_STATE_OPEN, "a handle in flight keeps its channel", "%u",
+	      stats.state);
+	close(sockets[0]);
+	close(sockets[1]);
+	check(EVENTUALLY(3000, stats_get(fd, 3, &stats) == 0 && stats.state == KUP_STATE_FREE),
+	      "and loses it with the socket", "%u", stats.state);
+	close(fd);
+}
+
+/* ---- Leaks ---- */
+
+static uint64_t memory_kb(const char *field)
+{
+	char line[128];
+	uint64_t value = 0;
+	FILE *file = fopen("/proc/meminfo", "r");
+
+	if (file == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (strncmp(line, field, strlen(field)) == 0)
+			value = strtoull(line + strlen(field) + 1, NULL, 10);
+	fclose(file);
+	return value;
+}
+
+static void attach_often(uint32_t times)
+{
+	struct peer peer;
+
+	for (uint32_t i = 0; i < times; i++) {
+		if (peer_start(&peer, ANY) != 0)
+			continue;
+		if (i % 8 == 0)
+			peer_echo(&peer, i, 100);
+		peer_stop(&peer);
+	}
+}
+
+/*
+ * Each attach takes hundreds of KiB, so that a page leaked by each would show. The system's own
+ * caches grow in some rounds too, but not in all.
+ */
+static void test_leaks(uint32_t times)
+{
+	int64_t lost = 0, lost_addresses = 0;
+
+	attach_often(200);
+	for (int round = 0; round < 4; round++) {
+		int64_t before = (int64_t)memory_kb("MemFree:");
+		int64_t addresses = (int64_t)memory_kb("VmallocUsed:");
+
+		attach_often(times);
+		sleep_ms(300);
+		lost = before - (int64_t)memory_kb("MemFree:");
+		lost_addresses = (int64_t)memory_kb("VmallocUsed:") - addresses;
+		if (lost < 2 * (int64_t)times && lost_addresses < (int64_t)times)
+			break;
+	}
+	check(lost < 2 * (int64_t)times, "attaching often leaks no memory",
+	      "%lld KiB by %u attaches", (long long)lost, times);
+	check(lost_addresses < (int64_t)times, "nor addresses of the kernel",
+	      "%lld KiB by %u attaches", (long long)lost_addresses, times);
+}
+
+int main(int count, char **arguments)
+{
+	uint32_t seconds = count > 1 ? (uint32_t)atoi(arguments[1]) : 5;
+
+	begin(60 + seconds);
+	shared = share(sizeof(*shared));
+	test_processes(seconds * 1000);
+	test_threads_on_one_handle(100);
+	test_one_owner();
+	test_calls_against_close(2000);
+	test_handles_in_flight();
+	test_leaks(count > 2 ? (uint32_t)atoi(arguments[2]) : 500);
+	return finish();
+}
