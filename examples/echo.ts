@@ -2,7 +2,9 @@
 /**
  * Talks to the echo module, which sends every message back, and then measures how fast that goes:
  *
- *     deno run --allow-ffi examples/echo.ts [--seconds N] [/dev/kup/echo]
+ *     deno run --allow-ffi examples/echo.ts [--seconds N] [--spin MICROSECONDS] [/dev/kup/echo]
+ *
+ * `--spin` says how long this side may look for an answer before it sleeps.
  */
 
 import { bold, cyan, dim, green, parseArgs, red } from "../deps.ts";
@@ -77,7 +79,10 @@ function show(what: string, perSecond: number): void {
 }
 
 async function main(): Promise<void> {
-  const args = parseArgs(Deno.args, { string: ["seconds"], default: { seconds: "1" } });
+  const args = parseArgs(Deno.args, {
+    string: ["seconds", "spin"],
+    default: { seconds: "1", spin: "100" },
+  });
   const ms = Number(args.seconds) * 1000;
   using device = open(String(args._[0] ?? "/dev/kup/echo"));
   const { toKernelBytes, toUserBytes, channels, channelsFree } = device.info();
@@ -85,7 +90,7 @@ async function main(): Promise<void> {
     `${bold(device.path)}: ${channelsFree} of ${channels} channels free, ` +
       `rings of ${toKernelBytes / 1024} KiB to the kernel and ${toUserBytes / 1024} KiB back\n`,
   );
-  using channel = await device.attach();
+  using channel = await device.attach({ spin: Number(args.spin) });
   await talk(channel);
 
   console.log(`\n${bold("Messages of 32 bytes")}`);

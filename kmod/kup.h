@@ -64,7 +64,7 @@ struct kup_config {
 };
 
 #define KUP_NO_SPIN 0xffffffffu /* spin_us: sleep at once. 0 means KUP_SPIN_DEFAULT. */
-#define KUP_SPIN_DEFAULT 50	/* microseconds; adapts downwards while it doesn't pay */
+#define KUP_SPIN_DEFAULT 100	/* microseconds; less while waits are longer than that */
 #define KUP_SPIN_MAX 10000
 
 /*

@@ -30,7 +30,7 @@ import type {
   OpenOptions,
 } from "./types.ts";
 
-const DEFAULT_SPIN_US = 50;
+const DEFAULT_SPIN_US = 100;
 const MAX_SPIN_US = 1_000_000;
 
 /** Between two looks at a channel that its last user has left. */

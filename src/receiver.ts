@@ -121,6 +121,7 @@ export class Receiver implements Side, Condition {
       message = this.#take();
       if (message !== undefined || this.#ended) return message;
       this.#link.block(POLLIN, left === Infinity ? -1 : left);
+      this.#spin.woke();
     }
   }
 
@@ -145,6 +146,7 @@ export class Receiver implements Side, Condition {
         this.#link.want(POLLIN);
         return;
       }
+      this.#spin.woke();
       this.#settle();
       pending.resolve(message);
     } catch (error) {

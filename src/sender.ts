@@ -267,6 +267,7 @@ export class Sender implements Side, Condition {
       }
       if (this.#announce(recordSpace(bytes.length))) continue;
       this.#link.block(POLLOUT, left === Infinity ? -1 : left);
+      this.#spin.woke();
     }
   }
 
@@ -354,6 +355,7 @@ export class Sender implements Side, Condition {
     for (const pending of this.#queue) {
       if (!pending.attempt(this)) return;
       this.#queue.delete(pending);
+      this.#spin.woke();
       pending.detach();
       pending.resolve();
     }

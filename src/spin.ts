@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Looking for a while before sleeping, as `kmod/core/wait.c` does on the other side: the budget doubles when
- * it paid and halves when it did not, so two sides that share one core soon stop spinning
- * against each other.
+ * Looking for a while before sleeping, as `kmod/core/wait.c` does on the other side. A wait that was over
+ * within the limit, by looking or after a sleep, would have been covered by a larger budget; a longer one
+ * makes the budget smaller. So an idle channel doesn't spin, and a busy one doesn't sleep.
  *
  * @module
  */
@@ -12,17 +12,17 @@ export interface Condition {
   ready(): boolean;
 }
 
-/** After this many waits with a budget of 0 spinning is tried again. */
-const RETRY_AFTER = 16;
-
 /** Looks between two looks at the clock, which costs more than they do. */
 const LOOKS = 16;
+
+/** A budget begins to grow here, in milliseconds; below it there is no use in spinning. */
+const LEAST = 0.002;
 
 /** The budget of one kind of wait. */
 export class Spin {
   readonly #limit: number;
   #now: number;
-  #misses = 0;
+  #start = 0;
 
   /** @param limit The longest time to look, in milliseconds; 0 is never. */
   constructor(limit: number) {
@@ -32,28 +32,24 @@ export class Spin {
 
   /** Looks until the condition is so, or the budget is used up; tells which. */
   until(condition: Condition): boolean {
-    const budget = this.#budget();
-    if (budget === 0) return false;
-    const end = performance.now() + budget;
+    if (this.#limit === 0) return false;
+    this.#start = performance.now();
+    if (this.#now === 0) return false;
+    const end = this.#start + this.#now;
     do {
       for (let i = 0; i < LOOKS; i++) {
-        if (condition.ready()) {
-          this.#now = Math.min(2 * budget, this.#limit);
-          return true;
-        }
+        if (condition.ready()) return true;
         Atomics.pause();
       }
     } while (performance.now() < end);
-    // Below a microsecond there is no use in it.
-    this.#now = budget < 0.002 ? 0 : budget / 2;
     return false;
   }
 
-  #budget(): number {
-    if (this.#now === 0 && this.#limit > 0 && ++this.#misses >= RETRY_AFTER) {
-      this.#misses = 0;
-      this.#now = this.#limit / 4;
-    }
-    return this.#now;
+  /** The wait that `until` could not cover is over. */
+  woke(): void {
+    if (this.#limit === 0) return;
+    const took = performance.now() - this.#start;
+    if (took > this.#limit) this.#now = this.#now < LEAST ? 0 : this.#now / 2;
+    else this.#now = Math.min(this.#limit, Math.max(2 * this.#now, LEAST));
   }
 }

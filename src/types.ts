@@ -51,7 +51,7 @@ export interface AttachOptions {
   signal?: AbortSignal;
   /**
    * For how many microseconds at most a receive (or a send into a full ring) looks for what it
-   * wants before it sleeps. That time is adapted to what pays. 0 is never; 50 without it.
+   * wants before it sleeps. That time is adapted to what pays. 0 is never; 100 without it.
    */
   spin?: number;
   /**

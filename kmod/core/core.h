@@ -41,7 +41,6 @@
 /* How long one kind of wait spins before it sleeps: between 0 and the channel's spin_us. */
 struct kup_spin {
 	kup_u32 now_us;
-	kup_u32 misses; /* sleeps since the budget fell to 0 */
 };
 
 /* Counters of one attachment. Each has one writer at a time; anybody may read. */

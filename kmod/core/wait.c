@@ -15,56 +15,42 @@ struct kup_deadline kup_deadline_in(kup_time timeout)
 	return deadline;
 }
 
-/* After this many sleeps with a budget of 0 spinning is tried again. */
-#define SPIN_RETRY 16
-
-static kup_u32 spin_budget(struct kup_spin *spin, kup_u32 limit_us)
+/*
+ * What the last wait teaches: one that was over within the limit, by spinning or after a sleep, would have been
+ * covered by a larger budget; a longer one makes the budget smaller. So an idle channel stops
+ * spinning, and a channel that is woken up quickly starts again. (Two senders may race here; the
+ * worst is a budget that's a little off.)
+ */
+static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
 {
-	if (spin->now_us == 0 && limit_us > 0 && ++spin->misses >= SPIN_RETRY) {
-		spin->misses = 0;
-		spin->now_us = limit_us / 4 + 1;
-	}
-	return spin->now_us < limit_us ? spin->now_us : limit_us;
+	kup_u32 now_us = kup_load(&spin->now_us);
+
+	if (took_ns > limit_us * 1000ull)
+		now_us /= 2;
+	else if (took_ns > now_us * 1000ull)
+		now_us = now_us < limit_us / 2 ? 2 * now_us + 1 : limit_us;
+	kup_store(&spin->now_us, now_us);
 }
 
-/*
- * Looks until the budget is used up or somebody else wants the processor. What paid is doubled,
- * what did not is halved: two sides that share one core soon stop spinning against each other. (Two
- * senders may race for *spin; the worst is a budget that's a little off.)
- */
-static int spin_until(struct kup_channel *channel, struct kup_spin *spin, int (*ready)(void *))
+/* Looks until the budget is used up, or somebody else wants the processor. */
+static int spin_until(struct kup_channel *channel, kup_u64 end, int (*ready)(void *))
 {
-	kup_u32 budget_us = spin_budget(spin, channel->spin_us);
-	kup_u64 end;
-
-	if (budget_us == 0)
-		return 0;
-	end = os_now_ns() + (kup_u64)budget_us * 1000;
-	do {
-		if (ready(channel)) {
-			spin->now_us = budget_us * 2 < channel->spin_us ? budget_us * 2
-									: channel->spin_us;
+	while (os_now_ns() < end) {
+		if (ready(channel))
 			return 1;
-		}
 		if (!os_relax())
 			break;
-	} while (os_now_ns() < end);
-	spin->now_us = budget_us / 2;
+	}
 	return 0;
 }
 
-int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin, int (*ready)(void *),
-		     void (*announce)(struct kup_channel *), struct kup_deadline deadline)
+static int sleep_until(struct kup_channel *channel, int (*ready)(void *),
+		       void (*announce)(struct kup_channel *), struct kup_deadline deadline)
 {
-	kup_u64 left = OS_FOREVER;
+	kup_u64 now, left = OS_FOREVER;
 
-	if (deadline.at_ns == 0)
-		return -EAGAIN;
-	if (spin_until(channel, spin, ready))
-		return 0;
 	if (deadline.at_ns != OS_FOREVER) {
-		kup_u64 now = os_now_ns();
-
+		now = os_now_ns();
 		if (now >= deadline.at_ns)
 			return -ETIMEDOUT;
 		left = deadline.at_ns - now;
@@ -75,6 +61,21 @@ int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin, int (*r
 	kup_add64(&channel->counters.sleeps, 1);
 	kup_store64(&channel->page->sleeps, kup_load64(&channel->counters.sleeps));
 	return os_wait(&channel->waitq, ready, channel, left);
+}
+
+int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin, int (*ready)(void *),
+		     void (*announce)(struct kup_channel *), struct kup_deadline deadline)
+{
+	kup_u64 start;
+	int error = 0;
+
+	if (deadline.at_ns == 0)
+		return -EAGAIN;
+	start = os_now_ns();
+	if (!spin_until(channel, start + kup_load(&spin->now_us) * 1000ull, ready))
+		error = sleep_until(channel, ready, announce, deadline);
+	learn(spin, channel->spin_us, os_now_ns() - start);
+	return error;
 }
 
 void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit)
