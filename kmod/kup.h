@@ -32,8 +32,9 @@
  *   -EINVAL    an argument makes no sense
  *
  * Contexts: kup_try_send, kup_try_reserve, kup_commit and kup_discard may be called anywhere,
- * interrupt handlers included (not NMI); kup_try_receive, kup_try_peek and kup_release anywhere, by
- * one at a time; all others in a thread that may sleep, with no spinlock held.
+ * interrupt handlers included (not NMI; with PREEMPT_RT only threaded ones); kup_try_receive,
+ * kup_try_peek and kup_release anywhere, by one at a time; all others in a thread that may sleep,
+ * with no spinlock held.
  *
  * Threads: any number may send on a channel at once; one at a time may receive on it.
  */

@@ -47,7 +47,7 @@ export const STATE_BROKEN = 3;
 /** STATS only: the user is gone, the kernel client still reads */
 export const STATE_DRAINING = 4;
 export const ERROR_NONE = 0;
-/** to_kernel.head: not aligned, backwards, or beyond the ring */
+/** to_kernel.head: not aligned, behind what was seen, or beyond the ring */
 export const ERROR_HEAD = 1;
 /** to_user.tail: not aligned, backwards, or beyond head */
 export const ERROR_TAIL = 2;
@@ -184,7 +184,7 @@ export const STATS_AT = {
   kicks: 80,
   /** all ioctl calls by attached handles, KICK included */
   ioctls: 88,
-  /** poll calls by attached handles */
+  /** looks by poll at attached handles: one, and one after each wake-up */
   polls: 96,
   SIZE: 128,
 } as const;

@@ -3,7 +3,7 @@
  * One attachment, from ATTACH to the day when neither side wants it any more.
  *
  *   create -> fill -> start ---- serve's thread ----> kernel closed --+
- *                       |                                             +--> finish: detach, free slot
+ *                       |                                             +--> finish, slot free
  *                       +------- the handle -------> user gone -------+
  *
  * finish runs once, in whichever of the two comes last; while the device is being destroyed it
@@ -201,6 +201,23 @@ void kup_channel_finish(struct kup_channel *channel)
 
 /* ---- Ending ---- */
 
+/*
+ * Tells the user, after any change of the private state. Two changes may race here: each looks
+ * again, so that the last one to store has seen both.
+ */
+static void publish_state(struct kup_channel *channel)
+{
+	kup_u32 state, published;
+
+	do {
+		state = kup_load(&channel->state);
+		published = state & CHANNEL_BROKEN ? KUP_STATE_BROKEN : KUP_STATE_CLOSED;
+		/* Pairs with the user's acquire: all records, and the error, stand there already. */
+		kup_store_release(&channel->page->state, published);
+		kup_fence();
+	} while ((kup_load(&channel->state) ^ state) & CHANNEL_BROKEN);
+}
+
 static void wake_all(struct kup_channel *channel)
 {
 	os_wake(&channel->waitq);
@@ -209,13 +226,16 @@ static void wake_all(struct kup_channel *channel)
 
 void kup_channel_close(struct kup_channel *channel)
 {
+	unsigned long state;
+
 	if (kup_load(&channel->state) & (CHANNEL_CLOSED | CHANNEL_BROKEN))
 		return;
+	/* Under the lock: nothing is reserved after the user was told that there is no more. */
+	state = os_spin_lock(&channel->send_lock);
 	kup_channel_flush_gap(channel);
-	if (kup_fetch_or(&channel->state, CHANNEL_CLOSED) & (CHANNEL_CLOSED | CHANNEL_BROKEN))
-		return;
-	/* Pairs with the user's acquire of state: all records were published before it. */
-	kup_store_release(&channel->page->state, KUP_STATE_CLOSED);
+	kup_fetch_or(&channel->state, CHANNEL_CLOSED);
+	publish_state(channel);
+	os_spin_unlock(&channel->send_lock, state);
 	wake_all(channel);
 }
 
@@ -226,10 +246,9 @@ void kup_channel_break(struct kup_channel *channel, kup_u32 error)
 	if (!__atomic_compare_exchange_n(&channel->error, &none, error, 0, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST))
 		return;
-	kup_fetch_or(&channel->state, CHANNEL_BROKEN);
 	kup_store(&channel->page->error, error);
-	/* Pairs with the user's acquire of state: the reason stands there already. */
-	kup_store_release(&channel->page->state, KUP_STATE_BROKEN);
+	kup_fetch_or(&channel->state, CHANNEL_BROKEN);
+	publish_state(channel);
 	wake_all(channel);
 }
 

@@ -23,7 +23,7 @@
 #define CHANNEL_CLOSED 2u    /* by the kernel's side */
 #define CHANNEL_BROKEN 4u    /* the user lied */
 
-/* Bits of kup_channel.poll_armed: a process inside poll waits for this, and has announced nothing. */
+/* Bits of kup_channel.poll_armed: a process in poll waits for this, and has announced nothing. */
 #define POLL_DATA 1u
 #define POLL_ROOM 2u
 
@@ -35,7 +35,7 @@
 
 /* No reservation; real positions are even. */
 #define NO_POSITION 1u
-/* So many open reservations are told apart when poll asks what is readable; see kup_channel_readable. */
+/* So many open reservations are noted, for poll to know what isn't readable yet. */
 #define OPEN_POSITIONS 8
 
 /* How long one kind of wait spins before it sleeps: between 0 and the channel's spin_us. */
@@ -116,7 +116,8 @@ struct kup_device {
 
 struct kup_handle {
 	kup_u32 refs;		 /* the open file's, and its channel's */
-	struct kup_handle *next; /* under device->lock */
+	struct kup_handle *next; /* under device->lock, as is what points here */
+	struct kup_handle **link;
 	struct kup_device *device;
 	struct os_pollq pollq;	     /* for a free channel, and later for its own */
 	struct kup_channel *channel; /* set once, under device->lock; read with acquire */
@@ -204,11 +205,11 @@ void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_
 
 /* ---- send.c, receive.c ---- */
 
-/* Losses that no later record will report: a last GAP record, if there is room. */
+/* Under send_lock: losses that no later record will report; a GAP record if there is room. */
 void kup_channel_flush_gap(struct kup_channel *channel);
 /*
- * For poll: is there a finished record at the user's tail; has its producer the room that it asked for? If not:
- * has the user announced what it waits for, so that the ring's own event wakes it?
+ * For poll: is there a finished record at the user's tail; has its producer the room that it asked
+ * for? If not: has the user announced what it waits for, so that the ring's own event wakes it?
  */
 int kup_channel_readable(struct kup_channel *channel, int *announced);
 int kup_channel_writable(struct kup_channel *channel, int *announced);

@@ -81,13 +81,14 @@ static int config_complete(struct kup_config *config)
 
 /* ---- The registry ---- */
 
-static int names_equal(const char *a, const char *b)
+/* The same file; or one would have to be a folder, since the other lies in it. */
+static int names_conflict(const char *a, const char *b)
 {
 	while (*a && *a == *b) {
 		a++;
 		b++;
 	}
-	return *a == *b;
+	return *a == *b || (*a == '\0' && *b == '/') || (*a == '/' && *b == '\0');
 }
 
 static int registry_add(struct kup_device *device)
@@ -97,7 +98,7 @@ static int registry_add(struct kup_device *device)
 
 	os_mutex_lock(&registry_lock);
 	for (other = registry; other; other = other->next)
-		if (names_equal(other->name, device->name))
+		if (names_conflict(other->name, device->name))
 			error = -EEXIST;
 	if (!error) {
 		device->next = registry;

@@ -34,6 +34,9 @@ int kup_handle_open(struct kup_device *device, struct kup_handle **opened)
 	kup_device_get(device);
 	os_mutex_lock(&device->lock);
 	handle->next = device->handles;
+	handle->link = &device->handles;
+	if (handle->next)
+		handle->next->link = &handle->next;
 	device->handles = handle;
 	os_mutex_unlock(&device->lock);
 	*opened = handle;
@@ -52,12 +55,11 @@ void kup_handle_close(struct kup_handle *handle)
 {
 	struct kup_device *device = handle->device;
 	struct kup_channel *channel = handle->channel;
-	struct kup_handle **link;
 
 	os_mutex_lock(&device->lock);
-	for (link = &device->handles; *link != handle;)
-		link = &(*link)->next;
-	*link = handle->next;
+	*handle->link = handle->next;
+	if (handle->next)
+		handle->next->link = handle->link;
 	os_mutex_unlock(&device->lock);
 	if (channel) {
 		kup_channel_user_gone(channel);
@@ -316,6 +318,8 @@ static int hand_over(struct kup_handle *handle, struct kup_channel *channel)
 		device->attaches++;
 		/* Pairs with channel_of. */
 		__atomic_store_n(&handle->channel, channel, __ATOMIC_RELEASE);
+		/* A thread that polls this handle still waits for a free channel. */
+		os_poll_wake(&handle->pollq);
 	}
 	os_mutex_unlock(&device->lock);
 	return error;
@@ -422,8 +426,8 @@ kup_u32 kup_handle_poll(struct kup_handle *handle)
 	if ((events & KUP_POLL_IN) && (events & KUP_POLL_OUT))
 		return events;
 	/*
-	 * Arm or rely on what the user has announced; fence; look again. Pairs with C and E of the rings, and
-	 * with kup_channel_wake_user, whose caller published and fenced.
+	 * Arm or rely on what the user has announced; fence; look again. Pairs with C and E of the
+	 * rings, and with kup_channel_wake_user, whose caller published and fenced.
 	 */
 	if (arm)
 		kup_fetch_or(&channel->poll_armed, arm);

@@ -100,7 +100,7 @@ int os_thread_start(void (*main)(void *argument), void *argument, const char *na
 /*
  * Makes /dev/NAME, which opens handles of this device until os_node_destroy returns. The node holds
  * a reference of the device (kup_device_get/put), as every open handle does. May sleep. -EEXIST
- * when the system has such a node.
+ * when the system knows such a device.
  */
 int os_node_create(struct kup_device *device, const char *name, kup_u32 mode, kup_u32 group,
 		   struct os_node **node);

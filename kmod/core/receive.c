@@ -178,9 +178,9 @@ int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 int kup_channel_writable(struct kup_channel *channel, int *announced)
 {
 	/*
-	 * All three are only looked at: a lie makes this process's own poll wrong, nothing else. The
-	 * tail is read while the receiver may change it, which the wake-up that follows each change
-	 * makes good.
+	 * All three are only looked at: a lie makes this process's own poll wrong, nothing else.
+	 * The tail is read while the receiver may change it, which the wake-up that follows each
+	 * change makes good.
 	 */
 	kup_u32 tail = kup_load(&channel->in.tail);
 	kup_u32 used = kup_load(channel->in.head_word) - tail;

@@ -35,14 +35,13 @@ static int put_gap(struct kup_channel *channel)
 				   sizeof(struct kup_gap), 0, KUP_RECORD_GAP);
 }
 
-/* Under send_lock: `records` is 1, or -1 for one that was discarded after all. */
-static void count_sent(struct kup_channel *channel, int records, kup_u32 length)
+/* Under send_lock: one more, or (both negative) one less after all, or a shorter one. */
+static void count_sent(struct kup_channel *channel, __INT64_TYPE__ records, __INT64_TYPE__ payload)
 {
 	struct kup_counters *counters = &channel->counters;
-	kup_u64 payload = records > 0 ? length : -(kup_u64)length;
 
 	kup_store64(&counters->to_user_records, counters->to_user_records + (kup_u64)records);
-	kup_store64(&counters->to_user_payload, counters->to_user_payload + payload);
+	kup_store64(&counters->to_user_payload, counters->to_user_payload + (kup_u64)payload);
 	kup_store64(&channel->page->to_user_records, counters->to_user_records);
 	kup_store64(&channel->page->to_user_payload, counters->to_user_payload);
 }
@@ -65,7 +64,9 @@ static void count_lost(struct kup_channel *channel, kup_u32 length, int error)
 	channel->lost.bytes += length;
 }
 
-/* ---- Which reservations are open: so that poll doesn't report a record that isn't finished ---- */
+/*
+ * ---- Which reservations are open: so that poll doesn't report a record that isn't finished ----
+ */
 
 /* Under send_lock. When there is no place left it isn't noted, and poll may report it too early. */
 static void open_position(struct kup_channel *channel, kup_u32 position)
@@ -103,7 +104,25 @@ static int is_open(struct kup_channel *channel, kup_u32 position)
 	return 0;
 }
 
-/* Under send_lock. On 0 the reservation is made; *wake says whether a GAP record woke the user. */
+/* A ring's result, where the lock forbids to break the channel: see unlocked. */
+static int room_error(int result)
+{
+	return result == KUP_RING_WAIT ? -EAGAIN : -EPROTO;
+}
+
+/* After the lock: what a reservation leaves to do. */
+static void unlocked(struct kup_channel *channel, int error, int wake)
+{
+	if (error == -EPROTO)
+		kup_channel_break(channel, KUP_ERROR_TAIL);
+	if (wake)
+		kup_channel_wake_user(channel, 1, POLL_DATA);
+}
+
+/*
+ * Under send_lock. On 0 the reservation is made; *wake says whether the user sleeps for a GAP
+ * record that went ahead of it. -EPROTO: the user's tail is a lie, or was before.
+ */
 static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 			  struct kup_reservation *reservation, int *wake)
 {
@@ -115,13 +134,13 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return -EMSGSIZE;
 	result = kup_producer_room(&channel->out, space_needed(channel, length));
 	if (result != KUP_RING_OK)
-		return kup_channel_result(channel, result, KUP_ERROR_TAIL);
+		return room_error(result);
 	if (channel->lost.records)
 		*wake = put_gap(channel);
 	open_position(channel, channel->out.head);
 	result = kup_producer_reserve(&channel->out, length, &reservation->position);
 	if (result != KUP_RING_OK)
-		return kup_channel_result(channel, result, KUP_ERROR_TAIL);
+		return room_error(result);
 	reservation->data = kup_producer_payload(&channel->out, reservation->position);
 	reservation->length = length;
 	count_sent(channel, 1, length);
@@ -138,8 +157,7 @@ static int reserve_now(struct kup_channel *channel, kup_u32 length,
 	if (error && count)
 		count_lost(channel, length, error);
 	os_spin_unlock(&channel->send_lock, state);
-	if (wake)
-		kup_channel_wake_user(channel, 1, POLL_DATA);
+	unlocked(channel, error, wake);
 	return error;
 }
 
@@ -182,6 +200,20 @@ static void room_want(struct kup_channel *channel, kup_u32 length)
 		kup_store(&channel->room_event, event);
 }
 
+/*
+ * What was announced may have been this one's need, and has been reached: nobody would wake the
+ * others for theirs. So they look again, and announce anew.
+ */
+static void room_leave(struct kup_channel *channel)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	kup_u32 others = --channel->room_waiters;
+
+	os_spin_unlock(&channel->send_lock, state);
+	if (others)
+		os_wake(&channel->waitq);
+}
+
 int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 		struct kup_reservation *reservation)
 {
@@ -199,15 +231,12 @@ int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 		if (error == -EAGAIN)
 			room_want(channel, length);
 		os_spin_unlock(&channel->send_lock, state);
-		if (wake)
-			kup_channel_wake_user(channel, 1, POLL_DATA);
+		unlocked(channel, error, wake);
 		if (error != -EAGAIN)
 			return error;
 		error = kup_channel_wait(channel, &channel->send_spin, room_ready, room_announce,
 					 deadline);
-		state = os_spin_lock(&channel->send_lock);
-		channel->room_waiters--;
-		os_spin_unlock(&channel->send_lock, state);
+		room_leave(channel);
 		if (error)
 			return error;
 	}
@@ -229,20 +258,27 @@ static void finish(struct kup_channel *channel, struct kup_reservation *reservat
 	reservation->data = NULL;
 }
 
+static void count_less(struct kup_channel *channel, int records, kup_u32 payload)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+
+	count_sent(channel, records, -(__INT64_TYPE__)payload);
+	os_spin_unlock(&channel->send_lock, state);
+}
+
 void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 type,
 		kup_u32 length)
 {
 	if (length > reservation->length)
 		length = reservation->length;
+	if (length < reservation->length)
+		count_less(channel, 0, reservation->length - length);
 	finish(channel, reservation, length, type, 0);
 }
 
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation)
 {
-	unsigned long state = os_spin_lock(&channel->send_lock);
-
-	count_sent(channel, -1, reservation->length);
-	os_spin_unlock(&channel->send_lock, state);
+	count_less(channel, -1, reservation->length);
 	finish(channel, reservation, reservation->length, 0, KUP_RECORD_DISCARD);
 }
 
@@ -275,13 +311,10 @@ int kup_try_send(struct kup_channel *channel, kup_u32 type, const void *data, ku
 
 void kup_channel_flush_gap(struct kup_channel *channel)
 {
-	unsigned long state = os_spin_lock(&channel->send_lock);
-
 	if (channel->lost.records &&
 	    kup_producer_room(&channel->out, KUP_RECORD_SPACE(sizeof(struct kup_gap))) ==
 		    KUP_RING_OK)
 		put_gap(channel);
-	os_spin_unlock(&channel->send_lock, state);
 }
 
 int kup_channel_readable(struct kup_channel *channel, int *announced)
@@ -296,6 +329,8 @@ int kup_channel_readable(struct kup_channel *channel, int *announced)
 	if (result != KUP_RING_OK)
 		kup_channel_result(channel, result, KUP_ERROR_TAIL);
 	*announced = kup_load(channel->out.peer_event) == tail;
-	/* A record that is still being filled at the user's tail is all that may hide the others. */
+	/*
+	 * A record that is still being filled at the user's tail is all that may hide the others.
+	 */
 	return head != tail && !is_open(channel, tail);
 }

@@ -16,10 +16,10 @@ struct kup_deadline kup_deadline_in(kup_time timeout)
 }
 
 /*
- * What the last wait teaches: one that was over within the limit, by spinning or after a sleep, would have been
- * covered by a larger budget; a longer one makes the budget smaller. So an idle channel stops
- * spinning, and a channel that is woken up quickly starts again. (Two senders may race here; the
- * worst is a budget that's a little off.)
+ * What the last wait teaches: one that was over within the limit, by spinning or after a sleep,
+ * would have been covered by a larger budget; a longer one makes the budget smaller. So an idle
+ * channel stops spinning, and a channel that is woken up quickly starts again. (Two senders may
+ * race here; the worst is a budget that's a little off.)
  */
 static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
 {
@@ -72,6 +72,9 @@ int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin, int (*r
 	if (deadline.at_ns == 0)
 		return -EAGAIN;
 	start = os_now_ns();
+	/* Also if it is ready: a user that keeps it so for nothing must not outrun the timeout. */
+	if (start >= deadline.at_ns)
+		return -ETIMEDOUT;
 	if (!spin_until(channel, start + kup_load(&spin->now_us) * 1000ull, ready))
 		error = sleep_until(channel, ready, announce, deadline);
 	learn(spin, channel->spin_us, os_now_ns() - start);

@@ -68,6 +68,8 @@ static int produce_all(struct job *job)
 		} else if (job->produce->context == ECHO_DEFERRED) {
 			error = kup_run_in_context(KUP_CONTEXT_DEFERRED, produce_burst, job);
 		} else {
+			/* Calls that never sleep would keep the processor for as long as they fail. */
+			kup_breathe();
 			error = produce_one(job);
 			if (error == -EAGAIN)
 				error = 0;

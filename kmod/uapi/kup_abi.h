@@ -17,7 +17,8 @@
  *
  * close() counts when the last descriptor of the open file goes. Mappings do not hold the
  * channel: they keep their pages alive and readable, but nobody else ever sees those pages, and
- * the next owner gets fresh zeroed ones. Mappings are not inherited by fork.
+ * the next owner gets fresh zeroed ones. Mappings are not inherited by fork (unless a process
+ * asks for it by MADV_DOFORK).
  *
  *
  * The memory of one channel: four areas, each mapped by an mmap of its own
@@ -66,6 +67,8 @@
  *   store-release head last.) Several records may be BUSY and finish in any order.
  *   Consume: load-acquire head; unless head == tail load-acquire length_flags at tail; stop there
  *   if it is BUSY; skip it if it is DISCARD; use the payload; store-release tail + space.
+ *   The end: when there is nothing to read, load-acquire state; if it is CLOSED, look at the ring
+ *   once more: what is readable then is the rest, and a BUSY record will not be finished any more.
  *
  *
  * Sleeping and waking: event positions
@@ -99,21 +102,24 @@
  *                  POLLOUT         the ring towards the kernel isn't full, and its tail has reached
  *                                  the user's producer_event
  *                  POLLHUP         the kernel's side is closed; what is in the ring can be read
- *                  POLLERR         the channel is broken
+ *                  POLLERR         the channel is broken (POLLHUP is reported, too)
+ *                  With POLLHUP come POLLIN and POLLOUT: there is nothing to wait for.
  *   A poll that finds nothing arms a wake-up by itself; the event positions are what makes a
  *   wake-up happen while nobody is inside poll, as with a permanent epoll registration.
  *
  *
- * Errors (positive errno values, as a process sees them)
+ * Errors (positive errno values, as a process sees them; checked in this order)
  *
  *   open    ENXIO           the device is being destroyed
  *   ioctl   ENOTTY          not one of the commands below (also: right number, wrong size)
- *           EFAULT          the argument can't be read or written
- *           ENODEV          the device is gone; only close is left (KICK of a channel: EPIPE)
  *           EBADF           ATTACH, KICK: the handle is not open for reading and writing
+ *           EFAULT          the argument can't be read or written
  *           EPROTONOSUPPORT ATTACH: abi_version is not this one
+ *           EINVAL          ATTACH: unknown flag, reserved field not zero; STATS: that, or no such
+ *                           channel
  *           EOPNOTSUPP      ATTACH: a feature bit that this kernel lacks
- *           EINVAL          ATTACH, STATS: unknown flag, no such channel, reserved field not zero
+ *           EINVAL          ATTACH: no such channel
+ *           ENODEV          the device is gone; only close is left (KICK of a channel: EPIPE)
  *           EISCONN         ATTACH: this handle has a channel already
  *           EBUSY           ATTACH: the channel, or every channel, is taken
  *           EINTR           ATTACH: a signal came while waiting for the last owner's kernel side
@@ -148,8 +154,10 @@ typedef __UINT64_TYPE__ kup_u64;
 
 #ifdef __cplusplus
 #define KUP_ABI_ASSERT(condition) static_assert(condition, #condition)
-#else
+#elif __STDC_VERSION__ >= 201112L
 #define KUP_ABI_ASSERT(condition) _Static_assert(condition, #condition)
+#else /* C99 can't check */
+#define KUP_ABI_ASSERT(condition) struct kup_abi_unchecked
 #endif
 #define KUP_ABI_AT(type, field, offset)                                                            \
 	KUP_ABI_ASSERT(__builtin_offsetof(struct type, field) == (offset))
@@ -168,7 +176,10 @@ typedef __UINT64_TYPE__ kup_u64;
 /* What one record takes of a ring: header, payload, padding. */
 #define KUP_RECORD_SPACE(length) (((kup_u32)(length) + 15u) & ~7u)
 
-/* The longest payload: a GAP record and the record behind it always fit into an empty ring. */
+/*
+ * The longest payload that the kernel sends: a GAP record and the record behind it always fit into
+ * an empty ring. Towards the kernel whatever fits is valid; good manners keep to the same limit.
+ */
 #define KUP_RECORD_RESERVE 32
 #define KUP_MAX_PAYLOAD(ring_bytes) ((ring_bytes)-KUP_RECORD_RESERVE)
 
@@ -218,8 +229,8 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 
 /* kup_kernel_page.error: which user-written word made no sense */
 #define KUP_ERROR_NONE 0
-#define KUP_ERROR_HEAD 1   /* to_kernel.head: not aligned, backwards, or beyond the ring */
-#define KUP_ERROR_TAIL 2   /* to_user.tail: not aligned, backwards, or beyond head */
+#define KUP_ERROR_HEAD 1 /* to_kernel.head: not aligned, behind what was seen, or beyond the ring */
+#define KUP_ERROR_TAIL 2 /* to_user.tail: not aligned, backwards, or beyond head */
 #define KUP_ERROR_LENGTH 3 /* a record that is longer than what lies before head */
 #define KUP_ERROR_FLAGS 4  /* a record with flags that a user may not set */
 
@@ -378,7 +389,7 @@ struct kup_stats {
 	kup_u64 sleeps;	 /* the kernel's side went to sleep */
 	kup_u64 kicks;	 /* KICK calls by attached handles */
 	kup_u64 ioctls;	 /* all ioctl calls by attached handles, KICK included */
-	kup_u64 polls;	 /* poll calls by attached handles */
+	kup_u64 polls;	 /* looks by poll at attached handles: one, and one after each wake-up */
 	kup_u8 reserved[24];
 };
 KUP_ABI_ASSERT(sizeof(struct kup_stats) == 128);

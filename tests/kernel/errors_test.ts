@@ -9,7 +9,7 @@ import {
   assertThrows,
 } from "../../deps.ts";
 import { KupError, open } from "../../mod.ts";
-import { PATH, runScript } from "./lib/guest.ts";
+import { PATH, runScript, withEcho } from "./lib/guest.ts";
 
 function codeOf(body: () => unknown): string {
   return assertThrows(body, KupError).code;
@@ -46,8 +46,8 @@ Deno.test("--allow-ffi alone is enough for the whole way", async () => {
   assertEquals([code, out], [0, "only ffi\n"]);
 });
 
-Deno.test("a user who may not open the device is told so", async () => {
-  // root opens anything, so this needs another user.
+/** What a user who isn't root gets from opening the device: "opened" or the error's code. */
+async function codeAsUser(): Promise<string> {
   const { stdout } = await new Deno.Command("su", {
     args: [
       "user",
@@ -60,7 +60,21 @@ Deno.test("a user who may not open the device is told so", async () => {
     ],
     stdin: "null",
   }).output();
-  assertEquals(new TextDecoder().decode(stdout).trim(), "not-permitted");
+  return new TextDecoder().decode(stdout).trim();
+}
+
+Deno.test("a user who may not open the device is told so", async () => {
+  assertEquals(await codeAsUser(), "not-permitted");
+});
+
+Deno.test("a client's config may give the device to a group", async () => {
+  await withEcho(["permissions=0660", "group=1000"], async () => {
+    const { mode, gid } = await Deno.stat(PATH);
+    assertEquals([mode! & 0o777, gid], [0o660, 1000]);
+    assertEquals(await codeAsUser(), "opened");
+  });
+  const { mode, gid } = await Deno.stat(PATH);
+  assertEquals([mode! & 0o777, gid], [0o600, 0]);
 });
 
 Deno.test("arguments that make no sense are TypeErrors and RangeErrors, and send nothing", async () => {

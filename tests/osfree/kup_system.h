@@ -20,6 +20,7 @@
 
 void *kup_alloc(unsigned long bytes);
 void kup_free(void *memory);
+void kup_breathe(void);
 void kup_sleep_ms(unsigned int milliseconds);
 
 #endif

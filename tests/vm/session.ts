@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** One boot from the build to the judgement. */
 
+import { dim } from "../../deps.ts";
 import { JunitError, parseJunit, type TestCase } from "../lib/junit.ts";
 import { CACHE } from "../lib/paths.ts";
 import { makeInitramfs } from "./initramfs.ts";
 import type { Job } from "./job.ts";
 import { findTrouble } from "./kernel_log.ts";
 import type { Kernel } from "./kernel.ts";
-import { type Ended, runQemu } from "./qemu.ts";
+import { followLog } from "./log_follower.ts";
+import { type Boot, type Ended, runQemu } from "./qemu.ts";
 import { parseVerdict, type Verdict } from "./verdict.ts";
 
 /** What a boot came to. It was good if there are no problems. */
@@ -51,7 +53,7 @@ export async function runGuest(
       interactive: job.shell,
       timeout: job.shell ? 2 ** 31 - 1 : timeout,
     };
-    const ended = await runQemu(boot);
+    const ended = await runShowingLog(boot, job.tests);
     const logText = await readIfThere(boot.log);
     const verdict = parseVerdict(await readBytesIfThere(boot.verdict));
     await Deno.writeTextFile(log, logText);
@@ -62,6 +64,19 @@ export async function runGuest(
     };
   } finally {
     await Deno.remove(work, { recursive: true });
+  }
+}
+
+/** With tests the kernel's log is shown as it comes, so that a line stands beside what caused it. */
+async function runShowingLog(boot: Boot, show: boolean): Promise<Ended> {
+  if (!show) return await runQemu(boot);
+  const done = new AbortController();
+  const following = followLog(boot.log, done.signal, (line) => console.log(dim(`kernel: ${line}`)));
+  try {
+    return await runQemu(boot);
+  } finally {
+    done.abort();
+    await following;
   }
 }
 

@@ -45,6 +45,12 @@ static inline void kup_free(void *memory)
 	kvfree(memory);
 }
 
+/* Lets others run if they have to; for loops of calls that never sleep. */
+static inline void kup_breathe(void)
+{
+	cond_resched();
+}
+
 static inline void kup_sleep_ms(unsigned int milliseconds)
 {
 	msleep(milliseconds);

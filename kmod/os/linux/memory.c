@@ -19,6 +19,9 @@
 
 #include "linux.h"
 
+/* Charged to the caller; and when its limit is reached the answer is ENOMEM, not the OOM killer. */
+#define KUP_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 struct os_memory {
 	u32 refs;
 	u32 to_user_bytes;
@@ -37,7 +40,7 @@ kup_u32 os_page_size(void)
 
 void *os_alloc(unsigned long bytes)
 {
-	return kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+	return kvzalloc(bytes, KUP_GFP);
 }
 
 void os_free(void *memory)
@@ -77,7 +80,7 @@ static int take_pages(struct os_memory *memory, unsigned long index, unsigned lo
 	for (i = index; i < index + count; i++) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		memory->map[i] = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+		memory->map[i] = alloc_page(KUP_GFP | __GFP_ZERO);
 		if (!memory->map[i])
 			return -ENOMEM;
 		if (repeat)
@@ -119,7 +122,7 @@ int os_memory_create(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, struct os_m
 	struct os_memory *memory;
 	int error;
 
-	memory = kvzalloc(struct_size(memory, map, count), GFP_KERNEL_ACCOUNT);
+	memory = kvzalloc(struct_size(memory, map, count), KUP_GFP);
 	if (!memory)
 		return -ENOMEM;
 	memory->refs = 1;

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
-/* Raw: taken in hard interrupt handlers also where ordinary spinlocks may sleep (PREEMPT_RT). */
+/* Raw: a few instructions long, taken in hard interrupt handlers. */
 struct os_spin {
 	raw_spinlock_t lock;
 };

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -375,6 +377,58 @@ static void test_leaks(uint32_t times)
 	printf("# %lld pages more after %u attaches\n", (long long)pages, times);
 }
 
+/* ---- Limits ---- */
+
+static bool put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd != -1 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return done;
+}
+
+/* What the child's ATTACHes end with: an errno, 0 if all were granted. */
+static int attach_all(void)
+{
+	for (int i = 0; i < CHANNELS; i++)
+		if (attach_fd(echo_open(), ANY, 0, NULL) != 0)
+			return errno;
+	return 0;
+}
+
+static void test_memory_limit(void)
+{
+	static const char sentence[] = "a cgroup's limit ends in ENOMEM, and kills nobody";
+	char limit[32];
+	struct kup_info info;
+	int fd = echo_open();
+	int status = 0;
+	pid_t child;
+
+	ioctl(fd, KUP_IOC_INFO, &info);
+	close(fd);
+	/* Room for some channels, not for all; map_bytes counts the rings twice. */
+	snprintf(limit, sizeof(limit), "%llu", (long long)info.map_bytes * 2);
+	mkdir("/tmp/kup-cgroup", 0700);
+	if (mount("none", "/tmp/kup-cgroup", "cgroup2", 0, NULL) == -1 ||
+	    !put("/tmp/kup-cgroup/cgroup.subtree_control", "+memory") ||
+	    mkdir("/tmp/kup-cgroup/kup", 0700) == -1 ||
+	    !put("/tmp/kup-cgroup/kup/memory.max", limit)) {
+		skip(sentence, "no cgroup can be made");
+	} else {
+		child = fork();
+		if (child == 0)
+			_exit(put("/tmp/kup-cgroup/kup/cgroup.procs", "0") ? attach_all() : 255);
+		waitpid(child, &status, 0);
+		check(WIFEXITED(status) && WEXITSTATUS(status) == ENOMEM, sentence, "status %x",
+		      status);
+	}
+	rmdir("/tmp/kup-cgroup/kup");
+	umount("/tmp/kup-cgroup");
+	rmdir("/tmp/kup-cgroup");
+}
+
 int main(int count, char **arguments)
 {
 	uint32_t seconds = count > 1 ? (uint32_t)atoi(arguments[1]) : 5;
@@ -386,6 +440,7 @@ int main(int count, char **arguments)
 	test_one_owner();
 	test_calls_against_close(2000);
 	test_handles_in_flight();
+	test_memory_limit();
 	test_leaks(count > 2 ? (uint32_t)atoi(arguments[2]) : 500);
 	return finish();
 }

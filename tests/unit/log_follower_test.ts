@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { assertEquals } from "../../deps.ts";
+import { followLog, LogLines } from "../vm/log_follower.ts";
+
+Deno.test("a log's lines come whole, and only from the modules' loading on", () => {
+  const lines = new LogLines();
+  assertEquals([...lines.add("[1.0] booting\n[2.0] kup: load")], []);
+  assertEquals([...lines.add("ing\r\n[3.0] WARN")], ["[2.0] kup: loading"]);
+  assertEquals([...lines.add("ING\n\n")], ["[3.0] WARNING", ""]);
+});
+
+Deno.test("a log is followed to its last line, also if it comes late", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.remove(path);
+    const done = new AbortController();
+    const shown: string[] = [];
+    const following = followLog(path, done.signal, (line) => shown.push(line));
+    await Deno.writeTextFile(path, "kup: one\n");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assertEquals(shown, ["kup: one"]);
+    await Deno.writeTextFile(path, "two\n", { append: true });
+    done.abort();
+    await following;
+    assertEquals(shown, ["kup: one", "two"]);
+  } finally {
+    await Deno.remove(path);
+  }
+});
