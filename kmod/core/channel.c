@@ -191,7 +191,8 @@ void kup_channel_finish(struct kup_channel *channel)
 		device->ops->detach(channel);
 	os_mutex_lock(&device->lock);
 	kup_counters_add(&slot->total, &channel->counters);
-	slot->channel = NULL;
+	/* Pairs with the looks without the lock: all_free, slot_free. */
+	__atomic_store_n(&slot->channel, NULL, __ATOMIC_RELEASE);
 	/* Under the lock: a destroyer that sees the slot free may let the client's code go away. */
 	os_wake(&device->idle);
 	kup_handles_wake(device);

@@ -192,12 +192,12 @@ struct kup_deadline {
 struct kup_deadline kup_deadline_in(kup_time timeout);
 
 /*
- * Spins for a while, then announces and sleeps, until ready(channel); 0, -EAGAIN (a timeout of 0),
+ * Spins for a while, then announces and sleeps, until ready(argument); 0, -EAGAIN (a timeout of 0),
  * -ETIMEDOUT or -EINTR.
  */
 int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin,
-		     int (*ready)(void *channel), void (*announce)(struct kup_channel *channel),
-		     struct kup_deadline deadline);
+		     int (*ready)(void *argument), void *argument,
+		     void (*announce)(struct kup_channel *channel), struct kup_deadline deadline);
 
 /* Wakes the user if one of these is so: it sleeps for exactly that, or is inside poll. Any context.
  */

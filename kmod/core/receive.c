@@ -79,8 +79,8 @@ static int peek_within(struct kup_channel *channel, struct kup_record *record, k
 
 		if (error != -EAGAIN)
 			return error;
-		error = kup_channel_wait(channel, &channel->receive_spin, data_ready, data_announce,
-					 deadline);
+		error = kup_channel_wait(channel, &channel->receive_spin, data_ready, channel,
+					 data_announce, deadline);
 		if (error)
 			return error;
 		os_breathe();

@@ -56,7 +56,7 @@ int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 
 	*position = producer->head;
 	header = (void *)at(producer->data, producer->bytes, producer->head);
 	kup_store(&header->length_flags, length | KUP_RECORD_BUSY);
-	producer->head += space;
+	kup_store(&producer->head, producer->head + space);
 	/* A: pairs with the load of head in kup_consumer_peek, which then sees the BUSY header. */
 	kup_store_release(producer->head_word, producer->head);
 	return KUP_RING_OK;

@@ -169,17 +169,25 @@ int kup_try_reserve(struct kup_channel *channel, kup_u32 length,
 
 /* ---- Waiting for room ---- */
 
-/* The tail has reached what was announced, or the wait is pointless. Trusts nothing: the caller
- * tries again. */
+/* One sender that waits. */
+struct room_wait {
+	struct kup_channel *channel;
+	kup_u32 space; /* what it needs */
+};
+
+/*
+ * Worth another try: there is room, or what was announced (perhaps for another sender) has been
+ * passed, and has to be announced anew. Trusts nothing, and takes no lock: the try does.
+ */
 static int room_ready(void *argument)
 {
-	struct kup_channel *channel = argument;
+	const struct room_wait *wait = argument;
+	struct kup_channel *channel = wait->channel;
 	kup_u32 tail = kup_load_acquire(channel->out.tail_word);
 
-	if (kup_ended(channel))
-		return 1;
-	/* Reached: the announced position lies at or before tail, within one ring. */
-	return tail - kup_load(&channel->room_event) <= channel->out.bytes;
+	return kup_ended(channel) ||
+	       wait->space <= channel->out.bytes - (kup_load(&channel->out.head) - tail) ||
+	       (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0;
 }
 
 static void room_announce(struct kup_channel *channel)
@@ -191,13 +199,15 @@ static void room_announce(struct kup_channel *channel)
 }
 
 /* Under send_lock: of all that sleep, the one that needs the least says when to wake. */
-static void room_want(struct kup_channel *channel, kup_u32 length)
+static kup_u32 room_want(struct kup_channel *channel, kup_u32 length)
 {
-	kup_u32 event = channel->out.head + space_needed(channel, length) - channel->out.bytes;
+	kup_u32 space = space_needed(channel, length);
+	kup_u32 event = channel->out.head + space - channel->out.bytes;
 
 	if (channel->room_waiters++ == 0 ||
 	    event - channel->out.tail < channel->room_event - channel->out.tail)
 		kup_store(&channel->room_event, event);
+	return space;
 }
 
 /*
@@ -218,6 +228,7 @@ int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 		struct kup_reservation *reservation)
 {
 	struct kup_deadline deadline = kup_deadline_in(timeout);
+	struct room_wait wait = { .channel = channel };
 	int error;
 
 	for (;;) {
@@ -229,13 +240,13 @@ int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 		state = os_spin_lock(&channel->send_lock);
 		error = reserve_locked(channel, length, reservation, &wake);
 		if (error == -EAGAIN)
-			room_want(channel, length);
+			wait.space = room_want(channel, length);
 		os_spin_unlock(&channel->send_lock, state);
 		unlocked(channel, error, wake);
 		if (error != -EAGAIN)
 			return error;
-		error = kup_channel_wait(channel, &channel->send_spin, room_ready, room_announce,
-					 deadline);
+		error = kup_channel_wait(channel, &channel->send_spin, room_ready, &wait,
+					 room_announce, deadline);
 		room_leave(channel);
 		if (error)
 			return error;

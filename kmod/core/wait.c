@@ -33,10 +33,10 @@ static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
 }
 
 /* Looks until the budget is used up, or somebody else wants the processor. */
-static int spin_until(struct kup_channel *channel, kup_u64 end, int (*ready)(void *))
+static int spin_until(kup_u64 end, int (*ready)(void *), void *argument)
 {
 	while (os_now_ns() < end) {
-		if (ready(channel))
+		if (ready(argument))
 			return 1;
 		if (!os_relax())
 			break;
@@ -44,7 +44,7 @@ static int spin_until(struct kup_channel *channel, kup_u64 end, int (*ready)(voi
 	return 0;
 }
 
-static int sleep_until(struct kup_channel *channel, int (*ready)(void *),
+static int sleep_until(struct kup_channel *channel, int (*ready)(void *), void *argument,
 		       void (*announce)(struct kup_channel *), struct kup_deadline deadline)
 {
 	kup_u64 now, left = OS_FOREVER;
@@ -56,15 +56,16 @@ static int sleep_until(struct kup_channel *channel, int (*ready)(void *),
 		left = deadline.at_ns - now;
 	}
 	announce(channel);
-	if (ready(channel))
+	if (ready(argument))
 		return 0;
 	kup_add64(&channel->counters.sleeps, 1);
 	kup_store64(&channel->page->sleeps, kup_load64(&channel->counters.sleeps));
-	return os_wait(&channel->waitq, ready, channel, left);
+	return os_wait(&channel->waitq, ready, argument, left);
 }
 
 int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin, int (*ready)(void *),
-		     void (*announce)(struct kup_channel *), struct kup_deadline deadline)
+		     void *argument, void (*announce)(struct kup_channel *),
+		     struct kup_deadline deadline)
 {
 	kup_u64 start;
 	int error = 0;
@@ -75,8 +76,8 @@ int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin, int (*r
 	/* Also if it is ready: a user that keeps it so for nothing must not outrun the timeout. */
 	if (start >= deadline.at_ns)
 		return -ETIMEDOUT;
-	if (!spin_until(channel, start + kup_load(&spin->now_us) * 1000ull, ready))
-		error = sleep_until(channel, ready, announce, deadline);
+	if (!spin_until(start + kup_load(&spin->now_us) * 1000ull, ready, argument))
+		error = sleep_until(channel, ready, argument, announce, deadline);
 	learn(spin, channel->spin_us, os_now_ns() - start);
 	return error;
 }

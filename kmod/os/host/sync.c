@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Locks, waiting and waking, time, threads. */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+
+/* ---- Locks ---- */
+
+void os_spin_init(struct os_spin *spin)
+{
+	pthread_mutex_init(&spin->lock, NULL);
+}
+
+void os_spin_destroy(struct os_spin *spin)
+{
+	pthread_mutex_destroy(&spin->lock);
+}
+
+unsigned long os_spin_lock(struct os_spin *spin)
+{
+	host_delay();
+	pthread_mutex_lock(&spin->lock);
+	host_enter_atomic();
+	return 0;
+}
+
+void os_spin_unlock(struct os_spin *spin, unsigned long state)
+{
+	(void)state;
+	host_leave_atomic();
+	pthread_mutex_unlock(&spin->lock);
+	host_delay();
+}
+
+void os_mutex_init(struct os_mutex *mutex)
+{
+	pthread_mutex_init(&mutex->lock, NULL);
+}
+
+void os_mutex_destroy(struct os_mutex *mutex)
+{
+	pthread_mutex_destroy(&mutex->lock);
+}
+
+void os_mutex_lock(struct os_mutex *mutex)
+{
+	host_may_sleep("os_mutex_lock");
+	host_delay();
+	pthread_mutex_lock(&mutex->lock);
+}
+
+void os_mutex_unlock(struct os_mutex *mutex)
+{
+	pthread_mutex_unlock(&mutex->lock);
+	host_delay();
+}
+
+/* ---- Waiting and waking ---- */
+
+void os_waitq_init(struct os_waitq *waitq)
+{
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&waitq->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&waitq->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+void os_waitq_destroy(struct os_waitq *waitq)
+{
+	/* A waker that has just left the lock may still be in the broadcast of an emptied queue. */
+	pthread_cond_destroy(&waitq->wake);
+	pthread_mutex_destroy(&waitq->lock);
+}
+
+static struct timespec deadline_after(kup_u64 timeout_ns)
+{
+	kup_u64 at = os_now_ns() + timeout_ns;
+	struct timespec time = { (time_t)(at / 1000000000u), (long)(at % 1000000000u) };
+
+	return time;
+}
+
+int os_wait(struct os_waitq *waitq, int (*ready)(void *), void *argument, kup_u64 timeout_ns)
+{
+	struct timespec deadline = { 0 };
+	int error = 0;
+
+	host_may_sleep("os_wait");
+	host_delay();
+	if (timeout_ns != OS_FOREVER)
+		deadline = deadline_after(timeout_ns);
+	pthread_mutex_lock(&waitq->lock);
+	while (!ready(argument) && !error) {
+		if (timeout_ns == OS_FOREVER)
+			pthread_cond_wait(&waitq->wake, &waitq->lock);
+		else
+			error = pthread_cond_timedwait(&waitq->wake, &waitq->lock, &deadline);
+	}
+	error = error && !ready(argument) ? -ETIMEDOUT : 0;
+	pthread_mutex_unlock(&waitq->lock);
+	return error;
+}
+
+void os_wait_always(struct os_waitq *waitq, int (*ready)(void *), void *argument)
+{
+	os_wait(waitq, ready, argument, OS_FOREVER);
+}
+
+void os_wake(struct os_waitq *waitq)
+{
+	host_delay();
+	pthread_mutex_lock(&waitq->lock);
+	pthread_cond_broadcast(&waitq->wake);
+	pthread_mutex_unlock(&waitq->lock);
+}
+
+void os_pollq_init(struct os_pollq *pollq)
+{
+	pollq->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void os_pollq_destroy(struct os_pollq *pollq)
+{
+	if (pollq->fd >= 0)
+		close(pollq->fd);
+}
+
+void os_poll_wake(struct os_pollq *pollq)
+{
+	const kup_u64 one = 1;
+
+	host_delay();
+	/* A counter that is full is awake already. */
+	if (write(pollq->fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* ---- Time and the processor ---- */
+
+kup_u64 os_now_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (kup_u64)time.tv_sec * 1000000000u + (kup_u64)time.tv_nsec;
+}
+
+/* Nobody tells a process that others wait for its processor; a yield lets them have it. */
+int os_relax(void)
+{
+	sched_yield();
+	return 1;
+}
+
+void os_breathe(void)
+{
+	host_may_sleep("os_breathe");
+	host_delay();
+}
+
+/* ---- Threads ---- */
+
+struct thread {
+	void (*main)(void *argument);
+	void *argument;
+};
+
+static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t threads_ended = PTHREAD_COND_INITIALIZER;
+static kup_u32 threads; /* under threads_lock */
+
+static void thread_leave(void)
+{
+	pthread_mutex_lock(&threads_lock);
+	if (--threads == 0)
+		pthread_cond_broadcast(&threads_ended);
+	pthread_mutex_unlock(&threads_lock);
+}
+
+static void *thread_main(void *data)
+{
+	struct thread thread = *(struct thread *)data;
+
+	os_free(data);
+	thread.main(thread.argument);
+	thread_leave();
+	return NULL;
+}
+
+int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number)
+{
+	struct thread *thread = os_alloc(sizeof(*thread));
+	char label[16];
+	pthread_t id;
+
+	if (!thread)
+		return -ENOMEM;
+	thread->main = main;
+	thread->argument = argument;
+	pthread_mutex_lock(&threads_lock);
+	threads++;
+	pthread_mutex_unlock(&threads_lock);
+	if (host_allocation_fails() || pthread_create(&id, NULL, thread_main, thread)) {
+		thread_leave();
+		os_free(thread);
+		return -EAGAIN;
+	}
+	snprintf(label, sizeof(label), "%.10s:%u", name, number % 10000);
+	pthread_setname_np(id, label);
+	pthread_detach(id);
+	return 0;
+}
+
+void host_join_threads(void)
+{
+	pthread_mutex_lock(&threads_lock);
+	while (threads > 0)
+		pthread_cond_wait(&threads_ended, &threads_lock);
+	pthread_mutex_unlock(&threads_lock);
+}
+
+/* ---- Other contexts, for tests ---- */
+
+struct context_call {
+	void (*work)(void *argument);
+	void *argument;
+};
+
+static void *run_atomic(void *data)
+{
+	const struct context_call *call = data;
+
+	host_enter_atomic();
+	call->work(call->argument);
+	host_leave_atomic();
+	return NULL;
+}
+
+/* All contexts are the same here: another thread, which may not sleep. */
+int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
+{
+	struct context_call call = { work, argument };
+	pthread_t id;
+
+	if (context != KUP_CONTEXT_INTERRUPT && context != KUP_CONTEXT_DEFERRED)
+		return -EINVAL;
+	host_may_sleep("kup_run_in_context");
+	if (pthread_create(&id, NULL, run_atomic, &call))
+		return -ENOMEM;
+	pthread_join(id, NULL);
+	return 0;
+}
+
+/* ---- For clients ---- */
+
+void *kup_alloc(unsigned long bytes)
+{
+	return os_alloc(bytes);
+}
+
+void kup_free(void *memory)
+{
+	os_free(memory);
+}
+
+void kup_breathe(void)
+{
+	sched_yield();
+}
+
+void kup_sleep_ms(unsigned int milliseconds)
+{
+	struct timespec time = { milliseconds / 1000, (long)(milliseconds % 1000) * 1000000 };
+
+	host_may_sleep("kup_sleep_ms");
+	nanosleep(&time, NULL);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Attaching, closing, destroying, against each other and without memory. */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "user.h"
+
+static int serve_echo(struct kup_channel *channel)
+{
+	struct kup_record record;
+	kup_u8 buffer[512];
+	int error;
+
+	while (!(error = kup_receive(channel, buffer, sizeof(buffer), &record, KUP_FOREVER)))
+		kup_send(channel, record.type, buffer, record.length, KUP_FOREVER);
+	return error;
+}
+
+static const struct kup_ops echo_ops = { .serve = serve_echo };
+static const struct kup_config config = {
+	.name = "life", .channels = 2, .to_user_pages = 1, .to_kernel_pages = 1
+};
+
+/* ---- No memory ---- */
+
+static void test_no_memory(void)
+{
+	struct kup_device *device;
+	struct user user;
+	kup_u32 n, needed = 0;
+	int error;
+
+	/* Each allocation that creating, opening and attaching make fails in its turn. */
+	for (n = 1;; n++) {
+		host_fail_allocation(n);
+		error = kup_device_create(&config, &echo_ops, NULL, &device);
+		if (!error) {
+			error = user_attach(&user, "life", KUP_CHANNEL_ANY);
+			needed = host_allocations();
+			host_fail_allocation(0);
+			if (!error)
+				user_close(&user);
+			kup_device_destroy(device);
+		}
+		if (!error)
+			break;
+		if (error != -ENOMEM && error != -EAGAIN)
+			break;
+	}
+	host_fail_allocation(0);
+	check(!error && n > 5 && n > needed, "every allocation may fail, and the next try succeeds",
+	      "%s at allocation %u of %u", strerror(-error), n, needed);
+}
+
+/* ---- Everything at once ---- */
+
+static kup_u32 stop;
+
+static void *come_and_go(void *argument)
+{
+	kup_u32 *rounds = argument;
+	struct kup_record record;
+	struct user user;
+
+	while (!kup_load(&stop)) {
+		if (user_attach(&user, "life", KUP_CHANNEL_ANY)) {
+			os_relax();
+			continue;
+		}
+		(*rounds)++;
+		/* Leaves with and without its answer. */
+		if (!user_send(&user, 1, "hello", 5) && *rounds % 3 &&
+		    !user_receive(&user, &record))
+			user_release(&user, &record);
+		user_close(&user);
+	}
+	return NULL;
+}
+
+static void test_storm(void)
+{
+	kup_u32 rounds[3] = { 0 }, i, devices = 0;
+	kup_u64 end = os_now_ns() + 2000000000ull;
+	pthread_t threads[3];
+
+	kup_store(&stop, 0);
+	for (i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, come_and_go, &rounds[i]);
+	while (os_now_ns() < end) {
+		struct kup_device *device = make_device(&config, &echo_ops);
+		const struct timespec pause = { .tv_nsec = 20000000 };
+
+		nanosleep(&pause, NULL);
+		kup_device_destroy(device);
+		devices++;
+	}
+	kup_store(&stop, 1);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	check(rounds[0] > 0 && rounds[1] > 0 && rounds[2] > 0,
+	      "threads attach and leave while their device comes and goes", "%u %u %u rounds",
+	      rounds[0], rounds[1], rounds[2]);
+	fprintf(stderr, "# %u rounds on %u devices\n", rounds[0] + rounds[1] + rounds[2], devices);
+}
+
+/* ---- What remains after the device ---- */
+
+static void test_destroyed(void)
+{
+	struct kup_device *device = make_device(&config, &echo_ops);
+	struct kup_info info;
+	struct kup_record record;
+	struct user user;
+	kup_u32 i, received = 0;
+	int error = user_attach(&user, "life", KUP_CHANNEL_ANY);
+
+	for (i = 0; i < 20 && !error; i++)
+		error = user_send(&user, i, "x", 1);
+	while (!error && kup_load64(&user.kernel->to_user_records) < 20)
+		os_relax();
+	kup_device_destroy(device);
+	while (!error && !(error = user_receive(&user, &record))) {
+		received++;
+		user_release(&user, &record);
+	}
+	check(error == -EPIPE && received == 20, "a user reads what is left of a destroyed device",
+	      "%s after %u", strerror(-error), received);
+	check(host_info(user.file, &info) == -ENODEV && host_kick(user.file) == -EPIPE,
+	      "its calls say that it is gone", "they don't");
+	user_close(&user);
+	check(user_attach(&user, "life", KUP_CHANNEL_ANY) == -ENOENT, "and so does its name",
+	      "it doesn't");
+}
+
+static void test_names(void)
+{
+	const char *bad[] = { "", "/x", "x/", "a//b", ".", "..", "a/..", "a b", "kup\n", NULL };
+	struct kup_config named = config;
+	struct kup_device *device = NULL, *other = NULL;
+	kup_u32 i, taken = 0;
+	int first, folder, inside;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		named.name = bad[i];
+		taken += kup_device_create(&named, &echo_ops, NULL, &other) != -EINVAL;
+	}
+	check(taken == 0, "names that are no plain file names are refused", "%u were not", taken);
+	named.name = "a/b";
+	first = kup_device_create(&named, &echo_ops, NULL, &device);
+	named.name = "a";
+	folder = kup_device_create(&named, &echo_ops, NULL, &other);
+	named.name = "a/b/c";
+	inside = kup_device_create(&named, &echo_ops, NULL, &other);
+	check(!first && folder == -EEXIST && inside == -EEXIST,
+	      "a name that would have to be a file and a folder is refused", "%d %d %d", first,
+	      folder, inside);
+	kup_device_destroy(device);
+}
+
+void life_cases(void)
+{
+	test_names();
+	test_no_memory();
+	test_destroyed();
+	test_storm();
+}
