@@ -92,8 +92,11 @@ int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
 			timeout.tv_nsec = left % NS_PER_S;
 		}
 		count = ppoll(&poll, 1, forever ? NULL : &timeout, NULL);
-		if (count >= 0)
-			return count == 0 ? 0 : (unsigned short)poll.revents;
+		if (count == 0)
+			return 0;
+		if (count > 0)
+			/* POLLNVAL: somebody closed it; without an error its user would try for ever. */
+			return poll.revents & POLLNVAL ? -EBADF : (unsigned short)poll.revents;
 		if (errno != EINTR)
 			return -errno;
 	}

@@ -7,42 +7,86 @@
 
 import type { Data } from "./types.ts";
 
+// What an object says of itself (its own or its class's getters) may differ from call to call, and may call back
+// into this library. So sizes come from the built-in getters, which go by what the engine knows.
+const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
+const lengthOf = getter<number>(typedArray, "length");
+const detachedOf = getter<boolean>(ArrayBuffer.prototype, "detached");
+const ofArray = placeGetters(typedArray);
+const ofView = placeGetters(DataView.prototype);
+const { at: elementAt } = Uint8Array.prototype;
+const { addEventListener, removeEventListener } = AbortSignal.prototype;
+
+function getter<T>(prototype: object, name: string): () => T {
+  return Object.getOwnPropertyDescriptor(prototype, name)!.get!;
+}
+
+function placeGetters(prototype: object) {
+  return {
+    buffer: getter<ArrayBufferLike>(prototype, "buffer"),
+    byteOffset: getter<number>(prototype, "byteOffset"),
+    byteLength: getter<number>(prototype, "byteLength"),
+  };
+}
+
 const encoder = new TextEncoder();
 
 /** Short strings are encoded here, which saves an allocation that costs more than all the rest of a send. */
 const scratch = new Uint8Array(4096);
 
-/** Whether bytes that `toBytes` returned are good only until its next call. */
-export function isScratch(bytes: Uint8Array): boolean {
-  return bytes.buffer === scratch.buffer;
-}
-
 /** An integer from `least` to `most`. */
 export function checkInteger(name: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new RangeError(`\`${name}\` must be an integer from ${least} to ${most}, not ${value}.`);
+  throw new RangeError(
+    `\`${name}\` must be an integer from ${least} to ${most}, not ${String(value)}.`,
+  );
 }
 
 /** A message's type. */
 export function checkType(type: number | undefined): number {
   if (type === undefined) return 0;
-  if (type >>> 0 === type) return type;
-  throw new RangeError(`\`type\` must be an integer from 0 to 4294967295, not ${type}.`);
+  if (typeof type === "number" && type >>> 0 === type) return type;
+  throw new RangeError(`\`type\` must be an integer from 0 to 4294967295, not ${String(type)}.`);
 }
 
 /** A timeout in milliseconds; -1 is for ever. */
 export function checkTimeout(timeout: number | undefined): number {
   if (timeout === undefined) return -1;
-  if (timeout >= 0) return timeout;
-  throw new RangeError(`\`timeout\` must be 0 milliseconds or more, not ${timeout}.`);
+  if (typeof timeout === "number" && timeout >= 0) return timeout;
+  throw new RangeError(
+    `\`timeout\` must be a number of milliseconds, 0 or more, not ${String(timeout)}.`,
+  );
 }
 
-function notDetached(bytes: Uint8Array, buffer: ArrayBufferLike): Uint8Array {
-  // Only a buffer that looks empty can be detached, so full ones don't pay for the question.
-  if (bytes.length === 0 && buffer instanceof ArrayBuffer && buffer.detached) {
-    throw new TypeError("The data's buffer is detached; it was transferred somewhere.");
-  }
-  return bytes;
+/** A signal that is really one. */
+export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw new TypeError("`signal` must be an AbortSignal.");
+}
+
+/** Calls back when the signal is aborted, unless {@linkcode offAbort} comes first. */
+export function onAbort(signal: AbortSignal, listener: () => void): void {
+  addEventListener.call(signal, "abort", listener, { once: true });
+}
+
+/** Undoes {@linkcode onAbort}. */
+export function offAbort(signal: AbortSignal, listener: () => void): void {
+  removeEventListener.call(signal, "abort", listener);
+}
+
+/** How many bytes there are, whatever their `length` says. */
+export function byteCount(bytes: Uint8Array): number {
+  return lengthOf.call(bytes);
+}
+
+/** A copy that nobody else can reach, and that is an Uint8Array whatever class the bytes are of. */
+export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
+
+/** Whether a buffer was transferred, whatever its `detached` says. */
+export function isDetached(buffer: ArrayBuffer): boolean {
+  return detachedOf.call(buffer);
 }
 
 function encode(text: string): Uint8Array {
@@ -51,19 +95,42 @@ function encode(text: string): Uint8Array {
   return new Uint8Array(scratch.buffer, 0, encoder.encodeInto(text, scratch).written);
 }
 
-/** The bytes of what is to be sent, the caller's own or in the scratch buffer. */
+/** Only a view that looks empty can have lost its bytes, so full ones don't pay for the question. */
+function checkNotLost(array: ArrayBufferView): void {
+  if (lengthOf.call(array) > 0) return;
+  try {
+    // Any method of a lost one throws; its getters don't.
+    elementAt.call(array, 0);
+  } catch (cause) {
+    throw lost(cause);
+  }
+}
+
+function lost(cause?: unknown): TypeError {
+  return new TypeError(
+    "The data's buffer is detached or has become too small; it was transferred or resized.",
+    { cause },
+  );
+}
+
+/**
+ * The bytes of what is to be sent: the caller's own, or those of a string, which are good only until the next
+ * call. Nothing of the caller's runs in here.
+ */
 export function toBytes(data: Data): Uint8Array {
   if (data instanceof Uint8Array) {
-    return data.length === 0 ? notDetached(data, data.buffer) : data;
+    checkNotLost(data);
+    return data;
   }
   if (typeof data === "string") return encode(data);
   if (ArrayBuffer.isView(data)) {
-    const { buffer, byteOffset, byteLength } = data;
-    if (buffer instanceof ArrayBuffer && buffer.detached) notDetached(new Uint8Array(0), buffer);
-    return new Uint8Array(buffer, byteOffset, byteLength);
+    const isView = data instanceof DataView;
+    if (!isView) checkNotLost(data);
+    const { buffer, byteOffset, byteLength } = isView ? ofView : ofArray;
+    return new Uint8Array(buffer.call(data), byteOffset.call(data), byteLength.call(data));
   }
   if (data instanceof ArrayBuffer) {
-    if (data.detached) notDetached(new Uint8Array(0), data);
+    if (isDetached(data)) throw lost();
     return new Uint8Array(data);
   }
   throw new TypeError("Data must be a string, an ArrayBuffer or a view of one.");

@@ -149,6 +149,7 @@ export class AttachedChannel implements Channel {
 /** Written out by hand: a generator costs three times as much for each message. */
 class Messages implements AsyncIterableIterator<Message> {
   readonly #receiver: Receiver;
+  #pending: object | undefined;
   #done = false;
 
   constructor(receiver: Receiver) {
@@ -164,11 +165,15 @@ class Messages implements AsyncIterableIterator<Message> {
       this.#done = true;
       return Promise.reject(error);
     }
-    return this.#receiver.receive(undefined).then(this.#result, this.#failed);
+    const received = this.#receiver.receive(undefined);
+    this.#pending = this.#receiver.pending;
+    return received.then(this.#result, this.#failed);
   }
 
+  /** A `next` that still waits ends, too: it would keep others from receiving. */
   return(): Promise<IteratorResult<Message>> {
     this.#done = true;
+    this.#receiver.cancel(this.#pending);
     this.#receiver.release();
     return Promise.resolve({ done: true, value: undefined });
   }

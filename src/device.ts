@@ -14,7 +14,7 @@ import {
   INFO_AT,
   MODE_STREAM,
 } from "./abi.ts";
-import { checkInteger } from "./arguments.ts";
+import { checkInteger, checkSignal, offAbort, onAbort } from "./arguments.ts";
 import { AttachedChannel } from "./channel.ts";
 import { closedError, EBUSY, KupError, systemError } from "./errors.ts";
 import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
@@ -100,40 +100,43 @@ class ReadyWait implements Waiter, Disposable {
   readonly #fd: number;
   readonly #signal: AbortSignal | undefined;
   #registration: Registration | undefined;
-  #present = Promise.withResolvers<void>();
+  /** While somebody waits: a rejection that nobody waits for would end the process. */
+  #present: PromiseWithResolvers<void> | undefined;
 
   constructor(native: Native, fd: number, signal: AbortSignal | undefined) {
     this.#native = native;
     this.#fd = fd;
     this.#signal = signal;
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal !== undefined) onAbort(signal, this.#onAbort);
   }
 
   wait(): Promise<void> {
     this.#signal?.throwIfAborted();
-    this.#present = Promise.withResolvers<void>();
     this.#registration ??= register(this.#native, this.#fd, this);
     this.#registration.arm(POLLIN);
+    this.#present = Promise.withResolvers<void>();
     return this.#present.promise;
   }
 
   wake(): void {
     this.#registration?.rest();
-    this.#present.resolve();
+    this.#present?.resolve();
+    this.#present = undefined;
   }
 
   fail(error: unknown): void {
     this.#registration?.rest();
-    this.#present.reject(error);
+    this.#present?.reject(error);
+    this.#present = undefined;
   }
 
   [Symbol.dispose](): void {
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort);
     this.#registration?.remove();
   }
 
   readonly #onAbort = (): void => {
-    if (this.#registration !== undefined) this.fail(this.#signal?.reason);
+    this.fail(this.#signal?.reason);
   };
 }
 
@@ -179,10 +182,13 @@ export class OpenDevice implements Device {
   }
 
   async attach(options: AttachOptions = {}): Promise<Channel> {
-    const { channel, signal, spin = DEFAULT_SPIN_US, wait = true } = options;
+    const { channel, spin = DEFAULT_SPIN_US, wait = true } = options;
+    const signal = checkSignal(options.signal);
     if (channel !== undefined) checkInteger("channel", channel, 0, this.channels - 1);
-    if (!(spin >= 0 && spin <= MAX_SPIN_US)) {
-      throw new RangeError(`\`spin\` must be from 0 to ${MAX_SPIN_US} microseconds, not ${spin}.`);
+    if (!(typeof spin === "number" && spin >= 0 && spin <= MAX_SPIN_US)) {
+      throw new RangeError(
+        `\`spin\` must be a number of microseconds from 0 to ${MAX_SPIN_US}, not ${String(spin)}.`,
+      );
     }
     this.#check();
     signal?.throwIfAborted();

@@ -159,10 +159,11 @@ export class Link {
     }
   }
 
-  /** Called by the reactor when it can't go on. */
+  /** Called by the reactor when it can't go on; who waits again gets another one. */
   fail(error: unknown): void {
     this.#wanted = 0;
-    this.#registration?.rest();
+    this.#registration?.remove();
+    this.#registration = undefined;
     for (const side of this.#sides) side.fail(error);
   }
 
@@ -195,6 +196,7 @@ export class Link {
     this.#failure = undefined;
     const reason = this.reason();
     this.#registration?.remove();
+    this.#registration = undefined;
     for (const side of this.#sides) side.fail(reason);
     this.memory.close();
     this.native.kup_user_close(this.fd);

@@ -13,9 +13,13 @@
  */
 
 import { ABI_VERSION, KERNEL_PAGE_AT, MAGIC, USER_PAGE_AT } from "./abi.ts";
+import { isDetached } from "./arguments.ts";
 import { KupError, systemError } from "./errors.ts";
 import type { Native } from "./library.ts";
 import type { RingPlace } from "./ring.ts";
+
+/** The public buffer's holder may have given it another method of this name. */
+const { transfer } = ArrayBuffer.prototype;
 
 /** Sizes in bytes; each ring once. */
 export interface Geometry {
@@ -121,7 +125,7 @@ export class ChannelMemory {
 
   /** A public view of ring data. `at` counts from the beginning of the memory, as in `bytes`. */
   view(at: number, length: number): Uint8Array<ArrayBuffer> {
-    if (this.#public.detached) this.#replacePublic();
+    if (isDetached(this.#public)) this.#replacePublic();
     return new Uint8Array(this.#public, at - this.#dataAt, length);
   }
 
@@ -141,8 +145,8 @@ export class ChannelMemory {
    * it stays zeros for ever, which costs nothing but addresses.
    */
   close(): void {
-    if (this.#public.detached) this.#exposed = true;
-    else this.#public.transfer(0);
+    if (isDetached(this.#public)) this.#exposed = true;
+    else transfer.call(this.#public, 0);
     const bytes = this.bytes.length;
     this.words.buffer.transfer(0);
     const result = this.#native.kup_user_unmap(this.#address, BigInt(bytes));

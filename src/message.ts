@@ -28,12 +28,13 @@ export class RecordMessage implements Message {
     this.#consumer = consumer;
     this.#epoch = consumer.epoch;
     this.#at = consumer.at;
-    this.#view = undefined;
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
     this.#check();
-    return this.#view ??= this.#memory.view(this.#at, this.length);
+    // It is empty all of a sudden when somebody has transferred its buffer.
+    if (this.#view?.length !== this.length) this.#view = this.#memory.view(this.#at, this.length);
+    return this.#view;
   }
 
   text(): string {

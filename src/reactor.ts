@@ -9,7 +9,7 @@
  */
 
 import type { Socket } from "node:net";
-import { systemError } from "./errors.ts";
+import { KupError, systemError } from "./errors.ts";
 import type { Native } from "./library.ts";
 
 /** Who waits. Called from the event loop, never from within `arm`. */
@@ -40,6 +40,8 @@ class Reactor {
   #armed = 0;
   /** The first bytes of an id that a read has split. */
   #rest = new Uint8Array(0);
+  /** After that the socket's end is no surprise. */
+  #over = false;
 
   constructor(native: Native) {
     const fds = new Int32Array(2);
@@ -50,6 +52,7 @@ class Reactor {
     this.#socket = new net!.Socket({ fd: fds[0]!, readable: true, writable: false });
     this.#socket.on("data", (data: Uint8Array) => this.#read(data));
     this.#socket.on("error", (error: unknown) => this.#fail(error));
+    this.#socket.on("close", () => this.#fail(undefined));
     this.#socket.unref();
   }
 
@@ -66,8 +69,13 @@ class Reactor {
   }
 
   closeIfUnused(): void {
-    if (this.#waiters.size > 0) return;
-    reactors.delete(this.native);
+    if (this.#waiters.size > 0 || this.#over) return;
+    this.#end();
+  }
+
+  #end(): void {
+    this.#over = true;
+    if (reactors.get(this.native) === this) reactors.delete(this.native);
     this.#socket.destroy();
     // Nobody is registered, so the waiter does not write to it any more.
     this.native.kup_user_close(this.#pipe);
@@ -92,8 +100,15 @@ class Reactor {
     this.#rest = bytes.slice(whole);
   }
 
-  #fail(error: unknown): void {
+  /** Something else in this process has closed the pipe. Whoever waits again gets a new one. */
+  #fail(cause: unknown): void {
+    if (this.#over) return;
+    reactors.delete(this.native);
+    const error = new KupError("system", "KUP: The pipe of wake-ups was closed; wait again.", {
+      cause,
+    });
     for (const waiter of [...this.#waiters.values()]) waiter.fail(error);
+    this.closeIfUnused();
   }
 }
 

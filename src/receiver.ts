@@ -6,7 +6,7 @@
  */
 
 import { GAP_AT, RECORD_DISCARD, RECORD_GAP, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
-import { checkInteger, checkTimeout } from "./arguments.ts";
+import { checkInteger, checkSignal, checkTimeout, offAbort, onAbort } from "./arguments.ts";
 import { KupError } from "./errors.ts";
 import { POLLIN } from "./library.ts";
 import type { Link, Side } from "./link.ts";
@@ -39,12 +39,12 @@ class PendingReceive {
       cancel();
       reject(signal.reason);
     };
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    onAbort(signal, this.#onAbort);
   }
 
   /** It is about to be settled. */
   detach(): void {
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort!);
   }
 }
 
@@ -90,21 +90,31 @@ export class Receiver implements Side, Condition {
   }
 
   receive(options: WaitOptions | undefined): Promise<Message | undefined> {
-    const signal = options?.signal;
     try {
+      const signal = checkSignal(options?.signal);
       if (signal?.aborted) return Promise.reject(signal.reason);
       const message = this.#takeSpinning();
-      if (message === undefined && !this.#ended) return this.#wait(signal);
+      if (message === undefined && !this.#ended) return this.#wait(signal, same);
       return this.#later(message);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async receiveBatch(options: (BatchOptions & WaitOptions) | undefined): Promise<Message[]> {
-    const max = checkMax(options);
-    const first = await this.receive(options);
-    return first === undefined ? [] : this.#gather(first, max);
+  /** The rest is taken in the same step as the first: later, other calls may have come between. */
+  receiveBatch(options: (BatchOptions & WaitOptions) | undefined): Promise<Message[]> {
+    const all = (max: number) => (first: Message | undefined) =>
+      first === undefined ? [] : this.#gather(first, max);
+    try {
+      const signal = checkSignal(options?.signal);
+      const max = checkMax(options);
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      const message = this.#takeSpinning();
+      if (message === undefined && !this.#ended) return this.#wait(signal, all(max));
+      return this.#later(all(max)(message));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   receiveSync(options: SyncWaitOptions | undefined): Message | undefined {
@@ -130,6 +140,19 @@ export class Receiver implements Side, Condition {
     if (this.#link.over || this.#consumer.held === 0) return;
     this.#consumer.release();
     this.#settleWake();
+  }
+
+  /** What waits now, for {@linkcode Receiver.cancel}. */
+  get pending(): object | undefined {
+    return this.#pending;
+  }
+
+  /** Ends a wait as at the end of the channel, if it still goes on. */
+  cancel(pending: object | undefined): void {
+    if (pending === undefined || pending !== this.#pending) return;
+    const { resolve } = this.#pending;
+    this.#settle();
+    resolve(undefined);
   }
 
   /** One look on behalf of the receive that waits. */
@@ -194,11 +217,13 @@ export class Receiver implements Side, Condition {
   }
 
   #message(): Message {
-    const consumer = this.#consumer;
-    if ((consumer.flags & RECORD_GAP) !== 0 && consumer.length !== GAP_AT.SIZE) {
-      throw this.#link.lieError(RING_LIE_LENGTH);
-    }
-    return new RecordMessage(this.#link.memory, consumer);
+    if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
+    return new RecordMessage(this.#link.memory, this.#consumer);
+  }
+
+  #sound(): boolean {
+    const { flags, length } = this.#consumer;
+    return (flags & RECORD_GAP) === 0 || length === GAP_AT.SIZE;
   }
 
   #gather(first: Message, max: number): Message[] {
@@ -206,7 +231,8 @@ export class Receiver implements Side, Condition {
     const consumer = this.#consumer;
     // What makes no sense is for the next receive to find: these are good.
     while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
-      messages.push(this.#message());
+      if (!this.#sound()) break;
+      messages.push(new RecordMessage(this.#link.memory, consumer));
     }
     return messages;
   }
@@ -217,9 +243,13 @@ export class Receiver implements Side, Condition {
     this.#link.kick();
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<Message | undefined> {
+  #wait<T>(
+    signal: AbortSignal | undefined,
+    result: (message: Message | undefined) => T,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#pending = new PendingReceive(resolve, reject, signal, () => this.#settle());
+      const settle = (message: Message | undefined) => resolve(result(message));
+      this.#pending = new PendingReceive(settle, reject, signal, () => this.#settle());
       this.wake();
     });
   }
@@ -231,9 +261,13 @@ export class Receiver implements Side, Condition {
     if (!this.#link.closed) this.#link.unwant(POLLIN);
   }
 
-  #later(message: Message | undefined): Promise<Message | undefined> {
+  #later<T>(result: T): Promise<T> {
     const breath = this.#link.breath();
-    return breath === undefined ? Promise.resolve(message) : breath.then(() => message);
+    if (breath === undefined) return Promise.resolve(result);
+    return breath.then(() => {
+      if (this.#link.closed) throw this.#link.reason();
+      return result;
+    });
   }
 
   #busy(): KupError {
@@ -242,6 +276,10 @@ export class Receiver implements Side, Condition {
       `${this.#link.subject}: Another receive is waiting; await it first.`,
     );
   }
+}
+
+function same(message: Message | undefined): Message | undefined {
+  return message;
 }
 
 function checkMax(options: BatchOptions | undefined): number {

@@ -117,9 +117,9 @@ export class Producer {
    * Publishes a finished record at once. RING_OK (look at `wakes`), RING_WAIT or RING_LIE_POSITION.
    *
    * @param data At most KUP_MAX_PAYLOAD bytes.
+   * @param length How many they really are, for data whose class may say something else.
    */
-  put(data: Uint8Array, type: number): number {
-    const length = data.length;
+  put(data: Uint8Array, type: number, length = data.length): number {
     const space = (length + 15) & ~7;
     if (space > this.#free) {
       const result = this.room(space);

@@ -6,7 +6,17 @@
  */
 
 import { RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
-import { checkInteger, checkTimeout, checkType, isScratch, toBytes } from "./arguments.ts";
+import {
+  byteCount,
+  checkInteger,
+  checkSignal,
+  checkTimeout,
+  checkType,
+  copyOf,
+  offAbort,
+  onAbort,
+  toBytes,
+} from "./arguments.ts";
 import { KupError } from "./errors.ts";
 import { POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
@@ -50,12 +60,12 @@ abstract class Pending {
       cancel();
       this.reject(signal.reason);
     };
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    onAbort(signal, this.#onAbort);
   }
 
   /** It is about to be settled. */
   detach(): void {
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort!);
   }
 }
 
@@ -139,10 +149,12 @@ class OpenReservation implements Reservation {
 
   get bytes(): Uint8Array<ArrayBuffer> {
     this.#check();
-    return this.#view ??= this.#link.memory.view(
-      this.#producer.payloadAt(this.#position),
-      this.length,
-    );
+    // It is empty all of a sudden when somebody has transferred its buffer.
+    if (this.#view?.length !== this.length) {
+      const at = this.#producer.payloadAt(this.#position);
+      this.#view = this.#link.memory.view(at, this.length);
+    }
+    return this.#view;
   }
 
   commit(options: CommitOptions = {}): void {
@@ -213,37 +225,34 @@ export class Sender implements Side, Condition {
   }
 
   send(data: Data, options: AsyncSendOptions | undefined): Promise<void> {
-    const signal = options?.signal;
     try {
-      if (signal?.aborted) return Promise.reject(signal.reason);
+      const signal = checkSignal(options?.signal);
       const type = options === undefined ? 0 : checkType(options.type);
       const bytes = this.#checked(data);
+      if (signal?.aborted) return Promise.reject(signal.reason);
       if (this.#link.over) throw this.#link.reason();
       if (this.#queue.size === 0 && this.#putSpinning(bytes, type)) {
         return this.#link.breath() ?? DONE;
       }
-      return this.#enqueueSend([bytes.slice()], 0, type, signal);
+      return this.#enqueueSend([this.#copied(bytes)], 0, type, signal);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   sendBatch(messages: Iterable<Data>, options: AsyncSendOptions | undefined): Promise<void> {
-    const signal = options?.signal;
     try {
-      if (signal?.aborted) return Promise.reject(signal.reason);
+      const signal = checkSignal(options?.signal);
       const type = checkType(options?.type);
-      const all = Array.from(messages, (data) => {
-        const bytes = this.#checked(data);
-        return isScratch(bytes) ? bytes.slice() : bytes;
-      });
+      const all = this.#collected(messages);
+      if (signal?.aborted) return Promise.reject(signal.reason);
       if (this.#link.over) throw this.#link.reason();
       let next = 0;
       if (this.#queue.size === 0) {
         while (next < all.length && this.put(all[next]!, type)) next++;
       }
       if (next === all.length) return this.#link.breath() ?? DONE;
-      for (let i = next; i < all.length; i++) all[i] = all[i]!.slice();
+      for (let i = next; i < all.length; i++) all[i] = this.#copied(all[i]!);
       return this.#enqueueSend(all, next, type, signal);
     } catch (error) {
       return Promise.reject(error);
@@ -265,18 +274,19 @@ export class Sender implements Side, Condition {
       if (left <= 0) {
         throw new KupError("timed-out", `${this.#link.subject}: No room within ${timeout} ms.`);
       }
-      if (this.#announce(recordSpace(bytes.length))) continue;
+      if (this.#announce(recordSpace(byteCount(bytes)))) continue;
       this.#link.block(POLLOUT, left === Infinity ? -1 : left);
       this.#spin.woke();
     }
   }
 
   reserve(length: number, options: WaitOptions | undefined): Promise<Reservation> {
-    const signal = options?.signal;
     try {
+      const signal = checkSignal(options?.signal);
+      checkInteger("length", length, 0, this.maxMessage);
       if (signal?.aborted) return Promise.reject(signal.reason);
       const reservation = this.tryReserve(length);
-      if (reservation !== undefined) return Promise.resolve(reservation);
+      if (reservation !== undefined) return this.#later(reservation);
       return new Promise((resolve, reject) => {
         this.#enqueue(new PendingReserve(length, resolve, reject), signal);
       });
@@ -294,9 +304,10 @@ export class Sender implements Side, Condition {
   /** Places a message that was checked, if there is room and the channel is open. */
   put(bytes: Uint8Array, type: number): boolean {
     const link = this.#link;
+    if (link.over) throw link.reason();
     if (!link.isOpen()) throw link.stateError();
     const producer = this.#producer;
-    const result = producer.put(bytes, type);
+    const result = producer.put(bytes, type, byteCount(bytes));
     if (result === RING_OK) {
       if (producer.wakes) link.kick();
       return true;
@@ -308,6 +319,7 @@ export class Sender implements Side, Condition {
   /** Claims a record of a length that was checked, if there is room and the channel is open. */
   claim(length: number): Reservation | undefined {
     const link = this.#link;
+    if (link.over) throw link.reason();
     if (!link.isOpen()) throw link.stateError();
     const result = this.#producer.reserve(length);
     if (result === RING_WAIT) return undefined;
@@ -337,16 +349,42 @@ export class Sender implements Side, Condition {
   }
 
   #checked(data: Data): Uint8Array {
-    const bytes = toBytes(data);
-    if (bytes.length <= this.maxMessage) return bytes;
+    return this.#notTooLong(toBytes(data));
+  }
+
+  #notTooLong<T extends Uint8Array>(bytes: T): T {
+    const length = byteCount(bytes);
+    if (length <= this.maxMessage) return bytes;
     throw new RangeError(
-      `A message of ${bytes.length} bytes is too long; this channel takes ${this.maxMessage}.`,
+      `A message of ${length} bytes is too long; this channel takes ${this.maxMessage}.`,
     );
+  }
+
+  /** Checked once more, because shared memory may have grown meanwhile. */
+  #copied(bytes: Uint8Array): Uint8Array {
+    return this.#notTooLong(copyOf(bytes));
+  }
+
+  /**
+   * All of a batch, checked. An iterator may use its buffer again for the next message, so what it gives is
+   * copied at once; an array's buffers nobody can change before they are in the ring.
+   */
+  #collected(messages: Iterable<Data>): Uint8Array[] {
+    if (Array.isArray(messages)) {
+      const all: Data[] = [...messages];
+      return all.map((data) => {
+        const bytes = this.#checked(data);
+        return typeof data === "string" ? copyOf(bytes) : bytes;
+      });
+    }
+    const all: Uint8Array[] = [];
+    for (const data of messages) all.push(this.#copied(this.#checked(data)));
+    return all;
   }
 
   #putSpinning(bytes: Uint8Array, type: number): boolean {
     if (this.put(bytes, type)) return true;
-    this.#wantedSpace = recordSpace(bytes.length);
+    this.#wantedSpace = recordSpace(byteCount(bytes));
     return this.#spin.until(this) && this.put(bytes, type);
   }
 
@@ -378,6 +416,15 @@ export class Sender implements Side, Condition {
     return new Promise((resolve, reject) => {
       this.#enqueue(new PendingSend(messages, next, type, resolve, reject), signal);
     });
+  }
+
+  /** Claimed, but with a turn for the event loop first, if that had none for a while. */
+  async #later(reservation: Reservation): Promise<Reservation> {
+    const breath = this.#link.breath();
+    if (breath === undefined) return reservation;
+    await breath;
+    if (this.#link.closed) throw this.#link.reason();
+    return reservation;
   }
 
   #enqueue(pending: Pending, signal: AbortSignal | undefined): void {

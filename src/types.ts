@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * The public API's shapes. Everything here belongs to the isolate (the main thread or one worker)
- * that opened the device: objects can't be handed to another one, which opens the device itself.
+ * that opened the device: objects can't be handed to another one, which opens the device itself. A worker
+ * that is ended by `terminate` can't close anything any more: its channels are free again when the process
+ * ends, so let it close them first.
  *
  * @module
  */
@@ -115,7 +117,10 @@ export interface SyncSendOptions extends SendOptions {
 
 /** How to wait, with a promise. */
 export interface WaitOptions {
-  /** Ends the wait. Nothing is lost: the next receive gets what this one would have got. */
+  /**
+   * Ends the wait. Nothing is lost: the next receive gets what this one would have got. What is no AbortSignal is
+   * a `TypeError`.
+   */
   signal?: AbortSignal;
 }
 
@@ -294,6 +299,7 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   /**
    * Sends several messages in this order, all with the same type.
    *
+   * @param messages An iterator's messages are copied as they come, so it may use one buffer for all.
    * @returns When the last one is in the ring. If `signal` ends it before, the rest isn't sent.
    * @throws {RangeError} If one is longer than `maxMessage`, or `type` is out of range; none is sent.
    * @throws {TypeError} If one is not {@linkcode Data}, or its buffer is detached; none is sent.

@@ -5,13 +5,15 @@
  *   below ECHO_COMMANDS   sends it back: same type, same bytes. (One that does not fit into a
  *                         smaller ring towards the user is skipped.)
  *   ECHO_PRODUCE          an echo_produce: sends `count` records of type ECHO_SAMPLE, each an
- * echo_sample and filler up to `length` bytes, then an echo_produced of type ECHO_PRODUCE
+ *                         echo_sample and filler up to `length` bytes, then an echo_produced of
+ *                         type ECHO_PRODUCE
  *   ECHO_SAMPLE           an echo_sample: checks number and checksum, sends nothing
  *   ECHO_REPORT           sends the echo_report of the samples so far, of type ECHO_REPORT, and
- * starts anew ECHO_PAUSE            an echo_pause: reads nothing for so long ECHO_SHUFFLE an
- * echo_pause: reserves three records, commits the third, discards the second, waits, commits the
- * first; they carry the bytes "1" and "3" ECHO_CLOSE            closes the channel from the
- * kernel's side
+ *                         starts anew
+ *   ECHO_PAUSE            an echo_pause: reads nothing for so long
+ *   ECHO_SHUFFLE          an echo_pause: reserves three records, commits the third, discards the
+ *                         second, waits, commits the first; they carry the bytes "1" and "3"
+ *   ECHO_CLOSE            closes the channel from the kernel's side
  *
  * A command with a payload of another size is ignored. Numbers are in the machine's byte order.
  */

@@ -172,6 +172,30 @@ test("a batch stays valid as a whole", async (channel, kernel) => {
   assertEquals(channel.tryReceiveBatch(), []);
 });
 
+test("a batch is taken in one step", async (channel, kernel) => {
+  for (const text of ["1", "2", "3"]) kernel.send(text);
+  const batch = channel.receiveBatch({ max: 2 });
+  assertEquals(channel.tryReceive()?.text(), "3");
+  assertEquals((await batch).map(({ length }) => length), [1, 1]);
+  const waiting = channel.receiveBatch();
+  await later(() => ["4", "5"].map((text) => kernel.send(text)));
+  assertEquals((await waiting).map((message) => message.text()), ["4", "5"]);
+});
+
+test("leaving an iteration ends a step that waits", async (channel, kernel) => {
+  const messages = channel[Symbol.asyncIterator]();
+  const step = messages.next();
+  await messages.return!();
+  assertEquals(await step, { done: true, value: undefined });
+  assertEquals(await messages.next(), { done: true, value: undefined });
+  kernel.send("whole");
+  assertEquals((await channel.receive())?.text(), "whole");
+  const other = channel.receive();
+  await messages.return!();
+  kernel.send("not the iterator's");
+  assertEquals((await other)?.text(), "not the iterator's");
+});
+
 test("iteration ends when the kernel's side closes", async (channel, kernel) => {
   kernel.send("a");
   kernel.send("b");
@@ -448,7 +472,31 @@ test("a busy channel lets timers have their turn", async (channel, kernel) => {
     await channel.send("x");
     kernel.receive();
   }
+  done = false;
+  setTimeout(() => done = true, 1);
+  for (let turns = 0; !done; turns++) {
+    assert(turns < 1e5, "reserve lets nobody else run");
+    (await channel.reserve(8)).commit();
+    kernel.receive();
+  }
 });
+
+test(
+  "a busy reader sees its channel closed by a timer, not a message without bytes",
+  async (channel, kernel) => {
+    setTimeout(() => channel.close(), 1);
+    kernel.send("x");
+    await assertRejectsWith(
+      (async () => {
+        for await (const message of channel) {
+          assertEquals(message.text(), "x");
+          if (!channel.closed) kernel.send("x");
+        }
+      })(),
+      "closed",
+    );
+  },
+);
 
 test(
   "hundreds of round trips with sleeping on both sides lose nothing",

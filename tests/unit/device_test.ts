@@ -3,6 +3,22 @@ import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts
 import { KupError, type KupErrorCode, open } from "../../mod.ts";
 import { KernelDouble } from "./kernel_double.ts";
 
+const libc = Deno.dlopen("libc.so.6", { close: { parameters: ["i32"], result: "i32" } }).symbols;
+
+function writablePipes(): Set<number> {
+  const fds = new Set<number>();
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      const flags = /flags:\s*(\d+)/.exec(Deno.readTextFileSync(`/proc/self/fdinfo/${name}`))?.[1];
+      const isPipe = Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith("pipe:");
+      if (isPipe && (parseInt(flags ?? "", 8) & 3) === 1) fds.add(Number(name));
+    } catch {
+      // The directory's own descriptor.
+    }
+  }
+  return fds;
+}
+
 const sanitizers = { sanitizeOps: true, sanitizeResources: true } as const;
 
 function codeOf(action: () => unknown): KupErrorCode | undefined {
@@ -127,6 +143,33 @@ Deno.test("a wait for a channel ends by its signal or the device's close", sanit
   assertEquals(codeOf(() => device.info()), "closed");
   assertEquals(device.closed, true);
   assert(channel.trySend("channels live on"));
+});
+
+Deno.test("closing a device ends an attach that looks again and again", sanitizers, async () => {
+  const double = new KernelDouble();
+  const device = double.open();
+  using _channel = await device.attach();
+  // The double's channels are always "free" to STATS, so it hopes for its second.
+  const attach = device.attach({ wait: false });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  device.close();
+  assertEquals(await rejection(attach), "closed");
+  await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
+Deno.test("who waits is told when something closes the pipe, and may wait again", async () => {
+  const double = new KernelDouble();
+  using device = double.open();
+  using channel = await device.attach({ spin: 0 });
+  const before = writablePipes();
+  const received = channel.receive();
+  const [pipe, ...others] = [...writablePipes()].filter((fd) => !before.has(fd));
+  assertEquals(others, []);
+  libc.close(pipe!);
+  assertEquals(await rejection(received), "system");
+  const again = channel.receive();
+  double.side().send("here");
+  assertEquals((await again)?.text(), "here");
 });
 
 Deno.test(

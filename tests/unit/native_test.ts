@@ -106,6 +106,12 @@ Deno.test("a map that fails leaves nothing behind", () => {
   native.kup_user_close(fd);
 });
 
+Deno.test("a blocking wait for a file that somebody has closed fails at once", () => {
+  const fd = eventFile();
+  native.kup_user_close(fd);
+  assertEquals(native.kup_user_wait(fd, POLLIN, 10), -EBADF);
+});
+
 Deno.test("a blocking wait ends by its timeout or its event", () => {
   const fd = eventFile();
   const start = performance.now();

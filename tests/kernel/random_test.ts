@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Random calls: whatever a script does, its process ends by itself and its channels are free again. */
+
+import { assertEquals } from "../../deps.ts";
+import { open } from "../../mod.ts";
+import { CLOSE, PAUSE } from "./lib/echo.ts";
+import { PATH, until } from "./lib/guest.ts";
+import { randomCalls, seed } from "./lib/random_run.ts";
+
+Deno.test(`random calls end neither in a signal nor in nonsense (KUP_SEED=${seed})`, async () => {
+  await randomCalls({
+    module: new URL("../../mod.ts", import.meta.url).href,
+    path: PATH,
+    seed,
+    seconds: 15,
+    pause: PAUSE,
+    close: CLOSE,
+  });
+  using device = open(PATH);
+  await until(() => device.info().channelsFree === device.channels, "all channels are free", 30);
+  for (let number = 0; number < device.channels; number++) {
+    using channel = await device.attach({ channel: number });
+    channel.sendSync("still works");
+    assertEquals(channel.receiveSync({ timeout: 10_000 })?.text(), "still works");
+  }
+});

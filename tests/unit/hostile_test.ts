@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Arguments with a will of their own: getters, classes, iterators and signals that call back, or lie. */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
+import { type Channel, KupError, type KupErrorCode } from "../../mod.ts";
+import { KernelDouble, type KernelSide } from "./kernel_double.ts";
+
+function test(
+  name: string,
+  run: (channel: Channel, kernel: KernelSide) => Promise<void> | void,
+): void {
+  Deno.test({
+    name,
+    sanitizeOps: true,
+    sanitizeResources: true,
+    async fn() {
+      const double = new KernelDouble();
+      {
+        using device = double.open();
+        using channel = await device.attach({ spin: 0 });
+        await run(channel, double.side(channel.number));
+      }
+      assertEquals(double.handles, 0, "a file was left open");
+    },
+  });
+}
+
+async function rejectsWith(code: KupErrorCode, promise: Promise<unknown>): Promise<void> {
+  assertEquals((await assertRejects(() => promise, KupError)).code, code);
+}
+
+/** One message of 4000 bytes, and empty ones until nothing fits. */
+function fill(channel: Channel): void {
+  assert(channel.trySend(new Uint8Array(4000)));
+  while (channel.trySend(""));
+}
+
+/** Everything that has come, as lengths; but not what is empty. */
+function lengths(kernel: KernelSide): number[] {
+  const all: number[] = [];
+  for (let got; (got = kernel.receive()) !== undefined;) all.push(got.text.length);
+  return all.filter((length) => length > 0);
+}
+
+/** Whatever a caller without a type checker may pass. */
+function untyped<T>(value: unknown): T {
+  return value as T;
+}
+
+class Liar extends Uint8Array<ArrayBuffer> {
+  constructor(length: number) {
+    super(new ArrayBuffer(length));
+  }
+  static said = 0;
+  override get length(): number {
+    return Liar.said;
+  }
+}
+
+class Foreign extends Uint8Array<ArrayBuffer> {
+  constructor(length: number) {
+    super(new ArrayBuffer(length));
+  }
+  static get [Symbol.species](): Uint8ArrayConstructor {
+    return untyped(function () {
+      throw new Error("the caller's code was run");
+    });
+  }
+  override slice(): never {
+    throw new Error("the caller's code was run");
+  }
+}
+
+test("bytes that lie about their length are sent as they are", (channel, kernel) => {
+  for (const said of [0, 4, 5000, -1, 2 ** 31, NaN]) {
+    Liar.said = said;
+    assert(channel.trySend(new Liar(100)));
+    assert(channel.trySend("next"));
+    assertEquals(lengths(kernel), [100, 4]);
+  }
+  Liar.said = 4;
+  assertThrows(() => channel.trySend(new Liar(5000)), RangeError);
+  const own = Object.defineProperty(new Uint8Array(5000), "length", { value: 4 });
+  assertThrows(() => channel.trySend(own), RangeError);
+  assertEquals(lengths(kernel), []);
+});
+
+test("what waits for room is copied without the caller's code", async (channel, kernel) => {
+  fill(channel);
+  const sends = [channel.send(new Foreign(10)), channel.sendBatch([new Foreign(20)])];
+  assertEquals(lengths(kernel), [4000]);
+  await Promise.all(sends);
+  assertEquals(lengths(kernel), [10, 20]);
+});
+
+test("a view that its buffer has shrunk away from is refused", async (channel, kernel) => {
+  const buffer = new ArrayBuffer(16, { maxByteLength: 32 });
+  const views = [new Uint8Array(buffer, 8), new Uint16Array(buffer, 8), new DataView(buffer, 8)];
+  const fixed = [new Uint8Array(buffer, 8, 8), new Float64Array(buffer, 8, 1)];
+  buffer.resize(4);
+  for (const view of [...views, ...fixed]) {
+    assertThrows(() => channel.trySend(view), TypeError);
+    await assertRejects(() => channel.sendBatch(["ok", view]), TypeError);
+  }
+  assert(channel.trySend(new Uint8Array(buffer)));
+  assertEquals(lengths(kernel), [4]);
+});
+
+test("a batch that is no iterable is refused", async (channel) => {
+  for (const batch of [5, {}, { length: 2 }, undefined, null]) {
+    await assertRejects(() => channel.sendBatch(untyped(batch)), TypeError);
+  }
+});
+
+test("an iterator may use one buffer for all its messages", async (channel, kernel) => {
+  function* numbers() {
+    const bytes = new Uint8Array(1);
+    for (bytes[0] = 49; bytes[0] < 52; bytes[0]++) yield bytes;
+    bytes.buffer.transfer();
+  }
+  await channel.sendBatch(numbers());
+  assertEquals([1, 2, 3].map(() => kernel.receive()?.text), ["1", "2", "3"]);
+});
+
+test(
+  "a batch that grows while it is collected is checked as it is in the end",
+  async (channel, kernel) => {
+    const buffer = new ArrayBuffer(8, { maxByteLength: 10_000 });
+    function* growing() {
+      yield new Uint8Array(buffer);
+      buffer.resize(10_000);
+      yield "two";
+    }
+    await channel.sendBatch(growing());
+    assertEquals(lengths(kernel), [8, 3]);
+    const array = untyped<string[]>(
+      Object.defineProperty([new Uint8Array(buffer), 0], 1, { get: () => buffer.resize(9_000) }),
+    );
+    await assertRejects(() => channel.sendBatch(array), RangeError);
+    assertEquals(lengths(kernel), []);
+  },
+);
+
+test("options that close the channel while they are read end the call", async (channel, kernel) => {
+  const type = { get: () => (channel.close(), 1) };
+  const closing = () => Object.defineProperty({}, "type", type);
+  const reservation = channel.tryReserve(8)!;
+  assertThrows(() => reservation.commit(closing()), KupError);
+  await rejectsWith("closed", channel.send("x", closing()));
+  assertThrows(() => channel.trySend("x", closing()), KupError);
+  assertThrows(() => channel.sendSync("x", closing()), KupError);
+  assertEquals(kernel.number, 0);
+});
+
+test("an iterator that sends, receives and closes does no harm", async (channel, kernel) => {
+  function* inner() {
+    channel.trySend("inner");
+    yield "first";
+    yield "second";
+  }
+  await channel.sendBatch(inner());
+  assertEquals([1, 2, 3].map(() => kernel.receive()?.text), ["inner", "first", "second"]);
+  function* closing() {
+    yield "never";
+    channel.close();
+    yield "sent";
+  }
+  await rejectsWith("closed", channel.sendBatch(closing()));
+});
+
+test("what is no signal is refused, and nothing is sent later", async (channel, kernel) => {
+  fill(channel);
+  for (const signal of [{ aborted: false }, {}, 1, new EventTarget()]) {
+    const options = untyped<{ signal: AbortSignal }>({ signal });
+    await assertRejects(() => channel.send("never", options), TypeError);
+    await assertRejects(() => channel.sendBatch(["never"], options), TypeError);
+    await assertRejects(() => channel.reserve(8, options), TypeError);
+    await assertRejects(() => channel.receive(options), TypeError);
+    await assertRejects(() => channel.receiveBatch(options), TypeError);
+  }
+  assertEquals(lengths(kernel), [4000]);
+  assert(channel.trySend("free"));
+  assertEquals(lengths(kernel), [4]);
+});
+
+test("options that throw reject, and don't throw", async (channel) => {
+  const options = Object.defineProperty({}, "signal", {
+    get: () => {
+      throw new Error("mine");
+    },
+  });
+  for (
+    const call of [
+      () => channel.send("x", options),
+      () => channel.sendBatch(["x"], options),
+      () => channel.reserve(1, options),
+      () => channel.receive(options),
+      () => channel.receiveBatch(options),
+    ]
+  ) {
+    const promise = call();
+    await assertRejects(() => promise, Error, "mine");
+  }
+});
+
+test("a signal that is aborted while the arguments are read ends the call", async (channel) => {
+  fill(channel);
+  const aborting = () => {
+    const controller = new AbortController();
+    const options = { signal: controller.signal };
+    return Object.defineProperty(options, "type", { get: () => (controller.abort(), 1) });
+  };
+  await assertRejects(() => channel.send("x", aborting()), DOMException);
+  await assertRejects(() => channel.sendBatch(["x"], aborting()), DOMException);
+  const controller = new AbortController();
+  function* messages() {
+    controller.abort();
+    yield "x";
+  }
+  const { signal } = controller;
+  await assertRejects(() => channel.sendBatch(messages(), { signal }), DOMException);
+});
+
+test("listeners of a signal may call back into the channel", async (channel, kernel) => {
+  fill(channel);
+  const controller = new AbortController();
+  const { signal } = controller;
+  let rejected: Promise<void> | undefined;
+  signal.addEventListener("abort", () => {
+    rejected = assertRejects(() => channel.send("x", { signal }), DOMException).then(() => {});
+    channel.close();
+  });
+  const calls = [
+    channel.send("x", { signal }),
+    channel.reserve(8, { signal }),
+    channel.receive({ signal }),
+  ];
+  const settled = Promise.allSettled(calls);
+  controller.abort();
+  for (const { status } of await settled) assertEquals(status, "rejected");
+  await rejected;
+  assertEquals(kernel.number, 0);
+});
+
+test("numbers that only turn into numbers are refused", async (channel, kernel) => {
+  const changing = { valueOf: () => (channel.trySend("from within"), 5) };
+  for (const value of ["5", null, 5n, changing, [5], true]) {
+    const number = untyped<number>(value);
+    assertThrows(() => channel.receiveSync({ timeout: number }), RangeError);
+    assertThrows(() => channel.sendSync("x", { timeout: number }), RangeError);
+    assertThrows(() => channel.trySend("x", { type: number }), RangeError);
+    assertThrows(() => channel.tryReserve(number), RangeError);
+    assertThrows(() => channel.tryReceiveBatch({ max: number }), RangeError);
+    const double = new KernelDouble();
+    using device = double.open();
+    await assertRejects(() => device.attach({ spin: number }), RangeError);
+    await assertRejects(() => device.attach({ channel: number }), RangeError);
+  }
+  assertEquals(kernel.receive(), undefined);
+});
+
+test("a buffer with methods of its own is still taken away by the close", (channel, kernel) => {
+  kernel.send("one");
+  const kept = channel.tryReceive()!.bytes;
+  Object.defineProperties(kept.buffer, {
+    transfer: { value: () => kept.buffer },
+    detached: { value: true },
+  });
+  channel.close();
+  assertEquals(kept.length, 0);
+});
+
+test(
+  "a buffer that hides its transfer doesn't keep the channel from closing",
+  (channel, kernel) => {
+    kernel.send("one");
+    const { buffer } = channel.tryReceive()!.bytes;
+    const taken = buffer.transfer();
+    Object.defineProperty(buffer, "detached", { value: false });
+    channel.close();
+    assertEquals(new Uint8Array(taken).every((byte) => byte === 0), true);
+  },
+);
+
+test("bytes are there again after somebody has transferred them away", (channel, kernel) => {
+  kernel.send("message");
+  const message = channel.tryReceive()!;
+  const reservation = channel.tryReserve(3)!;
+  assertEquals([message.bytes.length, reservation.bytes.length], [7, 3]);
+  structuredClone(0, { transfer: [message.bytes.buffer] });
+  assertEquals(message.bytes, new TextEncoder().encode("message"));
+  reservation.bytes.set([97, 98, 99]);
+  reservation.commit();
+  assertEquals(kernel.receive()?.text, "abc");
+});
