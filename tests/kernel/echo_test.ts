@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { type Channel, type Device, KupError, open } from "../../mod.ts";
 import { fillSample, sampleNumber } from "./lib/echo.ts";
-import { PATH } from "./lib/guest.ts";
+import { PATH, withEcho } from "./lib/guest.ts";
 
 function pattern(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
@@ -160,3 +160,14 @@ Deno.test("a message can be kept by copy, and says so when its time is over", ()
     assertEquals(new TextDecoder().decode(copy), "first");
     assertThrows(() => first!.bytes, KupError, "no longer");
   }));
+
+Deno.test("what does not fit into the ring back is skipped by the echo client, and nothing else", () =>
+  withEcho(["to_user_pages=1"], () =>
+    attached(async (channel) => {
+      assertEquals(channel.maxReceive, 4096 - 32);
+      await channel.send(new Uint8Array(channel.maxReceive + 1), { type: 1 });
+      await channel.send(pattern(channel.maxReceive), { type: 2 });
+      const message = await channel.receive();
+      assertEquals(message?.type, 2);
+      assertEquals(message?.bytes, pattern(channel.maxReceive));
+    })));

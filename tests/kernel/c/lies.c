@@ -268,16 +268,6 @@ static void test_full_ring(void)
 								   : peer.info.to_kernel_bytes;
 	check(peer_echo(&peer, 5, KUP_MAX_PAYLOAD(ring)) == NULL,
 	      "the longest record that fits both rings comes back", "no");
-	if (peer.info.to_user_bytes < peer.info.to_kernel_bytes) {
-		peer_show(&peer, peer_write(&peer, 0, 1, NULL,
-					    KUP_MAX_PAYLOAD(peer.info.to_kernel_bytes)));
-		check(peer_echo(&peer, 6, 10) == NULL,
-		      "a record too long for the ring towards the user is skipped",
-		      "state %u, error %u", peer_state(&peer), peer.kernel->error);
-	} else {
-		skip("a record too long for the ring towards the user is skipped",
-		     "that ring is the larger");
-	}
 	EVENTUALLY(5000, peer_room(&peer, peer.info.to_kernel_bytes));
 	while (peer_room(&peer, 8)) {
 		peer_write(&peer, 0, 3, NULL, 0);
