@@ -23,13 +23,13 @@ deno_run = $(config) && $(DENO) run -A --config "$$KUP_DENO_CONFIG"
 vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
 
 .DEFAULT_GOAL := all
-.PHONY: all native modules setup packages test check fmt vm demo bench load unload abi \
-        clean distclean help
+.PHONY: all native modules setup compiler packages test check fmt vm demo demo-vm example \
+        example-vm bench load unload abi clean distclean help
 
 all: native modules ## Build the native library, and the modules if the kernel's headers are here
 
-native: packages ## Build the native library alone
-	$(MAKE) -C native
+native: compiler ## Build the native library alone
+	@$(MAKE) -s -C native
 
 modules: packages ## Build the modules for the running kernel
 	@if [ -d $(HEADERS) ]; then \
@@ -47,6 +47,9 @@ setup: $(DENO) packages ## Get Deno and the Debian packages that are missing
 $(DENO):
 	@sh scripts/setup.sh deno $(CACHE)/deno-$(DENO_VERSION) $(DENO_VERSION)
 
+compiler:
+	@sh scripts/setup.sh compiler
+
 packages:
 	@sh scripts/setup.sh packages
 
@@ -63,10 +66,24 @@ fmt: setup ## Format every source file
 vm: setup ## Open a shell in a VM with everything loaded (KERNEL=6.12; Ctrl-A X quits)
 	@$(vm) --shell
 
-demo: setup ## Run examples/echo.ts in a VM (KERNEL=6.12)
+demo: $(DENO) native ## Run examples/echo.ts on the host driver, in seconds
+	@echo "demo: examples/echo.ts host:echo, the engine in threads of the same process"
+	@$(config) && $(DENO) run --allow-ffi --config "$$KUP_DENO_CONFIG" examples/echo.ts
+	@echo "demo: \`make demo-vm\` shows the same on a real kernel, in an emulated machine"
+
+demo-vm: setup ## Run examples/echo.ts on a real kernel in a VM (KERNEL=6.12)
 	@echo "demo: examples/echo.ts on a real Linux $(KERNEL), in an emulated machine: times are many"
 	@echo "demo: times those of real hardware, so each side may look for 2 ms before it sleeps"
-	@$(vm) --run 'deno run --allow-ffi examples/echo.ts --spin 2000'
+	@$(vm) --run 'deno run --allow-ffi examples/echo.ts --spin 2000 /dev/kup/echo'
+
+example: $(DENO) native ## Run examples/ticker, a client module of its own, on the host driver
+	@$(MAKE) -s -C examples/ticker
+	@$(config) && $(DENO) run --allow-ffi --config "$$KUP_DENO_CONFIG" examples/ticker/ticker.ts
+	@echo "example: \`make example-vm\` runs the same two files on a real kernel"
+
+example-vm: setup ## Run examples/ticker on a real kernel in a VM (KERNEL=6.12)
+	@$(vm) --run 'insmod /lib/modules/ticker.ko && \
+		deno run --allow-ffi examples/ticker/ticker.ts /dev/ticker'
 
 bench: setup ## Run the benchmarks in a VM (KERNEL=6.12)
 	@echo "bench: bench/*.ts on Linux $(KERNEL), in an emulated VM"
@@ -83,7 +100,7 @@ abi: setup ## Generate the TypeScript offsets from the shared header
 	@$(deno_run) scripts/gen_abi.ts
 
 clean: ## Remove what was built, keep what was fetched
-	@for part in native tests/c tests/kernel/c; do \
+	@for part in native examples/ticker tests/c tests/kernel/c; do \
 		if [ -f $$part/Makefile ]; then $(MAKE) -s -C $$part clean || exit; fi; \
 	done
 	@if [ -d $(HEADERS) ]; then $(MAKE) -s -C $(HEADERS) M=$(CURDIR)/kmod clean; fi
@@ -93,4 +110,4 @@ distclean: clean ## Remove everything that is not in git
 	rm -rf $(CACHE) deno.offline.json
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

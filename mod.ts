@@ -7,7 +7,7 @@
  * ```ts
  * import { open } from "jsr:@kup/kup";
  *
- * using device = open("/dev/kup/echo");
+ * using device = open("/dev/kup/echo"); // or "host:echo": the same driver, in this process
  * using channel = await device.attach();
  * await channel.send("hello");
  * for await (const message of channel) { // ends on a clean close, throws on a broken one
@@ -20,6 +20,7 @@
  */
 
 export { open } from "./src/device.ts";
+export { unload } from "./src/host.ts";
 export { KupError, type KupErrorCode, type KupErrorOptions } from "./src/errors.ts";
 export type {
   AsyncBatchOptions,
@@ -40,5 +41,6 @@ export type {
   SendOptions,
   SyncSendOptions,
   SyncWaitOptions,
+  UnloadOptions,
   WaitOptions,
 } from "./src/types.ts";

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Talks to the echo module, which sends every message back, and then measures how fast that goes:
+ * Talks to the echo client, which sends every message back, and then measures how fast that goes:
  *
- *     deno run --allow-ffi examples/echo.ts [--seconds N] [--spin MICROSECONDS] [/dev/kup/echo]
+ *     deno run --allow-ffi examples/echo.ts [--seconds N] [--spin MICROSECONDS] [DEVICE]
  *
+ * DEVICE is `host:echo`, the driver in this process, or `/dev/kup/echo` where the kernel has the modules.
  * `--spin` says how long this side may look for an answer before it sleeps.
  */
 
@@ -84,7 +85,7 @@ async function main(): Promise<void> {
     default: { seconds: "1", spin: "100" },
   });
   const ms = Number(args.seconds) * 1000;
-  using device = open(String(args._[0] ?? "/dev/kup/echo"));
+  using device = open(String(args._[0] ?? "host:echo"));
   const { toKernelBytes, toUserBytes, channels, channelsFree } = device.info();
   console.log(
     `${bold(device.path)}: ${channelsFree} of ${channels} channels free, ` +

@@ -41,9 +41,9 @@
 #ifndef KUP_H
 #define KUP_H
 
-#include "kup_abi.h"
+#include "uapi/kup_abi.h"
 #include "kup_system.h" /* the system's: errno, NULL, KUP_MODULE, KUP_PARAM */
-#include "ring.h"	/* struct kup_record */
+#include "core/ring.h"	/* struct kup_record */
 
 struct kup_device;
 struct kup_channel;

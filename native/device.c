@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One open file: open, close, the four ioctls, poll. */
+/* One open file: open, close, the four ioctls, poll; the kernel's are here, the others in host_files.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kup_user.h"
+#include "host_files.h"
 
 static int32_t result(int value)
 {
@@ -26,42 +26,46 @@ int32_t kup_user_interface(void)
 	return KUP_USER_INTERFACE;
 }
 
+/* What devices of the host driver begin with. */
+#define HOST_PREFIX "host:"
+
 int32_t kup_user_open(const char *path)
 {
+	if (strncmp(path, HOST_PREFIX, strlen(HOST_PREFIX)) == 0)
+		return host_number_open(path + strlen(HOST_PREFIX));
 	/* O_NOCTTY: a path that names a terminal by mistake must not become this process's. */
 	return result(open(path, O_RDWR | O_CLOEXEC | O_NOCTTY));
 }
 
 int32_t kup_user_close(int32_t fd)
 {
+	if (is_host_file(fd))
+		return host_number_close(fd);
 	/* After EINTR the descriptor is gone all the same, and its number may be somebody else's. */
 	return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
 int32_t kup_user_info(int32_t fd, struct kup_info *info)
 {
-	return result(ioctl(fd, KUP_IOC_INFO, info));
+	return is_host_file(fd) ? host_number_info(fd, info)
+				: result(ioctl(fd, KUP_IOC_INFO, info));
 }
 
-int32_t kup_user_stats(int32_t fd, uint32_t channel, struct kup_stats *stats)
+int32_t kup_user_stats(int32_t fd, struct kup_stats *stats)
 {
-	memset(stats, 0, sizeof(*stats));
-	stats->channel = channel;
-	return result(ioctl(fd, KUP_IOC_STATS, stats));
+	return is_host_file(fd) ? host_number_stats(fd, stats)
+				: result(ioctl(fd, KUP_IOC_STATS, stats));
 }
 
-int32_t kup_user_attach(int32_t fd, uint32_t channel, uint32_t flags, struct kup_attach *attach)
+int32_t kup_user_attach(int32_t fd, struct kup_attach *attach)
 {
-	memset(attach, 0, sizeof(*attach));
-	attach->abi_version = KUP_ABI_VERSION;
-	attach->flags = flags;
-	attach->channel = channel;
-	return result(ioctl(fd, KUP_IOC_ATTACH, attach));
+	return is_host_file(fd) ? host_number_attach(fd, attach)
+				: result(ioctl(fd, KUP_IOC_ATTACH, attach));
 }
 
 int32_t kup_user_kick(int32_t fd)
 {
-	return result(ioctl(fd, KUP_IOC_KICK));
+	return is_host_file(fd) ? host_number_kick(fd) : result(ioctl(fd, KUP_IOC_KICK));
 }
 
 #define NS_PER_S 1000000000ll
@@ -82,6 +86,8 @@ int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
 	int64_t end = forever ? 0 : now_ns() + (int64_t)(timeout_ms * 1e6);
 	struct pollfd poll = { .fd = fd, .events = (short)events };
 
+	if (is_host_file(fd))
+		return host_number_wait(fd, events, timeout_ms);
 	for (;;) {
 		int64_t left = forever ? 0 : end - now_ns();
 		struct timespec timeout = { 0 };

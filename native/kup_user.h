@@ -3,6 +3,11 @@
  * The native library: what a process needs of the operating system to use a KUP channel. It holds no
  * protocol; rings are worked on by the caller (TypeScript's is src/ring.ts).
  *
+ * There are two kinds of devices: those of the kernel, /dev/NAME, and those of the host driver, which is
+ * the same engine in threads of this process (see host_files.c). All calls take both. An open file is known by a
+ * number: a descriptor, or from KUP_USER_HOST_FILES on a file of the host driver, which no
+ * system call knows.
+ *
  * Every call returns 0 (or what is told there) on success and a negative errno otherwise; errno
  * itself means nothing. Sizes are in bytes. Calls may be made from any thread, concurrently, unless told
  * otherwise. No call keeps a pointer that it was given.
@@ -17,7 +22,10 @@
 #define KUP_USER_CALL __attribute__((visibility("default")))
 
 /* Counts the changes of this file that an older caller would not survive. */
-#define KUP_USER_INTERFACE 1
+#define KUP_USER_INTERFACE 2
+
+/* Numbers of the host driver's files begin here: descriptors never get so far. */
+#define KUP_USER_HOST_FILES 0x40000000
 
 /* KUP_ABI_VERSION and KUP_USER_INTERFACE that this library was built with. */
 KUP_USER_CALL int32_t kup_user_abi_version(void);
@@ -25,19 +33,27 @@ KUP_USER_CALL int32_t kup_user_interface(void);
 
 /* ---- device.c: an open file ---- */
 
-/* Opens a device for reading and writing, and returns the descriptor. Whatever open(2) fails with. */
+/*
+ * Opens a device for reading and writing, and returns the file's number.
+ *
+ *   /dev/NAME       whatever open(2) fails with
+ *   host:NAME       a device of this process; or one of the clients that are built in ("echo"), which is
+ *                   loaded if it isn't yet, and then its first device. -ENOENT: neither
+ *   host:FILE.so    the first device of this client module, which is loaded if it isn't yet; see
+ *                   kup_user_host_load for what that fails with. -ENOENT also: it has no device
+ */
 KUP_USER_CALL int32_t kup_user_open(const char *path);
 
-/* Closes a descriptor of kup_user_open's; an attached channel is given back. Not before the waiter let it go. */
+/* Closes a file of kup_user_open's; an attached channel is given back. Not before the waiter let it go. */
 KUP_USER_CALL int32_t kup_user_close(int32_t fd);
 
 /* The ioctls of the same names. -ENOTTY: this file is no KUP device. */
 KUP_USER_CALL int32_t kup_user_info(int32_t fd, struct kup_info *info);
-KUP_USER_CALL int32_t kup_user_stats(int32_t fd, uint32_t channel, struct kup_stats *stats);
+/* The caller fills in the channel's number, and zeros. */
+KUP_USER_CALL int32_t kup_user_stats(int32_t fd, struct kup_stats *stats);
 
-/* ATTACH with these flags; on success *attach tells which channel it is. */
-KUP_USER_CALL int32_t kup_user_attach(int32_t fd, uint32_t channel, uint32_t flags,
-				      struct kup_attach *attach);
+/* ATTACH; the caller fills in version, flags and channel, and on success finds which channel it is. */
+KUP_USER_CALL int32_t kup_user_attach(int32_t fd, struct kup_attach *attach);
 
 /* Wakes the kernel's side. Numbers only, so that a JIT can call it directly. */
 KUP_USER_CALL int32_t kup_user_kick(int32_t fd);
@@ -48,6 +64,31 @@ KUP_USER_CALL int32_t kup_user_kick(int32_t fd);
  * and 0 after the timeout. A signal does not end it. -EBADF: somebody has closed fd.
  */
 KUP_USER_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
+
+/* ---- host_files.c: client modules in this process ---- */
+
+/*
+ * Loads a client module into this process, as insmod does into a kernel: "echo", or a shared object that was
+ * built with KUP_MODULE. A path without a slash is looked up in the working directory. `parameters`
+ * is NULL or "name=value ..." for its KUP_PARAMs.
+ *
+ * -EEXIST: it is loaded already. -ENOENT: no such file. -ENOEXEC: it can't be loaded, or is no client module,
+ * or was built for another version. -EINVAL: a parameter that it doesn't have, or a bad value.
+ * Otherwise what its own load function returned.
+ */
+KUP_USER_CALL int32_t kup_user_host_load(const char *module, const char *parameters);
+
+/*
+ * Unloads it, as rmmod does: its devices go, whoever has them open; waits until the client has let go of every
+ * channel. -ENOENT: it isn't loaded. -EBUSY: it left a device behind, and stays in memory.
+ */
+KUP_USER_CALL int32_t kup_user_host_unload(const char *module);
+
+/*
+ * A sentence about why the calling thread's last open, load or unload on the host driver failed, or nothing, as
+ * a C string that is cut off at `bytes`. Returns its length.
+ */
+KUP_USER_CALL int32_t kup_user_host_error(char *text, uint32_t bytes);
 
 /* ---- memory.c: address ranges ---- */
 

@@ -7,10 +7,17 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-#include "kup_user.h"
+#include "host_files.h"
 
 /* MAP_NORESERVE: zeros that nobody touches cost address space and nothing else. */
 #define ZEROS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+/* The host driver's mapping is its own then, see kmod/os/host/memory.c. */
+#ifdef __SANITIZE_THREAD__
+#define ONE_MAPPING 1
+#else
+#define ONE_MAPPING 0
+#endif
 
 static int put_zeros(void *address, size_t bytes)
 {
@@ -20,7 +27,7 @@ static int put_zeros(void *address, size_t bytes)
 }
 
 /* The four areas, each where the contract puts it. */
-static int map_areas(int fd, char *base, size_t page, size_t to_user, size_t to_kernel)
+static int map_kernel_areas(int fd, char *base, size_t page, size_t to_user, size_t to_kernel)
 {
 	const struct {
 		size_t offset, bytes;
@@ -43,6 +50,14 @@ static int map_areas(int fd, char *base, size_t page, size_t to_user, size_t to_
 	return 0;
 }
 
+static int map_areas(int fd, char *base, size_t page, uint32_t to_user, uint32_t to_kernel)
+{
+	uint64_t address = (uintptr_t)base;
+
+	return is_host_file(fd) ? host_number_map(fd, to_user, to_kernel, &address)
+				: map_kernel_areas(fd, base, page, to_user, to_kernel);
+}
+
 int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
 		     uint32_t to_kernel_bytes, uint64_t *address)
 {
@@ -51,6 +66,8 @@ int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
 	int fresh = base == NULL;
 	int error;
 
+	if (ONE_MAPPING && is_host_file(fd))
+		return host_number_map(fd, to_user_bytes, to_kernel_bytes, address);
 	if (fresh) {
 		base = mmap(NULL, bytes, PROT_NONE, ZEROS, -1, 0);
 		if (base == MAP_FAILED)
@@ -70,5 +87,5 @@ int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
 
 int32_t kup_user_unmap(uint64_t address, uint64_t bytes)
 {
-	return put_zeros((void *)(uintptr_t)address, bytes);
+	return ONE_MAPPING ? 0 : put_zeros((void *)(uintptr_t)address, bytes);
 }

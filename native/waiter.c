@@ -5,9 +5,12 @@
  * that asked, and nothing more comes until that isolate arms again. So an idle process uses
  * no CPU, and a slow isolate has at most one event per arm in its pipe.
  *
- * waiter.lock guards the table, and is held while the thread writes to a pipe: once remove has had the
- * lock, the thread can't be about to write for that id. Writes never block. Arming takes no lock:
- * epoll does its own locking, and the caller owns its fd and id.
+ * A file of the host driver has nothing for epoll: whoever wakes it tells the isolate itself. The thread
+ * only tells again what found its pipe full.
+ *
+ * waiter.lock guards the table, and is held while somebody writes to a pipe: once remove has had the
+ * lock, nobody can be about to write for that id. Writes never block. Arming a descriptor takes no lock:
+ * epoll does its own locking, and the caller owns its fd and id. The lock comes after the host driver's own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +18,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "kup_user.h"
+#include "host_files.h"
 
 /* An id is a place in the table and, above it, how often the place was used: stale ids match nothing. */
 #define PLACE_BITS 20
@@ -31,9 +35,11 @@
 #define EVENTS_AT_ONCE 64
 
 struct place {
-	int32_t pipe; /* -1: free */
-	int32_t id;   /* of the present user, or of the next one */
-	int owed;     /* its event is still to be told */
+	int32_t pipe;		  /* -1: free */
+	int32_t id;		  /* of the present user, or of the next one */
+	int owed;		  /* its event is still to be told */
+	int armed;		  /* for a watch: its next event is to be told */
+	struct host_watch *watch; /* NULL: a descriptor */
 };
 
 static struct {
@@ -41,8 +47,9 @@ static struct {
 	struct place *places;
 	int count;
 	int epoll; /* -1: not started */
+	int poke;  /* an eventfd in it, under id 0: somebody is owed an event */
 	int owed;  /* places that are owed an event */
-} waiter = { .lock = PTHREAD_MUTEX_INITIALIZER, .epoll = -1 };
+} waiter = { .lock = PTHREAD_MUTEX_INITIALIZER, .epoll = -1, .poke = -1 };
 
 /* ---- The table; all under the lock ---- */
 
@@ -97,29 +104,58 @@ static void leave_place(struct place *place)
 
 	waiter.owed -= place->owed;
 	place->owed = 0;
+	place->armed = 0;
+	place->watch = NULL;
 	place->pipe = -1;
 	place->id = ((turn ? turn : 1) << PLACE_BITS) | index;
 }
 
-/* ---- The thread ---- */
+/* ---- Telling; under the lock ---- */
 
 /* A pipe that nobody reads any more (EPIPE: the isolate is gone) needs no telling. */
 static void tell(struct place *place)
 {
+	const uint64_t one = 1;
 	int full = write(place->pipe, &place->id, sizeof(place->id)) < 0 && errno == EAGAIN;
 
 	waiter.owed += full - place->owed;
 	place->owed = full;
+	/* The thread, if it isn't the caller, sleeps without a limit. A poke that fails is one too many. */
+	if (full && write(waiter.poke, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void tell_armed(int32_t id)
+{
+	struct place *place = find(id);
+
+	if (!place || !place->armed)
+		return;
+	place->armed = 0;
+	tell(place);
+}
+
+/* Any thread of the host driver. */
+static void on_wake(int32_t id)
+{
+	pthread_mutex_lock(&waiter.lock);
+	tell_armed(id);
+	pthread_mutex_unlock(&waiter.lock);
 }
 
 static void tell_owed(void)
 {
+	uint64_t pokes;
 	int i;
 
+	if (read(waiter.poke, &pokes, sizeof(pokes)) < 0)
+		pokes = 0;
 	for (i = 0; i < waiter.count && waiter.owed > 0; i++)
 		if (waiter.places[i].owed)
 			tell(&waiter.places[i]);
 }
+
+/* ---- The thread ---- */
 
 static void *waiter_main(void *argument)
 {
@@ -167,6 +203,28 @@ static int start_thread(void)
 	return -error;
 }
 
+static int open_epoll(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	waiter.epoll = epoll_create1(EPOLL_CLOEXEC);
+	waiter.poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (waiter.epoll < 0 || waiter.poke < 0 ||
+	    epoll_ctl(waiter.epoll, EPOLL_CTL_ADD, waiter.poke, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static void stop(void)
+{
+	if (waiter.epoll >= 0)
+		close(waiter.epoll);
+	if (waiter.poke >= 0)
+		close(waiter.poke);
+	waiter.epoll = -1;
+	waiter.poke = -1;
+}
+
 /*
  * A forked child has no waiter, and none of what it waited for is of use there: it starts afresh. The lock
  * is held across the fork, so the table is whole.
@@ -188,9 +246,7 @@ static void after_fork_in_child(void)
 	for (i = 0; i < waiter.count; i++)
 		if (waiter.places[i].pipe >= 0)
 			leave_place(&waiter.places[i]);
-	if (waiter.epoll >= 0)
-		close(waiter.epoll);
-	waiter.epoll = -1;
+	stop();
 	pthread_mutex_unlock(&waiter.lock);
 }
 
@@ -208,14 +264,11 @@ static int start(void)
 			return error;
 		watches_forks = 1;
 	}
-	waiter.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (waiter.epoll < 0)
-		return -errno;
-	error = start_thread();
-	if (error) {
-		close(waiter.epoll);
-		waiter.epoll = -1;
-	}
+	error = open_epoll();
+	if (!error)
+		error = start_thread();
+	if (error)
+		stop();
 	return error;
 }
 
@@ -233,20 +286,20 @@ int32_t kup_user_pipe(int32_t *fds)
 	return pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-int32_t kup_user_waiter_add(int32_t fd, int32_t pipe)
+/* Takes a place; a descriptor goes into epoll in the same step, so that a failure leaves nothing. */
+static int32_t enter(int32_t fd, int32_t pipe)
 {
 	struct place *place;
-	int error, id = 0;
+	int error;
+	int32_t id = 0;
 
-	if (pipe < 0)
-		return -EBADF;
 	pthread_mutex_lock(&waiter.lock);
 	error = start();
 	if (!error)
 		error = take_place(pipe, &place);
 	if (!error) {
 		id = place->id;
-		error = control(EPOLL_CTL_ADD, fd, id, 0);
+		error = is_host_file(fd) ? 0 : control(EPOLL_CTL_ADD, fd, id, 0);
 		if (error)
 			leave_place(place);
 	}
@@ -254,22 +307,70 @@ int32_t kup_user_waiter_add(int32_t fd, int32_t pipe)
 	return error ? error : id;
 }
 
+/* Outside the lock, which comes after the driver's. Nobody but the caller knows the id yet. */
+static int32_t watch_host_file(int32_t fd, int32_t id)
+{
+	struct host_watch *watch = NULL;
+	int error = host_watch_begin(fd, id, on_wake, &watch);
+	struct place *place;
+
+	pthread_mutex_lock(&waiter.lock);
+	place = find(id);
+	if (error)
+		leave_place(place);
+	else
+		place->watch = watch;
+	pthread_mutex_unlock(&waiter.lock);
+	return error ? error : id;
+}
+
+int32_t kup_user_waiter_add(int32_t fd, int32_t pipe)
+{
+	int32_t id = pipe < 0 ? -EBADF : enter(fd, pipe);
+
+	return id > 0 && is_host_file(fd) ? watch_host_file(fd, id) : id;
+}
+
+static int arm_watch(int32_t id, uint32_t events)
+{
+	struct host_watch *watch = NULL;
+	struct place *place;
+
+	pthread_mutex_lock(&waiter.lock);
+	place = find(id);
+	if (place && place->watch) {
+		place->armed = 1;
+		watch = place->watch;
+	}
+	pthread_mutex_unlock(&waiter.lock);
+	if (!watch)
+		return -ENOENT;
+	/* The caller removes no id that it arms, so the watch is there. */
+	if (host_watch_look(watch, events))
+		on_wake(id);
+	return 0;
+}
+
 int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events)
 {
-	return control(EPOLL_CTL_MOD, fd, id, events);
+	return is_host_file(fd) ? arm_watch(id, events) : control(EPOLL_CTL_MOD, fd, id, events);
 }
 
 int32_t kup_user_waiter_remove(int32_t fd, int32_t id)
 {
+	struct host_watch *watch = NULL;
 	struct place *place;
 	int error = -ENOENT;
 
 	pthread_mutex_lock(&waiter.lock);
 	place = find(id);
 	if (place) {
-		error = control(EPOLL_CTL_DEL, fd, id, 0);
+		watch = place->watch;
+		error = watch ? 0 : control(EPOLL_CTL_DEL, fd, id, 0);
 		leave_place(place);
 	}
 	pthread_mutex_unlock(&waiter.lock);
+	if (watch)
+		host_watch_end(watch);
 	return error;
 }

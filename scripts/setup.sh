@@ -3,7 +3,8 @@
 # Gets the tools that the Makefile's targets need, and only those that are missing.
 #
 #   setup.sh deno DIR VERSION    Deno from npm into DIR, no other place is touched
-#   setup.sh packages            Debian packages, with apt
+#   setup.sh compiler            Debian packages with apt: what builds the native library
+#   setup.sh packages            the same, and what checks and tests need
 #
 # Deno stays local. The rest is installed for the whole system, because compilers and QEMU find
 # their own parts by absolute paths and can't be run from an unpacked package.
@@ -34,26 +35,35 @@ install_deno() {
 	"$dir/bin/deno" --version | head -n 1
 }
 
-# Prints the package of each tool that is missing: "tool that proves it is there : its package".
+# "What proves that it is there, and its package", line by line.
+COMPILER='
+	cc gcc
+	/usr/include/stdio.h libc6-dev
+'
+TESTS='
+	qemu-system-x86_64 qemu-system-x86
+	gcc-12 gcc-12
+	/usr/lib/*/libelf.so.1 libelf1
+	clang-format clang-format
+	cpio cpio
+	git git
+'
+
+# Prints the package of each of $wanted that is missing.
 missing_packages() {
 	while read -r proof package; do
 		case $proof in
+		"") ;;
 		/*) ls $proof >/dev/null 2>&1 || echo "$package" ;;
 		*) command -v "$proof" >/dev/null || echo "$package" ;;
 		esac
 	done <<-END
-		qemu-system-x86_64 qemu-system-x86
-		cc gcc
-		gcc-12 gcc-12
-		/usr/include/stdio.h libc6-dev
-		/usr/lib/*/libelf.so.1 libelf1
-		clang-format clang-format
-		cpio cpio
-		git git
+		$wanted
 	END
 }
 
 install_packages() {
+	wanted=$1
 	packages=$(missing_packages | sort -u | tr '\n' ' ')
 	[ -n "$packages" ] || return 0
 	command -v apt-get >/dev/null || die "these are missing, and there is no apt-get: $packages"
@@ -73,6 +83,7 @@ install_packages() {
 
 case ${1-} in
 deno) install_deno "$2" "$3" ;;
-packages) install_packages ;;
-*) die "usage: setup.sh deno DIR VERSION | packages" ;;
+compiler) install_packages "$COMPILER" ;;
+packages) install_packages "$COMPILER$TESTS" ;;
+*) die "usage: setup.sh deno DIR VERSION | compiler | packages" ;;
 esac

@@ -135,3 +135,17 @@ export function toBytes(data: Data): Uint8Array {
   }
   throw new TypeError("Data must be a string, an ArrayBuffer or a view of one.");
 }
+
+/**
+ * The bytes of a C string.
+ *
+ * @throws {TypeError} If it is no string, empty, or holds a NUL character.
+ */
+export function cString(name: string, value: string): Uint8Array<ArrayBuffer> {
+  if (typeof value !== "string" || value === "" || value.includes("\0")) {
+    throw new TypeError(
+      `\`${name}\` must be a string that is not empty and holds no NUL character.`,
+    );
+  }
+  return new TextEncoder().encode(`${value}\0`);
+}

@@ -14,9 +14,10 @@ import {
   INFO_AT,
   MODE_STREAM,
 } from "./abi.ts";
-import { checkInteger, checkSignal, offAbort, onAbort } from "./arguments.ts";
+import { checkInteger, checkSignal, cString, offAbort, onAbort } from "./arguments.ts";
 import { AttachedChannel } from "./channel.ts";
 import { closedError, EBUSY, KupError, systemError } from "./errors.ts";
+import { HOST, hostError, loadClient } from "./host.ts";
 import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
 import { ChannelMemory, type Geometry } from "./memory.ts";
 import { prepare, register, type Registration, type Waiter } from "./reactor.ts";
@@ -43,18 +44,10 @@ interface FullInfo extends DeviceInfo {
   readonly geometry: Geometry;
 }
 
-/** A C string. */
-function toPath(path: string): Uint8Array<ArrayBuffer> {
-  if (typeof path !== "string" || path === "" || path.includes("\0")) {
-    throw new TypeError("`path` must be a string that is not empty and holds no NUL character.");
-  }
-  return new TextEncoder().encode(`${path}\0`);
-}
-
 function openFile(native: Native, path: string): number {
-  const fd = native.kup_user_open(toPath(path));
-  if (fd < 0) throw systemError("open", fd, path);
-  return fd;
+  const fd = native.kup_user_open(cString("path", path));
+  if (fd >= 0) return fd;
+  throw path.startsWith(HOST) ? hostError(native, fd, path) : systemError("open", fd, path);
 }
 
 function readInfo(native: Native, fd: number, path: string): FullInfo {
@@ -255,9 +248,13 @@ export class OpenDevice implements Device {
     this.#waits.add(ready);
     try {
       const buffer = new Uint8Array(ATTACH_AT.SIZE);
+      const view = new DataView(buffer.buffer);
+      view.setUint32(ATTACH_AT.abiVersion, ABI_VERSION, true);
+      view.setUint32(ATTACH_AT.flags, ATTACH_NOWAIT, true);
+      view.setUint32(ATTACH_AT.channel, channel, true);
       const drained = performance.now() + ATTACH_DRAIN_MS;
       for (;;) {
-        const result = this.#native.kup_user_attach(fd, channel, ATTACH_NOWAIT, buffer);
+        const result = this.#native.kup_user_attach(fd, buffer);
         if (result >= 0) return;
         if (result !== -EBUSY) throw systemError("attach", result, this.path);
         if (wait) await ready.wait();
@@ -273,19 +270,27 @@ export class OpenDevice implements Device {
 }
 
 /**
- * Opens a device. Needs `--allow-ffi`, and the right to open the file for reading and writing.
+ * Opens a device. Needs `--allow-ffi`, and for a kernel's device the right to open the file for reading and
+ * writing.
  *
- * @param path The device's file, such as `/dev/kup/echo`.
+ * @param path One of:
+ * - a device's file, such as `/dev/kup/echo`;
+ * - `host:NAME`, a device of the host driver, which is the same engine in threads of this process: by the
+ *   device's name, or `host:echo` for the echo client that is built in;
+ * - `host:FILE.so`, the first device of a client module that was built as a shared object. It is loaded by the
+ *   first open, and stays until {@linkcode unload}.
+ *
  * @returns The device, which its caller closes.
  * @throws {KupError} `"not-found"`, `"not-permitted"`, `"not-a-device"`, `"abi-mismatch"`,
- * `"no-ffi-permission"`, `"library"`, `"too-many-files"`.
- * @throws {TypeError} If the path is empty or holds a NUL character.
+ * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; for a client module also `"refused"`, and `"busy"` if
+ * parameters are given and it is loaded already.
+ * @throws {TypeError} If the path is empty or holds a NUL character, or the parameters make no sense.
  *
  * @example
  * ```ts
  * import { open } from "jsr:@kup/kup";
  *
- * using device = open("/dev/kup/echo");
+ * using device = open("host:echo");
  * using channel = await device.attach();
  * await channel.send("hello");
  * const message = await channel.receive();
@@ -295,6 +300,7 @@ export class OpenDevice implements Device {
 export function open(path: string, options: OpenOptions = {}): Device {
   const native = loadNative(options.library);
   try {
+    if (options.parameters !== undefined) loadClient(native, path, options.parameters);
     return new OpenDevice(native, path);
   } catch (error) {
     releaseNative(native);

@@ -15,10 +15,10 @@
  * | `"not-permitted"` | The device's file mode or owner keeps this user out. |
  * | `"no-ffi-permission"` | Deno was not started with `--allow-ffi`. |
  * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
- * | `"not-a-device"` | The file exists, but KUP did not make it. |
+ * | `"not-a-device"` | The file exists, but is no KUP device, or no client module. |
  * | `"abi-mismatch"` | The kernel module speaks another version of the contract. |
- * | `"busy"` | The channel (or every channel) is taken, or another receive is pending. |
- * | `"refused"` | The kernel client did not accept this attachment: see `errno`. |
+ * | `"busy"` | The channel (or every channel) is taken, another receive is pending, or a client module is loaded already. |
+ * | `"refused"` | The kernel client did not accept this attachment, or to be loaded: see `errno`. |
  * | `"gone"` | The device has been destroyed; nothing but `close` is left to do. |
  * | `"closed"` | This object, or the other side of the channel, is closed. |
  * | `"broken"` | The channel's memory made no sense to one of its sides; it is over. |
@@ -98,8 +98,10 @@ export const EBUSY = 16;
 const EPERM = 1;
 const ENOENT = 2;
 const ENXIO = 6;
+const ENOEXEC = 8;
 const ENOMEM = 12;
 const EACCES = 13;
+const EEXIST = 17;
 const ENODEV = 19;
 const ENOTDIR = 20;
 const EISDIR = 21;
@@ -136,6 +138,19 @@ const OPEN: Readonly<Record<number, Explanation>> = {
   [EISDIR]: ["not-a-device", "This is a directory, not a KUP device."],
 };
 
+/** Client modules of the host driver; the driver itself says more. */
+const CLIENT: Readonly<Record<number, Explanation>> = {
+  [ENOENT]: ["not-found", "There is no such device or client module."],
+  [ENXIO]: ["not-found", "The device is being destroyed."],
+  [ENOTDIR]: ["not-found", "A part of this path is not a directory."],
+  [EACCES]: ["not-permitted", "This user may not read the client module."],
+  [ENOEXEC]: ["not-a-device", "This file is not a KUP client module."],
+  [EBUSY]: ["busy", "The client module can't be unloaded."],
+  [EEXIST]: ["busy", "The client module is loaded already; unload it first."],
+  [ENOMEM]: ["out-of-memory", "There is not enough memory."],
+  [EMFILE]: ["too-many-files", "This process can't open more devices."],
+};
+
 const INFO: Readonly<Record<number, Explanation>> = {
   [ENOTTY]: ["not-a-device", "This file is not a KUP device."],
   [EINVAL]: ["not-a-device", "This file is not a KUP device."],
@@ -150,10 +165,11 @@ const CHANNEL: Readonly<Record<number, Explanation>> = {
 };
 
 /** Which table explains an errno first, and how the message begins. */
-export type Operation = "open" | "info" | "attach" | "map" | "stats" | "kick" | "wait";
+export type Operation = "open" | "client" | "info" | "attach" | "map" | "stats" | "kick" | "wait";
 
 const TABLES: Readonly<Record<Operation, Readonly<Record<number, Explanation>>>> = {
   open: OPEN,
+  client: CLIENT,
   info: INFO,
   attach: ATTACH,
   map: {},
@@ -167,15 +183,30 @@ const TABLES: Readonly<Record<Operation, Readonly<Record<number, Explanation>>>>
  *
  * @param result The negative errno value.
  * @param subject What the call was about, such as the device's path.
+ * @param told What the library itself has to say about it, if anything.
  */
-export function systemError(operation: Operation, result: number, subject: string): KupError {
+export function systemError(
+  operation: Operation,
+  result: number,
+  subject: string,
+  told?: string,
+): KupError {
   const errno = -result;
-  const known = TABLES[operation][errno] ?? COMMON[errno];
-  const [code, sentence] = known ??
-    (operation === "attach"
-      ? ["refused", `The kernel client refused this attachment (errno ${errno}).`] as const
-      : ["system", `The system refused (${operation}: errno ${errno}).`] as const);
-  return new KupError(code, `${subject}: ${sentence}`, { errno });
+  // A client module may refuse with any number; only its own table says what those of the driver mean.
+  const common = operation === "client" ? undefined : COMMON[errno];
+  const [code, sentence] = TABLES[operation][errno] ?? common ?? unknown(operation, errno);
+  return new KupError(code, `${subject}: ${told || sentence}`, { errno });
+}
+
+function unknown(operation: Operation, errno: number): Explanation {
+  switch (operation) {
+    case "attach":
+      return ["refused", `The kernel client refused this attachment (errno ${errno}).`];
+    case "client":
+      return ["refused", `The client module refused to be loaded (errno ${errno}).`];
+    default:
+      return ["system", `The system refused (${operation}: errno ${errno}).`];
+  }
 }
 
 /** What `using` and `close` have ended. */

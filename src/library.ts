@@ -10,7 +10,7 @@ import { ABI_VERSION } from "./abi.ts";
 import { KupError } from "./errors.ts";
 
 /** Must equal KUP_USER_INTERFACE of `native/kup_user.h`. */
-const INTERFACE = 1;
+const INTERFACE = 2;
 
 /**
  * Every call returns a negative errno on failure. None is `nonblocking`: that would take one of a few
@@ -20,20 +20,26 @@ const INTERFACE = 1;
 const SYMBOLS = {
   kup_user_abi_version: { parameters: [], result: "i32" },
   kup_user_interface: { parameters: [], result: "i32" },
-  /** (path as a C string): descriptor */
+  /** (path as a C string): the file's number */
   kup_user_open: { parameters: ["buffer"], result: "i32" },
   /** (fd) */
   kup_user_close: { parameters: ["i32"], result: "i32" },
   /** (fd, struct kup_info) */
   kup_user_info: { parameters: ["i32", "buffer"], result: "i32" },
-  /** (fd, channel, struct kup_stats) */
-  kup_user_stats: { parameters: ["i32", "u32", "buffer"], result: "i32" },
-  /** (fd, channel, flags, struct kup_attach) */
-  kup_user_attach: { parameters: ["i32", "u32", "u32", "buffer"], result: "i32" },
+  /** (fd, struct kup_stats) */
+  kup_user_stats: { parameters: ["i32", "buffer"], result: "i32" },
+  /** (fd, struct kup_attach) */
+  kup_user_attach: { parameters: ["i32", "buffer"], result: "i32" },
   /** (fd) (hot) */
   kup_user_kick: { parameters: ["i32"], result: "i32" },
   /** (fd, poll events, milliseconds): poll revents; blocks this thread */
   kup_user_wait: { parameters: ["i32", "u32", "f64"], result: "i32" },
+  /** (client module, its parameters or null; C strings) */
+  kup_user_host_load: { parameters: ["buffer", "buffer"], result: "i32" },
+  /** (client module) */
+  kup_user_host_unload: { parameters: ["buffer"], result: "i32" },
+  /** (a C string out, its capacity): length */
+  kup_user_host_error: { parameters: ["buffer", "u32"], result: "i32" },
   /** (fd, page size, to_user bytes, to_kernel bytes, u64 address in and out) */
   kup_user_map: { parameters: ["i32", "u32", "u32", "u32", "buffer"], result: "i32" },
   /** (address, bytes) */

@@ -27,9 +27,10 @@ export function readKernelStats(
   subject: string,
 ): KernelStats {
   const buffer = new Uint8Array(STATS_AT.SIZE);
-  const result = native.kup_user_stats(fd, channel, buffer);
-  if (result < 0) throw systemError("stats", result, subject);
   const view = new DataView(buffer.buffer);
+  view.setUint32(STATS_AT.channel, channel, true);
+  const result = native.kup_user_stats(fd, buffer);
+  if (result < 0) throw systemError("stats", result, subject);
   const counter = (at: number) => Number(view.getBigUint64(at, true));
   return {
     state: STATES[view.getUint32(STATS_AT.state, true)] ?? "broken",

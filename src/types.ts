@@ -21,6 +21,18 @@ export interface OpenOptions {
    * is used.
    */
   library?: string;
+  /**
+   * For `host:` paths: loads the client module with these parameters, as `insmod` would; the
+   * names are those of its `KUP_PARAM`s. A module that is loaded already has its parameters: that is the
+   * error `"busy"`.
+   */
+  parameters?: Readonly<Record<string, string | number>>;
+}
+
+/** Options of {@linkcode unload}. */
+export interface UnloadOptions {
+  /** The native library's file, if `open` was given one. */
+  library?: string;
 }
 
 /** What a device tells without a channel. Sizes are in bytes. */

@@ -147,8 +147,11 @@ void kup_handle_count_ioctl(struct kup_handle *handle);
 void kup_handles_wake(struct kup_device *device);
 void kup_handle_put(struct kup_handle *handle);
 
-/* What is so now: KUP_POLL_*. The caller has entered itself at handle->pollq before. */
-kup_u32 kup_handle_poll(struct kup_handle *handle);
+/*
+ * What is so now: KUP_POLL_*. Of IN and OUT, `events` will wake handle->pollq once they become so (others
+ * may as well); the caller has entered itself there before.
+ */
+kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events);
 
 /* The memory to map, for as long as the handle is open; -ENOTCONN or -ENODEV. */
 int kup_handle_memory(struct kup_handle *handle, struct os_memory **memory);

@@ -391,11 +391,11 @@ static kup_u32 poll_unattached(struct kup_handle *handle)
 	return events;
 }
 
-/* *arm: what isn't so, and will not be told by the rings' events either. */
-static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 *arm)
+/* *arm: which of `events` isn't so, and will not be told by the rings' own events either. */
+static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 events, kup_u32 *arm)
 {
 	kup_u32 state = kup_load_acquire(&channel->state);
-	kup_u32 events = 0;
+	kup_u32 so = 0;
 	int announced;
 
 	*arm = 0;
@@ -404,27 +404,27 @@ static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 *arm)
 	if (state & CHANNEL_CLOSED)
 		return KUP_POLL_IN | KUP_POLL_OUT | KUP_POLL_HANGUP;
 	if (kup_channel_readable(channel, &announced))
-		events |= KUP_POLL_IN;
-	else if (!announced)
+		so |= KUP_POLL_IN;
+	else if (events & KUP_POLL_IN && !announced)
 		*arm |= POLL_DATA;
 	if (kup_channel_writable(channel, &announced))
-		events |= KUP_POLL_OUT;
-	else if (!announced)
+		so |= KUP_POLL_OUT;
+	else if (events & KUP_POLL_OUT && !announced)
 		*arm |= POLL_ROOM;
-	return events;
+	return so;
 }
 
-kup_u32 kup_handle_poll(struct kup_handle *handle)
+kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events)
 {
 	struct kup_channel *channel = channel_of(handle);
-	kup_u32 events, arm, ignored;
+	kup_u32 so, arm, ignored;
 
 	if (!channel)
 		return poll_unattached(handle);
 	kup_add64(&channel->counters.polls, 1);
-	events = poll_attached(channel, &arm);
-	if ((events & KUP_POLL_IN) && (events & KUP_POLL_OUT))
-		return events;
+	so = poll_attached(channel, events, &arm);
+	if ((so & events & (KUP_POLL_IN | KUP_POLL_OUT)) == (events & (KUP_POLL_IN | KUP_POLL_OUT)))
+		return so;
 	/*
 	 * Arm or rely on what the user has announced; fence; look again. Pairs with C and E of the
 	 * rings, and with kup_channel_wake_user, whose caller published and fenced.
@@ -432,7 +432,7 @@ kup_u32 kup_handle_poll(struct kup_handle *handle)
 	if (arm)
 		kup_fetch_or(&channel->poll_armed, arm);
 	kup_fence();
-	return poll_attached(channel, &ignored);
+	return poll_attached(channel, events, &ignored);
 }
 
 int kup_handle_memory(struct kup_handle *handle, struct os_memory **memory)

@@ -234,8 +234,7 @@ export class KernelDouble {
       },
       kup_user_close: (fd) => this.#close(fd),
       kup_user_info: (_fd, buffer) => this.#info(buffer as Uint8Array<ArrayBuffer>),
-      kup_user_attach: (fd, channel, _flags, buffer) =>
-        this.#attach(fd, channel, buffer as Uint8Array<ArrayBuffer>),
+      kup_user_attach: (fd, buffer) => this.#attach(fd, buffer as Uint8Array<ArrayBuffer>),
       kup_user_kick: (fd) => {
         this.#handles.get(fd)!.kicks++;
         return 0;
@@ -285,14 +284,16 @@ export class KernelDouble {
     return 0;
   }
 
-  #attach(fd: number, channel: number, buffer: Uint8Array<ArrayBuffer>): number {
+  #attach(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
+    const view = new DataView(buffer.buffer);
+    const channel = view.getUint32(ATTACH_AT.channel, true);
     libc.read(fd, new Uint8Array(8), 8n);
     const number = channel === CHANNEL_ANY ? this.sides.indexOf(undefined) : channel;
     if (number < 0 || this.sides[number] !== undefined) return -EBUSY;
     const side = new KernelSide(fd, number, ++this.#attaches, this.#ring);
     this.sides[number] = side;
     this.#handles.set(fd, side);
-    new DataView(buffer.buffer).setUint32(ATTACH_AT.channel, number, true);
+    view.setUint32(ATTACH_AT.channel, number, true);
     return 0;
   }
 }

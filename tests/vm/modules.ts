@@ -16,8 +16,8 @@ export interface ModuleBuild {
   readonly output: string;
 }
 
-/** The modules in load order: a client needs the symbols of kup.ko. */
-const MODULES = ["kup.ko", "kup_echo.ko"];
+/** KUP's own modules, in load order (a client needs the symbols of kup.ko), and the example's. */
+const MODULES = ["kmod/kup.ko", "kmod/kup_echo.ko", "examples/ticker/ticker.ko"];
 
 /**
  * Lines that every module build outside a Debian build machine prints: no BTF without the kernel's
@@ -41,26 +41,36 @@ export function findWarnings(output: string): string[] {
  */
 export async function buildModules(kernel: Kernel): Promise<ModuleBuild> {
   const folder = `${CACHE}/build/${kernel.series}`;
-  const sources = await projectFiles("kmod");
+  const sources = await projectFiles("kmod", "examples/ticker");
   if (sources.length === 0) throw new Error("There is nothing in kmod/ to build");
   await mirrorSources(sources, folder);
-  const { code, output } = await capture([
+  const own = await make(kernel, `${folder}/kmod`);
+  const example = await make(kernel, `${folder}/examples/ticker`, [
+    `KBUILD_EXTRA_SYMBOLS=${folder}/kmod/Module.symvers`,
+  ]);
+  const output = own.output + example.output;
+  const warnings = findWarnings(output);
+  const modules = MODULES.map((name) => `${folder}/${name}`);
+  const built = await Promise.all(modules.map(exists));
+  const ok = own.code === 0 && example.code === 0 && warnings.length === 0 &&
+    !built.includes(false);
+  if (!ok) await Deno.remove(folder, { recursive: true });
+  return { ok, modules, warnings, output };
+}
+
+/** Builds one folder's modules, with the compiler that Debian built the kernel with. */
+function make(kernel: Kernel, folder: string, variables: readonly string[] = []) {
+  return capture([
     "make",
     "-j2",
     "-C",
     kernel.headers,
-    `M=${folder}/kmod`,
-    // The compiler that Debian built the kernel with.
+    `M=${folder}`,
     "CC=gcc-12",
     "W=1",
+    ...variables,
     "modules",
   ]);
-  const warnings = findWarnings(output);
-  const modules = MODULES.map((name) => `${folder}/kmod/${name}`);
-  const built = await Promise.all(modules.map(exists));
-  const ok = code === 0 && warnings.length === 0 && !built.includes(false);
-  if (!ok) await Deno.remove(folder, { recursive: true });
-  return { ok, modules, warnings, output };
 }
 
 /** Copies what has changed and removes what is gone, so that make sees the same ages as in git. */

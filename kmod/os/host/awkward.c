@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* What makes this system as awkward as a kernel: no sleep in atomic contexts, no memory, delays. */
+/*
+ * What makes this system as awkward as a kernel: no sleep in atomic contexts, no memory, delays. Whoever
+ * debugs a client sets the last two from outside, each as ODDS or ODDS:SEED:
+ *
+ *   KUP_HOST_FAILURES=100:7  one allocation in 100 fails
+ *   KUP_HOST_DELAYS=50:7     one time in 50, a thread waits where it meets others
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -26,15 +32,38 @@ void host_may_sleep(const char *what)
 	abort();
 }
 
+/* ---- Dice: each thread throws its own, so that one thread's luck doesn't depend on another's ---- */
+
+static kup_u32 dice(kup_u32 seed)
+{
+	static kup_u32 threads;
+	static _Thread_local kup_u32 state;
+
+	if (!state)
+		state = (seed + __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED)) * 2654435761u |
+			1;
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state;
+}
+
 /* ---- Allocations ---- */
 
 static kup_u32 fail_at;
+static kup_u32 failure_odds, failure_seed;
 static kup_u32 allocations;
 
 void host_fail_allocation(kup_u32 n)
 {
 	kup_store(&allocations, 0);
 	kup_store(&fail_at, n);
+}
+
+void host_fail_allocations(kup_u32 odds, kup_u32 seed)
+{
+	kup_store(&failure_seed, seed);
+	kup_store(&failure_odds, odds);
 }
 
 kup_u32 host_allocations(void)
@@ -44,13 +73,15 @@ kup_u32 host_allocations(void)
 
 int host_allocation_fails(void)
 {
-	return __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED) == kup_load(&fail_at);
+	kup_u32 odds = kup_load(&failure_odds);
+	kup_u32 n = __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
+
+	return n == kup_load(&fail_at) || (odds && dice(kup_load(&failure_seed)) % odds == 0);
 }
 
 /* ---- Delays ---- */
 
-static kup_u32 delay_odds;
-static kup_u32 delay_seed;
+static kup_u32 delay_odds, delay_seed;
 
 void host_delays(kup_u32 odds, kup_u32 seed)
 {
@@ -58,30 +89,35 @@ void host_delays(kup_u32 odds, kup_u32 seed)
 	kup_store(&delay_odds, odds);
 }
 
-/* Each thread throws dice of its own, so that one thread's luck doesn't depend on another's. */
-static kup_u32 dice(void)
-{
-	static kup_u32 threads;
-	static _Thread_local kup_u32 state;
-
-	if (!state)
-		state = (kup_load(&delay_seed) +
-			 __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED)) *
-				2654435761u |
-			1;
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state;
-}
-
 void host_delay(void)
 {
 	kup_u32 odds = kup_load(&delay_odds);
 	struct timespec time = { 0 };
 
-	if (odds == 0 || dice() % odds != 0)
+	if (odds == 0 || dice(kup_load(&delay_seed)) % odds != 0)
 		return;
-	time.tv_nsec = dice() % 300000;
+	time.tv_nsec = dice(0) % 300000;
 	nanosleep(&time, NULL);
+}
+
+/* ---- From outside ---- */
+
+static void set_from(const char *variable, void (*set)(kup_u32 odds, kup_u32 seed))
+{
+	const char *value = getenv(variable);
+	unsigned int odds, seed = 1;
+
+	if (!value || !*value)
+		return;
+	if (sscanf(value, "%u:%u", &odds, &seed) < 1) {
+		fprintf(stderr, "kup: %s must be ODDS or ODDS:SEED\n", variable);
+		return;
+	}
+	set(odds, seed);
+}
+
+__attribute__((constructor)) static void read_environment(void)
+{
+	set_from("KUP_HOST_FAILURES", host_fail_allocations);
+	set_from("KUP_HOST_DELAYS", host_delays);
 }

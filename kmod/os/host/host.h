@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The driver inside a process: what stands in for the system calls on a device node, and the knobs
- * that make it as awkward as a kernel. All results are 0 (or what is told) or a negative errno, the
- * same ones as the system calls of the Linux module give.
+ * The driver inside a process: what stands in for the system calls on a device node and for loading a
+ * module, and the knobs that make it as awkward as a kernel. All results are 0 (or what is told) or a
+ * negative errno, the same ones as the system calls of the Linux module give.
  */
 #ifndef KUP_HOST_H
 #define KUP_HOST_H
@@ -10,27 +10,65 @@
 #include "core.h"
 
 struct host_file;
+struct host_module;
 
 /* ---- node.c: an open file ---- */
 
 /* -ENOENT: no device has this name. */
 int host_open(const char *name, struct host_file **file);
+/* The first device that this module made; -ENOENT: there is none. */
+int host_open_of(const struct host_module *owner, struct host_file **file);
 void host_close(struct host_file *file);
 int host_info(struct host_file *file, struct kup_info *info);
 int host_attach(struct host_file *file, struct kup_attach *attach);
 int host_kick(struct host_file *file);
 int host_stats(struct host_file *file, struct kup_stats *stats);
 
-/* Maps the attached channel as a user sees it, the kernel page read-only, in one range. */
-int host_map(struct host_file *file, kup_u8 **address);
+/*
+ * Maps the attached channel as a user sees it, the kernel page read-only, in one range of `bytes`:
+ * over the one at *address, or a new one if that is NULL. -EINVAL: the sizes are not the channel's. On
+ * failure nothing new is mapped, and the range at *address is in parts.
+ */
+int host_map(struct host_file *file, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes,
+	     kup_u8 **address);
 
-/* Sleeps until one of `events` (KUP_POLL_*), or a hangup; returns what is so, or 0: timed out. */
-int host_wait(struct host_file *file, kup_u32 events, int timeout_ms);
+/* Sleeps until one of `events` (KUP_POLL_*), or a hangup or error; returns what is so, or 0: timed
+ * out. */
+int host_wait(struct host_file *file, kup_u32 events, kup_u64 timeout_ns);
+
+/* What is so now of these events, a hangup, or an error; the caller is among the pollers, or doesn't
+ * wait. */
+kup_u32 host_poll(struct host_file *file, kup_u32 events);
+
+/* wake runs in any context, under the queue's lock: it may not sleep, nor call into the engine. */
+struct host_poller {
+	struct host_poller *next, **link;
+	void (*wake)(struct host_poller *poller);
+};
+void host_poll_add(struct host_file *file, struct host_poller *poller);
+/* After the return wake is not running, and won't be called again. */
+void host_poll_remove(struct host_file *file, struct host_poller *poller);
+
+/* Does a device of this module still exist? */
+int host_owns_device(const struct host_module *owner);
+
+/* ---- module.c: client modules ---- */
+
+/* See kup_user_host_load and kup_user_open. */
+int host_load(const char *module, const char *parameters);
+int host_unload(const char *module);
+int host_open_client(const char *name, struct host_file **file);
+
+/* Why the calling thread's last one of these failed: a sentence, or "". */
+const char *host_error(void);
+
+/* The module whose load function the calling thread is in, or NULL. */
+const struct host_module *host_loading(void);
 
 /* ---- memory.c ---- */
 
-int host_memory_map(struct os_memory *memory, kup_u8 **address);
-void host_memory_unmap(kup_u8 *address, kup_u64 bytes);
+int host_memory_map(struct os_memory *memory, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes,
+		    kup_u8 **address);
 
 /* ---- awkward.c: a context that may not sleep, failing allocations, delays ---- */
 
@@ -41,12 +79,15 @@ void host_leave_atomic(void);
 
 /* The n-th allocation from now (1: the next) fails, once; 0: none. */
 void host_fail_allocation(kup_u32 n);
+/* One allocation in `odds` fails, at random; 0: none. One seed, one set of dice. */
+void host_fail_allocations(kup_u32 odds, kup_u32 seed);
 /* How many allocations there were since the last host_fail_allocation. */
 kup_u32 host_allocations(void);
 int host_allocation_fails(void);
 
 /* Waits at random, one time in `odds`, where threads meet; 0: never. One seed, one set of dice. */
 void host_delays(kup_u32 odds, kup_u32 seed);
+/* The engine's fences call this too (KUP_FENCE_HOOK): between publishing and looking for sleepers. */
 void host_delay(void);
 
 /* ---- sync.c ---- */

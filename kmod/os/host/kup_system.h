@@ -6,25 +6,57 @@
 #include <errno.h>
 #include <stddef.h>
 
-/* How a client is found: built in, or in a shared object, under the name kup_host_client. */
+/* Counts the changes of this file and of kup.h that a client built earlier would not survive. */
+#define KUP_HOST_VERSION 1
+
+/* A parameter; exactly one of number and string is set. */
+struct kup_host_parameter {
+	const char *name;
+	unsigned int *number;
+	const char **string;
+	unsigned int initial_number;
+	const char *initial_string;
+};
+
+/* A client module: built in, or found in a shared object under the name kup_host_client. */
 struct kup_host_client {
+	unsigned int version;
 	int (*load)(void);
 	void (*unload)(void);
 	const char *description;
+	struct kup_host_parameter *first, *end;
 };
 
 #ifndef KUP_HOST_CLIENT
 #define KUP_HOST_CLIENT kup_host_client
 #endif
 
+/* The linker gathers this object's parameters, and names the ends of what it gathered. */
+extern struct kup_host_parameter __start_kup_parameters[]
+	__attribute__((weak, visibility("hidden")));
+extern struct kup_host_parameter __stop_kup_parameters[]
+	__attribute__((weak, visibility("hidden")));
+
 #define KUP_MODULE(load, unload, description)                                                      \
 	extern const struct kup_host_client KUP_HOST_CLIENT;                                       \
-	__attribute__((visibility("default")))                                                     \
-	const struct kup_host_client KUP_HOST_CLIENT = { load, unload, description }
+	__attribute__((visibility("default"))) const struct kup_host_client KUP_HOST_CLIENT = {    \
+		KUP_HOST_VERSION,      load, unload, description, __start_kup_parameters,          \
+		__stop_kup_parameters,                                                             \
+	}
 
-/* Nobody loads a module here: these are constants. */
-#define KUP_PARAM_NUMBER(name, value, description) static unsigned int name = value
-#define KUP_PARAM_STRING(name, value, description) static const char *name = value
+#define KUP_HOST_PARAMETER(name, number, string, initial_number, initial_string)                   \
+	static struct kup_host_parameter kup_parameter_##name                                      \
+		__attribute__((used, section("kup_parameters"), aligned(8))) = {                   \
+			#name, number, string, initial_number, initial_string                      \
+		}
+
+/* A number, or a string, that whoever loads the module may set. */
+#define KUP_PARAM_NUMBER(name, value, description)                                                 \
+	static unsigned int name = value;                                                          \
+	KUP_HOST_PARAMETER(name, &name, NULL, value, NULL)
+#define KUP_PARAM_STRING(name, value, description)                                                 \
+	static const char *name = value;                                                           \
+	KUP_HOST_PARAMETER(name, NULL, &name, 0, value)
 
 /* Zeroed memory; may sleep. */
 void *kup_alloc(unsigned long bytes);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* A channel's pages: a memfd, mapped once as the kernel sees it and once as the user does. */
-#define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -45,40 +44,44 @@ static kup_u64 map_bytes(const struct os_memory *memory)
 	return 2 * ((kup_u64)os_page_size() + memory->to_user_bytes + memory->to_kernel_bytes);
 }
 
-/* `bytes` of the file, from `from` on, at an address that is ours already. */
-static int map_piece(const struct os_memory *memory, kup_u8 *at, kup_u64 bytes, kup_u64 from,
-		     int protection)
-{
-	void *mapped = mmap(at, bytes, protection, MAP_SHARED | MAP_FIXED, memory->fd, (off_t)from);
-
-	return mapped == MAP_FAILED ? -errno : 0;
-}
-
-/* The contract's layout; the file holds each ring once, behind the two pages. */
-static int map_layout(const struct os_memory *memory, int kernel_page_protection, kup_u8 **mapped)
+/* The contract's layout over a range of addresses; the file holds each ring once, behind the two
+ * pages. */
+static int map_layout(const struct os_memory *memory, int kernel_page_protection, kup_u8 *base)
 {
 	kup_u64 page = os_page_size(), user = memory->to_user_bytes,
 		kernel = memory->to_kernel_bytes;
+	const int both = PROT_READ | PROT_WRITE;
+	const struct {
+		kup_u64 at, bytes, from;
+		int protection;
+	} pieces[] = {
+		{ 0, page, 0, kernel_page_protection },
+		{ page, page, page, both },
+		{ 2 * page, user, 2 * page, both },
+		{ 2 * page + user, user, 2 * page, both },
+		{ 2 * page + 2 * user, kernel, 2 * page + user, both },
+		{ 2 * page + 2 * user + kernel, kernel, 2 * page + user, both },
+	};
+	kup_u32 i;
+
+	for (i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		if (mmap(base + pieces[i].at, pieces[i].bytes, pieces[i].protection,
+			 MAP_SHARED | MAP_FIXED, memory->fd, (off_t)pieces[i].from) == MAP_FAILED)
+			return -errno;
+	return 0;
+}
+
+/* The same in a range of its own. */
+static int map_somewhere(const struct os_memory *memory, int kernel_page_protection,
+			 kup_u8 **mapped)
+{
 	kup_u8 *base = mmap(NULL, map_bytes(memory), PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	const int both = PROT_READ | PROT_WRITE;
 	int error;
 
 	if (base == MAP_FAILED)
 		return -errno;
-	error = map_piece(memory, base, page, 0, kernel_page_protection);
-	if (!error)
-		error = map_piece(memory, base + page, page, page, both);
-	if (!error)
-		error = map_piece(memory, base + 2 * page, user, 2 * page, both);
-	if (!error)
-		error = map_piece(memory, base + 2 * page + user, user, 2 * page, both);
-	if (!error)
-		error = map_piece(memory, base + 2 * page + 2 * user, kernel, 2 * page + user,
-				  both);
-	if (!error)
-		error = map_piece(memory, base + 2 * page + 2 * user + kernel, kernel,
-				  2 * page + user, both);
+	error = map_layout(memory, kernel_page_protection, base);
 	if (error) {
 		munmap(base, map_bytes(memory));
 		return error;
@@ -109,7 +112,7 @@ int os_memory_create(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, struct os_m
 	}
 	error = host_allocation_fails()
 			? -ENOMEM
-			: map_layout(memory, PROT_READ | PROT_WRITE, &memory->address);
+			: map_somewhere(memory, PROT_READ | PROT_WRITE, &memory->address);
 	if (error)
 		goto close;
 	*created = memory;
@@ -137,25 +140,22 @@ void os_memory_put(struct os_memory *memory)
  * both sides use the kernel's, which the open file keeps.
  */
 #ifdef __SANITIZE_THREAD__
-int host_memory_map(struct os_memory *memory, kup_u8 **address)
-{
-	*address = memory->address;
-	return 0;
-}
-
-void host_memory_unmap(kup_u8 *address, kup_u64 bytes)
-{
-	(void)address;
-	(void)bytes;
-}
+#define ONE_MAPPING 1
 #else
-int host_memory_map(struct os_memory *memory, kup_u8 **address)
-{
-	return map_layout(memory, PROT_READ, address);
-}
-
-void host_memory_unmap(kup_u8 *address, kup_u64 bytes)
-{
-	munmap(address, bytes);
-}
+#define ONE_MAPPING 0
 #endif
+
+int host_memory_map(struct os_memory *memory, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes,
+		    kup_u8 **address)
+{
+	if (to_user_bytes != memory->to_user_bytes || to_kernel_bytes != memory->to_kernel_bytes)
+		return -EINVAL;
+	if (host_allocation_fails())
+		return -ENOMEM;
+	if (ONE_MAPPING) {
+		*address = memory->address;
+		return 0;
+	}
+	return *address ? map_layout(memory, PROT_READ, *address)
+			: map_somewhere(memory, PROT_READ, address);
+}

@@ -1,8 +1,350 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* Loading: the engine's registry is made before the first client could want it. */
+/*
+ * Loading and unloading client modules, as insmod and rmmod do. A client is built in, or a shared object that
+ * finds the API (kup.h) in this library: therefore the library makes its names global, once.
+ *
+ * modules_lock is held while a client loads or unloads; it guards the list, and comes before every other lock.
+ */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "host.h"
 
-__attribute__((constructor)) static void load(void)
+struct host_module {
+	struct host_module *next;
+	void *object; /* NULL: built in */
+	const struct kup_host_client *client;
+	char *values; /* of its parameters; strings point into it */
+	int spoiled;  /* unloaded, but it has left a device behind */
+	char name[];
+};
+
+extern const struct kup_host_client KUP_HOST_CLIENT;
+
+static const struct {
+	const char *name;
+	const struct kup_host_client *client;
+} built_in[] = {
+	{ "echo", &KUP_HOST_CLIENT },
+};
+
+static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct host_module *modules; /* under modules_lock */
+
+static _Thread_local const struct host_module *loading;
+static _Thread_local char why[512];
+
+__attribute__((constructor)) static void start(void)
 {
 	kup_registry_init();
+}
+
+const struct host_module *host_loading(void)
+{
+	return loading;
+}
+
+const char *host_error(void)
+{
+	return why;
+}
+
+__attribute__((format(printf, 2, 3))) static int fail(int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, sizeof(why), format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+/* ---- Names ---- */
+
+static int is_file(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 3 && strcmp(name + length - 3, ".so") == 0;
+}
+
+static const struct kup_host_client *find_built_in(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
+		if (strcmp(built_in[i].name, name) == 0)
+			return built_in[i].client;
+	return NULL;
+}
+
+/* The one spelling by which a module is known. */
+static int canonical(const char *name, char path[PATH_MAX])
+{
+	if (!is_file(name)) {
+		if (!find_built_in(name))
+			return fail(-ENOENT,
+				    "There is no client \"%s\" in this library; a module of "
+				    "your own is named by its path, with .so at the end.",
+				    name);
+		strcpy(path, name);
+		return 0;
+	}
+	if (!realpath(name, path)) {
+		int error = -errno;
+
+		return fail(error, "%s: %s.", name, strerror(-error));
+	}
+	return 0;
+}
+
+/* Under the lock. */
+static struct host_module *find(const char *name)
+{
+	struct host_module *module;
+
+	for (module = modules; module && strcmp(module->name, name) != 0;)
+		module = module->next;
+	return module;
+}
+
+/* ---- Parameters ---- */
+
+static void reset_parameters(const struct kup_host_client *client)
+{
+	struct kup_host_parameter *parameter;
+
+	for (parameter = client->first; parameter < client->end; parameter++) {
+		if (parameter->number)
+			*parameter->number = parameter->initial_number;
+		else
+			*parameter->string = parameter->initial_string;
+	}
+}
+
+static int set_number(const char *name, const char *value, unsigned int *number)
+{
+	unsigned long long parsed;
+	char *end;
+
+	errno = 0;
+	parsed = strtoull(value, &end, 0);
+	if (*value < '0' || *value > '9' || *end || errno || parsed > UINT_MAX)
+		return fail(-EINVAL, "The parameter %s must be a number below 2^32, not \"%s\".",
+			    name, value);
+	*number = (unsigned int)parsed;
+	return 0;
+}
+
+/* One "name=value", which it cuts in two. */
+static int set_parameter(const struct kup_host_client *client, char *word)
+{
+	struct kup_host_parameter *parameter;
+	char *value = strchr(word, '=');
+
+	if (!value)
+		return fail(-EINVAL, "\"%s\" is no parameter: write name=value.", word);
+	*value++ = '\0';
+	for (parameter = client->first; parameter < client->end; parameter++) {
+		if (strcmp(parameter->name, word) != 0)
+			continue;
+		if (parameter->number)
+			return set_number(word, value, parameter->number);
+		*parameter->string = value;
+		return 0;
+	}
+	return fail(-EINVAL, "The module has no parameter \"%s\".", word);
+}
+
+static int set_parameters(struct host_module *module, const char *parameters)
+{
+	char *word, *rest = NULL;
+	int error = 0;
+
+	reset_parameters(module->client);
+	if (!parameters)
+		return 0;
+	module->values = strdup(parameters);
+	if (!module->values)
+		return fail(-ENOMEM, "There is no memory for the parameters.");
+	for (word = strtok_r(module->values, " \t\n", &rest); word && !error;
+	     word = strtok_r(NULL, " \t\n", &rest))
+		error = set_parameter(module->client, word);
+	return error;
+}
+
+/* ---- Loading; under the lock ---- */
+
+/* Fails where the program itself is what clients link to; what then is missing, dlopen will say. */
+static void make_names_global(void)
+{
+	static int done;
+	Dl_info self;
+
+	if (!done && dladdr((void *)(size_t)&host_load, &self))
+		dlopen(self.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
+	done = 1;
+}
+
+static int find_client(struct host_module *module)
+{
+	if (!is_file(module->name)) {
+		module->client = find_built_in(module->name);
+		return 0;
+	}
+	make_names_global();
+	module->object = dlopen(module->name, RTLD_NOW | RTLD_LOCAL);
+	if (!module->object)
+		return fail(-ENOEXEC, "%s.", dlerror());
+	module->client = dlsym(module->object, "kup_host_client");
+	if (!module->client)
+		return fail(-ENOEXEC, "%s is no client module: it has no KUP_MODULE.",
+			    module->name);
+	if (module->client->version != KUP_HOST_VERSION)
+		return fail(-ENOEXEC,
+			    "%s was built for version %u of the host driver, this is %u: "
+			    "build it anew.",
+			    module->name, module->client->version, KUP_HOST_VERSION);
+	return 0;
+}
+
+static int run_load(const struct host_module *module)
+{
+	int error;
+
+	loading = module;
+	error = module->client->load();
+	loading = NULL;
+	/* A client that returns nonsense must not look like a success with a strange number. */
+	if (error > 0)
+		error = -EINVAL;
+	if (error)
+		return fail(error, "The module %s refused to be loaded: %s.", module->name,
+			    strerror(-error));
+	return 0;
+}
+
+/* A device that is left behind would call code that isn't there any more. */
+static int leave_memory(struct host_module *module)
+{
+	if (host_owns_device(module)) {
+		module->spoiled = 1;
+		return fail(-EBUSY,
+			    "The module %s has left a device behind: its unload function must "
+			    "destroy all that load has made.",
+			    module->name);
+	}
+	if (module->object)
+		dlclose(module->object);
+	free(module->values);
+	free(module);
+	return 0;
+}
+
+static int load(const char *name, const char *parameters, struct host_module **loaded)
+{
+	struct host_module *module = calloc(1, sizeof(*module) + strlen(name) + 1);
+	int error;
+
+	if (!module)
+		return fail(-ENOMEM, "There is no memory for the module.");
+	strcpy(module->name, name);
+	error = find_client(module);
+	if (!error)
+		error = set_parameters(module, parameters);
+	if (!error)
+		error = run_load(module);
+	if (error && leave_memory(module) == 0)
+		return error;
+	module->next = modules;
+	modules = module;
+	*loaded = module;
+	return error;
+}
+
+int host_load(const char *name, const char *parameters)
+{
+	struct host_module *module;
+	char path[PATH_MAX];
+	int error = canonical(name, path);
+
+	if (error)
+		return error;
+	pthread_mutex_lock(&modules_lock);
+	error = find(path) ? fail(-EEXIST, "The module %s is loaded already.", path)
+			   : load(path, parameters, &module);
+	pthread_mutex_unlock(&modules_lock);
+	return error;
+}
+
+static int unload(struct host_module *module)
+{
+	struct host_module **link;
+
+	if (!module->spoiled && module->client->unload)
+		module->client->unload();
+	for (link = &modules; *link != module;)
+		link = &(*link)->next;
+	*link = module->next;
+	if (leave_memory(module) == 0)
+		return 0;
+	module->next = modules;
+	modules = module;
+	return -EBUSY;
+}
+
+int host_unload(const char *name)
+{
+	struct host_module *module;
+	char path[PATH_MAX];
+	int error = canonical(name, path);
+
+	if (error)
+		return error;
+	pthread_mutex_lock(&modules_lock);
+	module = find(path);
+	error = module ? unload(module) : fail(-ENOENT, "The module %s is not loaded.", path);
+	pthread_mutex_unlock(&modules_lock);
+	return error;
+}
+
+/* ---- Opening, which loads what is missing ---- */
+
+static int open_first_device(const char *path, struct host_file **file)
+{
+	struct host_module *module;
+	int error = 0;
+
+	pthread_mutex_lock(&modules_lock);
+	module = find(path);
+	if (!module)
+		error = load(path, NULL, &module);
+	if (!error) {
+		error = host_open_of(module, file);
+		if (error == -ENOENT)
+			fail(error, "The module %s has made no device here.", path);
+	}
+	pthread_mutex_unlock(&modules_lock);
+	return error;
+}
+
+int host_open_client(const char *name, struct host_file **file)
+{
+	char path[PATH_MAX];
+	int error = is_file(name) ? -ENOENT : host_open(name, file);
+
+	why[0] = '\0';
+	if (error != -ENOENT)
+		return error;
+	if (!is_file(name) && !find_built_in(name))
+		return fail(-ENOENT,
+			    "No device of this process has that name, and no client that is "
+			    "built in; a module of your own is named by its path, with .so at "
+			    "the end.");
+	error = canonical(name, path);
+	return error ? error : open_first_device(path, file);
 }

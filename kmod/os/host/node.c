@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* The devices of this process by name, and an open file's calls: elsewhere system calls. */
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "host.h"
 
 struct os_node {
 	struct os_node *next;
-	struct kup_device *device; /* a reference */
+	struct kup_device *device;	 /* a reference */
+	const struct host_module *owner; /* for comparing only */
 	char name[KUP_NAME_MAX];
 };
 
@@ -18,12 +17,12 @@ struct host_file {
 };
 
 static pthread_mutex_t nodes_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct os_node *nodes; /* under nodes_lock */
+static struct os_node *nodes; /* under nodes_lock; in the order of their creation */
 
 int os_node_create(struct kup_device *device, const char *name, kup_u32 permissions, kup_u32 group,
 		   struct os_node **created)
 {
-	struct os_node *node = os_alloc(sizeof(*node));
+	struct os_node *node = os_alloc(sizeof(*node)), **link;
 
 	/* Whoever is in this process may open everything. */
 	(void)permissions;
@@ -31,12 +30,14 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 	if (!node)
 		return -ENOMEM;
 	strncpy(node->name, name, sizeof(node->name) - 1);
+	node->owner = host_loading();
 	node->device = device;
 	kup_device_get(device);
 	*created = node;
 	pthread_mutex_lock(&nodes_lock);
-	node->next = nodes;
-	nodes = node;
+	for (link = &nodes; *link;)
+		link = &(*link)->next;
+	*link = node;
 	pthread_mutex_unlock(&nodes_lock);
 	return 0;
 }
@@ -55,25 +56,56 @@ void os_node_destroy(struct os_node *node)
 	os_free(node);
 }
 
+/* ---- Opening and closing ---- */
+
+static struct kup_device *device_of(const struct os_node *node)
+{
+	if (!node)
+		return NULL;
+	kup_device_get(node->device);
+	return node->device;
+}
+
 /* A reference to the device of this name, or NULL. */
 static struct kup_device *find(const char *name)
 {
-	struct kup_device *device = NULL;
+	struct kup_device *device;
 	struct os_node *node;
 
 	pthread_mutex_lock(&nodes_lock);
-	for (node = nodes; node; node = node->next)
-		if (strcmp(node->name, name) == 0)
-			device = node->device;
-	if (device)
-		kup_device_get(device);
+	for (node = nodes; node && strcmp(node->name, name) != 0;)
+		node = node->next;
+	device = device_of(node);
 	pthread_mutex_unlock(&nodes_lock);
 	return device;
 }
 
-int host_open(const char *name, struct host_file **opened)
+/* A reference to the first device of this module, or NULL. */
+static struct kup_device *find_of(const struct host_module *owner)
 {
-	struct kup_device *device = find(name);
+	struct kup_device *device;
+	struct os_node *node;
+
+	pthread_mutex_lock(&nodes_lock);
+	for (node = nodes; node && node->owner != owner;)
+		node = node->next;
+	device = device_of(node);
+	pthread_mutex_unlock(&nodes_lock);
+	return device;
+}
+
+int host_owns_device(const struct host_module *owner)
+{
+	struct kup_device *device = find_of(owner);
+
+	if (device)
+		kup_device_put(device);
+	return device != NULL;
+}
+
+/* Takes the device's reference over. */
+static int open_device(struct kup_device *device, struct host_file **opened)
+{
 	struct host_file *file;
 	int error = -ENOMEM;
 
@@ -91,14 +123,27 @@ int host_open(const char *name, struct host_file **opened)
 	return 0;
 }
 
+int host_open(const char *name, struct host_file **opened)
+{
+	return open_device(find(name), opened);
+}
+
+int host_open_of(const struct host_module *owner, struct host_file **opened)
+{
+	return open_device(find_of(owner), opened);
+}
+
 void host_close(struct host_file *file)
 {
 	kup_handle_close(file->handle);
 	os_free(file);
 }
 
+/* ---- Calls ---- */
+
 int host_info(struct host_file *file, struct kup_info *info)
 {
+	kup_handle_count_ioctl(file->handle);
 	return kup_handle_info(file->handle, info);
 }
 
@@ -120,32 +165,90 @@ int host_stats(struct host_file *file, struct kup_stats *stats)
 	return kup_handle_stats(file->handle, stats);
 }
 
-int host_map(struct host_file *file, kup_u8 **address)
+int host_map(struct host_file *file, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes,
+	     kup_u8 **address)
 {
 	struct os_memory *memory;
 	int error = kup_handle_memory(file->handle, &memory);
 
-	return error ? error : host_memory_map(memory, address);
+	return error ? error : host_memory_map(memory, to_user_bytes, to_kernel_bytes, address);
 }
 
-int host_wait(struct host_file *file, kup_u32 events, int timeout_ms)
+/* ---- Waiting ---- */
+
+kup_u32 host_poll(struct host_file *file, kup_u32 events)
 {
-	struct pollfd wait = { .fd = file->handle->pollq.fd, .events = POLLIN };
-	kup_u64 end = os_now_ns() + (kup_u64)timeout_ms * 1000000u;
-
 	events |= KUP_POLL_HANGUP | KUP_POLL_ERROR;
-	for (;;) {
-		kup_u64 drained, now = os_now_ns();
-		kup_u32 so;
+	return kup_handle_poll(file->handle, events) & events;
+}
 
-		/* First forget old wake-ups, then look: one that comes in between is seen by poll. */
-		if (read(wait.fd, &drained, sizeof(drained)) < 0)
-			drained = 0;
-		so = kup_handle_poll(file->handle);
-		if (so & events)
-			return (int)so;
-		if (now >= end)
-			return 0;
-		poll(&wait, 1, (int)((end - now) / 1000000u) + 1);
+void host_poll_add(struct host_file *file, struct host_poller *poller)
+{
+	struct os_pollq *pollq = &file->handle->pollq;
+
+	pthread_mutex_lock(&pollq->lock);
+	poller->next = pollq->pollers;
+	poller->link = &pollq->pollers;
+	if (poller->next)
+		poller->next->link = &poller->next;
+	pollq->pollers = poller;
+	pthread_mutex_unlock(&pollq->lock);
+}
+
+void host_poll_remove(struct host_file *file, struct host_poller *poller)
+{
+	struct os_pollq *pollq = &file->handle->pollq;
+
+	pthread_mutex_lock(&pollq->lock);
+	*poller->link = poller->next;
+	if (poller->next)
+		poller->next->link = poller->link;
+	pthread_mutex_unlock(&pollq->lock);
+}
+
+/* A thread inside host_wait. */
+struct sleeper {
+	struct host_poller poller; /* first: a poller is one */
+	struct os_waitq waitq;
+	kup_u32 woken;
+};
+
+static void wake_sleeper(struct host_poller *poller)
+{
+	struct sleeper *sleeper = (struct sleeper *)poller;
+
+	kup_store(&sleeper->woken, 1);
+	os_wake(&sleeper->waitq);
+}
+
+static int is_woken(void *argument)
+{
+	struct sleeper *sleeper = argument;
+
+	return kup_load(&sleeper->woken) != 0;
+}
+
+int host_wait(struct host_file *file, kup_u32 events, kup_u64 timeout_ns)
+{
+	kup_u64 start = os_now_ns(), spent;
+	struct sleeper sleeper = { .poller.wake = wake_sleeper };
+	kup_u32 so = host_poll(file, events);
+
+	if (so || timeout_ns == 0)
+		return (int)so;
+	os_waitq_init(&sleeper.waitq);
+	host_poll_add(file, &sleeper.poller);
+	for (;;) {
+		/* First forget old wake-ups, then look: one that comes in between is not lost. */
+		kup_exchange(&sleeper.woken, 0);
+		so = host_poll(file, events);
+		spent = os_now_ns() - start;
+		if (so || spent >= timeout_ns)
+			break;
+		os_wait(&sleeper.waitq, is_woken, &sleeper,
+			timeout_ns == OS_FOREVER ? OS_FOREVER : timeout_ns - spent);
 	}
+	host_poll_remove(file, &sleeper.poller);
+	os_waitq_destroy(&sleeper.waitq);
+	return (int)so;
 }

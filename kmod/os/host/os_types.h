@@ -22,9 +22,10 @@ struct os_waitq {
 	pthread_cond_t wake;
 };
 
-/* An eventfd, so that poll and epoll can wait for it; see host_wait. */
+/* Who is inside poll, or waits as if it were; see host_poll_add. */
 struct os_pollq {
-	int fd;
+	pthread_mutex_t lock;
+	struct host_poller *pollers;
 };
 
 struct os_memory;

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* Locks, waiting and waking, time, threads. */
-#define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "host.h"
 
@@ -125,23 +122,26 @@ void os_wake(struct os_waitq *waitq)
 
 void os_pollq_init(struct os_pollq *pollq)
 {
-	pollq->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&pollq->lock, NULL);
+	pollq->pollers = NULL;
 }
 
 void os_pollq_destroy(struct os_pollq *pollq)
 {
-	if (pollq->fd >= 0)
-		close(pollq->fd);
+	pthread_mutex_destroy(&pollq->lock);
 }
 
 void os_poll_wake(struct os_pollq *pollq)
 {
-	const kup_u64 one = 1;
+	struct host_poller *poller;
 
 	host_delay();
-	/* A counter that is full is awake already. */
-	if (write(pollq->fd, &one, sizeof(one)) < 0)
-		return;
+	pthread_mutex_lock(&pollq->lock);
+	host_enter_atomic();
+	for (poller = pollq->pollers; poller; poller = poller->next)
+		poller->wake(poller);
+	host_leave_atomic();
+	pthread_mutex_unlock(&pollq->lock);
 }
 
 /* ---- Time and the processor ---- */

@@ -127,11 +127,15 @@ static int node_mmap(struct file *file, struct vm_area_struct *vma)
 static __poll_t node_poll(struct file *file, poll_table *table)
 {
 	struct kup_handle *handle = file->private_data;
-	__poll_t result = 0;
-	u32 events;
+	__poll_t asked = poll_requested_events(table), result = 0;
+	u32 events = 0;
 
+	if (asked & (EPOLLIN | EPOLLRDNORM))
+		events |= KUP_POLL_IN;
+	if (asked & (EPOLLOUT | EPOLLWRNORM))
+		events |= KUP_POLL_OUT;
 	poll_wait(file, &handle->pollq.head, table);
-	events = kup_handle_poll(handle);
+	events = kup_handle_poll(handle, events);
 	if (events & KUP_POLL_IN)
 		result |= EPOLLIN | EPOLLRDNORM;
 	if (events & KUP_POLL_OUT)

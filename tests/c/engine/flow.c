@@ -252,15 +252,15 @@ static void test_scribble(void)
 			break;
 		pthread_create(&thread, NULL, scribble, &user);
 		while (kup_load(&user.kernel->state) == KUP_STATE_OPEN && i % 2)
-			host_kick(user.file);
+			kup_user_kick(user.file);
 		pthread_join(thread, NULL);
 		/* A record that is BUSY by chance hides the rest, and who sleeps has to look. */
 		for (word = 0; word < user.out.bytes / 4; word++)
 			kup_store((kup_u32 *)(void *)user.out.data + word, 0);
 		kup_store(&user.page->to_kernel_head.value, 3);
 		while (kup_load(&user.kernel->state) == KUP_STATE_OPEN && os_now_ns() < end)
-			host_kick(user.file);
-		error = host_stats(user.file, &stats);
+			kup_user_kick(user.file);
+		error = kup_user_stats(user.file, &stats);
 		if (stats.state != KUP_STATE_BROKEN)
 			error = -EINVAL;
 		user_close(&user);

@@ -127,7 +127,7 @@ static void test_destroyed(void)
 	}
 	check(error == -EPIPE && received == 20, "a user reads what is left of a destroyed device",
 	      "%s after %u", strerror(-error), received);
-	check(host_info(user.file, &info) == -ENODEV && host_kick(user.file) == -EPIPE,
+	check(kup_user_info(user.file, &info) == -ENODEV && kup_user_kick(user.file) == -EPIPE,
 	      "its calls say that it is gone", "they don't");
 	user_close(&user);
 	check(user_attach(&user, "life", KUP_CHANNEL_ANY) == -ENOENT, "and so does its name",

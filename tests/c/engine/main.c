@@ -11,15 +11,13 @@
 
 #include "user.h"
 
-extern const struct kup_host_client echo_client;
-
 int main(int count, char **arguments)
 {
 	kup_u32 seed = count > 1 ? (kup_u32)strtoul(arguments[1], NULL, 0) : 1;
 
 	/* A lost wake-up is a hang: SIGALRM ends it, without the summary that a good run has. */
 	alarm(240);
-	if (echo_client.load()) {
+	if (kup_user_host_load("echo", NULL)) {
 		printf("not ok the echo client can be loaded\n");
 		return 1;
 	}
@@ -30,7 +28,7 @@ int main(int count, char **arguments)
 	life_cases();
 	flow_cases();
 	host_delays(0, 0);
-	echo_client.unload();
+	kup_user_host_unload("echo");
 	host_join_threads();
 	printf("ok everything is over without a leak or a race\n");
 	return failures != 0;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "user.h"
 
@@ -62,33 +63,59 @@ static void set_up_rings(struct user *user)
 	};
 }
 
+int user_open(const char *name)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "host:%s", name);
+	return kup_user_open(path);
+}
+
+int user_map(struct user *user)
+{
+	const struct kup_info *info = &user->info;
+	uint64_t address = 0;
+	int error = kup_user_map(user->file, info->page_size, info->to_user_bytes,
+				 info->to_kernel_bytes, &address);
+
+	if (error)
+		return error;
+	user->memory = (void *)(uintptr_t)address;
+	set_up_rings(user);
+	return 0;
+}
+
 int user_attach(struct user *user, const char *name, kup_u32 channel)
 {
 	int error;
 
 	memset(user, 0, sizeof(*user));
-	error = host_open(name, &user->file);
-	if (error)
-		return error;
+	user->file = user_open(name);
+	if (user->file < 0)
+		return user->file;
 	user->attach.abi_version = KUP_ABI_VERSION;
 	user->attach.channel = channel;
-	error = host_info(user->file, &user->info);
+	error = kup_user_info(user->file, &user->info);
 	if (!error)
-		error = host_attach(user->file, &user->attach);
+		error = kup_user_attach(user->file, &user->attach);
 	if (!error)
-		error = host_map(user->file, &user->memory);
-	if (error) {
-		host_close(user->file);
-		return error;
-	}
-	set_up_rings(user);
-	return 0;
+		error = user_map(user);
+	if (error)
+		kup_user_close(user->file);
+	return error;
+}
+
+void user_unmap(struct user *user)
+{
+	kup_user_unmap((uintptr_t)user->memory, user->info.map_bytes);
+	if (!ONE_MAPPING)
+		munmap(user->memory, user->info.map_bytes);
 }
 
 void user_close(struct user *user)
 {
-	host_close(user->file);
-	host_memory_unmap(user->memory, user->info.map_bytes);
+	user_unmap(user);
+	kup_user_close(user->file);
 }
 
 static int over(const struct user *user)
@@ -101,6 +128,14 @@ static int over(const struct user *user)
 	default:
 		return -EPROTO;
 	}
+}
+
+/* 0 or a negative errno. */
+static int sleep_for(const struct user *user, kup_u32 events)
+{
+	int so = kup_user_wait(user->file, events, PATIENCE_MS);
+
+	return so > 0 ? 0 : so < 0 ? so : -ETIMEDOUT;
 }
 
 int user_send(struct user *user, kup_u32 type, const void *data, kup_u32 length)
@@ -118,13 +153,14 @@ int user_send(struct user *user, kup_u32 type, const void *data, kup_u32 length)
 		if (result != KUP_RING_WAIT)
 			return -EPROTO;
 		kup_producer_announce(&user->out, user->out.head + space - user->out.bytes);
-		if (kup_producer_room(&user->out, space) == KUP_RING_WAIT &&
-		    !host_wait(user->file, KUP_POLL_OUT, PATIENCE_MS))
-			return -ETIMEDOUT;
+		if (kup_producer_room(&user->out, space) == KUP_RING_WAIT)
+			error = sleep_for(user, POLLOUT);
+		if (error)
+			return error;
 	}
 	memcpy(kup_producer_payload(&user->out, position), data, length);
 	if (kup_producer_commit(&user->out, position, length, length, type, 0))
-		host_kick(user->file);
+		kup_user_kick(user->file);
 	return 0;
 }
 
@@ -134,7 +170,7 @@ static void wake_kernel(struct user *user)
 	if (!user->in.owes_wake)
 		return;
 	user->in.owes_wake = 0;
-	host_kick(user->file);
+	kup_user_kick(user->file);
 }
 
 int user_receive(struct user *user, struct kup_record *record)
@@ -149,9 +185,10 @@ int user_receive(struct user *user, struct kup_record *record)
 		if (error)
 			return error;
 		kup_consumer_announce(&user->in);
-		if (!kup_consumer_ready(&user->in) &&
-		    !host_wait(user->file, KUP_POLL_IN, PATIENCE_MS))
-			return -ETIMEDOUT;
+		if (!kup_consumer_ready(&user->in))
+			error = sleep_for(user, POLLIN);
+		if (error)
+			return error;
 	}
 }
 

@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The user's side of a channel of the in-process driver, and how a case reports. */
+/*
+ * The user's side of a channel of the host driver, by the native library's calls, and how a case reports.
+ */
 #ifndef USER_H
 #define USER_H
 
+#include <poll.h>
+
 #include "host.h"
+#include "kup_user.h"
 #include "ring.h"
+
+/* Then the user's mapping is the kernel's own; see kmod/os/host/memory.c. */
+#ifdef __SANITIZE_THREAD__
+#define ONE_MAPPING 1
+#else
+#define ONE_MAPPING 0
+#endif
 
 /* An attached channel. One thread. */
 struct user {
-	struct host_file *file;
+	int file;
 	struct kup_info info;
 	struct kup_attach attach;
 	kup_u8 *memory;
@@ -17,6 +29,12 @@ struct user {
 	struct kup_producer out;
 	struct kup_consumer in;
 };
+
+/* Opens "host:NAME". */
+int user_open(const char *name);
+/* Maps what is attached; file and info are set. */
+int user_map(struct user *user);
+void user_unmap(struct user *user);
 
 /* 0 or a negative errno; nothing is left open after a failure. */
 int user_attach(struct user *user, const char *name, kup_u32 channel);

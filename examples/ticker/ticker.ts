@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Shows what the ticker client sends:
+ *
+ *     make -C examples/ticker
+ *     deno run --allow-ffi examples/ticker/ticker.ts                  # in this process
+ *     deno run --allow-ffi examples/ticker/ticker.ts /dev/ticker      # in a kernel that has ticker.ko
+ */
+
+import { type Channel, KupError, open } from "../../mod.ts";
+
+/** ticker.h */
+const START = 1;
+const TICK = 2;
+
+function start(channel: Channel, microseconds: number): Promise<void> {
+  return channel.send(new Uint32Array([microseconds]), { type: START });
+}
+
+/** Reads ticks until there were `count`, and tells which numbers came. */
+async function watch(channel: Channel, count: number): Promise<void> {
+  let last = performance.now();
+  for await (const message of channel) {
+    if (message.gap !== undefined) console.log(`(${message.gap.records} ticks were dropped here)`);
+    if (message.type !== TICK) continue;
+    const { bytes } = message;
+    const number = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(0, true);
+    const now = performance.now();
+    console.log(`tick ${number} after ${(now - last).toFixed(1)} ms`);
+    last = now;
+    if (--count <= 0) return;
+  }
+}
+
+async function main(path: string): Promise<void> {
+  using device = open(path);
+  using channel = await device.attach();
+  console.log(`${device.name}, channel ${channel.number} of ${device.channels}`);
+  await start(channel, 20_000);
+  await watch(channel, 5);
+  await start(channel, 0);
+}
+
+try {
+  await main(Deno.args[0] ?? `host:${new URL("ticker.so", import.meta.url).pathname}`);
+} catch (error) {
+  if (!(error instanceof KupError)) throw error;
+  console.error(`error: ${error.message}`);
+  Deno.exit(1);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Client modules of the host driver: loading them with parameters, unloading them, and what can go wrong.
+ *
+ * @module
+ */
+
+import { cString } from "./arguments.ts";
+import { type KupError, systemError } from "./errors.ts";
+import { loadNative, type Native, releaseNative } from "./library.ts";
+import type { UnloadOptions } from "./types.ts";
+
+/** What paths of the host driver begin with. */
+export const HOST = "host:";
+
+const MAX_ERROR_BYTES = 512;
+
+/** The error for a failed call about `path`, in the driver's own words. */
+export function hostError(native: Native, result: number, path: string): KupError {
+  const bytes = new Uint8Array(MAX_ERROR_BYTES);
+  native.kup_user_host_error(bytes, bytes.length);
+  const told = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+  return systemError("client", result, path, told);
+}
+
+/** The module's name as a C string. */
+function clientOf(path: string): Uint8Array<ArrayBuffer> {
+  cString("path", path);
+  if (!path.startsWith(HOST)) {
+    throw new TypeError(
+      `Client modules are the host driver's: \`path\` must begin with "${HOST}", not be ${path}.`,
+    );
+  }
+  return cString("path", path.slice(HOST.length));
+}
+
+/** "name=value ..." as a C string. */
+function toParameters(
+  parameters: Readonly<Record<string, string | number>>,
+): Uint8Array<ArrayBuffer> {
+  if (typeof parameters !== "object" || parameters === null) {
+    throw new TypeError("`parameters` must be an object of names and values.");
+  }
+  const words = Object.entries(parameters).map(([name, value]) => {
+    if (!/^\w+$/.test(name)) throw new TypeError(`A parameter can't have the name ${name}.`);
+    const text = String(value);
+    if (/[\s\0]/.test(text)) {
+      throw new TypeError(`The parameter \`${name}\` must be a value without blanks.`);
+    }
+    return `${name}=${text}`;
+  });
+  return new TextEncoder().encode(`${words.join(" ")}\0`);
+}
+
+/** Loads a client module, which must not be loaded yet. */
+export function loadClient(
+  native: Native,
+  path: string,
+  parameters: Readonly<Record<string, string | number>>,
+): void {
+  const result = native.kup_user_host_load(clientOf(path), toParameters(parameters));
+  if (result < 0) throw hostError(native, result, path);
+}
+
+/**
+ * Unloads a client module of the host driver, as `rmmod` does in a kernel: its devices go, whoever has
+ * them open, and this thread waits until the client has let go of every channel. What stays open
+ * sees a device that is gone, and is to be closed. Opening the path again loads the module afresh.
+ *
+ * Nobody has to: modules that are still loaded go with the process.
+ *
+ * @param path As for {@linkcode open}: `host:echo` or `host:FILE.so`.
+ * @throws {KupError} `"not-found"` if no such module is loaded; `"busy"` if the module has left a device
+ * behind, and so can't go; `"no-ffi-permission"` and `"library"`.
+ * @throws {TypeError} If the path does not begin with `host:`.
+ *
+ * @example
+ * ```ts
+ * import { open, unload } from "jsr:@kup/kup";
+ *
+ * {
+ *   using device = open("host:echo", { parameters: { channels: 2 } });
+ *   console.log(device.channels);
+ * }
+ * unload("host:echo");
+ * ```
+ */
+export function unload(path: string, options: UnloadOptions = {}): void {
+  const client = clientOf(path);
+  const native = loadNative(options.library);
+  try {
+    const result = native.kup_user_host_unload(client);
+    if (result < 0) throw hostError(native, result, path);
+  } finally {
+    releaseNative(native);
+  }
+}

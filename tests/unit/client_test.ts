@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Client modules of the host driver: built by the README's command, loaded, used, unloaded. */
+
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../deps.ts";
+import { KupError, open, unload } from "../../mod.ts";
+import { ROOT } from "../lib/paths.ts";
+
+const folder = await Deno.makeTempDir({ prefix: "kup-clients-" });
+addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+const readme = await Deno.readTextFile(`${ROOT}/README.md`);
+const [command] = /^cc -shared.*$/m.exec(readme) ?? [];
+
+/** Builds a client as the README says, and returns the path for `open`. */
+async function build(name: string, ...flags: string[]): Promise<string> {
+  assert(command !== undefined, "the README has no command that builds a client module");
+  const output = `${folder}/${name}${flags.length}.so`;
+  const line = command.replaceAll("my_client.so", output)
+    .replaceAll("my_client.c", `${ROOT}/tests/unit/clients/${name}.c`)
+    .replaceAll("KUP/", `${ROOT}/`);
+  const { success, stderr } = await new Deno.Command("sh", {
+    args: ["-c", [line, ...flags].join(" ")],
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return `host:${output}`;
+}
+
+const upper = await build("upper");
+const careless = await build("careless");
+const two = await build("two");
+
+function failure(body: () => unknown): KupError {
+  return assertThrows(body, KupError);
+}
+
+Deno.test("a client module is loaded by the first open, and serves", async () => {
+  {
+    using device = open(upper);
+    assertEquals([device.name, device.channels], ["upper", 2]);
+    using first = await device.attach();
+    using second = await device.attach();
+    await first.send("hello", { type: 5 });
+    second.sendSync("you");
+    const message = await first.receive();
+    assertEquals([message?.text(), message?.type], ["HELLO", 5]);
+    assertEquals(second.receiveSync({ timeout: 5000 })?.text(), "YOU");
+  }
+  // It stays: what it counted is still there, and its device has a name of its own.
+  {
+    using device = open("host:upper");
+    assertEquals(device.info().attaches, 2);
+  }
+  unload(upper);
+  assertEquals(failure(() => open("host:upper")).code, "not-found");
+});
+
+Deno.test("parameters are set when a module is loaded, and only then", async () => {
+  {
+    using device = open(upper, { parameters: { channels: 5, name: "large/letters", add: 0x10 } });
+    assertEquals([device.name, device.channels], ["large/letters", 5]);
+    using channel = await device.attach();
+    channel.sendSync("x", { type: 1 });
+    assertEquals(channel.receiveSync({ timeout: 5000 })?.type, 0x11);
+    const error = failure(() => open(upper, { parameters: { channels: 1 } }));
+    assertEquals([error.code, error.errno], ["busy", 17]);
+    using again = open(upper);
+    assertEquals(again.channels, 5);
+  }
+  unload(upper);
+  using device = open(upper);
+  assertEquals([device.name, device.channels], ["upper", 2], "the defaults are back");
+  unload(upper);
+});
+
+Deno.test("parameters that a module doesn't have, or can't have, are refused", () => {
+  for (
+    const [parameters, told] of [
+      [{ chanels: 2 }, 'no parameter "chanels"'],
+      [{ channels: "many" }, 'not "many"'],
+      [{ channels: -1 }, 'not "-1"'],
+      [{ channels: 2 ** 32 }, "below 2^32"],
+      [{ channels: 1.5 }, 'not "1.5"'],
+    ] as [Record<string, string | number>, string][]
+  ) {
+    const error = failure(() => open(upper, { parameters }));
+    assertEquals([error.code, error.errno], ["refused", 22]);
+    assertStringIncludes(error.message, told);
+  }
+  for (const parameters of [{ "a b": 1 }, { name: "a b" }, { "": 1 }, { "x=y": 1 }]) {
+    assertThrows(() => open(upper, { parameters }), TypeError);
+  }
+  assertThrows(() => open("/dev/null", { parameters: {} }), TypeError);
+  assertEquals(failure(() => unload(upper)).code, "not-found", "nothing was loaded");
+});
+
+Deno.test("one module is known by all spellings of its path", () => {
+  const spelling = upper.replace("host:/", "host:/./");
+  using device = open(upper);
+  using other = open(spelling);
+  assertEquals(other.channels, device.channels);
+  unload(spelling);
+  assertEquals(failure(() => device.info()).code, "gone");
+  assertEquals(failure(() => unload(upper)).code, "not-found");
+});
+
+Deno.test("a module's first device is what its path opens; others have names", () => {
+  {
+    using first = open(two);
+    using second = open("host:two/second");
+    assertEquals([first.name, second.name], ["two/first", "two/second"]);
+    assertEquals([first.channels, second.channels], [1, 3]);
+  }
+  unload(two);
+  assertEquals(failure(() => open("host:two/second")).code, "not-found");
+});
+
+Deno.test("what is no client module is refused, and says why", async () => {
+  const cases: [string, string, string][] = [
+    ["host:./missing.so", "not-found", "No such file"],
+    [await build("stranger"), "not-a-device", "KUP_MODULE"],
+    [await build("undefined"), "not-a-device", "kup_does_not_exist"],
+    [await build("old"), "not-a-device", "version 99"],
+    [`host:${folder}`, "not-found", ".so"],
+    ["host:", "not-found", "No device"],
+    ["host:nothing", "not-found", "No device"],
+  ];
+  await Deno.writeTextFile(`${folder}/text.so`, "no program at all\n");
+  cases.push([`host:${folder}/text.so`, "not-a-device", "text.so"]);
+  for (const [path, code, told] of cases) {
+    const error = failure(() => open(path));
+    assertEquals(error.code, code, error.message);
+    assertStringIncludes(error.message, told);
+  }
+});
+
+Deno.test("a module that refuses to be loaded can be loaded later", () => {
+  const error = failure(() => open(careless, { parameters: { fault: "refuse" } }));
+  assertEquals([error.code, error.errno], ["refused", 19]);
+  assertStringIncludes(error.message, "refused to be loaded");
+  assertEquals(failure(() => open(careless, { parameters: { fault: "positive" } })).errno, 22);
+  using device = open(careless);
+  assertEquals(device.channels, 1);
+  unload(careless);
+});
+
+Deno.test("a module without a device says so, and can be unloaded", () => {
+  const error = failure(() => open(careless, { parameters: { fault: "nothing" } }));
+  assertEquals(error.code, "not-found");
+  assertStringIncludes(error.message, "has made no device");
+  unload(careless);
+});
+
+Deno.test("a name that is taken is refused to the second module", async () => {
+  const copy = await build("upper", "-DCOPY");
+  using _device = open(upper);
+  const error = failure(() => open(copy));
+  assertEquals([error.code, error.errno], ["busy", 17]);
+  unload(upper);
+});
+
+Deno.test("unloading while attached ends the channel, and waits for nobody's close", async () => {
+  const device = open(upper);
+  const channel = await device.attach();
+  await channel.send("last");
+  assertEquals((await channel.receive())?.text(), "LAST");
+  const waiting = channel.receive();
+  unload(upper);
+  assertEquals(await waiting, undefined, "a clean end");
+  assertEquals(failure(() => channel.trySend("more")).code, "closed");
+  channel.close();
+  device.close();
+});
+
+Deno.test("a module that leaves a device behind stays in memory, and says so", () => {
+  // The last test that uses this module: it can't be unloaded any more.
+  using device = open(careless, { parameters: { fault: "leave" } });
+  for (let i = 0; i < 2; i++) {
+    const error = failure(() => unload(careless));
+    assertEquals([error.code, error.errno], ["busy", 16]);
+    assertStringIncludes(error.message, "left a device behind");
+  }
+  assertEquals(device.info().channelsFree, 1);
+});
+
+Deno.test("unload takes modules of the host driver only", () => {
+  for (const path of ["/dev/kup/echo", "echo", "", "host:a\0b"]) {
+    assertThrows(() => unload(path), TypeError);
+  }
+  assertEquals(failure(() => unload("host:nothing")).code, "not-found");
+});
+
+Deno.test("AddressSanitizer finds a client's overflow, as the README says", async () => {
+  const path = await build("overflow", "-fsanitize=address");
+  const { stdout } = await new Deno.Command("cc", { args: ["-print-file-name=libasan.so"] })
+    .output();
+  const run = (text: string) =>
+    new Deno.Command(Deno.execPath(), {
+      args: [
+        "eval",
+        "--no-check",
+        `import { open } from "${new URL("../../mod.ts", import.meta.url).href}";
+         using device = open("${path}");
+         using channel = await device.attach();
+         await channel.send("${text}");
+         await channel.receive();`,
+      ],
+      env: {
+        LD_PRELOAD: new TextDecoder().decode(stdout).trim(),
+        ASAN_OPTIONS: "detect_leaks=0",
+      },
+    }).output();
+  const good = await run("12345678");
+  assertEquals(good.code, 0, new TextDecoder().decode(good.stderr));
+  const bad = await run("123456789");
+  assert(bad.code !== 0);
+  assertStringIncludes(new TextDecoder().decode(bad.stderr), "heap-buffer-overflow");
+});
