@@ -24,7 +24,7 @@ vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
 
 .DEFAULT_GOAL := all
 .PHONY: all native modules setup compiler packages test check fmt vm demo demo-vm example \
-        example-vm bench load unload abi clean distclean help
+        example-vm bench bench-vm load unload abi clean distclean help
 
 all: native modules ## Build the native library, and the modules if the kernel's headers are here
 
@@ -85,9 +85,14 @@ example-vm: setup ## Run examples/ticker on a real kernel in a VM (KERNEL=6.12)
 	@$(vm) --run 'insmod /lib/modules/ticker.ko && \
 		deno run --allow-ffi examples/ticker/ticker.ts /dev/ticker'
 
-bench: setup ## Run the benchmarks in a VM (KERNEL=6.12)
-	@echo "bench: bench/*.ts on Linux $(KERNEL), in an emulated VM"
-	@$(vm) --quiet --run 'for file in bench/*.ts; do deno run -A "$$file" || exit; done'
+bench: $(DENO) native ## Run the benchmarks on the host driver
+	@$(config) && for file in bench/echo.ts bench/ring.ts; do \
+		$(DENO) run -A --config "$$KUP_DENO_CONFIG" $$file || exit; \
+	done
+
+bench-vm: setup ## Run the benchmark of a real kernel's echo in a VM (KERNEL=6.12)
+	@echo "bench: Linux $(KERNEL) in an emulated machine: only ratios mean something"
+	@$(vm) --quiet --run 'deno run -A bench/echo.ts /dev/kup/echo'
 
 load: modules ## Load both modules into the running kernel
 	$(SUDO) insmod kmod/kup.ko

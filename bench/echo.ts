@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The echo module, there and back; as a peer, `cat` at the other end of two pipes.
+ * The echo client, there and back; as a peer, `cat` at the other end of two pipes.
  *
- *     deno run -A bench/echo.ts [/dev/kup/echo]
+ *     deno run -A bench/echo.ts [host:echo | /dev/kup/echo]
  */
 
 import { type Channel, open } from "../mod.ts";
@@ -58,8 +58,9 @@ async function measurePipes(): Promise<void> {
   await cat.stdout.cancel();
 }
 
-heading("Messages to the kernel and back");
-await measureKup(Deno.args[0] ?? "/dev/kup/echo");
+const path = Deno.args[0] ?? "host:echo";
+heading(`Messages to ${path} and back`);
+await measureKup(path);
 try {
   await measurePipes();
 } catch (error) {

@@ -17,7 +17,7 @@ import {
 import { checkInteger, checkSignal, cString, offAbort, onAbort } from "./arguments.ts";
 import { AttachedChannel } from "./channel.ts";
 import { closedError, EBUSY, KupError, systemError } from "./errors.ts";
-import { HOST, hostError, loadClient } from "./host.ts";
+import { checkPermission, HOST, hostError, loadClient } from "./host.ts";
 import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
 import { ChannelMemory, type Geometry } from "./memory.ts";
 import { prepare, register, type Registration, type Waiter } from "./reactor.ts";
@@ -45,7 +45,9 @@ interface FullInfo extends DeviceInfo {
 }
 
 function openFile(native: Native, path: string): number {
-  const fd = native.kup_user_open(cString("path", path));
+  const name = cString("path", path);
+  if (path.startsWith(HOST)) checkPermission(path);
+  const fd = native.kup_user_open(name);
   if (fd >= 0) return fd;
   throw path.startsWith(HOST) ? hostError(native, fd, path) : systemError("open", fd, path);
 }

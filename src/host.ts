@@ -6,7 +6,7 @@
  */
 
 import { cString } from "./arguments.ts";
-import { type KupError, systemError } from "./errors.ts";
+import { KupError, systemError } from "./errors.ts";
 import { loadNative, type Native, releaseNative } from "./library.ts";
 import type { UnloadOptions } from "./types.ts";
 
@@ -21,6 +21,19 @@ export function hostError(native: Native, result: number, path: string): KupErro
   native.kup_user_host_error(bytes, bytes.length);
   const told = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
   return systemError("client", result, path, told);
+}
+
+/**
+ * Loading a client module is loading a library, which a script that may load only some files may not do by
+ * way of another one.
+ *
+ * @throws {KupError} `"no-ffi-permission"`.
+ */
+export function checkPermission(path: string): void {
+  const file = path.slice(HOST.length);
+  if (!file.endsWith(".so")) return;
+  if (Deno.permissions.querySync({ name: "ffi", path: file }).state === "granted") return;
+  throw new KupError("no-ffi-permission", `${path}: Run Deno with --allow-ffi=${file} as well.`);
 }
 
 /** The module's name as a C string. */
@@ -58,7 +71,9 @@ export function loadClient(
   path: string,
   parameters: Readonly<Record<string, string | number>>,
 ): void {
-  const result = native.kup_user_host_load(clientOf(path), toParameters(parameters));
+  const client = clientOf(path);
+  checkPermission(path);
+  const result = native.kup_user_host_load(client, toParameters(parameters));
   if (result < 0) throw hostError(native, result, path);
 }
 

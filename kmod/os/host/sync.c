@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* Locks, waiting and waking, time, threads. */
 #include <sched.h>
+#include <signal.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -146,6 +148,15 @@ void os_poll_wake(struct os_pollq *pollq)
 
 /* ---- Time and the processor ---- */
 
+static void processor_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 kup_u64 os_now_ns(void)
 {
 	struct timespec time;
@@ -154,10 +165,18 @@ kup_u64 os_now_ns(void)
 	return (kup_u64)time.tv_sec * 1000000000u + (kup_u64)time.tv_nsec;
 }
 
-/* Nobody tells a process that others wait for its processor; a yield lets them have it. */
+/* A yield is a system call, and takes as long as some ten looks. */
+#define LOOKS_PER_YIELD 16
+
+/* Nobody tells a process that others wait for its processor; now and then it lets them have it. */
 int os_relax(void)
 {
-	sched_yield();
+	static _Thread_local kup_u32 looks;
+
+	if (++looks % LOOKS_PER_YIELD == 0)
+		sched_yield();
+	else
+		processor_pause();
 	return 1;
 }
 
@@ -196,6 +215,26 @@ static void *thread_main(void *data)
 	return NULL;
 }
 
+/*
+ * Signals are for the program's own threads, as in a kernel; but faults (a client's mistakes, which a
+ * sanitizer explains) come to whoever makes them.
+ */
+static int create_thread(struct thread *thread, pthread_t *id)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP };
+	sigset_t blocked, before;
+	size_t i;
+	int error;
+
+	sigfillset(&blocked);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&blocked, faults[i]);
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	error = pthread_create(id, NULL, thread_main, thread);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
 int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number)
 {
 	struct thread *thread = os_alloc(sizeof(*thread));
@@ -209,10 +248,10 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	pthread_mutex_lock(&threads_lock);
 	threads++;
 	pthread_mutex_unlock(&threads_lock);
-	if (host_allocation_fails() || pthread_create(&id, NULL, thread_main, thread)) {
+	if (host_allocation_fails() || create_thread(thread, &id)) {
 		thread_leave();
 		os_free(thread);
-		return -EAGAIN;
+		return -ENOMEM;
 	}
 	snprintf(label, sizeof(label), "%.10s:%u", name, number % 10000);
 	pthread_setname_np(id, label);
