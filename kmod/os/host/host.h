@@ -29,8 +29,8 @@ int host_stats(struct host_file *file, struct kup_stats *stats);
  * over the one at *address, or a new one if that is NULL. -EINVAL: the sizes are not the channel's. On
  * failure nothing new is mapped, and the range at *address is in parts.
  */
-int host_map(struct host_file *file, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes,
-	     kup_u8 **address);
+int host_map(struct host_file *file, kup_u32 page_size, kup_u32 to_user_bytes,
+	     kup_u32 to_kernel_bytes, kup_u8 **address);
 
 /* Sleeps until one of `events` (KUP_POLL_*), or a hangup or error; returns what is so, or 0: timed
  * out. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* A channel's pages: a memfd, mapped once as the kernel sees it and once as the user does. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -90,6 +92,32 @@ static int map_somewhere(const struct os_memory *memory, int kernel_page_protect
 	return 0;
 }
 
+/*
+ * Pages that are there from the beginning, as a kernel's are: later there would be nobody to tell that
+ * memory has run out. A limit for file sizes must be asked first: going beyond it is a signal.
+ */
+static int make_file(kup_u64 bytes, int *made)
+{
+	struct rlimit limit;
+	int error, fd;
+
+	if (host_allocation_fails() ||
+	    (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes))
+		return -ENOMEM;
+	fd = memfd_create("kup", MFD_CLOEXEC);
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE ? -errno : -ENOMEM;
+	do
+		error = posix_fallocate(fd, 0, (off_t)bytes);
+	while (error == EINTR);
+	if (error) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*made = fd;
+	return 0;
+}
+
 int os_memory_create(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, struct os_memory **created)
 {
 	struct os_memory *memory = os_alloc(sizeof(*memory));
@@ -100,16 +128,9 @@ int os_memory_create(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, struct os_m
 	memory->refs = 1;
 	memory->to_user_bytes = to_user_bytes;
 	memory->to_kernel_bytes = to_kernel_bytes;
-	memory->fd = host_allocation_fails() ? -1 : memfd_create("kup", MFD_CLOEXEC);
-	if (memory->fd < 0) {
-		error = -ENOMEM;
+	error = make_file(map_bytes(memory) - to_user_bytes - to_kernel_bytes, &memory->fd);
+	if (error)
 		goto free;
-	}
-	if (ftruncate(memory->fd,
-		      (off_t)(2ull * os_page_size() + to_user_bytes + to_kernel_bytes))) {
-		error = -ENOMEM;
-		goto close;
-	}
 	error = host_allocation_fails()
 			? -ENOMEM
 			: map_somewhere(memory, PROT_READ | PROT_WRITE, &memory->address);

@@ -126,15 +126,22 @@ static void reset_parameters(const struct kup_host_client *client)
 	}
 }
 
+/* What Linux takes for a number, and refuses it with. */
 static int set_number(const char *name, const char *value, unsigned int *number)
 {
+	const char *digits = value + (*value == '+');
 	unsigned long long parsed;
 	char *end;
+	int error = 0;
 
 	errno = 0;
-	parsed = strtoull(value, &end, 0);
-	if (*value < '0' || *value > '9' || *end || errno || parsed > UINT_MAX)
-		return fail(-EINVAL, "The parameter %s must be a number below 2^32, not \"%s\".",
+	parsed = strtoull(digits, &end, 0);
+	if (*digits < '0' || *digits > '9' || *end)
+		error = -EINVAL;
+	else if (errno || parsed > UINT_MAX)
+		error = -ERANGE;
+	if (error)
+		return fail(error, "The parameter %s must be a number below 2^32, not \"%s\".",
 			    name, value);
 	*number = (unsigned int)parsed;
 	return 0;

@@ -165,13 +165,18 @@ int host_stats(struct host_file *file, struct kup_stats *stats)
 	return kup_handle_stats(file->handle, stats);
 }
 
-int host_map(struct host_file *file, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes,
-	     kup_u8 **address)
+int host_map(struct host_file *file, kup_u32 page_size, kup_u32 to_user_bytes,
+	     kup_u32 to_kernel_bytes, kup_u8 **address)
 {
 	struct os_memory *memory;
 	int error = kup_handle_memory(file->handle, &memory);
 
-	return error ? error : host_memory_map(memory, to_user_bytes, to_kernel_bytes, address);
+	if (error)
+		return error;
+	/* The caller's range is as long as its own idea of the layout. */
+	if (page_size != os_page_size())
+		return -EINVAL;
+	return host_memory_map(memory, to_user_bytes, to_kernel_bytes, address);
 }
 
 /* ---- Waiting ---- */
@@ -232,10 +237,10 @@ int host_wait(struct host_file *file, kup_u32 events, kup_u64 timeout_ns)
 {
 	kup_u64 start = os_now_ns(), spent;
 	struct sleeper sleeper = { .poller.wake = wake_sleeper };
-	kup_u32 so = host_poll(file, events);
+	kup_u32 so;
 
-	if (so || timeout_ns == 0)
-		return (int)so;
+	if (timeout_ns == 0)
+		return (int)host_poll(file, events);
 	os_waitq_init(&sleeper.waitq);
 	host_poll_add(file, &sleeper.poller);
 	for (;;) {
