@@ -88,6 +88,9 @@ int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
 
 	if (is_host_file(fd))
 		return host_number_wait(fd, events, timeout_ms);
+	/* poll(2) itself would ignore it, and wait for nothing. */
+	if (fd < 0)
+		return -EBADF;
 	for (;;) {
 		int64_t left = forever ? 0 : end - now_ns();
 		struct timespec timeout = { 0 };

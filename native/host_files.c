@@ -216,8 +216,8 @@ int32_t host_number_kick(int32_t number)
 	return error;
 }
 
-int32_t host_number_map(int32_t number, uint32_t to_user_bytes, uint32_t to_kernel_bytes,
-			uint64_t *address)
+int32_t host_number_map(int32_t number, uint32_t page_size, uint32_t to_user_bytes,
+			uint32_t to_kernel_bytes, uint64_t *address)
 {
 	kup_u8 *base = (kup_u8 *)(uintptr_t)*address;
 	int index, error = -EBADF;
@@ -225,7 +225,7 @@ int32_t host_number_map(int32_t number, uint32_t to_user_bytes, uint32_t to_kern
 
 	if (!file)
 		return error;
-	error = host_map(file, to_user_bytes, to_kernel_bytes, &base);
+	error = host_map(file, page_size, to_user_bytes, to_kernel_bytes, &base);
 	give_back(index);
 	if (!error)
 		*address = (uintptr_t)base;

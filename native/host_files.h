@@ -18,8 +18,8 @@ int32_t host_number_stats(int32_t number, struct kup_stats *stats);
 int32_t host_number_attach(int32_t number, struct kup_attach *attach);
 int32_t host_number_kick(int32_t number);
 int32_t host_number_wait(int32_t number, uint32_t events, double timeout_ms);
-int32_t host_number_map(int32_t number, uint32_t to_user_bytes, uint32_t to_kernel_bytes,
-			uint64_t *address);
+int32_t host_number_map(int32_t number, uint32_t page_size, uint32_t to_user_bytes,
+			uint32_t to_kernel_bytes, uint64_t *address);
 
 /*
  * Calls `wake` with `id`, in any thread, whenever something may have happened to the file, until

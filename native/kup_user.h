@@ -73,8 +73,8 @@ KUP_USER_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_
  * is NULL or "name=value ..." for its KUP_PARAMs.
  *
  * -EEXIST: it is loaded already. -ENOENT: no such file. -ENOEXEC: it can't be loaded, or is no client module,
- * or was built for another version. -EINVAL: a parameter that it doesn't have, or a bad value.
- * Otherwise what its own load function returned.
+ * or was built for another version. -EINVAL: a parameter that it doesn't have, or a bad value. -ERANGE: a
+ * number of 2^32 or more. Otherwise what its own load function returned.
  */
 KUP_USER_CALL int32_t kup_user_host_load(const char *module, const char *parameters);
 
@@ -117,13 +117,15 @@ KUP_USER_CALL int32_t kup_user_pipe(int32_t *fds);
 /*
  * Makes fd known to the waiter (which is started by the first call) and returns its id, a positive
  * number. Events of it will be told on `pipe`, by writing the id as 4 bytes. fd and pipe must stay open until
- * kup_user_waiter_remove has returned. One spurious event is possible before the first arm.
+ * kup_user_waiter_remove has returned. One spurious event is possible before the first arm. -EEXIST: it is
+ * known already.
  */
 KUP_USER_CALL int32_t kup_user_waiter_add(int32_t fd, int32_t pipe);
 
 /*
  * Asks for one event: the next time that poll(2) would report one of `events` for fd, at once if it
- * does so already. Replaces what was asked for before. Not concurrently with the removal of the same id.
+ * does so already. Replaces what was asked for before. Not concurrently with the removal of the same id. On
+ * the host driver any wake-up of the file is told as that event: look, and ask again.
  */
 KUP_USER_CALL int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events);
 

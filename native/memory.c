@@ -54,7 +54,7 @@ static int map_areas(int fd, char *base, size_t page, uint32_t to_user, uint32_t
 {
 	uint64_t address = (uintptr_t)base;
 
-	return is_host_file(fd) ? host_number_map(fd, to_user, to_kernel, &address)
+	return is_host_file(fd) ? host_number_map(fd, (uint32_t)page, to_user, to_kernel, &address)
 				: map_kernel_areas(fd, base, page, to_user, to_kernel);
 }
 
@@ -67,7 +67,7 @@ int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
 	int error;
 
 	if (ONE_MAPPING && is_host_file(fd))
-		return host_number_map(fd, to_user_bytes, to_kernel_bytes, address);
+		return host_number_map(fd, page_size, to_user_bytes, to_kernel_bytes, address);
 	if (fresh) {
 		base = mmap(NULL, bytes, PROT_NONE, ZEROS, -1, 0);
 		if (base == MAP_FAILED)

@@ -35,7 +35,8 @@
 #define EVENTS_AT_ONCE 64
 
 struct place {
-	int32_t pipe;		  /* -1: free */
+	int32_t pipe; /* -1: free */
+	int32_t fd;
 	int32_t id;		  /* of the present user, or of the next one */
 	int owed;		  /* its event is still to be told */
 	int armed;		  /* for a watch: its next event is to be told */
@@ -81,10 +82,23 @@ static int grow(void)
 	return 0;
 }
 
-static int take_place(int32_t pipe, struct place **taken)
+/* A descriptor's is refused by epoll. */
+static int is_known(int32_t fd)
+{
+	int i;
+
+	for (i = 0; i < waiter.count; i++)
+		if (waiter.places[i].pipe >= 0 && waiter.places[i].fd == fd)
+			return 1;
+	return 0;
+}
+
+static int take_place(int32_t fd, int32_t pipe, struct place **taken)
 {
 	int i, error;
 
+	if (is_host_file(fd) && is_known(fd))
+		return -EEXIST;
 	for (i = 0; i < waiter.count && waiter.places[i].pipe >= 0; i++)
 		;
 	if (i == waiter.count) {
@@ -93,6 +107,7 @@ static int take_place(int32_t pipe, struct place **taken)
 			return error;
 	}
 	*taken = &waiter.places[i];
+	(*taken)->fd = fd;
 	(*taken)->pipe = pipe;
 	return 0;
 }
@@ -296,7 +311,7 @@ static int32_t enter(int32_t fd, int32_t pipe)
 	pthread_mutex_lock(&waiter.lock);
 	error = start();
 	if (!error)
-		error = take_place(pipe, &place);
+		error = take_place(fd, pipe, &place);
 	if (!error) {
 		id = place->id;
 		error = is_host_file(fd) ? 0 : control(EPOLL_CTL_ADD, fd, id, 0);

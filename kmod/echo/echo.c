@@ -10,8 +10,12 @@ KUP_PARAM_NUMBER(to_kernel_pages, 32, "ring towards the kernel, in pages, a powe
 KUP_PARAM_NUMBER(permissions, 0600, "permissions of the device node");
 KUP_PARAM_NUMBER(group, 0, "group of the device node");
 KUP_PARAM_NUMBER(spin, 0, "microseconds to look before sleeping; 0 is KUP's default");
+KUP_PARAM_NUMBER(refuse, 0, "the errno that attaching is refused with; 0 is never");
 
 static struct kup_device *device;
+
+/* What a system call may return at most. */
+#define LAST_ERRNO 4095
 
 /* In place on both sides: from the user's ring to the user's ring. */
 static int echo_record(struct kup_channel *channel, const struct kup_record *record)
@@ -103,8 +107,11 @@ static int serve(struct kup_channel *channel)
 
 static int attach(struct kup_channel *channel)
 {
-	struct echo_channel *echo = kup_alloc(sizeof(*echo));
+	struct echo_channel *echo;
 
+	if (refuse)
+		return -(int)refuse;
+	echo = kup_alloc(sizeof(*echo));
 	if (!echo)
 		return -ENOMEM;
 	kup_channel_set_context(channel, echo);
@@ -134,6 +141,8 @@ static int load(void)
 		.spin_us = spin,
 	};
 
+	if (refuse > LAST_ERRNO)
+		return -EINVAL;
 	return kup_device_create(&config, &ops, NULL, &device);
 }
 
