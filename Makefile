@@ -2,15 +2,18 @@
 # Every target does its own set-up, and does it once: what is fetched or built stays in .cache/.
 
 DENO_VERSION := 2.9.6
+ZIG_VERSION  := 0.14.1
 KERNEL       ?= 6.12
 ARCH         := $(shell uname -m)
 
 CACHE   := .cache
 DENO    := $(CACHE)/deno-$(DENO_VERSION)/bin/deno
+ZIG     := $(CACHE)/zig-$(ZIG_VERSION)/ziglang/zig
 # Modules that are fetched stay with the project, so that `make distclean` leaves nothing behind.
 export DENO_DIR := $(CURDIR)/$(CACHE)/deno-dir
 export DENO_NO_UPDATE_CHECK := 1
 export PATH := $(CURDIR)/$(dir $(DENO)):$(PATH)
+export KUP_ZIG := $(CURDIR)/$(ZIG)
 
 # The running kernel's own headers, for `all` and `load`. The VM tests bring their own.
 HEADERS := /lib/modules/$(shell uname -r)/build
@@ -23,13 +26,16 @@ deno_run = $(config) && $(DENO) run -A --config "$$KUP_DENO_CONFIG"
 vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
 
 .DEFAULT_GOAL := all
-.PHONY: all native modules setup compiler packages test check fmt vm demo demo-vm example \
-        example-vm bench bench-vm load unload abi clean distclean help
+.PHONY: all native prebuilt modules setup compiler packages test stress check fmt vm demo demo-vm \
+        example example-vm bench bench-vm load unload abi clean distclean help
 
 all: native modules ## Build the native library, and the modules if the kernel's headers are here
 
 native: compiler ## Build the native library alone
 	@$(MAKE) -s -C native
+
+prebuilt: $(DENO) $(ZIG) ## Build the library for every machine, as a part of the module
+	@$(DENO) run -A --no-config scripts/embed.ts $(KUP_ZIG)
 
 modules: packages ## Build the modules for the running kernel
 	@if [ -d $(HEADERS) ]; then \
@@ -47,16 +53,23 @@ setup: $(DENO) packages ## Get Deno and the Debian packages that are missing
 $(DENO):
 	@sh scripts/setup.sh deno $(CACHE)/deno-$(DENO_VERSION) $(DENO_VERSION)
 
+# The C compiler for other machines than this one.
+$(ZIG):
+	@sh scripts/setup.sh zig $(CACHE)/zig-$(ZIG_VERSION) $(ZIG_VERSION)
+
 compiler:
 	@sh scripts/setup.sh compiler
 
 packages:
 	@sh scripts/setup.sh packages
 
-test: setup ## Run everything: static checks, unit tests, and the kernel tests in two VMs
+test: setup prebuilt ## Run everything: static checks, unit tests, and the kernel tests in two VMs
 	@$(deno_run) tests/run.ts
 
-check: setup ## Run only the static checks
+stress: setup ## Run what is random for long, under sanitizers (MINUTES=5 SEED=1)
+	@$(deno_run) tests/stress.ts
+
+check: setup prebuilt ## Run only the static checks
 	@$(deno_run) tests/run.ts --only static
 
 fmt: setup ## Format every source file
@@ -105,11 +118,11 @@ abi: setup ## Generate the TypeScript offsets from the shared header
 	@$(deno_run) scripts/gen_abi.ts
 
 clean: ## Remove what was built, keep what was fetched
-	@for part in native examples/ticker tests/c tests/kernel/c; do \
+	@for part in native examples/ticker tests/c tests/conformance/c tests/kernel/c; do \
 		if [ -f $$part/Makefile ]; then $(MAKE) -s -C $$part clean || exit; fi; \
 	done
 	@if [ -d $(HEADERS) ]; then $(MAKE) -s -C $(HEADERS) M=$(CURDIR)/kmod clean; fi
-	rm -rf $(CACHE)/build $(CACHE)/vm
+	rm -rf src/embedded $(CACHE)/build $(CACHE)/vm $(CACHE)/zig-cache
 
 distclean: clean ## Remove everything that is not in git
 	rm -rf $(CACHE) deno.offline.json

@@ -107,6 +107,16 @@ static struct host_file *take(int32_t number, int *index)
 	return file;
 }
 
+static int is_open(int32_t number)
+{
+	int there;
+
+	pthread_mutex_lock(&files.lock);
+	there = find(number) != NULL;
+	pthread_mutex_unlock(&files.lock);
+	return there;
+}
+
 /* Under the lock: one user less; returns the file if it was the last. */
 static struct host_file *drop(struct place *place)
 {
@@ -258,7 +268,8 @@ int32_t host_number_wait(int32_t number, uint32_t events, double timeout_ms)
 		return -EBADF;
 	so = host_wait(file, from_poll(events), timeout_ns);
 	give_back(index);
-	return to_poll((uint32_t)so);
+	/* As poll(2), which looks the number up anew when it wakes. */
+	return is_open(number) ? to_poll((uint32_t)so) : -EBADF;
 }
 
 struct host_watch {

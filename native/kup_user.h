@@ -61,7 +61,8 @@ KUP_USER_CALL int32_t kup_user_kick(int32_t fd);
 /*
  * Blocks the calling thread until poll(2) reports one of `events` (or an error, or a hangup), for
  * `timeout_ms` at most; negative or infinite is for ever, fractions count. Returns the revents,
- * and 0 after the timeout. A signal does not end it. -EBADF: somebody has closed fd.
+ * and 0 after the timeout. A signal does not end it. -EBADF: somebody has closed fd;
+ * a wait that sleeps says so when it wakes.
  */
 KUP_USER_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
 

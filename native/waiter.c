@@ -130,14 +130,10 @@ static void leave_place(struct place *place)
 /* A pipe that nobody reads any more (EPIPE: the isolate is gone) needs no telling. */
 static void tell(struct place *place)
 {
-	const uint64_t one = 1;
 	int full = write(place->pipe, &place->id, sizeof(place->id)) < 0 && errno == EAGAIN;
 
 	waiter.owed += full - place->owed;
 	place->owed = full;
-	/* The thread, if it isn't the caller, sleeps without a limit. A poke that fails is one too many. */
-	if (full && write(waiter.poke, &one, sizeof(one)) < 0)
-		return;
 }
 
 static void tell_armed(int32_t id)
@@ -153,24 +149,40 @@ static void tell_armed(int32_t id)
 /* Any thread of the host driver. */
 static void on_wake(int32_t id)
 {
+	const uint64_t one = 1;
+	int owed;
+
 	pthread_mutex_lock(&waiter.lock);
+	owed = waiter.owed;
 	tell_armed(id);
+	/* The waiter's thread sleeps without a limit until then. A poke that fails is one too many. */
+	if (waiter.owed > 0 && owed == 0 && write(waiter.poke, &one, sizeof(one)) < 0)
+		owed = 1;
 	pthread_mutex_unlock(&waiter.lock);
 }
 
 static void tell_owed(void)
 {
-	uint64_t pokes;
 	int i;
 
-	if (read(waiter.poke, &pokes, sizeof(pokes)) < 0)
-		pokes = 0;
 	for (i = 0; i < waiter.count && waiter.owed > 0; i++)
 		if (waiter.places[i].owed)
 			tell(&waiter.places[i]);
 }
 
 /* ---- The thread ---- */
+
+static void handle_event(int32_t id)
+{
+	struct place *place = find(id);
+	uint64_t pokes;
+
+	if (place)
+		tell(place);
+	/* There is nothing more to do for a poke: what was owed has been looked at. */
+	else if (id == 0 && read(waiter.poke, &pokes, sizeof(pokes)) < 0)
+		return;
+}
 
 static void *waiter_main(void *argument)
 {
@@ -185,12 +197,8 @@ static void *waiter_main(void *argument)
 		pthread_mutex_lock(&waiter.lock);
 		if (waiter.owed > 0)
 			tell_owed();
-		for (i = 0; i < count; i++) {
-			struct place *place = find((int32_t)events[i].data.u32);
-
-			if (place)
-				tell(place);
-		}
+		for (i = 0; i < count; i++)
+			handle_event((int32_t)events[i].data.u32);
 		timeout = waiter.owed > 0 ? RETRY_MS : -1;
 		pthread_mutex_unlock(&waiter.lock);
 	}

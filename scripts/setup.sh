@@ -3,11 +3,12 @@
 # Gets the tools that the Makefile's targets need, and only those that are missing.
 #
 #   setup.sh deno DIR VERSION    Deno from npm into DIR, no other place is touched
+#   setup.sh zig DIR VERSION     the compiler for other machines, from PyPI into DIR; pip with apt
 #   setup.sh compiler            Debian packages with apt: what builds the native library
 #   setup.sh packages            the same, and what checks and tests need
 #
-# Deno stays local. The rest is installed for the whole system, because compilers and QEMU find
-# their own parts by absolute paths and can't be run from an unpacked package.
+# Deno and Zig stay local. The rest is installed for the whole system, because compilers and QEMU
+# find their own parts by absolute paths and can't be run from an unpacked package.
 set -eu
 
 say() {
@@ -39,6 +40,10 @@ install_deno() {
 COMPILER='
 	cc gcc
 	/usr/include/stdio.h libc6-dev
+'
+FETCHER='
+	python3 python3
+	pip3 python3-pip
 '
 TESTS='
 	qemu-system-x86_64 qemu-system-x86
@@ -81,9 +86,42 @@ install_packages() {
 	[ -z "$still" ] || die "still missing after the installation: $still"
 }
 
+# What PyPI has to hand out, for x86_64 and for aarch64. A new version needs new hashes.
+zig_hashes() {
+	case $1 in
+	0.14.1)
+		printf -- '--hash=sha256:%s ' \
+			6eb9d4d759b292c83810dbee2e9e8e3fbfbf01d864e6e9811bae711fd74e1c2f \
+			7994b27f3cbfcedea43f9b7552e38b45857bdf0e9a45065474092dd74e7048cf
+		;;
+	*) die "scripts/setup.sh doesn't know the hashes of Zig $1" ;;
+	esac
+}
+
+install_zig() {
+	dir=$1 version=$2
+	install_packages "$FETCHER"
+	say "Zig $version (the cross-compiler) from PyPI into $dir"
+	hashes=$(zig_hashes "$version")
+	rm -rf "$dir" "$dir.tmp"
+	mkdir -p "$dir.tmp"
+	echo "ziglang==$version $hashes" >"$dir.tmp/requirements"
+	# pip takes nothing that has another hash. It only fetches: nothing is installed for Python.
+	pip3 download --quiet --no-deps --only-binary :all: --require-hashes --no-cache-dir \
+		--dest "$dir.tmp" --requirement "$dir.tmp/requirements" ||
+		die "pip3 could not fetch Zig $version, or it was not what was expected"
+	python3 -m zipfile -e "$dir.tmp"/ziglang-*.whl "$dir.tmp"
+	rm "$dir.tmp"/ziglang-*.whl
+	# Archives of Python's don't keep what is a program.
+	chmod +x "$dir.tmp/ziglang/zig"
+	[ "$("$dir.tmp/ziglang/zig" version)" = "$version" ] || die "what was fetched is no Zig $version"
+	mv "$dir.tmp" "$dir"
+}
+
 case ${1-} in
 deno) install_deno "$2" "$3" ;;
+zig) install_zig "$2" "$3" ;;
 compiler) install_packages "$COMPILER" ;;
 packages) install_packages "$COMPILER$TESTS" ;;
-*) die "usage: setup.sh deno DIR VERSION | compiler | packages" ;;
+*) die "usage: setup.sh deno|zig DIR VERSION | compiler | packages" ;;
 esac

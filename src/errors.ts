@@ -108,6 +108,8 @@ const EISDIR = 21;
 const EINVAL = 22;
 const ENFILE = 23;
 const EMFILE = 24;
+const ENAMETOOLONG = 36;
+const ELOOP = 40;
 const ENOTTY = 25;
 const EPIPE = 32;
 const EPROTONOSUPPORT = 93;
@@ -130,6 +132,8 @@ const COMMON: Readonly<Record<number, Explanation>> = {
 
 const OPEN: Readonly<Record<number, Explanation>> = {
   [ENOENT]: ["not-found", "There is no such device; load the module that makes it."],
+  [ENAMETOOLONG]: ["not-found", "No path is as long as this one."],
+  [ELOOP]: ["not-found", "The links of this path lead in a circle."],
   [ENOTDIR]: ["not-found", "A part of this path is not a directory."],
   [ENXIO]: ["not-found", "The device is being destroyed."],
   [EPERM]: ["not-permitted", "This user may not open the device; see its owner and mode."],
@@ -141,6 +145,8 @@ const OPEN: Readonly<Record<number, Explanation>> = {
 /** Client modules of the host driver; the driver itself says more. */
 const CLIENT: Readonly<Record<number, Explanation>> = {
   [ENOENT]: ["not-found", "There is no such device or client module."],
+  [ENAMETOOLONG]: ["not-found", "No path is as long as this one."],
+  [ELOOP]: ["not-found", "The links of this path lead in a circle."],
   [ENXIO]: ["not-found", "The device is being destroyed."],
   [ENOTDIR]: ["not-found", "A part of this path is not a directory."],
   [EACCES]: ["not-permitted", "This user may not read the client module."],

@@ -7,6 +7,8 @@
  */
 
 import { ABI_VERSION } from "./abi.ts";
+import { cString } from "./arguments.ts";
+import { openEmbedded } from "./embedded.ts";
 import { KupError } from "./errors.ts";
 
 /** Must equal KUP_USER_INTERFACE of `native/kup_user.h`. */
@@ -64,16 +66,18 @@ export const POLLIN = 1;
 export const POLLOUT = 4;
 
 /**
- * A loaded file and how many devices, channels and attaches use it. When none does it is given back to Deno, whose
- * test runner would take it for a leak; the code itself stays in the process, with its waiter thread.
+ * A loaded library and how many devices, channels and attaches use it. When none does it is given
+ * back to Deno, whose test runner would take it for a leak; the code itself stays in the process,
+ * with its waiter thread.
  */
 interface Loaded {
-  readonly file: string;
+  /** Undefined for the one that is embedded in this module. */
+  readonly file: string | undefined;
   readonly library: Library;
   users: number;
 }
 
-const loaded = new Map<string, Loaded>();
+const loaded = new Map<string | undefined, Loaded>();
 
 /** The file that `make native` builds, beside this module; undefined when the module came over the network. */
 function localFile(): string | undefined {
@@ -82,7 +86,7 @@ function localFile(): string | undefined {
   return url.protocol === "file:" ? decodeURIComponent(url.pathname) : undefined;
 }
 
-function load(file: string): Loaded {
+function load(file: string | undefined): Loaded {
   const library = openLibrary(file);
   const abi = library.symbols.kup_user_abi_version();
   const version = library.symbols.kup_user_interface();
@@ -90,45 +94,76 @@ function load(file: string): Loaded {
   library.close();
   throw new KupError(
     "library",
-    `The native library ${file} is of another version (ABI ${abi}, interface ${version}; ` +
-      `wanted ${ABI_VERSION} and ${INTERFACE}); build it anew.`,
+    `The native library ${file ?? "in this module"} is of another version (ABI ${abi}, ` +
+      `interface ${version}; wanted ${ABI_VERSION} and ${INTERFACE}); build it anew.`,
   );
 }
 
-function openLibrary(file: string): Library {
+function openLibrary(file: string | undefined): Library {
   try {
-    return Deno.dlopen(file, SYMBOLS);
+    return file === undefined ? openEmbedded(SYMBOLS) : Deno.dlopen(file, SYMBOLS);
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) {
-      throw new KupError("no-ffi-permission", "KUP needs FFI: run Deno with --allow-ffi.", {
-        cause,
-      });
-    }
-    throw new KupError(
-      "library",
-      `The native library ${file} can't be loaded; build it with \`make native\`, ` +
+    throw explain(cause, file);
+  }
+}
+
+/** An error of this module's for whatever was thrown while a library was being loaded. */
+function explain(cause: unknown, file: string | undefined): KupError {
+  if (cause instanceof KupError) return cause;
+  if (cause instanceof Deno.errors.NotCapable) {
+    return new KupError("no-ffi-permission", "KUP needs FFI: run Deno with --allow-ffi.", {
+      cause,
+    });
+  }
+  return new KupError(
+    "library",
+    file === undefined
+      ? "The native library in this module can't be loaded: the system has to let files in memory " +
+        "be mapped as code, and /proc be there; or name the library's file with the option `library`."
+      : `The native library ${file} can't be loaded; build it with \`make native\`, ` +
         "or name another one with the option `library`.",
-      { cause },
-    );
+    { cause },
+  );
+}
+
+/** Asks the system itself, which needs no permission to read. */
+function isThere(file: string): boolean {
+  try {
+    const libc = Deno.dlopen("libc.so.6", {
+      access: { parameters: ["buffer", "i32"], result: "i32" },
+    });
+    const result = libc.symbols.access(cString("library", file), 0);
+    libc.close();
+    return result === 0;
+  } catch (cause) {
+    throw explain(cause, file);
+  }
+}
+
+/** The file beside this module if there is one, even if it is of no use; or else the embedded one. */
+function loadUsual(): Loaded {
+  const file = localFile();
+  if (file === undefined) return load(undefined);
+  try {
+    return load(file);
+  } catch (error) {
+    const isMissing = error instanceof KupError && error.code === "library" && !isThere(file);
+    if (!isMissing) throw error;
+    return load(undefined);
   }
 }
 
 /**
- * The native calls, from the file that was asked for, or else from the one beside this module. Their user
- * gives them back with {@linkcode releaseNative}.
+ * The native calls, from the file that was asked for; or else from the file beside this module, or
+ * else from this module itself. Their user gives them back with {@linkcode releaseNative}.
  *
- * @throws {KupError} `"no-ffi-permission"` or `"library"`.
+ * @throws {KupError} `"no-ffi-permission"`, `"library"` or `"out-of-memory"`.
  */
-export function loadNative(file: string | undefined = localFile()): Native {
-  if (file === undefined) {
-    throw new KupError(
-      "library",
-      "This module was not loaded from a local file, so there is no native library beside it; " +
-        "name one with the option `library`.",
-    );
-  }
-  let entry = loaded.get(file);
-  if (entry === undefined) loaded.set(file, entry = load(file));
+export function loadNative(file?: string): Native {
+  let entry = loaded.get(file ?? localFile());
+  if (file === undefined) entry ??= loaded.get(undefined) ?? loadUsual();
+  else entry ??= load(file);
+  loaded.set(entry.file, entry);
   entry.users++;
   return entry.library.symbols;
 }

@@ -42,6 +42,8 @@ class Reactor {
   #rest = new Uint8Array(0);
   /** After that the socket's end is no surprise. */
   #over = false;
+  /** All writing ends are closed: ours, too, and its number may be somebody else's by now. */
+  #pipeGone = false;
 
   constructor(native: Native) {
     const fds = new Int32Array(2);
@@ -51,6 +53,7 @@ class Reactor {
     this.#pipe = fds[1]!;
     this.#socket = new net!.Socket({ fd: fds[0]!, readable: true, writable: false });
     this.#socket.on("data", (data: Uint8Array) => this.#read(data));
+    this.#socket.on("end", () => this.#pipeGone = true);
     this.#socket.on("error", (error: unknown) => this.#fail(error));
     this.#socket.on("close", () => this.#fail(undefined));
     this.#socket.unref();
@@ -78,7 +81,7 @@ class Reactor {
     if (reactors.get(this.native) === this) reactors.delete(this.native);
     this.#socket.destroy();
     // Nobody is registered, so the waiter does not write to it any more.
-    this.native.kup_user_close(this.#pipe);
+    if (!this.#pipeGone) this.native.kup_user_close(this.#pipe);
   }
 
   count(change: 1 | -1): void {

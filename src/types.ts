@@ -17,8 +17,8 @@ export type Data = string | Uint8Array | ArrayBuffer | ArrayBufferView;
 /** How to open a device. */
 export interface OpenOptions {
   /**
-   * The native library's file. Without it, the one that `make native` builds beside this module
-   * is used.
+   * The native library's file. Without it, the one that `make native` builds beside this module is used
+   * if it is there, and otherwise the one that this module brings with it.
    */
   library?: string;
   /**

@@ -7,8 +7,9 @@
  */
 
 import { bold, green, parseArgs, red, setColorEnabled, yellow } from "../deps.ts";
+import { runPrebuiltTests } from "./checks/prebuilt.ts";
 import { type Check, staticChecks } from "./checks/static.ts";
-import { runCTests, runDenoTests } from "./checks/unit.ts";
+import { runConformance, runCTests, runDenoTests } from "./checks/unit.ts";
 import { runKernelTests } from "./checks/vm.ts";
 import { Tally } from "./lib/tally.ts";
 import { ALL_SERIES } from "./vm/kernel.ts";
@@ -76,6 +77,8 @@ async function main(): Promise<number> {
     heading("Unit tests");
     await guarded(tally, "unit", () => runDenoTests(tally));
     await guarded(tally, "C", () => runCTests(tally));
+    await guarded(tally, "host", () => runConformance(tally));
+    await guarded(tally, "prebuilt", () => runPrebuiltTests(tally));
   }
   if (wanted("vm")) {
     for (const one of series) {

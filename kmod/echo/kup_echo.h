@@ -31,7 +31,7 @@
 #define ECHO_CLOSE 0xffff0006u
 
 /* echo_produce.context: where the producer runs. Only the first waits for room; the others lose
- * what doesn't fit. */
+ * what doesn't fit, also if it is longer than any message may be. */
 #define ECHO_WAITING 0	 /* the channel's thread, as fast as it can */
 #define ECHO_INTERRUPT 1 /* an interrupt handler */
 #define ECHO_DEFERRED 2	 /* what runs after interrupts (softirq, callout) */

@@ -71,7 +71,7 @@ static int produce_all(struct job *job)
 			/* Calls that never sleep would keep the processor for as long as they fail. */
 			kup_breathe();
 			error = produce_one(job);
-			if (error == -EAGAIN)
+			if (error == -EAGAIN || error == -EMSGSIZE)
 				error = 0;
 			job->left--;
 		}
@@ -91,8 +91,10 @@ int echo_produce(struct kup_channel *channel, const struct echo_produce *produce
 	};
 	int error;
 
-	if (produce->length < sizeof(struct echo_sample) ||
-	    produce->length > kup_max_payload(channel) || produce->context > ECHO_TRYING)
+	if (produce->length < sizeof(struct echo_sample) || produce->context > ECHO_TRYING)
+		return 0;
+	/* Who would wait would wait for ever. */
+	if (produce->context == ECHO_WAITING && produce->length > kup_max_payload(channel))
 		return 0;
 	error = produce_all(&job);
 	if (error)

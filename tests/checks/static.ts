@@ -5,6 +5,7 @@ import { exists, ROOT } from "../lib/paths.ts";
 import { capture, projectFiles } from "../lib/process.ts";
 import { fetchKernel } from "../vm/kernel.ts";
 import { buildModules } from "../vm/modules.ts";
+import { prebuiltChecks } from "./prebuilt.ts";
 
 /** A check passes when it returns nothing; what it returns is shown as the reason why it failed. */
 export interface Check {
@@ -113,6 +114,7 @@ export function staticChecks(series: readonly string[]): Check[] {
       name: "the native library builds",
       run: () => runScript("native/Makefile", () => succeeds(["make", "-C", "native"])),
     },
+    ...prebuiltChecks(),
     ...series.map((one) => ({
       name: `the modules build for Linux ${one} without a warning`,
       run: () => checkModules(one),

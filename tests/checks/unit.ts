@@ -3,12 +3,29 @@
 
 import { JunitError, parseJunit } from "../lib/junit.ts";
 import { exists, ROOT } from "../lib/paths.ts";
-import { capture } from "../lib/process.ts";
+import { capture, must } from "../lib/process.ts";
 import type { Tally } from "../lib/tally.ts";
 import { CONFIG } from "./static.ts";
 
-/** Runs `tests/unit/` in Deno; its output is shown as it comes. */
+/** Runs `tests/unit/` in Deno. */
 export async function runDenoTests(tally: Tally): Promise<void> {
+  await runFolder(tally, "unit", "tests/unit/", {});
+}
+
+/** Runs the conformance suite against the host driver. */
+export async function runConformance(tally: Tally): Promise<void> {
+  console.log("\nConformance of the host driver");
+  await must(["make", "-s", "-C", "tests/conformance/c"]);
+  await runFolder(tally, "host", "tests/conformance/", { KUP_DRIVER: "host" });
+}
+
+/** Runs a folder's tests, and counts them; their output is shown as it comes. */
+async function runFolder(
+  tally: Tally,
+  where: string,
+  folder: string,
+  variables: Record<string, string>,
+): Promise<void> {
   const report = await Deno.makeTempFile({ prefix: "kup-junit-", suffix: ".xml" });
   try {
     const { code } = await new Deno.Command(Deno.execPath(), {
@@ -20,15 +37,15 @@ export async function runDenoTests(tally: Tally): Promise<void> {
         "--config",
         CONFIG,
         `--junit-path=${report}`,
-        "tests/unit/",
+        folder,
       ],
       cwd: ROOT,
-      env: Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" },
+      env: { ...variables, ...Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" } },
       stdin: "null",
       stdout: "inherit",
       stderr: "inherit",
     }).output();
-    countTests(tally, "unit", await Deno.readTextFile(report), code);
+    countTests(tally, where, await Deno.readTextFile(report), code);
   } finally {
     await Deno.remove(report);
   }

@@ -5,14 +5,15 @@ import { assertEquals } from "../../deps.ts";
 import { open } from "../../mod.ts";
 import { CLOSE, PAUSE } from "./lib/echo.ts";
 import { PATH, until } from "./lib/guest.ts";
-import { randomCalls, seed } from "./lib/random_run.ts";
+import { randomCalls, seed } from "../random/run.ts";
 
 Deno.test(`random calls end neither in a signal nor in nonsense (KUP_SEED=${seed})`, async () => {
   await randomCalls({
-    module: new URL("../../mod.ts", import.meta.url).href,
     path: PATH,
     seed,
     seconds: 15,
+    ending: "exit",
+    workers: 1,
     pause: PAUSE,
     close: CLOSE,
   });

@@ -1,15 +1,56 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What tests/kernel/random_test.ts does, a hundred times as fast, with the kernel's double. */
+/** Random calls: on the kernel's double, and on the host driver, with whatever else may go wrong there. */
 
-import { randomCalls, seed } from "../kernel/lib/random_run.ts";
+import { assertEquals, assertGreater } from "../../deps.ts";
+import { open, unload } from "../../mod.ts";
+import { act, ENDINGS } from "../random/acting.ts";
+import { Random } from "../random/random.ts";
+import { hostTask, randomCalls, seed } from "../random/run.ts";
+import { common, Finding, sleep } from "../random/session.ts";
 
-Deno.test(`random calls end neither in a signal nor in nonsense (KUP_SEED=${seed})`, async () => {
+const repeat = `(KUP_SEED=${seed})`;
+
+Deno.test(`random calls end neither in a signal nor in nonsense ${repeat}`, async () => {
   await randomCalls({
+    ...hostTask(seed, 3, "exit"),
     module: new URL("echo_double.ts", import.meta.url).href,
     path: "/dev/double",
-    seed,
-    seconds: 4,
-    pause: 0xffff0004,
-    close: 0xffff0006,
+    workers: 1,
   });
+});
+
+Deno.test(`random calls of the host driver and its modules do neither ${repeat}`, async () => {
+  const env = { KUP_HOST_FAILURES: `50:${seed}`, KUP_HOST_DELAYS: `50:${seed}` };
+  await Promise.all([
+    randomCalls(hostTask(seed, 3, "exit")),
+    randomCalls(hostTask(seed + 1, 3, "exit"), { env }),
+  ]);
+});
+
+Deno.test(`a process ends with everything open, whichever way it ends ${repeat}`, async () => {
+  await Promise.all(ENDINGS.map((ending) => randomCalls(hostTask(seed, 1, ending))));
+});
+
+Deno.test({
+  name: `random calls leave no resource and no operation behind ${repeat}`,
+  sanitizeOps: true,
+  sanitizeResources: true,
+  sanitizeExit: true,
+  fn: async () => {
+    const findings: string[] = [];
+    common.report = (what) => void findings.push(what);
+    const task = hostTask(seed, 3, "return");
+    const acts = [1, 2, 3, 4].map((number) => act(task, new Random(seed + number)));
+    for (const { reason } of (await Promise.allSettled(acts)) as PromiseRejectedResult[]) {
+      if (reason !== undefined && !(reason instanceof Finding)) throw reason;
+    }
+    assertEquals(findings, []);
+    assertGreater(common.calls, 50);
+    using device = open(task.path);
+    for (let i = 0; i < 100 && device.info().channelsFree < device.channels; i++) await sleep(10);
+    assertEquals(device.info().channelsFree, device.channels, "all is given back");
+    unload(task.path);
+    // The last of the signals' time-outs.
+    await sleep(350);
+  },
 });

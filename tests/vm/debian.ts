@@ -16,7 +16,10 @@ const SUITES = ["bookworm", "bookworm-updates", "bookworm-backports"];
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-function configuration(): string {
+/** What the packages are for, unless a name says otherwise (`libc6:arm64`). */
+const NATIVE = "amd64";
+
+function configuration(architectures: readonly string[]): string {
   const settings: Record<string, string> = {
     "Dir::State": HOME,
     "Dir::State::lists": `${HOME}/lists`,
@@ -27,7 +30,7 @@ function configuration(): string {
     "Dir::Etc::sourceparts": "/dev/null",
     "Dir::Etc::preferences": "/dev/null",
     "Dir::Etc::preferencesparts": "/dev/null",
-    "APT::Architecture": "amd64",
+    "APT::Architecture": NATIVE,
     // apt drops root to a user that can't write below a home folder.
     "APT::Sandbox::User": "root",
     "Acquire::Languages": "none",
@@ -35,7 +38,9 @@ function configuration(): string {
     "Acquire::IndexTargets::deb::CNF::DefaultEnabled": "false",
     "Acquire::Retries": "3",
   };
-  return Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`).join("");
+  const list = architectures.map((name) => ` "${name}";`).join("");
+  return Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`).join("") +
+    `APT::Architectures {${list} };\n`;
 }
 
 /** The mirror that this machine's own apt uses for Debian proper. */
@@ -60,10 +65,14 @@ export class Archive {
   private constructor() {}
 
   /**
-   * Fetches the archive's index and hands the archive to `use`. One at a time in this checkout:
+   * Fetches the archive's index and hands the archive to `use`; packages of other architectures
+   * than this machine's are there if they are named in `foreign`. One at a time in this checkout:
    * two apts can't share a state.
    */
-  static async open<T>(use: (archive: Archive) => Promise<T>): Promise<T> {
+  static async open<T>(
+    use: (archive: Archive) => Promise<T>,
+    foreign: readonly string[] = [],
+  ): Promise<T> {
     for (const folder of ["lists/partial", "cache/archives/partial"]) {
       await Deno.mkdir(`${HOME}/${folder}`, { recursive: true });
     }
@@ -71,16 +80,16 @@ export class Archive {
     using lock = await Deno.open(`${HOME}/kup.lock`, { create: true, write: true });
     await lock.lock(true);
     const archive = new Archive();
-    await archive.#update();
+    await archive.#update([NATIVE, ...foreign]);
     return await use(archive);
   }
 
-  async #update(): Promise<void> {
+  async #update(architectures: readonly string[]): Promise<void> {
     const uri = await mirror();
     const sources = SUITES.map((suite) => `deb [signed-by=${KEYRING}] ${uri} ${suite} main\n`);
     await Deno.writeTextFile(`${HOME}/sources.list`, sources.join(""));
     await Deno.writeTextFile(`${HOME}/status`, "");
-    await Deno.writeTextFile(`${HOME}/apt.conf`, configuration());
+    await Deno.writeTextFile(`${HOME}/apt.conf`, configuration(architectures));
     await must(["apt-get", "update", "-q", "--error-on=any"], { env: this.#env });
   }
 

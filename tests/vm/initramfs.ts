@@ -100,10 +100,22 @@ async function libraries(program: string): Promise<string[]> {
   return [...listed.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map((match) => match[1] ?? "");
 }
 
+/** What `make prebuilt` has made, if it was run. */
+async function embeddedFiles(): Promise<string[]> {
+  const folder = "src/embedded";
+  if (!await exists(`${ROOT}/${folder}`)) return [];
+  const entries = await Array.fromAsync(Deno.readDir(`${ROOT}/${folder}`));
+  return entries.map(({ name }) => `${folder}/${name}`);
+}
+
 /** Copies the project as git sees it, and what is built of it. */
 async function stageProject(folder: string, tests: boolean): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
-  const paths = [...await projectFiles(), ...await buildPrograms(tests)];
+  const paths = [
+    ...await projectFiles(),
+    ...await buildPrograms(tests),
+    ...await embeddedFiles(),
+  ];
   await must(["cpio", "-0", "-pdm", "--quiet", folder], { input: paths.join("\0") + "\0" });
   // The guest has no network: @std is always the stand-ins there.
   await Deno.copyFile(`${ROOT}/deno.offline.json`, `${folder}/deno.json`);

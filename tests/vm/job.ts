@@ -21,10 +21,11 @@ export function commandJob(command: string): Job {
   return { command, shell: false, tests: false };
 }
 
-/** The kernel tests, or those whose names hold the filter. */
+/** The conformance suite and the kernel's own tests, or those whose names hold the filter. */
 export function testJob(filter: string): Job {
   const only = filter === "" ? "" : ` --filter ${quote(filter)}`;
-  const command = `deno test -A --no-check --junit-path=/tmp/junit.xml${only} tests/kernel/`;
+  const folders = "tests/conformance/ tests/kernel/";
+  const command = `deno test -A --no-check --junit-path=/tmp/junit.xml${only} ${folders}`;
   return { command, shell: false, tests: true };
 }
 

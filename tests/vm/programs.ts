@@ -11,7 +11,10 @@ interface Part {
 }
 
 const LIBRARY: Part = { source: "native", output: "native/build" };
-const TESTS: Part = { source: "tests/kernel/c", output: "tests/kernel/build" };
+const TESTS: readonly Part[] = [
+  { source: "tests/conformance/c", output: "tests/conformance/build" },
+  { source: "tests/kernel/c", output: "tests/kernel/build" },
+];
 
 /** Left behind by compilers, and of no use in the guest. */
 const INTERMEDIATE = /\.(?:o|d|a|cmd)$/;
@@ -22,7 +25,7 @@ const INTERMEDIATE = /\.(?:o|d|a|cmd)$/;
  */
 export async function buildPrograms(tests: boolean): Promise<string[]> {
   const built: string[] = [];
-  for (const { source, output } of tests ? [LIBRARY, TESTS] : [LIBRARY]) {
+  for (const { source, output } of tests ? [LIBRARY, ...TESTS] : [LIBRARY]) {
     if (!await exists(`${ROOT}/${source}/Makefile`)) continue;
     await must(["make", "-s", "-C", source]);
     for await (const entry of Deno.readDir(`${ROOT}/${output}`)) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "host.h"
 
@@ -85,6 +86,8 @@ static const struct kup_host_client *find_built_in(const char *name)
 /* The one spelling by which a module is known. */
 static int canonical(const char *name, char path[PATH_MAX])
 {
+	struct stat file;
+
 	if (!is_file(name)) {
 		if (!find_built_in(name))
 			return fail(-ENOENT,
@@ -94,11 +97,14 @@ static int canonical(const char *name, char path[PATH_MAX])
 		strcpy(path, name);
 		return 0;
 	}
-	if (!realpath(name, path)) {
+	if (!realpath(name, path) || stat(path, &file)) {
 		int error = -errno;
 
 		return fail(error, "%s: %s.", name, strerror(-error));
 	}
+	/* To open a pipe could take for ever. */
+	if (!S_ISREG(file.st_mode))
+		return fail(-ENOEXEC, "%s is no file.", name);
 	return 0;
 }
 

@@ -2,7 +2,6 @@
 /* Traffic: several senders at once, timeouts, losses, lies, with bad timing at every lock. */
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "kup_echo.h"
 #include "user.h"
@@ -162,6 +161,7 @@ static void test_timeout_flood(void)
 	struct user user;
 	int error = user_attach(&user, "flood", 0);
 
+	pause_delays();
 	/* Behind a record that isn't finished yet. */
 	kup_producer_reserve(&user.out, 0, &first);
 	while (!error && kup_producer_reserve(&user.out, 0, &position) == KUP_RING_OK)
@@ -169,6 +169,7 @@ static void test_timeout_flood(void)
 	kup_producer_commit(&user.out, first, 0, 0, 0, 0);
 	while (!error && kup_load_acquire(&user.kernel->state) == KUP_STATE_OPEN)
 		os_relax();
+	resume_delays();
 	check(timeout_result == -ETIMEDOUT &&
 		      kup_load(&user.kernel->to_kernel_tail.value) != user.out.head,
 	      "a flood of discarded records can't outrun a timeout", "%s",
@@ -184,8 +185,7 @@ static void test_losses(void)
 	const struct echo_produce produce = { .count = 5000,
 					      .length = 100,
 					      .context = ECHO_INTERRUPT };
-	const struct timespec pause = { .tv_nsec = 200000000 };
-	kup_u64 received = 0, lost = 0;
+	kup_u64 received = 0, lost = 0, end = os_now_ns() + PATIENCE_MS * 1000000ull;
 	struct kup_record record;
 	struct echo_produced done = { 0 };
 	struct user user;
@@ -193,7 +193,9 @@ static void test_losses(void)
 
 	if (!error)
 		error = user_send(&user, ECHO_PRODUCE, &produce, sizeof(produce));
-	nanosleep(&pause, NULL);
+	/* Until the ring is full and something was lost. */
+	while (!error && !kup_load64(&user.kernel->dropped_no_space) && os_now_ns() < end)
+		sleep_ms(1);
 	while (!error && !(error = user_receive(&user, &record))) {
 		struct kup_gap gap;
 

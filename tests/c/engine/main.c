@@ -1,34 +1,57 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The unchanged engine and echo client in threads of this process, under a sanitizer: first with
- * good timing, then with delays wherever threads meet.
+ * The unchanged engine and echo client behind the native library, in threads of this process, under
+ * a sanitizer: first with good timing, then with delays wherever threads meet.
  *
- *   engine [SEED]
+ *   engine [SEED [ODDS [MILLISECONDS]]]
+ *
+ * One time in ODDS there is a delay; each storm takes so many MILLISECONDS.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "user.h"
+#include "kup_user.h"
+#include "tests.h"
+
+static kup_u32 number(int count, char **arguments, int at, kup_u32 otherwise)
+{
+	return count > at ? (kup_u32)strtoul(arguments[at], NULL, 0) : otherwise;
+}
+
+static void all_cases(void)
+{
+	failure_cases();
+	module_cases();
+	number_cases();
+	waiter_cases();
+	duplex_cases();
+	life_cases();
+	if (kup_user_host_load("echo", NULL)) {
+		failures++;
+		printf("not ok the echo client can be loaded\n");
+		return;
+	}
+	flow_cases();
+	kup_user_host_unload("echo");
+}
 
 int main(int count, char **arguments)
 {
-	kup_u32 seed = count > 1 ? (kup_u32)strtoul(arguments[1], NULL, 0) : 1;
+	kup_u32 storm_ms = number(count, arguments, 3, 700);
 
+	run.seed = number(count, arguments, 1, 1);
+	run.odds = number(count, arguments, 2, 50);
+	run.storm_ns = storm_ms * 1000000ull;
 	/* A lost wake-up is a hang: SIGALRM ends it, without the summary that a good run has. */
-	alarm(240);
-	if (kup_user_host_load("echo", NULL)) {
-		printf("not ok the echo client can be loaded\n");
-		return 1;
-	}
-	life_cases();
-	flow_cases();
-	fprintf(stderr, "# with delays, seed %u\n", seed);
-	host_delays(50, seed);
-	life_cases();
-	flow_cases();
+	alarm(300 + 20 * storm_ms / 1000);
+	all_cases();
+	fprintf(stderr, "# with delays, seed %u, odds %u\n", run.seed, run.odds);
+	run.delays = 1;
+	resume_delays();
+	all_cases();
+	run.delays = 0;
 	host_delays(0, 0);
-	kup_user_host_unload("echo");
 	host_join_threads();
 	printf("ok everything is over without a leak or a race\n");
 	return failures != 0;

@@ -1,42 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "user.h"
-
-int failures;
-
-void check(int good, const char *sentence, const char *why, ...)
-{
-	va_list arguments;
-
-	if (good) {
-		printf("ok %s\n", sentence);
-	} else {
-		failures++;
-		printf("not ok %s: ", sentence);
-		va_start(arguments, why);
-		vprintf(why, arguments);
-		va_end(arguments);
-		printf("\n");
-	}
-	fflush(stdout);
-}
-
-struct kup_device *make_device(const struct kup_config *config, const struct kup_ops *ops)
-{
-	struct kup_device *device;
-	int error = kup_device_create(config, ops, NULL, &device);
-
-	if (error) {
-		printf("not ok the device %s can be made: %s\n", config->name, strerror(-error));
-		exit(1);
-	}
-	return device;
-}
 
 static void set_up_rings(struct user *user)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The user's side of a channel of the host driver, by the native library's calls, and how a case reports.
+ * The user's side of a channel of the host driver, by the native library's calls.
  */
 #ifndef USER_H
 #define USER_H
 
 #include <poll.h>
 
-#include "host.h"
 #include "kup_user.h"
 #include "ring.h"
+#include "tests.h"
 
 /* Then the user's mapping is the kernel's own; see kmod/os/host/memory.c. */
 #ifdef __SANITIZE_THREAD__
@@ -47,17 +47,5 @@ int user_receive(struct user *user, struct kup_record *record);
 void user_release(struct user *user, const struct kup_record *record);
 
 #define PATIENCE_MS 20000
-
-/* Prints "ok SENTENCE" or "not ok SENTENCE: why"; the process's exit status is `failures`. */
-extern int failures;
-void check(int good, const char *sentence, const char *why, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* A device with this client; ends the process when it can't be made. */
-struct kup_device *make_device(const struct kup_config *config, const struct kup_ops *ops);
-
-/* engine_life.c, engine_flow.c */
-void life_cases(void);
-void flow_cases(void);
 
 #endif

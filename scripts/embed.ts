@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Builds the native library for every machine that is supported, and writes it as TypeScript into
+ * `src/embedded/`, so that it is a part of the module graph. Does nothing if all of it is up to
+ * date.
+ *
+ *     deno run -A --no-config scripts/embed.ts ZIG
+ *
+ * ZIG is the cross-compiler. The libraries themselves stay in `native/build/prebuilt/`.
+ */
+
+const ROOT = new URL("../", import.meta.url);
+const NATIVE = new URL("native/", ROOT);
+const PREBUILT = new URL("native/build/prebuilt/", ROOT);
+const OUTPUT = new URL("src/embedded/", ROOT);
+
+const ARCHES = ["x86_64", "aarch64"] as const;
+
+/**
+ * One for each C library. A program that needs glibc 2.28 runs on all that is newer: Debian 10,
+ * RHEL 8 and Ubuntu 18.10 had it. musl promises the same without numbers.
+ */
+const LIBCS = { gnu: "gnu.2.28", musl: "musl" } as const;
+
+type Arch = typeof ARCHES[number];
+type Libc = keyof typeof LIBCS;
+
+/** What the libraries are made of. Flags are in native/Makefile and here. */
+const FOLDERS = ["native", "kmod", "kmod/uapi", "kmod/core", "kmod/echo", "kmod/os/host"];
+const SOURCE = /\.[ch]$|^Makefile$|^exports\.map$/;
+
+async function findSources(): Promise<string[]> {
+  const found = ["scripts/embed.ts"];
+  for (const folder of FOLDERS) {
+    for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
+      if (isFile && SOURCE.test(name) && !name.endsWith(".mod.c")) found.push(`${folder}/${name}`);
+    }
+  }
+  return found.sort();
+}
+
+/** Names a build by everything that it comes from. */
+async function identify(compiler: string): Promise<string> {
+  const parts: string[] = [compiler];
+  for (const path of await findSources()) {
+    parts.push(path, await Deno.readTextFile(new URL(path, ROOT)));
+  }
+  const bytes = new TextEncoder().encode(parts.join("\0"));
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...hash.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function libraryFile(arch: Arch, libc: Libc): URL {
+  return new URL(`libkup-linux-${arch}-${libc}.so`, PREBUILT);
+}
+
+function outputFile(arch: Arch): URL {
+  return new URL(`linux-${arch}.ts`, OUTPUT);
+}
+
+async function isThere(file: URL): Promise<boolean> {
+  return await Deno.stat(file).then(() => true, () => false);
+}
+
+/** The start of a generated file tells what it was made from, and the end that it is whole. */
+async function isUpToDate(soname: string): Promise<boolean> {
+  for (const arch of ARCHES) {
+    const text = await Deno.readTextFile(outputFile(arch)).catch(() => "");
+    if (!text.includes(`"${soname}";`) || !text.endsWith("};\n")) return false;
+    if (!await isThere(libraryFile(arch, "gnu"))) return false;
+    if (!await isThere(libraryFile(arch, "musl"))) return false;
+  }
+  return true;
+}
+
+async function run(command: string, args: string[], env: Record<string, string>): Promise<string> {
+  const child = new Deno.Command(command, { args, env, stderr: "inherit" });
+  const { success, stdout } = await child.output();
+  const text = new TextDecoder().decode(stdout);
+  if (success) return text.trim();
+  console.error(text);
+  throw new Error(`${command} ${args.join(" ")}: failed`);
+}
+
+/** What the compiler keeps stays with the project. */
+const ENVIRONMENT = {
+  ZIG_GLOBAL_CACHE_DIR: new URL(".cache/zig-cache", ROOT).pathname,
+  ZIG_LOCAL_CACHE_DIR: new URL(".cache/zig-cache", ROOT).pathname,
+};
+
+async function build(zig: string, soname: string, arch: Arch, libc: Libc): Promise<void> {
+  const file = libraryFile(arch, libc);
+  const make = [
+    "-s",
+    `-j${navigator.hardwareConcurrency}`,
+    "-C",
+    NATIVE.pathname,
+    `CC=${zig} cc -target ${arch}-linux-${LIBCS[libc]}`,
+    `BUILD=build/prebuilt/${arch}-${libc}`,
+    `LIBRARY=${file.pathname}`,
+    `LDFLAGS=-s -Wl,-soname,${soname}`,
+  ];
+  await run("make", make, ENVIRONMENT);
+  // What the name tells may differ from what make goes by, which is the age of the files.
+  if (!await names(file, soname)) await run("make", ["-B", ...make], ENVIRONMENT);
+  if (!await names(file, soname)) throw new Error(`${file.pathname} is not named ${soname}`);
+}
+
+async function names(library: URL, soname: string): Promise<boolean> {
+  const text = new TextDecoder("latin1").decode(await Deno.readFile(library));
+  return text.includes(`\0${soname}\0`);
+}
+
+/** FNV-1a; `src/embedded.ts` computes the same. */
+function checksum(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}
+
+async function spell(arch: Arch, libc: Libc): Promise<string> {
+  const bytes = await Deno.readFile(libraryFile(arch, libc));
+  return `/** The library for ${libc === "gnu" ? "glibc" : "musl"}: ${bytes.length} bytes. */
+export const ${libc}: { readonly checksum: number; readonly base64: string } = {
+  checksum: ${checksum(bytes)},
+  base64:
+    "${bytes.toBase64()}",
+};
+`;
+}
+
+/** The file appears whole or not at all. */
+async function write(soname: string, arch: Arch): Promise<void> {
+  const text = `// SPDX-License-Identifier: BSD-3-Clause
+// Generated from native/ and kmod/ by scripts/embed.ts (\`make prebuilt\`). Do not edit.
+
+/**
+ * The native library for Linux on ${arch}, built for two C libraries. \`src/embedded.ts\` loads it.
+ *
+ * @module
+ */
+
+/** What both are called inside (their DT_SONAME). No other build has this name. */
+export const name = "${soname}";
+
+${await spell(arch, "gnu")}
+${await spell(arch, "musl")}`;
+  const file = outputFile(arch);
+  const temporary = new URL(`${file.href}.${Deno.pid}`);
+  await Deno.writeTextFile(temporary, text);
+  await Deno.rename(temporary, file);
+}
+
+async function main(zig: string): Promise<void> {
+  const soname = `libkup-${await identify(await run(zig, ["version"], ENVIRONMENT))}.so`;
+  if (await isUpToDate(soname)) return;
+  await Deno.mkdir(PREBUILT, { recursive: true });
+  await Deno.mkdir(OUTPUT, { recursive: true });
+  // Of two that run at the same time, the second one finds that nothing is left to do.
+  using lock = await Deno.open(new URL("lock", PREBUILT), { create: true, write: true });
+  await lock.lock(true);
+  if (await isUpToDate(soname)) return;
+  console.log(`prebuilt: ${soname} for ${ARCHES.join(" and ")}, glibc and musl`);
+  for (const arch of ARCHES) {
+    for (const libc of Object.keys(LIBCS) as Libc[]) await build(zig, soname, arch, libc);
+    await write(soname, arch);
+  }
+}
+
+const [zig] = Deno.args;
+if (zig === undefined) throw new Error("usage: scripts/embed.ts ZIG");
+await main(new URL(zig, ROOT).pathname);

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The prebuilt libraries: what each asks of a machine, and that it runs there. */
+
+import { CACHE, ROOT } from "../lib/paths.ts";
+import { capture, must } from "../lib/process.ts";
+import { publishedFiles } from "../lib/published.ts";
+import type { Tally } from "../lib/tally.ts";
+import { runner, type Variant, VARIANTS } from "../prebuilt/machines.ts";
+import type { Check } from "./static.ts";
+
+/** The newest glibc that a library may ask for; see LIBCS in scripts/embed.ts. */
+const GLIBC = [2, 28];
+
+/** All of them parts of the C library. */
+const NEEDED = {
+  gnu: /^(?:libc\.so\.6|libpthread\.so\.0|libdl\.so\.2|ld-linux-(?:x86-64\.so\.2|aarch64\.so\.1))$/,
+  musl: /^libc\.so$/,
+} as const;
+
+function fileOf({ arch, libc }: Variant): string {
+  return `${ROOT}/native/build/prebuilt/libkup-linux-${arch}-${libc}.so`;
+}
+
+/** What a generated file exports. */
+interface Embedded {
+  readonly name: string;
+  readonly gnu: { readonly base64: string };
+  readonly musl: { readonly base64: string };
+}
+
+async function importEmbedded(arch: string): Promise<Embedded> {
+  return await import(`file://${ROOT}/src/embedded/linux-${arch}.ts`);
+}
+
+/** The names in native/exports.map: whole ones, and beginnings of names. */
+async function allowedExports(): Promise<{ names: string[]; prefixes: string[] }> {
+  const map = await Deno.readTextFile(`${ROOT}/native/exports.map`);
+  const [, exported = ""] = /global:(.*?)local:/s.exec(map) ?? [];
+  const names = [...exported.matchAll(/(\w+\*?);/g)].map(([, name]) => name!);
+  return {
+    names: names.filter((name) => !name.endsWith("*")),
+    prefixes: names.filter((name) => name.endsWith("*")).map((name) => name.slice(0, -1)),
+  };
+}
+
+/** The calls that TypeScript makes. */
+async function declaredCalls(): Promise<string[]> {
+  const header = await Deno.readTextFile(`${ROOT}/native/kup_user.h`);
+  return [...header.matchAll(/^KUP_USER_CALL \w+ (\w+)\(/gm)].map(([, name]) => name!);
+}
+
+async function checkExports(file: string): Promise<string[]> {
+  const table = await must(["readelf", "--dyn-syms", "--wide", file]);
+  const rows = table.split("\n").map((line) => line.trim().split(/\s+/));
+  const exported = rows.filter(([number, , , , binding, , section]) =>
+    /^\d+:$/.test(number ?? "") && binding !== "LOCAL" && section !== "UND"
+  );
+  const names = exported.map((row) => row[7]!);
+  const { names: wanted, prefixes } = await allowedExports();
+  const problems: string[] = [];
+  for (const name of [...wanted, ...await declaredCalls()]) {
+    if (!names.includes(name)) problems.push(`does not export ${name}`);
+  }
+  for (const name of names) {
+    if (wanted.includes(name) || prefixes.some((prefix) => name.startsWith(prefix))) continue;
+    problems.push(`exports ${name}, which exports.map does not`);
+  }
+  for (const [, , , , , visibility, , name] of exported) {
+    if (wanted.includes(name!) && visibility !== "PROTECTED") problems.push(`${name}: unprotected`);
+  }
+  return problems;
+}
+
+async function checkDynamic(variant: Variant, name: string): Promise<string[]> {
+  const file = fileOf(variant);
+  const dynamic = await must(["readelf", "--dynamic", "--program-headers", "--wide", file]);
+  const problems: string[] = [];
+  for (const [, library] of dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g)) {
+    if (!NEEDED[variant.libc].test(library!)) problems.push(`needs ${library}`);
+  }
+  if (!dynamic.includes(`soname: [${name}]`)) problems.push(`is not called ${name}`);
+  if (!/Flags:.* NODELETE/.test(dynamic)) problems.push("can be unloaded");
+  if (!/GNU_STACK .* RW +0/.test(dynamic)) problems.push("wants an executable stack");
+  if (dynamic.includes("TEXTREL")) problems.push("has code that must be changed to be loaded");
+  return problems;
+}
+
+async function checkGlibc(file: string): Promise<string[]> {
+  const versions = await must(["readelf", "--version-info", "--wide", file]);
+  const [major, minor] = GLIBC as [number, number];
+  const found = new Set([...versions.matchAll(/GLIBC_(\w+(?:\.\d+)*)/g)].map(([, one]) => one!));
+  return [...found].filter((version) => {
+    const [first, second] = version.split(".").map(Number);
+    return !(first! < major || first === major && second! <= minor);
+  }).map((version) => `needs glibc ${version}`);
+}
+
+async function checkLibrary(variant: Variant): Promise<string | undefined> {
+  const embedded = await importEmbedded(variant.arch);
+  const file = fileOf(variant);
+  const problems = [
+    ...await checkDynamic(variant, embedded.name),
+    ...await checkExports(file),
+    ...await checkGlibc(file),
+  ];
+  if (embedded[variant.libc].base64 !== (await Deno.readFile(file)).toBase64()) {
+    problems.push("is not what src/embedded/ holds");
+  }
+  return problems.length === 0 ? undefined : problems.join("\n");
+}
+
+/** What the module imports, once Deno has read it: only that is fetched and cached with it. */
+async function graphFiles(): Promise<string[]> {
+  const told = await must([Deno.execPath(), "info", "--json", "--no-config", "mod.ts"]);
+  const { modules } = JSON.parse(told) as { modules: { specifier: string; error?: string }[] };
+  return modules.filter(({ error }) => error === undefined).map(({ specifier }) =>
+    specifier.replace(`file://${ROOT}/`, "")
+  );
+}
+
+async function checkPublishing(): Promise<string | undefined> {
+  const published = await publishedFiles({ check: true });
+  const graph = await graphFiles();
+  const embedded = ["x86_64", "aarch64"].map((arch) => `src/embedded/linux-${arch}.ts`);
+  const problems = [...new Set([...embedded, ...graph])].sort().flatMap((path) => [
+    ...published.includes(path) || path.startsWith("node:") ? [] : [`${path} isn't published`],
+    ...graph.includes(path) ? [] : [`${path} isn't in the module graph`],
+  ]);
+  return problems.length === 0 ? undefined : problems.join("\n");
+}
+
+/** The static checks; `make prebuilt` comes before them. */
+export function prebuiltChecks(): Check[] {
+  return [
+    ...VARIANTS.map((variant) => ({
+      name: `the prebuilt library for ${variant.arch} ${variant.libc} needs nothing but libc`,
+      run: () => checkLibrary(variant),
+    })),
+    { name: "the module can be published, with its libraries", run: checkPublishing },
+  ];
+}
+
+/** Compiles the program that loads a library and exchanges messages with it, and a client module. */
+async function buildRoundTrip({ arch, libc }: Variant): Promise<[program: string, client: string]> {
+  const zig = Deno.env.get("KUP_ZIG");
+  if (zig === undefined) throw new Error("KUP_ZIG is not set; `make test` does that");
+  const target = `${arch}-linux-${libc}`;
+  const program = `${CACHE}/build/round_trip-${target}`;
+  const client = `${CACHE}/build/client-${target}.so`;
+  const env = {
+    ZIG_GLOBAL_CACHE_DIR: `${CACHE}/zig-cache`,
+    ZIG_LOCAL_CACHE_DIR: `${CACHE}/zig-cache`,
+  };
+  const include = (...paths: string[]) => paths.map((path) => `-I${ROOT}/${path}`);
+  await Deno.mkdir(`${CACHE}/build`, { recursive: true });
+  await must([
+    // Not `zig cc`, which links everything for musl statically.
+    ...[zig, "build-exe", "-target", target, "-dynamic", "-lc"],
+    ...include("native", "kmod/uapi", "kmod/core"),
+    ...["-cflags", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "--"],
+    ...[`${ROOT}/tests/prebuilt/round_trip.c`, `${ROOT}/kmod/core/ring.c`],
+    `-femit-bin=${program}`,
+  ], { env });
+  await must([
+    ...[zig, "cc", "-target", target, "-shared", "-fPIC", "-O2", "-Wall"],
+    ...include("kmod", "kmod/os/host"),
+    ...["-o", client, `${ROOT}/tests/unit/clients/upper.c`],
+  ], { env });
+  return [program, client];
+}
+
+/** A minute is a hundred times what the slowest one takes. */
+const SECONDS = "60";
+
+async function runOne(tally: Tally, variant: Variant, name: string): Promise<void> {
+  const [program, client] = await buildRoundTrip(variant);
+  let command: readonly string[] | string;
+  try {
+    command = await runner(variant);
+  } catch (error) {
+    command = `its machine can't be fetched: ${(error as Error).message.split("\n", 1)[0]}`;
+  }
+  if (typeof command === "string") {
+    tally.record("skipped", `${name}: ${command}`);
+    console.log(`skipped ${name}: ${command}`);
+    return;
+  }
+  const { code, output } = await capture([
+    "timeout",
+    SECONDS,
+    ...command,
+    program,
+    fileOf(variant),
+    client,
+  ]);
+  tally.record(code === 0 ? "passed" : "failed", name);
+  console.log(code === 0 ? `ok ${name}` : `not ok ${name} (exit status ${code})\n${output}`);
+}
+
+/** Runs each prebuilt library on its own kind of machine. */
+export async function runPrebuiltTests(tally: Tally): Promise<void> {
+  for (const variant of VARIANTS) {
+    const name = `the prebuilt library for ${variant.arch} ${variant.libc} runs`;
+    try {
+      await runOne(tally, variant, name);
+    } catch (error) {
+      console.log(error instanceof Error ? error.message : String(error));
+      tally.record("failed", name);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cases.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int failures;
+static const char *volatile current = "the start";
+
+static void put(const char *text)
+{
+	if (write(STDOUT_FILENO, text, strlen(text)) < 0)
+		_exit(3);
+}
+
+static void stuck(int signal)
+{
+	(void)signal;
+	put("not ok the program ends in time: stuck after or in \"");
+	put(current);
+	put("\"\n");
+	_exit(2);
+}
+
+void begin_cases(unsigned int seconds)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGALRM, stuck);
+	signal(SIGPIPE, SIG_IGN);
+	alarm(seconds);
+}
+
+void trying(const char *what)
+{
+	current = what;
+}
+
+bool check(bool good, const char *sentence, const char *why, ...)
+{
+	va_list list;
+
+	current = sentence;
+	if (good) {
+		printf("ok %s\n", sentence);
+		return true;
+	}
+	failures++;
+	printf("not ok %s: ", sentence);
+	va_start(list, why);
+	vprintf(why, list);
+	va_end(list);
+	printf("\n");
+	return false;
+}
+
+const char *error_name(long result)
+{
+	const char *name = result < 0 ? strerrorname_np((int)-result) : "nothing";
+
+	return name != NULL ? name : "no errno";
+}
+
+bool refused(long result, int wanted, const char *sentence)
+{
+	if (result >= 0)
+		return check(false, sentence, "it returned %ld", result);
+	return check(result == -wanted, sentence, "%s, not %s", error_name(result),
+		     error_name(-wanted));
+}
+
+bool worked(long result, const char *sentence)
+{
+	return check(result == 0, sentence, "%ld, %s", result, error_name(result));
+}
+
+void skip(const char *sentence, const char *why)
+{
+	printf("skip %s: %s\n", sentence, why);
+}
+
+int finish(void)
+{
+	alarm(0);
+	return failures == 0 ? 0 : 1;
+}
+
+void need(bool good, const char *what)
+{
+	if (good)
+		return;
+	printf("not ok %s: without it the rest makes no sense\n", what);
+	exit(1);
+}
+
+uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void sleep_us(unsigned int microseconds)
+{
+	struct timespec time = { microseconds / 1000000, microseconds % 1000000 * 1000L };
+
+	while (nanosleep(&time, &time) == -1 && errno == EINTR)
+		;
+}
+
+void sleep_ms(unsigned int milliseconds)
+{
+	sleep_us(milliseconds * 1000);
+}
+
+uint32_t random_next(uint32_t *state)
+{
+	uint32_t x = *state;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return *state = x;
+}

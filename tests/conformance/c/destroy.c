@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Unloading the echo client while it is in use: who is woken, what calls say, what can be read. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "peer.h"
+
+/* Time that unloading took, or UINT64_MAX. */
+static uint64_t timed_unload(void)
+{
+	uint64_t start = now_ms();
+	int error = module_unload();
+
+	if (error != 0) {
+		printf("# unloading: %s\n", error_name(error));
+		return UINT64_MAX;
+	}
+	return now_ms() - start;
+}
+
+/* ---- Handles that live on ---- */
+
+static void dead_calls_of_attached(struct peer *peer)
+{
+	struct kup_attach bad = { .abi_version = 99 };
+	struct kup_stats stats = { .channel = CHANNELS };
+	struct kup_info info;
+
+	check(peer_state(peer) == KUP_STATE_CLOSED, "an attached handle's channel is closed",
+	      "state %u", peer_state(peer));
+	check(peer_poll(peer, POLLIN | POLLOUT, 0) == (POLLIN | POLLOUT | POLLHUP),
+	      "poll of it reports POLLIN, POLLOUT and POLLHUP", "%x",
+	      peer_poll(peer, POLLIN | POLLOUT, 0));
+	refused(peer_kick(peer), EPIPE, "KICK of it is refused with EPIPE");
+	refused(kup_user_info(peer->fd, &info), ENODEV, "INFO of it is refused with ENODEV");
+	refused(kup_user_stats(peer->fd, &stats), EINVAL,
+		"STATS of no channel is refused with EINVAL even then");
+	refused(stats_get(peer->fd, 0, &stats), ENODEV, "STATS of it is refused with ENODEV");
+	refused(kup_user_attach(peer->fd, &bad), EPROTONOSUPPORT,
+		"ATTACH with another version is refused for that even then");
+	refused(attach_to(peer->fd, ANY, 0, NULL), ENODEV, "ATTACH of it is refused with ENODEV");
+}
+
+static void dead_calls_of_bare(int bare)
+{
+	struct kup_info info;
+	struct kup_stats stats;
+	uint64_t address = 0;
+
+	check(kup_user_wait(bare, POLLIN, 0) == POLLHUP,
+	      "a handle without a channel reports POLLHUP and no channel", "%x",
+	      kup_user_wait(bare, POLLIN, 0));
+	refused(attach_to(bare, ANY, 0, NULL), ENODEV,
+		"ATTACH of a handle without a channel is refused with ENODEV");
+	refused(attach_to(bare, 3, KUP_ATTACH_NOWAIT, NULL), ENODEV, "of any channel");
+	refused(kup_user_info(bare, &info), ENODEV, "and INFO");
+	refused(stats_get(bare, 0, &stats), ENODEV, "and STATS");
+	refused(kup_user_kick(bare), ENODEV, "and KICK");
+	refused(kup_user_map(bare, 4096, 64 * 4096, 32 * 4096, &address), ENODEV, "and mapping");
+}
+
+static void test_idle_handles(void)
+{
+	struct peer peer, unmapped;
+	int bare = echo_open();
+
+	peer_need(&peer, ANY);
+	peer_need(&unmapped, ANY);
+	check(timed_unload() < 3000, "the client can be unloaded while handles are attached", "no");
+	refused(echo_open(), ENOENT, "its device is gone");
+	dead_calls_of_attached(&peer);
+	peer_unmap(&unmapped);
+	refused(peer_map(&unmapped), ENODEV, "mapping it is refused with ENODEV");
+	worked(kup_user_close(unmapped.fd), "it can be closed");
+	dead_calls_of_bare(bare);
+	worked(kup_user_close(bare), "and that can be closed");
+	worked(kup_user_close(peer.fd), "the mapping outlives its handle");
+	check(peer.kernel->magic == KUP_MAGIC, "with its bytes", "no");
+	memset(peer.out, 1, peer.info.to_kernel_bytes);
+	peer_unmap(&peer);
+	reload();
+	peer_need(&peer, ANY);
+	check(peer_echo(&peer, 1, 1000) == NULL, "a device that is created again works", "no");
+	peer_stop_wait(&peer);
+}
+
+/* The old handle is not the new device's, though the name is the same. */
+static void test_old_handles_and_new_devices(void)
+{
+	struct kup_info info;
+	struct peer old, fresh;
+	int bare = echo_open();
+
+	peer_need(&old, 0);
+	need_unload();
+	reload();
+	refused(attach_to(bare, ANY, 0, NULL), ENODEV,
+		"a handle of the device that is gone is none of its successor");
+	refused(kup_user_info(old.fd, &info), ENODEV, "with a channel or without");
+	peer_need(&fresh, 0);
+	kup_user_close(bare);
+	peer_stop(&old);
+	check(peer_echo(&fresh, 1, 1000) == NULL && fresh.attach.generation == 1,
+	      "closing it does nothing to the successor's channel", "no");
+	peer_stop_wait(&fresh);
+}
+
+/* ---- Users in the middle of something ---- */
+
+static struct peer victim;
+static int victim_error;
+static uint64_t victim_records;
+
+static void *in_poll(void *unused)
+{
+	struct record record;
+
+	victim_error = peer_receive(&victim, &record);
+	return unused;
+}
+
+static void *in_traffic(void *unused)
+{
+	uint32_t seed = 1234567;
+
+	while (peer_echo(&victim, 1, random_next(&seed) % 5000) == NULL)
+		victim_records++;
+	victim_error = peer_state(&victim) == KUP_STATE_CLOSED ? -EPIPE : 0;
+	return unused;
+}
+
+static void *on_full_ring(void *unused)
+{
+	static const uint8_t bytes[9000];
+
+	while ((victim_error = peer_send(&victim, 1, bytes, sizeof(bytes))) == 0)
+		victim_records++;
+	return unused;
+}
+
+/* The kernel's side waits for room that never comes. */
+static void *kernel_on_full_ring(void *unused)
+{
+	const struct echo_produce produce = { .count = 1000000,
+					      .length = 1000,
+					      .context = ECHO_WAITING };
+	struct record record;
+	uint64_t number = 0;
+
+	peer_send(&victim, ECHO_PRODUCE, &produce, sizeof(produce));
+	EVENTUALLY(60000, peer_state(&victim) == KUP_STATE_CLOSED);
+	while ((victim_error = peer_receive(&victim, &record)) == 0) {
+		if (record.type == ECHO_SAMPLE && *(const kup_u64 *)record.data != number++)
+			break;
+		victim_records++;
+		peer_release(&victim, &record);
+	}
+	return unused;
+}
+
+static void *in_pause(void *unused)
+{
+	const struct echo_pause pause = { .milliseconds = 1500 };
+
+	peer_send(&victim, ECHO_PAUSE, &pause, sizeof(pause));
+	return in_poll(unused);
+}
+
+static void unload_under(void *(*user)(void *), const char *sentence)
+{
+	pthread_t thread;
+	uint64_t took;
+
+	trying(sentence);
+	peer_need(&victim, ANY);
+	victim_error = 0;
+	victim_records = 0;
+	pthread_create(&thread, NULL, user, NULL);
+	sleep_ms(200);
+	took = timed_unload();
+	pthread_join(thread, NULL);
+	check(victim_error == -EPIPE && took < 5000, sentence,
+	      "%s after %llu records, unloading took %lld ms", error_name(victim_error),
+	      (long long)victim_records, (long long)took);
+	peer_stop(&victim);
+	reload();
+}
+
+/* What was committed before the end can be read after it. */
+static void test_drained(void)
+{
+	struct peer peer;
+	struct record record;
+	uint32_t count = 0;
+
+	peer_need(&peer, ANY);
+	for (uint32_t i = 0; i < 50; i++)
+		peer_send(&peer, i, &i, sizeof(i));
+	EVENTUALLY(5000, peer.kernel->to_user_records == 50);
+	need_unload();
+	while (peer_receive(&peer, &record) == 0) {
+		count += record.type == count;
+		peer_release(&peer, &record);
+	}
+	check(count == 50, "what was sent before the device went can be read after it", "%u of 50",
+	      count);
+	peer_stop(&peer);
+	reload();
+}
+
+/* Losses that no record came after are told by the last thing in the ring. */
+static void test_last_gap(void)
+{
+	const struct echo_produce produce = { .count = 1000000000,
+					      .length = 1000,
+					      .context = ECHO_TRYING };
+	struct peer peer;
+	struct record record;
+	struct kup_gap gap = { 0 };
+	uint64_t samples = 0, gaps = 0;
+	bool last = false;
+
+	peer_need(&peer, ANY);
+	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	EVENTUALLY(5000, peer.kernel->dropped_no_space > 0);
+	need_unload();
+	while (peer_receive(&peer, &record) == 0) {
+		last = record.flags == KUP_RECORD_GAP;
+		gaps += last;
+		samples += record.type == ECHO_SAMPLE;
+		if (last)
+			memcpy(&gap, record.data, sizeof(gap));
+		peer_release(&peer, &record);
+	}
+	check(last && gaps == 1 && samples == peer.info.to_user_bytes / 1008 &&
+		      gap.records == peer.kernel->dropped_no_space &&
+		      gap.bytes == gap.records * 1000,
+	      "what was lost before the device went is told by a last GAP record",
+	      "%llu samples, %llu gaps, %llu lost of %llu", (long long)samples, (long long)gaps,
+	      (long long)gap.records, (long long)peer.kernel->dropped_no_space);
+	peer_stop(&peer);
+	reload();
+}
+
+/* A handle that waits for a channel. */
+static int waiting_handle, waiting_result;
+
+static void *wait_for_free(void *unused)
+{
+	waiting_result = kup_user_wait(waiting_handle, POLLIN, 20000);
+	return unused;
+}
+
+static void test_waiting_for_channel(void)
+{
+	int held[CHANNELS];
+	pthread_t thread;
+
+	waiting_handle = echo_open();
+	for (int i = 0; i < CHANNELS; i++) {
+		held[i] = echo_open();
+		attach_to(held[i], ANY, 0, NULL);
+	}
+	pthread_create(&thread, NULL, wait_for_free, NULL);
+	sleep_ms(100);
+	need_unload();
+	pthread_join(thread, NULL);
+	check(waiting_result == POLLHUP, "who waits for a channel is told that the device is gone",
+	      "%x", waiting_result);
+	kup_user_close(waiting_handle);
+	for (int i = 0; i < CHANNELS; i++)
+		kup_user_close(held[i]);
+	reload();
+}
+
+static int attach_result;
+
+static void *attach_draining(void *unused)
+{
+	attach_result = attach_to(waiting_handle, 5, 0, NULL);
+	return unused;
+}
+
+/* In ATTACH itself: it waits for the last owner's kernel side, and the device goes meanwhile. */
+static void test_attach_that_waits(void)
+{
+	const struct echo_pause pause = { .milliseconds = 600 };
+	struct peer peer;
+	pthread_t thread;
+
+	waiting_handle = echo_open();
+	peer_need(&peer, 5);
+	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
+	sleep_ms(50);
+	peer_stop(&peer);
+	pthread_create(&thread, NULL, attach_draining, NULL);
+	sleep_ms(100);
+	need_unload();
+	pthread_join(thread, NULL);
+	refused(attach_result, ENODEV,
+		"an ATTACH that waits ends with ENODEV when the device goes");
+	kup_user_close(waiting_handle);
+	reload();
+}
+
+/* While the client's code still runs, the device is gone for everybody else. */
+static uint32_t unloaded;
+
+static void *unload_slowly(void *unused)
+{
+	need_unload();
+	__atomic_store_n(&unloaded, 1, __ATOMIC_SEQ_CST);
+	return unused;
+}
+
+static void test_while_it_goes(void)
+{
+	const struct echo_pause pause = { .milliseconds = 1200 };
+	struct kup_info info;
+	struct peer peer;
+	pthread_t thread;
+	uint64_t start = now_ms();
+	int bare = echo_open();
+
+	peer_need(&peer, ANY);
+	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
+	sleep_ms(50);
+	pthread_create(&thread, NULL, unload_slowly, NULL);
+	sleep_ms(150);
+	refused(echo_open(), ENOENT, "a device that is going can't be opened");
+	refused(kup_user_info(bare, &info), ENODEV, "nor asked");
+	refused(attach_to(bare, ANY, 0, NULL), ENODEV, "nor attached");
+	check(peer_state(&peer) == KUP_STATE_CLOSED, "and its channels are closed", "state %u",
+	      peer_state(&peer));
+	check(!__atomic_load_n(&unloaded, __ATOMIC_SEQ_CST), "although its client is still at work",
+	      "unloading took no more than %llu ms", (long long)(now_ms() - start));
+	pthread_join(thread, NULL);
+	check(now_ms() - start >= 1150, "for whose end unloading waits", "it took %llu ms",
+	      (long long)(now_ms() - start));
+	peer_stop(&peer);
+	kup_user_close(bare);
+	reload();
+}
+
+/* ---- Unloading against everything ---- */
+
+static volatile bool storming;
+
+static void *visitor(void *number)
+{
+	uint32_t seed = 17 + (uint32_t)(uintptr_t)number;
+	struct peer peer;
+
+	while (storming) {
+		if (peer_start(&peer, ANY) != 0)
+			continue;
+		for (int i = 0; i < 20; i++)
+			if (peer_echo(&peer, random_next(&seed), random_next(&seed) % 3000) != NULL)
+				break;
+		peer_stop(&peer);
+	}
+	return NULL;
+}
+
+static void test_unload_storm(int rounds)
+{
+	pthread_t threads[4];
+	int done = 0, error = 0;
+
+	storming = true;
+	for (uintptr_t i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, visitor, (void *)i);
+	for (uint32_t seed = 5; done < rounds; done++) {
+		sleep_us(random_next(&seed) % 60000);
+		if (!EVENTUALLY(5000, (error = module_unload()) == 0))
+			break;
+		error = module_load("");
+		if (error != 0)
+			break;
+	}
+	storming = false;
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	check(done == rounds, "unloading and loading under traffic works again and again",
+	      "round %d: %s", done, error_name(error));
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 90);
+	test_idle_handles();
+	test_old_handles_and_new_devices();
+	unload_under(in_poll, "who sleeps in poll is woken when the device goes");
+	unload_under(in_traffic, "who is in traffic sees the end when the device goes");
+	unload_under(on_full_ring, "who waits for room is woken when the device goes");
+	unload_under(kernel_on_full_ring,
+		     "a kernel side that waits for room ends, and its records can be read");
+	unload_under(in_pause,
+		     "a kernel side that pauses delays unloading by its pause and no more");
+	test_drained();
+	test_last_gap();
+	test_waiting_for_channel();
+	test_attach_that_waits();
+	test_while_it_goes();
+	test_unload_storm(30);
+	return finish();
+}

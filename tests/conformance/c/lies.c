@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Processes that break the protocol: a lie ends its own channel, for the right reason. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "peer.h"
+
+struct lie {
+	const char *what;
+	uint32_t error;
+	void (*tell)(struct peer *peer);
+};
+
+/* Some traffic: 32 records of 24 bytes each way, so both positions are 1024. */
+static void warm_up(struct peer *peer)
+{
+	for (uint32_t i = 0; i < 32; i++)
+		if (peer_echo(peer, i, 24) != NULL)
+			need(false, "a channel echoes before it is lied to");
+	/* The kernel has seen everything when its tail says so. */
+	EVENTUALLY(5000, word_get(&peer->kernel->to_kernel_tail.value) == peer->head);
+}
+
+static void set_head(struct peer *peer, uint32_t head)
+{
+	word_set(&peer->user->to_kernel_head.value, head);
+	peer_kick(peer);
+}
+
+/* The kernel looks at the user's tail when it wants to send and knows of no room. */
+static void set_tail(struct peer *peer, uint32_t tail)
+{
+	static const uint8_t bytes[20000];
+
+	word_set(&peer->user->to_user_tail.value, tail);
+	for (uint32_t sent = 0; sent <= peer->info.to_user_bytes + sizeof(bytes);
+	     sent += sizeof(bytes))
+		if (peer_send(peer, 1, bytes, sizeof(bytes)) != 0)
+			break;
+	peer_kick(peer);
+}
+
+static void set_record(struct peer *peer, uint32_t length_flags, uint32_t space)
+{
+	uint32_t from = peer_write(peer, length_flags & ~KUP_RECORD_LENGTH, 1, NULL,
+				   length_flags & KUP_RECORD_LENGTH);
+
+	peer->head = from + space;
+	word_set(&peer->user->to_kernel_head.value, peer->head);
+	peer_kick(peer);
+}
+
+static void head_unaligned(struct peer *peer)
+{
+	set_head(peer, peer->head + 4);
+}
+
+static void head_by_one(struct peer *peer)
+{
+	set_head(peer, peer->head + 1);
+}
+
+static void head_backwards(struct peer *peer)
+{
+	set_head(peer, peer->head - 8);
+}
+
+static void head_far_back(struct peer *peer)
+{
+	set_head(peer, peer->head - 1024);
+}
+
+static void head_beyond(struct peer *peer)
+{
+	set_head(peer, peer->head + peer->info.to_kernel_bytes + 8);
+}
+
+static void head_opposite(struct peer *peer)
+{
+	set_head(peer, peer->head + 0x80000000u);
+}
+
+static void head_last(struct peer *peer)
+{
+	set_head(peer, 0xfffffff8u);
+}
+
+static void tail_unaligned(struct peer *peer)
+{
+	set_tail(peer, peer->tail + 4);
+}
+
+static void tail_beyond(struct peer *peer)
+{
+	set_tail(peer, peer->tail + peer->info.to_user_bytes);
+}
+
+/* It had to look at the tail before, or it wouldn't know. */
+static void tail_backwards(struct peer *peer)
+{
+	for (uint32_t sent = 0; sent <= peer->info.to_user_bytes + 20000; sent += 20000)
+		peer_echo(peer, sent, 20000);
+	set_tail(peer, 1024 - 8);
+}
+
+static void tail_opposite(struct peer *peer)
+{
+	set_tail(peer, peer->tail + 0x80000000u);
+}
+
+static void record_longer(struct peer *peer)
+{
+	set_record(peer, 17, 24);
+}
+
+static void record_longest(struct peer *peer)
+{
+	set_record(peer, KUP_RECORD_LENGTH, 64);
+}
+
+static void record_discarded_longest(struct peer *peer)
+{
+	set_record(peer, KUP_RECORD_LENGTH | KUP_RECORD_DISCARD, 64);
+}
+
+static void record_ring(struct peer *peer)
+{
+	set_record(peer, peer->info.to_kernel_bytes, 64);
+}
+
+static void record_gap(struct peer *peer)
+{
+	set_record(peer, 16 | KUP_RECORD_GAP, 24);
+}
+
+static void record_pass(struct peer *peer)
+{
+	set_record(peer, 16 | KUP_RECORD_PASS, 24);
+}
+
+static void record_discarded_gap(struct peer *peer)
+{
+	set_record(peer, 16 | KUP_RECORD_GAP | KUP_RECORD_DISCARD, 24);
+}
+
+static const struct lie lies[] = {
+	{ "a head that is not aligned", KUP_ERROR_HEAD, head_unaligned },
+	{ "a head that is one byte on", KUP_ERROR_HEAD, head_by_one },
+	{ "a head that went back", KUP_ERROR_HEAD, head_backwards },
+	{ "a head that went back to the start", KUP_ERROR_HEAD, head_far_back },
+	{ "a head that is beyond the ring", KUP_ERROR_HEAD, head_beyond },
+	{ "a head that is 2 GiB on", KUP_ERROR_HEAD, head_opposite },
+	{ "a head that is the last position", KUP_ERROR_HEAD, head_last },
+	{ "a tail that is not aligned", KUP_ERROR_TAIL, tail_unaligned },
+	{ "a tail that went back", KUP_ERROR_TAIL, tail_backwards },
+	{ "a tail that is beyond head", KUP_ERROR_TAIL, tail_beyond },
+	{ "a tail that is 2 GiB on", KUP_ERROR_TAIL, tail_opposite },
+	{ "a record that is a byte longer than what lies before head", KUP_ERROR_LENGTH,
+	  record_longer },
+	{ "a record of the longest length", KUP_ERROR_LENGTH, record_longest },
+	{ "a discarded record of the longest length", KUP_ERROR_LENGTH, record_discarded_longest },
+	{ "a record as long as the ring", KUP_ERROR_LENGTH, record_ring },
+	{ "a GAP record", KUP_ERROR_FLAGS, record_gap },
+	{ "a PASS record", KUP_ERROR_FLAGS, record_pass },
+	{ "a discarded GAP record", KUP_ERROR_FLAGS, record_discarded_gap },
+};
+
+/* NULL, or what is wrong with the channel that was lied to. */
+static const char *aftermath(struct peer *peer, uint32_t wanted)
+{
+	static char why[128];
+	struct kup_stats stats;
+	struct kup_attach attach;
+
+	if (peer_state(peer) != KUP_STATE_BROKEN || peer->kernel->error != wanted)
+		snprintf(why, sizeof(why), "state %u, error %u instead of %u", peer_state(peer),
+			 peer->kernel->error, wanted);
+	else if (peer_poll(peer, POLLIN | POLLOUT, 0) != (POLLIN | POLLOUT | POLLHUP | POLLERR))
+		snprintf(why, sizeof(why), "poll says %x", peer_poll(peer, POLLIN | POLLOUT, 0));
+	else if (peer_poll(peer, 0, 0) != (POLLHUP | POLLERR))
+		snprintf(why, sizeof(why), "poll for nothing says %x", peer_poll(peer, 0, 0));
+	else if (peer_kick(peer) != -EPIPE)
+		snprintf(why, sizeof(why), "KICK says %s", error_name(peer_kick(peer)));
+	else if (attach_to(peer->fd, ANY, 0, &attach) != -EISCONN)
+		snprintf(why, sizeof(why), "ATTACH doesn't say EISCONN");
+	else if (stats_get(peer->fd, peer->attach.channel, &stats) != 0 ||
+		 stats.state != KUP_STATE_BROKEN || stats.error != wanted)
+		snprintf(why, sizeof(why), "STATS says state %u, error %u", stats.state,
+			 stats.error);
+	else
+		return NULL;
+	return why;
+}
+
+static void try_lie(const struct lie *lie, struct peer *witness)
+{
+	struct peer peer, next;
+	const char *why;
+	int error;
+
+	peer_need(&peer, ANY);
+	warm_up(&peer);
+	lie->tell(&peer);
+	EVENTUALLY(5000, peer_state(&peer) == KUP_STATE_BROKEN);
+	why = aftermath(&peer, lie->error);
+	if (why == NULL && peer_echo(witness, 1, 700) != NULL)
+		why = "another channel doesn't echo any more";
+	peer_stop(&peer);
+	error = peer_start(&next, peer.attach.channel);
+	if (why == NULL && error != 0)
+		why = "the channel can't be attached again";
+	else if (why == NULL && (peer_state(&next) != KUP_STATE_OPEN || next.kernel->error != 0))
+		why = "the next owner is told of the lie";
+	else if (why == NULL && peer_echo(&next, 2, 800) != NULL)
+		why = "the channel is useless for the next owner";
+	if (error == 0)
+		peer_stop(&next);
+	check(why == NULL, lie->what, "%s", why);
+}
+
+/* ---- What looks odd but is no lie ---- */
+
+static void test_discard(void)
+{
+	struct peer peer;
+	struct record record;
+
+	peer_need(&peer, ANY);
+	for (uint32_t i = 0; i < 100; i++)
+		peer_show(&peer, peer_write(&peer, KUP_RECORD_DISCARD, i, NULL, i));
+	check(peer_send(&peer, 7, "seven", 5) == 0 && peer_receive(&peer, &record) == 0 &&
+		      record.type == 7,
+	      "discarded records are skipped", "state %u, error %u", peer_state(&peer),
+	      peer.kernel->error);
+	peer_stop_wait(&peer);
+}
+
+static void test_busy(void)
+{
+	struct peer peer;
+	struct record record;
+	uint32_t busy, last;
+
+	peer_need(&peer, ANY);
+	busy = peer_write(&peer, KUP_RECORD_BUSY, 1, "first", 5);
+	peer_show(&peer, busy);
+	peer_show(&peer, peer_write(&peer, 0, 2, "second", 6));
+	sleep_ms(50);
+	check(!peer_look(&peer, &record) && peer_state(&peer) == KUP_STATE_OPEN,
+	      "the kernel's side stops at a record that isn't finished", "it went on");
+	word_set((kup_u32 *)(peer.out + busy), 5);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (word_get(&peer.kernel->to_kernel_consumer_event.value) == busy)
+		peer_kick(&peer);
+	check(peer_receive(&peer, &record) == 0 && record.type == 1,
+	      "and goes on when it is finished", "no");
+	peer_release(&peer, &record);
+	check(peer_receive(&peer, &record) == 0 && record.type == 2, "in order", "no");
+	peer_release(&peer, &record);
+	last = peer_write(&peer, KUP_RECORD_BUSY, 1, "never", 5);
+	peer_show(&peer, last);
+	peer_stop_wait(&peer);
+	peer_need(&peer, peer.attach.channel);
+	check(peer_echo(&peer, 1, 10) == NULL,
+	      "a record that is never finished is lost with its user", "no");
+	peer_stop_wait(&peer);
+}
+
+/* Fills the whole ring with one record, and with the smallest ones. */
+static void test_full_ring(void)
+{
+	struct peer peer;
+	struct record record;
+	uint32_t count = 0;
+	uint32_t ring;
+
+	peer_need(&peer, ANY);
+	ring = peer.info.to_user_bytes < peer.info.to_kernel_bytes ? peer.info.to_user_bytes
+								   : peer.info.to_kernel_bytes;
+	check(peer_echo(&peer, 5, KUP_MAX_PAYLOAD(ring)) == NULL,
+	      "the longest record that fits both rings comes back", "no");
+	EVENTUALLY(5000, peer_room(&peer, peer.info.to_kernel_bytes));
+	while (peer_room(&peer, 8)) {
+		peer_write(&peer, 0, 3, NULL, 0);
+		count++;
+	}
+	check(count == peer.info.to_kernel_bytes / 8,
+	      "an empty ring takes as many empty records as fit", "%u", count);
+	word_set(&peer.user->to_kernel_head.value, peer.head);
+	peer_kick(&peer);
+	while (count > 0 && peer_receive(&peer, &record) == 0 && record.type == 3 &&
+	       record.length == 0) {
+		peer_release(&peer, &record);
+		count--;
+	}
+	check(count == 0, "and they all come back", "%u are missing, state %u, error %u", count,
+	      peer_state(&peer), peer.kernel->error);
+	peer_stop_wait(&peer);
+}
+
+/* Bytes in to_user, event words and the rest of the user page are the user's own business. */
+static void test_harmless(void)
+{
+	struct peer peer;
+	uint32_t seed = 99;
+	const char *why = NULL;
+
+	peer_need(&peer, ANY);
+	for (int round = 0; round < 200 && why == NULL; round++) {
+		for (uint32_t at = 0; at < 2 * peer.info.to_user_bytes; at += 4096)
+			*(uint32_t *)(peer.in + at + random_next(&seed) % 1024 * 4) =
+				random_next(&seed);
+		memset((uint8_t *)peer.user + 0x200, (int)random_next(&seed),
+		       peer.info.page_size - 0x200);
+		for (uint32_t at = 4; at < KUP_LINE; at += 4)
+			for (uint32_t line = 0; line < 4; line++)
+				*(uint32_t *)((uint8_t *)peer.user + line * KUP_LINE + at) =
+					random_next(&seed);
+		word_set(&peer.user->to_kernel_producer_event.value, random_next(&seed));
+		word_set(&peer.user->to_user_consumer_event.value, random_next(&seed));
+		why = peer_echo(&peer, (uint32_t)round, random_next(&seed) % 3000);
+	}
+	check(why == NULL,
+	      "what lies between the words, and in the ring to the user, is never believed", "%s",
+	      why);
+	peer_stop_wait(&peer);
+}
+
+/* ---- Scribblers ---- */
+
+static volatile bool scribble;
+static uint64_t scribbled;
+
+static void *scribbler(void *channel)
+{
+	uint32_t seed = 12345 + (uint32_t)(uintptr_t)channel;
+	struct peer peer;
+
+	while (scribble) {
+		uint32_t *user, *ring;
+
+		if (peer_start(&peer, (uint32_t)(uintptr_t)channel) != 0)
+			continue;
+		user = (uint32_t *)peer.user;
+		ring = (uint32_t *)peer.out;
+		for (int step = 0; step < 3000 && peer_state(&peer) == KUP_STATE_OPEN; step++) {
+			uint32_t dice = random_next(&seed);
+			uint32_t value = dice & 1 ? random_next(&seed) % 4096 * 8
+						  : random_next(&seed);
+
+			if (dice % 8 == 1)
+				user[dice / 64 % 4 * (KUP_LINE / 4)] = value;
+			else
+				ring[dice / 8 % (peer.info.to_kernel_bytes / 4)] = value &
+										   ~KUP_RECORD_BUSY;
+			if (dice % 16 == 2) {
+				peer.head += 8 * (1 + dice / 4096 % 64);
+				word_set(&peer.user->to_kernel_head.value, peer.head);
+			}
+			peer_kick(&peer);
+		}
+		peer_stop(&peer);
+		__atomic_fetch_add(&scribbled, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* A scribbler that keeps head right and pours out records that mean nothing. */
+static void *flooder(void *channel)
+{
+	struct peer peer;
+
+	while (scribble) {
+		if (peer_start(&peer, (uint32_t)(uintptr_t)channel) != 0)
+			continue;
+		for (int step = 0; step < 200000 && scribble; step++) {
+			peer_write(&peer, KUP_RECORD_DISCARD, 0, NULL, 0);
+			word_set(&peer.user->to_kernel_head.value, peer.head);
+			if (!peer_room(&peer, 8))
+				peer_kick(&peer);
+			while (!peer_room(&peer, 8) && scribble &&
+			       peer_state(&peer) == KUP_STATE_OPEN)
+				;
+		}
+		peer_stop(&peer);
+	}
+	return NULL;
+}
+
+static void test_scribblers(struct peer *witness)
+{
+	pthread_t threads[3];
+	uint32_t seed = 4711;
+	const char *why = NULL;
+	uint64_t end = now_ms() + 3000;
+	uint32_t rounds = 0;
+	int fd = echo_open();
+
+	scribble = true;
+	pthread_create(&threads[0], NULL, scribbler, (void *)5);
+	pthread_create(&threads[1], NULL, scribbler, (void *)6);
+	pthread_create(&threads[2], NULL, flooder, (void *)7);
+	while (why == NULL && now_ms() < end)
+		why = peer_echo(witness, rounds++, random_next(&seed) % 20000);
+	scribble = false;
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	check(why == NULL, "an honest channel's records are intact beside scribblers", "%s", why);
+	printf("# %u round trips, %llu scribblers\n", rounds, (long long)scribbled);
+	check(EVENTUALLY(5000, channels_free(fd) == CHANNELS - 1),
+	      "the scribblers' channels are free afterwards", "%u free", channels_free(fd));
+	for (uint32_t channel = 5; channel < 8; channel++) {
+		struct peer peer;
+
+		peer_need(&peer, channel);
+		why = peer_echo(&peer, channel, 5000);
+		check(why == NULL, "and serve the next owner", "%s", why);
+		peer_stop(&peer);
+	}
+	kup_user_close(fd);
+}
+
+int main(int count, char **arguments)
+{
+	struct peer witness;
+
+	begin(count, arguments, 60);
+	peer_need(&witness, 0);
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
+		try_lie(&lies[i], &witness);
+	test_discard();
+	test_busy();
+	test_full_ring();
+	test_harmless();
+	test_scribblers(&witness);
+	peer_stop_wait(&witness);
+	return finish();
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A channel's memory in a process: who may write where, whose bytes it shows, what is refused. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "peer.h"
+
+static sigjmp_buf on_fault;
+
+static void fault(int signal)
+{
+	siglongjmp(on_fault, signal);
+}
+
+/* The signal that writing one byte ends in; 0 for none. */
+static int write_to(volatile uint8_t *byte)
+{
+	struct sigaction action = { .sa_handler = fault };
+	int signal;
+
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	signal = sigsetjmp(on_fault, 1);
+	if (signal == 0)
+		*byte = *byte;
+	return signal;
+}
+
+static uint32_t nonzero(const uint8_t *bytes, size_t length)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < length; i++)
+		count += bytes[i] != 0;
+	return count;
+}
+
+static void test_protection(struct peer *peer)
+{
+	uint8_t *kernel = (uint8_t *)peer->kernel;
+
+	check(write_to(kernel) == SIGSEGV && write_to(kernel + 0x80) == SIGSEGV &&
+		      write_to(kernel + peer->info.page_size - 1) == SIGSEGV,
+	      "a write to the kernel page is a SIGSEGV", "no");
+	check(write_to((uint8_t *)peer->user) == 0 && write_to(peer->in) == 0 &&
+		      write_to(peer->out) == 0 &&
+		      write_to(peer->out + 2 * (size_t)peer->info.to_kernel_bytes - 1) == 0,
+	      "the user page and the rings can be written", "no");
+	check(peer->kernel->magic == KUP_MAGIC, "the kernel page is as it was", "%llx",
+	      (long long)peer->kernel->magic);
+}
+
+static void test_rings_are_doubled(struct peer *peer)
+{
+	const uint32_t in = peer->info.to_user_bytes;
+	const uint32_t out = peer->info.to_kernel_bytes;
+	uint32_t bad = 0;
+
+	for (uint32_t at = 0; at < out; at += 512)
+		*(uint32_t *)(peer->out + at) = at + 1;
+	for (uint32_t at = 0; at < out; at += 512)
+		bad += *(uint32_t *)(peer->out + out + at) != at + 1;
+	for (uint32_t at = 0; at < in; at += 512)
+		*(uint32_t *)(peer->in + in + at) = at + 2;
+	for (uint32_t at = 0; at < in; at += 512)
+		bad += *(uint32_t *)(peer->in + at) != at + 2;
+	check(bad == 0, "both rings are there twice, page by page", "%u words differ", bad);
+	memset(peer->in, 0, in);
+	memset(peer->out, 0, out);
+}
+
+static void test_mapped_twice(struct peer *peer)
+{
+	struct peer again = *peer;
+
+	worked(peer_map(&again), "the areas can be mapped once more");
+	peer->user->to_user_consumer_event.value = 0x778;
+	peer->in[100] = 0x5a;
+	check(again.user->to_user_consumer_event.value == 0x778 && again.in[100] == 0x5a &&
+		      again.kernel->magic == KUP_MAGIC,
+	      "the second mapping shows the same pages", "no");
+	peer_unmap(&again);
+	check(peer_echo(peer, 1, 5000) == NULL, "without it the first one works", "no echo");
+}
+
+/* ---- Refusals ---- */
+
+static void no_map(int fd, uint32_t page, uint32_t to_user, uint32_t to_kernel, int wanted,
+		   const char *sentence)
+{
+	uint64_t address = 0;
+	int result = kup_user_map(fd, page, to_user, to_kernel, &address);
+
+	refused(result, wanted, sentence);
+	if (address != 0)
+		check(false, sentence, "it mapped something");
+}
+
+static void test_refusals(struct peer *peer)
+{
+	const uint32_t page = peer->info.page_size;
+	const uint32_t in = peer->info.to_user_bytes, out = peer->info.to_kernel_bytes;
+	int fd = echo_open();
+
+	no_map(fd, page, in, out, ENOTCONN, "mapping before ATTACH is refused with ENOTCONN");
+	kup_user_close(fd);
+	no_map(peer->fd, page, in / 2, out, EINVAL,
+	       "a ring to the user that is too small is refused with EINVAL");
+	no_map(peer->fd, page, 2 * in, out, EINVAL, "or too large");
+	no_map(peer->fd, page, in, out / 2, EINVAL,
+	       "a ring to the kernel that is too small is refused with EINVAL");
+	no_map(peer->fd, page, in, 2 * out, EINVAL, "or too large");
+	no_map(peer->fd, page, out, in, EINVAL, "the two exchanged are refused with EINVAL");
+	no_map(peer->fd, 2 * page, in, out, EINVAL,
+	       "pages of another size are refused with EINVAL");
+	no_map(peer->fd, page / 2, in, out, EINVAL, "or smaller ones");
+	no_map(peer->fd, 0, in, out, EINVAL, "or none");
+	no_map(peer->fd, page, 0, out, EINVAL, "or no ring to the user");
+	no_map(peer->fd, page, in, 0, EINVAL, "or none to the kernel");
+	no_map(peer->fd, page, in + 8, out, EINVAL, "or one that is no power of two");
+	check(peer_echo(peer, 2, 3000) == NULL, "refusals leave the channel as it was", "no echo");
+}
+
+static void test_refusal_in_place(struct peer *peer)
+{
+	struct peer again = *peer;
+	uint64_t address;
+	uint8_t *bytes;
+
+	need(peer_map(&again) == 0, "the areas can be mapped once more");
+	address = again.address;
+	bytes = (uint8_t *)(uintptr_t)address;
+	kup_user_unmap(address, peer->info.map_bytes);
+	bytes[0] = 1;
+	bytes[peer->info.map_bytes - 1] = 2;
+	refused(kup_user_map(peer->fd, peer->info.page_size, peer->info.to_user_bytes / 2,
+			     peer->info.to_kernel_bytes +
+				     (peer->info.to_user_bytes - peer->info.to_user_bytes / 2),
+			     &address),
+		EINVAL, "a mapping into a range that is refused");
+	check(address == again.address && write_to(bytes) == 0 &&
+		      write_to(bytes + peer->info.map_bytes - 1) == 0,
+	      "leaves the range to its owner", "it doesn't");
+	munmap(bytes, peer->info.map_bytes);
+}
+
+/* ---- Leaving ---- */
+
+static volatile bool poking;
+static volatile uint8_t *poked;
+
+static void *poke(void *bytes)
+{
+	for (uint32_t seed = 1; poking;) {
+		uint32_t at = random_next(&seed) % (uint32_t)(uintptr_t)bytes;
+
+		poked[at] = poked[at];
+	}
+	return NULL;
+}
+
+static void test_unmap(void)
+{
+	struct peer peer, again;
+	uint64_t address;
+	uint8_t *bytes;
+
+	peer_need(&peer, ANY);
+	bytes = (uint8_t *)(uintptr_t)peer.address;
+	memset(peer.in, 0xee, peer.info.to_user_bytes);
+	memset(peer.out, 0xdd, peer.info.to_kernel_bytes);
+	worked(kup_user_unmap(peer.address, peer.info.map_bytes), "a mapping can be left");
+	check(nonzero(bytes, peer.info.map_bytes) == 0, "then there are zeros",
+	      "%u bytes are something else", nonzero(bytes, peer.info.map_bytes));
+	memset(bytes, 0x77, peer.info.map_bytes);
+	check(bytes[0] == 0x77 && bytes[peer.info.map_bytes - 1] == 0x77,
+	      "which can be written, the kernel page too", "no");
+	again = peer;
+	need(peer_map(&again) == 0, "the areas can be mapped once more");
+	check(again.kernel->magic == KUP_MAGIC && again.in[9] == 0xee && again.out[9] == 0xdd &&
+		      again.user->to_kernel_head.value == 0,
+	      "the channel doesn't see that", "it does");
+	peer_unmap(&again);
+	address = peer.address;
+	worked(kup_user_map(peer.fd, peer.info.page_size, peer.info.to_user_bytes,
+			    peer.info.to_kernel_bytes, &address),
+	       "the channel can be mapped into the range that was left");
+	check(address == peer.address && peer.kernel->magic == KUP_MAGIC && peer.in[9] == 0xee &&
+		      write_to(bytes) == SIGSEGV,
+	      "where it is then as before", "no");
+	memset(peer.in, 0, peer.info.to_user_bytes);
+	memset(peer.out, 0, peer.info.to_kernel_bytes);
+	check(peer_echo(&peer, 3, 4000) == NULL, "and works", "no echo");
+	peer_stop_wait(&peer);
+}
+
+/* One step: there is no moment at which nothing is there. */
+static void test_unmap_under_access(void)
+{
+	struct peer peer;
+	pthread_t thread;
+	uint64_t address;
+	int errors = 0;
+
+	peer_need(&peer, ANY);
+	poked = (uint8_t *)peer.user;
+	poking = true;
+	pthread_create(&thread, NULL, poke,
+		       (void *)(uintptr_t)(peer.info.map_bytes - peer.info.page_size));
+	for (int round = 0; round < 100; round++) {
+		address = peer.address;
+		errors += kup_user_unmap(peer.address, peer.info.map_bytes) != 0;
+		errors += kup_user_map(peer.fd, peer.info.page_size, peer.info.to_user_bytes,
+				       peer.info.to_kernel_bytes, &address) != 0;
+	}
+	poking = false;
+	pthread_join(thread, NULL);
+	check(errors == 0, "who reads and writes a range while it is left and taken never faults",
+	      "%d errors", errors);
+	peer_stop_wait(&peer);
+}
+
+/* Old owners, new owners. */
+static void test_stale_mapping(void)
+{
+	struct peer old, fresh;
+	uint32_t dirt;
+
+	peer_need(&old, 7);
+	check(nonzero(old.in, old.info.to_user_bytes) + nonzero(old.out, old.info.to_kernel_bytes) +
+			      nonzero((uint8_t *)old.user, old.info.page_size) ==
+		      0,
+	      "a fresh channel's user page and rings are zeros", "they aren't");
+	memset(old.in, 0xee, old.info.to_user_bytes);
+	memset(old.out, 0xdd, old.info.to_kernel_bytes);
+	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
+	kup_user_close(old.fd);
+	need(EVENTUALLY(2000, peer_start(&fresh, 7) == 0), "the channel can be attached again");
+	dirt = nonzero(fresh.in, fresh.info.to_user_bytes) +
+	       nonzero(fresh.out, fresh.info.to_kernel_bytes) +
+	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
+	check(dirt == 0, "the next owner gets zeroed pages", "%u bytes aren't", dirt);
+	check(fresh.attach.generation == old.attach.generation + 1, "and the next generation",
+	      "%u after %u", fresh.attach.generation, old.attach.generation);
+	check(old.in[77] == 0xee && old.out[77] == 0xdd && old.kernel->magic == KUP_MAGIC,
+	      "a mapping outlives close with its bytes", "it doesn't");
+	check(peer_state(&old) == KUP_STATE_CLOSED,
+	      "its kernel page tells that the channel is closed", "state %u", peer_state(&old));
+	memset(old.out, 0x99, 2 * (size_t)old.info.to_kernel_bytes);
+	memset(old.in, 0x98, 2 * (size_t)old.info.to_user_bytes);
+	memset(old.user, 0x97, old.info.page_size);
+	check(nonzero(fresh.out, fresh.info.to_kernel_bytes) == 0 &&
+		      nonzero(fresh.in, fresh.info.to_user_bytes) == 0,
+	      "what is written through it doesn't reach the next owner", "it does");
+	check(peer_echo(&fresh, 9, 3000) == NULL, "the next owner's traffic is its own", "no echo");
+	check(old.in[8] == 0x98, "and isn't seen through it", "it is");
+	peer_unmap(&old);
+	peer_stop_wait(&fresh);
+}
+
+/* What the user left half-written is gone, too. */
+static void test_unread_bytes(void)
+{
+	static uint8_t secret[4000];
+	struct peer peer;
+	struct record record;
+
+	memset(secret, 0x5e, sizeof(secret));
+	peer_need(&peer, 2);
+	for (int i = 0; i < 10; i++)
+		peer_send(&peer, 1, secret, sizeof(secret));
+	EVENTUALLY(5000, peer.kernel->to_user_records == 10);
+	peer_stop_wait(&peer);
+	peer_need(&peer, 2);
+	check(!peer_look(&peer, &record) && nonzero(peer.in, peer.info.to_user_bytes) == 0 &&
+		      nonzero(peer.out, peer.info.to_kernel_bytes) == 0,
+	      "records that nobody read are not there for the next owner", "they are");
+	peer_stop_wait(&peer);
+}
+
+int main(int count, char **arguments)
+{
+	struct peer peer;
+
+	begin(count, arguments, 60);
+	peer_need(&peer, ANY);
+	test_protection(&peer);
+	test_rings_are_doubled(&peer);
+	test_mapped_twice(&peer);
+	test_refusals(&peer);
+	test_refusal_in_place(&peer);
+	peer_stop_wait(&peer);
+	test_unmap();
+	test_unmap_under_access();
+	test_stale_mapping();
+	test_unread_bytes();
+	return finish();
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "peer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cases.h"
+#include "driver.h"
+
+int echo_open(void)
+{
+	return kup_user_open(path_of(ECHO_NAME));
+}
+
+int attach_to(int fd, uint32_t channel, uint32_t flags, struct kup_attach *out)
+{
+	struct kup_attach attach = {
+		.abi_version = KUP_ABI_VERSION,
+		.flags = flags,
+		.channel = channel,
+	};
+	int result = kup_user_attach(fd, &attach);
+
+	if (out != NULL)
+		*out = attach;
+	return result;
+}
+
+int peer_map(struct peer *peer)
+{
+	const struct kup_info *info = &peer->info;
+	uint8_t *base;
+	int error;
+
+	peer->address = 0;
+	error = kup_user_map(peer->fd, info->page_size, info->to_user_bytes, info->to_kernel_bytes,
+			     &peer->address);
+	if (error != 0)
+		return error;
+	base = (uint8_t *)(uintptr_t)peer->address;
+	peer->kernel = (const void *)base;
+	peer->user = (void *)(base + info->page_size);
+	peer->in = base + 2 * (size_t)info->page_size;
+	peer->out = peer->in + 2 * (size_t)info->to_user_bytes;
+	return 0;
+}
+
+/* The range of zeros that stays is the caller's to give back. */
+void peer_unmap(struct peer *peer)
+{
+	kup_user_unmap(peer->address, peer->info.map_bytes);
+	munmap((void *)(uintptr_t)peer->address, peer->info.map_bytes);
+	peer->kernel = NULL;
+}
+
+int peer_start(struct peer *peer, uint32_t channel)
+{
+	int error;
+
+	memset(peer, 0, sizeof(*peer));
+	peer->fd = echo_open();
+	if (peer->fd < 0)
+		return peer->fd;
+	error = kup_user_info(peer->fd, &peer->info);
+	if (error == 0)
+		error = attach_to(peer->fd, channel, 0, &peer->attach);
+	if (error == 0)
+		error = peer_map(peer);
+	if (error != 0)
+		kup_user_close(peer->fd);
+	return error;
+}
+
+void peer_need(struct peer *peer, uint32_t channel)
+{
+	int error = peer_start(peer, channel);
+
+	if (error != 0)
+		check(false, "a channel can be attached and mapped", "%s", error_name(error));
+	need(error == 0, "a channel can be attached and mapped");
+}
+
+void peer_stop(struct peer *peer)
+{
+	peer_unmap(peer);
+	kup_user_close(peer->fd);
+}
+
+void peer_stop_wait(struct peer *peer)
+{
+	struct kup_stats stats = { 0 };
+	int fd = echo_open();
+
+	peer_stop(peer);
+	EVENTUALLY(PATIENCE_MS, stats_get(fd, peer->attach.channel, &stats) != 0 ||
+					stats.state == KUP_STATE_FREE);
+	kup_user_close(fd);
+}
+
+uint32_t word_get(const kup_u32 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+void word_set(kup_u32 *word, uint32_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static void full_fence(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+int peer_kick(struct peer *peer)
+{
+	peer->kicks++;
+	return kup_user_kick(peer->fd);
+}
+
+uint32_t peer_state(const struct peer *peer)
+{
+	return word_get(&peer->kernel->state);
+}
+
+int peer_poll(struct peer *peer, uint32_t events, double timeout_ms)
+{
+	peer->polls++;
+	return kup_user_wait(peer->fd, events, timeout_ms);
+}
+
+/* ---- Producing ---- */
+
+bool peer_room(const struct peer *peer, uint32_t space)
+{
+	uint32_t tail = word_get(&peer->kernel->to_kernel_tail.value);
+
+	return peer->head + space - tail <= peer->info.to_kernel_bytes;
+}
+
+static int wait_room(struct peer *peer, uint32_t space)
+{
+	for (;;) {
+		for (unsigned int spin = 0; spin <= peer->spins; spin++)
+			if (peer_room(peer, space))
+				return 0;
+		if (peer_state(peer) != KUP_STATE_OPEN)
+			return -EPIPE;
+		peer->announced++;
+		word_set(&peer->user->to_kernel_producer_event.value,
+			 peer->head + space - peer->info.to_kernel_bytes);
+		full_fence();
+		if (peer_room(peer, space))
+			return 0;
+		if (peer_poll(peer, POLLOUT, PATIENCE_MS) == 0)
+			return -ETIMEDOUT;
+		peer->idle_wakes += !peer_room(peer, space);
+	}
+}
+
+uint32_t peer_write(struct peer *peer, uint32_t flags, uint32_t type, const void *data,
+		    uint32_t length)
+{
+	uint32_t from = peer->head;
+	uint8_t *place = peer->out + from % peer->info.to_kernel_bytes;
+	struct kup_record_header *header = (struct kup_record_header *)place;
+
+	if (data != NULL)
+		memcpy(place + sizeof(*header), data, length);
+	header->type = type;
+	word_set(&header->length_flags, length | flags);
+	peer->head = from + KUP_RECORD_SPACE(length);
+	return from;
+}
+
+void peer_show(struct peer *peer, uint32_t from)
+{
+	word_set(&peer->user->to_kernel_head.value, peer->head);
+	full_fence();
+	if (word_get(&peer->kernel->to_kernel_consumer_event.value) == from)
+		peer_kick(peer);
+}
+
+int peer_send(struct peer *peer, uint32_t type, const void *data, uint32_t length)
+{
+	int error = wait_room(peer, KUP_RECORD_SPACE(length));
+
+	if (error != 0)
+		return error;
+	peer_show(peer, peer_write(peer, 0, type, data, length));
+	return 0;
+}
+
+/* ---- Consuming ---- */
+
+/* The record at the tail, whatever it is. */
+static bool look_any(struct peer *peer, struct record *record)
+{
+	const uint8_t *place = peer->in + peer->tail % peer->info.to_user_bytes;
+	const struct kup_record_header *header = (const struct kup_record_header *)place;
+	uint32_t word;
+
+	if (word_get(&peer->kernel->to_user_head.value) == peer->tail)
+		return false;
+	word = word_get(&header->length_flags);
+	if (word & KUP_RECORD_BUSY)
+		return false;
+	record->type = header->type;
+	record->length = word & KUP_RECORD_LENGTH;
+	record->flags = word & ~KUP_RECORD_LENGTH;
+	record->data = place + sizeof(*header);
+	record->space = KUP_RECORD_SPACE(record->length);
+	return true;
+}
+
+bool peer_look(struct peer *peer, struct record *record)
+{
+	while (look_any(peer, record)) {
+		if (!(record->flags & KUP_RECORD_DISCARD))
+			return true;
+		peer_release(peer, record);
+	}
+	return false;
+}
+
+bool peer_soon(struct peer *peer, struct record *record)
+{
+	return EVENTUALLY(500, peer_look(peer, record));
+}
+
+int peer_receive(struct peer *peer, struct record *record)
+{
+	for (;;) {
+		uint32_t state;
+
+		for (unsigned int spin = 0; spin <= peer->spins; spin++)
+			if (peer_look(peer, record))
+				return 0;
+		state = peer_state(peer);
+		peer->announced++;
+		word_set(&peer->user->to_user_consumer_event.value, peer->tail);
+		full_fence();
+		if (peer_look(peer, record))
+			return 0;
+		if (state != KUP_STATE_OPEN)
+			return -EPIPE;
+		if (peer_poll(peer, POLLIN, PATIENCE_MS) == 0)
+			return -ETIMEDOUT;
+		peer->idle_wakes += peer_state(peer) == KUP_STATE_OPEN && !peer_look(peer, record);
+	}
+}
+
+void peer_release(struct peer *peer, const struct record *record)
+{
+	uint32_t event;
+	uint32_t before = peer->tail;
+
+	peer->tail = before + record->space;
+	word_set(&peer->user->to_user_tail.value, peer->tail);
+	full_fence();
+	event = word_get(&peer->kernel->to_user_producer_event.value);
+	if (event - before - 1 < record->space)
+		peer_kick(peer);
+}
+
+static const char *echo_bytes(struct peer *peer, uint32_t type, const uint8_t *bytes,
+			      uint32_t length)
+{
+	struct record record;
+	bool same;
+
+	if (peer_send(peer, type, bytes, length) != 0)
+		return "it could not be sent";
+	if (peer_receive(peer, &record) != 0)
+		return "no record came back";
+	same = record.type == type && record.length == length &&
+	       memcmp(record.data, bytes, length) == 0;
+	peer_release(peer, &record);
+	return same ? NULL : "another record came back";
+}
+
+const char *peer_echo(struct peer *peer, uint32_t seed, uint32_t length)
+{
+	uint8_t *bytes = malloc(length + 1);
+	const char *why;
+
+	if (bytes == NULL)
+		return "there is no memory for it";
+	for (uint32_t i = 0; i < length; i++)
+		bytes[i] = (uint8_t)(seed + i * 7);
+	why = echo_bytes(peer, seed & 0xffff, bytes, length);
+	free(bytes);
+	return why;
+}
+
+/* ---- The device ---- */
+
+int stats_get(int fd, uint32_t channel, struct kup_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	stats->channel = channel;
+	return kup_user_stats(fd, stats);
+}
+
+uint32_t channels_free(int fd)
+{
+	struct kup_info info;
+
+	if (kup_user_info(fd, &info) != 0)
+		return 0;
+	return info.channels_free;
+}
+
+bool all_free(int fd)
+{
+	struct kup_info info;
+
+	return EVENTUALLY(PATIENCE_MS,
+			  kup_user_info(fd, &info) == 0 && info.channels_free == info.channels);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A process's side of a channel, written from the texts of kup_abi.h and kup_user.h alone. */
+#ifndef PEER_H
+#define PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kup_echo.h"
+#include "kup_user.h"
+
+#define CHANNELS 8 /* of the echo device, unless a test says otherwise */
+#define ANY KUP_CHANNEL_ANY
+#define PATIENCE_MS 10000 /* how long a wake-up may take before it counts as lost */
+
+struct peer {
+	int fd;
+	struct kup_info info;
+	struct kup_attach attach; /* as the kernel filled it in */
+	uint64_t address;	  /* of the range that has all four areas */
+	const struct kup_kernel_page *kernel;
+	struct kup_user_page *user;
+	uint8_t *in;	    /* to_user */
+	uint8_t *out;	    /* to_kernel */
+	uint32_t head;	    /* of to_kernel: what we produced */
+	uint32_t tail;	    /* of to_user: what we consumed */
+	unsigned int spins; /* looks before going to sleep */
+	uint64_t kicks;	    /* KICK calls, and poll calls, made for this peer */
+	uint64_t polls;
+	uint64_t announced;  /* event positions written down */
+	uint64_t idle_wakes; /* polls that returned with nothing to be seen */
+};
+
+struct record {
+	uint32_t type;
+	uint32_t length;
+	uint32_t flags;
+	const uint8_t *data;
+	uint32_t space;
+};
+
+/* Results are 0 or a negative errno. */
+
+/* A fresh handle of the echo device, which is never loaded by this. */
+int echo_open(void);
+
+/* ATTACH of a bare handle. */
+int attach_to(int fd, uint32_t channel, uint32_t flags, struct kup_attach *out);
+
+/* open, INFO, ATTACH and the mapping; after a failure nothing is left open. */
+int peer_start(struct peer *peer, uint32_t channel);
+
+/* peer_start, or the end of the program. */
+void peer_need(struct peer *peer, uint32_t channel);
+
+/* The mapping of a handle that is attached already, and whose INFO the peer has. */
+int peer_map(struct peer *peer);
+void peer_unmap(struct peer *peer);
+
+/* Unmaps and closes. */
+void peer_stop(struct peer *peer);
+
+/* peer_stop, then waits until the kernel client is done with the channel too. */
+void peer_stop_wait(struct peer *peer);
+
+uint32_t word_get(const kup_u32 *word);
+void word_set(kup_u32 *word, uint32_t value);
+
+int peer_kick(struct peer *peer);
+uint32_t peer_state(const struct peer *peer);
+
+/* One wait for the handle: poll(2)'s revents, 0 at the end of the time. */
+int peer_poll(struct peer *peer, uint32_t events, double timeout_ms);
+
+/* Sends a record, sleeping for room: 0, -ETIMEDOUT, or -EPIPE once the channel is over. */
+int peer_send(struct peer *peer, uint32_t type, const void *data, uint32_t length);
+
+/*
+ * The parts of it, for those who want to lie: room; a record that only the caller knows of; the
+ * word that shows it, with the wake-up that the kernel asked for.
+ */
+bool peer_room(const struct peer *peer, uint32_t space);
+uint32_t peer_write(struct peer *peer, uint32_t flags, uint32_t type, const void *data,
+		    uint32_t length);
+void peer_show(struct peer *peer, uint32_t from);
+
+/* The next record, if one is readable now. */
+bool peer_look(struct peer *peer, struct record *record);
+
+/* The same, soon: poll may report a record at the moment in which it is being finished. */
+bool peer_soon(struct peer *peer, struct record *record);
+
+/* The next record, sleeping for it: 0, -ETIMEDOUT, or -EPIPE: the channel is over and drained. */
+int peer_receive(struct peer *peer, struct record *record);
+void peer_release(struct peer *peer, const struct record *record);
+
+/* A round trip of one record with a payload of its own: NULL, or what went wrong. */
+const char *peer_echo(struct peer *peer, uint32_t seed, uint32_t length);
+
+int stats_get(int fd, uint32_t channel, struct kup_stats *stats);
+uint32_t channels_free(int fd);
+
+/* Waits until all of the device's channels are free, and says whether they are. */
+bool all_free(int fd);
+
+#endif

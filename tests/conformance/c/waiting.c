@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Sleeping and waking in both directions: poll, event positions, and what they may cost. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "peer.h"
+
+static uint32_t seed = 2463534242u;
+
+static uint32_t dice(uint32_t sides)
+{
+	return random_next(&seed) % sides;
+}
+
+/* Nothing, a few instructions, a yield's worth, or longer than the kernel's side looks. */
+static void dawdle(void)
+{
+	switch (dice(8)) {
+	case 0:
+		sleep_us(dice(400));
+		break;
+	case 1:
+	case 2:
+		for (volatile uint32_t i = 0; i < seed % 20000; i++)
+			;
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- poll ---- */
+
+static void test_poll_bits(void)
+{
+	const struct echo_pause pause = { .milliseconds = 300 };
+	struct peer peer;
+	struct record record;
+	uint8_t bytes[4096] = { 0 };
+	uint32_t sent = 0;
+
+	peer_need(&peer, ANY);
+	check(peer_poll(&peer, POLLIN | POLLOUT, 0) == POLLOUT,
+	      "a fresh channel has room and no record", "%x",
+	      peer_poll(&peer, POLLIN | POLLOUT, 0));
+	check(peer_poll(&peer, POLLIN, 100) == 0, "poll for a record on an idle channel times out",
+	      "it didn't");
+	peer_send(&peer, 1, "x", 1);
+	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN,
+	      "poll returns when a record is readable", "no");
+	check(peer_poll(&peer, POLLIN, 0) == POLLIN, "and reports it again while it is there",
+	      "no");
+	need(peer_receive(&peer, &record) == 0, "the record is there");
+	peer_release(&peer, &record);
+	check(peer_poll(&peer, POLLIN, 0) == 0, "and no more when it is consumed", "it does");
+	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
+	while (peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes)))) {
+		peer_write(&peer, 0, 2, bytes, sizeof(bytes));
+		sent++;
+	}
+	word_set(&peer.user->to_kernel_producer_event.value,
+		 peer.head + KUP_RECORD_SPACE(sizeof(bytes)) - peer.info.to_kernel_bytes);
+	word_set(&peer.user->to_kernel_head.value, peer.head);
+	peer_kick(&peer);
+	check(peer_poll(&peer, POLLOUT, 0) == 0, "a full ring has no room", "poll says there is");
+	check(peer_poll(&peer, POLLOUT, PATIENCE_MS) == POLLOUT &&
+		      peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes))),
+	      "poll returns when tail has reached the position that was asked for", "no");
+	while (sent > 0 && peer_receive(&peer, &record) == 0) {
+		peer_release(&peer, &record);
+		sent--;
+	}
+	check(sent == 0, "all that filled the ring comes back", "%u records are missing", sent);
+	peer_stop_wait(&peer);
+}
+
+/* ---- Lost wake-ups ---- */
+
+/* Round trips with sleeps of random length on both sides. */
+static void test_round_trips(uint32_t rounds)
+{
+	struct peer peer;
+	struct kup_stats before, after;
+	const char *why = NULL;
+	uint32_t round;
+
+	peer_need(&peer, ANY);
+	stats_get(peer.fd, peer.attach.channel, &before);
+	for (round = 0; round < rounds && why == NULL; round++) {
+		peer.spins = dice(3) * dice(500);
+		dawdle();
+		why = peer_echo(&peer, round, dice(200));
+	}
+	stats_get(peer.fd, peer.attach.channel, &after);
+	check(why == NULL, "no wake-up is lost in thousands of round trips with random pauses",
+	      "round %u: %s", round, why);
+	check(after.kicks - before.kicks == peer.kicks && after.polls - before.polls >= peer.polls,
+	      "STATS counts each KICK and poll", "%llu kicks of %llu, %llu polls of %llu",
+	      (long long)(after.kicks - before.kicks), (long long)peer.kicks,
+	      (long long)(after.polls - before.polls), (long long)peer.polls);
+	check(peer.kicks <= (after.sleeps - before.sleeps) * 11 / 10 + 10,
+	      "the kernel's side is kicked once per sleep at most", "%llu kicks, %llu sleeps",
+	      (long long)peer.kicks, (long long)(after.sleeps - before.sleeps));
+	check(after.wakeups - before.wakeups <= peer.announced + 2,
+	      "and wakes the user once per sleep at most", "%llu wake-ups, %llu sleeps",
+	      (long long)(after.wakeups - before.wakeups), (long long)peer.announced);
+	check(peer.idle_wakes <= 2, "poll does not return for nothing", "%llu times",
+	      (long long)peer.idle_wakes);
+	printf("# %llu polls, %llu kicks, %llu sleeps\n", (long long)peer.polls,
+	       (long long)peer.kicks, (long long)(after.sleeps - before.sleeps));
+	peer_stop_wait(&peer);
+}
+
+/* The kernel's side has to wait for room, and the user for records, in turns. */
+static void test_kernel_waits_for_room(uint32_t count)
+{
+	const struct echo_produce produce = { .count = count,
+					      .length = 3000,
+					      .context = ECHO_WAITING };
+	struct peer peer;
+	struct record record;
+	uint64_t expected = 0;
+	int error;
+
+	peer_need(&peer, ANY);
+	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	while ((error = peer_receive(&peer, &record)) == 0 && record.type == ECHO_SAMPLE) {
+		struct echo_sample sample;
+
+		memcpy(&sample, record.data, sizeof(sample));
+		if (sample.number != expected ||
+		    sample.checksum != echo_checksum((uint32_t)sample.number,
+						     record.data + sizeof(sample),
+						     record.length - (uint32_t)sizeof(sample)))
+			break;
+		expected++;
+		if (dice(4) == 0)
+			dawdle();
+		peer.spins = dice(100);
+		peer_release(&peer, &record);
+	}
+	check(error == 0 && record.type == ECHO_PRODUCE && expected == count,
+	      "a kernel side that waits for room loses no wake-up and no record",
+	      "%llu of %u, error %d, state %u", (long long)expected, count, error,
+	      peer_state(&peer));
+	peer_stop_wait(&peer);
+}
+
+/* The user has to wait for room: the kernel's side is slower, for each record comes back. */
+static void test_user_waits_for_room(uint32_t count)
+{
+	struct peer peer;
+	struct echo_report report = { 0 };
+	struct record record;
+	uint8_t bytes[8000] = { 0 };
+	int error = 0;
+
+	peer_need(&peer, ANY);
+	for (uint32_t number = 0; number < count && error == 0; number++) {
+		uint32_t length = (uint32_t)sizeof(struct echo_sample) + dice(7000);
+		struct echo_sample sample = { .number = number };
+
+		memset(bytes + sizeof(sample), (int)number, length - sizeof(sample));
+		sample.checksum = echo_checksum(number, bytes + sizeof(sample),
+						length - (uint32_t)sizeof(sample));
+		memcpy(bytes, &sample, sizeof(sample));
+		if (dice(30) == 0)
+			dawdle();
+		error = peer_send(&peer, ECHO_SAMPLE, bytes, length);
+	}
+	peer_send(&peer, ECHO_REPORT, NULL, 0);
+	if (peer_receive(&peer, &record) == 0 && record.type == ECHO_REPORT)
+		memcpy(&report, record.data, sizeof(report));
+	check(error == 0 && report.records == count && report.damaged == 0 &&
+		      report.out_of_order == 0,
+	      "a user that waits for room loses no wake-up and no record", "%s, %llu of %u arrived",
+	      error_name(error), (long long)report.records, count);
+	printf("# %llu polls, %llu kicks\n", (long long)peer.polls, (long long)peer.kicks);
+	peer_stop_wait(&peer);
+}
+
+/* Who waits for the whole ring to be empty is not to be woken for each record that goes. */
+static void test_one_wake_up(void)
+{
+	const struct echo_pause pause = { .milliseconds = 100 };
+	const uint8_t bytes[1000] = { 0 };
+	struct kup_stats before, after;
+	struct peer peer;
+	uint32_t records = 0;
+
+	peer_need(&peer, ANY);
+	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
+	for (; peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes))); records++)
+		peer_write(&peer, 0, ECHO_SAMPLE, bytes, sizeof(bytes));
+	word_set(&peer.user->to_kernel_producer_event.value, peer.head);
+	peer_show(&peer, 0);
+	peer_kick(&peer);
+	stats_get(peer.fd, peer.attach.channel, &before);
+	check(peer_poll(&peer, POLLOUT, PATIENCE_MS) == POLLOUT &&
+		      word_get(&peer.kernel->to_kernel_tail.value) == peer.head,
+	      "poll for an empty ring returns when it is empty", "it didn't");
+	stats_get(peer.fd, peer.attach.channel, &after);
+	check(after.wakeups - before.wakeups <= 2, "and costs one wake-up",
+	      "%llu wake-ups for %u records", (long long)(after.wakeups - before.wakeups), records);
+	peer_stop_wait(&peer);
+}
+
+/* ---- Out of order ---- */
+
+static void test_shuffle(void)
+{
+	const struct echo_pause pause = { .milliseconds = 200 };
+	struct peer peer;
+	struct record record;
+	bool fine = true;
+	uint64_t start;
+
+	peer_need(&peer, ANY);
+	start = now_ms();
+	peer_send(&peer, ECHO_SHUFFLE, &pause, sizeof(pause));
+	check(EVENTUALLY(5000, word_get(&peer.kernel->to_user_head.value) != 0) &&
+		      !peer_look(&peer, &record),
+	      "a record behind one that is not finished is not readable", "it is");
+	check(peer_poll(&peer, POLLIN, 0) == 0, "poll does not report it either", "it does");
+	fine = peer_receive(&peer, &record) == 0 && record.length == 1 && record.data[0] == '1';
+	check(fine && now_ms() - start >= 150, "finishing the first wakes the user", "no");
+	if (fine)
+		peer_release(&peer, &record);
+	check(peer_receive(&peer, &record) == 0 && record.length == 1 && record.data[0] == '3',
+	      "and the third follows, without the second", "no");
+	peer_stop_wait(&peer);
+}
+
+/* ---- Producers that must not sleep ---- */
+
+static void test_gaps(uint32_t context, const char *sentence)
+{
+	struct echo_produce produce = { .length = 1000, .context = context };
+	struct peer peer;
+	struct record record;
+	struct echo_produced produced = { 0 };
+	uint64_t seen = 0, lost = 0, next = 0, wrong = 0;
+	int error;
+
+	peer_need(&peer, ANY);
+	/* Three times what the ring holds: let most be lost. */
+	produce.count = peer.info.to_user_bytes / 1000 * 3;
+	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	EVENTUALLY(5000, peer.kernel->dropped_no_space > 0);
+	while ((error = peer_receive(&peer, &record)) == 0 && record.type != ECHO_PRODUCE) {
+		if (record.flags & KUP_RECORD_GAP) {
+			struct kup_gap gap;
+
+			memcpy(&gap, record.data, sizeof(gap));
+			lost += gap.records;
+			next += gap.records;
+			wrong += gap.bytes != gap.records * 1000;
+		} else {
+			wrong += *(const kup_u64 *)record.data != next++;
+			seen++;
+		}
+		peer_release(&peer, &record);
+	}
+	if (error == 0 && record.length == sizeof(produced))
+		memcpy(&produced, record.data, sizeof(produced));
+	check(error == 0 && seen == produced.sent && lost == produced.lost &&
+		      seen + lost == produce.count && lost > 0 && wrong == 0,
+	      sentence, "%llu seen of %llu, %llu lost of %llu, %llu odd ones, error %d",
+	      (long long)seen, (long long)produced.sent, (long long)lost, (long long)produced.lost,
+	      (long long)wrong, error);
+	check(EVENTUALLY(1000, peer.kernel->dropped_no_space == lost),
+	      "and the kernel page counts them", "%llu, not %llu",
+	      (long long)peer.kernel->dropped_no_space, (long long)lost);
+	peer_stop_wait(&peer);
+}
+
+/* As long as nobody reads, what fits and what is lost is known in advance. */
+static void test_exact_losses(uint32_t context, uint32_t length, const char *sentence)
+{
+	struct echo_produce produce = { .count = 300, .length = length, .context = context };
+	struct echo_produced produced = { 0 };
+	struct kup_gap gap = { 0 };
+	struct peer peer;
+	struct record record;
+	uint64_t fits, seen = 0;
+	bool too_long, fine;
+
+	peer_need(&peer, ANY);
+	too_long = length > KUP_MAX_PAYLOAD(peer.info.to_user_bytes);
+	fits = too_long ? 0 : peer.info.to_user_bytes / KUP_RECORD_SPACE(length);
+	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	fine = EVENTUALLY(5000, peer.kernel->dropped_no_space + peer.kernel->dropped_too_long ==
+					produce.count - fits) &&
+	       (too_long ? peer.kernel->dropped_no_space : peer.kernel->dropped_too_long) == 0;
+	while (peer_receive(&peer, &record) == 0 && record.type == ECHO_SAMPLE) {
+		fine = fine && *(const kup_u64 *)record.data == seen++;
+		peer_release(&peer, &record);
+	}
+	/* Then the GAP record, and right behind it what has found room. */
+	fine = fine && record.flags == KUP_RECORD_GAP && record.length == sizeof(gap);
+	memcpy(&gap, record.data, sizeof(gap));
+	peer_release(&peer, &record);
+	fine = fine && peer_receive(&peer, &record) == 0 && record.type == ECHO_PRODUCE;
+	memcpy(&produced, record.data, sizeof(produced));
+	check(fine && seen == fits && gap.records == produce.count - fits &&
+		      gap.bytes == gap.records * length && produced.sent == fits &&
+		      produced.lost == gap.records,
+	      sentence, "%llu of %llu fit, %llu records and %llu bytes are missing, %llu told",
+	      (long long)seen, (long long)fits, (long long)gap.records, (long long)gap.bytes,
+	      (long long)produced.lost);
+	peer_stop_wait(&peer);
+}
+
+static void test_all_exact_losses(void)
+{
+	const uint32_t contexts[] = { ECHO_INTERRUPT, ECHO_DEFERRED, ECHO_TRYING };
+
+	for (int i = 0; i < 3; i++) {
+		test_exact_losses(contexts[i], 1000,
+				  "a ring that nobody reads takes all that fits, and one GAP "
+				  "tells the rest");
+		test_exact_losses(contexts[i], 1u << 20,
+				  "messages that are too long are lost, told, and counted apart");
+	}
+}
+
+/* ---- A busy channel ---- */
+
+static void test_busy_costs_nothing(void)
+{
+	const struct echo_produce produce = { .count = 20000,
+					      .length = 100,
+					      .context = ECHO_WAITING };
+	struct peer peer;
+	struct kup_stats before, after;
+	struct record record;
+	uint64_t samples = 0, sleeps;
+
+	peer_need(&peer, ANY);
+	stats_get(peer.fd, peer.attach.channel, &before);
+	peer.spins = 0xffffffffu;
+	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	while (peer_receive(&peer, &record) == 0 && record.type == ECHO_SAMPLE) {
+		samples++;
+		peer_release(&peer, &record);
+	}
+	stats_get(peer.fd, peer.attach.channel, &after);
+	sleeps = after.sleeps - before.sleeps;
+	check(samples == 20000 && after.polls == before.polls &&
+		      after.ioctls - before.ioctls <= peer.kicks + 1 && peer.kicks <= sleeps + 2,
+	      "a user that doesn't sleep calls only to wake the kernel's side",
+	      "%llu samples, %llu polls, %llu ioctls, %llu kicks, %llu sleeps", (long long)samples,
+	      (long long)(after.polls - before.polls), (long long)(after.ioctls - before.ioctls),
+	      (long long)peer.kicks, (long long)sleeps);
+	check(after.wakeups - before.wakeups <= 1, "and is never woken", "%llu times",
+	      (long long)(after.wakeups - before.wakeups));
+	printf("# %llu kicks, %llu sleeps for 20000 records\n", (long long)peer.kicks,
+	       (long long)sleeps);
+	peer_stop_wait(&peer);
+}
+
+/* Plain poll, no event position at all. */
+static void test_poll_alone(uint32_t rounds)
+{
+	struct peer peer;
+	struct record record;
+	uint32_t got = 0;
+
+	peer_need(&peer, ANY);
+	for (uint32_t round = 0; round < rounds && got == round; round++) {
+		word_set(&peer.user->to_user_consumer_event.value, peer.tail - 8);
+		peer_send(&peer, round & 0xffff, &round, sizeof(round));
+		dawdle();
+		if (peer_poll(&peer, POLLIN, PATIENCE_MS) != POLLIN || !peer_soon(&peer, &record))
+			break;
+		peer_release(&peer, &record);
+		got++;
+	}
+	check(got == rounds, "poll arms a wake-up by itself", "record %u of %u was not reported",
+	      got, rounds);
+	peer_stop_wait(&peer);
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 90);
+	test_poll_bits();
+	test_round_trips(5000);
+	test_kernel_waits_for_room(3000);
+	test_user_waits_for_room(3000);
+	test_one_wake_up();
+	test_shuffle();
+	test_gaps(ECHO_INTERRUPT, "an interrupt handler's losses are told by GAP records");
+	test_gaps(ECHO_DEFERRED, "a softirq's losses are told by GAP records");
+	test_gaps(ECHO_TRYING, "a thread's losses are told by GAP records");
+	test_all_exact_losses();
+	test_busy_costs_nothing();
+	test_poll_alone(3000);
+	return finish();
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The device goes while its users are in the middle of something: each sees the same clean end. */
+
+import { assertEquals, assertGreater, assertRejects } from "../../deps.ts";
+import { type Channel, type Device, open } from "../../mod.ts";
+import { driver, PATH, thenLoad } from "./lib/driver.ts";
+import * as echo from "./lib/echo.ts";
+import { ENODEV, rejectsWith, throwsWith } from "./lib/errors.ts";
+import { sleep, Thread, until } from "./lib/script.ts";
+
+/** Gives an open device and a channel to `body`, which unloads. */
+function going(body: (channel: Channel, device: Device) => Promise<void>): Promise<void> {
+  return thenLoad(async () => {
+    using device = open(PATH);
+    using channel = await device.attach();
+    await body(channel, device);
+  });
+}
+
+Deno.test("records that nobody has read yet can be read after the device went", () =>
+  going(async (channel) => {
+    for (let i = 0; i < 100; i++) channel.sendSync(String(i), { type: i });
+    await until(() => channel.stats().toUserRecords === 100, "all are echoed");
+    await driver.unload();
+    let count = 0;
+    for await (const message of channel) {
+      assertEquals([message.type, message.text()], [count, String(count)]);
+      count++;
+    }
+    assertEquals([count, channel.ended], [100, true]);
+    assertEquals(await channel.receive(), undefined);
+    assertEquals(channel.tryReceive(), undefined);
+    throwsWith("closed", () => channel.trySend("x"));
+  }));
+
+Deno.test("a receive that waits ends, and so do a batch and an iteration", () =>
+  thenLoad(async () => {
+    using device = open(PATH);
+    const channels = [await device.attach(), await device.attach(), await device.attach()] as const;
+    const one = channels[0].receive();
+    const batch = channels[1].receiveBatch();
+    const iteration = (async () => {
+      for await (const _ of channels[2]);
+      return "ended";
+    })();
+    await sleep(50);
+    await driver.unload();
+    assertEquals([await one, await batch, await iteration], [undefined, [], "ended"]);
+    for (const channel of channels) channel.close();
+  }));
+
+Deno.test("a send and a reserve that wait for room are refused as closed", () =>
+  going(async (channel) => {
+    await echo.pause(channel, 300);
+    const bytes = new Uint8Array(10_000);
+    while (channel.trySend(bytes));
+    const sending = rejectsWith("closed", () => channel.send(bytes));
+    const reserving = rejectsWith("closed", () => channel.reserve(10_000));
+    await sleep(20);
+    await driver.unload();
+    await sending;
+    await reserving;
+  }));
+
+Deno.test("an attach that waits for a channel is told that the device is gone", () =>
+  going(async (channel, device) => {
+    const waiting = rejectsWith("gone", () => device.attach({ channel: channel.number }), ENODEV);
+    await sleep(50);
+    await driver.unload();
+    await waiting;
+  }));
+
+Deno.test("a kernel's side that waits for room ends, and its records are whole", () =>
+  going(async (channel) => {
+    await echo.produce(channel, 10_000, 1000);
+    await until(() => channel.stats().toUserRecords > 200, "the ring is full");
+    await driver.unload();
+    let samples = 0;
+    for await (const message of channel) assertEquals(echo.sampleNumber(message.bytes), samples++);
+    assertGreater(samples, 200);
+    assertEquals(channel.stats().toUserRecords, samples);
+  }));
+
+Deno.test("a thread that is blocked in receiveSync gets the end", () =>
+  thenLoad(async () => {
+    using thread = new Thread(`
+      const device = kup.open("${PATH}");
+      const channel = await device.attach();
+      tell("attached");
+      const message = channel.receiveSync();
+      tell([message, channel.ended]);
+      channel.close();
+      device.close();`);
+    assertEquals(await thread.told(), "attached");
+    await sleep(100);
+    await driver.unload();
+    assertEquals(await thread.told(), [undefined, true]);
+  }));
+
+Deno.test("a thread that is blocked in sendSync is refused as closed", () =>
+  thenLoad(async () => {
+    using thread = new Thread(`
+      const device = kup.open("${PATH}");
+      const channel = await device.attach();
+      const pause = new Uint32Array([400, 0]);
+      channel.sendSync(pause, { type: ${echo.PAUSE} });
+      while (channel.trySend(new Uint8Array(10_000)));
+      tell("full");
+      try { for (;;) channel.sendSync(new Uint8Array(10_000)); }
+      catch (error) { tell([error.name, error.code]); }
+      channel.close();
+      device.close();`);
+    assertEquals(await thread.told(), "full");
+    await sleep(50);
+    await driver.unload();
+    assertEquals(await thread.told(), ["KupError", "closed"]);
+  }));
+
+Deno.test("what stays open of a device that went is closed like anything else", () =>
+  thenLoad(async () => {
+    const device = open(PATH);
+    const channel = await device.attach();
+    const reservation = await channel.reserve(100);
+    channel.sendSync("x");
+    await driver.unload();
+    throwsWith("closed", () => reservation.commit());
+    channel.close();
+    device.close();
+    throwsWith("closed", () => device.info());
+    await assertRejects(() => channel.receive());
+    throwsWith("closed", () => reservation.bytes);
+  }));
+
+Deno.test("a device that is made anew has nothing of the one before", async () => {
+  using old = open(PATH);
+  using owned = await old.attach({ channel: 0 });
+  owned.sendSync("old");
+  await driver.unload();
+  await driver.load();
+  using device = open(PATH);
+  assertEquals([device.info().attaches, device.info().channelsFree], [0, 8]);
+  assertEquals(device.stats(0).generation, 0);
+  using channel = await device.attach({ channel: 0 });
+  assertEquals(channel.generation, 1);
+  throwsWith("gone", () => old.info(), ENODEV);
+  throwsWith("gone", () => owned.kernelStats(), ENODEV);
+  owned.close();
+  old.close();
+  channel.sendSync("new");
+  assertEquals(channel.receiveSync({ timeout: 10_000 })?.text(), "new");
+});

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What a device tells, and counts: geometry, attaches, generations, and each channel's numbers. */
+
+import { assert, assertEquals, assertGreater } from "../../deps.ts";
+import { type KernelStats, open } from "../../mod.ts";
+import { driver, ECHO_NAME, PATH, withEcho } from "./lib/driver.ts";
+import * as echo from "./lib/echo.ts";
+import { EBUSY, rejectsWith } from "./lib/errors.ts";
+import { allFree, until } from "./lib/script.ts";
+
+Deno.test("INFO tells the geometry without attaching", async () => {
+  using device = open(PATH);
+  await allFree(device);
+  const info = device.info();
+  assertEquals(
+    [info.name, info.abiVersion, info.mode, info.channels, info.channelsFree],
+    [ECHO_NAME, 1, "stream", 8, 8],
+  );
+  assertEquals([info.toUserBytes, info.toKernelBytes], [64 * 4096, 32 * 4096]);
+  assertEquals(info.spinMicroseconds, 100);
+  assertEquals([device.name, device.path, device.channels], [ECHO_NAME, PATH, 8]);
+  assertEquals(device.stats(7).state, "free");
+});
+
+Deno.test("the module's parameters make the device", () =>
+  withEcho(
+    { name: "kup/other", channels: 3, to_user_pages: 2, to_kernel_pages: 1, spin: 7 },
+    async () => {
+      using device = open(driver.pathOf("kup/other"));
+      const info = device.info();
+      assertEquals(
+        [info.name, info.channels, info.toUserBytes, info.toKernelBytes, info.spinMicroseconds],
+        ["kup/other", 3, 2 * 4096, 4096, 7],
+      );
+      using channel = await device.attach({ channel: 2 });
+      assertEquals([channel.maxReceive, channel.maxMessage], [2 * 4096 - 32, 4096 - 32]);
+      channel.sendSync(new Uint8Array(channel.maxMessage).fill(9));
+      const message = channel.receiveSync({ timeout: 10_000 });
+      assert(message?.length === 4096 - 32 && message.bytes.every((byte) => byte === 9));
+    },
+  ));
+
+Deno.test("every attach is counted, by the device and by its channel, and no refused one", async () => {
+  using device = open(PATH);
+  const attaches = device.info().attaches;
+  const generation = device.stats(4).generation;
+  for (let i = 1; i <= 5; i++) {
+    using channel = await device.attach({ channel: 4 });
+    assertEquals([channel.number, channel.generation], [4, generation + i]);
+    await rejectsWith("busy", () => device.attach({ channel: 4, wait: false }), EBUSY);
+    assertEquals(device.info().attaches, attaches + i);
+    assertEquals(device.stats(4).generation, generation + i);
+    assertEquals(channel.kernelStats().generation, generation + i);
+  }
+  assertEquals(device.stats(4).generation, generation + 5);
+});
+
+Deno.test("two handles of a device see the same channels", async () => {
+  using one = open(PATH);
+  using two = open(PATH);
+  await allFree(one);
+  using channel = await one.attach({ channel: 3 });
+  assertEquals([one.info().channelsFree, two.info().channelsFree], [7, 7]);
+  assertEquals(two.stats(3).state, "open");
+  await rejectsWith("busy", () => two.attach({ channel: 3, wait: false }), EBUSY);
+  one.close();
+  assertEquals(two.stats(3).state, "open");
+  channel.sendSync("its device's handle is closed");
+  assert((await channel.receive())?.text().endsWith("closed"));
+  channel.close();
+  using again = await two.attach({ channel: 3 });
+  assertEquals(again.generation, channel.generation + 1);
+});
+
+Deno.test("a channel's states are told as they follow each other", async () => {
+  using device = open(PATH);
+  await allFree(device);
+  const state = () => device.stats(6).state;
+  assertEquals(state(), "free");
+  const channel = await device.attach({ channel: 6 });
+  assertEquals(state(), "open");
+  await echo.pause(channel, 300);
+  channel.sendSync("x");
+  channel.close();
+  assertEquals(state(), "draining");
+  assertEquals(device.info().channelsFree, 7);
+  // Its last user is gone, but not its kernel side: for that everybody waits, a second at most.
+  const started = performance.now();
+  const next = await device.attach({ channel: 6, wait: false });
+  assertGreater(performance.now() - started, 100);
+  assertEquals(next.generation, channel.generation + 1);
+  await echo.closeFromKernel(next);
+  await until(() => state() === "closed", "the client closes");
+  next.close();
+  await until(() => state() === "free", "the channel is free");
+});
+
+Deno.test("a kernel side that takes more than a second is not waited for", async () => {
+  using device = open(PATH);
+  const channel = await device.attach({ channel: 6 });
+  await echo.pause(channel, 1800);
+  channel.close();
+  const started = performance.now();
+  await rejectsWith("busy", () => device.attach({ channel: 6, wait: false }), EBUSY);
+  const took = performance.now() - started;
+  assert(took > 900 && took < 1700, `${took} ms`);
+  using late = await device.attach({ channel: 6 });
+  assertEquals(late.number, 6);
+});
+
+/** The counters that nothing but the messages themselves changes. */
+function traffic(stats: KernelStats): number[] {
+  return [
+    stats.toKernelRecords,
+    stats.toKernelBytes,
+    stats.toUserRecords,
+    stats.toUserBytes,
+    stats.droppedNoSpace,
+    stats.droppedTooLong,
+  ];
+}
+
+Deno.test("records and their bytes are counted exactly, since attach and over all users", async () => {
+  using device = open(PATH);
+  const before = traffic(device.stats(5));
+  for (let user = 1; user <= 3; user++) {
+    using channel = await device.attach({ channel: 5 });
+    for (const length of [0, 1, 8, 1000]) {
+      channel.sendSync(new Uint8Array(length));
+      assertEquals((await channel.receive())?.length, length);
+    }
+    const discarded = await channel.reserve(100);
+    discarded.discard();
+    channel.sendSync("", { type: echo.SAMPLE });
+    await until(() => channel.stats().toKernelRecords === 5, "all are read");
+    const own = channel.stats();
+    assertEquals(
+      [own.toKernelRecords, own.toKernelBytes, own.toUserRecords, own.toUserBytes],
+      [5, 1009, 4, 1009],
+    );
+    assertEquals([own.droppedNoSpace, own.droppedTooLong], [0, 0]);
+    const sum = traffic(channel.kernelStats()).map((count, index) => count - before[index]!);
+    assertEquals(sum, [5 * user, 1009 * user, 4 * user, 1009 * user, 0, 0]);
+  }
+  const sum = traffic(device.stats(5)).map((count, index) => count - before[index]!);
+  assertEquals(sum, [15, 3027, 12, 3027, 0, 0]);
+});
+
+Deno.test("losses are counted since attach and over all users", async () => {
+  using device = open(PATH);
+  const before = device.stats(2).droppedNoSpace;
+  let all = 0;
+  for (let user = 0; user < 2; user++) {
+    using channel = await device.attach({ channel: 2 });
+    await echo.produce(channel, 1000, 1000, echo.context.trying);
+    let lost = 0;
+    for await (const message of channel) {
+      lost += message.gap?.records ?? 0;
+      if (message.type === echo.PRODUCE) break;
+    }
+    // Whether any is lost is the processors' affair; that they are counted is not.
+    assertEquals(channel.stats().droppedNoSpace, lost);
+    all += lost;
+    assertEquals(channel.kernelStats().droppedNoSpace - before, all);
+  }
+});
+
+Deno.test("messages that are too long for the ring are counted apart, and told like the others", async () => {
+  using device = open(PATH);
+  using channel = await device.attach();
+  const before = channel.kernelStats().droppedTooLong;
+  await echo.produce(channel, 7, channel.maxReceive + 1, echo.context.trying);
+  const gap = await channel.receive();
+  assertEquals(gap?.gap, { records: 7, bytes: 7 * (channel.maxReceive + 1) });
+  assertEquals([gap?.length, gap?.bytes.length], [0, 0]);
+  assertEquals(echo.produced((await channel.receive())!), { sent: 0, lost: 7 });
+  assertEquals([channel.stats().droppedTooLong, channel.stats().droppedNoSpace], [7, 0]);
+  assertEquals(channel.kernelStats().droppedTooLong - before, 7);
+  await echo.produce(channel, 1, channel.maxReceive, echo.context.trying);
+  assertEquals((await channel.receive())?.length, channel.maxReceive);
+});
+
+Deno.test("a new owner finds nothing of the one before: no message, no byte, no counter", async () => {
+  using device = open(PATH);
+  for (let owner = 0; owner < 3; owner++) {
+    using channel = await device.attach({ channel: 1 });
+    assertEquals(channel.tryReceive(), undefined);
+    assertEquals(channel.stats(), {
+      toUserRecords: 0,
+      toUserBytes: 0,
+      toKernelRecords: 0,
+      toKernelBytes: 0,
+      droppedNoSpace: 0,
+      droppedTooLong: 0,
+      wakeups: 0,
+      sleeps: channel.stats().sleeps,
+    });
+    const room = await channel.reserve(channel.maxMessage);
+    assert(room.bytes.every((byte) => byte === 0), "another owner's bytes were left");
+    room.bytes.fill(0xaa);
+    room.commit({ type: 1 });
+    await until(() => channel.stats().toUserRecords === 1, "it is echoed");
+  }
+});

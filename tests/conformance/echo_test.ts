@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Messages: sizes, numbers, wrap, both directions at once. */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
+import { type Channel, type Device, KupError, open } from "../../mod.ts";
+import { PATH, withEcho } from "./lib/driver.ts";
+import { fillSample, sampleNumber } from "./lib/echo.ts";
+
+function pattern(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = (i * 31 + length) & 255;
+  return bytes;
+}
+
+async function attached(body: (channel: Channel, device: Device) => Promise<void>): Promise<void> {
+  using device = open(PATH);
+  using channel = await device.attach();
+  await body(channel, device);
+}
+
+Deno.test("messages of 0, 1, 7, 8, 4095, 65536 bytes and the largest come back as they were", () =>
+  attached(async (channel) => {
+    const sizes = [0, 1, 7, 8, 4095, 65536, channel.maxMessage];
+    for (const [index, size] of sizes.entries()) {
+      await channel.send(pattern(size), { type: 100 + index });
+      const message = await channel.receive();
+      assert(message);
+      assertEquals(message.type, 100 + index);
+      assertEquals(message.length, size);
+      assertEquals(message.bytes, pattern(size));
+    }
+  }));
+
+Deno.test("a message that is one byte too long is refused with the limit, and nothing is sent", () =>
+  attached(async (channel) => {
+    const long = new Uint8Array(channel.maxMessage + 1);
+    const limit = String(channel.maxMessage);
+    await assertRejects(() => channel.send(long), RangeError, limit);
+    assertThrows(() => channel.trySend(long), RangeError, limit);
+    assertThrows(() => channel.sendSync(long), RangeError, limit);
+    assertThrows(() => channel.tryReserve(channel.maxMessage + 1), RangeError, limit);
+    await channel.send("after");
+    assertEquals((await channel.receive())?.text(), "after");
+    assertEquals(channel.stats().toKernelRecords, 1);
+  }));
+
+Deno.test("every type tag comes back, the reserved commands excepted", () =>
+  attached(async (channel) => {
+    for (const type of [0, 1, 0x7fffffff, 0x80000000, 0xfffeffff]) {
+      channel.sendSync("x", { type });
+      assertEquals((await channel.receive())?.type, type);
+    }
+  }));
+
+Deno.test("a record at every offset of both rings comes back whole", () =>
+  attached(async (channel, device) => {
+    // 24 bytes in the ring, which is odd in units of 8: after ring/8 records each offset was used once.
+    const { toKernelBytes, toUserBytes } = device.info();
+    const count = Math.max(toKernelBytes, toUserBytes) / 8 + 3;
+    let received = 0;
+    const check = () => {
+      for (const message of channel.tryReceiveBatch()) {
+        assertEquals(message.type, received);
+        assertEquals(message.length, 9 + received % 8);
+        assertEquals(message.bytes[0], received & 255);
+        assertEquals(message.bytes[message.length - 1], received >> 8 & 255);
+        received++;
+      }
+    };
+    for (let i = 0; i < count; i++) {
+      const bytes = new Uint8Array(9 + i % 8);
+      bytes[0] = i;
+      bytes[bytes.length - 1] = i >> 8;
+      while (!channel.trySend(bytes, { type: i })) check();
+      check();
+    }
+    while (received < count) {
+      const message = await channel.receive();
+      assertEquals(message?.type, received++);
+    }
+  }));
+
+Deno.test("a million records with checksums, both ways at once: none lost, damaged or out of order", () =>
+  attached(async (channel) => {
+    const count = 1_000_000;
+    const receiving = (async () => {
+      let next = 0;
+      while (next < count) {
+        for (const message of await channel.receiveBatch()) {
+          if (sampleNumber(message.bytes) !== next) throw new Error(`expected sample ${next}`);
+          if (message.length !== 16 + next % 64) {
+            throw new Error(`sample ${next} has another length`);
+          }
+          next++;
+        }
+      }
+    })();
+    const bytes = new Uint8Array(16 + 63);
+    const views = Array.from({ length: 64 }, (_, length) => bytes.subarray(0, 16 + length));
+    for (let number = 0; number < count; number++) {
+      const sample = views[number % 64]!;
+      fillSample(sample, number);
+      if (!channel.trySend(sample)) await channel.send(sample);
+    }
+    await receiving;
+    const { toKernelRecords, toUserRecords } = channel.stats();
+    assertEquals([toKernelRecords, toUserRecords], [count, count]);
+  }));
+
+Deno.test("sends that are not awaited keep their order", () =>
+  attached(async (channel) => {
+    const sends: Promise<void>[] = [];
+    const one = new Uint8Array(1000);
+    for (let i = 0; i < 1000; i++) {
+      one.fill(i);
+      sends.push(channel.send(one, { type: i }));
+    }
+    for (let i = 0; i < 1000; i++) {
+      const message = await channel.receive();
+      assertEquals(message?.type, i);
+      // The bytes are those at the time of the call, though the array has been reused since.
+      assertEquals(message?.bytes[999], i & 255);
+    }
+    await Promise.all(sends);
+  }));
+
+Deno.test("reserved messages go out when they are committed, shortened or not, or never", () =>
+  attached(async (channel) => {
+    const first = await channel.reserve(100);
+    const second = await channel.reserve(8);
+    const third = await channel.reserve(50);
+    second.bytes.fill(2);
+    second.commit({ type: 2 });
+    assertEquals(channel.tryReceive(), undefined);
+    first.bytes.fill(1);
+    first.commit({ type: 1, length: 3 });
+    third.discard();
+    {
+      using dropped = await channel.reserve(10);
+      dropped.bytes.fill(9);
+    }
+    channel.sendSync("last");
+    const seen: [number, number][] = [];
+    for (let i = 0; i < 3; i++) {
+      const message = await channel.receive();
+      seen.push([message!.type, message!.length]);
+    }
+    assertEquals(seen, [[1, 3], [2, 8], [0, 4]]);
+  }));
+
+Deno.test("a message can be kept by copy, and says so when its time is over", () =>
+  attached(async (channel) => {
+    channel.sendSync("first");
+    channel.sendSync("second");
+    const first = await channel.receive();
+    const copy = first!.copy();
+    assertEquals(first!.text(), "first");
+    const second = await channel.receive();
+    assertEquals(second!.text(), "second");
+    assertEquals(new TextDecoder().decode(copy), "first");
+    assertThrows(() => first!.bytes, KupError, "no longer");
+  }));
+
+Deno.test("what does not fit into the ring back is skipped by the echo client, and nothing else", () =>
+  withEcho({ to_user_pages: 1 }, () =>
+    attached(async (channel) => {
+      assertEquals(channel.maxReceive, 4096 - 32);
+      await channel.send(new Uint8Array(channel.maxReceive + 1), { type: 1 });
+      await channel.send(pattern(channel.maxReceive), { type: 2 });
+      const message = await channel.receive();
+      assertEquals(message?.type, 2);
+      assertEquals(message?.bytes, pattern(channel.maxReceive));
+    })));

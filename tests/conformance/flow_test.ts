@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Full rings, losses, waiting and cost: backpressure both ways, GAP records, idle and busy channels. */
+
+import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "../../deps.ts";
+import { open } from "../../mod.ts";
+import { driver, PATH, withEcho } from "./lib/driver.ts";
+import * as echo from "./lib/echo.ts";
+import { processorTicks, sleep, until } from "./lib/script.ts";
+
+Deno.test("a kernel that doesn't read makes the sender wait, and then gets everything", async () => {
+  using device = open(PATH);
+  using channel = await device.attach();
+  await echo.pause(channel, 300);
+  const bytes = new Uint8Array(1000);
+  let sent = 0;
+  for (;; sent++) {
+    echo.fillSample(bytes, sent);
+    if (!channel.trySend(bytes, { type: echo.SAMPLE })) break;
+  }
+  assertGreater(sent, 50);
+  assertEquals(channel.trySend(bytes, { type: echo.SAMPLE }), false);
+  for (const last = sent + 500; sent < last; sent++) {
+    echo.fillSample(bytes, sent);
+    await channel.send(bytes, { type: echo.SAMPLE });
+  }
+  await channel.send("", { type: echo.REPORT });
+  const message = await channel.receive();
+  assertEquals(echo.report(message!), {
+    records: sent,
+    bytes: sent * 1000,
+    outOfOrder: 0,
+    damaged: 0,
+  });
+});
+
+Deno.test("a sender that waits for room can give up, and nothing of its message is sent", async () => {
+  using device = open(PATH);
+  using channel = await device.attach();
+  await echo.pause(channel, 500);
+  const bytes = new Uint8Array(10_000);
+  let sent = 0;
+  while (channel.trySend(bytes, { type: 1 })) sent++;
+  await assertRejects(
+    () => channel.send(bytes, { type: 2, signal: AbortSignal.timeout(50) }),
+    DOMException,
+  );
+  await assertRejects(
+    () => channel.reserve(10_000, { signal: AbortSignal.timeout(50) }),
+    DOMException,
+  );
+  const third = channel.send(bytes, { type: 3 });
+  for (let i = 0; i < sent; i++) assertEquals((await channel.receive())?.type, 1);
+  assertEquals((await channel.receive())?.type, 3);
+  await third;
+});
+
+Deno.test("a kernel producer waits while nobody reads, and loses nothing", async () => {
+  using device = open(PATH);
+  using channel = await device.attach();
+  const count = 5000;
+  await echo.produce(channel, count, 500);
+  const filled = () => channel.stats().toUserRecords;
+  let last = -1;
+  await until(() => last === (last = filled()) && last > 100, "the ring is full");
+  assertLess(filled(), count);
+  for (let next = 0; next < count; next++) {
+    const message = await channel.receive();
+    assertEquals(message!.type, echo.SAMPLE);
+    assertEquals(echo.sampleNumber(message!.bytes), next);
+  }
+  const message = await channel.receive();
+  assertEquals(echo.produced(message!), { sent: count, lost: 0 });
+  assertEquals(channel.stats().droppedNoSpace, 0);
+});
+
+for (const where of ["interrupt", "deferred", "trying"] as const) {
+  Deno.test(`GAP records account for all that a producer (${where}) could not place`, async () => {
+    using device = open(PATH);
+    using channel = await device.attach();
+    const count = 20_000;
+    await echo.produce(channel, count, 200, echo.context[where]);
+    // Let it overflow, then read slowly enough for more gaps.
+    await until(() => channel.stats().droppedNoSpace > 0, "the ring overflows");
+    let next = 0;
+    let gaps = 0;
+    let received = 0;
+    let lost = 0;
+    for await (const message of channel) {
+      if (message.gap) {
+        gaps++;
+        lost += message.gap.records;
+        assertEquals(message.gap.bytes, message.gap.records * 200);
+        next += message.gap.records;
+      } else if (message.type === echo.SAMPLE) {
+        assertEquals(echo.sampleNumber(message.bytes), next++);
+        received++;
+        if (received % 500 === 0) await sleep(2);
+      } else {
+        assertEquals(echo.produced(message), { sent: received, lost });
+        break;
+      }
+    }
+    assertEquals(received + lost, count);
+    assertGreater(gaps, 0);
+    assertEquals(channel.stats().droppedNoSpace, lost);
+  });
+}
+
+Deno.test("records finished out of order arrive in the order of their reservation", async () => {
+  using device = open(PATH);
+  using channel = await device.attach();
+  await echo.shuffle(channel, 200);
+  const started = performance.now();
+  const texts = [(await channel.receive())!.text(), (await channel.receive())!.text()];
+  assertEquals(texts, ["1", "3"]);
+  assertGreater(performance.now() - started, 100);
+});
+
+Deno.test("idle channels use no processor time, on either side", async () => {
+  using device = open(PATH);
+  const channels = await Promise.all([1, 2, 3, 4].map(() => device.attach()));
+  const abort = new AbortController();
+  const waiting = channels.map((channel) => channel.receive({ signal: abort.signal }));
+  for (const receive of waiting) receive.catch(() => {});
+  await sleep(500);
+  const ticks = () => driver.servingThreads().reduce((sum, one) => sum + processorTicks(one), 0);
+  assertEquals(driver.servingThreads().length, 4);
+  const before = { self: processorTicks("/proc/self"), kernel: ticks() };
+  await sleep(3000);
+  const self = processorTicks("/proc/self") - before.self;
+  const kernel = ticks() - before.kernel;
+  // 300 ticks have passed. Deno's own timers and collector get a few.
+  assertLess(self, 15, `this process used ${self} ticks`);
+  assertLess(kernel, 2, `the kernel's threads used ${kernel} ticks`);
+  abort.abort();
+  for (const receive of waiting) await assertRejects(() => receive);
+  for (const channel of channels) channel.close();
+});
+
+Deno.test("a busy channel makes no system calls", async () => {
+  // Both sides look for up to 10 ms before they sleep: then only a stall of the machine makes one.
+  await withEcho({ spin: 10_000 }, async () => {
+    using device = open(PATH);
+    using channel = await device.attach({ spin: 10_000 });
+    const trips = 5000;
+    const roundTrips = () => {
+      for (let i = 0; i < trips; i++) {
+        channel.sendSync("ping", { type: i });
+        assertEquals(channel.receiveSync()?.type, i);
+      }
+    };
+    roundTrips();
+    const before = device.stats(channel.number);
+    roundTrips();
+    const after = device.stats(channel.number);
+    const calls = after.ioctls - before.ioctls + after.polls - before.polls;
+    // The two STATS calls are among them; the rest are stalls of a machine that others use, too.
+    assertLess(calls, trips / 10, `${calls} system calls in ${trips} round trips`);
+    assertEquals(after.toKernelRecords - before.toKernelRecords, trips);
+  });
+});
+
+Deno.test("each sleep of the kernel costs one kick, however many messages follow", async () => {
+  await withEcho({ spin: 0xffffffff }, async () => {
+    using device = open(PATH);
+    using channel = await device.attach();
+    for (let round = 0; round < 20; round++) {
+      const sleeps = () => device.stats(channel.number).sleeps;
+      const slept = sleeps();
+      await sleep(20);
+      const before = device.stats(channel.number).kicks;
+      const calls: boolean[] = [];
+      for (let i = 0; i < 10; i++) calls.push(channel.trySend("x", { type: i }));
+      assert(calls.every((sent) => sent));
+      const kicks = device.stats(channel.number).kicks - before;
+      // The kernel may fall asleep again between two of them, but never without being counted.
+      assert(kicks >= 1 && kicks <= 1 + sleeps() - slept, `${kicks} kicks`);
+      for (let i = 0; i < 10; i++) assertEquals((await channel.receive())?.type, i);
+    }
+  });
+});

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Attaching, leaving, dying: who owns a channel, and what each side sees when the other goes. */
+
+import { assertEquals, assertRejects } from "../../deps.ts";
+import { type Channel, open } from "../../mod.ts";
+import { PATH } from "./lib/driver.ts";
+import * as echo from "./lib/echo.ts";
+import { EBUSY, rejectsWith, throwsWith } from "./lib/errors.ts";
+import { runScript, sleep, Thread, until } from "./lib/script.ts";
+
+Deno.test("a channel has one owner: a second attach is refused as busy", async () => {
+  using device = open(PATH);
+  using first = await device.attach({ channel: 3 });
+  assertEquals(first.number, 3);
+  await rejectsWith("busy", () => device.attach({ channel: 3, wait: false }), EBUSY);
+  using other = await device.attach({ channel: 2, wait: false });
+  assertEquals(other.number, 2);
+});
+
+Deno.test("a channel can be attached again right after its close, without waiting for others", async () => {
+  using device = open(PATH);
+  for (let i = 0; i < 50; i++) {
+    using channel = await device.attach({ channel: 6, wait: false });
+    for (let j = 0; j < 10; j++) channel.trySend(new Uint8Array(1000));
+  }
+});
+
+Deno.test("attach waits for the channel that it asked for, and gets it when it is free", async () => {
+  using device = open(PATH);
+  const first = await device.attach({ channel: 1 });
+  let got = false;
+  const waiting = device.attach({ channel: 1 }).then((channel) => {
+    got = true;
+    return channel;
+  });
+  await sleep(100);
+  assertEquals(got, false);
+  const generation = first.generation;
+  first.close();
+  using second = await waiting;
+  assertEquals(second.generation, generation + 1);
+});
+
+Deno.test("with every channel taken, attach waits for any; a signal ends the wait", async () => {
+  using device = open(PATH);
+  const all: Channel[] = [];
+  for (let i = 0; i < device.info().channels; i++) all.push(await device.attach({ wait: false }));
+  assertEquals(device.info().channelsFree, 0);
+  await rejectsWith("busy", () => device.attach({ wait: false }), EBUSY);
+  await assertRejects(() => device.attach({ signal: AbortSignal.timeout(50) }), DOMException);
+  const waiting = device.attach();
+  await sleep(50);
+  all[5]!.close();
+  using late = await waiting;
+  assertEquals(late.number, 5);
+  for (const channel of all) channel.close();
+});
+
+Deno.test("each of four workers echoes on a channel of its own, all at once", async () => {
+  const source = (id: number) => `
+    using device = kup.open("${PATH}");
+    using channel = await device.attach();
+    for (let i = 0; i < 1000; i++) {
+      const text = ${id} + ":" + i;
+      await channel.send(text, { type: i });
+      const message = await channel.receive();
+      if (message.text() !== text || message.type !== i) throw new Error("got " + message.text());
+    }
+    tell(channel.number);`;
+  const threads = [0, 1, 2, 3].map((id) => new Thread(source(id)));
+  const numbers = await Promise.all(threads.map((thread) => thread.told()));
+  for (const thread of threads) thread[Symbol.dispose]();
+  assertEquals(numbers.map((number) => typeof number), Array(4).fill("number"), String(numbers));
+});
+
+Deno.test("a channel that the kernel closes is read to its end, then iteration just ends", async () => {
+  using device = open(PATH);
+  using channel = await device.attach();
+  for (let i = 0; i < 10; i++) channel.sendSync("x", { type: i });
+  await echo.closeFromKernel(channel);
+  const types: number[] = [];
+  for await (const message of channel) types.push(message.type);
+  assertEquals(types, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assertEquals(await channel.receive(), undefined);
+  assertEquals(channel.receiveSync(), undefined);
+  await rejectsWith("closed", () => channel.send("x"));
+  throwsWith("closed", () => channel.trySend("x"));
+});
+
+Deno.test("what is closed says so, twice closing is fine, and pending calls end", async () => {
+  using device = open(PATH);
+  const channel = await device.attach();
+  const receive = channel.receive();
+  channel.close();
+  channel.close();
+  await rejectsWith("closed", () => receive);
+  await rejectsWith("closed", () => channel.receive());
+  throwsWith("closed", () => channel.trySend("x"));
+  throwsWith("closed", () => channel.tryReceive());
+  device.close();
+  device.close();
+  throwsWith("closed", () => device.info());
+  await rejectsWith("closed", () => device.attach());
+});
+
+Deno.test("closing the device ends its attaches that wait, and leaves its channels", async () => {
+  const device = open(PATH);
+  using channel = await device.attach({ channel: 2 });
+  const waiting = rejectsWith("closed", () => device.attach({ channel: 2 }));
+  await sleep(50);
+  device.close();
+  await waiting;
+  channel.sendSync("still here");
+  assertEquals((await channel.receive())?.text(), "still here");
+  assertEquals(channel.kernelStats().state, "open");
+});
+
+Deno.test("a signal ends a receive that waits, and the next one gets the next message", async () => {
+  using device = open(PATH);
+  using channel = await device.attach();
+  const reason = new Error("enough");
+  const abort = new AbortController();
+  const receive = channel.receive({ signal: abort.signal });
+  await rejectsWith("busy", () => channel.receive());
+  setTimeout(() => abort.abort(reason), 20);
+  assertEquals(await assertRejects(() => receive), reason);
+  assertEquals(await assertRejects(() => channel.receive({ signal: abort.signal })), reason);
+  await channel.send("still here");
+  assertEquals((await channel.receive())?.text(), "still here");
+  throwsWith("timed-out", () => channel.receiveSync({ timeout: 30 }));
+});
+
+Deno.test("views that are kept beyond close can't crash the process", async () => {
+  const { code, signal, out } = await runScript(`
+    const device = kup.open("${PATH}");
+    const kept = [];
+    for (let round = 0; round < 20; round++) {
+      const channel = await device.attach();
+      channel.sendSync(new Uint8Array(3000).fill(7));
+      const message = await channel.receive();
+      kept.push(message.bytes, message.bytes.subarray(5), new Uint8Array(message.bytes.buffer));
+      const reservation = await channel.reserve(500);
+      kept.push(reservation.bytes);
+      if (round % 3 === 0) kept.push(new Uint8Array(message.bytes.buffer.transfer()));
+      if (round % 3 === 1) kept.push(new Uint8Array(structuredClone(message.bytes.buffer, {
+        transfer: [message.bytes.buffer],
+      })));
+      channel.close();
+      for (const view of kept) { for (let i = 0; i < view.length; i += 64) view[i]++; }
+    }
+    console.log("alive");
+  `);
+  assertEquals([code, signal, out.trim()], [0, null, "alive"]);
+});
+
+Deno.test("a script that scribbles over its rings breaks its own channel and no other", async () => {
+  using device = open(PATH);
+  using good = await device.attach();
+  using bad = await device.attach();
+  // A record longer than the ring: the kernel sees that it makes no sense.
+  bad.sendSync("one");
+  const message = await bad.receive();
+  const all = new Uint8Array(message!.bytes.buffer);
+  await echo.pause(bad, 200);
+  await bad.reserve(8); // its header lies where the kernel will look next
+  all.fill(0x0f);
+  await until(() => device.stats(bad.number).state === "broken", "the kernel notices");
+  await rejectsWith("broken", async () => {
+    for await (const _ of bad);
+  });
+  await rejectsWith("broken", () => bad.send("x"));
+  good.sendSync("unharmed");
+  assertEquals((await good.receive())?.text(), "unharmed");
+});

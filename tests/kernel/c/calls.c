@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a handle is to system calls: commands, arguments, ways to open it, signals, copies. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "raw.h"
+
+/* An address that no call can read or write. */
+#define NOWHERE ((void *)8)
+
+static void test_unknown_calls(void)
+{
+	uint8_t bytes[512] = { 0 };
+	struct iovec part = { bytes, 8 };
+	int fd = echo_open();
+
+	refused(sys(ioctl(fd, _IO(0xe7, 0), bytes)), ENOTTY, "command 0 is refused with ENOTTY");
+	refused(sys(ioctl(fd, _IO(0xe7, 99), bytes)), ENOTTY, "command 99 is refused with ENOTTY");
+	refused(sys(ioctl(fd, _IOR(0xe7, 1, kup_u64), bytes)), ENOTTY,
+		"INFO with another size is refused with ENOTTY");
+	refused(sys(ioctl(fd, _IOWR(0xe7, 2, struct kup_info), bytes)), ENOTTY,
+		"ATTACH with another size is refused with ENOTTY");
+	refused(sys(ioctl(fd, _IOR(0xe7, 2, struct kup_attach), bytes)), ENOTTY,
+		"ATTACH in another direction is refused with ENOTTY");
+	refused(sys(ioctl(fd, _IOWR(0xe6, 2, struct kup_attach), bytes)), ENOTTY,
+		"another device's command is refused with ENOTTY");
+	refused(sys(read(fd, bytes, 8)), EINVAL, "read is refused with EINVAL");
+	refused(sys(write(fd, bytes, 8)), EINVAL, "write is refused with EINVAL");
+	refused(sys(readv(fd, &part, 1)), EINVAL, "readv is refused with EINVAL");
+	refused(sys(lseek(fd, 0, SEEK_SET)), ESPIPE, "lseek is refused with ESPIPE");
+	refused(sys(lseek(fd, 0, SEEK_END)), ESPIPE, "lseek to the end is refused with ESPIPE");
+	refused(sys(pread(fd, bytes, 8, 0)), ESPIPE, "pread is refused with ESPIPE");
+	refused(sys(ftruncate(fd, 4096)), EINVAL, "ftruncate is refused with EINVAL");
+	close(fd);
+}
+
+static void test_numbers(void)
+{
+	struct kup_info info;
+	struct kup_stats before, after;
+	struct peer peer;
+	int fd = echo_open();
+
+	worked(sys(ioctl(fd, KUP_IOC_INFO, &info)), "INFO is an ioctl");
+	refused(sys(ioctl(fd, KUP_IOC_KICK)), ENOTCONN, "and so is KICK");
+	peer_need(&peer, 1);
+	stats_get(fd, 1, &before);
+	worked(sys(ioctl(peer.fd, KUP_IOC_KICK, 12345)), "KICK looks at no argument");
+	refused(sys(ioctl(peer.fd, _IO(0xe7, 99))), ENOTTY,
+		"an attached handle knows no command 99 either");
+	stats_get(fd, 1, &after);
+	check(after.kicks - before.kicks == 1 && after.ioctls - before.ioctls == 2,
+	      "STATS counts both ioctls", "%llu", (long long)(after.ioctls - before.ioctls));
+	peer_stop_wait(&peer);
+	close(fd);
+}
+
+static void test_nowhere(void)
+{
+	int fd = echo_open();
+
+	refused(sys(ioctl(fd, KUP_IOC_INFO, NOWHERE)), EFAULT,
+		"INFO to nowhere is refused with EFAULT");
+	refused(sys(ioctl(fd, KUP_IOC_STATS, NOWHERE)), EFAULT,
+		"STATS to nowhere is refused with EFAULT");
+	refused(sys(ioctl(fd, KUP_IOC_ATTACH, NOWHERE)), EFAULT,
+		"ATTACH from nowhere is refused with EFAULT");
+	check(all_free(fd), "which leaves every channel free", "%u are", channels_free(fd));
+	close(fd);
+}
+
+static void test_read_only_handles(void)
+{
+	static const int ways[] = { O_RDONLY, O_WRONLY };
+	static const char *const attach_cases[] = {
+		"ATTACH of a handle that is open for reading only is refused with EBADF",
+		"ATTACH of a handle that is open for writing only is refused with EBADF",
+	};
+	static const char *const kick_cases[] = {
+		"KICK of a handle that is open for reading only is refused with EBADF",
+		"KICK of a handle that is open for writing only is refused with EBADF",
+	};
+	struct kup_info info;
+	struct kup_stats stats;
+
+	for (int way = 0; way < 2; way++) {
+		int fd = open(echo_path(), ways[way]);
+
+		refused(attach_to(fd, ANY, 0, NULL), EBADF, attach_cases[way]);
+		refused(sys(ioctl(fd, KUP_IOC_KICK)), EBADF, kick_cases[way]);
+		check(kup_user_info(fd, &info) == 0 && stats_get(fd, 0, &stats) == 0,
+		      "INFO and STATS work on any handle", "%s", error_name(-errno));
+		close(fd);
+	}
+}
+
+/* ATTACH's result can't be written back: the channel must not be lost with it. */
+static void test_attach_output(void)
+{
+	static const struct kup_attach constant __attribute__((section(".rodata"))) = {
+		.abi_version = KUP_ABI_VERSION,
+		.channel = 3,
+	};
+	struct kup_info info;
+	int fd = echo_open();
+
+	refused(sys(ioctl(fd, KUP_IOC_ATTACH, &constant)), EFAULT,
+		"ATTACH whose result can't be written is refused with EFAULT");
+	ioctl(fd, KUP_IOC_INFO, &info);
+	check((info.attached == ANY) == (info.channels_free == 8),
+	      "after it INFO agrees with itself", "attached %u, %u free", info.attached,
+	      info.channels_free);
+	close(fd);
+	fd = echo_open();
+	check(EVENTUALLY(2000, channels_free(fd) == 8), "after it and close every channel is free",
+	      "%u are", channels_free(fd));
+	close(fd);
+}
+
+/* The kernel client pauses while the user goes: who may not block does not wait for it. */
+static void test_nonblocking(void)
+{
+	const struct echo_pause pause = { .milliseconds = 400 };
+	struct peer peer;
+	int fd = open(echo_path(), O_RDWR | O_NONBLOCK);
+
+	peer_need(&peer, ANY);
+	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
+	sleep_ms(50);
+	peer_stop(&peer);
+	refused(attach_to(fd, peer.attach.channel, 0, NULL), EBUSY,
+		"ATTACH of a channel that is drained with O_NONBLOCK is refused with EBUSY");
+	check(all_free(fd), "and later it is free", "%u are", channels_free(fd));
+	close(fd);
+}
+
+static void on_signal(int signal)
+{
+	(void)signal;
+}
+
+static void test_signal(void)
+{
+	const struct echo_pause pause = { .milliseconds = 900 };
+	struct sigaction action = { .sa_handler = on_signal };
+	struct peer peer;
+	pid_t child;
+	uint64_t start;
+	int fd = echo_open();
+
+	peer_need(&peer, ANY);
+	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
+	sleep_ms(50);
+	peer_stop(&peer);
+	sigaction(SIGUSR1, &action, NULL);
+	child = fork();
+	if (child == 0) {
+		sleep_ms(100);
+		kill(getppid(), SIGUSR1);
+		_exit(0);
+	}
+	start = now_ms();
+	refused(attach_to(fd, peer.attach.channel, 0, NULL), EINTR,
+		"a signal ends ATTACH's wait with EINTR");
+	check(now_ms() - start < 600, "and at once", "%llu ms", (long long)(now_ms() - start));
+	waitpid(child, NULL, 0);
+	check(all_free(fd), "the channel is free later", "%u are", channels_free(fd));
+	close(fd);
+}
+
+/* The native library goes on waiting. */
+static void test_signal_in_wait(void)
+{
+	struct peer peer;
+	uint64_t start;
+	pid_t child;
+
+	peer_need(&peer, ANY);
+	child = fork();
+	if (child == 0) {
+		for (int i = 0; i < 5; i++) {
+			sleep_ms(30);
+			kill(getppid(), SIGUSR1);
+		}
+		_exit(0);
+	}
+	start = now_ms();
+	check(peer_poll(&peer, POLLIN, 250) == 0 && now_ms() - start >= 250,
+	      "signals don't end kup_user_wait", "%llu ms", (long long)(now_ms() - start));
+	waitpid(child, NULL, 0);
+	peer_stop_wait(&peer);
+}
+
+static void test_dup_and_fork(void)
+{
+	struct peer peer;
+	struct kup_stats stats;
+	int fd = echo_open();
+	int copy;
+	pid_t child;
+	int status;
+
+	peer_need(&peer, 2);
+	copy = dup(peer.fd);
+	close(peer.fd);
+	stats_get(fd, 2, &stats);
+	check(stats.state == KUP_STATE_OPEN, "a dup keeps the channel", "%u", stats.state);
+	peer.fd = copy;
+	check(peer_echo(&peer, 3, 30) == NULL, "and serves it", "no echo");
+	child = fork();
+	if (child == 0) {
+		peer.spins = 0;
+		if (peer_map(&peer) != 0)
+			_exit(1);
+		_exit(peer_echo(&peer, 4, 40) == NULL ? 0 : 2);
+	}
+	waitpid(child, &status, 0);
+	check(status == 0, "a child may map and use the inherited handle", "status %x", status);
+	stats_get(fd, 2, &stats);
+	check(stats.state == KUP_STATE_OPEN, "its exit leaves the channel to the parent", "%u",
+	      stats.state);
+	peer_stop_wait(&peer);
+	stats_get(fd, 2, &stats);
+	check(stats.state == KUP_STATE_FREE, "the last close gives it back", "%u", stats.state);
+	close(fd);
+}
+
+static void test_killed(void)
+{
+	struct kup_stats stats;
+	struct peer peer;
+	int pipes[2];
+	char byte;
+	int fd = echo_open();
+	pid_t child;
+
+	need(pipe(pipes) == 0, "a pipe");
+	child = fork();
+	if (child == 0) {
+		peer_need(&peer, 6);
+		if (write(pipes[1], "x", 1) == 1)
+			for (;;)
+				peer_echo(&peer, 1, 5000);
+	}
+	if (read(pipes[0], &byte, 1) == 1)
+		sleep_ms(20);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	check(EVENTUALLY(3000, stats_get(fd, 6, &stats) == 0 && stats.state == KUP_STATE_FREE),
+	      "kill -9 in full traffic gives the channel back", "%u", stats.state);
+	worked(attach_to(fd, 6, 0, NULL), "then it can be attached again");
+	close(fd);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 60);
+	test_unknown_calls();
+	test_numbers();
+	test_nowhere();
+	test_read_only_handles();
+	test_attach_output();
+	test_nonblocking();
+	test_signal();
+	test_signal_in_wait();
+	test_dup_and_fork();
+	test_killed();
+	return finish();
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Many processes that attach, map, talk, close, and are killed at random; what they leave. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "peer.h"
+
+#define PROCESSES 6
+
+/* What all processes share. */
+static struct shared {
+	uint64_t attached, busy, echoed, killed;
+	uint32_t broken_echoes, odd_errors;
+	int last_error;
+} * shared;
+
+static void *share(size_t bytes)
+{
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static void add64(uint64_t *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+static void odd(int error)
+{
+	shared->last_error = error;
+	__atomic_fetch_add(&shared->odd_errors, 1, __ATOMIC_RELAXED);
+}
+
+/* ---- Processes ---- */
+
+/* One life of a handle; it may end anywhere. */
+static void live(uint32_t *seed)
+{
+	struct peer peer;
+	uint32_t channel = random_next(seed) % 3 == 0 ? ANY : random_next(seed) % CHANNELS;
+	int error = peer_start(&peer, channel);
+	uint32_t dice = random_next(seed);
+
+	if (error == -EBUSY) {
+		int fd = echo_open();
+
+		add64(&shared->busy);
+		kup_user_wait(fd, POLLIN, 20);
+		close(fd);
+		return;
+	}
+	if (error != 0) {
+		odd(error);
+		return;
+	}
+	add64(&shared->attached);
+	for (uint32_t i = 0; i < dice % 16; i++) {
+		const char *why = peer_echo(&peer, random_next(seed), random_next(seed) % 9000);
+
+		if (why != NULL)
+			__atomic_fetch_add(&shared->broken_echoes, 1, __ATOMIC_RELAXED);
+		else
+			add64(&shared->echoed);
+	}
+	if (dice & 0x100)
+		peer_send(&peer, 1, NULL, 5000);
+	if (dice & 0x200)
+		close(peer.fd);
+	peer_unmap(&peer);
+	if (!(dice & 0x200))
+		close(peer.fd);
+}
+
+static pid_t start_process(uint32_t seed)
+{
+	pid_t child = fork();
+
+	if (child != 0)
+		return child;
+	alarm(60);
+	signal(SIGALRM, SIG_DFL);
+	for (;;)
+		live(&seed);
+}
+
+static void test_processes(uint32_t milliseconds)
+{
+	pid_t children[PROCESSES];
+	uint32_t seed = 88675123;
+	uint64_t end = now_ms() + milliseconds;
+	int fd = echo_open();
+
+	for (int i = 0; i < PROCESSES; i++)
+		children[i] = start_process(random_next(&seed));
+	while (now_ms() < end) {
+		int victim = (int)(random_next(&seed) % PROCESSES);
+
+		sleep_us(random_next(&seed) % 30000);
+		kill(children[victim], SIGKILL);
+		waitpid(children[victim], NULL, 0);
+		add64(&shared->killed);
+		children[victim] = start_process(random_next(&seed));
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+	check(shared->odd_errors == 0, "a storm of processes meets EBUSY and no other error",
+	      "%s, %u times", error_name(shared->last_error), shared->odd_errors);
+	check(shared->broken_echoes == 0, "no echo is lost or damaged in it", "%u are",
+	      shared->broken_echoes);
+	check(EVENTUALLY(5000, channels_free(fd) == CHANNELS), "all channels are free after it",
+	      "%u are", channels_free(fd));
+	printf("# %llu attached, %llu busy, %llu echoes, %llu killed\n",
+	       (long long)shared->attached, (long long)shared->busy, (long long)shared->echoed,
+	       (long long)shared->killed);
+	close(fd);
+}
+
+/* ---- Handles in flight ---- */
+
+static int send_handle(int socket, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS,
+				  .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	char byte = 'x';
+	struct iovec part = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	return (int)sendmsg(socket, &message, 0);
+}
+
+static void test_handles_in_flight(void)
+{
+	struct kup_stats stats;
+	int sockets[2];
+	int fd = echo_open();
+	int held = echo_open();
+
+	need(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "a socket pair");
+	need(attach_to(held, 3, 0, NULL) == 0, "ATTACH of channel 3");
+	need(send_handle(sockets[0], held) == 1, "a handle can be sent");
+	close(held);
+	stats_get(fd, 3, &stats);
+	check(stats.state == KUP_STATE_OPEN, "a handle in flight keeps its channel", "%u",
+	      stats.state);
+	close(sockets[0]);
+	close(sockets[1]);
+	check(EVENTUALLY(3000, stats_get(fd, 3, &stats) == 0 && stats.state == KUP_STATE_FREE),
+	      "and loses it with the socket", "%u", stats.state);
+	close(fd);
+}
+
+/* ---- Leaks ---- */
+
+/* The sum of all lines of such a file whose names begin so. */
+static int64_t sum_of(const char *path, const char *prefix)
+{
+	char line[128], name[128];
+	long long value, sum = 0;
+	FILE *file = fopen(path, "r");
+
+	need(file != NULL, path);
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "%127s %lld", name, &value) == 2 &&
+		    strncmp(name, prefix, strlen(prefix)) == 0)
+			sum += value;
+	fclose(file);
+	return sum;
+}
+
+/* Pages that were allocated and not freed; unlike MemFree this ignores the processors' caches. */
+static int64_t pages_in_use(void)
+{
+	return sum_of("/proc/vmstat", "pgalloc_") - sum_of("/proc/vmstat", "pgfree");
+}
+
+static void attach_often(uint32_t times)
+{
+	struct peer peer;
+
+	for (uint32_t i = 0; i < times; i++) {
+		if (peer_start(&peer, ANY) != 0)
+			continue;
+		if (i % 8 == 0)
+			peer_echo(&peer, i, 100);
+		peer_stop(&peer);
+	}
+}
+
+/* Each attach takes dozens of pages: one that is leaked shows, the system's own few don't. */
+static void test_leaks(uint32_t times)
+{
+	int64_t pages = 0, addresses = 0;
+
+	attach_often(200);
+	for (int round = 0; round < 3; round++) {
+		int64_t pages_before = pages_in_use();
+		int64_t addresses_before = sum_of("/proc/meminfo", "VmallocUsed:");
+
+		attach_often(times);
+		sleep_ms(300);
+		pages = pages_in_use() - pages_before;
+		addresses = sum_of("/proc/meminfo", "VmallocUsed:") - addresses_before;
+		if (pages < times / 2 && addresses < times)
+			break;
+	}
+	check(pages < times / 2, "attaching often leaks no memory", "%lld pages by %u attaches",
+	      (long long)pages, times);
+	check(addresses < times, "nor addresses of the kernel", "%lld KiB by %u attaches",
+	      (long long)addresses, times);
+	printf("# %lld pages more after %u attaches\n", (long long)pages, times);
+}
+
+/* ---- Limits ---- */
+
+static bool put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd != -1 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return done;
+}
+
+/* What the child's ATTACHes end with: an errno, 0 if all were granted. */
+static int attach_all(void)
+{
+	int error = 0;
+
+	for (int i = 0; i < CHANNELS && error == 0; i++)
+		error = attach_to(echo_open(), ANY, 0, NULL);
+	return -error;
+}
+
+static void test_memory_limit(void)
+{
+	static const char sentence[] = "a cgroup's limit ends in ENOMEM, and kills nobody";
+	char limit[32];
+	struct kup_info info;
+	int fd = echo_open();
+	int status = 0;
+	pid_t child;
+
+	kup_user_info(fd, &info);
+	close(fd);
+	/* Room for some channels, not for all; map_bytes counts the rings twice. */
+	snprintf(limit, sizeof(limit), "%llu", (long long)info.map_bytes * 2);
+	mkdir("/tmp/kup-cgroup", 0700);
+	if (mount("none", "/tmp/kup-cgroup", "cgroup2", 0, NULL) == -1 ||
+	    !put("/tmp/kup-cgroup/cgroup.subtree_control", "+memory") ||
+	    mkdir("/tmp/kup-cgroup/kup", 0700) == -1 ||
+	    !put("/tmp/kup-cgroup/kup/memory.max", limit)) {
+		skip(sentence, "no cgroup can be made");
+	} else {
+		child = fork();
+		if (child == 0)
+			_exit(put("/tmp/kup-cgroup/kup/cgroup.procs", "0") ? attach_all() : 255);
+		waitpid(child, &status, 0);
+		check(WIFEXITED(status) && WEXITSTATUS(status) == ENOMEM, sentence, "status %x",
+		      status);
+	}
+	rmdir("/tmp/kup-cgroup/kup");
+	umount("/tmp/kup-cgroup");
+	rmdir("/tmp/kup-cgroup");
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 60);
+	shared = share(sizeof(*shared));
+	test_processes(4000);
+	test_handles_in_flight();
+	test_memory_limit();
+	test_leaks(500);
+	return finish();
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The device's node: whose it is, and who may open it. */
+
+import { assertEquals } from "../../deps.ts";
+import { PATH, withEcho } from "./lib/guest.ts";
+
+/** What a user who isn't root gets from opening the device: "opened" or the error's code. */
+async function codeAsUser(): Promise<string> {
+  const { stdout } = await new Deno.Command("su", {
+    args: [
+      "user",
+      "-s",
+      "/bin/sh",
+      "-c",
+      `DENO_DIR=/tmp/deno-user ${Deno.execPath()} eval --no-check '
+      import { open } from "${new URL("../../mod.ts", import.meta.url).href}";
+      try { open("${PATH}"); console.log("opened"); } catch (error) { console.log(error.code); }'`,
+    ],
+    stdin: "null",
+  }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+Deno.test("a user who may not open the device is told so", async () => {
+  assertEquals(await codeAsUser(), "not-permitted");
+});
+
+Deno.test("a client's config may give the device to a group", async () => {
+  await withEcho({ permissions: "0660", group: 1000 }, async () => {
+    const { mode, gid } = await Deno.stat(PATH);
+    assertEquals([mode! & 0o777, gid], [0o660, 1000]);
+    assertEquals(await codeAsUser(), "opened");
+  });
+  const { mode, gid } = await Deno.stat(PATH);
+  assertEquals([mode! & 0o777, gid], [0o600, 0]);
+});

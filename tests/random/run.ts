@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Runs calls.ts in a process of its own, where a crash is seen as a signal. */
+
+import { assert, assertEquals, assertGreater } from "../../deps.ts";
+import type { Task } from "./acting.ts";
+
+/** Set KUP_SEED to repeat a run. */
+export const seed = Number(Deno.env.get("KUP_SEED") ?? Date.now() % 1e9);
+
+/** Everything has its time-outs, and so comes to its end soon after its time. */
+const PATIENCE_MS = 60_000;
+
+/** What a run may be told beside its task. */
+export interface RunOptions {
+  /** Of the process. */
+  readonly env?: Record<string, string>;
+}
+
+/** What calls.ts needs, for a path of the host driver. */
+export function hostTask(seed: number, seconds: number, ending: Task["ending"]): Task {
+  return {
+    path: "host:echo",
+    seed,
+    seconds,
+    ending,
+    workers: 1 + seed % 3,
+    pause: 0xffff0004,
+    close: 0xffff0006,
+  };
+}
+
+/** Fails unless it ends by itself, in the way it was asked to, with nothing to complain of. */
+export async function randomCalls(task: Task, { env = {} }: RunOptions = {}): Promise<number> {
+  const program = new URL("calls.ts", import.meta.url).href;
+  const permissions = ["--allow-ffi", "--allow-read"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--no-prompt", ...permissions, program, JSON.stringify(task)],
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const timer = setTimeout(() => child.kill("SIGABRT"), 1000 * task.seconds + PATIENCE_MS);
+  const { code, signal, stdout, stderr } = await child.output();
+  clearTimeout(timer);
+  const out = new TextDecoder().decode(stdout);
+  const error = new TextDecoder().decode(stderr);
+  const told = `${JSON.stringify(task)} ${JSON.stringify(env)}\n${out}\n${error}`;
+  const planned = task.ending === "error" || task.ending === "rejection";
+  assertEquals([signal, code], [null, planned ? 1 : 0], told);
+  assert(!/^FAILED|panicked/m.test(out + error), told);
+  assert(!planned || error.includes("the planned end"), told);
+  const calls = Number(/^calls (\d+)$/m.exec(out)?.[1]);
+  // An emulated machine makes some 20 in a second, others thousands; the first second is for starting.
+  assertGreater(calls, 4 * (task.seconds - 1), told);
+  return calls;
+}
