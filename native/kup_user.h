@@ -111,7 +111,8 @@ KUP_USER_CALL int32_t kup_user_unmap(uint64_t address, uint64_t bytes);
 
 /*
  * Makes a pipe on which the waiter tells an isolate what happened: fds[0] is for reading, fds[1] for
- * the waiter. Both belong to the caller, neither blocks.
+ * the waiter. Both belong to the caller, neither blocks. Who closes the reading end first should ignore
+ * SIGPIPE: arming and closing files of the host driver may write to it in the calling thread.
  */
 KUP_USER_CALL int32_t kup_user_pipe(int32_t *fds);
 

@@ -121,7 +121,10 @@ export interface AsyncSendOptions extends SendOptions {
   signal?: AbortSignal;
 }
 
-/** How to send, blocking this thread. */
+/**
+ * How to send, blocking this thread. A worker that blocks can't be terminated until it goes on, so a process does not
+ * end by itself meanwhile; a `timeout` helps.
+ */
 export interface SyncSendOptions extends SendOptions {
   /** How long to wait for room, in milliseconds; for ever without it. */
   timeout?: number;
@@ -136,7 +139,10 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-/** How to wait, blocking this thread. */
+/**
+ * How to wait, blocking this thread. A worker that blocks can't be terminated until it goes on, so a process does not
+ * end by itself meanwhile; a `timeout` helps.
+ */
 export interface SyncWaitOptions {
   /** How long, in milliseconds; for ever without it. */
   timeout?: number;

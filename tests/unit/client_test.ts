@@ -103,6 +103,17 @@ Deno.test("one module is known by all spellings of its path", () => {
   assertEquals(failure(() => unload(upper)).code, "not-found");
 });
 
+Deno.test("a module whose file is gone can be unloaded all the same", async () => {
+  const gone = await build("upper", "-DGONE");
+  open(gone).close();
+  await Deno.remove(gone.slice("host:".length));
+  assertEquals(failure(() => open(gone)).code, "not-found");
+  unload(gone);
+  assertEquals(failure(() => unload(gone)).code, "not-found");
+  using _again = open(upper);
+  unload(upper);
+});
+
 Deno.test("a module's first device is what its path opens; others have names", () => {
   {
     using first = open(two);

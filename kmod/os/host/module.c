@@ -108,6 +108,29 @@ static int canonical(const char *name, char path[PATH_MAX])
 	return 0;
 }
 
+/* Of a module that is loaded, whose file may be gone: its folder still tells how it was spelled. */
+static int canonical_loaded(const char *name, char path[PATH_MAX])
+{
+	const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
+	size_t length = (size_t)(base - name), used;
+	char folder[PATH_MAX] = ".";
+	int error = canonical(name, path);
+
+	if (error != -ENOENT || !is_file(name) || length >= sizeof(folder))
+		return error;
+	if (slash) {
+		memcpy(folder, name, length);
+		folder[length] = '\0';
+	}
+	if (!realpath(folder, path))
+		return error;
+	used = strlen(path);
+	if (snprintf(path + used, PATH_MAX - used, "%s%s", used > 1 ? "/" : "", base) >=
+	    (int)(PATH_MAX - used))
+		return error;
+	return 0;
+}
+
 /* Under the lock. */
 static struct host_module *find(const char *name)
 {
@@ -314,7 +337,7 @@ int host_unload(const char *name)
 {
 	struct host_module *module;
 	char path[PATH_MAX];
-	int error = canonical(name, path);
+	int error = canonical_loaded(name, path);
 
 	if (error)
 		return error;
