@@ -42,7 +42,7 @@
 #define KUP_H
 
 #include "uapi/kup_abi.h"
-#include "kup_system.h" /* the system's: errno, NULL, KUP_MODULE, KUP_PARAM */
+#include "kup_system.h" /* the system's: errno, NULL, memcpy and its like, KUP_MODULE, KUP_PARAM */
 #include "core/ring.h"	/* struct kup_record */
 
 struct kup_device;

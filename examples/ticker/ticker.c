@@ -21,7 +21,7 @@ static void tick(struct kup_channel *channel, struct ticker_tick *next)
 static void obey(const struct kup_record *record, struct ticker_start *start)
 {
 	if (record->type == TICKER_START && record->length == sizeof(*start))
-		__builtin_memcpy(start, record->data, sizeof(*start));
+		memcpy(start, record->data, sizeof(*start));
 }
 
 /* In a thread of its own for each attached channel, until the user leaves or the device goes. */

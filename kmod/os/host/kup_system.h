@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 /* Counts the changes of this file and of kup.h that a client built earlier would not survive. */
 #define KUP_HOST_VERSION 1

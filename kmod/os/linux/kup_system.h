@@ -7,6 +7,7 @@
 #include <linux/errno.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 /* Once in a client: load() returns 0 or a negative errno, unload() undoes it. */
