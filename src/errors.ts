@@ -93,7 +93,7 @@ export class KupError extends Error {
   }
 }
 
-/** Linux's numbers; the native library returns them negated. */
+/** The system's numbers; the native library returns them negated. Most are as old as Unix. */
 export const EBUSY = 16;
 const EPERM = 1;
 const ENOENT = 2;
@@ -108,12 +108,14 @@ const EISDIR = 21;
 const EINVAL = 22;
 const ENFILE = 23;
 const EMFILE = 24;
-const ENAMETOOLONG = 36;
-const ELOOP = 40;
 const ENOTTY = 25;
 const EPIPE = 32;
-const EPROTONOSUPPORT = 93;
-const EOPNOTSUPP = 95;
+/** Others each system has numbered for itself. */
+const FREEBSD = Deno.build.os === "freebsd";
+const ENAMETOOLONG = FREEBSD ? 63 : 36;
+const ELOOP = FREEBSD ? 62 : 40;
+const EPROTONOSUPPORT = FREEBSD ? 43 : 93;
+const EOPNOTSUPP = FREEBSD ? 45 : 95;
 
 type Explanation = readonly [KupErrorCode, string];
 
