@@ -27,10 +27,17 @@ static inline int freebsd_errno(int result)
 	return result < 0 && result >= -ELAST ? -result : EINVAL;
 }
 
-/* memory.c: the piece of the layout that a process wants to map; a reference for its mapping. */
-struct vm_object;
-int freebsd_memory_object(struct os_memory *memory, kup_u64 *offset, kup_u64 bytes, int protection,
-			  struct vm_object **object);
+/* memory.c: maps one area, whole, for kup_area_find's answer, as mmap asked for it. */
+struct freebsd_mapping {
+	struct vm_map *map;
+	kup_u64 offset;
+	kup_u64 bytes;
+	int protection; /* VM_PROT_* */
+	int allowed;	/* what a capability, or PROT_MAX, leaves of it for later */
+	int flags;	/* MAP_* */
+};
+int freebsd_memory_map(struct os_memory *memory, const struct freebsd_mapping *mapping,
+		       unsigned long *address);
 
 /* sync.c: the process that the engine's threads belong to. exit waits until all have left. */
 int freebsd_threads_init(void);
@@ -38,7 +45,6 @@ void freebsd_threads_exit(void);
 
 /* node.c. In use: a device exists, or a file of one is still open. */
 void freebsd_nodes_init(void);
-void freebsd_nodes_exit(void);
 int freebsd_nodes_in_use(void);
 
 #endif

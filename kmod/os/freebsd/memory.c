@@ -3,9 +3,9 @@
  * A channel's pages.
  *
  * They belong to one VM object of the swap pager, which holds each page once: kernel page, user page,
- * to_user, to_kernel. The layout of the contract is six mappings of its parts, the rings' twice. The
- * kernel's six are wired, one range in kernel_map. A process makes its six itself, by mmap: one object
- * can't show a page at two offsets, so here a ring takes two calls (see kup_abi.h).
+ * to_user, to_kernel. One object can't show a page at two offsets, so the layout of the contract is made of
+ * six mappings of its parts, the rings' twice: the kernel's are wired, in one range of kernel_map; for a
+ * process, each mmap of a ring makes two, side by side.
  *
  * Every mapping has a reference of the object, and we have one. So the pages outlive the handle and even
  * this module: a mapping that is left behind needs nothing but the kernel's own pager. (What the kernel's
@@ -20,6 +20,7 @@
  */
 #include "freebsd.h"
 
+#include <sys/mman.h>
 #include <sys/proc.h>
 #include <sys/rwlock.h>
 #include <sys/ucred.h>
@@ -49,24 +50,23 @@ struct os_memory {
 
 /* A part of the layout that is one mapping. */
 struct piece {
-	vm_ooffset_t at, from; /* in the layout; in the object */
-	vm_size_t bytes;
-	int writable; /* by the user */
+	kup_u64 at, from; /* in the layout; in the object */
+	kup_u64 bytes;
 };
 
 #define PIECES 6
 
 static void find_pieces(const struct os_memory *memory, struct piece pieces[PIECES])
 {
-	vm_ooffset_t page = PAGE_SIZE, to_user = memory->to_user_bytes;
-	vm_ooffset_t to_kernel = memory->to_kernel_bytes;
+	kup_u64 page = PAGE_SIZE, to_user = memory->to_user_bytes;
+	kup_u64 to_kernel = memory->to_kernel_bytes;
 	const struct piece all[PIECES] = {
-		{ 0, 0, page, 0 },
-		{ page, page, page, 1 },
-		{ 2 * page, 2 * page, to_user, 1 },
-		{ 2 * page + to_user, 2 * page, to_user, 1 },
-		{ 2 * page + 2 * to_user, 2 * page + to_user, to_kernel, 1 },
-		{ 2 * page + 2 * to_user + to_kernel, 2 * page + to_user, to_kernel, 1 },
+		{ 0, 0, page },
+		{ page, page, page },
+		{ 2 * page, 2 * page, to_user },
+		{ 2 * page + to_user, 2 * page, to_user },
+		{ 2 * page + 2 * to_user, 2 * page + to_user, to_kernel },
+		{ 2 * page + 2 * to_user + to_kernel, 2 * page + to_user, to_kernel },
 	};
 
 	memcpy(pieces, all, sizeof(all));
@@ -112,8 +112,8 @@ static int map_pieces(const struct os_memory *memory, vm_offset_t start)
 	find_pieces(memory, pieces);
 	for (i = 0; i < PIECES && result == KERN_SUCCESS; i++) {
 		vm_object_reference(memory->object);
-		result = vm_map_fixed(kernel_map, memory->object, pieces[i].from,
-				      start + (vm_offset_t)pieces[i].at, pieces[i].bytes,
+		result = vm_map_fixed(kernel_map, memory->object, (vm_ooffset_t)pieces[i].from,
+				      start + pieces[i].at, pieces[i].bytes,
 				      VM_PROT_READ | VM_PROT_WRITE, VM_PROT_READ | VM_PROT_WRITE,
 				      0);
 		if (result != KERN_SUCCESS)
@@ -215,31 +215,83 @@ void os_memory_put(struct os_memory *memory)
 /* ---- Processes' mappings ---- */
 
 /*
- * `protection` is what mmap asked for, and all that a driver is told. What the mapping may become later, by
- * mprotect, was decided before and is out of our hands: devfs_mmap_f (devfs_vnops.c, 12.1 and main) sets
- * the maximum to reading, writing if the descriptor is open for writing and MAP_SHARED is asked, and
- * executing unless the file system is mounted noexec; vm_mmap_cdev (vm_mmap.c) passes it by us. So a
- * process can make its kernel page writable by a later mprotect, and then fools itself and nobody else: the
- * kernel never reads that page. (Since 13 a process can forbid itself, by PROT_MAX; the native
- * library does. What a capability mode's CAP_MMAP_R allows holds, too.)
+ * vm_mmap_object is what mmap itself ends in: it heeds the flags and the process's limits, and takes the
+ * caller's reference of the object over if it succeeds (vm_mmap.c; devfs_vnops.c: devfs_mmap_f).
  */
-int freebsd_memory_object(struct os_memory *memory, kup_u64 *offset, kup_u64 bytes, int protection,
-			  struct vm_object **object)
+static int map_piece(struct os_memory *memory, const struct freebsd_mapping *mapping,
+		     const struct piece *piece, vm_prot_t maximum, vm_offset_t address)
+{
+	int error;
+
+	vm_object_reference(memory->object);
+	error = vm_mmap_object(mapping->map, &address, piece->bytes, (vm_prot_t)mapping->protection,
+			       maximum, mapping->flags | MAP_FIXED | MAP_NOCORE, memory->object,
+			       (vm_ooffset_t)piece->from, FALSE, curthread);
+	if (error)
+		vm_object_deallocate(memory->object);
+	return -error;
+}
+
+/* Finds a range of addresses and fills it with a guard, which the pieces replace. */
+static int reserve(const struct freebsd_mapping *mapping, vm_offset_t *address)
+{
+	int flags = (mapping->flags & ~MAP_SHARED) | MAP_ANON | MAP_GUARD;
+
+	if (mapping->flags & MAP_FIXED)
+		return 0;
+	return -vm_mmap_object(mapping->map, address, mapping->bytes, VM_PROT_NONE, VM_PROT_NONE,
+			       flags, NULL, 0, FALSE, curthread);
+}
+
+/* The pieces of an area; on failure *done tells how much of it is mapped. */
+static int map_area(struct os_memory *memory, const struct freebsd_mapping *mapping,
+		    const struct kup_area *area, vm_prot_t maximum, vm_offset_t address,
+		    vm_size_t *done)
 {
 	struct piece pieces[PIECES];
-	int i;
+	int i, error;
 
 	find_pieces(memory, pieces);
-	for (i = 0; i < PIECES; i++)
-		if ((kup_u64)pieces[i].at == *offset && pieces[i].bytes == bytes)
-			break;
-	if (i == PIECES)
-		return -EINVAL;
-	if (protection & VM_PROT_EXECUTE || (protection & VM_PROT_WRITE && !pieces[i].writable))
-		return -EACCES;
-	/* The caller gives it to the mapping, or deallocates it (devfs_vnops.c: devfs_mmap_f). */
-	vm_object_reference(memory->object);
-	*offset = (kup_u64)pieces[i].from;
-	*object = memory->object;
+	for (i = 0; i < PIECES; i++) {
+		if (pieces[i].at < area->offset || pieces[i].at >= area->offset + area->bytes)
+			continue;
+		error = map_piece(memory, mapping, &pieces[i], maximum,
+				  address + (pieces[i].at - area->offset));
+		if (error)
+			return error;
+		*done += pieces[i].bytes;
+	}
 	return 0;
+}
+
+/* What it may not do now it may not do later either: that is its maximum protection. Not inherited, not dumped. */
+int freebsd_memory_map(struct os_memory *memory, const struct freebsd_mapping *mapping,
+		       vm_offset_t *address)
+{
+	struct kup_area area;
+	vm_prot_t maximum;
+	vm_size_t done = 0;
+	int error;
+
+	error = kup_area_find(memory->to_user_bytes, memory->to_kernel_bytes, mapping->offset,
+			      mapping->bytes, &area);
+	if (error)
+		return error;
+	if (!(mapping->flags & MAP_SHARED))
+		return -EINVAL;
+	maximum = (vm_prot_t)((area.writable ? VM_PROT_RW : VM_PROT_READ) & mapping->allowed);
+	if (mapping->protection & ~maximum)
+		return -EACCES;
+	error = reserve(mapping, address);
+	if (error)
+		return error;
+	error = map_area(memory, mapping, &area, maximum, *address, &done);
+	if (!error)
+		return -vm_mmap_to_errno(vm_map_inherit(
+			mapping->map, *address, *address + mapping->bytes, VM_INHERIT_NONE));
+	/* With MAP_EXCL the rest may be somebody else's. */
+	if (!(mapping->flags & MAP_FIXED))
+		done = mapping->bytes;
+	vm_map_remove(mapping->map, *address, *address + done);
+	return error;
 }

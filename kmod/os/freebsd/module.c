@@ -18,16 +18,14 @@ static int load(void)
 	kup_registry_init();
 	freebsd_nodes_init();
 	error = freebsd_threads_init();
-	if (error) {
-		freebsd_nodes_exit();
+	if (error)
 		kup_registry_destroy();
-	}
 	return error;
 }
 
 /*
- * Whoever closed the last file may still be on its last instructions here, after it counted itself out, and
- * devfs doesn't tell when it has left us (devfs_vnops.c: devfs_destroy_cdevpriv). It gets the time.
+ * Whoever closed the last file may still be on its last instructions here, after it counted itself out; the
+ * kernel doesn't tell when it has left us. It gets the time.
  */
 #define LEAVING_MS 100
 
@@ -38,7 +36,6 @@ static int unload(void)
 		return -EBUSY;
 	pause_sbt("kupend", LEAVING_MS * SBT_1MS, 0, 0);
 	freebsd_threads_exit();
-	freebsd_nodes_exit();
 	kup_registry_destroy();
 	return 0;
 }

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * /dev/NAME: a cdev for each KUP device, and its methods. The checking is the engine's; here are
- * permissions and the system's own conventions. The kernel copies ioctl arguments in and out.
+ * /dev/NAME: a cdev for each KUP device, and the operations of a file that was opened there. The checking is
+ * the engine's; here are permissions and the system's own conventions. The kernel copies ioctl arguments
+ * in and out.
  *
- * Closing. Each open file has its own state by devfs_set_cdevpriv, whose destructor is the one place where
- * it is released: by the last close, in any process, also by exit and kill -9.
+ * The file is one of our own kind, from its opening on, as with pty(4): d_fdopen puts our operations into it
+ * (kern_conf.c, devfs_vnops.c: devfs_open; tty_pts.c: pts_alloc). With the methods of a cdevsw and
+ * devfs_set_cdevpriv instead, devfs would stand between us and the process, and break the contract:
  *
- * Destroying. destroy_dev runs those destructors at once, for files that are open (kern_conf.c:
- * destroy_devl), and with them would go the knotes of a process that hasn't looked yet: it would sleep on.
- * So the name goes first (delist_dev: it can be used again at once), the files stay, see a device that is
- * gone, and the last of them to be closed destroys the cdev. Their processes find readiness whenever they
- * look; but as soon as devfs notices that the name is gone it answers for us, ENXIO to every ioctl and mmap,
- * and POLLHUP or "ready" to poll. Knotes stay ours: each holds its file (kern_event.c), so a file that
- * is released has none.
+ *  - destroy_dev would release the state of files that are open (kern_conf.c: destroy_devl), and with it go the
+ *    knotes of a process that hasn't looked yet. If that is put off, devfs answers itself as soon as it notices
+ *    that the name is gone: ENOTTY to every ioctl, ENXIO to mmap. So INFO of a device that has
+ *    been destroyed would look as if it never was one.
+ *  - devfs_mmap_f decides what a mapping may become by mprotect before the driver is asked: writable for each
+ *    descriptor that is, also for the kernel page.
+ *
+ * A file is released by its last close, in any process, also by exit and kill -9. A knote holds its file
+ * (kern_event.c: kqueue_register), so a file that is released has none. Operations are called with a reference
+ * of the file, so nothing is released under them. A device that is destroyed leaves its files as they
+ * are; they keep this module loaded, as those who still wait in poll or kevent must be answered.
  */
 #include "freebsd.h"
 
@@ -20,6 +26,7 @@
 #include <sys/conf.h>
 #include <sys/event.h>
 #include <sys/fcntl.h>
+#include <sys/file.h>
 #include <sys/filio.h>
 #include <sys/poll.h>
 #include <vm/vm.h>
@@ -27,122 +34,72 @@
 struct os_node {
 	struct cdev *cdev;
 	struct kup_device *device; /* a reference */
-	kup_u32 files;		   /* under nodes_lock: that are open */
-	kup_u32 gone;		   /* under nodes_lock: the device was destroyed */
 };
 
-/* An open file. */
-struct opened {
-	struct kup_handle *handle;
-	struct os_node *node;
-};
+static kup_u32 users; /* atomic: nodes, and files that are open */
 
-static struct sx nodes_lock;
-static kup_u32 nodes; /* under nodes_lock */
-
-/* The device is destroyed, and no file of it is open: devfs waits for threads that are in our methods. */
-static void node_free(struct os_node *node)
+int freebsd_nodes_in_use(void)
 {
-	destroy_dev(node->cdev);
-	kup_device_put(node->device);
-	os_free(node);
-	sx_xlock(&nodes_lock);
-	nodes--;
-	sx_xunlock(&nodes_lock);
+	return __atomic_load_n(&users, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* ---- One open file ---- */
-
-static void release(void *data)
+static void count_in(void)
 {
-	struct opened *opened = data;
-	struct os_node *node = opened->node;
-	int last;
-
-	kup_handle_close(opened->handle);
-	os_free(opened);
-	sx_xlock(&nodes_lock);
-	last = --node->files == 0 && node->gone;
-	sx_xunlock(&nodes_lock);
-	if (last)
-		node_free(node);
+	kup_ref_get(&users);
 }
 
-/* Under nodes_lock, so that a node that goes sees all its files. */
-static int open_file(struct os_node *node)
+static void count_out(void)
 {
-	struct opened *opened;
+	(void)kup_ref_put(&users);
+}
+
+static struct kup_handle *handle_of(struct file *file)
+{
+	return file->f_data;
+}
+
+/* ---- A file's operations ---- */
+
+/* The vnode that it was opened by goes the usual way (tty_pts.c: ptsdev_close). */
+static int file_close(struct file *file, struct thread *thread)
+{
 	int error;
 
-	if (node->gone)
-		return -ENXIO;
-	opened = os_alloc(sizeof(*opened));
-	opened->node = node;
-	error = kup_handle_open(node->device, &opened->handle);
-	if (error)
-		goto free;
-	/* Nothing may fail any more after it: devfs would run `release` at once (devfs_open). */
-	error = -devfs_set_cdevpriv(opened, release);
-	if (error)
-		goto close;
-	node->files++;
-	return 0;
-close:
-	kup_handle_close(opened->handle);
-free:
-	os_free(opened);
+	kup_handle_close(handle_of(file));
+	error = vnops.fo_close(file, thread);
+	count_out();
 	return error;
 }
 
-static int node_open(struct cdev *cdev, int flags, int type, struct thread *thread)
+static int file_read_write(struct file *file, struct uio *uio, struct ucred *credentials, int flags,
+			   struct thread *thread)
 {
-	struct os_node *node = cdev->si_drv1;
-	int error;
-
-	(void)flags;
-	(void)type;
-	(void)thread;
-	sx_xlock(&nodes_lock);
-	/* make_dev_s may not have told its caller yet. */
-	node->cdev = cdev;
-	error = open_file(node);
-	sx_xunlock(&nodes_lock);
-	return freebsd_errno(error);
-}
-
-/* The calling thread's file; it stays open while a method runs for it. */
-static struct opened *this_file(void)
-{
-	void *opened;
-
-	return devfs_get_cdevpriv(&opened) ? NULL : opened;
-}
-
-static int node_read_write(struct cdev *cdev, struct uio *uio, int flags)
-{
-	(void)cdev;
+	(void)file;
 	(void)uio;
+	(void)credentials;
 	(void)flags;
+	(void)thread;
 	return EINVAL;
 }
 
-static int may_read_and_write(int flags)
+static int may_read_and_write(const struct file *file)
 {
-	return (flags & (FREAD | FWRITE)) == (FREAD | FWRITE);
+	return (file->f_flag & (FREAD | FWRITE)) == (FREAD | FWRITE);
 }
 
-/* `data` is the kernel's copy of the argument, of the size that the command's number says. */
-static int run_ioctl(struct kup_handle *handle, u_long command, void *data, int flags)
+static int run_ioctl(struct file *file, u_long command, void *data)
 {
+	struct kup_handle *handle = handle_of(file);
+
 	switch (command) {
 	case KUP_IOC_INFO:
 		return kup_handle_info(handle, data);
 	case KUP_IOC_ATTACH:
-		return may_read_and_write(flags)
-			       ? kup_handle_attach(handle, data, !(flags & FNONBLOCK))
+		return may_read_and_write(file)
+			       ? kup_handle_attach(handle, data, !(file->f_flag & FNONBLOCK))
 			       : -EBADF;
 	case KUP_IOC_KICK:
-		return may_read_and_write(flags) ? kup_handle_kick(handle) : -EBADF;
+		return may_read_and_write(file) ? kup_handle_kick(handle) : -EBADF;
 	case KUP_IOC_STATS:
 		return kup_handle_stats(handle, data);
 	default:
@@ -150,59 +107,48 @@ static int run_ioctl(struct kup_handle *handle, u_long command, void *data, int 
 	}
 }
 
-static int node_ioctl(struct cdev *cdev, u_long command, caddr_t data, int flags,
+/* `data` is the kernel's copy of the argument, of the size that the command's number says (sys_generic.c). */
+static int file_ioctl(struct file *file, u_long command, void *data, struct ucred *credentials,
 		      struct thread *thread)
 {
-	struct opened *opened = this_file();
-
-	(void)cdev;
+	(void)credentials;
 	(void)thread;
-	if (!opened)
-		return ENXIO;
 	/* fcntl(F_SETFL) asks whether we mind (kern_descrip.c). O_ASYNC has no effect. */
 	if (command == FIONBIO || command == FIOASYNC)
 		return 0;
-	kup_handle_count_ioctl(opened->handle);
-	return freebsd_errno(run_ioctl(opened->handle, command, data, flags));
+	kup_handle_count_ioctl(handle_of(file));
+	return freebsd_errno(run_ioctl(file, command, data));
 }
 
-/* Never ENODEV: it would mean "try d_mmap instead" (vm_mmap.c: vm_mmap_cdev). */
-static int node_mmap_single(struct cdev *cdev, vm_ooffset_t *offset, vm_size_t size,
-			    struct vm_object **object, int protection)
+static int file_mmap(struct file *file, vm_map_t map, vm_offset_t *address, vm_size_t bytes,
+		     vm_prot_t protection, vm_prot_t allowed, int flags, vm_ooffset_t offset,
+		     struct thread *thread)
 {
-	struct opened *opened = this_file();
+	struct freebsd_mapping mapping = {
+		map, (kup_u64)offset, bytes, protection, allowed, flags
+	};
 	struct os_memory *memory;
-	kup_u64 at = (kup_u64)*offset;
-	int error;
+	int error = kup_handle_memory(handle_of(file), &memory);
 
-	(void)cdev;
-	if (!opened)
-		return ENXIO;
-	error = kup_handle_memory(opened->handle, &memory);
+	(void)thread;
 	if (!error)
-		error = freebsd_memory_object(memory, &at, size, protection, object);
-	*offset = (vm_ooffset_t)at;
-	return error == -ENODEV ? ENXIO : freebsd_errno(error);
+		error = freebsd_memory_map(memory, &mapping, address);
+	return freebsd_errno(error);
 }
 
-/* ---- poll and kqueue ---- */
-
-static int node_poll(struct cdev *cdev, int asked, struct thread *thread)
+static int file_poll(struct file *file, int asked, struct ucred *credentials, struct thread *thread)
 {
-	struct opened *opened = this_file();
 	kup_u32 events = 0;
 	int result = 0;
 
-	(void)cdev;
-	if (!opened)
-		return POLLHUP;
+	(void)credentials;
 	if (asked & (POLLIN | POLLRDNORM))
 		events |= KUP_POLL_IN;
 	if (asked & (POLLOUT | POLLWRNORM))
 		events |= KUP_POLL_OUT;
 	/* First the entry, then the look. A second entry, after a wake-up, is none (sys_generic.c). */
-	selrecord(thread, &opened->handle->pollq.sel);
-	events = kup_handle_poll(opened->handle, events);
+	selrecord(thread, &handle_of(file)->pollq.sel);
+	events = kup_handle_poll(handle_of(file), events);
 	if (events & KUP_POLL_IN)
 		result |= asked & (POLLIN | POLLRDNORM);
 	if (events & KUP_POLL_OUT)
@@ -214,11 +160,11 @@ static int node_poll(struct cdev *cdev, int asked, struct thread *thread)
 	return result;
 }
 
+/* ---- kqueue ---- */
+
 static void knote_detach(struct knote *note)
 {
-	struct opened *opened = note->kn_hook;
-
-	knlist_remove(&opened->handle->pollq.sel.si_note, note, 0);
+	knlist_remove(&handle_of(note->kn_fp)->pollq.sel.si_note, note, 0);
 }
 
 /*
@@ -227,12 +173,11 @@ static void knote_detach(struct knote *note)
  */
 static int knote_look(struct knote *note, kup_u32 event)
 {
-	struct opened *opened = note->kn_hook;
 	kup_u32 so;
 
 	if (note->kn_status & KN_DISABLED)
 		return 0;
-	so = kup_handle_poll(opened->handle, event);
+	so = kup_handle_poll(handle_of(note->kn_fp), event);
 	if (so & KUP_POLL_HANGUP)
 		note->kn_flags |= EV_EOF;
 	if (so & KUP_POLL_ERROR)
@@ -265,37 +210,66 @@ static struct filterops writable = {
 	.f_event = knote_writable,
 };
 
-static int node_kqfilter(struct cdev *cdev, struct knote *note)
+static int file_kqfilter(struct file *file, struct knote *note)
 {
-	struct opened *opened = this_file();
-
-	(void)cdev;
-	if (!opened)
-		return ENXIO;
 	if (note->kn_filter == EVFILT_READ)
 		note->kn_fop = &readable;
 	else if (note->kn_filter == EVFILT_WRITE)
 		note->kn_fop = &writable;
 	else
 		return EINVAL;
-	note->kn_hook = opened;
-	knlist_add(&opened->handle->pollq.sel.si_note, note, 0);
+	knlist_add(&handle_of(file)->pollq.sel.si_note, note, 0);
+	return 0;
+}
+
+/* What isn't here the kernel refuses. */
+static struct fileops operations = {
+	.fo_read = file_read_write,
+	.fo_write = file_read_write,
+	.fo_truncate = invfo_truncate,
+	.fo_ioctl = file_ioctl,
+	.fo_poll = file_poll,
+	.fo_kqfilter = file_kqfilter,
+	.fo_close = file_close,
+	.fo_chmod = invfo_chmod,
+	.fo_chown = invfo_chown,
+	.fo_sendfile = invfo_sendfile,
+	.fo_fill_kinfo = vn_fill_kinfo,
+	.fo_mmap = file_mmap,
+	.fo_flags = DFLAG_PASSABLE,
+};
+
+/* fstat is the vnode's; its function has no public name in 12, and other parameters in 14. */
+void freebsd_nodes_init(void)
+{
+	operations.fo_stat = vnops.fo_stat;
+}
+
+/* ---- The node ---- */
+
+/* destroy_dev waits for threads that are in here (devfs_open: dev_refthread). */
+static int node_open(struct cdev *cdev, int flags, struct thread *thread, struct file *file)
+{
+	struct os_node *node = cdev->si_drv1;
+	struct kup_handle *handle;
+	int error = kup_handle_open(node->device, &handle);
+
+	(void)flags;
+	(void)thread;
+	/* make_dev_s may not have told its caller yet. */
+	node->cdev = cdev;
+	if (error)
+		return freebsd_errno(error);
+	count_in();
+	finit(file, file->f_flag, DTYPE_DEV, handle, &operations);
 	return 0;
 }
 
 static struct cdevsw methods = {
 	.d_version = D_VERSION,
 	.d_name = "kup",
-	.d_open = node_open,
-	.d_read = node_read_write,
-	.d_write = node_read_write,
-	.d_ioctl = node_ioctl,
-	.d_mmap_single = node_mmap_single,
-	.d_poll = node_poll,
-	.d_kqfilter = node_kqfilter,
+	.d_fdopen = node_open,
 };
-
-/* ---- The node itself ---- */
 
 int os_node_create(struct kup_device *device, const char *name, kup_u32 permissions, kup_u32 group,
 		   struct os_node **created)
@@ -306,11 +280,9 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 
 	node->device = device;
 	kup_device_get(device);
+	count_in();
 	/* The caller's *created must be set before the first open: destroying needs it. */
 	*created = node;
-	sx_xlock(&nodes_lock);
-	nodes++;
-	sx_xunlock(&nodes_lock);
 	/* si_drv1 is set before the node can be opened; without CHECKNAME a taken name would panic. */
 	make_dev_args_init(&args);
 	args.mda_flags = MAKEDEV_WAITOK | MAKEDEV_CHECKNAME;
@@ -323,43 +295,16 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 	if (error == 0)
 		return 0;
 	*created = NULL;
+	count_out();
 	kup_device_put(device);
 	os_free(node);
-	sx_xlock(&nodes_lock);
-	nodes--;
-	sx_xunlock(&nodes_lock);
 	return -error;
 }
 
 void os_node_destroy(struct os_node *node)
 {
-	int last;
-
-	delist_dev(node->cdev);
-	sx_xlock(&nodes_lock);
-	node->gone = 1;
-	last = node->files == 0;
-	sx_xunlock(&nodes_lock);
-	if (last)
-		node_free(node);
-}
-
-int freebsd_nodes_in_use(void)
-{
-	int in_use;
-
-	sx_slock(&nodes_lock);
-	in_use = nodes > 0;
-	sx_sunlock(&nodes_lock);
-	return in_use;
-}
-
-void freebsd_nodes_init(void)
-{
-	sx_init(&nodes_lock, "kup nodes");
-}
-
-void freebsd_nodes_exit(void)
-{
-	sx_destroy(&nodes_lock);
+	destroy_dev(node->cdev);
+	kup_device_put(node->device);
+	os_free(node);
+	count_out();
 }

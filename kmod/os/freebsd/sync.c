@@ -2,9 +2,9 @@
 /*
  * Locks, waiting and waking, time, threads.
  *
- * Lock order: nodes_lock, the engine's os_mutexes, a pollq's lock, the kqueue's own, and then, one at a time
- * and with nothing below them, send_lock or a waitq's lock. A process's look through poll or kqueue
- * runs in the middle of that (see kup_handle_poll), so it takes none of the first two.
+ * Lock order: the engine's os_mutexes, a pollq's lock, the kqueue's own, and then, one at a time and with
+ * nothing below them, send_lock or a waitq's lock. A process's look through kqueue runs in the middle of
+ * that (see kup_handle_poll), so it takes no os_mutex.
  */
 #include "freebsd.h"
 
