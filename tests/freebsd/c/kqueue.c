@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting by kqueue: every kind of knote, before and after ATTACH, and what becomes of knotes at the end. */
 #include <errno.h>
-#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/event.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cases.h"
-#include "peer.h"
+#include "driver.h"
+#include "raw.h"
 
 static uint32_t seed = 2463534242u;
 
@@ -20,12 +20,12 @@ static void dawdle(void)
 		sleep_us(random_next(&seed) % 400);
 }
 
-static int change(int queue, int fd, short filter, unsigned int flags)
+static long change(int queue, int fd, short filter, unsigned int flags)
 {
 	struct kevent event;
 
 	EV_SET(&event, fd, filter, flags, 0, 0, NULL);
-	return kevent(queue, &event, 1, NULL, 0, NULL);
+	return sys(kevent(queue, &event, 1, NULL, 0, NULL));
 }
 
 /* One event, or a filter of 0 when there is none in time. */
@@ -138,8 +138,8 @@ static void test_edges(uint32_t rounds)
 
 	need(change(queue, peer.fd, EVFILT_READ, EV_ADD | EV_CLEAR) == 0, "a knote");
 	next_event(queue, 1000);
-	ioctl(peer.fd, KUP_IOC_INFO, &peer.info);
-	need(attach_fd(peer.fd, ANY, 0, &peer.attach) == 0 && peer_map(&peer) == 0, "ATTACH");
+	kup_user_info(peer.fd, &peer.info);
+	need(attach_to(peer.fd, ANY, 0, &peer.attach) == 0 && peer_map(&peer) == 0, "ATTACH");
 	while (next_event(queue, 20).filter != 0)
 		;
 	for (uint32_t round = 0; round < rounds && got == round; round++) {
@@ -328,9 +328,79 @@ static void test_dup(void)
 	peer_stop_wait(&peer);
 }
 
-int main(void)
+/* ---- Devices that go ---- */
+
+static struct peer victim;
+static unsigned int victim_flags;
+
+static void *in_kevent(void *unused)
 {
-	begin(120);
+	int queue = kqueue();
+
+	change(queue, victim.fd, EVFILT_READ, EV_ADD | EV_CLEAR);
+	victim_flags = next_event(queue, PATIENCE_MS).flags;
+	close(queue);
+	return unused;
+}
+
+static void test_sleeper_is_woken(void)
+{
+	pthread_t thread;
+
+	peer_need(&victim, ANY);
+	pthread_create(&thread, NULL, in_kevent, NULL);
+	sleep_ms(200);
+	need_unload();
+	pthread_join(thread, NULL);
+	check(victim_flags & EV_EOF, "who sleeps in kevent is woken when the device goes", "%x",
+	      victim_flags);
+	peer_stop(&victim);
+	reload();
+}
+
+/* One that nobody looks at until later, one that is disabled, one of a handle that waits for a channel. */
+static void test_knotes_stay(void)
+{
+	int queue = kqueue(), disabled = kqueue(), waiting = kqueue();
+	int bare = echo_open();
+	int held[CHANNELS];
+	struct peer peer;
+
+	peer_need(&peer, ANY);
+	for (int i = 0; i < CHANNELS; i++) {
+		held[i] = echo_open();
+		attach_to(held[i], ANY, 0, NULL);
+	}
+	change(queue, peer.fd, EVFILT_READ, EV_ADD | EV_CLEAR);
+	change(disabled, peer.fd, EVFILT_READ, EV_ADD | EV_DISPATCH | EV_DISABLE);
+	change(waiting, bare, EVFILT_READ, EV_ADD | EV_CLEAR);
+	need(next_event(waiting, 0).filter == 0, "no channel is free");
+	need_unload();
+	/* devfs takes the file's vnode away when somebody looks. */
+	access(echo_path(), F_OK);
+	check(next_event(queue, 0).flags & EV_EOF, "a knote tells later that the device went",
+	      "no");
+	change(disabled, peer.fd, EVFILT_READ, EV_ENABLE);
+	check(next_event(disabled, 0).flags & EV_EOF,
+	      "one that was disabled tells when it is enabled", "no");
+	check(next_event(waiting, 0).flags & EV_EOF, "and one that waits for a channel", "no");
+	check(change(waiting, peer.fd, EVFILT_WRITE, EV_ADD) == 0 &&
+		      next_event(waiting, 0).flags & EV_EOF,
+	      "a new one tells it at once", "no");
+	reload();
+	for (int i = 0; i < CHANNELS; i++)
+		close(held[i]);
+	close(disabled);
+	close(bare);
+	peer_stop(&peer);
+	check(next_event(queue, 0).filter == 0, "a knote goes with its handle", "no");
+	close(queue);
+	close(waiting);
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 120);
 	test_free_channels();
 	test_level();
 	test_room();
@@ -341,5 +411,7 @@ int main(void)
 	test_broken();
 	test_ends(50);
 	test_dup();
+	test_sleeper_is_woken();
+	test_knotes_stay();
 	return finish();
 }

@@ -4,16 +4,15 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sysctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cases.h"
-#include "peer.h"
+#include "driver.h"
+#include "raw.h"
 
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 
@@ -45,7 +44,7 @@ static void no_map(const struct peer *peer, size_t length, int protection, int f
 {
 	void *map = mmap(NULL, length, protection, flags, peer->fd, offset);
 
-	refused(map == MAP_FAILED ? -1 : 0, wanted, sentence);
+	refused(sys_map(map), wanted, sentence);
 	if (map != MAP_FAILED)
 		munmap(map, length);
 }
@@ -92,18 +91,19 @@ static void test_protection(struct peer *peer)
 	uint8_t *kernel = (uint8_t *)peer->kernel;
 
 	check(touch(kernel, true) != 0, "a write to the kernel page faults", "no");
-	refused(mprotect(kernel, page, READ_WRITE), EACCES,
+	refused(sys(mprotect(kernel, page, READ_WRITE)), EACCES,
 		"mprotect doesn't make the kernel page writable");
-	refused(mprotect(kernel, page, PROT_READ | PROT_EXEC), EACCES,
+	refused(sys(mprotect(kernel, page, PROT_READ | PROT_EXEC)), EACCES,
 		"mprotect doesn't make the kernel page executable");
-	refused(mprotect(peer->user, page, READ_WRITE | PROT_EXEC), EACCES,
+	refused(sys(mprotect(peer->user, page, READ_WRITE | PROT_EXEC)), EACCES,
 		"mprotect doesn't make the user page executable");
-	refused(mprotect(peer->in, 2 * page, READ_WRITE | PROT_EXEC), EACCES,
+	refused(sys(mprotect(peer->in, 2 * page, READ_WRITE | PROT_EXEC)), EACCES,
 		"mprotect doesn't make a ring executable");
-	worked(mprotect(peer->in + page, page, PROT_NONE), "mprotect may close one page of a ring");
+	worked(sys(mprotect(peer->in + page, page, PROT_NONE)),
+	       "mprotect may close one page of a ring");
 	check(touch(peer->in + page, false) != 0 && touch(peer->in, false) == 0,
 	      "then that page is closed and its neighbour isn't", "no");
-	worked(mprotect(peer->in + page, page, READ_WRITE), "and open it again");
+	worked(sys(mprotect(peer->in + page, page, READ_WRITE)), "and open it again");
 	check(touch(peer->in + page, true) == 0, "then it can be written", "no");
 }
 
@@ -187,11 +187,11 @@ static void test_locks(struct peer *peer)
 {
 	struct peer again = *peer;
 
-	worked(mlock(peer->in, area_length(&peer->info, AREA_IN)), "mlock of a ring works");
-	worked(munlock(peer->in, area_length(&peer->info, AREA_IN)), "and munlock");
-	worked(mlockall(MCL_FUTURE), "mlockall of what is to come works");
-	errno = peer_map(&again);
-	need(errno == 0, "then the areas can be mapped once more");
+	worked(sys(mlock(peer->in, area_length(&peer->info, AREA_IN))), "mlock of a ring works");
+	worked(sys(munlock(peer->in, area_length(&peer->info, AREA_IN))), "and munlock");
+	worked(sys(mlockall(MCL_FUTURE)), "mlockall of what is to come works");
+	again.address = 0;
+	need(peer_map(&again) == 0, "then the areas can be mapped once more");
 	munlockall();
 	check(touch(again.in, true) == 0 && touch(peer->in, true) == 0, "and do no harm", "no");
 	peer_unmap(&again);
@@ -217,8 +217,8 @@ static void test_stale_mapping(void)
 	memset(old.in, 0xee, old.info.to_user_bytes);
 	memset(old.out, 0xdd, old.info.to_kernel_bytes);
 	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
-	close(old.fd);
-	EVENTUALLY(2000, peer_start(&fresh, 7) == 0);
+	kup_user_close(old.fd);
+	need(EVENTUALLY(2000, peer_start(&fresh, 7) == 0), "the channel can be attached again");
 	dirt = nonzero(fresh.in, fresh.info.to_user_bytes) +
 	       nonzero(fresh.out, fresh.info.to_kernel_bytes) +
 	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
@@ -310,7 +310,7 @@ int main(int count, char **arguments)
 {
 	struct peer peer;
 
-	begin(300);
+	begin(count, arguments, 300);
 	signal(SIGSEGV, on_fault);
 	signal(SIGBUS, on_fault);
 	peer_need(&peer, ANY);
@@ -325,6 +325,6 @@ int main(int count, char **arguments)
 	test_fork(&peer);
 	peer_stop_wait(&peer);
 	test_stale_mapping();
-	test_leaks(count > 1 ? (uint32_t)atoi(arguments[1]) : 2000);
+	test_leaks(2000);
 	return finish();
 }
