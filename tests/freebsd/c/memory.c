@@ -306,6 +306,39 @@ static void test_leaks(uint32_t times)
 	printf("# %lld pages wired more after %u attaches\n", (long long)wired, times);
 }
 
+/* All channels together may wire a quarter of the machine's memory. */
+static void test_limit(void)
+{
+	static const char sentence[] = "who wants more than a share of the memory gets ENOMEM";
+	int64_t memory = number_of("hw.physmem"), ring = 4096 * 4096ll;
+	int64_t wired = number_of("vm.stats.vm.v_wire_count");
+	int handles[64], count = 0, error = 0;
+	char parameters[64];
+
+	while (ring < KUP_MAX_RING && 32 * ring < memory / 4)
+		ring *= 2;
+	if (64 * ring < memory / 4) {
+		skip(sentence, "there is too much memory");
+		return;
+	}
+	need_unload();
+	snprintf(parameters, sizeof(parameters), "channels=64 to_user_pages=%lld",
+		 (long long)ring / 4096);
+	need(module_load(parameters) == 0, "large channels");
+	while (count < 64 && error == 0) {
+		handles[count] = echo_open();
+		error = attach_to(handles[count++], ANY, 0, NULL);
+	}
+	check(error == -ENOMEM && count > 1, sentence, "%s after %d channels of %lld bytes",
+	      error_name(error), count, (long long)ring);
+	while (count > 0)
+		close(handles[--count]);
+	need_unload();
+	check(number_of("vm.stats.vm.v_wire_count") < wired + 1000, "and all of it comes back",
+	      "%lld pages don't", (long long)(number_of("vm.stats.vm.v_wire_count") - wired));
+	reload();
+}
+
 int main(int count, char **arguments)
 {
 	struct peer peer;
@@ -325,6 +358,7 @@ int main(int count, char **arguments)
 	test_fork(&peer);
 	peer_stop_wait(&peer);
 	test_stale_mapping();
+	test_limit();
 	test_leaks(2000);
 	return finish();
 }

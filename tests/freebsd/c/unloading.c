@@ -7,6 +7,8 @@
 #include <sys/param.h>
 #include <sys/event.h>
 #include <sys/linker.h>
+#include <sys/stat.h>
+#include <sys/sysctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +43,35 @@ static void test_kup_stays(void)
 	      "and a mapping lives on without it", "no");
 	peer_unmap(&peer);
 	need(kldload("kup") != -1, "kup can be loaded again");
+	reload();
+}
+
+/* Those who look at files from outside (fstat, procstat, revoke) meet the vnode, which goes with the device. */
+static void look_at_files(int fd, const char *sentence)
+{
+	static char files[1 << 16];
+	int name[] = { CTL_KERN, KERN_PROC, KERN_PROC_FILEDESC, getpid() };
+	size_t bytes = sizeof(files);
+	struct stat status;
+	long result = sys(fstat(fd, &status));
+
+	check((result == 0 && S_ISCHR(status.st_mode)) || result == -EBADF, sentence, "%s",
+	      error_name(result));
+	worked(sys(sysctl(name, 4, files, &bytes, NULL, 0)), "and tells the process's files");
+}
+
+static void test_looking_at_files(void)
+{
+	struct peer peer;
+
+	peer_need(&peer, ANY);
+	look_at_files(peer.fd, "fstat knows a handle");
+	worked(sys(revoke(echo_path())), "revoke takes the vnode away");
+	look_at_files(peer.fd, "fstat knows that");
+	check(peer_echo(&peer, 1, 100) == NULL, "which is no matter to the handle", "no echo");
+	need_unload();
+	look_at_files(peer.fd, "fstat of a handle whose device is gone does no harm");
+	peer_stop(&peer);
 	reload();
 }
 
@@ -108,6 +139,7 @@ int main(int count, char **arguments)
 {
 	begin(count, arguments, 200);
 	test_kup_stays();
+	test_looking_at_files();
 	test_unload_storm(40);
 	return finish();
 }
