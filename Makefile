@@ -26,8 +26,8 @@ deno_run = $(config) && $(DENO) run -A --config "$$KUP_DENO_CONFIG"
 vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
 
 .DEFAULT_GOAL := all
-.PHONY: all native prebuilt modules setup compiler packages test stress check fmt vm demo demo-vm \
-        example example-vm bench bench-vm load unload abi clean distclean help
+.PHONY: all native prebuilt modules setup compiler packages test stress check check-freebsd fmt vm \
+        demo demo-vm example example-vm bench bench-vm load unload abi clean distclean help
 
 all: native modules ## Build the native library, and the modules if the kernel's headers are here
 
@@ -71,6 +71,9 @@ stress: setup ## Run what is random for long, under sanitizers (MINUTES=5 SEED=1
 
 check: setup prebuilt ## Run only the static checks
 	@$(deno_run) tests/run.ts --only static
+
+check-freebsd: compiler ## Compile everything for FreeBSD, against its headers (ZIG=zig, 0.15 or 0.16)
+	@ZIG="$(ZIG)" sh scripts/check_freebsd.sh
 
 fmt: setup ## Format every source file
 	@$(config) && $(DENO) fmt --config "$$KUP_DENO_CONFIG"

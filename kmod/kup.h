@@ -32,9 +32,10 @@
  *   -EINVAL    an argument makes no sense
  *
  * Contexts: kup_try_send, kup_try_reserve, kup_commit and kup_discard may be called anywhere,
- * interrupt handlers included (not NMI; with PREEMPT_RT only threaded ones); kup_try_receive,
- * kup_try_peek and kup_release anywhere, by one at a time; all others in a thread that may sleep,
- * with no spinlock held.
+ * interrupt handlers included (not NMI; with PREEMPT_RT only threaded ones; on FreeBSD those of
+ * interrupt threads, callouts and task queues, but no filters, and no spin mutex held);
+ * kup_try_receive, kup_try_peek and kup_release anywhere, by one at a time; all others in a thread
+ * that may sleep, with no spinlock held.
  *
  * Threads: any number may send on a channel at once; one at a time may receive on it.
  */
@@ -191,7 +192,7 @@ void kup_release(struct kup_channel *channel, const struct kup_record *record);
 
 /* ---- For tests of non-sleeping producers ---- */
 
-#define KUP_CONTEXT_INTERRUPT 1 /* a hardware interrupt handler's context */
+#define KUP_CONTEXT_INTERRUPT 1 /* an interrupt handler: of hardware, or (FreeBSD) of a thread */
 #define KUP_CONTEXT_DEFERRED 2	/* what runs after interrupts: a softirq, a callout */
 
 /* Runs work(argument) once in that context, and waits until it has returned. May sleep. */

@@ -78,6 +78,18 @@ static int64_t now_ns(void)
 	return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
+/* What poll(2) has found, in the contract's words. */
+static int32_t found(short revents, uint32_t events)
+{
+	/* Somebody closed it; without an error its user would try for ever. */
+	if (revents & POLLNVAL)
+		return -EBADF;
+	/* Where there is POLLHUP FreeBSD takes POLLOUT away (sys_generic.c: pollscan). */
+	if (revents & POLLHUP)
+		revents |= (short)(events & POLLOUT);
+	return (unsigned short)revents;
+}
+
 int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
 {
 	/* Longer than any machine runs, and far from overflow. */
@@ -104,8 +116,7 @@ int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
 		if (count == 0)
 			return 0;
 		if (count > 0)
-			/* POLLNVAL: somebody closed it; without an error its user would try for ever. */
-			return poll.revents & POLLNVAL ? -EBADF : (unsigned short)poll.revents;
+			return found(poll.revents, events);
 		if (errno != EINTR)
 			return -errno;
 	}

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "host_files.h"
+#include "portable.h"
 
 /* MAP_NORESERVE: zeros that nobody touches cost address space and nothing else. */
 #define ZEROS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
@@ -68,6 +70,9 @@ int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
 
 	if (ONE_MAPPING && is_host_file(fd))
 		return host_number_map(fd, page_size, to_user_bytes, to_kernel_bytes, address);
+	/* Linux refuses it anyway; FreeBSD's mmap would round offsets, and map something else. */
+	if (page_size % (uint32_t)sysconf(_SC_PAGESIZE) != 0)
+		return -EINVAL;
 	if (fresh) {
 		base = mmap(NULL, bytes, PROT_NONE, ZEROS, -1, 0);
 		if (base == MAP_FAILED)

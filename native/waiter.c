@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The waiter: one thread for the life of the process, inside epoll_wait unless something happened. Each
- * file is registered one-shot: an event disables it, is told on the pipe of the isolate
- * that asked, and nothing more comes until that isolate arms again. So an idle process uses
- * no CPU, and a slow isolate has at most one event per arm in its pipe.
+ * The waiter: one thread for the life of the process, which sleeps in the system's poller (epoll, kqueue)
+ * unless something happened. Each file is registered one-shot: an event disables it, is told on the pipe of
+ * the isolate that asked, and nothing more comes until that isolate arms again. So an idle process uses
+ * no CPU, and a slow isolate has no more than that in its pipe.
  *
- * A file of the host driver has nothing for epoll: whoever wakes it tells the isolate itself. The thread
+ * A file of the host driver has nothing for the poller: whoever wakes it tells the isolate itself. The thread
  * only tells again what found its pipe full.
  *
  * waiter.lock guards the table, and is held while somebody writes to a pipe: once remove has had the
- * lock, nobody can be about to write for that id. Writes never block. Arming a descriptor takes no lock:
- * epoll does its own locking, and the caller owns its fd and id. The lock comes after the host driver's own.
+ * lock, nobody can be about to write for that id. Writes never block. Arming a descriptor takes no lock: the
+ * system does its own locking, and the caller owns its fd and id. The lock comes after the host driver's own.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "host_files.h"
+#include "poller.h"
+#include "portable.h"
 
 /* An id is a place in the table and, above it, how often the place was used: stale ids match nothing. */
 #define PLACE_BITS 20
@@ -47,10 +47,9 @@ static struct {
 	pthread_mutex_t lock;
 	struct place *places;
 	int count;
-	int epoll; /* -1: not started */
-	int poke;  /* an eventfd in it, under id 0: somebody is owed an event */
-	int owed;  /* places that are owed an event */
-} waiter = { .lock = PTHREAD_MUTEX_INITIALIZER, .epoll = -1, .poke = -1 };
+	struct poller poller; /* closed: not started. Poked when somebody is owed an event */
+	int owed;	      /* places that are owed an event */
+} waiter = { .lock = PTHREAD_MUTEX_INITIALIZER, .poller = POLLER_CLOSED };
 
 /* ---- The table; all under the lock ---- */
 
@@ -82,7 +81,6 @@ static int grow(void)
 	return 0;
 }
 
-/* A descriptor's is refused by epoll. */
 static int is_known(int32_t fd)
 {
 	int i;
@@ -97,7 +95,7 @@ static int take_place(int32_t fd, int32_t pipe, struct place **taken)
 {
 	int i, error;
 
-	if (is_host_file(fd) && is_known(fd))
+	if (is_known(fd))
 		return -EEXIST;
 	for (i = 0; i < waiter.count && waiter.places[i].pipe >= 0; i++)
 		;
@@ -149,15 +147,14 @@ static void tell_armed(int32_t id)
 /* Any thread of the host driver. */
 static void on_wake(int32_t id)
 {
-	const uint64_t one = 1;
 	int owed;
 
 	pthread_mutex_lock(&waiter.lock);
 	owed = waiter.owed;
 	tell_armed(id);
-	/* The waiter's thread sleeps without a limit until then. A poke that fails is one too many. */
-	if (waiter.owed > 0 && owed == 0 && write(waiter.poke, &one, sizeof(one)) < 0)
-		owed = 1;
+	/* The waiter's thread sleeps without a limit until then. */
+	if (waiter.owed > 0 && owed == 0)
+		poller_poke(&waiter.poller);
 	pthread_mutex_unlock(&waiter.lock);
 }
 
@@ -172,33 +169,24 @@ static void tell_owed(void)
 
 /* ---- The thread ---- */
 
-static void handle_event(int32_t id)
-{
-	struct place *place = find(id);
-	uint64_t pokes;
-
-	if (place)
-		tell(place);
-	/* There is nothing more to do for a poke: what was owed has been looked at. */
-	else if (id == 0 && read(waiter.poke, &pokes, sizeof(pokes)) < 0)
-		return;
-}
-
 static void *waiter_main(void *argument)
 {
-	struct epoll_event events[EVENTS_AT_ONCE];
+	int32_t ids[EVENTS_AT_ONCE];
 	int timeout = -1;
 
 	(void)argument;
 	for (;;) {
-		/* EINTR (a debugger, a stopped process) comes out as "no events". */
-		int i, count = epoll_wait(waiter.epoll, events, EVENTS_AT_ONCE, timeout);
+		int i, count = poller_wait(&waiter.poller, ids, EVENTS_AT_ONCE, timeout);
 
 		pthread_mutex_lock(&waiter.lock);
 		if (waiter.owed > 0)
 			tell_owed();
-		for (i = 0; i < count; i++)
-			handle_event((int32_t)events[i].data.u32);
+		for (i = 0; i < count; i++) {
+			struct place *place = find(ids[i]);
+
+			if (place)
+				tell(place);
+		}
 		timeout = waiter.owed > 0 ? RETRY_MS : -1;
 		pthread_mutex_unlock(&waiter.lock);
 	}
@@ -222,30 +210,8 @@ static int start_thread(void)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	if (!error)
-		pthread_setname_np(thread, "kup-waiter");
+		name_thread(thread, "kup-waiter");
 	return -error;
-}
-
-static int open_epoll(void)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	waiter.epoll = epoll_create1(EPOLL_CLOEXEC);
-	waiter.poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (waiter.epoll < 0 || waiter.poke < 0 ||
-	    epoll_ctl(waiter.epoll, EPOLL_CTL_ADD, waiter.poke, &event) < 0)
-		return -errno;
-	return 0;
-}
-
-static void stop(void)
-{
-	if (waiter.epoll >= 0)
-		close(waiter.epoll);
-	if (waiter.poke >= 0)
-		close(waiter.poke);
-	waiter.epoll = -1;
-	waiter.poke = -1;
 }
 
 /*
@@ -269,7 +235,7 @@ static void after_fork_in_child(void)
 	for (i = 0; i < waiter.count; i++)
 		if (waiter.places[i].pipe >= 0)
 			leave_place(&waiter.places[i]);
-	stop();
+	poller_after_fork(&waiter.poller);
 	pthread_mutex_unlock(&waiter.lock);
 }
 
@@ -279,7 +245,7 @@ static int start(void)
 	static int watches_forks;
 	int error;
 
-	if (waiter.epoll >= 0)
+	if (waiter.poller.fd >= 0)
 		return 0;
 	if (!watches_forks) {
 		error = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
@@ -287,29 +253,23 @@ static int start(void)
 			return error;
 		watches_forks = 1;
 	}
-	error = open_epoll();
-	if (!error)
-		error = start_thread();
+	error = poller_open(&waiter.poller);
 	if (error)
-		stop();
+		return error;
+	error = start_thread();
+	if (error)
+		poller_close(&waiter.poller);
 	return error;
 }
 
 /* ---- Calls ---- */
-
-static int control(int command, int32_t fd, int32_t id, uint32_t events)
-{
-	struct epoll_event event = { .events = events | EPOLLONESHOT, .data.u32 = (uint32_t)id };
-
-	return epoll_ctl(waiter.epoll, command, fd, &event) < 0 ? -errno : 0;
-}
 
 int32_t kup_user_pipe(int32_t *fds)
 {
 	return pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-/* Takes a place; a descriptor goes into epoll in the same step, so that a failure leaves nothing. */
+/* Takes a place; a descriptor goes into the poller in the same step, so that a failure leaves nothing. */
 static int32_t enter(int32_t fd, int32_t pipe)
 {
 	struct place *place;
@@ -322,7 +282,7 @@ static int32_t enter(int32_t fd, int32_t pipe)
 		error = take_place(fd, pipe, &place);
 	if (!error) {
 		id = place->id;
-		error = is_host_file(fd) ? 0 : control(EPOLL_CTL_ADD, fd, id, 0);
+		error = is_host_file(fd) ? 0 : poller_add(&waiter.poller, fd, id);
 		if (error)
 			leave_place(place);
 	}
@@ -376,7 +336,8 @@ static int arm_watch(int32_t id, uint32_t events)
 
 int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events)
 {
-	return is_host_file(fd) ? arm_watch(id, events) : control(EPOLL_CTL_MOD, fd, id, events);
+	return is_host_file(fd) ? arm_watch(id, events)
+				: poller_arm(&waiter.poller, fd, id, events);
 }
 
 int32_t kup_user_waiter_remove(int32_t fd, int32_t id)
@@ -389,7 +350,7 @@ int32_t kup_user_waiter_remove(int32_t fd, int32_t id)
 	place = find(id);
 	if (place) {
 		watch = place->watch;
-		error = watch ? 0 : control(EPOLL_CTL_DEL, fd, id, 0);
+		error = watch ? 0 : poller_remove(&waiter.poller, fd);
 		leave_place(place);
 	}
 	pthread_mutex_unlock(&waiter.lock);

@@ -11,7 +11,7 @@ KUP_PARAM_NUMBER(channels, 4, "number of channels");
 static struct kup_device *device;
 
 /* Sends one tick, and never waits for it: who doesn't read misses some, and is told how many. */
-static void tick(struct kup_channel *channel, struct ticker_tick *next)
+static void send_tick(struct kup_channel *channel, struct ticker_tick *next)
 {
 	kup_try_send(channel, TICKER_TICK, next, sizeof(*next));
 	next->number++;
@@ -36,7 +36,7 @@ static int serve(struct kup_channel *channel)
 		error = kup_peek(channel, &record,
 				 start.interval_us ? start.interval_us : KUP_FOREVER);
 		if (error == -ETIMEDOUT) {
-			tick(channel, &next);
+			send_tick(channel, &next);
 			continue;
 		}
 		if (error)

@@ -107,7 +107,7 @@ struct kup_device {
 	struct os_node *node;
 	struct os_waitq idle; /* a slot became free */
 	struct os_mutex lock;
-	kup_u8 dead;		    /* under lock */
+	kup_u8 dead;		    /* set under lock; atomic for poll */
 	kup_u64 attaches;	    /* under lock */
 	struct kup_handle *handles; /* under lock: all that are open */
 	struct kup_device *next;    /* under the registry's lock */
@@ -121,8 +121,7 @@ struct kup_handle {
 	struct kup_device *device;
 	struct os_pollq pollq;	     /* for a free channel, and later for its own */
 	struct kup_channel *channel; /* set once, under device->lock; read with acquire */
-	kup_u32 wanted; /* under device->lock: what the last ATTACH found busy, or KUP_CHANNEL_ANY
-			 */
+	kup_u32 wanted; /* atomic: what the last ATTACH found busy, or KUP_CHANNEL_ANY */
 };
 
 /* ---- device.c ---- */
@@ -149,7 +148,8 @@ void kup_handle_put(struct kup_handle *handle);
 
 /*
  * What is so now: KUP_POLL_*. Of IN and OUT, `events` will wake handle->pollq once they become so (others
- * may as well); the caller has entered itself there before.
+ * may as well); the caller has entered itself there before. Never sleeps, so a backend may hold a lock of
+ * its own meanwhile; but it may wake this very handle's pollq, when it is what finds a lie.
  */
 kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events);
 

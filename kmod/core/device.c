@@ -234,7 +234,8 @@ void kup_device_destroy(struct kup_device *device)
 	if (!device)
 		return;
 	os_mutex_lock(&device->lock);
-	device->dead = 1;
+	/* Pairs with poll_unattached, which has no lock. */
+	__atomic_store_n(&device->dead, 1, __ATOMIC_RELEASE);
 	kup_handles_wake(device);
 	os_mutex_unlock(&device->lock);
 	os_node_destroy(device->node);

@@ -237,7 +237,7 @@ static int claim(struct kup_handle *handle, struct kup_channel *channel, kup_u32
 		return -EISCONN;
 	slot = find_slot(device, wanted, draining);
 	if (!slot) {
-		handle->wanted = wanted;
+		kup_store(&handle->wanted, wanted);
 		return -EBUSY;
 	}
 	channel->number = (kup_u32)(slot - device->slots);
@@ -252,7 +252,7 @@ struct drain_wait {
 	kup_u32 wanted;
 };
 
-/* Looks without the lock: it only decides whether another try is worth it. */
+/* Looks without the lock: it only decides whether another try is worth it, and what poll says. */
 static int slot_free(void *argument)
 {
 	const struct drain_wait *wait = argument;
@@ -376,19 +376,15 @@ int kup_handle_kick(struct kup_handle *handle)
 	return 0;
 }
 
+/* Without the lock: who changes what is looked at here does so first, and then wakes the handle. */
 static kup_u32 poll_unattached(struct kup_handle *handle)
 {
-	struct kup_device *device = handle->device;
-	kup_u32 events = 0;
-	int draining;
+	struct drain_wait wait = { handle->device, kup_load(&handle->wanted) };
 
-	os_mutex_lock(&device->lock);
-	if (device->dead)
-		events = KUP_POLL_HANGUP;
-	else if (find_slot(device, handle->wanted, &draining))
-		events = KUP_POLL_IN;
-	os_mutex_unlock(&device->lock);
-	return events;
+	/* Pairs with kup_device_destroy. */
+	if (__atomic_load_n(&handle->device->dead, __ATOMIC_ACQUIRE))
+		return KUP_POLL_HANGUP;
+	return slot_free(&wait) ? KUP_POLL_IN : 0;
 }
 
 /* *arm: which of `events` isn't so, and will not be told by the rings' own events either. */

@@ -18,7 +18,7 @@
  * close() counts when the last descriptor of the open file goes. Mappings do not hold the
  * channel: they keep their pages alive and readable, but nobody else ever sees those pages, and
  * the next owner gets fresh zeroed ones. Mappings are not inherited by fork (unless a process
- * asks for it by MADV_DOFORK).
+ * asks for it by MADV_DOFORK, or on FreeBSD by minherit).
  *
  *
  * The memory of one channel: four areas, each mapped by an mmap of its own
@@ -107,6 +107,10 @@
  *   A poll that finds nothing arms a wake-up by itself; the event positions are what makes a
  *   wake-up happen while nobody is inside poll, as with a permanent epoll registration.
  *
+ *   kqueue(2) says the same: EVFILT_READ is POLLIN, EVFILT_WRITE is POLLOUT, EV_EOF is POLLHUP,
+ *   and then EPROTO in fflags is POLLERR. (FreeBSD's poll(2) itself never shows POLLOUT together with
+ *   POLLHUP, and closes a file under those who wait for it.)
+ *
  *
  * Errors (positive errno values, as a process sees them; checked in this order)
  *
@@ -123,7 +127,8 @@
  *           EISCONN         ATTACH: this handle has a channel already
  *           EBUSY           ATTACH: the channel, or every channel, is taken
  *           EINTR           ATTACH: a signal came while waiting for the last owner's kernel side
- *           ENOMEM          ATTACH: no memory, or the caller's cgroup allows no more
+ *           ENOMEM          ATTACH: no memory, or the caller's limits (a cgroup; RLIMIT_SWAP)
+ *                           allow no more
  *           ENOTCONN        KICK: nothing is attached
  *           EPIPE           KICK: the channel is closed or broken
  *           other           ATTACH: whatever the kernel client refused with
@@ -133,6 +138,8 @@
  *           ENODEV          the device is gone
  *           EFAULT          mremap that would grow or duplicate a mapping
  *   read, write: EINVAL.  lseek: ESPIPE.
+ *   On FreeBSD EFAULT comes before all others, for the kernel itself copies arguments; and an ATTACH
+ *   whose result can't be written has attached (INFO tells), as it was copied too late.
  *
  *
  * Versions

@@ -7,7 +7,7 @@
  */
 
 /** A way to reach the engine. */
-export type DriverName = "host" | "linux";
+export type DriverName = "host" | "linux" | "freebsd";
 
 /** Two behaviours of the same call. */
 export interface Difference {
@@ -50,16 +50,33 @@ export const DIFFERENCES = {
       "not call the engine for a look; a thread that did would double the time of a wake-up.",
   },
   "devices-are-files": {
-    on: ["linux"],
+    on: ["linux", "freebsd"],
     what: "Opening a part of a device's name, or what lies below one, is EISDIR or ENOTDIR.",
     reason: "Names in /dev are folders and files. Without a file system they are just names that " +
       "nobody has: ENOENT.",
   },
   "shared-by-processes": {
-    on: ["linux"],
+    on: ["linux", "freebsd"],
     what: "All processes see the same devices and compete for their channels.",
     reason:
       "There is one kernel, but each process that uses the host driver has an engine of its own.",
+  },
+  "polls-look-once": {
+    on: ["freebsd"],
+    what: "A poll that waits in vain looks once, not once more when its time is up.",
+    reason: "FreeBSD's poll(2) looks again after a wake-up only.",
+  },
+  "polls-hold-no-file": {
+    on: ["freebsd"],
+    what: "Closing a handle gives its channel back although another thread waits for it.",
+    reason: "FreeBSD's poll(2) has no hold on a file while it sleeps.",
+  },
+  "parameters-are-variables": {
+    on: ["freebsd"],
+    what: "A parameter that makes no sense is ignored, and whatever a client refuses is ENOEXEC.",
+    reason:
+      "Parameters are variables of the kernel's environment, which a module's loading reads; " +
+      "kldload(2) has one errno for all that can go wrong then.",
   },
 } as const satisfies Readonly<Record<string, Difference>>;
 

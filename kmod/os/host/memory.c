@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "portable.h"
 
 struct os_memory {
 	kup_u32 refs;
@@ -102,13 +103,13 @@ static int make_file(kup_u64 bytes, int *made)
 	int error, fd;
 
 	if (host_allocation_fails() ||
-	    (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes))
+	    (getrlimit(RLIMIT_FSIZE, &limit) == 0 && (kup_u64)limit.rlim_cur < bytes))
 		return -ENOMEM;
-	fd = memfd_create("kup", MFD_CLOEXEC);
+	fd = open_memory_file();
 	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE ? -errno : -ENOMEM;
+		return fd == -EMFILE || fd == -ENFILE ? fd : -ENOMEM;
 	do
-		error = posix_fallocate(fd, 0, (off_t)bytes);
+		error = fill_memory_file(fd, (off_t)bytes);
 	while (error == EINTR);
 	if (error) {
 		close(fd);

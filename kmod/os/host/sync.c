@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "host.h"
+#include "portable.h"
 
 /* ---- Locks ---- */
 
@@ -254,7 +255,7 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 		return -ENOMEM;
 	}
 	snprintf(label, sizeof(label), "%.10s:%u", name, number % 10000);
-	pthread_setname_np(id, label);
+	name_thread(id, label);
 	pthread_detach(id);
 	return 0;
 }

@@ -9,6 +9,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef __linux__
+/* glibc's; elsewhere the number has to do. */
+static const char *strerrorname_np(int error)
+{
+	static _Thread_local char texts[4][16]; /* more than one may be wanted for one line */
+	static _Thread_local unsigned int next;
+	char *text = texts[next++ % 4];
+
+	snprintf(text, sizeof(texts[0]), "errno %d", error);
+	return text;
+}
+#endif
+
 static int failures;
 static const char *volatile current = "the start";
 

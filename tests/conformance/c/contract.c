@@ -293,7 +293,8 @@ static void test_stats_counts(void)
 	before = after;
 	peer_poll(&peer, POLLIN, 20);
 	stats_get(fd, 1, &after);
-	check(after.polls - before.polls == 2, "one that waits in vain is two", "%llu",
+	check(after.polls - before.polls == (differs("polls-look-once") ? 1 : 2),
+	      "one that waits in vain is two, unless the system looks once", "%llu",
 	      (long long)(after.polls - before.polls));
 	before = after;
 	peer_poll(&peer, POLLOUT, 1000);

@@ -6,14 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __FreeBSD__
+#include <kenv.h>
+#include <sys/param.h>
+#include <sys/linker.h>
+#else
 #include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 #include "cases.h"
 
 #define HOST "host:"
 #define KERNEL_MODULE "kup_echo"
-#define KERNEL_MODULE_FILE "/lib/modules/kup_echo.ko"
+#define KERNEL_MODULE_FILE "/lib/modules/kup_echo.ko" /* FreeBSD: in kern.module_path */
 
 static const char *path;
 static char **differences;
@@ -26,7 +32,11 @@ static bool is_host(void)
 /* All ids that the programs ask for: one that is misspelt would hold for no driver. */
 static bool is_known(const char *id)
 {
-	static const char *const known[] = { "devices-are-files", "opening-loads",
+	static const char *const known[] = { "devices-are-files",
+					     "opening-loads",
+					     "parameters-are-variables",
+					     "polls-hold-no-file",
+					     "polls-look-once",
 					     "shared-by-processes",
 					     "unknown-parameters-are-refused",
 					     "waiter-may-be-early" };
@@ -75,6 +85,61 @@ const char *path_of(const char *name)
 	return buffer;
 }
 
+#ifdef __FreeBSD__
+
+/* Sets (value), or takes away (NULL), a variable that the module's parameters come from. */
+static void set_tunable(const char *parameter, const char *value)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "hw." KERNEL_MODULE ".%s", parameter);
+	if (value != NULL)
+		kenv(KENV_SET, name, (char *)(uintptr_t)value, (int)strlen(value) + 1);
+	else
+		kenv(KENV_UNSET, name, NULL, 0);
+}
+
+/* Each "name=value": set before, taken away after the module was loaded. */
+static void set_tunables(const char *parameters, bool present)
+{
+	char words[512], *word, *rest = NULL;
+
+	snprintf(words, sizeof(words), "%s", parameters);
+	for (word = strtok_r(words, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+		char *value = strchr(word, '=');
+
+		if (value == NULL)
+			continue;
+		*value++ = '\0';
+		set_tunable(word, present ? value : NULL);
+	}
+}
+
+static int load_into_kernel(const char *parameters)
+{
+	int error = 0;
+
+	set_tunables(parameters, true);
+	if (kldload(KERNEL_MODULE) == -1)
+		error = -errno;
+	set_tunables(parameters, false);
+	return error;
+}
+
+static int unload_from_kernel(void)
+{
+	int id = kldfind(KERNEL_MODULE ".ko");
+
+	return id == -1 || kldunload(id) == -1 ? -errno : 0;
+}
+
+#else
+
+static int unload_from_kernel(void)
+{
+	return syscall(SYS_delete_module, KERNEL_MODULE, O_NONBLOCK) == -1 ? -errno : 0;
+}
+
 static int load_into_kernel(const char *parameters)
 {
 	int file = open(KERNEL_MODULE_FILE, O_RDONLY | O_CLOEXEC);
@@ -88,6 +153,8 @@ static int load_into_kernel(const char *parameters)
 	return error;
 }
 
+#endif
+
 int module_load(const char *parameters)
 {
 	return is_host() ? kup_user_host_load("echo", parameters) : load_into_kernel(parameters);
@@ -95,9 +162,7 @@ int module_load(const char *parameters)
 
 int module_unload(void)
 {
-	if (is_host())
-		return kup_user_host_unload("echo");
-	return syscall(SYS_delete_module, KERNEL_MODULE, O_NONBLOCK) == -1 ? -errno : 0;
+	return is_host() ? kup_user_host_unload("echo") : unload_from_kernel();
 }
 
 static bool device_is_there(void)

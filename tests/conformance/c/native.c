@@ -221,7 +221,8 @@ static void test_close_under_wait(void)
 	peer_need(&waited, ANY);
 	wait_while(POLLIN, 300, close_it, -EBADF,
 		   "closing a handle doesn't wake a wait of another thread, which then says EBADF");
-	check(state_while_waiting == KUP_STATE_OPEN, "which keeps the channel", "state %u",
+	check((state_while_waiting == KUP_STATE_OPEN) != differs("polls-hold-no-file"),
+	      "which keeps the channel, if the system's poll keeps its file", "state %u",
 	      state_while_waiting);
 	check(EVENTUALLY(3000, stats_get(fd, waited.attach.channel, &stats) == 0 &&
 				       stats.state == KUP_STATE_FREE),

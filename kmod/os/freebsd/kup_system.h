@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * What a client module needs of FreeBSD, under names that each system has.
+ *
+ * The module's makefile says its name, once: CFLAGS+= -DKUP_MODULE_NAME=${KMOD}. A parameter is the
+ * variable hw.NAME.PARAMETER: set in loader.conf, or by kenv before kldload; shown by sysctl.
+ */
+#ifndef KUP_SYSTEM_H
+#define KUP_SYSTEM_H
+
+#include <sys/param.h>
+#include <sys/errno.h>
+#include <sys/systm.h>
+#include <sys/kernel.h>
+#include <sys/malloc.h>
+#include <sys/module.h>
+#include <sys/proc.h>
+#include <sys/sysctl.h>
+
+/* Twice, so that a name that is a macro is replaced before it is pasted or made a string. */
+#define KUP_STRING_(name) #name
+#define KUP_STRING(name) KUP_STRING_(name)
+#define KUP_PASTE_(first, second) first##second
+#define KUP_PASTE(first, second) KUP_PASTE_(first, second)
+
+#define KUP_DECLARE_(name, data)                                                                   \
+	DECLARE_MODULE(name, data, SI_SUB_DRIVERS, SI_ORDER_MIDDLE);                               \
+	MODULE_VERSION(name, 1);                                                                   \
+	MODULE_DEPEND(name, kup, 1, 1, 1)
+#define KUP_DECLARE(name, data) KUP_DECLARE_(name, data)
+#define KUP_NODE_(name, description)                                                               \
+	SYSCTL_NODE(_hw, OID_AUTO, name, CTLFLAG_RD | CTLFLAG_MPSAFE, NULL, description)
+#define KUP_NODE(name, description) KUP_NODE_(name, description)
+
+/* Once in a client: load() returns 0 or a negative errno, unload() undoes it. */
+#define KUP_MODULE(load, unload, description)                                                      \
+	static int kup_module_event(module_t module, int what, void *argument)                     \
+	{                                                                                          \
+		(void)module;                                                                      \
+		(void)argument;                                                                    \
+		switch (what) {                                                                    \
+		case MOD_LOAD:                                                                     \
+			return -load();                                                            \
+		case MOD_UNLOAD:                                                                   \
+			unload();                                                                  \
+			return 0;                                                                  \
+		case MOD_QUIESCE:                                                                  \
+		case MOD_SHUTDOWN:                                                                 \
+			return 0;                                                                  \
+		default:                                                                           \
+			return EOPNOTSUPP;                                                         \
+		}                                                                                  \
+	}                                                                                          \
+	static moduledata_t kup_module_data = { KUP_STRING(KUP_MODULE_NAME), kup_module_event,     \
+						NULL };                                            \
+	KUP_DECLARE(KUP_MODULE_NAME, kup_module_data);                                             \
+	KUP_NODE(KUP_MODULE_NAME, description)
+
+#define KUP_PARENT KUP_PASTE(_hw_, KUP_MODULE_NAME)
+#define KUP_PARENT_DECLARE_(parent) SYSCTL_DECL(parent)
+#define KUP_PARENT_DECLARE(parent) KUP_PARENT_DECLARE_(parent)
+#define KUP_PARAM_UINT_(parent, name, description)                                                 \
+	SYSCTL_UINT(parent, OID_AUTO, name, CTLFLAG_RDTUN, &name, 0, description)
+#define KUP_PARAM_UINT(parent, name, description) KUP_PARAM_UINT_(parent, name, description)
+#define KUP_PARAM_CHARS_(parent, name, description)                                                \
+	SYSCTL_STRING(parent, OID_AUTO, name, CTLFLAG_RDTUN, name, sizeof(name), description)
+#define KUP_PARAM_CHARS(parent, name, description) KUP_PARAM_CHARS_(parent, name, description)
+
+/* The kernel copies a string into the variable, so it has room for one. */
+#define KUP_PARAM_STRING_MAX 128
+
+/* A number, or a string, that the person who loads the module may set. */
+#define KUP_PARAM_NUMBER(name, value, description)                                                 \
+	static unsigned int name = value;                                                          \
+	KUP_PARENT_DECLARE(KUP_PARENT);                                                            \
+	KUP_PARAM_UINT(KUP_PARENT, name, description)
+#define KUP_PARAM_STRING(name, value, description)                                                 \
+	static char name[KUP_PARAM_STRING_MAX] = value;                                            \
+	KUP_PARENT_DECLARE(KUP_PARENT);                                                            \
+	KUP_PARAM_CHARS(KUP_PARENT, name, description)
+
+/* Zeroed memory; may sleep. */
+static inline void *kup_alloc(unsigned long bytes)
+{
+	return malloc(bytes, M_DEVBUF, M_WAITOK | M_ZERO);
+}
+
+static inline void kup_free(void *memory)
+{
+	free(memory, M_DEVBUF);
+}
+
+/* Lets others run if they have to; for loops of calls that never sleep. */
+static inline void kup_breathe(void)
+{
+	maybe_yield();
+}
+
+static inline void kup_sleep_ms(unsigned int milliseconds)
+{
+	pause_sbt("kup", milliseconds * SBT_1MS, 0, 0);
+}
+
+#endif

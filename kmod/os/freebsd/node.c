@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * /dev/NAME: a cdev for each KUP device, and the operations of a file that was opened there. The checking is
+ * the engine's; here are permissions and the system's own conventions. The kernel copies ioctl arguments
+ * in and out.
+ *
+ * The file is one of our own kind, from its opening on, as with pty(4): d_fdopen puts our operations into it
+ * (kern_conf.c, devfs_vnops.c: devfs_open; tty_pts.c: pts_alloc). With the methods of a cdevsw and
+ * devfs_set_cdevpriv instead, devfs would stand between us and the process, and break the contract:
+ *
+ *  - destroy_dev would release the state of files that are open (kern_conf.c: destroy_devl), and with it go the
+ *    knotes of a process that hasn't looked yet. If that is put off, devfs answers itself as soon as it notices
+ *    that the name is gone: ENOTTY to every ioctl, ENXIO to mmap. So INFO of a device that has
+ *    been destroyed would look as if it never was one.
+ *  - devfs_mmap_f decides what a mapping may become by mprotect before the driver is asked: writable for each
+ *    descriptor that is, also for the kernel page.
+ *
+ * A file is released by its last close, in any process, also by exit and kill -9. A knote holds its file
+ * (kern_event.c: kqueue_register), so a file that is released has none. Operations are called with a reference
+ * of the file, so nothing is released under them. A device that is destroyed leaves its files as they
+ * are; they keep this module loaded, as those who still wait in poll or kevent must be answered.
+ */
+#include "freebsd.h"
+
+#include <sys/proc.h>
+#include <sys/conf.h>
+#include <sys/event.h>
+#include <sys/fcntl.h>
+#include <sys/file.h>
+#include <sys/filio.h>
+#include <sys/poll.h>
+#include <vm/vm.h>
+
+struct os_node {
+	struct cdev *cdev;
+	struct kup_device *device; /* a reference */
+};
+
+static kup_u32 users; /* atomic: nodes, and files that are open */
+
+int freebsd_nodes_in_use(void)
+{
+	return __atomic_load_n(&users, __ATOMIC_ACQUIRE) != 0;
+}
+
+static void count_in(void)
+{
+	kup_ref_get(&users);
+}
+
+static void count_out(void)
+{
+	(void)kup_ref_put(&users);
+}
+
+static struct kup_handle *handle_of(struct file *file)
+{
+	return file->f_data;
+}
+
+/* ---- A file's operations ---- */
+
+/* The vnode that it was opened by goes the usual way (tty_pts.c: ptsdev_close). */
+static int file_close(struct file *file, struct thread *thread)
+{
+	int error;
+
+	kup_handle_close(handle_of(file));
+	error = vnops.fo_close(file, thread);
+	count_out();
+	return error;
+}
+
+static int file_read_write(struct file *file, struct uio *uio, struct ucred *credentials, int flags,
+			   struct thread *thread)
+{
+	(void)file;
+	(void)uio;
+	(void)credentials;
+	(void)flags;
+	(void)thread;
+	return EINVAL;
+}
+
+static int may_read_and_write(const struct file *file)
+{
+	return (file->f_flag & (FREAD | FWRITE)) == (FREAD | FWRITE);
+}
+
+static int run_ioctl(struct file *file, u_long command, void *data)
+{
+	struct kup_handle *handle = handle_of(file);
+
+	switch (command) {
+	case KUP_IOC_INFO:
+		return kup_handle_info(handle, data);
+	case KUP_IOC_ATTACH:
+		return may_read_and_write(file)
+			       ? kup_handle_attach(handle, data, !(file->f_flag & FNONBLOCK))
+			       : -EBADF;
+	case KUP_IOC_KICK:
+		return may_read_and_write(file) ? kup_handle_kick(handle) : -EBADF;
+	case KUP_IOC_STATS:
+		return kup_handle_stats(handle, data);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* `data` is the kernel's copy of the argument, of the size that the command's number says (sys_generic.c). */
+static int file_ioctl(struct file *file, u_long command, void *data, struct ucred *credentials,
+		      struct thread *thread)
+{
+	(void)credentials;
+	(void)thread;
+	/* fcntl(F_SETFL) asks whether we mind (kern_descrip.c). O_ASYNC has no effect. */
+	if (command == FIONBIO || command == FIOASYNC)
+		return 0;
+	kup_handle_count_ioctl(handle_of(file));
+	return freebsd_errno(run_ioctl(file, command, data));
+}
+
+static int file_mmap(struct file *file, vm_map_t map, vm_offset_t *address, vm_size_t bytes,
+		     vm_prot_t protection, vm_prot_t allowed, int flags, vm_ooffset_t offset,
+		     struct thread *thread)
+{
+	struct freebsd_mapping mapping = {
+		map, (kup_u64)offset, bytes, protection, allowed, flags
+	};
+	struct os_memory *memory;
+	int error = kup_handle_memory(handle_of(file), &memory);
+
+	(void)thread;
+	if (!error)
+		error = freebsd_memory_map(memory, &mapping, address);
+	return freebsd_errno(error);
+}
+
+static int file_poll(struct file *file, int asked, struct ucred *credentials, struct thread *thread)
+{
+	kup_u32 events = 0;
+	int result = 0;
+
+	(void)credentials;
+	if (asked & (POLLIN | POLLRDNORM))
+		events |= KUP_POLL_IN;
+	if (asked & (POLLOUT | POLLWRNORM))
+		events |= KUP_POLL_OUT;
+	/* First the entry, then the look. A second entry, after a wake-up, is none (sys_generic.c). */
+	selrecord(thread, &handle_of(file)->pollq.sel);
+	events = kup_handle_poll(handle_of(file), events);
+	if (events & KUP_POLL_IN)
+		result |= asked & (POLLIN | POLLRDNORM);
+	if (events & KUP_POLL_OUT)
+		result |= asked & (POLLOUT | POLLWRNORM);
+	if (events & KUP_POLL_HANGUP)
+		result |= POLLHUP;
+	if (events & KUP_POLL_ERROR)
+		result |= POLLERR;
+	return result;
+}
+
+/* ---- kqueue ---- */
+
+static void knote_detach(struct knote *note)
+{
+	knlist_remove(&handle_of(note->kn_fp)->pollq.sel.si_note, note, 0);
+}
+
+/*
+ * Under the knote list's lock, and maybe the kqueue's (kern_event.c: knote, kqueue_scan). A disabled knote isn't
+ * looked at: enabling it does that, and a look would ask for wake-ups that nobody waits for.
+ */
+static int knote_look(struct knote *note, kup_u32 event)
+{
+	kup_u32 so;
+
+	if (note->kn_status & KN_DISABLED)
+		return 0;
+	so = kup_handle_poll(handle_of(note->kn_fp), event);
+	if (so & KUP_POLL_HANGUP)
+		note->kn_flags |= EV_EOF;
+	if (so & KUP_POLL_ERROR)
+		note->kn_fflags = EPROTO;
+	note->kn_data = (so & event) != 0;
+	return (so & (event | KUP_POLL_HANGUP)) != 0;
+}
+
+static int knote_readable(struct knote *note, long hint)
+{
+	(void)hint;
+	return knote_look(note, KUP_POLL_IN);
+}
+
+static int knote_writable(struct knote *note, long hint)
+{
+	(void)hint;
+	return knote_look(note, KUP_POLL_OUT);
+}
+
+static struct filterops readable = {
+	.f_isfd = 1,
+	.f_detach = knote_detach,
+	.f_event = knote_readable,
+};
+
+static struct filterops writable = {
+	.f_isfd = 1,
+	.f_detach = knote_detach,
+	.f_event = knote_writable,
+};
+
+static int file_kqfilter(struct file *file, struct knote *note)
+{
+	if (note->kn_filter == EVFILT_READ)
+		note->kn_fop = &readable;
+	else if (note->kn_filter == EVFILT_WRITE)
+		note->kn_fop = &writable;
+	else
+		return EINVAL;
+	knlist_add(&handle_of(file)->pollq.sel.si_note, note, 0);
+	return 0;
+}
+
+/* What isn't here the kernel refuses. */
+static struct fileops operations = {
+	.fo_read = file_read_write,
+	.fo_write = file_read_write,
+	.fo_truncate = invfo_truncate,
+	.fo_ioctl = file_ioctl,
+	.fo_poll = file_poll,
+	.fo_kqfilter = file_kqfilter,
+	.fo_close = file_close,
+	.fo_chmod = invfo_chmod,
+	.fo_chown = invfo_chown,
+	.fo_sendfile = invfo_sendfile,
+	.fo_fill_kinfo = vn_fill_kinfo,
+	.fo_mmap = file_mmap,
+	.fo_flags = DFLAG_PASSABLE,
+};
+
+/* fstat is the vnode's; its function has no public name in 12, and other parameters in 14. */
+void freebsd_nodes_init(void)
+{
+	operations.fo_stat = vnops.fo_stat;
+}
+
+/* ---- The node ---- */
+
+/* destroy_dev waits for threads that are in here (devfs_open: dev_refthread). */
+static int node_open(struct cdev *cdev, int flags, struct thread *thread, struct file *file)
+{
+	struct os_node *node = cdev->si_drv1;
+	struct kup_handle *handle;
+	int error = kup_handle_open(node->device, &handle);
+
+	(void)flags;
+	(void)thread;
+	/* make_dev_s may not have told its caller yet. */
+	node->cdev = cdev;
+	if (error)
+		return freebsd_errno(error);
+	count_in();
+	finit(file, file->f_flag, DTYPE_DEV, handle, &operations);
+	return 0;
+}
+
+static struct cdevsw methods = {
+	.d_version = D_VERSION,
+	.d_name = "kup",
+	.d_fdopen = node_open,
+};
+
+int os_node_create(struct kup_device *device, const char *name, kup_u32 permissions, kup_u32 group,
+		   struct os_node **created)
+{
+	struct os_node *node = os_alloc(sizeof(*node));
+	struct make_dev_args args;
+	int error;
+
+	node->device = device;
+	kup_device_get(device);
+	count_in();
+	/* The caller's *created must be set before the first open: destroying needs it. */
+	*created = node;
+	/* si_drv1 is set before the node can be opened; without CHECKNAME a taken name would panic. */
+	make_dev_args_init(&args);
+	args.mda_flags = MAKEDEV_WAITOK | MAKEDEV_CHECKNAME;
+	args.mda_devsw = &methods;
+	args.mda_uid = UID_ROOT;
+	args.mda_gid = group;
+	args.mda_mode = (int)permissions;
+	args.mda_si_drv1 = node;
+	error = make_dev_s(&args, &node->cdev, "%s", name);
+	if (error == 0)
+		return 0;
+	*created = NULL;
+	count_out();
+	kup_device_put(device);
+	os_free(node);
+	return -error;
+}
+
+void os_node_destroy(struct os_node *node)
+{
+	destroy_dev(node->cdev);
+	kup_device_put(node->device);
+	os_free(node);
+	count_out();
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Locks, waiting and waking, time, threads.
+ *
+ * Lock order: the engine's os_mutexes, a pollq's lock, the kqueue's own, and then, one at a time and with
+ * nothing below them, send_lock or a waitq's lock. A process's look through kqueue runs in the middle of
+ * that (see kup_handle_poll), so it takes no os_mutex.
+ */
+#include "freebsd.h"
+
+#include <sys/callout.h>
+#include <sys/event.h>
+#include <sys/kthread.h>
+#include <sys/proc.h>
+#include <sys/sched.h>
+#include <sys/taskqueue.h>
+#include <sys/time.h>
+
+/* ---- Locks ---- */
+
+void os_spin_init(struct os_spin *spin)
+{
+	mtx_init(&spin->lock, "kup send", NULL, MTX_DEF | MTX_NEW);
+}
+
+void os_spin_destroy(struct os_spin *spin)
+{
+	mtx_destroy(&spin->lock);
+}
+
+unsigned long os_spin_lock(struct os_spin *spin)
+{
+	mtx_lock(&spin->lock);
+	return 0;
+}
+
+void os_spin_unlock(struct os_spin *spin, unsigned long state)
+{
+	(void)state;
+	mtx_unlock(&spin->lock);
+}
+
+void os_mutex_init(struct os_mutex *mutex)
+{
+	sx_init_flags(&mutex->lock, "kup", SX_NEW);
+}
+
+void os_mutex_destroy(struct os_mutex *mutex)
+{
+	sx_destroy(&mutex->lock);
+}
+
+void os_mutex_lock(struct os_mutex *mutex)
+{
+	sx_xlock(&mutex->lock);
+}
+
+void os_mutex_unlock(struct os_mutex *mutex)
+{
+	sx_xunlock(&mutex->lock);
+}
+
+/* ---- Waiting and waking ---- */
+
+void os_waitq_init(struct os_waitq *waitq)
+{
+	mtx_init(&waitq->lock, "kup waitq", NULL, MTX_DEF | MTX_NEW);
+}
+
+/* A waker that has just left the lock doesn't touch it any more: mtx_destroy may follow mtx_unlock. */
+void os_waitq_destroy(struct os_waitq *waitq)
+{
+	mtx_destroy(&waitq->lock);
+}
+
+/* When it will be that late; 0 is what msleep_sbt takes for "never". */
+static sbintime_t deadline_in(kup_u64 timeout_ns)
+{
+	/* Longer than any machine runs, and far from overflow. */
+	const kup_u64 limit_s = 1u << 30;
+	struct timespec timeout;
+
+	if (timeout_ns / 1000000000u >= limit_s)
+		return 0;
+	timeout.tv_sec = (time_t)(timeout_ns / 1000000000u);
+	timeout.tv_nsec = (long)(timeout_ns % 1000000000u);
+	return sbinuptime() + tstosbt(timeout);
+}
+
+/*
+ * wakeup finds whoever sleeps at the queue's address. ready() is looked at under the lock that msleep gives up
+ * in one step with falling asleep, and os_wake takes (kern_synch.c: _sleep). priority: 0 keeps the
+ * thread's own, PCATCH lets signals end the sleep, as EINTR or ERESTART.
+ */
+static int sleep_until(struct os_waitq *waitq, int (*ready)(void *), void *argument,
+		       sbintime_t deadline, int priority)
+{
+	int error = 0;
+
+	mtx_lock(&waitq->lock);
+	while (!ready(argument) && !error)
+		error = msleep_sbt(waitq, &waitq->lock, priority, "kup", deadline, 0, C_ABSOLUTE);
+	if (error)
+		error = ready(argument) ? 0 : error == EWOULDBLOCK ? -ETIMEDOUT : -EINTR;
+	mtx_unlock(&waitq->lock);
+	return error;
+}
+
+/* A kernel thread has no signals. */
+int os_wait(struct os_waitq *waitq, int (*ready)(void *), void *argument, kup_u64 timeout_ns)
+{
+	sbintime_t deadline = timeout_ns == OS_FOREVER ? 0 : deadline_in(timeout_ns);
+
+	return sleep_until(waitq, ready, argument, deadline,
+			   curthread->td_pflags & TDP_KTHREAD ? 0 : PCATCH);
+}
+
+void os_wait_always(struct os_waitq *waitq, int (*ready)(void *), void *argument)
+{
+	sleep_until(waitq, ready, argument, 0, 0);
+}
+
+void os_wake(struct os_waitq *waitq)
+{
+	mtx_lock(&waitq->lock);
+	wakeup(waitq);
+	mtx_unlock(&waitq->lock);
+}
+
+void os_pollq_init(struct os_pollq *pollq)
+{
+	memset(&pollq->sel, 0, sizeof(pollq->sel));
+	mtx_init(&pollq->lock, "kup pollq", NULL, MTX_DEF | MTX_NEW);
+	knlist_init_mtx(&pollq->sel.si_note, &pollq->lock);
+}
+
+/* The file is closed, so nobody is inside poll, and there is no knote: each holds its file. */
+void os_pollq_destroy(struct os_pollq *pollq)
+{
+	seldrain(&pollq->sel);
+	knlist_destroy(&pollq->sel.si_note);
+	mtx_destroy(&pollq->lock);
+}
+
+/*
+ * When a knote's own look finds a lie, this is called with the list locked. That knote reports the end anyway;
+ * others, of the liar's own file, are left out.
+ */
+void os_poll_wake(struct os_pollq *pollq)
+{
+	selwakeup(&pollq->sel);
+	if (!mtx_owned(&pollq->lock))
+		KNOTE_UNLOCKED(&pollq->sel.si_note, 0);
+}
+
+/* ---- Time and the processor ---- */
+
+kup_u64 os_now_ns(void)
+{
+	struct timespec now;
+
+	nanouptime(&now);
+	return (kup_u64)now.tv_sec * 1000000000u + (kup_u64)now.tv_nsec;
+}
+
+/*
+ * Somebody who waits in this processor's queue is reason enough: it may be the very process that we spin for. The
+ * kernel's own "must yield" flag would come too late, as kernel threads go before users' ones.
+ */
+int os_relax(void)
+{
+	cpu_spinwait();
+	return !sched_runnable();
+}
+
+/* Yields when the time slice has been used up (kern_synch.c). */
+void os_breathe(void)
+{
+	maybe_yield();
+}
+
+/* ---- Threads ---- */
+
+/*
+ * All are threads of one process, "kup". Its first thread does nothing but keep it alive, and so the process can
+ * tell how many others there are: the kernel counts a thread out when it is in the kernel's own code
+ * for good (kern_kthread.c: kthread_exit, kern_thread.c: thread_exit).
+ */
+static struct proc *process;
+static struct mtx process_lock;
+static int process_ends; /* under process_lock */
+
+static void process_main(void *argument)
+{
+	(void)argument;
+	mtx_lock(&process_lock);
+	while (!process_ends)
+		mtx_sleep(&process_ends, &process_lock, 0, "kup", 0);
+	mtx_unlock(&process_lock);
+	kproc_exit(0);
+}
+
+int freebsd_threads_init(void)
+{
+	int error;
+
+	mtx_init(&process_lock, "kup process", NULL, MTX_DEF);
+	process_ends = 0;
+	error = kproc_create(process_main, NULL, &process, 0, 0, "kup");
+	if (error)
+		mtx_destroy(&process_lock);
+	return -error;
+}
+
+static int other_threads(void)
+{
+	int count;
+
+	PROC_LOCK(process);
+	count = process->p_numthreads - 1;
+	PROC_UNLOCK(process);
+	return count;
+}
+
+/*
+ * The first thread can't see process_ends before we sleep, and kproc_exit wakes us from within the kernel, never to
+ * return (kern_kthread.c).
+ */
+void freebsd_threads_exit(void)
+{
+	while (other_threads() > 0)
+		pause_sbt("kupthr", SBT_1MS, 0, 0);
+	mtx_lock(&process_lock);
+	process_ends = 1;
+	wakeup(&process_ends);
+	mtx_sleep(process, &process_lock, 0, "kupend", 0);
+	mtx_unlock(&process_lock);
+	mtx_destroy(&process_lock);
+}
+
+struct start {
+	void (*main)(void *argument);
+	void *argument;
+};
+
+static void thread_main(void *data)
+{
+	struct start start = *(struct start *)data;
+
+	os_free(data);
+	start.main(start.argument);
+	kthread_exit();
+}
+
+int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number)
+{
+	struct start *start = os_alloc(sizeof(*start));
+	int error;
+
+	start->main = main;
+	start->argument = argument;
+	error = kthread_add(thread_main, start, process, NULL, 0, 0, "%s:%u", name, number);
+	if (error)
+		os_free(start);
+	return -error;
+}
+
+/* ---- Other contexts, for tests ---- */
+
+struct context_call {
+	struct task task;
+	struct callout callout;
+	void (*work)(void *argument);
+	void *argument;
+	struct os_waitq finished;
+	kup_u32 done;
+};
+
+static void run_task(void *data, int pending)
+{
+	struct context_call *call = data;
+
+	(void)pending;
+	call->work(call->argument);
+}
+
+static void run_callout(void *data)
+{
+	struct context_call *call = data;
+
+	call->work(call->argument);
+	kup_store_release(&call->done, 1);
+	os_wake(&call->finished);
+}
+
+static int is_done(void *argument)
+{
+	struct context_call *call = argument;
+
+	return kup_load_acquire(&call->done) != 0;
+}
+
+/*
+ * An interrupt handler is one of an interrupt thread: taskqueue_swi is run by one. Draining waits until a function has
+ * returned; a callout that hasn't begun would be cancelled by it, so that one tells first.
+ */
+int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
+{
+	struct context_call *call;
+
+	if (context != KUP_CONTEXT_INTERRUPT && context != KUP_CONTEXT_DEFERRED)
+		return -EINVAL;
+	call = os_alloc(sizeof(*call));
+	call->work = work;
+	call->argument = argument;
+	if (context == KUP_CONTEXT_INTERRUPT) {
+		TASK_INIT(&call->task, 0, run_task, call);
+		taskqueue_enqueue(taskqueue_swi, &call->task);
+		taskqueue_drain(taskqueue_swi, &call->task);
+	} else {
+		os_waitq_init(&call->finished);
+		callout_init(&call->callout, 1);
+		callout_reset_sbt(&call->callout, SBT_1US, 0, run_callout, call, 0);
+		os_wait_always(&call->finished, is_done, call);
+		callout_drain(&call->callout);
+		os_waitq_destroy(&call->finished);
+	}
+	os_free(call);
+	return 0;
+}

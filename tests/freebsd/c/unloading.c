@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Unloading the modules against processes and their ends; and kup.ko itself. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/param.h>
+#include <sys/event.h>
+#include <sys/linker.h>
+#include <sys/stat.h>
+#include <sys/sysctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "raw.h"
+
+static long unload_kup(int flags)
+{
+	int id = kldfind("kup.ko");
+
+	return id == -1 ? -errno : sys(kldunloadf(id, flags));
+}
+
+/* kup_echo depends on kup, and loads it if it isn't there. */
+static void test_kup_stays(void)
+{
+	struct peer peer;
+	int bare = echo_open();
+
+	peer_need(&peer, ANY);
+	need_unload();
+	refused(unload_kup(LINKER_UNLOAD_NORMAL), EBUSY,
+		"kup can't be unloaded while handles are open");
+	refused(unload_kup(LINKER_UNLOAD_FORCE), EBUSY, "not by force either");
+	close(bare);
+	refused(unload_kup(LINKER_UNLOAD_NORMAL), EBUSY, "nor while one is");
+	close(peer.fd);
+	worked(unload_kup(LINKER_UNLOAD_NORMAL), "it can when none is");
+	memset(peer.in, 7, 4096);
+	check(peer.kernel->magic == KUP_MAGIC && peer.in[peer.info.to_user_bytes] == 7,
+	      "and a mapping lives on without it", "no");
+	peer_unmap(&peer);
+	need(kldload("kup") != -1, "kup can be loaded again");
+	reload();
+}
+
+/* Those who look at files from outside (fstat, procstat, revoke) meet the vnode, which goes with the device. */
+static void look_at_files(int fd, const char *sentence)
+{
+	static char files[1 << 16];
+	int name[] = { CTL_KERN, KERN_PROC, KERN_PROC_FILEDESC, getpid() };
+	size_t bytes = sizeof(files);
+	struct stat status;
+	long result = sys(fstat(fd, &status));
+
+	check((result == 0 && S_ISCHR(status.st_mode)) || result == -EBADF, sentence, "%s",
+	      error_name(result));
+	worked(sys(sysctl(name, 4, files, &bytes, NULL, 0)), "and tells the process's files");
+}
+
+static void test_looking_at_files(void)
+{
+	struct peer peer;
+
+	peer_need(&peer, ANY);
+	look_at_files(peer.fd, "fstat knows a handle");
+	worked(sys(revoke(echo_path())), "revoke takes the vnode away");
+	look_at_files(peer.fd, "fstat knows that");
+	check(peer_echo(&peer, 1, 100) == NULL, "which is no matter to the handle", "no echo");
+	need_unload();
+	look_at_files(peer.fd, "fstat of a handle whose device is gone does no harm");
+	peer_stop(&peer);
+	reload();
+}
+
+/* Ends anywhere, with knotes of all kinds. */
+static void visit(uint32_t seed)
+{
+	signal(SIGALRM, SIG_DFL);
+	alarm(100);
+	for (;;) {
+		int queue = kqueue();
+		struct kevent event;
+		struct peer peer;
+
+		if (peer_start(&peer, ANY) == 0) {
+			EV_SET(&event, peer.fd, EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0, NULL);
+			kevent(queue, &event, 1, NULL, 0, NULL);
+			for (int i = 0; i < 20; i++)
+				if (peer_echo(&peer, random_next(&seed),
+					      random_next(&seed) % 3000) != NULL)
+					break;
+			if (random_next(&seed) & 1)
+				close(queue);
+			peer_stop(&peer);
+		}
+		close(queue);
+	}
+}
+
+static pid_t start_visitor(uint32_t seed)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		visit(seed);
+	return child;
+}
+
+static void test_unload_storm(int rounds)
+{
+	pid_t children[4];
+	uint32_t seed = 5;
+	int done, error = 0;
+
+	for (uint32_t i = 0; i < 4; i++)
+		children[i] = start_visitor(17 + i);
+	for (done = 0; done < rounds && error == 0; done++) {
+		pid_t *dies = &children[random_next(&seed) % 4];
+
+		sleep_us(random_next(&seed) % 100000);
+		kill(*dies, SIGKILL);
+		if (EVENTUALLY(5000, (error = module_unload()) == 0))
+			error = module_load("");
+		waitpid(*dies, NULL, 0);
+		*dies = start_visitor(100 + (uint32_t)done);
+	}
+	for (int i = 0; i < 4; i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+	check(error == 0, "unloading and loading under traffic works again and again",
+	      "round %d: %s", done, error_name(error));
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 200);
+	test_kup_stays();
+	test_looking_at_files();
+	test_unload_storm(40);
+	return finish();
+}
