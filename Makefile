@@ -2,7 +2,7 @@
 # Every target does its own set-up, and does it once: what is fetched or built stays in .cache/.
 
 DENO_VERSION := 2.9.6
-ZIG_VERSION  := 0.14.1
+ZIG_VERSION  := 0.15.2
 KERNEL       ?= 6.12
 ARCH         := $(shell uname -m)
 
@@ -72,8 +72,8 @@ stress: setup ## Run what is random for long, under sanitizers (MINUTES=5 SEED=1
 check: setup prebuilt ## Run only the static checks
 	@$(deno_run) tests/run.ts --only static
 
-check-freebsd: compiler ## Compile everything for FreeBSD, against its headers (ZIG=zig, 0.15 or 0.16)
-	@ZIG="$(ZIG)" sh scripts/check_freebsd.sh
+check-freebsd: $(ZIG) ## Compile everything for FreeBSD, against its headers
+	@ZIG="$(KUP_ZIG)" sh scripts/check_freebsd.sh
 
 fmt: setup ## Format every source file
 	@$(config) && $(DENO) fmt --config "$$KUP_DENO_CONFIG"

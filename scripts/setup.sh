@@ -89,10 +89,10 @@ install_packages() {
 # What PyPI has to hand out, for x86_64 and for aarch64. A new version needs new hashes.
 zig_hashes() {
 	case $1 in
-	0.14.1)
+	0.15.2)
 		printf -- '--hash=sha256:%s ' \
-			6eb9d4d759b292c83810dbee2e9e8e3fbfbf01d864e6e9811bae711fd74e1c2f \
-			7994b27f3cbfcedea43f9b7552e38b45857bdf0e9a45065474092dd74e7048cf
+			806316453d1ede7174ed3fefb8e5348154629089c3bb5fe812dfd0e172fac130 \
+			edc0aa60ec964a4cf462d40f68d7de242ddf37fd9a80f2afaee6397059463230
 		;;
 	*) die "scripts/setup.sh doesn't know the hashes of Zig $1" ;;
 	esac

@@ -85,6 +85,12 @@ async function checkModules(series: string): Promise<string | undefined> {
   return build.warnings.length > 0 ? build.warnings.join("\n") : build.output;
 }
 
+/** With the cross-compiler that the Makefile fetched. */
+function checkFreeBsd(): Promise<string | undefined> {
+  const zig = Deno.env.get("KUP_ZIG") ?? "zig";
+  return succeeds(["env", `ZIG=${zig}`, "sh", "scripts/check_freebsd.sh"]);
+}
+
 /** A script of the checkout, which has to be there. */
 async function runScript(path: string, run: () => Promise<string | undefined>) {
   return await exists(`${ROOT}/${path}`) ? await run() : `${path} is missing`;
@@ -109,6 +115,10 @@ export function staticChecks(series: readonly string[]): Check[] {
       name: "the core is free of any operating system",
       run: () =>
         runScript("scripts/check_core.sh", () => succeeds(["sh", "scripts/check_core.sh"])),
+    },
+    {
+      name: "modules and library build for FreeBSD, and need nothing unknown of its kernel",
+      run: () => runScript("scripts/check_freebsd.sh", checkFreeBsd),
     },
     {
       name: "the native library builds",
