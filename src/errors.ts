@@ -23,6 +23,7 @@
  * | `"closed"` | This object, or the other side of the channel, is closed. |
  * | `"broken"` | The channel's memory made no sense to one of its sides; it is over. |
  * | `"released"` | The bytes of a message or of a reservation were used after their time. |
+ * | `"turn"` | Nothing can come: it is this side's turn to send, or to pass. |
  * | `"timed-out"` | A synchronous call's `timeout` went by. |
  * | `"out-of-memory"` | No memory or no address space, or the cgroup allows no more. |
  * | `"too-many-files"` | The process (or the system) can't open more files. |
@@ -41,6 +42,7 @@ export type KupErrorCode =
   | "closed"
   | "broken"
   | "released"
+  | "turn"
   | "timed-out"
   | "out-of-memory"
   | "too-many-files"

@@ -5,7 +5,14 @@
  * @module
  */
 
-import { GAP_AT, RECORD_DISCARD, RECORD_GAP, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
+import {
+  GAP_AT,
+  RECORD_DISCARD,
+  RECORD_GAP,
+  RECORD_PASS,
+  STATE_BROKEN,
+  STATE_OPEN,
+} from "./abi.ts";
 import { checkInteger, checkSignal, checkTimeout, offAbort, onAbort } from "./arguments.ts";
 import { KupError } from "./errors.ts";
 import { POLLIN } from "./library.ts";
@@ -53,14 +60,28 @@ export class Receiver implements Side, Condition {
   readonly #link: Link;
   readonly #consumer: Consumer;
   readonly #spin: Spin;
+  /** Turn mode: nothing can come, because it is this side's turn and nobody is about to use it. */
+  readonly #stuck: () => boolean;
   #pending: PendingReceive | undefined;
   #ended = false;
 
   /** @param spin The longest time to look before sleeping, in milliseconds. */
-  constructor(link: Link, spin: number) {
+  constructor(link: Link, spin: number, stuck: () => boolean) {
     this.#link = link;
-    this.#consumer = new Consumer(link.memory.toUser, RECORD_DISCARD | RECORD_GAP);
+    const { toUser, turns } = link.memory;
+    this.#consumer = new Consumer(toUser, RECORD_DISCARD | (turns ? RECORD_PASS : RECORD_GAP));
     this.#spin = new Spin(spin);
+    this.#stuck = stuck;
+  }
+
+  /** Turn mode: the turn was taken, so what only passed it has done its work. */
+  skipPasses(): void {
+    const consumer = this.#consumer;
+    while (this.#pending === undefined && consumer.passNext()) {
+      const { held } = consumer;
+      if (consumer.next() !== RING_OK) return;
+      if (held === 0) this.release();
+    }
   }
 
   /** The kernel's side has closed, and everything was read. */
@@ -206,7 +227,7 @@ export class Receiver implements Side, Condition {
     const link = this.#link;
     if (result !== RING_WAIT) throw link.lieError(result);
     const state = link.state();
-    if (state === STATE_OPEN) return undefined;
+    if (state === STATE_OPEN) return link.memory.turns ? this.#nothingYet() : undefined;
     // All records were published before the state, so this look is the last.
     const last = this.#consumer.next();
     if (last === RING_OK) return this.#message();
@@ -214,6 +235,14 @@ export class Receiver implements Side, Condition {
     if (state === STATE_BROKEN) throw link.stateError();
     this.#ended = true;
     return undefined;
+  }
+
+  /** Turn mode, after a look that found nothing: if it is our turn, what gave it to us came before. */
+  #nothingYet(): Message | undefined {
+    if (!this.#stuck()) return undefined;
+    const result = this.#consumer.next();
+    if (result === RING_OK) return this.#message();
+    throw result === RING_WAIT ? turnError(this.#link) : this.#link.lieError(result);
   }
 
   #message(): Message {
@@ -276,6 +305,13 @@ export class Receiver implements Side, Condition {
       `${this.#link.subject}: Another receive is waiting; await it first.`,
     );
   }
+}
+
+function turnError(link: Link): KupError {
+  return new KupError(
+    "turn",
+    `${link.subject}: It is this side's turn; send or pass before you receive.`,
+  );
 }
 
 function same(message: Message | undefined): Message | undefined {

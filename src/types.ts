@@ -41,8 +41,8 @@ export interface DeviceInfo {
   readonly name: string;
   /** The contract's version. */
   readonly abiVersion: number;
-  /** How its channels work; `"stream"` is full duplex. */
-  readonly mode: "stream";
+  /** How its channels work: `"stream"` is full duplex, in `"turn"` one side at a time may send. */
+  readonly mode: "stream" | "turn";
   /** How many channels it has. */
   readonly channels: number;
   /** How many of them nobody has attached. Others may change that at any time. */
@@ -179,6 +179,8 @@ export interface Message {
    * Set if this is no message but a report that some are missing here; then there are no bytes.
    */
   readonly gap: Gap | undefined;
+  /** On a turn channel: this is no message, it only passes the turn; then there are no bytes. */
+  readonly pass: boolean;
   /**
    * The bytes themselves, not a copy. A view that is kept for longer than the message is valid shows
    * other messages, zeros or nothing; it is never a danger to the process.
@@ -270,8 +272,14 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   readonly number: number;
   /** Counts the attaches of this number, from 1. */
   readonly generation: number;
-  /** How it works. */
-  readonly mode: "stream";
+  /**
+   * How it works. On a `"turn"` channel, one side at a time may send; the kernel has the first turn. Sending
+   * takes the turn and passes it: `send` waits for it, `trySend` returns `false` while it is the
+   * kernel's. Receiving while it is one's own turn is the error `"turn"`, since nothing can come.
+   */
+  readonly mode: "stream" | "turn";
+  /** Whose turn it is; `undefined` on a stream channel, and when the channel is over. */
+  readonly turn: "kernel" | "user" | undefined;
   /** The longest message that can be sent, in bytes. */
   readonly maxMessage: number;
   /** The longest message that can be received, in bytes. */
@@ -318,6 +326,30 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * @throws {KupError} `"closed"`, `"broken"`.
    */
   sendBatch(messages: Iterable<Data>, options?: AsyncSendOptions): Promise<void>;
+
+  /**
+   * Passes the turn without a message, waiting for the turn first. The kernel's side sees a pass.
+   *
+   * @throws {TypeError} On a stream channel.
+   * @throws {KupError} `"closed"`, `"broken"`.
+   */
+  pass(options?: WaitOptions): Promise<void>;
+  /**
+   * Passes the turn if it is this side's now, and no `send` waits for it.
+   *
+   * @returns Whether it was passed.
+   * @throws {TypeError} On a stream channel.
+   * @throws {KupError} `"closed"`, `"broken"`.
+   */
+  tryPass(): boolean;
+  /**
+   * Passes the turn, blocking this thread until it is this side's.
+   *
+   * @throws {TypeError} On a stream channel.
+   * @throws {RangeError} If `timeout` is out of range.
+   * @throws {KupError} `"timed-out"`, `"closed"`, `"broken"`.
+   */
+  passSync(options?: SyncWaitOptions): void;
 
   /**
    * Waits for room for a message of `length` bytes, to be written in place.

@@ -75,6 +75,7 @@ struct kup_channel {
 	kup_u32 open_positions[OPEN_POSITIONS];
 	kup_u32 room_waiters; /* under send_lock: threads that sleep for room */
 	kup_u32 room_event;   /* under send_lock: what was announced for them */
+	kup_u32 turn_taken;   /* turn mode, under send_lock: a reservation is open */
 	struct kup_gap lost;  /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
@@ -206,7 +207,20 @@ int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin,
  */
 void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit);
 
+/* ---- turn.c; stream channels answer that it is the kernel's turn ---- */
+
+#define TURN_KERNEL 0u
+#define TURN_USER 1u
+#define TURN_LIE 2u
+/* Whose turn it is. Any context. */
+kup_u32 kup_channel_turn(const struct kup_channel *channel);
+/* Waits until it may be the kernel's, and no other thread of the client has it; or there is no more. */
+int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline);
+
 /* ---- send.c, receive.c ---- */
+
+/* Turn mode: the turn has been taken, so PASS records that wait to be received have done their work. */
+void kup_channel_skip_passes(struct kup_channel *channel);
 
 /* Under send_lock: losses that no later record will report; a GAP record if there is room. */
 void kup_channel_flush_gap(struct kup_channel *channel);

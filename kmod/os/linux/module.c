@@ -46,6 +46,8 @@ EXPORT_SYMBOL_GPL(kup_reserve);
 EXPORT_SYMBOL_GPL(kup_try_reserve);
 EXPORT_SYMBOL_GPL(kup_commit);
 EXPORT_SYMBOL_GPL(kup_discard);
+EXPORT_SYMBOL_GPL(kup_pass);
+EXPORT_SYMBOL_GPL(kup_turn);
 EXPORT_SYMBOL_GPL(kup_receive);
 EXPORT_SYMBOL_GPL(kup_try_receive);
 EXPORT_SYMBOL_GPL(kup_peek);
