@@ -147,6 +147,8 @@ void kup_handle_count_ioctl(struct kup_handle *handle);
 /* Under device->lock: those that wait for a free channel, or hear that the device goes. */
 void kup_handles_wake(struct kup_device *device);
 void kup_handle_put(struct kup_handle *handle);
+/* Those that wait for a free channel look again. May sleep. */
+void kup_device_wake(struct kup_device *device);
 
 /*
  * What is so now: KUP_POLL_*. Of IN and OUT, `events` will wake handle->pollq once they become so (others

@@ -2,6 +2,7 @@
 /* kup.ko: loading, unloading, and what client modules link to. */
 #include <linux/module.h>
 
+#include "kupdev.h"
 #include "linux.h"
 
 static int __init kup_init(void)
@@ -54,3 +55,12 @@ EXPORT_SYMBOL_GPL(kup_peek);
 EXPORT_SYMBOL_GPL(kup_try_peek);
 EXPORT_SYMBOL_GPL(kup_release);
 EXPORT_SYMBOL_GPL(kup_run_in_context);
+
+EXPORT_SYMBOL_GPL(kupdev_create);
+EXPORT_SYMBOL_GPL(kupdev_wait_channel);
+EXPORT_SYMBOL_GPL(kupdev_notify);
+EXPORT_SYMBOL_GPL(kupdev_send);
+EXPORT_SYMBOL_GPL(kupdev_receive);
+EXPORT_SYMBOL_GPL(kupdev_unlock_channel);
+EXPORT_SYMBOL_GPL(kupdev_pass);
+EXPORT_SYMBOL_GPL(kupdev_unload);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * The kernel API of KUP's predecessor, on turn channels (see kup.h): for modules that were written for it, and
+ * for those who like ping-pong. docs/from-kup-1.md tells what changes.
+ *
+ * A device's channels belong to nobody until a process attaches one; kupdev_wait_channel tells which.
+ * The kernel has the first turn; sending passes it. Any number of threads may use different channels at
+ * once; on one channel, one thread sends and receives. All calls may sleep.
+ */
+#ifndef KUPDEV_H
+#define KUPDEV_H
+
+#include "kup.h"
+
+struct kupdev_softc;
+
+/*
+ * Makes /dev/NAME with `chan_cnt` channels; `size` is the longest message in either direction, in pages.
+ * NULL: the name or a number makes no sense, the name is taken, or there is no memory.
+ */
+struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cnt);
+
+/*
+ * Waits until a process attaches a channel, and returns its number; each attachment is returned once. Negative:
+ * -ESHUTDOWN, the device is being unloaded; -EINTR, the calling process has a signal.
+ */
+int kupdev_wait_channel(struct kupdev_softc *sc);
+
+/* Wakes processes that wait for a channel, to look again. (KUP does so by itself when one becomes free.) */
+void kupdev_notify(struct kupdev_softc *sc);
+
+/*
+ * Waits for the turn, sends `len` bytes, and passes the turn. 0, or: -EPIPE, the process is gone or nobody is
+ * attached; -EMSGSIZE, longer than the device's size; -ESHUTDOWN; -EPROTO, the process broke the protocol;
+ * -EINVAL, no such channel.
+ */
+int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id);
+
+/*
+ * Waits for the next message, which gives the kernel the turn, and returns its bytes in place: valid until
+ * kupdev_unlock_channel, or the next send or pass on this channel. The process can still change them: copy
+ * what you decide by. While it is the kernel's turn, the same message again; a pass without data, or a
+ * turn without any message, is a byte of zero.
+ * NULL: as kupdev_send's errors.
+ */
+void *kupdev_receive(struct kupdev_softc *sc, int chan_id);
+
+/* Gives the bytes of the last kupdev_receive back. The turn stays. */
+void kupdev_unlock_channel(struct kupdev_softc *sc, int chan_id);
+
+/* Waits for the turn, and passes it without data. */
+void kupdev_pass(struct kupdev_softc *sc, int chan_id);
+
+/* -EBUSY while a process is attached; otherwise 0: the device is gone, and threads in its calls have left. */
+int kupdev_unload(struct kupdev_softc *sc);
+
+#endif
