@@ -203,6 +203,18 @@ int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time ti
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record);
 void kup_release(struct kup_channel *channel, const struct kup_record *record);
 
+/* ---- Threads of a client's own ---- */
+
+struct kup_thread;
+
+/* Starts a thread that runs main(argument). -ENOMEM. May sleep. */
+int kup_thread_start(void (*main)(void *argument), void *argument, const char *name,
+		     struct kup_thread **thread);
+
+/* Waits until main has returned; once for each thread, before the client is unloaded. NULL does
+ * nothing. */
+void kup_thread_join(struct kup_thread *thread);
+
 /* ---- For tests of non-sleeping producers ---- */
 
 #define KUP_CONTEXT_INTERRUPT 1 /* a hardware interrupt handler's context */

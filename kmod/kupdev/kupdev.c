@@ -16,6 +16,7 @@ struct slot {
 };
 
 struct kupdev_softc {
+	kup_u32 refs; /* its owner's, and of each call */
 	struct kup_device *device;
 	size_t max_bytes;
 	kup_u32 channels;
@@ -71,6 +72,28 @@ static const struct kup_ops ops = { .attach = attach, .detach = detach };
 
 /* ---- Devices ---- */
 
+static void unlock_slot(struct slot *slot)
+{
+	if (!slot->holder)
+		return;
+	kup_release(slot->holder, &slot->held);
+	kup_channel_put(slot->holder);
+	slot->holder = NULL;
+}
+
+static void put(struct kupdev_softc *sc)
+{
+	kup_u32 i;
+
+	if (!kup_ref_put(&sc->refs))
+		return;
+	for (i = 0; i < sc->channels; i++)
+		unlock_slot(&sc->slots[i]);
+	os_waitq_destroy(&sc->waitq);
+	os_mutex_destroy(&sc->lock);
+	os_free(sc);
+}
+
 /* Rings that take one message of `size` pages at the least. */
 static kup_u32 ring_pages(size_t size)
 {
@@ -95,15 +118,14 @@ struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cn
 	config.channels = (kup_u32)chan_cnt;
 	config.to_user_pages = ring_pages(size);
 	config.to_kernel_pages = config.to_user_pages;
+	sc->refs = 1;
 	sc->channels = config.channels;
 	sc->max_bytes = size * os_page_size();
 	os_mutex_init(&sc->lock);
 	os_waitq_init(&sc->waitq);
 	if (kup_device_create(&config, &ops, sc, &sc->device) == 0)
 		return sc;
-	os_waitq_destroy(&sc->waitq);
-	os_mutex_destroy(&sc->lock);
-	os_free(sc);
+	put(sc);
 	return NULL;
 }
 
@@ -116,6 +138,7 @@ void kupdev_notify(struct kupdev_softc *sc)
 
 static void enter(struct kupdev_softc *sc)
 {
+	kup_ref_get(&sc->refs);
 	os_mutex_lock(&sc->lock);
 	sc->calls++;
 	os_mutex_unlock(&sc->lock);
@@ -123,11 +146,14 @@ static void enter(struct kupdev_softc *sc)
 
 static void leave(struct kupdev_softc *sc)
 {
+	int last;
+
 	os_mutex_lock(&sc->lock);
-	/* Under the lock: kupdev_unload frees sc when it has had it after the last call. */
-	if (--sc->calls == 0)
-		os_wake(&sc->waitq);
+	last = --sc->calls == 0;
 	os_mutex_unlock(&sc->lock);
+	if (last)
+		os_wake(&sc->waitq);
+	put(sc);
 }
 
 /* The channel that is attached there, as a reference, or NULL. */
@@ -143,15 +169,6 @@ static struct kup_channel *get(struct kupdev_softc *sc, int chan_id)
 		kup_channel_get(channel);
 	os_mutex_unlock(&sc->lock);
 	return channel;
-}
-
-static void unlock_slot(struct slot *slot)
-{
-	if (!slot->holder)
-		return;
-	kup_release(slot->holder, &slot->held);
-	kup_channel_put(slot->holder);
-	slot->holder = NULL;
 }
 
 /* ---- Waiting for a process ---- */
@@ -308,8 +325,6 @@ static int no_calls(void *argument)
 
 int kupdev_unload(struct kupdev_softc *sc)
 {
-	kup_u32 i;
-
 	os_mutex_lock(&sc->lock);
 	if (sc->attached || sc->unloading) {
 		os_mutex_unlock(&sc->lock);
@@ -320,12 +335,6 @@ int kupdev_unload(struct kupdev_softc *sc)
 	os_wake(&sc->waitq);
 	kup_device_destroy(sc->device);
 	os_wait_always(&sc->waitq, no_calls, sc);
-	os_mutex_lock(&sc->lock);
-	os_mutex_unlock(&sc->lock);
-	for (i = 0; i < sc->channels; i++)
-		unlock_slot(&sc->slots[i]);
-	os_waitq_destroy(&sc->waitq);
-	os_mutex_destroy(&sc->lock);
-	os_free(sc);
+	put(sc);
 	return 0;
 }

@@ -54,6 +54,8 @@ EXPORT_SYMBOL_GPL(kup_try_receive);
 EXPORT_SYMBOL_GPL(kup_peek);
 EXPORT_SYMBOL_GPL(kup_try_peek);
 EXPORT_SYMBOL_GPL(kup_release);
+EXPORT_SYMBOL_GPL(kup_thread_start);
+EXPORT_SYMBOL_GPL(kup_thread_join);
 EXPORT_SYMBOL_GPL(kup_run_in_context);
 
 EXPORT_SYMBOL_GPL(kupdev_create);
