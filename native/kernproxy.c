@@ -90,15 +90,17 @@ KUP_USER_CALL void *kernproxy_open(const char *name)
 
 /* ---- Channels ---- */
 
-/* Checks what was asked for before waiting for it. */
-static int32_t check_channel(const struct handle *device, size_t chan_id, size_t size)
+/* Checks what was asked for before waiting for it, and tells its size in bytes. */
+static int32_t check_channel(const struct handle *device, size_t chan_id, size_t size,
+			     size_t *bytes)
 {
 	struct kup_info info;
 	int32_t error = kup_user_info(device->file, &info);
 
 	if (error)
 		return error;
-	if (chan_id >= info.channels ||
+	*bytes = size * info.page_size;
+	if (size == 0 || chan_id >= info.channels ||
 	    size > KUP_MAX_PAYLOAD(info.to_kernel_bytes) / info.page_size ||
 	    size > KUP_MAX_PAYLOAD(info.to_user_bytes) / info.page_size)
 		return -EINVAL;
@@ -108,7 +110,8 @@ static int32_t check_channel(const struct handle *device, size_t chan_id, size_t
 KUP_USER_CALL void *kernproxy_channel(void *handle, size_t chan_id, size_t size)
 {
 	struct handle *device = handle, *channel;
-	int32_t error = device->channel ? -EINVAL : check_channel(device, chan_id, size);
+	size_t bytes;
+	int32_t error = device->channel ? -EINVAL : check_channel(device, chan_id, size, &bytes);
 
 	if (note(device, error))
 		return NULL;
@@ -123,7 +126,7 @@ KUP_USER_CALL void *kernproxy_channel(void *handle, size_t chan_id, size_t size)
 		free(channel);
 		return NULL;
 	}
-	channel->max_bytes = kup_user_max_message(channel->channel);
+	channel->max_bytes = bytes;
 	return channel;
 }
 

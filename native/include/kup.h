@@ -34,8 +34,8 @@ void *kernproxy_open(const char *name);
 
 /*
  * Attaches channel `chan_id`, waiting until it can be had. `size`, in pages, is the longest message that the
- * caller counts on. The channel is a handle of its own, the caller's to close. NULL: EKU_SHUTDOWN, the device
- * goes; EINVAL, it has no such channel, or its messages are shorter.
+ * caller will send, at most the device's. The channel is a handle of its own, the caller's to close. NULL:
+ * EKU_SHUTDOWN, the device goes; EINVAL, it has no such channel, or its messages are shorter.
  */
 void *kernproxy_channel(void *handle, size_t chan_id, size_t size);
 
@@ -48,7 +48,7 @@ void *kernproxy_receive(void *channel, int flags);
 
 /*
  * Waits for the turn, sends `len` bytes, and passes the turn. 0, or -1: EKU_NOTREADY, EKU_SHUTDOWN, EPROTO;
- * EMSGSIZE, longer than the channel's size, and nothing was sent.
+ * EMSGSIZE, longer than the channel's size, and then nothing was sent.
  */
 int kernproxy_send(void *channel, void *data, size_t len, int flags);
 
