@@ -5,7 +5,8 @@
  *
  * A device's channels belong to nobody until a process attaches one; kupdev_wait_channel tells which.
  * The kernel has the first turn; sending passes it. Any number of threads may use different channels at
- * once; on one channel, one thread sends and receives. All calls may sleep.
+ * once; on one channel, one thread sends and receives. When its process leaves, that thread's calls fail once
+ * at least, also if another process has attached the channel meanwhile. All calls may sleep.
  */
 #ifndef KUPDEV_H
 #define KUPDEV_H

@@ -9,6 +9,8 @@
 struct slot {
 	struct kup_channel *channel; /* under lock; a reference; NULL: nobody is attached */
 	int announced;		     /* under lock: kupdev_wait_channel has returned it */
+	kup_u64 user;		     /* under lock: the thread that uses it */
+	kup_u64 stale; /* under lock: one that has not noticed that its process left */
 	/* Of the channel's one thread: what kupdev_receive returned, in a channel that is kept for it. */
 	struct kup_channel *holder;
 	struct kup_record held;
@@ -48,6 +50,8 @@ static int attach(struct kup_channel *channel)
 		kup_channel_get(channel);
 		slot->channel = channel;
 		slot->announced = 0;
+		slot->stale = slot->user;
+		slot->user = 0;
 		sc->attached++;
 	}
 	os_mutex_unlock(&sc->lock);
@@ -156,17 +160,29 @@ static void leave(struct kupdev_softc *sc)
 	put(sc);
 }
 
-/* The channel that is attached there, as a reference, or NULL. */
+/*
+ * The channel that is attached there, as a reference, or NULL. A number says nothing about whose channel it
+ * was: a thread that has played with an earlier process hears of its end first.
+ */
 static struct kup_channel *get(struct kupdev_softc *sc, int chan_id)
 {
+	kup_u64 self = os_thread_self();
 	struct kup_channel *channel = NULL;
+	struct slot *slot;
 
 	if (chan_id < 0 || (kup_u32)chan_id >= sc->channels)
 		return NULL;
+	slot = &sc->slots[chan_id];
 	os_mutex_lock(&sc->lock);
-	channel = sc->slots[chan_id].channel;
-	if (channel)
+	if (slot->stale == self) {
+		slot->stale = 0;
+	} else if (slot->channel) {
+		channel = slot->channel;
+		slot->user = self;
 		kup_channel_get(channel);
+	} else if (slot->user == self) {
+		slot->user = 0;
+	}
 	os_mutex_unlock(&sc->lock);
 	return channel;
 }
@@ -179,8 +195,12 @@ static int next_channel(struct kupdev_softc *sc)
 	kup_u32 i;
 
 	for (i = 0; i < sc->channels; i++) {
-		if (sc->slots[i].channel && !sc->slots[i].announced) {
-			sc->slots[i].announced = 1;
+		struct slot *slot = &sc->slots[i];
+
+		if (slot->channel && !slot->announced) {
+			slot->announced = 1;
+			if (slot->stale == os_thread_self())
+				slot->stale = 0;
 			return (int)i;
 		}
 	}
