@@ -88,8 +88,8 @@ struct kup_ops {
 	int (*serve)(struct kup_channel *channel);
 
 	/*
-	 * Both are done: the user with the channel, and serve. Stop using the channel; blocking
-	 * calls of other threads on it have been ended. May sleep.
+	 * Both are done: the user with the channel, and serve. Stop using the channel, or keep a
+	 * reference to read what is left of a user that is gone. May sleep.
 	 */
 	void (*detach)(struct kup_channel *channel);
 };
@@ -132,8 +132,10 @@ int kup_ended(const struct kup_channel *channel);
  */
 void kup_channel_close(struct kup_channel *channel);
 
-/* Keeps the channel's memory beyond detach, where calls return -EPIPE or -ESHUTDOWN. put: may
- * sleep. */
+/*
+ * Keeps the channel's memory beyond detach, where calls return -EPIPE or -ESHUTDOWN: but first, for
+ * receiving, what the user had sent before it left. put: may sleep.
+ */
 void kup_channel_get(struct kup_channel *channel);
 void kup_channel_put(struct kup_channel *channel);
 

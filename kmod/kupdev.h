@@ -5,8 +5,9 @@
  *
  * A device's channels belong to nobody until a process attaches one; kupdev_wait_channel tells which.
  * The kernel has the first turn; sending passes it. Any number of threads may use different channels at
- * once; on one channel, one thread sends and receives. When its process leaves, that thread's calls fail once
- * at least, also if another process has attached the channel meanwhile. All calls may sleep.
+ * once; on one channel, one thread sends and receives. When its process leaves, that thread receives what the
+ * process has sent before, and then a call of it fails, also if another process has attached the channel
+ * meanwhile. Calls with a device that is unloaded fail with -ESHUTDOWN. All calls may sleep.
  */
 #ifndef KUPDEV_H
 #define KUPDEV_H
@@ -14,6 +15,8 @@
 #include "kup.h"
 
 struct kupdev_softc;
+
+#define KUPDEV_NOTHING 64
 
 /*
  * Makes /dev/NAME with `chan_cnt` channels; `size` is the longest message in either direction, in pages.
@@ -31,7 +34,7 @@ int kupdev_wait_channel(struct kupdev_softc *sc);
 void kupdev_notify(struct kupdev_softc *sc);
 
 /*
- * Waits for the turn, sends `len` bytes, and passes the turn. 0, or: -EPIPE, the process is gone or nobody is
+ * Waits for the turn, sends `len` bytes, and passes the turn. A message that was not received is gone then. 0, or: -EPIPE, the process is gone or nobody is
  * attached; -EMSGSIZE, longer than the device's size; -ESHUTDOWN; -EPROTO, the process broke the protocol;
  * -EINVAL, no such channel.
  */
@@ -39,9 +42,9 @@ int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id);
 
 /*
  * Waits for the next message, which gives the kernel the turn, and returns its bytes in place: valid until
- * kupdev_unlock_channel, or the next send or pass on this channel. The process can still change them: copy
+ * kupdev_unlock_channel, the next send or pass on this channel, or a call that fails. The process can still change them: copy
  * what you decide by. While it is the kernel's turn, the same message again; a pass without data, or a
- * turn without any message, is a byte of zero.
+ * turn without any message, is KUPDEV_NOTHING bytes of zero.
  * NULL: as kupdev_send's errors.
  */
 void *kupdev_receive(struct kupdev_softc *sc, int chan_id);
@@ -49,10 +52,13 @@ void *kupdev_receive(struct kupdev_softc *sc, int chan_id);
 /* Gives the bytes of the last kupdev_receive back. The turn stays. */
 void kupdev_unlock_channel(struct kupdev_softc *sc, int chan_id);
 
-/* Waits for the turn, and passes it without data. */
+/* Waits for the turn, and passes it without data. A message that was not received is gone then. */
 void kupdev_pass(struct kupdev_softc *sc, int chan_id);
 
-/* -EBUSY while a process is attached; otherwise 0: the device is gone, and threads in its calls have left. */
+/*
+ * -EBUSY while a process is attached, -ESHUTDOWN if it is unloaded already; otherwise 0: the device is gone,
+ * threads in its calls have left, and messages that they have received are no longer valid.
+ */
 int kupdev_unload(struct kupdev_softc *sc);
 
 #endif

@@ -329,7 +329,7 @@ static int32_t look_again(struct kup_user_channel *channel)
 {
 	int32_t end = over(channel), error;
 
-	if (!end && channel->out.turns && turn_ahead(channel) == USERS_TURN && !channel->reserved)
+	if (!end && channel->out.turns && turn_ahead(channel) == USERS_TURN)
 		end = -EDEADLK;
 	if (!end)
 		return -EAGAIN;

@@ -17,8 +17,9 @@ struct handle {
 	int32_t file;			  /* a device's; -1: a channel */
 	struct kup_user_channel *channel; /* NULL: a device */
 	size_t max_bytes;
-	void *last;   /* what kernproxy_receive returned, while it is this side's turn */
-	char nothing; /* what a pass without data carries */
+	void *last; /* what kernproxy_receive returned, while it is this side's turn */
+	char nothing[KP_NOTHING]
+		__attribute__((aligned(16))); /* what a pass without data carries */
 };
 
 KUP_USER_CALL __thread int kernproxy_errno;
@@ -74,7 +75,7 @@ KUP_USER_CALL void *kernproxy_open(const char *name)
 	int32_t error = -ENOMEM;
 
 	if (handle)
-		handle->path = path_of(name);
+		handle->path = path_of(name ? name : "");
 	if (handle && handle->path) {
 		handle->file = open_turn_device(handle->path);
 		if (handle->file >= 0)
@@ -111,8 +112,10 @@ KUP_USER_CALL void *kernproxy_channel(void *handle, size_t chan_id, size_t size)
 {
 	struct handle *device = handle, *channel;
 	size_t bytes;
-	int32_t error = device->channel ? -EINVAL : check_channel(device, chan_id, size, &bytes);
+	int32_t error = -EINVAL;
 
+	if (device && !device->channel)
+		error = check_channel(device, chan_id, size, &bytes);
 	if (note(device, error))
 		return NULL;
 	channel = calloc(1, sizeof(*channel));
@@ -136,7 +139,7 @@ KUP_USER_CALL void *kernproxy_receive(void *handle, int flags)
 	struct kup_user_message message;
 	int32_t error;
 
-	if (!channel->channel || flags & ~KP_NB) {
+	if (!channel || !channel->channel || flags & ~KP_NB) {
 		note(channel, -EINVAL);
 		return NULL;
 	}
@@ -147,9 +150,29 @@ KUP_USER_CALL void *kernproxy_receive(void *handle, int flags)
 	error = kup_user_receive(channel->channel, &message, flags & KP_NB ? 0 : FOREVER);
 	if (note(channel, error))
 		return NULL;
-	channel->nothing = 0;
-	channel->last = message.flags & KUP_RECORD_PASS ? &channel->nothing : (void *)message.data;
+	memset(channel->nothing, 0, sizeof(channel->nothing));
+	channel->last = message.flags & KUP_RECORD_PASS ? channel->nothing : (void *)message.data;
 	return channel->last;
+}
+
+/* The data may be the message that was received: what is given back was copied before. */
+static int32_t send_on(struct handle *channel, const void *data, size_t len, int flags)
+{
+	struct kup_user_reservation reservation;
+	struct kup_user_message unread;
+	int32_t error = kup_user_reserve(channel->channel, (uint32_t)len,
+					 flags & KP_NB ? 0 : FOREVER, &reservation);
+
+	if (error)
+		return error;
+	if (len > 0)
+		memcpy(reservation.data, data, len);
+	/* What nobody has received is gone, as if there were one place for both. */
+	while (!kup_user_receive(channel->channel, &unread, 0))
+		;
+	kup_user_commit(channel->channel, &reservation, 0, (uint32_t)len);
+	channel->last = NULL;
+	return 0;
 }
 
 KUP_USER_CALL int kernproxy_send(void *handle, void *data, size_t len, int flags)
@@ -157,16 +180,9 @@ KUP_USER_CALL int kernproxy_send(void *handle, void *data, size_t len, int flags
 	struct handle *channel = handle;
 	int32_t error = -EINVAL;
 
-	if (channel->channel && !(flags & ~KP_NB))
-		error = len > channel->max_bytes
-				? -EMSGSIZE
-				: kup_user_send(channel->channel, 0, data, (uint32_t)len,
-						flags & KP_NB ? 0 : FOREVER);
-	if (note(channel, error))
-		return -1;
-	kup_user_release(channel->channel);
-	channel->last = NULL;
-	return 0;
+	if (channel && channel->channel && !(flags & ~KP_NB) && (data || len == 0))
+		error = len > channel->max_bytes ? -EMSGSIZE : send_on(channel, data, len, flags);
+	return note(channel, error) ? -1 : 0;
 }
 
 /* ---- Both ---- */

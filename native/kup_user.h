@@ -19,6 +19,10 @@
 
 #include "kup_abi.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define KUP_USER_CALL __attribute__((visibility("default")))
 
 /* Counts the changes of this file that an older caller would not survive. */
@@ -148,7 +152,8 @@ KUP_USER_CALL int32_t kup_user_waiter_remove(int32_t fd, int32_t id);
  *   -EPIPE     the kernel's side has closed and, for receiving, everything was read
  *   -EPROTO    the channel is broken: its memory made no sense to one of the sides
  *   -EMSGSIZE  longer than kup_user_max_message
- *   -EDEADLK   (turn mode) nothing can come to receive: it is this side's turn to send, or to pass
+ *   -EDEADLK   (turn mode) nothing can come to receive: it is this side's turn to send, to commit, or
+ *              to pass
  *   -EBUSY     (turn mode) a reservation is open, which has the turn
  *   -EINVAL    turns on a stream channel
  */
@@ -218,5 +223,9 @@ KUP_USER_CALL void kup_user_discard(struct kup_user_channel *channel,
 KUP_USER_CALL int32_t kup_user_turn(const struct kup_user_channel *channel);
 /* Passes the turn without data. */
 KUP_USER_CALL int32_t kup_user_pass(struct kup_user_channel *channel, double timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -33,7 +33,7 @@ export const RECORD_BUSY = 0x80000000;
 export const RECORD_DISCARD = 0x40000000;
 /** kernel to user only: payload is a kup_gap */
 export const RECORD_GAP = 0x20000000;
-/** turn mode only: passes the turn, carries nothing */
+/** turn mode only: passes the turn; length 0 */
 export const RECORD_PASS = 0x10000000;
 /** "KUPCHNL1" in memory, little endian */
 export const MAGIC = 0x314c4e484350554bn;
@@ -53,7 +53,7 @@ export const ERROR_HEAD = 1;
 export const ERROR_TAIL = 2;
 /** a record that is longer than what lies before head */
 export const ERROR_LENGTH = 3;
-/** a record with flags that a user may not set */
+/** a record with flags that a user may not set; PASS with a payload */
 export const ERROR_FLAGS = 4;
 /** turn mode: a send out of turn */
 export const ERROR_TURN = 5;

@@ -50,8 +50,13 @@ export class AttachedChannel implements Channel {
     this.maxReceive = memory.toUser.size - RECORD_RESERVE;
     this.#link = new Link(native, fd, memory, `${path} channel ${this.number}`);
     this.mode = memory.turns ? "turn" : "stream";
-    this.#sender = new Sender(this.#link, spin, () => this.#receiver.skipPasses());
-    this.#receiver = new Receiver(this.#link, spin, () => this.#sender.idle());
+    this.#sender = new Sender(
+      this.#link,
+      spin,
+      () => this.#receiver.skipPasses(),
+      () => this.#receiver.wake(),
+    );
+    this.#receiver = new Receiver(this.#link, spin, this.#sender);
     this.maxMessage = this.#sender.maxMessage;
     this.#link.setSides(this.#receiver, this.#sender);
   }

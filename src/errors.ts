@@ -17,7 +17,7 @@
  * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
  * | `"not-a-device"` | The file exists, but is no KUP device, or no client module. |
  * | `"abi-mismatch"` | The kernel module speaks another version of the contract. |
- * | `"busy"` | The channel (or every channel) is taken, another receive is pending, or a client module is loaded already. |
+ * | `"busy"` | The channel (or every channel) is taken, another receive is pending, a reservation has the turn, or a client module is loaded already. |
  * | `"refused"` | The kernel client did not accept this attachment, or to be loaded: see `errno`. |
  * | `"gone"` | The device has been destroyed; nothing but `close` is left to do. |
  * | `"closed"` | This object, or the other side of the channel, is closed. |

@@ -171,9 +171,9 @@ export class Link {
     for (const side of this.#sides) side.fail(error);
   }
 
-  /** Blocks this thread until `event` is reported, or for `timeout` milliseconds (-1: for ever). */
-  block(event: typeof POLLIN | typeof POLLOUT, timeout: number): void {
-    const result = this.native.kup_user_wait(this.fd, event, timeout);
+  /** Blocks this thread until one of `events` is reported, or for `timeout` milliseconds (-1: for ever). */
+  block(events: number, timeout: number): void {
+    const result = this.native.kup_user_wait(this.fd, events, timeout);
     if (result < 0) throw systemError("wait", result, this.subject);
   }
 

@@ -15,10 +15,11 @@ import {
 } from "./abi.ts";
 import { checkInteger, checkSignal, checkTimeout, offAbort, onAbort } from "./arguments.ts";
 import { KupError } from "./errors.ts";
-import { POLLIN } from "./library.ts";
+import { POLLIN, POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import { RecordMessage } from "./message.ts";
 import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT } from "./ring.ts";
+import type { Sender } from "./sender.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type { BatchOptions, Message, SyncWaitOptions, WaitOptions } from "./types.ts";
 
@@ -60,18 +61,18 @@ export class Receiver implements Side, Condition {
   readonly #link: Link;
   readonly #consumer: Consumer;
   readonly #spin: Spin;
-  /** Turn mode: nothing can come, because it is this side's turn and nobody is about to use it. */
-  readonly #stuck: () => boolean;
+  /** The other direction, which tells in turn mode whether anything can come. */
+  readonly #sender: Pick<Sender, "stuck" | "waits">;
   #pending: PendingReceive | undefined;
   #ended = false;
 
   /** @param spin The longest time to look before sleeping, in milliseconds. */
-  constructor(link: Link, spin: number, stuck: () => boolean) {
+  constructor(link: Link, spin: number, sender: Pick<Sender, "stuck" | "waits">) {
     this.#link = link;
     const { toUser, turns } = link.memory;
     this.#consumer = new Consumer(toUser, RECORD_DISCARD | (turns ? RECORD_PASS : RECORD_GAP));
     this.#spin = new Spin(spin);
-    this.#stuck = stuck;
+    this.#sender = sender;
   }
 
   /** Turn mode: the turn was taken, so what only passed it has done its work. */
@@ -149,9 +150,10 @@ export class Receiver implements Side, Condition {
         throw new KupError("timed-out", `${this.#link.subject}: No message within ${timeout} ms.`);
       }
       this.#consumer.announce();
-      message = this.#take();
+      message = this.#take(true);
       if (message !== undefined || this.#ended) return message;
-      this.#link.block(POLLIN, left === Infinity ? -1 : left);
+      const events = this.#sender.waits ? POLLIN | POLLOUT : POLLIN;
+      this.#link.block(events, left === Infinity ? -1 : left);
       this.#spin.woke();
     }
   }
@@ -207,14 +209,14 @@ export class Receiver implements Side, Condition {
   }
 
   /** The next message, undefined if there is none; throws when the channel is over. */
-  #take(): Message | undefined {
+  #take(blocking = false): Message | undefined {
     const link = this.#link;
     if (link.over) throw link.reason();
     const consumer = this.#consumer;
     if (consumer.held !== 0) consumer.release();
     const result = consumer.next();
     if (consumer.owesWake) this.#settleWake();
-    return result === RING_OK ? this.#message() : this.#nothing(result);
+    return result === RING_OK ? this.#message() : this.#nothing(result, blocking);
   }
 
   #takeSpinning(): Message | undefined {
@@ -223,11 +225,11 @@ export class Receiver implements Side, Condition {
     return this.#take();
   }
 
-  #nothing(result: number): Message | undefined {
+  #nothing(result: number, blocking: boolean): Message | undefined {
     const link = this.#link;
     if (result !== RING_WAIT) throw link.lieError(result);
     const state = link.state();
-    if (state === STATE_OPEN) return link.memory.turns ? this.#nothingYet() : undefined;
+    if (state === STATE_OPEN) return link.memory.turns ? this.#nothingYet(blocking) : undefined;
     // All records were published before the state, so this look is the last.
     const last = this.#consumer.next();
     if (last === RING_OK) return this.#message();
@@ -238,8 +240,8 @@ export class Receiver implements Side, Condition {
   }
 
   /** Turn mode, after a look that found nothing: if it is our turn, what gave it to us came before. */
-  #nothingYet(): Message | undefined {
-    if (!this.#stuck()) return undefined;
+  #nothingYet(blocking: boolean): Message | undefined {
+    if (!this.#sender.stuck(blocking)) return undefined;
     const result = this.#consumer.next();
     if (result === RING_OK) return this.#message();
     throw result === RING_WAIT ? turnError(this.#link) : this.#link.lieError(result);

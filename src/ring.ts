@@ -340,7 +340,9 @@ export class Consumer {
       const length = word & RECORD_LENGTH;
       const space = (length + 15) & ~7;
       if (space > ((this.#head - cursor) | 0)) return RING_LIE_LENGTH;
-      if ((word & this.#refused) !== 0) return RING_LIE_FLAGS;
+      if ((word & this.#refused) !== 0 || (word & RECORD_PASS) !== 0 && length > 0) {
+        return RING_LIE_FLAGS;
+      }
       this.#cursor = (cursor + space) | 0;
       if ((word & DISCARD) === 0) {
         this.length = length;

@@ -138,19 +138,24 @@ class PendingReserve extends Pending {
   }
 }
 
+/** Whom a reservation tells that it is done. */
+interface Owner {
+  committed(): void;
+  discarded(): void;
+}
+
 /** A BUSY record of ours. */
 class OpenReservation implements Reservation {
   readonly length: number;
   readonly #link: Link;
   readonly #producer: Producer;
   readonly #position: number;
-  readonly #discarded: () => void;
+  readonly #owner: Owner;
   #view: Uint8Array<ArrayBuffer> | undefined;
   #done = false;
 
-  /** @param discarded Called when the room, and in turn mode the turn, is there for others. */
-  constructor(link: Link, producer: Producer, length: number, discarded: () => void) {
-    this.#discarded = discarded;
+  constructor(link: Link, producer: Producer, length: number, owner: Owner) {
+    this.#owner = owner;
     this.length = length;
     this.#link = link;
     this.#producer = producer;
@@ -174,12 +179,13 @@ class OpenReservation implements Reservation {
     this.#check();
     if (!this.#link.isOpen()) throw this.#link.stateError();
     this.#finish(length, type, 0);
+    this.#owner.committed();
   }
 
   discard(): void {
     if (this.#done || this.#link.over) return;
     this.#finish(this.length, 0, RECORD_DISCARD);
-    this.#discarded();
+    this.#owner.discarded();
   }
 
   [Symbol.dispose](): void {
@@ -213,6 +219,7 @@ export class Sender implements Side, Condition {
   readonly #spin: Spin;
   readonly #turns: boolean;
   readonly #skipPasses: () => void;
+  readonly #turnKept: () => void;
   /** In the order of the calls. What stands here keeps everything later out of the ring. */
   readonly #queue = new Set<Pending>();
   /** What `ready` asks for, in bytes of the ring. */
@@ -221,10 +228,12 @@ export class Sender implements Side, Condition {
   /**
    * @param spin The longest time to look before sleeping, in milliseconds.
    * @param skipPasses Called when a turn was taken.
+   * @param turnKept Called when somebody who would have passed the turn does not.
    */
-  constructor(link: Link, spin: number, skipPasses: () => void) {
+  constructor(link: Link, spin: number, skipPasses: () => void, turnKept: () => void) {
     this.#turns = link.memory.turns;
     this.#skipPasses = skipPasses;
+    this.#turnKept = turnKept;
     this.maxMessage = link.memory.toKernel.size - RECORD_RESERVE;
     this.#link = link;
     this.#producer = new Producer(link.memory.toKernel);
@@ -242,10 +251,24 @@ export class Sender implements Side, Condition {
     return this.#producer.turn() === RING_OK ? "user" : "kernel";
   }
 
-  /** Turn mode: it is this side's turn, and nobody is about to use it. */
-  idle(): boolean {
+  /**
+   * Turn mode, for a receiver that has found nothing: nothing can come, because it is this side's turn and
+   * nobody will use it.
+   *
+   * @param blocking Whether this thread is about to block: then nobody commits what is reserved.
+   */
+  stuck(blocking: boolean): boolean {
     const producer = this.#producer;
-    return this.#queue.size === 0 && !producer.taken && producer.turn() === RING_OK;
+    if (producer.turn() !== RING_OK) return false;
+    if (producer.taken) return blocking;
+    // Whoever stands in the queue is not woken while this thread blocks.
+    if (this.#queue.size > 0) this.wake();
+    return this.#queue.size === 0 && producer.turn() === RING_OK;
+  }
+
+  /** Turn mode: somebody waits here who has to be woken, too. */
+  get waits(): boolean {
+    return this.#turns && this.#queue.size > 0;
   }
 
   pass(options: WaitOptions | undefined): Promise<void> {
@@ -339,6 +362,7 @@ export class Sender implements Side, Condition {
     const end = timeout < 0 ? Infinity : performance.now() + timeout;
     for (;;) {
       if (this.#link.over) throw this.#link.reason();
+      if (this.#producer.taken) throw this.#reserved();
       this.#pump();
       if (this.#queue.size === 0) {
         if (timeout === 0 ? this.put(bytes, type, flags) : this.#putSpinning(bytes, type, flags)) {
@@ -402,19 +426,33 @@ export class Sender implements Side, Condition {
     if (result === RING_WAIT) return undefined;
     if (result !== RING_OK) throw link.lieError(result);
     if (this.#turns) this.#skipPasses();
-    return new OpenReservation(link, this.#producer, length, this.#discarded);
+    return new OpenReservation(link, this.#producer, length, this);
   }
 
-  /** In turn mode nobody else will say that the turn is there again. */
-  readonly #discarded = (): void => {
+  /** What a reservation has held up goes on; poll would not tell. */
+  committed(): void {
+    if (this.#turns && this.#queue.size > 0) this.wake();
+  }
+
+  /** The same; and in turn mode the turn is still there. */
+  discarded(): void {
     if (this.#queue.size > 0) this.wake();
-  };
+    if (this.#turns) this.#turnKept();
+  }
+
+  #reserved(): KupError {
+    return new KupError(
+      "busy",
+      `${this.#link.subject}: A reservation has the turn; commit or discard it first.`,
+    );
+  }
 
   /** One look on behalf of the queue. */
   wake(): void {
     try {
       do this.#pump(); while (this.#queue.size > 0 && this.#announce(0));
-      if (this.#queue.size > 0) this.#link.want(POLLOUT);
+      // While a reservation has the turn, poll would say at once that it is there.
+      if (this.#queue.size > 0 && !this.#producer.taken) this.#link.want(POLLOUT);
     } catch (error) {
       this.fail(error);
     }
@@ -519,6 +557,7 @@ export class Sender implements Side, Condition {
       // Those behind it may need less room than it did.
       this.wake();
       if (this.#queue.size === 0) this.#link.unwant(POLLOUT);
+      if (this.#turns) this.#turnKept();
     });
     if (this.#queue.size === 1) this.wake();
   }

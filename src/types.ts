@@ -275,7 +275,9 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   /**
    * How it works. On a `"turn"` channel, one side at a time may send; the kernel has the first turn. Sending
    * takes the turn and passes it: `send` waits for it, `trySend` returns `false` while it is the
-   * kernel's. Receiving while it is one's own turn is the error `"turn"`, since nothing can come.
+   * kernel's. Receiving while it is one's own turn, which no `send` or reservation is about to use, is the
+   * error `"turn"`, since nothing can come. A reservation has the turn until it is committed; a
+   * discarded one gives it back.
    */
   readonly mode: "stream" | "turn";
   /** Whose turn it is; `undefined` on a stream channel, and when the channel is over. */
@@ -313,7 +315,7 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @throws {RangeError} If it is longer than `maxMessage`, or `type` or `timeout` is out of range.
    * @throws {TypeError} If it is not {@linkcode Data}, or its buffer is detached.
-   * @throws {KupError} `"timed-out"`, `"closed"`, `"broken"`.
+   * @throws {KupError} `"timed-out"`, `"busy"` if a reservation has the turn, `"closed"`, `"broken"`.
    */
   sendSync(data: Data, options?: SyncSendOptions): void;
   /**
@@ -347,7 +349,7 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @throws {TypeError} On a stream channel.
    * @throws {RangeError} If `timeout` is out of range.
-   * @throws {KupError} `"timed-out"`, `"closed"`, `"broken"`.
+   * @throws {KupError} `"timed-out"`, `"busy"` if a reservation has the turn, `"closed"`, `"broken"`.
    */
   passSync(options?: SyncWaitOptions): void;
 
@@ -370,14 +372,14 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * The next message; releases those that were received before.
    *
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
-   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
    */
   receive(options?: WaitOptions): Promise<Message | undefined>;
   /**
    * The next message if there is one now; releases those that were received before.
    *
    * @returns `undefined` if there is none; then `ended` tells whether there will ever be one.
-   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
    */
   tryReceive(): Message | undefined;
   /**
@@ -385,7 +387,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `timeout` is out of range.
-   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits, `"turn"`, `"closed"`,
+   * `"broken"`.
    */
   receiveSync(options?: SyncWaitOptions): Message | undefined;
   /**
@@ -394,14 +397,14 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @returns None when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
    */
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]>;
   /**
    * The messages that are there now, perhaps none. All are valid until the next receive.
    *
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
    */
   tryReceiveBatch(options?: BatchOptions): Message[];
   /** Messages until the channel ends; see {@linkcode Channel}. */

@@ -182,26 +182,6 @@ void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more)
 	sum->polls += kup_load64(&more->polls);
 }
 
-void kup_channel_finish(struct kup_channel *channel)
-{
-	struct kup_device *device = channel->device;
-	struct kup_slot *slot = &device->slots[channel->number];
-
-	if (channel->memory)
-		kup_channel_close(channel);
-	if (channel->accepted && device->ops->detach)
-		device->ops->detach(channel);
-	os_mutex_lock(&device->lock);
-	kup_counters_add(&slot->total, &channel->counters);
-	/* Pairs with the looks without the lock: all_free, slot_free. */
-	__atomic_store_n(&slot->channel, NULL, __ATOMIC_RELEASE);
-	/* Under the lock: a destroyer that sees the slot free may let the client's code go away. */
-	os_wake(&device->idle);
-	kup_handles_wake(device);
-	os_mutex_unlock(&device->lock);
-	kup_channel_put(channel);
-}
-
 /* ---- Ending ---- */
 
 /*
@@ -253,6 +233,32 @@ void kup_channel_break(struct kup_channel *channel, kup_u32 error)
 	kup_fetch_or(&channel->state, CHANNEL_BROKEN);
 	publish_state(channel);
 	wake_all(channel);
+}
+
+void kup_channel_finish(struct kup_channel *channel)
+{
+	struct kup_device *device = channel->device;
+	struct kup_slot *slot = &device->slots[channel->number];
+
+	/*
+	 * The end of waiting for all, but a client's own threads may read the rest of what a user has sent
+	 * that is gone; it is told in case that it still has the mapping.
+	 */
+	if (channel->memory && kup_load(&channel->state) & CHANNEL_USER_GONE)
+		publish_state(channel);
+	else if (channel->memory)
+		kup_channel_close(channel);
+	if (channel->accepted && device->ops->detach)
+		device->ops->detach(channel);
+	os_mutex_lock(&device->lock);
+	kup_counters_add(&slot->total, &channel->counters);
+	/* Pairs with the looks without the lock: all_free, slot_free. */
+	__atomic_store_n(&slot->channel, NULL, __ATOMIC_RELEASE);
+	/* Under the lock: a destroyer that sees the slot free may let the client's code go away. */
+	os_wake(&device->idle);
+	kup_handles_wake(device);
+	os_mutex_unlock(&device->lock);
+	kup_channel_put(channel);
 }
 
 void kup_channel_user_gone(struct kup_channel *channel)

@@ -134,6 +134,11 @@ void kup_registry_destroy(void);
 void kup_device_get(struct kup_device *device);
 void kup_device_put(struct kup_device *device); /* may sleep */
 
+/* ---- kupdev/kupdev.c: both once, too ---- */
+
+void kup_softcs_init(void);
+void kup_softcs_destroy(void);
+
 /* ---- handle.c: one open file, for a backend's device node; all may sleep ---- */
 
 /* -ENXIO: the device is going away. */
@@ -218,6 +223,10 @@ void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_
 kup_u32 kup_channel_turn(const struct kup_channel *channel);
 /* Waits until it may be the kernel's, and no other thread of the client has it; or there is no more. */
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline);
+/* It isn't the user's, and no thread of the client has it. Any context. */
+int kup_turn_is_idle(const struct kup_channel *channel);
+/* What all who sleep on a turn channel have in common: they wait for the user's next record. */
+void kup_channel_announce_turn(struct kup_channel *channel);
 
 /* ---- send.c, receive.c ---- */
 

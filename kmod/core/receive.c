@@ -10,12 +10,16 @@ static int data_ready(void *argument)
 {
 	struct kup_channel *channel = argument;
 
-	return kup_consumer_ready(&channel->in) || kup_load_acquire(&channel->state) != 0;
+	return kup_consumer_ready(&channel->in) || kup_load_acquire(&channel->state) != 0 ||
+	       (channel->in.turns && kup_turn_is_idle(channel));
 }
 
 static void data_announce(struct kup_channel *channel)
 {
-	kup_consumer_announce(&channel->in);
+	if (channel->in.turns)
+		kup_channel_announce_turn(channel);
+	else
+		kup_consumer_announce(&channel->in);
 }
 
 /* The user's producer sleeps, and the tail has come to where it wanted it. */

@@ -180,7 +180,7 @@ int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
 		flags = word & ~KUP_RECORD_LENGTH;
 		if (KUP_RECORD_SPACE(length) > consumer->head - consumer->tail)
 			return KUP_RING_LIE_LENGTH;
-		if (flags & ~consumer->allowed)
+		if (flags & ~consumer->allowed || (flags & KUP_RECORD_PASS && length > 0))
 			return KUP_RING_LIE_FLAGS;
 		if (flags & KUP_RECORD_DISCARD) {
 			advance(consumer, KUP_RECORD_SPACE(length));

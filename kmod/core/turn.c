@@ -28,17 +28,25 @@ static int turn_ready(void *argument)
 {
 	const struct kup_channel *channel = argument;
 
-	return kup_ended(channel) ||
-	       (kup_channel_turn(channel) != TURN_USER && !kup_load(&channel->turn_taken));
+	return kup_ended(channel) || kup_turn_is_idle(channel);
 }
 
-static void turn_announce(struct kup_channel *channel)
+/* One at a time: an announcement that was looked up earlier must not replace a later one. */
+void kup_channel_announce_turn(struct kup_channel *channel)
 {
+	unsigned long state = os_spin_lock(&channel->send_lock);
+
 	kup_turn_announce(&channel->in);
+	os_spin_unlock(&channel->send_lock, state);
+}
+
+int kup_turn_is_idle(const struct kup_channel *channel)
+{
+	return kup_channel_turn(channel) != TURN_USER && !kup_load(&channel->turn_taken);
 }
 
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline)
 {
-	return kup_channel_wait(channel, &channel->send_spin, turn_ready, channel, turn_announce,
-				deadline);
+	return kup_channel_wait(channel, &channel->send_spin, turn_ready, channel,
+				kup_channel_announce_turn, deadline);
 }

@@ -85,7 +85,8 @@ static int run_command(struct kup_channel *channel, const struct kup_record *rec
 		return 0;
 	if (record->type == ECHO_PAUSE)
 		kup_sleep_ms(argument.pause.milliseconds);
-	if (record->type == ECHO_SHUFFLE)
+	/* Of three reservations two would wait for the first one's turn. */
+	if (record->type == ECHO_SHUFFLE && kup_turn(channel) == -EINVAL)
 		return echo_shuffle(channel, &argument.pause);
 	return 0;
 }

@@ -203,7 +203,7 @@ typedef __UINT64_TYPE__ kup_u64;
 #define KUP_RECORD_BUSY 0x80000000u    /* not finished: a consumer stops here */
 #define KUP_RECORD_DISCARD 0x40000000u /* finished, but carries nothing: skip it */
 #define KUP_RECORD_GAP 0x20000000u     /* kernel to user only: payload is a kup_gap */
-#define KUP_RECORD_PASS 0x10000000u    /* turn mode only: passes the turn, carries nothing */
+#define KUP_RECORD_PASS 0x10000000u    /* turn mode only: passes the turn; length 0 */
 
 struct kup_record_header {
 	kup_u32 length_flags; /* by the producer; atomic */
@@ -245,7 +245,7 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 #define KUP_ERROR_HEAD 1 /* to_kernel.head: not aligned, behind what was seen, or beyond the ring */
 #define KUP_ERROR_TAIL 2 /* to_user.tail: not aligned, backwards, or beyond head */
 #define KUP_ERROR_LENGTH 3 /* a record that is longer than what lies before head */
-#define KUP_ERROR_FLAGS 4  /* a record with flags that a user may not set */
+#define KUP_ERROR_FLAGS 4  /* a record with flags that a user may not set; PASS with a payload */
 #define KUP_ERROR_TURN 5   /* turn mode: a send out of turn */
 
 /* modes */

@@ -19,6 +19,9 @@ extern "C" {
 /* Flags. */
 #define KP_NB 1 /* don't wait */
 
+/* How many bytes may be read of a pass without data. */
+#define KP_NOTHING 64
+
 /* Errors of its own, above all errno values. */
 #define EKU_SHUTDOWN 1001 /* the kernel's side is closing, or has closed */
 #define EKU_NOTREADY 1002 /* with KP_NB: it would have to wait */
@@ -42,12 +45,13 @@ void *kernproxy_channel(void *handle, size_t chan_id, size_t size);
 /*
  * Waits until the kernel has sent, and returns its message in place: valid until the next kernproxy_send on
  * this channel, or its close. While it is this side's turn, the same message again. A pass without data
- * is a byte of zero. NULL: EKU_NOTREADY, EKU_SHUTDOWN; EPROTO, the channel is broken.
+ * is KP_NOTHING bytes of zero. NULL: EKU_NOTREADY, EKU_SHUTDOWN; EPROTO, the channel is broken.
  */
 void *kernproxy_receive(void *channel, int flags);
 
 /*
- * Waits for the turn, sends `len` bytes, and passes the turn. 0, or -1: EKU_NOTREADY, EKU_SHUTDOWN, EPROTO;
+ * Waits for the turn, sends `len` bytes, and passes the turn. A message that was not received is gone then. 0 bytes
+ * only pass the turn, for programs that have nothing to say. 0, or -1: EKU_NOTREADY, EKU_SHUTDOWN, EPROTO;
  * EMSGSIZE, longer than the channel's size, and then nothing was sent.
  */
 int kernproxy_send(void *channel, void *data, size_t len, int flags);

@@ -14,17 +14,20 @@ KUP_PARAM_NUMBER(pages, 4, "the longest message, in pages");
 
 #define MAX_DEVICES 4
 #define MAX_CHANNELS 8
+#define SMALLEST_PAGE 4096
 
 struct table {
 	struct kupdev_softc *sc;
 	struct kup_thread *referee;
 	struct kup_thread *players[MAX_CHANNELS];
-	int playing;
+	unsigned int playing; /* threads that may look at messages */
+	unsigned int closing; /* no more of these */
 };
 
 static struct table tables[MAX_DEVICES];
 
 struct game {
+	struct table *table;
 	struct kupdev_softc *sc;
 	int channel;
 };
@@ -46,17 +49,20 @@ struct message {
 
 static int answer(struct kupdev_softc *sc, int channel, struct message *message)
 {
-	unsigned int i;
+	/* Once: the process can change it at any time. */
+	unsigned int i, length = __atomic_load_n(&message->length, __ATOMIC_RELAXED);
 
 	if (is(message->text, "pass")) {
 		kupdev_unlock_channel(sc, channel);
 		kupdev_pass(sc, channel);
 		return 0;
 	}
-	for (i = 0; i < message->length; i++)
+	if (length > pages * SMALLEST_PAGE - sizeof(*message))
+		return -EMSGSIZE;
+	for (i = 0; i < length; i++)
 		message->text[i]++;
 	/* In place: the message is read before its bytes are given back. */
-	return kupdev_send(sc, message, sizeof(*message) + message->length, channel);
+	return kupdev_send(sc, message, sizeof(*message) + length, channel);
 }
 
 static void play(void *argument)
@@ -73,6 +79,22 @@ static void play(void *argument)
 	error = kupdev_send(game->sc, &hello, sizeof(hello), game->channel);
 	while (!error && (message = kupdev_receive(game->sc, game->channel)))
 		error = is(message->text, "bye") || answer(game->sc, game->channel, message);
+	__atomic_fetch_sub(&game->table->playing, 1, __ATOMIC_SEQ_CST);
+	kup_free(game);
+}
+
+static void start_game(struct table *table, int channel)
+{
+	struct game *game = kup_alloc(sizeof(*game));
+
+	if (!game)
+		return;
+	*game = (struct game){ table, table->sc, channel };
+	__atomic_fetch_add(&table->playing, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&table->closing, __ATOMIC_SEQ_CST) &&
+	    !kup_thread_start(play, game, "player", &table->players[channel]))
+		return;
+	__atomic_fetch_sub(&table->playing, 1, __ATOMIC_SEQ_CST);
 	kup_free(game);
 }
 
@@ -80,19 +102,12 @@ static void play(void *argument)
 static void referee(void *argument)
 {
 	struct table *table = argument;
-	struct game *game;
 	int channel;
 
 	while ((channel = kupdev_wait_channel(table->sc)) >= 0) {
 		kup_thread_join(table->players[channel]);
 		table->players[channel] = NULL;
-		game = kup_alloc(sizeof(*game));
-		if (!game)
-			continue;
-		game->sc = table->sc;
-		game->channel = channel;
-		if (kup_thread_start(play, game, "player", &table->players[channel]))
-			kup_free(game);
+		start_game(table, channel);
 		kupdev_notify(table->sc);
 	}
 }
@@ -101,8 +116,10 @@ static void close_table(struct table *table)
 {
 	unsigned int i;
 
-	/* Refuses while a process is attached. */
-	while (table->sc && kupdev_unload(table->sc))
+	/* Messages go with the device, so nobody may look at one; and it refuses while a process is attached. */
+	__atomic_store_n(&table->closing, 1, __ATOMIC_SEQ_CST);
+	while (table->sc &&
+	       (__atomic_load_n(&table->playing, __ATOMIC_SEQ_CST) || kupdev_unload(table->sc)))
 		kup_sleep_ms(10);
 	kup_thread_join(table->referee);
 	for (i = 0; i < MAX_CHANNELS; i++)

@@ -3,7 +3,8 @@
  * A program as it was written for KUP's predecessor, on its user API alone: plays with pingpong.c, in every
  * way that the old tests did and some that they didn't. Prints "ok SENTENCE" or "not ok SENTENCE".
  *
- *   play PREFIX     the devices are PREFIXpingpong0 and PREFIXpingpong1, with 3 channels of 4 pages
+ *   play [PREFIX [MODULE]]     the devices are PREFIXpingpong0 and PREFIXpingpong1, with 3 channels of 4 pages;
+ *                              MODULE is opened first, by its path: on the host driver that loads it
  */
 #include <errno.h>
 #include <pthread.h>
@@ -286,6 +287,8 @@ int main(int count, char **arguments)
 	if (count > 1)
 		prefix = arguments[1];
 	alarm(120);
+	if (count > 2)
+		kernproxy_close(kernproxy_open(arguments[2]));
 	test_single();
 	test_many();
 	test_non_blocking();

@@ -250,6 +250,10 @@ function turns(): void {
   run("poke peer_head 1");
   run(`put 0 ${payload(16, 1)} ${RECORD_GAP}`);
   run("peek");
+  begin("a pass record has no payload", 64, 0, allowed, true);
+  run("poke peer_head 1");
+  run(`put 0 00 ${RECORD_PASS}`);
+  run("peek");
 }
 
 /** The same numbers on every machine. */

@@ -10,9 +10,12 @@ static int __init kup_init(void)
 	int error;
 
 	kup_registry_init();
+	kup_softcs_init();
 	error = linux_nodes_init();
-	if (error)
+	if (error) {
+		kup_softcs_destroy();
 		kup_registry_destroy();
+	}
 	return error;
 }
 
@@ -20,6 +23,7 @@ static int __init kup_init(void)
 static void __exit kup_exit(void)
 {
 	linux_nodes_exit();
+	kup_softcs_destroy();
 	kup_registry_destroy();
 }
 
