@@ -227,7 +227,7 @@ export class Sender implements Side, Condition {
 
   /**
    * @param spin The longest time to look before sleeping, in milliseconds.
-   * @param skipPasses Called when a turn was taken.
+   * @param skipPasses Called when a turn is taken, before it is passed.
    * @param turnKept Called when somebody who would have passed the turn does not.
    */
   constructor(link: Link, spin: number, skipPasses: () => void, turnKept: () => void) {
@@ -407,10 +407,12 @@ export class Sender implements Side, Condition {
     if (link.over) throw link.reason();
     if (!link.isOpen()) throw link.stateError();
     const producer = this.#producer;
-    const result = producer.put(bytes, type, byteCount(bytes), flags);
+    const length = byteCount(bytes);
+    // Now: afterwards there may be the kernel's answer, which is for the next receive.
+    if (this.#turns && producer.room(recordSpace(length)) === RING_OK) this.#skipPasses();
+    const result = producer.put(bytes, type, length, flags);
     if (result === RING_OK) {
       if (producer.wakes) link.kick();
-      if (this.#turns) this.#skipPasses();
       return true;
     }
     if (result !== RING_WAIT) throw link.lieError(result);

@@ -76,6 +76,7 @@ struct kup_channel {
 	kup_u32 room_waiters; /* under send_lock: threads that sleep for room */
 	kup_u32 room_event;   /* under send_lock: what was announced for them */
 	kup_u32 turn_taken;   /* turn mode, under send_lock: a reservation is open */
+	kup_u32 turn_event;   /* turn mode, under send_lock: what was announced last */
 	struct kup_gap lost;  /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
@@ -225,8 +226,8 @@ kup_u32 kup_channel_turn(const struct kup_channel *channel);
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline);
 /* It isn't the user's, and no thread of the client has it. Any context. */
 int kup_turn_is_idle(const struct kup_channel *channel);
-/* What all who sleep on a turn channel have in common: they wait for the user's next record. */
-void kup_channel_announce_turn(struct kup_channel *channel);
+/* "This thread is going to sleep for the user's record at this position." Then look again. */
+void kup_turn_announce(struct kup_channel *channel, kup_u32 position);
 
 /* ---- send.c, receive.c ---- */
 

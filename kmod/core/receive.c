@@ -17,7 +17,7 @@ static int data_ready(void *argument)
 static void data_announce(struct kup_channel *channel)
 {
 	if (channel->in.turns)
-		kup_channel_announce_turn(channel);
+		kup_turn_announce(channel, channel->in.tail);
 	else
 		kup_consumer_announce(&channel->in);
 }

@@ -215,11 +215,16 @@ int kup_consumer_ready(const struct kup_consumer *consumer)
 	return !(kup_load(&header->length_flags) & KUP_RECORD_BUSY);
 }
 
-void kup_consumer_announce(struct kup_consumer *consumer)
+void kup_consumer_announce_at(struct kup_consumer *consumer, kup_u32 position)
 {
-	kup_store(consumer->event_word, consumer->tail);
+	kup_store(consumer->event_word, position);
 	/* C: pairs with the fence in kup_producer_commit. */
 	kup_fence();
+}
+
+void kup_consumer_announce(struct kup_consumer *consumer)
+{
+	kup_consumer_announce_at(consumer, consumer->tail);
 }
 
 kup_u32 kup_turn_ahead(const struct kup_producer *producer, const kup_u32 *peer_head)
@@ -228,11 +233,9 @@ kup_u32 kup_turn_ahead(const struct kup_producer *producer, const kup_u32 *peer_
 	return (kup_load(&producer->sends) - kup_load_acquire(peer_head)) & KUP_HEAD_SENDS;
 }
 
-void kup_turn_announce(struct kup_consumer *consumer)
+kup_u32 kup_turn_position(const struct kup_consumer *consumer)
 {
-	kup_store(consumer->event_word, position_of(consumer, kup_load(consumer->head_word)));
-	/* C: pairs with the fence in kup_producer_commit. */
-	kup_fence();
+	return position_of(consumer, kup_load(consumer->head_word));
 }
 
 int kup_consumer_freeze(struct kup_consumer *consumer)

@@ -127,8 +127,11 @@ void kup_consumer_announce(struct kup_consumer *consumer);
  */
 kup_u32 kup_turn_ahead(const struct kup_producer *producer, const kup_u32 *peer_head);
 
-/* "I am going to sleep until it is my turn." Then look again. */
-void kup_turn_announce(struct kup_consumer *consumer);
+/* Where the peer's next record will begin: the one that passes the turn, if it is the peer's. */
+kup_u32 kup_turn_position(const struct kup_consumer *consumer);
+
+/* "I am going to sleep until the record at this position is readable." Then look again. */
+void kup_consumer_announce_at(struct kup_consumer *consumer, kup_u32 position);
 
 /* The producer is gone: what it has published now is all there will be. KUP_RING_OK or a lie. */
 int kup_consumer_freeze(struct kup_consumer *consumer);

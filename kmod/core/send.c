@@ -298,6 +298,8 @@ static int commit_turn(struct kup_channel *channel, const struct kup_reservation
 	int asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
 					length, type, flags);
 
+	/* Under the lock, which poll takes: it reports no record that isn't published yet. */
+	close_position(channel, reservation->position);
 	kup_store(&channel->turn_taken, 0);
 	os_spin_unlock(&channel->send_lock, state);
 	if (flags & KUP_RECORD_DISCARD)
@@ -310,14 +312,14 @@ static void finish(struct kup_channel *channel, struct kup_reservation *reservat
 {
 	int asked;
 
-	/* Before the record becomes readable: a poll that still finds it open arms, and is woken
-	 * below. */
-	close_position(channel, reservation->position);
 	if (channel->out.turns) {
 		asked = commit_turn(channel, reservation, length, type, flags);
 		/* It may be the user's turn now, and poll calls that room. */
 		kup_channel_wake_user(channel, asked, POLL_DATA | POLL_ROOM);
 	} else {
+		/* Before the record becomes readable: a poll that still finds it open arms, and is woken
+		 * below. */
+		close_position(channel, reservation->position);
 		asked = kup_producer_commit(&channel->out, reservation->position,
 					    reservation->length, length, type, flags);
 		kup_channel_wake_user(channel, asked, POLL_DATA);
@@ -400,10 +402,11 @@ int kup_channel_readable(struct kup_channel *channel, int *announced)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
 	kup_u32 free, head, tail;
-	int result = kup_producer_free(&channel->out, &free);
+	int open, result = kup_producer_free(&channel->out, &free);
 
 	head = channel->out.head;
 	tail = channel->out.tail;
+	open = is_open(channel, tail);
 	os_spin_unlock(&channel->send_lock, state);
 	if (result != KUP_RING_OK)
 		kup_channel_result(channel, result, KUP_ERROR_TAIL);
@@ -411,5 +414,5 @@ int kup_channel_readable(struct kup_channel *channel, int *announced)
 	/*
 	 * A record that is still being filled at the user's tail is all that may hide the others.
 	 */
-	return head != tail && !is_open(channel, tail);
+	return head != tail && !open;
 }

@@ -31,13 +31,23 @@ static int turn_ready(void *argument)
 	return kup_ended(channel) || kup_turn_is_idle(channel);
 }
 
-/* One at a time: an announcement that was looked up earlier must not replace a later one. */
-void kup_channel_announce_turn(struct kup_channel *channel)
+/*
+ * All of a channel's threads share one event word: it only moves on, or an announcement that was looked up
+ * earlier would replace a later one. Who announces an earlier position finds the record there.
+ */
+void kup_turn_announce(struct kup_channel *channel, kup_u32 position)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
 
-	kup_turn_announce(&channel->in);
+	if ((__INT32_TYPE__)(position - channel->turn_event) > 0)
+		channel->turn_event = position;
+	kup_consumer_announce_at(&channel->in, channel->turn_event);
 	os_spin_unlock(&channel->send_lock, state);
+}
+
+static void turn_announce(struct kup_channel *channel)
+{
+	kup_turn_announce(channel, kup_turn_position(&channel->in));
 }
 
 int kup_turn_is_idle(const struct kup_channel *channel)
@@ -47,6 +57,6 @@ int kup_turn_is_idle(const struct kup_channel *channel)
 
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline)
 {
-	return kup_channel_wait(channel, &channel->send_spin, turn_ready, channel,
-				kup_channel_announce_turn, deadline);
+	return kup_channel_wait(channel, &channel->send_spin, turn_ready, channel, turn_announce,
+				deadline);
 }
