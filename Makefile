@@ -27,7 +27,7 @@ vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
 
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages test stress check check-freebsd fmt vm \
-        demo demo-vm example example-vm bench bench-vm load unload abi clean distclean help
+        demo demo-vm example example-vm bench bench-vm install load unload abi clean distclean help
 
 all: native modules ## Build the native library, and the modules if the kernel's headers are here
 
@@ -109,6 +109,9 @@ bench: $(DENO) native ## Run the benchmarks on the host driver
 bench-vm: setup ## Run the benchmark of a real kernel's echo in a VM (KERNEL=6.12)
 	@echo "bench: Linux $(KERNEL) in an emulated machine: only ratios mean something"
 	@$(vm) --quiet --run 'deno run -A bench/echo.ts /dev/kup/echo'
+
+install: native ## Install the C library, its headers and a pkg-config file (PREFIX, DESTDIR)
+	@$(MAKE) -s -C native install
 
 load: modules ## Load both modules into the running kernel
 	$(SUDO) insmod kmod/kup.ko

@@ -29,6 +29,7 @@
  *   -ESHUTDOWN this side was closed: kup_channel_close, or the device is being destroyed
  *   -EPROTO    the user broke the protocol; the channel is over
  *   -EBUSY     two threads receive on the same channel at once
+ *   -EDEADLK   (turn mode) nothing can come to receive: it is this side's turn to send, or to pass
  *   -EINVAL    an argument makes no sense
  *
  * Contexts: kup_try_send, kup_try_reserve, kup_commit and kup_discard may be called anywhere,
@@ -59,7 +60,7 @@ struct kup_config {
 	kup_u32 channels;      /* 1 to KUP_MAX_CHANNELS; 0 means 1 */
 	kup_u32 to_user_pages; /* ring sizes in pages, powers of two; 0 means 16 */
 	kup_u32 to_kernel_pages;
-	kup_u32 mode;	     /* KUP_MODE_STREAM; 0 means that */
+	kup_u32 mode;	     /* KUP_MODE_STREAM or KUP_MODE_TURN; 0 means stream */
 	kup_u32 permissions; /* of the node; 0 means 0600 */
 	kup_u32 group;	     /* its group; 0 is root's */
 	kup_u32 spin_us;     /* look this long before sleeping, at most; see KUP_NO_SPIN */
@@ -88,8 +89,8 @@ struct kup_ops {
 	int (*serve)(struct kup_channel *channel);
 
 	/*
-	 * Both are done: the user with the channel, and serve. Stop using the channel; blocking
-	 * calls of other threads on it have been ended. May sleep.
+	 * Both are done: the user with the channel, and serve. Stop using the channel, or keep a
+	 * reference to read what is left of a user that is gone. May sleep.
 	 */
 	void (*detach)(struct kup_channel *channel);
 };
@@ -132,8 +133,10 @@ int kup_ended(const struct kup_channel *channel);
  */
 void kup_channel_close(struct kup_channel *channel);
 
-/* Keeps the channel's memory beyond detach, where calls return -EPIPE or -ESHUTDOWN. put: may
- * sleep. */
+/*
+ * Keeps the channel's memory beyond detach, where calls return -EPIPE or -ESHUTDOWN: but first, for
+ * receiving, what the user had sent before it left. put: may sleep.
+ */
 void kup_channel_get(struct kup_channel *channel);
 void kup_channel_put(struct kup_channel *channel);
 
@@ -170,6 +173,19 @@ void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation
 /* Instead of kup_commit: gives the room back, the user sees nothing. */
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation);
 
+/*
+ * Turn mode. Sending takes the turn and passes it: the calls above wait until it is the kernel's, or
+ * fail with -EAGAIN, with nothing lost or counted as such. A reservation holds the turn until it is
+ * committed; discarding it keeps the turn. Records that pass the turn without data arrive with
+ * KUP_RECORD_PASS in their flags and a length of 0; a send that comes first consumes them.
+ */
+
+/* Passes the turn without data. -EINVAL: a stream channel. */
+int kup_pass(struct kup_channel *channel, kup_time timeout);
+
+/* Nonzero if it is the kernel's turn; -EINVAL: a stream channel. Any context. */
+int kup_turn(const struct kup_channel *channel);
+
 /* ---- Receiving ---- */
 
 /*
@@ -189,6 +205,18 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout);
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record);
 void kup_release(struct kup_channel *channel, const struct kup_record *record);
+
+/* ---- Threads of a client's own ---- */
+
+struct kup_thread;
+
+/* Starts a thread that runs main(argument). -ENOMEM. May sleep. */
+int kup_thread_start(void (*main)(void *argument), void *argument, const char *name,
+		     struct kup_thread **thread);
+
+/* Waits until main has returned; once for each thread, before the client is unloaded. NULL does
+ * nothing. */
+void kup_thread_join(struct kup_thread *thread);
 
 /* ---- For tests of non-sleeping producers ---- */
 

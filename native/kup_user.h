@@ -19,6 +19,10 @@
 
 #include "kup_abi.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define KUP_USER_CALL __attribute__((visibility("default")))
 
 /* Counts the changes of this file that an older caller would not survive. */
@@ -107,6 +111,9 @@ KUP_USER_CALL int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_u
  */
 KUP_USER_CALL int32_t kup_user_unmap(uint64_t address, uint64_t bytes);
 
+/* Gives a range back to the system, for those who know that nobody looks there any more. */
+KUP_USER_CALL int32_t kup_user_release_range(uint64_t address, uint64_t bytes);
+
 /* ---- waiter.c: one thread that waits for all channels of the process ---- */
 
 /*
@@ -133,5 +140,93 @@ KUP_USER_CALL int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t event
 
 /* Forgets fd. After the return the waiter writes nothing more to its pipe on its behalf. */
 KUP_USER_CALL int32_t kup_user_waiter_remove(int32_t fd, int32_t id);
+
+/*
+ * ---- channel.c: a whole channel, for programs in C ----
+ *
+ * A channel is one thread's at a time; on a stream channel one thread may send while another receives.
+ * Timeouts are in milliseconds, fractions count; 0 doesn't wait at all, negative or infinite is for ever.
+ * Waiting calls look for a while before they sleep. What they fail with:
+ *
+ *   -EAGAIN    (a timeout of 0) no room, nothing to read, or not this side's turn
+ *   -ETIMEDOUT the timeout passed
+ *   -EPIPE     the kernel's side has closed and, for receiving, everything was read
+ *   -EPROTO    the channel is broken: its memory made no sense to one of the sides
+ *   -EMSGSIZE  longer than kup_user_max_message
+ *   -EDEADLK   (turn mode) nothing can come to receive: it is this side's turn to send, to commit, or
+ *              to pass
+ *   -EBUSY     (turn mode) a reservation is open, which has the turn
+ *   -EINVAL    turns on a stream channel
+ */
+
+struct kup_user_channel;
+
+/* A message in place. On a gap (KUP_RECORD_GAP) data is a struct kup_gap; a pass has no data. */
+struct kup_user_message {
+	const void *data; /* in memory that the kernel writes no more until the release */
+	uint32_t length;  /* bytes */
+	uint32_t type;
+	uint32_t flags; /* 0, KUP_RECORD_GAP or KUP_RECORD_PASS */
+};
+
+/* Room for a message, to be written in place. From reserve to commit the kernel stops at it. */
+struct kup_user_reservation {
+	void *data; /* `length` contiguous bytes, not zeroed */
+	uint32_t length;
+	uint32_t position;
+};
+
+/*
+ * Opens a device (see kup_user_open) and attaches the channel of this number, or any (KUP_CHANNEL_ANY), waiting
+ * for it while others have it. On success the channel is the caller's to close. What open, INFO, ATTACH
+ * and mmap fail with (see kup_abi.h); -EBUSY: it was taken until the timeout.
+ */
+KUP_USER_CALL int32_t kup_user_channel_open(const char *path, uint32_t number, double timeout_ms,
+					    struct kup_user_channel **channel);
+
+/* Gives the channel back, and all messages and reservations of it. NULL does nothing. */
+KUP_USER_CALL void kup_user_channel_close(struct kup_user_channel *channel);
+
+/* How long to look before sleeping, at most; less while waits are longer than that. 100 at first. */
+KUP_USER_CALL void kup_user_channel_set_spin(struct kup_user_channel *channel, double microseconds);
+
+/* The file's number: of a kernel's device a descriptor, whose poll(2) kup_abi.h explains. */
+KUP_USER_CALL int32_t kup_user_channel_file(const struct kup_user_channel *channel);
+KUP_USER_CALL uint32_t kup_user_channel_number(const struct kup_user_channel *channel);
+/* KUP_MODE_* */
+KUP_USER_CALL uint32_t kup_user_channel_mode(const struct kup_user_channel *channel);
+/* Bytes. */
+KUP_USER_CALL uint32_t kup_user_max_message(const struct kup_user_channel *channel);
+
+/*
+ * The next message, in place; it is valid until kup_user_release, the next receive, or close. Releases the one
+ * before it.
+ */
+KUP_USER_CALL int32_t kup_user_receive(struct kup_user_channel *channel,
+				       struct kup_user_message *message, double timeout_ms);
+/* Gives the last message's room back. Nothing is held: does nothing. */
+KUP_USER_CALL void kup_user_release(struct kup_user_channel *channel);
+
+/* Copies one message into the ring. In turn mode it takes the turn, and passes it. */
+KUP_USER_CALL int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type,
+				    const void *data, uint32_t length, double timeout_ms);
+
+/* Each reservation is committed or discarded, once. Commit sends the first `length` bytes. */
+KUP_USER_CALL int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length,
+				       double timeout_ms, struct kup_user_reservation *reservation);
+KUP_USER_CALL void kup_user_commit(struct kup_user_channel *channel,
+				   struct kup_user_reservation *reservation, uint32_t type,
+				   uint32_t length);
+KUP_USER_CALL void kup_user_discard(struct kup_user_channel *channel,
+				    struct kup_user_reservation *reservation);
+
+/* Turn mode: 1 if it is this side's turn, 0 if it is the kernel's. */
+KUP_USER_CALL int32_t kup_user_turn(const struct kup_user_channel *channel);
+/* Passes the turn without data. */
+KUP_USER_CALL int32_t kup_user_pass(struct kup_user_channel *channel, double timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

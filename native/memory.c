@@ -90,6 +90,13 @@ int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
 	return error;
 }
 
+int32_t kup_user_release_range(uint64_t address, uint64_t bytes)
+{
+	if (ONE_MAPPING)
+		return 0;
+	return munmap((void *)(uintptr_t)address, bytes) ? -errno : 0;
+}
+
 int32_t kup_user_unmap(uint64_t address, uint64_t bytes)
 {
 	return ONE_MAPPING ? 0 : put_zeros((void *)(uintptr_t)address, bytes);

@@ -61,7 +61,7 @@ module() {
 
 for arch in x86_64 aarch64; do
 	# The engine without the system's ioctl, as everywhere.
-	module $arch core -DKUP_ABI_NO_IOCTL kmod/core/*.c
+	module $arch core -DKUP_ABI_NO_IOCTL kmod/core/*.c kmod/kupdev/*.c
 	module $arch os '' kmod/os/freebsd/*.c
 	$ZIG ld.lld -r -o "$out/$arch-kup.o" "$out/$arch-core.o" "$out/$arch-os.o" ||
 		fail "kup does not link for $arch"

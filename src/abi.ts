@@ -33,7 +33,7 @@ export const RECORD_BUSY = 0x80000000;
 export const RECORD_DISCARD = 0x40000000;
 /** kernel to user only: payload is a kup_gap */
 export const RECORD_GAP = 0x20000000;
-/** kept for turn mode; invalid in stream mode */
+/** turn mode only: passes the turn; length 0 */
 export const RECORD_PASS = 0x10000000;
 /** "KUPCHNL1" in memory, little endian */
 export const MAGIC = 0x314c4e484350554bn;
@@ -53,10 +53,15 @@ export const ERROR_HEAD = 1;
 export const ERROR_TAIL = 2;
 /** a record that is longer than what lies before head */
 export const ERROR_LENGTH = 3;
-/** a record with flags that a user may not set */
+/** a record with flags that a user may not set; PASS with a payload */
 export const ERROR_FLAGS = 4;
-/** full duplex, many records in flight; 2 is kept for turn mode */
+/** turn mode: a send out of turn */
+export const ERROR_TURN = 5;
+/** full duplex, many records in flight */
 export const MODE_STREAM = 1;
+/** one side at a time */
+export const MODE_TURN = 2;
+export const HEAD_SENDS = 7;
 /** producers that must not sleep report losses by GAP records */
 export const FEATURE_GAP = 1n;
 export const FEATURES = 1n;

@@ -36,7 +36,7 @@ export interface Attachment {
 export class AttachedChannel implements Channel {
   readonly number: number;
   readonly generation: number;
-  readonly mode = "stream";
+  readonly mode: "stream" | "turn";
   readonly maxMessage: number;
   readonly maxReceive: number;
 
@@ -49,8 +49,14 @@ export class AttachedChannel implements Channel {
     this.generation = memory.number32(KERNEL_PAGE_AT.generation);
     this.maxReceive = memory.toUser.size - RECORD_RESERVE;
     this.#link = new Link(native, fd, memory, `${path} channel ${this.number}`);
-    this.#sender = new Sender(this.#link, spin);
-    this.#receiver = new Receiver(this.#link, spin);
+    this.mode = memory.turns ? "turn" : "stream";
+    this.#sender = new Sender(
+      this.#link,
+      spin,
+      () => this.#receiver.skipPasses(),
+      () => this.#receiver.wake(),
+    );
+    this.#receiver = new Receiver(this.#link, spin, this.#sender);
     this.maxMessage = this.#sender.maxMessage;
     this.#link.setSides(this.#receiver, this.#sender);
   }
@@ -61,6 +67,22 @@ export class AttachedChannel implements Channel {
 
   get ended(): boolean {
     return this.#receiver.ended;
+  }
+
+  get turn(): "kernel" | "user" | undefined {
+    return this.#sender.turn;
+  }
+
+  pass(options?: WaitOptions): Promise<void> {
+    return this.#sender.pass(options);
+  }
+
+  tryPass(): boolean {
+    return this.#sender.tryPass();
+  }
+
+  passSync(options?: SyncWaitOptions): void {
+    this.#sender.passSync(options);
   }
 
   send(data: Data, options?: AsyncSendOptions): Promise<void> {

@@ -13,6 +13,7 @@ import {
   CHANNEL_ANY,
   INFO_AT,
   MODE_STREAM,
+  MODE_TURN,
 } from "./abi.ts";
 import { checkInteger, checkSignal, cString, offAbort, onAbort } from "./arguments.ts";
 import { AttachedChannel } from "./channel.ts";
@@ -30,6 +31,11 @@ import type {
   KernelStats,
   OpenOptions,
 } from "./types.ts";
+
+const MODES: Readonly<Record<number, DeviceInfo["mode"]>> = {
+  [MODE_STREAM]: "stream",
+  [MODE_TURN]: "turn",
+};
 
 const DEFAULT_SPIN_US = 100;
 const MAX_SPIN_US = 1_000_000;
@@ -66,8 +72,12 @@ function readInfo(native: Native, fd: number, path: string): FullInfo {
         `${ABI_VERSION}; update the older one.`,
     );
   }
-  if (number(INFO_AT.mode) !== MODE_STREAM) {
-    throw new KupError("abi-mismatch", `${path}: This library knows stream devices only.`);
+  const mode = MODES[number(INFO_AT.mode)];
+  if (mode === undefined) {
+    throw new KupError(
+      "abi-mismatch",
+      `${path}: This library does not know the mode of this device; update it.`,
+    );
   }
   const name = buffer.subarray(INFO_AT.name);
   const geometry = {
@@ -78,7 +88,7 @@ function readInfo(native: Native, fd: number, path: string): FullInfo {
   return {
     name: new TextDecoder().decode(name.subarray(0, name.indexOf(0))),
     abiVersion,
-    mode: "stream",
+    mode,
     channels: number(INFO_AT.channels),
     channelsFree: number(INFO_AT.channelsFree),
     toUserBytes: geometry.toUserBytes,

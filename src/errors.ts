@@ -17,12 +17,13 @@
  * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
  * | `"not-a-device"` | The file exists, but is no KUP device, or no client module. |
  * | `"abi-mismatch"` | The kernel module speaks another version of the contract. |
- * | `"busy"` | The channel (or every channel) is taken, another receive is pending, or a client module is loaded already. |
+ * | `"busy"` | The channel (or every channel) is taken, another receive is pending, a reservation has the turn, or a client module is loaded already. |
  * | `"refused"` | The kernel client did not accept this attachment, or to be loaded: see `errno`. |
  * | `"gone"` | The device has been destroyed; nothing but `close` is left to do. |
  * | `"closed"` | This object, or the other side of the channel, is closed. |
  * | `"broken"` | The channel's memory made no sense to one of its sides; it is over. |
  * | `"released"` | The bytes of a message or of a reservation were used after their time. |
+ * | `"turn"` | Nothing can come: it is this side's turn to send, or to pass. |
  * | `"timed-out"` | A synchronous call's `timeout` went by. |
  * | `"out-of-memory"` | No memory or no address space, or the cgroup allows no more. |
  * | `"too-many-files"` | The process (or the system) can't open more files. |
@@ -41,6 +42,7 @@ export type KupErrorCode =
   | "closed"
   | "broken"
   | "released"
+  | "turn"
   | "timed-out"
   | "out-of-memory"
   | "too-many-files"

@@ -11,6 +11,7 @@ import {
   ERROR_HEAD,
   ERROR_LENGTH,
   ERROR_TAIL,
+  ERROR_TURN,
   KERNEL_PAGE_AT,
   STATE_BROKEN,
   STATE_OPEN,
@@ -19,13 +20,20 @@ import { closedError, KupError, systemError } from "./errors.ts";
 import { type Native, POLLIN, POLLOUT, releaseNative } from "./library.ts";
 import type { ChannelMemory } from "./memory.ts";
 import { register, type Registration, type Waiter } from "./reactor.ts";
-import { RING_LIE_FLAGS, RING_LIE_LENGTH } from "./ring.ts";
+import { RING_LIE_FLAGS, RING_LIE_LENGTH, RING_LIE_TURN } from "./ring.ts";
 
 const REASONS: Readonly<Record<number, string>> = {
   [ERROR_HEAD]: "a head position that makes no sense",
   [ERROR_TAIL]: "a tail position that makes no sense",
   [ERROR_LENGTH]: "a record that is longer than the ring's content",
   [ERROR_FLAGS]: "a record with flags that it may not have",
+  [ERROR_TURN]: "a message that was sent out of turn",
+};
+
+const LIES: Readonly<Record<number, number>> = {
+  [RING_LIE_LENGTH]: ERROR_LENGTH,
+  [RING_LIE_FLAGS]: ERROR_FLAGS,
+  [RING_LIE_TURN]: ERROR_TURN,
 };
 
 /**
@@ -100,11 +108,7 @@ export class Link {
 
   /** The error for a LIE that one of our own rings has found. */
   lieError(result: number): KupError {
-    const error = result === RING_LIE_LENGTH
-      ? ERROR_LENGTH
-      : result === RING_LIE_FLAGS
-      ? ERROR_FLAGS
-      : ERROR_HEAD;
+    const error = LIES[result] ?? ERROR_HEAD;
     return this.#break(`Its memory holds ${REASONS[error]}`);
   }
 
@@ -167,9 +171,9 @@ export class Link {
     for (const side of this.#sides) side.fail(error);
   }
 
-  /** Blocks this thread until `event` is reported, or for `timeout` milliseconds (-1: for ever). */
-  block(event: typeof POLLIN | typeof POLLOUT, timeout: number): void {
-    const result = this.native.kup_user_wait(this.fd, event, timeout);
+  /** Blocks this thread until one of `events` is reported, or for `timeout` milliseconds (-1: for ever). */
+  block(events: number, timeout: number): void {
+    const result = this.native.kup_user_wait(this.fd, events, timeout);
     if (result < 0) throw systemError("wait", result, this.subject);
   }
 

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { ABI_VERSION, KERNEL_PAGE_AT, MAGIC, USER_PAGE_AT } from "./abi.ts";
+import { ABI_VERSION, KERNEL_PAGE_AT, MAGIC, MODE_TURN, USER_PAGE_AT } from "./abi.ts";
 import { isDetached } from "./arguments.ts";
 import { KupError, systemError } from "./errors.ts";
 import type { Native } from "./library.ts";
@@ -54,6 +54,8 @@ export class ChannelMemory {
   readonly words: Int32Array<ArrayBuffer>;
   /** All of it, as bytes; private. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Its sides take turns. */
+  readonly turns: boolean;
   /** Where the kernel produces. */
   readonly toUser: RingPlace;
   /** Where the user produces. */
@@ -76,6 +78,7 @@ export class ChannelMemory {
     this.words = new Int32Array(whole);
     this.bytes = new Uint8Array(whole);
     this.#public = bufferAt(address + BigInt(this.#dataAt), total - this.#dataAt);
+    this.turns = this.number32(KERNEL_PAGE_AT.mode) === MODE_TURN;
     this.toUser = {
       words: this.words,
       bytes: this.bytes,
@@ -85,6 +88,7 @@ export class ChannelMemory {
       tail: pageSize + USER_PAGE_AT.toUserTail,
       producerEvent: KERNEL_PAGE_AT.toUserProducerEvent,
       consumerEvent: pageSize + USER_PAGE_AT.toUserConsumerEvent,
+      ...(this.turns ? { peerHead: pageSize + USER_PAGE_AT.toKernelHead } : {}),
     };
     this.toKernel = {
       words: this.words,
@@ -95,6 +99,7 @@ export class ChannelMemory {
       tail: KERNEL_PAGE_AT.toKernelTail,
       producerEvent: pageSize + USER_PAGE_AT.toKernelProducerEvent,
       consumerEvent: KERNEL_PAGE_AT.toKernelConsumerEvent,
+      ...(this.turns ? { peerHead: KERNEL_PAGE_AT.toUserHead } : {}),
     };
   }
 

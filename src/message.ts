@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { GAP_AT, RECORD_GAP } from "./abi.ts";
+import { GAP_AT, RECORD_GAP, RECORD_PASS } from "./abi.ts";
 import { KupError } from "./errors.ts";
 import type { ChannelMemory } from "./memory.ts";
 import type { Consumer } from "./ring.ts";
@@ -12,6 +12,7 @@ export class RecordMessage implements Message {
   readonly type: number;
   readonly length: number;
   readonly gap: Gap | undefined;
+  readonly pass: boolean;
 
   readonly #memory: ChannelMemory;
   readonly #consumer: Consumer;
@@ -24,6 +25,7 @@ export class RecordMessage implements Message {
     this.type = consumer.type;
     this.length = isGap ? 0 : consumer.length;
     this.gap = isGap ? readGap(memory, consumer.at) : undefined;
+    this.pass = (consumer.flags & RECORD_PASS) !== 0;
     this.#memory = memory;
     this.#consumer = consumer;
     this.#epoch = consumer.epoch;

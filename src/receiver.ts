@@ -5,13 +5,21 @@
  * @module
  */
 
-import { GAP_AT, RECORD_DISCARD, RECORD_GAP, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
+import {
+  GAP_AT,
+  RECORD_DISCARD,
+  RECORD_GAP,
+  RECORD_PASS,
+  STATE_BROKEN,
+  STATE_OPEN,
+} from "./abi.ts";
 import { checkInteger, checkSignal, checkTimeout, offAbort, onAbort } from "./arguments.ts";
 import { KupError } from "./errors.ts";
-import { POLLIN } from "./library.ts";
+import { POLLIN, POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import { RecordMessage } from "./message.ts";
 import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT } from "./ring.ts";
+import type { Sender } from "./sender.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type { BatchOptions, Message, SyncWaitOptions, WaitOptions } from "./types.ts";
 
@@ -53,14 +61,28 @@ export class Receiver implements Side, Condition {
   readonly #link: Link;
   readonly #consumer: Consumer;
   readonly #spin: Spin;
+  /** The other direction, which tells in turn mode whether anything can come. */
+  readonly #sender: Pick<Sender, "stuck" | "waits">;
   #pending: PendingReceive | undefined;
   #ended = false;
 
   /** @param spin The longest time to look before sleeping, in milliseconds. */
-  constructor(link: Link, spin: number) {
+  constructor(link: Link, spin: number, sender: Pick<Sender, "stuck" | "waits">) {
     this.#link = link;
-    this.#consumer = new Consumer(link.memory.toUser, RECORD_DISCARD | RECORD_GAP);
+    const { toUser, turns } = link.memory;
+    this.#consumer = new Consumer(toUser, RECORD_DISCARD | (turns ? RECORD_PASS : RECORD_GAP));
     this.#spin = new Spin(spin);
+    this.#sender = sender;
+  }
+
+  /** Turn mode: the turn was taken, so what only passed it has done its work. */
+  skipPasses(): void {
+    const consumer = this.#consumer;
+    while (this.#pending === undefined && consumer.passNext()) {
+      const { held } = consumer;
+      if (consumer.next() !== RING_OK) return;
+      if (held === 0) this.release();
+    }
   }
 
   /** The kernel's side has closed, and everything was read. */
@@ -128,9 +150,10 @@ export class Receiver implements Side, Condition {
         throw new KupError("timed-out", `${this.#link.subject}: No message within ${timeout} ms.`);
       }
       this.#consumer.announce();
-      message = this.#take();
+      message = this.#take(true);
       if (message !== undefined || this.#ended) return message;
-      this.#link.block(POLLIN, left === Infinity ? -1 : left);
+      const events = this.#sender.waits ? POLLIN | POLLOUT : POLLIN;
+      this.#link.block(events, left === Infinity ? -1 : left);
       this.#spin.woke();
     }
   }
@@ -186,14 +209,14 @@ export class Receiver implements Side, Condition {
   }
 
   /** The next message, undefined if there is none; throws when the channel is over. */
-  #take(): Message | undefined {
+  #take(blocking = false): Message | undefined {
     const link = this.#link;
     if (link.over) throw link.reason();
     const consumer = this.#consumer;
     if (consumer.held !== 0) consumer.release();
     const result = consumer.next();
     if (consumer.owesWake) this.#settleWake();
-    return result === RING_OK ? this.#message() : this.#nothing(result);
+    return result === RING_OK ? this.#message() : this.#nothing(result, blocking);
   }
 
   #takeSpinning(): Message | undefined {
@@ -202,11 +225,11 @@ export class Receiver implements Side, Condition {
     return this.#take();
   }
 
-  #nothing(result: number): Message | undefined {
+  #nothing(result: number, blocking: boolean): Message | undefined {
     const link = this.#link;
     if (result !== RING_WAIT) throw link.lieError(result);
     const state = link.state();
-    if (state === STATE_OPEN) return undefined;
+    if (state === STATE_OPEN) return link.memory.turns ? this.#nothingYet(blocking) : undefined;
     // All records were published before the state, so this look is the last.
     const last = this.#consumer.next();
     if (last === RING_OK) return this.#message();
@@ -214,6 +237,14 @@ export class Receiver implements Side, Condition {
     if (state === STATE_BROKEN) throw link.stateError();
     this.#ended = true;
     return undefined;
+  }
+
+  /** Turn mode, after a look that found nothing: if it is our turn, what gave it to us came before. */
+  #nothingYet(blocking: boolean): Message | undefined {
+    if (!this.#sender.stuck(blocking)) return undefined;
+    const result = this.#consumer.next();
+    if (result === RING_OK) return this.#message();
+    throw result === RING_WAIT ? turnError(this.#link) : this.#link.lieError(result);
   }
 
   #message(): Message {
@@ -276,6 +307,13 @@ export class Receiver implements Side, Condition {
       `${this.#link.subject}: Another receive is waiting; await it first.`,
     );
   }
+}
+
+function turnError(link: Link): KupError {
+  return new KupError(
+    "turn",
+    `${link.subject}: It is this side's turn; send or pass before you receive.`,
+  );
 }
 
 function same(message: Message | undefined): Message | undefined {

@@ -16,7 +16,15 @@
  * @module
  */
 
-import { RECORD_ALIGN, RECORD_BUSY, RECORD_DISCARD, RECORD_HEADER, RECORD_LENGTH } from "./abi.ts";
+import {
+  HEAD_SENDS,
+  RECORD_ALIGN,
+  RECORD_BUSY,
+  RECORD_DISCARD,
+  RECORD_HEADER,
+  RECORD_LENGTH,
+  RECORD_PASS,
+} from "./abi.ts";
 
 /** The same numbers as KUP_RING_* in ring.h. */
 export const RING_OK = 0;
@@ -28,6 +36,8 @@ export const RING_LIE_POSITION = 2;
 export const RING_LIE_LENGTH = 3;
 /** A record has flags that this consumer doesn't take. */
 export const RING_LIE_FLAGS = 4;
+/** Turn mode: the peer has sent out of turn. */
+export const RING_LIE_TURN = 6;
 
 const BUSY = RECORD_BUSY | 0;
 const DISCARD = RECORD_DISCARD | 0;
@@ -51,6 +61,8 @@ export interface RingPlace {
   readonly tail: number;
   readonly producerEvent: number;
   readonly consumerEvent: number;
+  /** Turn mode: the head word of the other ring, whose side takes turns with this one's producer. */
+  readonly peerHead?: number;
 }
 
 /** What a record of this payload takes of a ring. */
@@ -78,6 +90,12 @@ export class Producer {
   #head: number;
   /** Bytes that are free by the last tail that was found valid. */
   #free: number;
+  /** Turn mode: where the peer counts its sends; -1 in stream mode. */
+  readonly #peerHeadWord: number;
+  /** Turn mode: how many were published. */
+  #sends = 0;
+  /** Turn mode: a reservation is open, and has the turn. */
+  #taken = false;
 
   /** @param position Where head and tail are; 0 in fresh memory. */
   constructor(place: RingPlace, position = 0) {
@@ -92,10 +110,41 @@ export class Producer {
     this.#peerEventWord = place.consumerEvent >> 2;
     this.#head = position | 0;
     this.#free = place.size;
+    this.#peerHeadWord = place.peerHead === undefined ? -1 : place.peerHead >> 2;
   }
 
-  /** Is there room for `space` bytes? RING_OK, RING_WAIT or RING_LIE_POSITION. */
+  /** Does this ring take turns with another? */
+  get turns(): boolean {
+    return this.#peerHeadWord >= 0;
+  }
+
+  /** Turn mode: a reservation is open, which has the turn. */
+  get taken(): boolean {
+    return this.#taken;
+  }
+
+  /** Turn mode, for the user's side: RING_OK if it is its turn, RING_WAIT, or RING_LIE_TURN. */
+  turn(): number {
+    // A: who has the turn has all that was sent before it.
+    const peer = Atomics.load(this.#words, this.#peerHeadWord);
+    const ahead = (peer - this.#sends) & HEAD_SENDS;
+    if (ahead > 1) return RING_LIE_TURN;
+    return ahead === 1 ? RING_OK : RING_WAIT;
+  }
+
+  /**
+   * Is there room for `space` bytes, and in turn mode the turn to use it? RING_OK, RING_WAIT, RING_LIE_POSITION
+   * or RING_LIE_TURN.
+   */
   room(space: number): number {
+    if (this.#peerHeadWord >= 0) {
+      const turn = this.turn();
+      if (turn !== RING_OK || this.#taken) return turn || RING_WAIT;
+    }
+    return this.#space(space);
+  }
+
+  #space(space: number): number {
     if (space <= this.#free) return RING_OK;
     // D: the consumer is done with what lies before its tail.
     const tail = Atomics.load(this.#words, this.#tailWord);
@@ -110,18 +159,19 @@ export class Producer {
 
   /** Bytes that are free by the peer's newest tail, or -1 if that makes no sense. */
   free(): number {
-    return this.room(this.#size + 1) === RING_LIE_POSITION ? -1 : this.#free;
+    return this.#space(this.#size + 1) === RING_LIE_POSITION ? -1 : this.#free;
   }
 
   /**
-   * Publishes a finished record at once. RING_OK (look at `wakes`), RING_WAIT or RING_LIE_POSITION.
+   * Publishes a finished record at once. RING_OK (look at `wakes`), or what `room` returns.
    *
    * @param data At most KUP_MAX_PAYLOAD bytes.
    * @param length How many they really are, for data whose class may say something else.
+   * @param flags 0 or RECORD_PASS.
    */
-  put(data: Uint8Array, type: number, length = data.length): number {
+  put(data: Uint8Array, type: number, length = data.length, flags = 0): number {
     const space = (length + 15) & ~7;
-    if (space > this.#free) {
+    if (space > this.#free || this.#peerHeadWord >= 0) {
       const result = this.room(space);
       if (result !== RING_OK) return result;
     }
@@ -131,12 +181,16 @@ export class Producer {
     this.#bytes.set(data, at + RECORD_HEADER);
     words[(at >> 2) + 1] = type;
     // No BUSY and no atomic: nobody looks here before head says so.
-    words[at >> 2] = length;
+    words[at >> 2] = length | flags;
     const head = (position + space) | 0;
     this.#head = head;
     this.#free -= space;
-    // A: publishes header and payload. C: then look for a sleeper.
-    Atomics.store(words, this.#headWord, head);
+    // A: publishes header and payload, and in turn mode the turn. C: then look for a sleeper.
+    Atomics.store(
+      words,
+      this.#headWord,
+      this.#peerHeadWord < 0 ? head : this.#counted(head, flags),
+    );
     this.wakes = Atomics.load(words, this.#peerEventWord) === position;
     return RING_OK;
   }
@@ -154,9 +208,17 @@ export class Producer {
     this.#head = (position + space) | 0;
     this.#free -= space;
     // A: the consumer that sees this head sees the BUSY header, too.
-    Atomics.store(this.#words, this.#headWord, this.#head);
+    if (this.#peerHeadWord < 0) Atomics.store(this.#words, this.#headWord, this.#head);
+    else this.#taken = true;
     this.position = position;
     return RING_OK;
+  }
+
+  /** Turn mode: the head word, which says by its count that the turn goes with this record. */
+  #counted(head: number, flags: number): number {
+    if ((flags & DISCARD) === 0) this.#sends = (this.#sends + 1) & HEAD_SENDS;
+    this.#taken = false;
+    return head | this.#sends;
   }
 
   /** Byte offset of the payload of the record at `position`. */
@@ -168,7 +230,7 @@ export class Producer {
    * Finishes the record at `position`, which was reserved with `reserved` bytes; `length` may be less: what is
    * left over becomes a discarded record. Look at `wakes`.
    *
-   * @param flags 0, RECORD_DISCARD or RECORD_GAP.
+   * @param flags 0, RECORD_DISCARD, RECORD_GAP or RECORD_PASS.
    */
   commit(position: number, reserved: number, length: number, type: number, flags: number): void {
     const words = this.#words;
@@ -183,6 +245,9 @@ export class Producer {
     words[word + 1] = type;
     // B: until now the consumer stopped here. C: then look for a sleeper.
     Atomics.store(words, word, length | flags);
+    if (this.#peerHeadWord >= 0) {
+      Atomics.store(words, this.#headWord, this.#counted(this.#head, flags));
+    }
     this.wakes = Atomics.load(words, this.#peerEventWord) === (position | 0);
   }
 
@@ -226,6 +291,8 @@ export class Consumer {
   readonly #size: number;
   readonly #mask: number;
   readonly #refused: number;
+  /** The bits of the head word that are a position, or make no sense. */
+  readonly #headMask: number;
   readonly #headWord: number;
   readonly #tailWord: number;
   readonly #eventWord: number;
@@ -247,6 +314,7 @@ export class Consumer {
     this.#size = place.size;
     this.#mask = place.size - 1;
     this.#refused = FLAGS & ~allowed;
+    this.#headMask = place.peerHead === undefined ? -1 : ~HEAD_SENDS;
     this.#headWord = place.head >> 2;
     this.#tailWord = place.tail >> 2;
     this.#eventWord = place.consumerEvent >> 2;
@@ -272,7 +340,9 @@ export class Consumer {
       const length = word & RECORD_LENGTH;
       const space = (length + 15) & ~7;
       if (space > ((this.#head - cursor) | 0)) return RING_LIE_LENGTH;
-      if ((word & this.#refused) !== 0) return RING_LIE_FLAGS;
+      if ((word & this.#refused) !== 0 || (word & RECORD_PASS) !== 0 && length > 0) {
+        return RING_LIE_FLAGS;
+      }
       this.#cursor = (cursor + space) | 0;
       if ((word & DISCARD) === 0) {
         this.length = length;
@@ -304,14 +374,24 @@ export class Consumer {
   /** Might `next` return something else than RING_WAIT? Changes nothing. */
   ready(): boolean {
     const cursor = this.#cursor;
-    if (this.#head === cursor && Atomics.load(this.#words, this.#headWord) === cursor) return false;
+    if (this.#head === cursor && this.#loadHead() === cursor) return false;
     return Atomics.load(this.#words, (this.#data + (cursor & this.#mask)) >> 2) >= 0;
+  }
+
+  /** Would `next` return a record that only passes the turn? Trusts nothing, and changes nothing. */
+  passNext(): boolean {
+    const at = (this.#data + (this.#cursor & this.#mask)) >> 2;
+    return this.ready() && (Atomics.load(this.#words, at) & RECORD_PASS) !== 0;
+  }
+
+  #loadHead(): number {
+    return Atomics.load(this.#words, this.#headWord) & this.#headMask;
   }
 
   /** RING_OK: there is something at the cursor. */
   #refreshHead(): number {
     // A: the header and the payload before this head were written before it.
-    const head = Atomics.load(this.#words, this.#headWord);
+    const head = this.#loadHead();
     if (head === this.#cursor) return RING_WAIT;
     const used = (head - this.#tail) >>> 0;
     if (

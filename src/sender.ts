@@ -5,7 +5,7 @@
  * @module
  */
 
-import { RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
+import { RECORD_DISCARD, RECORD_PASS, RECORD_RESERVE } from "./abi.ts";
 import {
   byteCount,
   checkInteger,
@@ -29,8 +29,12 @@ import type {
   Reservation,
   SendOptions,
   SyncSendOptions,
+  SyncWaitOptions,
   WaitOptions,
 } from "./types.ts";
+
+/** The payload of a record that only passes the turn. */
+const NOTHING = new Uint8Array(0);
 
 /** For all who don't have to wait. */
 const DONE: Promise<void> = Promise.resolve();
@@ -74,12 +78,14 @@ class PendingSend extends Pending {
   readonly resolve: () => void;
   readonly #messages: readonly Uint8Array[];
   readonly #type: number;
+  readonly #flags: number;
   #next: number;
 
   constructor(
     messages: readonly Uint8Array[],
     next: number,
     type: number,
+    flags: number,
     resolve: () => void,
     reject: (error: unknown) => void,
   ) {
@@ -88,6 +94,7 @@ class PendingSend extends Pending {
     this.#messages = messages;
     this.#next = next;
     this.#type = type;
+    this.#flags = flags;
   }
 
   get space(): number {
@@ -96,7 +103,7 @@ class PendingSend extends Pending {
 
   attempt(sender: Sender): boolean {
     for (; this.#next < this.#messages.length; this.#next++) {
-      if (!sender.put(this.#messages[this.#next]!, this.#type)) return false;
+      if (!sender.put(this.#messages[this.#next]!, this.#type, this.#flags)) return false;
     }
     return true;
   }
@@ -131,16 +138,24 @@ class PendingReserve extends Pending {
   }
 }
 
+/** Whom a reservation tells that it is done. */
+interface Owner {
+  committed(): void;
+  discarded(): void;
+}
+
 /** A BUSY record of ours. */
 class OpenReservation implements Reservation {
   readonly length: number;
   readonly #link: Link;
   readonly #producer: Producer;
   readonly #position: number;
+  readonly #owner: Owner;
   #view: Uint8Array<ArrayBuffer> | undefined;
   #done = false;
 
-  constructor(link: Link, producer: Producer, length: number) {
+  constructor(link: Link, producer: Producer, length: number, owner: Owner) {
+    this.#owner = owner;
     this.length = length;
     this.#link = link;
     this.#producer = producer;
@@ -164,10 +179,13 @@ class OpenReservation implements Reservation {
     this.#check();
     if (!this.#link.isOpen()) throw this.#link.stateError();
     this.#finish(length, type, 0);
+    this.#owner.committed();
   }
 
   discard(): void {
-    if (!this.#done && !this.#link.over) this.#finish(this.length, 0, RECORD_DISCARD);
+    if (this.#done || this.#link.over) return;
+    this.#finish(this.length, 0, RECORD_DISCARD);
+    this.#owner.discarded();
   }
 
   [Symbol.dispose](): void {
@@ -199,13 +217,23 @@ export class Sender implements Side, Condition {
   readonly #link: Link;
   readonly #producer: Producer;
   readonly #spin: Spin;
+  readonly #turns: boolean;
+  readonly #skipPasses: () => void;
+  readonly #turnKept: () => void;
   /** In the order of the calls. What stands here keeps everything later out of the ring. */
   readonly #queue = new Set<Pending>();
   /** What `ready` asks for, in bytes of the ring. */
   #wantedSpace = 0;
 
-  /** @param spin The longest time to look before sleeping, in milliseconds. */
-  constructor(link: Link, spin: number) {
+  /**
+   * @param spin The longest time to look before sleeping, in milliseconds.
+   * @param skipPasses Called when a turn is taken, before it is passed.
+   * @param turnKept Called when somebody who would have passed the turn does not.
+   */
+  constructor(link: Link, spin: number, skipPasses: () => void, turnKept: () => void) {
+    this.#turns = link.memory.turns;
+    this.#skipPasses = skipPasses;
+    this.#turnKept = turnKept;
     this.maxMessage = link.memory.toKernel.size - RECORD_RESERVE;
     this.#link = link;
     this.#producer = new Producer(link.memory.toKernel);
@@ -215,6 +243,62 @@ export class Sender implements Side, Condition {
   /** For the spinning: there is room, or no use to wait. */
   ready(): boolean {
     return this.#producer.room(this.#wantedSpace) !== RING_WAIT || !this.#link.isOpen();
+  }
+
+  /** Turn mode: whose turn it is. */
+  get turn(): "kernel" | "user" | undefined {
+    if (!this.#turns || this.#link.over) return undefined;
+    return this.#producer.turn() === RING_OK ? "user" : "kernel";
+  }
+
+  /**
+   * Turn mode, for a receiver that has found nothing: nothing can come, because it is this side's turn and
+   * nobody will use it.
+   *
+   * @param blocking Whether this thread is about to block: then nobody commits what is reserved.
+   */
+  stuck(blocking: boolean): boolean {
+    const producer = this.#producer;
+    if (producer.turn() !== RING_OK) return false;
+    if (producer.taken) return blocking;
+    // Whoever stands in the queue is not woken while this thread blocks.
+    if (this.#queue.size > 0) this.wake();
+    return this.#queue.size === 0 && producer.turn() === RING_OK;
+  }
+
+  /** Turn mode: somebody waits here who has to be woken, too. */
+  get waits(): boolean {
+    return this.#turns && this.#queue.size > 0;
+  }
+
+  pass(options: WaitOptions | undefined): Promise<void> {
+    try {
+      this.#checkTurns();
+      const signal = checkSignal(options?.signal);
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      return this.#sendChecked(NOTHING, 0, RECORD_PASS, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  tryPass(): boolean {
+    this.#checkTurns();
+    if (this.#link.over) throw this.#link.reason();
+    return this.#queue.size === 0 && this.put(NOTHING, 0, RECORD_PASS);
+  }
+
+  passSync(options: SyncWaitOptions | undefined): void {
+    this.#checkTurns();
+    this.#sendCheckedSync(NOTHING, 0, RECORD_PASS, checkTimeout(options?.timeout));
+  }
+
+  #checkTurns(): void {
+    if (this.#link.closed) throw this.#link.reason();
+    if (this.#turns) return;
+    throw new TypeError(
+      `${this.#link.subject}: This is a stream channel; it has no turns to pass.`,
+    );
   }
 
   trySend(data: Data, options: SendOptions | undefined): boolean {
@@ -230,14 +314,23 @@ export class Sender implements Side, Condition {
       const type = options === undefined ? 0 : checkType(options.type);
       const bytes = this.#checked(data);
       if (signal?.aborted) return Promise.reject(signal.reason);
-      if (this.#link.over) throw this.#link.reason();
-      if (this.#queue.size === 0 && this.#putSpinning(bytes, type)) {
-        return this.#link.breath() ?? DONE;
-      }
-      return this.#enqueueSend([this.#copied(bytes)], 0, type, signal);
+      return this.#sendChecked(bytes, type, 0, signal);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  #sendChecked(
+    bytes: Uint8Array,
+    type: number,
+    flags: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (this.#link.over) throw this.#link.reason();
+    if (this.#queue.size === 0 && this.#putSpinning(bytes, type, flags)) {
+      return this.#link.breath() ?? DONE;
+    }
+    return this.#enqueueSend([this.#copied(bytes)], 0, type, flags, signal);
   }
 
   sendBatch(messages: Iterable<Data>, options: AsyncSendOptions | undefined): Promise<void> {
@@ -253,7 +346,7 @@ export class Sender implements Side, Condition {
       }
       if (next === all.length) return this.#link.breath() ?? DONE;
       for (let i = next; i < all.length; i++) all[i] = this.#copied(all[i]!);
-      return this.#enqueueSend(all, next, type, signal);
+      return this.#enqueueSend(all, next, type, 0, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -262,17 +355,24 @@ export class Sender implements Side, Condition {
   sendSync(data: Data, options: SyncSendOptions | undefined): void {
     const type = checkType(options?.type);
     const timeout = checkTimeout(options?.timeout);
-    const bytes = this.#checked(data);
+    this.#sendCheckedSync(this.#checked(data), type, 0, timeout);
+  }
+
+  #sendCheckedSync(bytes: Uint8Array, type: number, flags: number, timeout: number): void {
     const end = timeout < 0 ? Infinity : performance.now() + timeout;
     for (;;) {
       if (this.#link.over) throw this.#link.reason();
+      if (this.#producer.taken) throw this.#reserved();
       this.#pump();
       if (this.#queue.size === 0) {
-        if (timeout === 0 ? this.put(bytes, type) : this.#putSpinning(bytes, type)) return;
+        if (timeout === 0 ? this.put(bytes, type, flags) : this.#putSpinning(bytes, type, flags)) {
+          return;
+        }
       }
       const left = end - performance.now();
       if (left <= 0) {
-        throw new KupError("timed-out", `${this.#link.subject}: No room within ${timeout} ms.`);
+        const what = this.#turns ? "No turn" : "No room";
+        throw new KupError("timed-out", `${this.#link.subject}: ${what} within ${timeout} ms.`);
       }
       if (this.#announce(recordSpace(byteCount(bytes)))) continue;
       this.#link.block(POLLOUT, left === Infinity ? -1 : left);
@@ -302,12 +402,15 @@ export class Sender implements Side, Condition {
   }
 
   /** Places a message that was checked, if there is room and the channel is open. */
-  put(bytes: Uint8Array, type: number): boolean {
+  put(bytes: Uint8Array, type: number, flags = 0): boolean {
     const link = this.#link;
     if (link.over) throw link.reason();
     if (!link.isOpen()) throw link.stateError();
     const producer = this.#producer;
-    const result = producer.put(bytes, type, byteCount(bytes));
+    const length = byteCount(bytes);
+    // Now: afterwards there may be the kernel's answer, which is for the next receive.
+    if (this.#turns && producer.room(recordSpace(length)) === RING_OK) this.#skipPasses();
+    const result = producer.put(bytes, type, length, flags);
     if (result === RING_OK) {
       if (producer.wakes) link.kick();
       return true;
@@ -324,14 +427,34 @@ export class Sender implements Side, Condition {
     const result = this.#producer.reserve(length);
     if (result === RING_WAIT) return undefined;
     if (result !== RING_OK) throw link.lieError(result);
-    return new OpenReservation(link, this.#producer, length);
+    if (this.#turns) this.#skipPasses();
+    return new OpenReservation(link, this.#producer, length, this);
+  }
+
+  /** What a reservation has held up goes on; poll would not tell. */
+  committed(): void {
+    if (this.#turns && this.#queue.size > 0) this.wake();
+  }
+
+  /** The same; and in turn mode the turn is still there. */
+  discarded(): void {
+    if (this.#queue.size > 0) this.wake();
+    if (this.#turns) this.#turnKept();
+  }
+
+  #reserved(): KupError {
+    return new KupError(
+      "busy",
+      `${this.#link.subject}: A reservation has the turn; commit or discard it first.`,
+    );
   }
 
   /** One look on behalf of the queue. */
   wake(): void {
     try {
       do this.#pump(); while (this.#queue.size > 0 && this.#announce(0));
-      if (this.#queue.size > 0) this.#link.want(POLLOUT);
+      // While a reservation has the turn, poll would say at once that it is there.
+      if (this.#queue.size > 0 && !this.#producer.taken) this.#link.want(POLLOUT);
     } catch (error) {
       this.fail(error);
     }
@@ -382,10 +505,10 @@ export class Sender implements Side, Condition {
     return all;
   }
 
-  #putSpinning(bytes: Uint8Array, type: number): boolean {
-    if (this.put(bytes, type)) return true;
+  #putSpinning(bytes: Uint8Array, type: number, flags: number): boolean {
+    if (this.put(bytes, type, flags)) return true;
     this.#wantedSpace = recordSpace(byteCount(bytes));
-    return this.#spin.until(this) && this.put(bytes, type);
+    return this.#spin.until(this) && this.put(bytes, type, flags);
   }
 
   /** Places what fits, from the front of the queue. */
@@ -411,10 +534,11 @@ export class Sender implements Side, Condition {
     messages: readonly Uint8Array[],
     next: number,
     type: number,
+    flags: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#enqueue(new PendingSend(messages, next, type, resolve, reject), signal);
+      this.#enqueue(new PendingSend(messages, next, type, flags, resolve, reject), signal);
     });
   }
 
@@ -435,6 +559,7 @@ export class Sender implements Side, Condition {
       // Those behind it may need less room than it did.
       this.wake();
       if (this.#queue.size === 0) this.#link.unwant(POLLOUT);
+      if (this.#turns) this.#turnKept();
     });
     if (this.#queue.size === 1) this.wake();
   }

@@ -41,8 +41,8 @@ export interface DeviceInfo {
   readonly name: string;
   /** The contract's version. */
   readonly abiVersion: number;
-  /** How its channels work; `"stream"` is full duplex. */
-  readonly mode: "stream";
+  /** How its channels work: `"stream"` is full duplex, in `"turn"` one side at a time may send. */
+  readonly mode: "stream" | "turn";
   /** How many channels it has. */
   readonly channels: number;
   /** How many of them nobody has attached. Others may change that at any time. */
@@ -185,6 +185,8 @@ export interface Message {
    * Set if this is no message but a report that some are missing here; then there are no bytes.
    */
   readonly gap: Gap | undefined;
+  /** On a turn channel: this is no message, it only passes the turn; then there are no bytes. */
+  readonly pass: boolean;
   /**
    * The bytes themselves, not a copy. A view that is kept for longer than the message is valid shows
    * other messages, zeros or nothing; it is never a danger to the process.
@@ -276,8 +278,16 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   readonly number: number;
   /** Counts the attaches of this number, from 1. */
   readonly generation: number;
-  /** How it works. */
-  readonly mode: "stream";
+  /**
+   * How it works. On a `"turn"` channel, one side at a time may send; the kernel has the first turn. Sending
+   * takes the turn and passes it: `send` waits for it, `trySend` returns `false` while it is the
+   * kernel's. Receiving while it is one's own turn, which no `send` or reservation is about to use, is the
+   * error `"turn"`, since nothing can come. A reservation has the turn until it is committed; a
+   * discarded one gives it back.
+   */
+  readonly mode: "stream" | "turn";
+  /** Whose turn it is; `undefined` on a stream channel, and when the channel is over. */
+  readonly turn: "kernel" | "user" | undefined;
   /** The longest message that can be sent, in bytes. */
   readonly maxMessage: number;
   /** The longest message that can be received, in bytes. */
@@ -311,7 +321,7 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @throws {RangeError} If it is longer than `maxMessage`, or `type` or `timeout` is out of range.
    * @throws {TypeError} If it is not {@linkcode Data}, or its buffer is detached.
-   * @throws {KupError} `"timed-out"`, `"closed"`, `"broken"`.
+   * @throws {KupError} `"timed-out"`, `"busy"` if a reservation has the turn, `"closed"`, `"broken"`.
    */
   sendSync(data: Data, options?: SyncSendOptions): void;
   /**
@@ -324,6 +334,30 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * @throws {KupError} `"closed"`, `"broken"`.
    */
   sendBatch(messages: Iterable<Data>, options?: AsyncSendOptions): Promise<void>;
+
+  /**
+   * Passes the turn without a message, waiting for the turn first. The kernel's side sees a pass.
+   *
+   * @throws {TypeError} On a stream channel.
+   * @throws {KupError} `"closed"`, `"broken"`.
+   */
+  pass(options?: WaitOptions): Promise<void>;
+  /**
+   * Passes the turn if it is this side's now, and no `send` waits for it.
+   *
+   * @returns Whether it was passed.
+   * @throws {TypeError} On a stream channel.
+   * @throws {KupError} `"closed"`, `"broken"`.
+   */
+  tryPass(): boolean;
+  /**
+   * Passes the turn, blocking this thread until it is this side's.
+   *
+   * @throws {TypeError} On a stream channel.
+   * @throws {RangeError} If `timeout` is out of range.
+   * @throws {KupError} `"timed-out"`, `"busy"` if a reservation has the turn, `"closed"`, `"broken"`.
+   */
+  passSync(options?: SyncWaitOptions): void;
 
   /**
    * Waits for room for a message of `length` bytes, to be written in place.
@@ -344,14 +378,14 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * The next message; releases those that were received before.
    *
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
-   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
    */
   receive(options?: WaitOptions): Promise<Message | undefined>;
   /**
    * The next message if there is one now; releases those that were received before.
    *
    * @returns `undefined` if there is none; then `ended` tells whether there will ever be one.
-   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
    */
   tryReceive(): Message | undefined;
   /**
@@ -359,7 +393,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `timeout` is out of range.
-   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits, `"turn"`, `"closed"`,
+   * `"broken"`.
    */
   receiveSync(options?: SyncWaitOptions): Message | undefined;
   /**
@@ -368,14 +403,14 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @returns None when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
    */
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]>;
   /**
    * The messages that are there now, perhaps none. All are valid until the next receive.
    *
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
    */
   tryReceiveBatch(options?: BatchOptions): Message[];
   /** Messages until the channel ends; see {@linkcode Channel}. */

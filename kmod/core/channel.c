@@ -92,7 +92,7 @@ static void set_up_rings(struct kup_channel *channel, kup_u8 *base)
 	out->peer_event = &user->to_user_consumer_event.value;
 
 	in->data = out->data + 2 * (unsigned long)out->bytes;
-	in->allowed = KUP_RECORD_DISCARD;
+	in->allowed = KUP_RECORD_DISCARD | (in->turns ? KUP_RECORD_PASS : 0);
 	in->tail_word = &kernel->to_kernel_tail.value;
 	in->event_word = &kernel->to_kernel_consumer_event.value;
 	in->head_word = &user->to_kernel_head.value;
@@ -105,6 +105,8 @@ int kup_channel_fill(struct kup_channel *channel)
 	const struct kup_config *config = &channel->device->config;
 	int error;
 
+	channel->out.turns = config->mode == KUP_MODE_TURN;
+	channel->in.turns = channel->out.turns;
 	channel->out.bytes = config->to_user_pages * os_page_size();
 	channel->in.bytes = config->to_kernel_pages * os_page_size();
 	error = os_memory_create(channel->out.bytes, channel->in.bytes, &channel->memory);
@@ -180,26 +182,6 @@ void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more)
 	sum->polls += kup_load64(&more->polls);
 }
 
-void kup_channel_finish(struct kup_channel *channel)
-{
-	struct kup_device *device = channel->device;
-	struct kup_slot *slot = &device->slots[channel->number];
-
-	if (channel->memory)
-		kup_channel_close(channel);
-	if (channel->accepted && device->ops->detach)
-		device->ops->detach(channel);
-	os_mutex_lock(&device->lock);
-	kup_counters_add(&slot->total, &channel->counters);
-	/* Pairs with the looks without the lock: all_free, slot_free. */
-	__atomic_store_n(&slot->channel, NULL, __ATOMIC_RELEASE);
-	/* Under the lock: a destroyer that sees the slot free may let the client's code go away. */
-	os_wake(&device->idle);
-	kup_handles_wake(device);
-	os_mutex_unlock(&device->lock);
-	kup_channel_put(channel);
-}
-
 /* ---- Ending ---- */
 
 /*
@@ -253,6 +235,32 @@ void kup_channel_break(struct kup_channel *channel, kup_u32 error)
 	wake_all(channel);
 }
 
+void kup_channel_finish(struct kup_channel *channel)
+{
+	struct kup_device *device = channel->device;
+	struct kup_slot *slot = &device->slots[channel->number];
+
+	/*
+	 * The end of waiting for all, but a client's own threads may read the rest of what a user has sent
+	 * that is gone; it is told in case that it still has the mapping.
+	 */
+	if (channel->memory && kup_load(&channel->state) & CHANNEL_USER_GONE)
+		publish_state(channel);
+	else if (channel->memory)
+		kup_channel_close(channel);
+	if (channel->accepted && device->ops->detach)
+		device->ops->detach(channel);
+	os_mutex_lock(&device->lock);
+	kup_counters_add(&slot->total, &channel->counters);
+	/* Pairs with the looks without the lock: all_free, slot_free. */
+	__atomic_store_n(&slot->channel, NULL, __ATOMIC_RELEASE);
+	/* Under the lock: a destroyer that sees the slot free may let the client's code go away. */
+	os_wake(&device->idle);
+	kup_handles_wake(device);
+	os_mutex_unlock(&device->lock);
+	kup_channel_put(channel);
+}
+
 void kup_channel_user_gone(struct kup_channel *channel)
 {
 	struct kup_device *device = channel->device;
@@ -291,6 +299,9 @@ int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position
 		return -EPROTO;
 	case KUP_RING_LIE_FLAGS:
 		kup_channel_break(channel, KUP_ERROR_FLAGS);
+		return -EPROTO;
+	case KUP_RING_LIE_TURN:
+		kup_channel_break(channel, KUP_ERROR_TURN);
 		return -EPROTO;
 	default:
 		kup_channel_break(channel, position_error);

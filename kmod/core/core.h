@@ -75,6 +75,8 @@ struct kup_channel {
 	kup_u32 open_positions[OPEN_POSITIONS];
 	kup_u32 room_waiters; /* under send_lock: threads that sleep for room */
 	kup_u32 room_event;   /* under send_lock: what was announced for them */
+	kup_u32 turn_taken;   /* turn mode, under send_lock: a reservation is open */
+	kup_u32 turn_event;   /* turn mode, under send_lock: what was announced last */
 	struct kup_gap lost;  /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
@@ -132,6 +134,11 @@ void kup_registry_destroy(void);
 void kup_device_get(struct kup_device *device);
 void kup_device_put(struct kup_device *device); /* may sleep */
 
+/* ---- kupdev/kupdev.c: both once, too ---- */
+
+void kup_softcs_init(void);
+void kup_softcs_destroy(void);
+
 /* ---- handle.c: one open file, for a backend's device node; all may sleep ---- */
 
 /* -ENXIO: the device is going away. */
@@ -145,6 +152,8 @@ void kup_handle_count_ioctl(struct kup_handle *handle);
 /* Under device->lock: those that wait for a free channel, or hear that the device goes. */
 void kup_handles_wake(struct kup_device *device);
 void kup_handle_put(struct kup_handle *handle);
+/* Those that wait for a free channel look again. May sleep. */
+void kup_device_wake(struct kup_device *device);
 
 /*
  * What is so now: KUP_POLL_*. Of IN and OUT, `events` will wake handle->pollq once they become so (others
@@ -206,7 +215,24 @@ int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin,
  */
 void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit);
 
+/* ---- turn.c; stream channels answer that it is the kernel's turn ---- */
+
+#define TURN_KERNEL 0u
+#define TURN_USER 1u
+#define TURN_LIE 2u
+/* Whose turn it is. Any context. */
+kup_u32 kup_channel_turn(const struct kup_channel *channel);
+/* Waits until it may be the kernel's, and no other thread of the client has it; or there is no more. */
+int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline);
+/* It isn't the user's, and no thread of the client has it. Any context. */
+int kup_turn_is_idle(const struct kup_channel *channel);
+/* "This thread is going to sleep for the user's record at this position." Then look again. */
+void kup_turn_announce(struct kup_channel *channel, kup_u32 position);
+
 /* ---- send.c, receive.c ---- */
+
+/* Turn mode: the turn has been taken, so PASS records that wait to be received have done their work. */
+void kup_channel_skip_passes(struct kup_channel *channel);
 
 /* Under send_lock: losses that no later record will report; a GAP record if there is room. */
 void kup_channel_flush_gap(struct kup_channel *channel);

@@ -73,8 +73,8 @@ static int config_complete(struct kup_config *config)
 
 	if (!config->name || !name_valid(config->name) || config->channels > KUP_MAX_CHANNELS ||
 	    !pages_valid(config->to_user_pages) || !pages_valid(config->to_kernel_pages) ||
-	    config->mode != KUP_MODE_STREAM || config->permissions & ~0777u ||
-	    config->spin_us > KUP_SPIN_MAX)
+	    (config->mode != KUP_MODE_STREAM && config->mode != KUP_MODE_TURN) ||
+	    config->permissions & ~0777u || config->spin_us > KUP_SPIN_MAX)
 		return -EINVAL;
 	return 0;
 }

@@ -78,6 +78,13 @@ void kup_handles_wake(struct kup_device *device)
 			os_poll_wake(&handle->pollq);
 }
 
+void kup_device_wake(struct kup_device *device)
+{
+	os_mutex_lock(&device->lock);
+	kup_handles_wake(device);
+	os_mutex_unlock(&device->lock);
+}
+
 /* ---- INFO and STATS ---- */
 
 static kup_u32 count_free(const struct kup_device *device)

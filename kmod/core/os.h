@@ -95,6 +95,9 @@ void os_breathe(void);
  */
 int os_thread_start(void (*main)(void *argument), void *argument, const char *name, kup_u32 number);
 
+/* The calling thread's number: not 0, and not that of an earlier thread again. */
+kup_u64 os_thread_self(void);
+
 /* ---- The device node ---- */
 
 /*

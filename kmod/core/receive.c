@@ -10,12 +10,16 @@ static int data_ready(void *argument)
 {
 	struct kup_channel *channel = argument;
 
-	return kup_consumer_ready(&channel->in) || kup_load_acquire(&channel->state) != 0;
+	return kup_consumer_ready(&channel->in) || kup_load_acquire(&channel->state) != 0 ||
+	       (channel->in.turns && kup_turn_is_idle(channel));
 }
 
 static void data_announce(struct kup_channel *channel)
 {
-	kup_consumer_announce(&channel->in);
+	if (channel->in.turns)
+		kup_turn_announce(channel, channel->in.tail);
+	else
+		kup_consumer_announce(&channel->in);
 }
 
 /* The user's producer sleeps, and the tail has come to where it wanted it. */
@@ -27,16 +31,42 @@ static void wake_producer(struct kup_channel *channel)
 	kup_channel_wake_user(channel, asked, POLL_ROOM);
 }
 
+/* A result beside the ring's: nothing to read, and it's the kernel's turn. */
+#define NOTHING_CAN_COME 100
+
+/* Turn mode, after a look that found nothing: a result of the ring, or NOTHING_CAN_COME. */
+static int peek_turn(struct kup_channel *channel, struct kup_record *record)
+{
+	int result;
+
+	switch (kup_channel_turn(channel)) {
+	case TURN_LIE:
+		return KUP_RING_LIE_TURN;
+	case TURN_USER:
+		return KUP_RING_WAIT;
+	}
+	/* The turn and the record that passed it were published in one store. */
+	result = kup_consumer_peek(&channel->in, record);
+	if (result == KUP_RING_WAIT && !kup_load(&channel->turn_taken))
+		return NOTHING_CAN_COME;
+	return result;
+}
+
 /* One look. After the user has gone: one more look at its head, then what is there and no more. */
 static int peek_once(struct kup_channel *channel, struct kup_record *record)
 {
 	kup_u32 tail = channel->in.tail;
 	int result = kup_consumer_peek(&channel->in, record);
 
+	/* What gave the kernel its turn may have come since. */
+	if (result == KUP_RING_WAIT && channel->in.turns)
+		result = peek_turn(channel, record);
 	if (channel->in.tail != tail)
 		wake_producer(channel);
 	if (result == KUP_RING_END)
 		return -EPIPE;
+	if (result == NOTHING_CAN_COME)
+		return -EDEADLK;
 	return kup_channel_result(channel, result, KUP_ERROR_HEAD);
 }
 
@@ -90,9 +120,10 @@ static int peek_within(struct kup_channel *channel, struct kup_record *record, k
 static void release(struct kup_channel *channel, const struct kup_record *record)
 {
 	struct kup_counters *counters = &channel->counters;
+	kup_u32 records = record->flags & KUP_RECORD_PASS ? 0 : 1;
 
 	kup_consumer_release(&channel->in, record);
-	kup_store64(&counters->to_kernel_records, counters->to_kernel_records + 1);
+	kup_store64(&counters->to_kernel_records, counters->to_kernel_records + records);
 	kup_store64(&counters->to_kernel_payload, counters->to_kernel_payload + record->length);
 	kup_store64(&channel->page->to_kernel_records, counters->to_kernel_records);
 	kup_store64(&channel->page->to_kernel_payload, counters->to_kernel_payload);
@@ -173,6 +204,18 @@ int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 	return error;
 }
 
+/* A receiver that is at work will see them itself. */
+void kup_channel_skip_passes(struct kup_channel *channel)
+{
+	struct kup_record record;
+
+	if (!channel->in.turns || enter(channel))
+		return;
+	while (!try_peek(channel, &record) && record.flags & KUP_RECORD_PASS)
+		release(channel, &record);
+	leave(channel);
+}
+
 /* ---- For poll ---- */
 
 int kup_channel_writable(struct kup_channel *channel, int *announced)
@@ -183,9 +226,14 @@ int kup_channel_writable(struct kup_channel *channel, int *announced)
 	 * change makes good.
 	 */
 	kup_u32 tail = kup_load(&channel->in.tail);
-	kup_u32 used = kup_load(channel->in.head_word) - tail;
+	kup_u32 used = (kup_load(channel->in.head_word) & ~KUP_HEAD_SENDS) - tail;
 	kup_u32 ahead = kup_load(channel->in.peer_event) - tail;
 
+	/* For its turn a user announces nothing that poll would know of. */
+	if (channel->in.turns && kup_channel_turn(channel) != TURN_USER) {
+		*announced = 0;
+		return 0;
+	}
 	*announced = ahead != 0 && ahead <= channel->in.bytes;
 	return used < channel->in.bytes && !*announced;
 }

@@ -114,9 +114,25 @@ static int room_error(int result)
 static void unlocked(struct kup_channel *channel, int error, int wake)
 {
 	if (error == -EPROTO)
-		kup_channel_break(channel, KUP_ERROR_TAIL);
+		kup_channel_break(channel, kup_channel_turn(channel) == TURN_LIE ? KUP_ERROR_TURN
+										 : KUP_ERROR_TAIL);
 	if (wake)
 		kup_channel_wake_user(channel, 1, POLL_DATA);
+}
+
+/* Under send_lock. -EAGAIN: it is not the kernel's, or another thread of the client has it. */
+static int may_take_turn(const struct kup_channel *channel)
+{
+	if (!channel->out.turns)
+		return 0;
+	switch (kup_channel_turn(channel)) {
+	case TURN_KERNEL:
+		return channel->turn_taken ? -EAGAIN : 0;
+	case TURN_USER:
+		return -EAGAIN;
+	default:
+		return -EPROTO;
+	}
 }
 
 /*
@@ -132,6 +148,9 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return error;
 	if (length > kup_max_payload(channel))
 		return -EMSGSIZE;
+	error = may_take_turn(channel);
+	if (error)
+		return error;
 	result = kup_producer_room(&channel->out, space_needed(channel, length));
 	if (result != KUP_RING_OK)
 		return room_error(result);
@@ -143,6 +162,7 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return room_error(result);
 	reservation->data = kup_producer_payload(&channel->out, reservation->position);
 	reservation->length = length;
+	channel->turn_taken = channel->out.turns;
 	count_sent(channel, 1, length);
 	return 0;
 }
@@ -154,10 +174,13 @@ static int reserve_now(struct kup_channel *channel, kup_u32 length,
 	unsigned long state = os_spin_lock(&channel->send_lock);
 
 	error = reserve_locked(channel, length, reservation, &wake);
-	if (error && count)
+	/* Who has to wait for its turn has lost nothing by asking. */
+	if (error && count && !channel->out.turns)
 		count_lost(channel, length, error);
 	os_spin_unlock(&channel->send_lock, state);
 	unlocked(channel, error, wake);
+	if (!error)
+		kup_channel_skip_passes(channel);
 	return error;
 }
 
@@ -224,6 +247,20 @@ static void room_leave(struct kup_channel *channel)
 		os_wake(&channel->waitq);
 }
 
+/* One try. On -EAGAIN, *space is what it needs of the ring, or 0: it needs its turn first. */
+static int reserve_or_want(struct kup_channel *channel, kup_u32 length,
+			   struct kup_reservation *reservation, kup_u32 *space)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	int wake = 0, error = reserve_locked(channel, length, reservation, &wake);
+
+	if (error == -EAGAIN)
+		*space = may_take_turn(channel) ? 0 : room_want(channel, length);
+	os_spin_unlock(&channel->send_lock, state);
+	unlocked(channel, error, wake);
+	return error;
+}
+
 int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 		struct kup_reservation *reservation)
 {
@@ -232,22 +269,20 @@ int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 	int error;
 
 	for (;;) {
-		unsigned long state;
-		int wake = 0;
-
 		if (timeout)
 			os_breathe();
-		state = os_spin_lock(&channel->send_lock);
-		error = reserve_locked(channel, length, reservation, &wake);
-		if (error == -EAGAIN)
-			wait.space = room_want(channel, length);
-		os_spin_unlock(&channel->send_lock, state);
-		unlocked(channel, error, wake);
+		error = reserve_or_want(channel, length, reservation, &wait.space);
+		if (!error)
+			kup_channel_skip_passes(channel);
 		if (error != -EAGAIN)
 			return error;
-		error = kup_channel_wait(channel, &channel->send_spin, room_ready, &wait,
-					 room_announce, deadline);
-		room_leave(channel);
+		if (!wait.space) {
+			error = kup_turn_wait(channel, deadline);
+		} else {
+			error = kup_channel_wait(channel, &channel->send_spin, room_ready, &wait,
+						 room_announce, deadline);
+			room_leave(channel);
+		}
 		if (error)
 			return error;
 	}
@@ -255,17 +290,40 @@ int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 
 /* ---- Finishing ---- */
 
+/* The turn goes with the record; or, if that was discarded, to whom of the client's threads wants it. */
+static int commit_turn(struct kup_channel *channel, const struct kup_reservation *reservation,
+		       kup_u32 length, kup_u32 type, kup_u32 flags)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	int asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
+					length, type, flags);
+
+	/* Under the lock, which poll takes: it reports no record that isn't published yet. */
+	close_position(channel, reservation->position);
+	kup_store(&channel->turn_taken, 0);
+	os_spin_unlock(&channel->send_lock, state);
+	if (flags & KUP_RECORD_DISCARD)
+		os_wake(&channel->waitq);
+	return asked;
+}
+
 static void finish(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 length,
 		   kup_u32 type, kup_u32 flags)
 {
 	int asked;
 
-	/* Before the record becomes readable: a poll that still finds it open arms, and is woken
-	 * below. */
-	close_position(channel, reservation->position);
-	asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
-				    length, type, flags);
-	kup_channel_wake_user(channel, asked, POLL_DATA);
+	if (channel->out.turns) {
+		asked = commit_turn(channel, reservation, length, type, flags);
+		/* It may be the user's turn now, and poll calls that room. */
+		kup_channel_wake_user(channel, asked, POLL_DATA | POLL_ROOM);
+	} else {
+		/* Before the record becomes readable: a poll that still finds it open arms, and is woken
+		 * below. */
+		close_position(channel, reservation->position);
+		asked = kup_producer_commit(&channel->out, reservation->position,
+					    reservation->length, length, type, flags);
+		kup_channel_wake_user(channel, asked, POLL_DATA);
+	}
 	reservation->data = NULL;
 }
 
@@ -318,6 +376,18 @@ int kup_try_send(struct kup_channel *channel, kup_u32 type, const void *data, ku
 	return 0;
 }
 
+int kup_pass(struct kup_channel *channel, kup_time timeout)
+{
+	struct kup_reservation reservation;
+	int error = channel->out.turns ? kup_reserve(channel, 0, timeout, &reservation) : -EINVAL;
+
+	if (error)
+		return error;
+	count_less(channel, -1, 0);
+	finish(channel, &reservation, 0, 0, KUP_RECORD_PASS);
+	return 0;
+}
+
 /* ---- For close and poll ---- */
 
 void kup_channel_flush_gap(struct kup_channel *channel)
@@ -332,10 +402,11 @@ int kup_channel_readable(struct kup_channel *channel, int *announced)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
 	kup_u32 free, head, tail;
-	int result = kup_producer_free(&channel->out, &free);
+	int open, result = kup_producer_free(&channel->out, &free);
 
 	head = channel->out.head;
 	tail = channel->out.tail;
+	open = is_open(channel, tail);
 	os_spin_unlock(&channel->send_lock, state);
 	if (result != KUP_RING_OK)
 		kup_channel_result(channel, result, KUP_ERROR_TAIL);
@@ -343,5 +414,5 @@ int kup_channel_readable(struct kup_channel *channel, int *announced)
 	/*
 	 * A record that is still being filled at the user's tail is all that may hide the others.
 	 */
-	return head != tail && !is_open(channel, tail);
+	return head != tail && !open;
 }

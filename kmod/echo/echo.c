@@ -12,6 +12,8 @@ KUP_PARAM_NUMBER(group, 0, "group of the device node");
 KUP_PARAM_NUMBER(spin, 0, "microseconds to look before sleeping; 0 is KUP's default");
 KUP_PARAM_NUMBER(refuse, 0, "the errno that attaching is refused with; 0 is never");
 
+KUP_PARAM_NUMBER(mode, 0, "1 is stream mode, 2 turn mode; 0 is KUP's default");
+
 static struct kup_device *device;
 
 /* What a system call may return at most. */
@@ -83,26 +85,37 @@ static int run_command(struct kup_channel *channel, const struct kup_record *rec
 		return 0;
 	if (record->type == ECHO_PAUSE)
 		kup_sleep_ms(argument.pause.milliseconds);
-	if (record->type == ECHO_SHUFFLE)
+	/* Of three reservations two would wait for the first one's turn. */
+	if (record->type == ECHO_SHUFFLE && kup_turn(channel) == -EINVAL)
 		return echo_shuffle(channel, &argument.pause);
 	return 0;
+}
+
+static int serve_and_release(struct kup_channel *channel, const struct kup_record *record)
+{
+	int error = 0;
+
+	if (!(record->flags & KUP_RECORD_PASS))
+		error = record->type < ECHO_COMMANDS ? echo_record(channel, record)
+						     : run_command(channel, record);
+	kup_release(channel, record);
+	return error;
 }
 
 static int serve(struct kup_channel *channel)
 {
 	struct kup_record record;
-	int error;
+	int error = 0;
 
-	for (;;) {
+	while (!error) {
 		error = kup_peek(channel, &record, KUP_FOREVER);
-		if (error)
-			return error;
-		error = record.type < ECHO_COMMANDS ? echo_record(channel, &record)
-						    : run_command(channel, &record);
-		kup_release(channel, &record);
-		if (error)
-			return error;
+		/* On a turn device: at first, and where there is no answer. */
+		if (error == -EDEADLK)
+			error = kup_pass(channel, KUP_FOREVER);
+		else if (!error)
+			error = serve_and_release(channel, &record);
 	}
+	return error;
 }
 
 static int attach(struct kup_channel *channel)
@@ -136,6 +149,7 @@ static int load(void)
 		.channels = channels,
 		.to_user_pages = to_user_pages,
 		.to_kernel_pages = to_kernel_pages,
+		.mode = mode,
 		.permissions = permissions,
 		.group = group,
 		.spin_us = spin,

@@ -12,7 +12,8 @@
  *                         starts anew
  *   ECHO_PAUSE            an echo_pause: reads nothing for so long
  *   ECHO_SHUFFLE          an echo_pause: reserves three records, commits the third, discards the
- *                         second, waits, commits the first; they carry the bytes "1" and "3"
+ *                         second, waits, commits the first; they carry the bytes "1" and "3" (on
+ *                         a turn device, where there can't be two: ignored)
  *   ECHO_CLOSE            closes the channel from the kernel's side
  *
  * A command with a payload of another size is ignored. Numbers are in the machine's byte order.

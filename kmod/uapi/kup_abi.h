@@ -65,6 +65,7 @@
  *   store-release head; write the payload; store-release the header's length_flags without BUSY. (A
  *   producer that fills the payload at once may write it and the final header first and
  *   store-release head last.) Several records may be BUSY and finish in any order.
+ *   (In turn mode always so; see there.)
  *   Consume: load-acquire head; unless head == tail load-acquire length_flags at tail; stop there
  *   if it is BUSY; skip it if it is DISCARD; use the payload; store-release tail + space.
  *   The end: when there is nothing to read, load-acquire state; if it is CLOSED, look at the ring
@@ -86,6 +87,18 @@
  *   holds zeros: the first record may wake somebody who isn't asleep, which is harmless.
  *
  *
+ * Turn mode
+ *
+ *   One side at a time may send, and a send passes the turn; the kernel has the first one. The low
+ *   three bits of a head word, zero in stream mode, count its side's sends (modulo 8), so that record
+ *   and turn are published in one store: if both counts are equal it is the kernel's turn, if
+ *   the kernel's is one ahead it is the user's, and anything else is a lie.
+ *   A record is finished before head says that it is there. A record with KUP_RECORD_PASS and no
+ *   payload passes the turn without data; a discarded record is no send. There are no GAP records.
+ *   A side that sleeps for its turn writes down the head of its peer as consumer_event: there the
+ *   record begins that gives it back.
+ *
+ *
  * Trust
  *
  *   The kernel loads each user-written word once and checks it against state of its own. On a
@@ -100,7 +113,7 @@
  *                  POLLHUP         the device is gone
  *   after ATTACH   POLLIN          a record is readable, or the channel is closed or broken
  *                  POLLOUT         the ring towards the kernel isn't full, and its tail has reached
- *                                  the user's producer_event
+ *                                  the user's producer_event; in turn mode it is the user's turn, too
  *                  POLLHUP         the kernel's side is closed; what is in the ring can be read
  *                  POLLERR         the channel is broken (POLLHUP is reported, too)
  *                  With POLLHUP come POLLIN and POLLOUT: there is nothing to wait for.
@@ -144,7 +157,7 @@
  *
  * Versions
  *
- *   1  2026-11  the first: stream mode, INFO, ATTACH, KICK, STATS.
+ *   1  2026-11  the first: stream mode and turn mode, INFO, ATTACH, KICK, STATS.
  *
  * KUP_ABI_VERSION grows with every change that an old program could notice. INFO's number and size
  * and its first field never change, so any version can tell which one it met.
@@ -197,7 +210,7 @@ typedef __UINT64_TYPE__ kup_u64;
 #define KUP_RECORD_BUSY 0x80000000u    /* not finished: a consumer stops here */
 #define KUP_RECORD_DISCARD 0x40000000u /* finished, but carries nothing: skip it */
 #define KUP_RECORD_GAP 0x20000000u     /* kernel to user only: payload is a kup_gap */
-#define KUP_RECORD_PASS 0x10000000u    /* kept for turn mode; invalid in stream mode */
+#define KUP_RECORD_PASS 0x10000000u    /* turn mode only: passes the turn; length 0 */
 
 struct kup_record_header {
 	kup_u32 length_flags; /* by the producer; atomic */
@@ -239,10 +252,15 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 #define KUP_ERROR_HEAD 1 /* to_kernel.head: not aligned, behind what was seen, or beyond the ring */
 #define KUP_ERROR_TAIL 2 /* to_user.tail: not aligned, backwards, or beyond head */
 #define KUP_ERROR_LENGTH 3 /* a record that is longer than what lies before head */
-#define KUP_ERROR_FLAGS 4  /* a record with flags that a user may not set */
+#define KUP_ERROR_FLAGS 4  /* a record with flags that a user may not set; PASS with a payload */
+#define KUP_ERROR_TURN 5   /* turn mode: a send out of turn */
 
 /* modes */
-#define KUP_MODE_STREAM 1 /* full duplex, many records in flight; 2 is kept for turn mode */
+#define KUP_MODE_STREAM 1 /* full duplex, many records in flight */
+#define KUP_MODE_TURN 2	  /* one side at a time */
+
+/* A head word in turn mode: its position above, its side's count of sends below. */
+#define KUP_HEAD_SENDS 7u
 
 /* feature bits */
 #define KUP_FEATURE_GAP 1ull /* producers that must not sleep report losses by GAP records */

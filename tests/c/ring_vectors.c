@@ -15,6 +15,7 @@
 
 struct bench {
 	kup_u32 head, tail, producer_event, consumer_event; /* the shared words */
+	kup_u32 peer_head;				    /* of the other ring */
 	kup_u32 size;
 	struct kup_producer producer;
 	struct kup_consumer consumer;
@@ -57,7 +58,8 @@ static void put(char **words, char *out)
 		return;
 	}
 	memcpy(kup_producer_payload(&bench.producer, position), payload, length);
-	wakes = kup_producer_commit(&bench.producer, position, length, length, number(words[1]), 0);
+	wakes = kup_producer_commit(&bench.producer, position, length, length, number(words[1]),
+				    words[3] ? number(words[3]) : 0);
 	sprintf(out, "%d %d", result, wakes);
 }
 
@@ -144,6 +146,18 @@ static void ready(char **words, char *out)
 	sprintf(out, "%d", kup_consumer_ready(&bench.consumer));
 }
 
+/* As ring.ts names it, which knows the user's side only. */
+static void turn(char **words, char *out)
+{
+	kup_u32 ahead = kup_turn_ahead(&bench.producer, &bench.peer_head);
+
+	(void)words;
+	sprintf(out, "%d",
+		ahead == KUP_HEAD_SENDS ? KUP_RING_OK
+		: ahead == 0		? KUP_RING_WAIT
+					: KUP_RING_LIE_TURN);
+}
+
 static void poke(char **words, char *out)
 {
 	const struct {
@@ -152,7 +166,8 @@ static void poke(char **words, char *out)
 	} names[] = { { "head", &bench.head },
 		      { "tail", &bench.tail },
 		      { "producer_event", &bench.producer_event },
-		      { "consumer_event", &bench.consumer_event } };
+		      { "consumer_event", &bench.consumer_event },
+		      { "peer_head", &bench.peer_head } };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -184,6 +199,7 @@ static const struct {
 	{ "release", release },
 	{ "announce_record", announce_record },
 	{ "ready", ready },
+	{ "turn", turn },
 	{ "poke", poke },
 	{ "poke_data", poke_data },
 };
@@ -195,6 +211,8 @@ static void begin(char **words)
 	struct bench *b = &bench;
 	kup_u32 position = number(words[2]);
 
+	kup_u32 turns = words[4] && number(words[4]);
+
 	memset(b, 0, sizeof(*b));
 	b->size = number(words[1]);
 	b->head = b->tail = position;
@@ -202,6 +220,7 @@ static void begin(char **words)
 					     .bytes = b->size,
 					     .head = position,
 					     .tail = position,
+					     .turns = turns,
 					     .head_word = &b->head,
 					     .event_word = &b->producer_event,
 					     .tail_word = &b->tail,
@@ -211,6 +230,7 @@ static void begin(char **words)
 					     .head = position,
 					     .tail = position,
 					     .allowed = number(words[3]),
+					     .turns = turns,
 					     .tail_word = &b->tail,
 					     .event_word = &b->consumer_event,
 					     .head_word = &b->head,

@@ -5,6 +5,7 @@
 
 enum {
 	EINTR = 1,
+	EDEADLK,
 	EAGAIN,
 	ENOMEM,
 	EBUSY,

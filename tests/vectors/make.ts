@@ -19,18 +19,20 @@ const HELP = `# SPDX-License-Identifier: BSD-3-Clause
 # Written by tests/vectors/make.ts; replayed by tests/unit/ring_vectors_test.ts and tests/c.
 #
 # case NAME                       a new case
-# new SIZE POSITION ALLOWED       a ring of zeros; head, tail and both sides stand at POSITION
+# new SIZE POSITION ALLOWED       a ring of zeros; head, tail and both sides stand at POSITION; if a 1
+#                                 follows, its producer is the user's side of a turn channel
 # OPERATION | RESULT | STATE
 #
 # Results begin with KUP_RING_*. Bytes are hexadecimal, "-" is none. STATE: head, tail, producer_event,
 # consumer_event, whether the producer is owed a wake-up (then forgotten), FNV-1a of the ring's bytes.
 #
-# put TYPE BYTES                  reserve, fill and commit in one; also tells whether it wakes
+# put TYPE BYTES [FLAGS]          reserve, fill and commit in one; also tells whether it wakes
 # reserve LENGTH                  also tells the position
 # fill POSITION BYTES             the payload of a reserved record
 # commit POSITION RESERVED LENGTH TYPE FLAGS    tells whether it wakes
 # room SPACE, free                the producer's look at tail; free is -1 after a lie
 # announce_room POSITION          the producer's event
+# turn                            the producer's look at peer_head: OK, WAIT or LIE_TURN
 # peek                            also tells the payload's offset, length, type, flags, bytes
 # release                         what peek has found
 # announce_record, ready          the consumer's event; its look without consuming
@@ -41,9 +43,9 @@ const USUAL = RECORD_DISCARD + RECORD_GAP;
 const lines: string[] = [HELP];
 let bench: RingBench;
 
-function begin(name: string, size: number, position = 0, allowed = USUAL): void {
-  lines.push(`case ${name}`, `new ${size} ${position} ${allowed}`);
-  bench = new RingBench(size, position, allowed);
+function begin(name: string, size: number, position = 0, allowed = USUAL, turns = false): void {
+  lines.push(`case ${name}`, `new ${size} ${position} ${allowed}${turns ? " 1" : ""}`);
+  bench = new RingBench(size, position, allowed, turns);
 }
 
 /** Runs an operation; the words of its result. */
@@ -206,6 +208,54 @@ function lies(): void {
   }
 }
 
+/** The kernel's count of sends is poked; it has the first turn. */
+function turns(): void {
+  const allowed = RECORD_DISCARD + RECORD_PASS;
+  begin("a send passes the turn, in the word that publishes it", 64, 0xfffffff0, allowed, true);
+  run("turn");
+  for (let i = 1; i <= 20; i++) {
+    run(`poke peer_head ${(64 * i + (i & 7)) >>> 0}`);
+    run("turn");
+    run("announce_record");
+    if (i % 3 === 0) run(`put 0 - ${RECORD_PASS}`);
+    else run(`put ${i} ${payload(i, i)}`);
+    run("turn");
+    run("ready");
+    take();
+  }
+  begin("a reserved record is published with its turn by the commit", 64, 0, allowed, true);
+  run("poke peer_head 1");
+  run("reserve 16");
+  run("ready");
+  run("peek");
+  run(`fill 0 ${payload(16, 1)}`);
+  run("commit 0 16 8 4 0");
+  run("turn");
+  while (take());
+  begin("a discarded record keeps the turn", 64, 8, allowed, true);
+  run("poke peer_head 1");
+  run("reserve 16");
+  run(`commit 8 16 16 0 ${RECORD_DISCARD}`);
+  run("turn");
+  take();
+  run("put 1 0102");
+  run("turn");
+  while (take());
+  for (const head of [2, 7, 16, 0xfffffffb, 9]) {
+    begin(`a turn by the peer's head ${head}`, 64, 0, allowed, true);
+    run(`poke peer_head ${head}`);
+    run("turn");
+  }
+  begin("a pass record is refused in stream mode, a gap record in turn mode", 64, 0, allowed, true);
+  run("poke peer_head 1");
+  run(`put 0 ${payload(16, 1)} ${RECORD_GAP}`);
+  run("peek");
+  begin("a pass record has no payload", 64, 0, allowed, true);
+  run("poke peer_head 1");
+  run(`put 0 00 ${RECORD_PASS}`);
+  run("peek");
+}
+
 /** The same numbers on every machine. */
 function random(seed: number): (below: number) => number {
   let state = seed;
@@ -252,5 +302,5 @@ function mixtures(): void {
   }
 }
 
-for (const part of [wraps, records, events, lies, mixtures]) part();
+for (const part of [wraps, records, events, lies, turns, mixtures]) part();
 await Deno.writeTextFile(new URL("ring.txt", import.meta.url), lines.join("\n") + "\n");

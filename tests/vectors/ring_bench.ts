@@ -11,13 +11,15 @@ const HEAD = 0;
 const TAIL = 4;
 const PRODUCER_EVENT = 8;
 const CONSUMER_EVENT = 12;
-const DATA = 16;
+const PEER_HEAD = 16;
+const DATA = 24;
 
 const WORDS: Readonly<Record<string, number>> = {
   head: HEAD,
   tail: TAIL,
   "producer_event": PRODUCER_EVENT,
   "consumer_event": CONSUMER_EVENT,
+  "peer_head": PEER_HEAD,
 };
 
 function fromHex(hex: string): Uint8Array {
@@ -36,7 +38,7 @@ export class RingBench {
   /** What both halves of the data held after the last operation. */
   readonly #shadow: Uint8Array;
 
-  constructor(size: number, position: number, allowed: number) {
+  constructor(size: number, position: number, allowed: number, turns: boolean) {
     const buffer = new ArrayBuffer(DATA + 2 * size);
     this.#size = size;
     this.#place = {
@@ -48,6 +50,7 @@ export class RingBench {
       tail: TAIL,
       producerEvent: PRODUCER_EVENT,
       consumerEvent: CONSUMER_EVENT,
+      ...(turns ? { peerHead: PEER_HEAD } : {}),
     };
     this.#place.words.fill(position, 0, 2);
     this.#producer = new Producer(this.#place, position);
@@ -68,7 +71,8 @@ export class RingBench {
     const number = (i: number) => Number(args[i]);
     switch (name) {
       case "put": {
-        const result = this.#producer.put(fromHex(args[1]!), number(0));
+        const bytes = fromHex(args[1]!);
+        const result = this.#producer.put(bytes, number(0), bytes.length, number(2) || 0);
         return result === RING_OK ? `${result} ${+this.#producer.wakes}` : `${result}`;
       }
       case "reserve": {
@@ -88,6 +92,8 @@ export class RingBench {
       case "announce_room":
         this.#producer.announcePosition(number(0));
         return "0";
+      case "turn":
+        return `${this.#producer.turn()}`;
       case "peek":
         return this.#peek();
       case "release":

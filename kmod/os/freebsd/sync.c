@@ -265,6 +265,12 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	return -error;
 }
 
+/* A number comes again when a thousand threads have ended (kern_thread.c: tid_free). */
+kup_u64 os_thread_self(void)
+{
+	return (kup_u64)curthread->td_tid;
+}
+
 /* ---- Other contexts, for tests ---- */
 
 struct context_call {

@@ -42,6 +42,7 @@ static _Thread_local char why[512];
 __attribute__((constructor)) static void start(void)
 {
 	kup_registry_init();
+	kup_softcs_init();
 }
 
 const struct host_module *host_loading(void)

@@ -260,6 +260,16 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	return 0;
 }
 
+kup_u64 os_thread_self(void)
+{
+	static kup_u64 last;
+	static _Thread_local kup_u64 self;
+
+	if (!self)
+		self = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+	return self;
+}
+
 void host_join_threads(void)
 {
 	pthread_mutex_lock(&threads_lock);

@@ -2,6 +2,7 @@
 /* kup.ko: loading, unloading, and what client modules link to. */
 #include <linux/module.h>
 
+#include "kupdev.h"
 #include "linux.h"
 
 static int __init kup_init(void)
@@ -9,9 +10,12 @@ static int __init kup_init(void)
 	int error;
 
 	kup_registry_init();
+	kup_softcs_init();
 	error = linux_nodes_init();
-	if (error)
+	if (error) {
+		kup_softcs_destroy();
 		kup_registry_destroy();
+	}
 	return error;
 }
 
@@ -19,6 +23,7 @@ static int __init kup_init(void)
 static void __exit kup_exit(void)
 {
 	linux_nodes_exit();
+	kup_softcs_destroy();
 	kup_registry_destroy();
 }
 
@@ -46,9 +51,22 @@ EXPORT_SYMBOL_GPL(kup_reserve);
 EXPORT_SYMBOL_GPL(kup_try_reserve);
 EXPORT_SYMBOL_GPL(kup_commit);
 EXPORT_SYMBOL_GPL(kup_discard);
+EXPORT_SYMBOL_GPL(kup_pass);
+EXPORT_SYMBOL_GPL(kup_turn);
 EXPORT_SYMBOL_GPL(kup_receive);
 EXPORT_SYMBOL_GPL(kup_try_receive);
 EXPORT_SYMBOL_GPL(kup_peek);
 EXPORT_SYMBOL_GPL(kup_try_peek);
 EXPORT_SYMBOL_GPL(kup_release);
+EXPORT_SYMBOL_GPL(kup_thread_start);
+EXPORT_SYMBOL_GPL(kup_thread_join);
 EXPORT_SYMBOL_GPL(kup_run_in_context);
+
+EXPORT_SYMBOL_GPL(kupdev_create);
+EXPORT_SYMBOL_GPL(kupdev_wait_channel);
+EXPORT_SYMBOL_GPL(kupdev_notify);
+EXPORT_SYMBOL_GPL(kupdev_send);
+EXPORT_SYMBOL_GPL(kupdev_receive);
+EXPORT_SYMBOL_GPL(kupdev_unlock_channel);
+EXPORT_SYMBOL_GPL(kupdev_pass);
+EXPORT_SYMBOL_GPL(kupdev_unload);

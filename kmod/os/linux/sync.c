@@ -175,6 +175,12 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	return 0;
 }
 
+/* A pid comes again, but not with the same time. */
+kup_u64 os_thread_self(void)
+{
+	return current->start_time ^ (u64)task_pid_nr(current) << 40;
+}
+
 /* ---- Other contexts, for tests ---- */
 
 struct context_call {

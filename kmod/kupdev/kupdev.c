@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * The predecessor's kernel API over the client API. A slot per channel number (slot.h) keeps a reference to the
+ * channel that is attached there, so that a call that is under way outlives the process that it talks to.
+ */
+#include "slot.h"
+
+struct kupdev_softc {
+	kup_u32 refs;		   /* its owner's, and of each call */
+	struct kupdev_softc *next; /* under softcs_lock */
+	struct kup_device *device;
+	size_t max_bytes;
+	kup_u32 channels;
+	kup_u32 calls; /* threads inside; atomic */
+	struct os_mutex lock;
+	struct os_waitq waitq; /* for an attachment, or the end of calls */
+	kup_u32 attached;      /* under lock */
+	kup_u32 unannounced;   /* of these; changed under lock, read anywhere */
+	kup_u32 unloading;     /* the same */
+	struct slot slots[];
+};
+
+/* All that are not unloaded: a thread may come with one that is. */
+static struct os_mutex softcs_lock;
+static struct kupdev_softc *softcs; /* under softcs_lock */
+
+void kup_softcs_init(void)
+{
+	os_mutex_init(&softcs_lock);
+}
+
+void kup_softcs_destroy(void)
+{
+	os_mutex_destroy(&softcs_lock);
+}
+
+/* ---- Attaching and detaching ---- */
+
+static struct kupdev_softc *softc_of(struct kup_channel *channel)
+{
+	return kup_device_context(kup_channel_device(channel));
+}
+
+static int attach(struct kup_channel *channel)
+{
+	struct kupdev_softc *sc = softc_of(channel);
+	struct kup_channel *forgotten;
+
+	os_mutex_lock(&sc->lock);
+	if (sc->unloading) {
+		os_mutex_unlock(&sc->lock);
+		return -ENODEV;
+	}
+	forgotten = slot_attach(&sc->slots[kup_channel_number(channel)], channel);
+	sc->attached++;
+	kup_store(&sc->unannounced, sc->unannounced + 1);
+	os_mutex_unlock(&sc->lock);
+	if (forgotten)
+		kup_channel_put(forgotten);
+	os_wake(&sc->waitq);
+	return 0;
+}
+
+static void detach(struct kup_channel *channel)
+{
+	struct kupdev_softc *sc = softc_of(channel);
+	struct slot *slot = &sc->slots[kup_channel_number(channel)];
+	struct kup_channel *unused;
+
+	os_mutex_lock(&sc->lock);
+	sc->attached--;
+	if (!slot->announced)
+		kup_store(&sc->unannounced, sc->unannounced - 1);
+	unused = slot_detach(slot);
+	os_mutex_unlock(&sc->lock);
+	if (unused)
+		kup_channel_put(unused);
+}
+
+static const struct kup_ops ops = { .attach = attach, .detach = detach };
+
+/* ---- Devices ---- */
+
+static void put(struct kupdev_softc *sc)
+{
+	kup_u32 i;
+
+	if (!kup_ref_put(&sc->refs))
+		return;
+	for (i = 0; i < sc->channels; i++)
+		slot_empty(&sc->slots[i]);
+	os_waitq_destroy(&sc->waitq);
+	os_mutex_destroy(&sc->lock);
+	os_free(sc);
+}
+
+/* Rings that take one message of `size` pages at the least. */
+static kup_u32 ring_pages(size_t size)
+{
+	kup_u32 pages = 1;
+
+	while (pages * (size_t)os_page_size() < size * os_page_size() + KUP_RECORD_RESERVE)
+		pages *= 2;
+	return pages;
+}
+
+struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cnt)
+{
+	struct kup_config config = { .name = name, .mode = KUP_MODE_TURN };
+	struct kupdev_softc *sc;
+	kup_u32 i;
+
+	if (size == 0 || size > KUP_MAX_RING / 2 / os_page_size() || chan_cnt == 0 ||
+	    chan_cnt > KUP_MAX_CHANNELS)
+		return NULL;
+	sc = os_alloc(sizeof(*sc) + chan_cnt * sizeof(struct slot));
+	if (!sc)
+		return NULL;
+	config.channels = (kup_u32)chan_cnt;
+	config.to_user_pages = ring_pages(size);
+	config.to_kernel_pages = config.to_user_pages;
+	sc->refs = 1;
+	sc->channels = config.channels;
+	sc->max_bytes = size * os_page_size();
+	os_mutex_init(&sc->lock);
+	os_waitq_init(&sc->waitq);
+	for (i = 0; i < sc->channels; i++)
+		sc->slots[i].lock = &sc->lock;
+	if (kup_device_create(&config, &ops, sc, &sc->device)) {
+		put(sc);
+		return NULL;
+	}
+	os_mutex_lock(&softcs_lock);
+	sc->next = softcs;
+	softcs = sc;
+	os_mutex_unlock(&softcs_lock);
+	return sc;
+}
+
+/* ---- Calls: none outlives the device, and none begins after it ---- */
+
+/* 0: it is unloaded, or never was. */
+static int enter(struct kupdev_softc *sc)
+{
+	struct kupdev_softc *found;
+
+	os_mutex_lock(&softcs_lock);
+	for (found = softcs; found && found != sc; found = found->next)
+		;
+	if (found) {
+		kup_ref_get(&sc->refs);
+		kup_ref_get(&sc->calls);
+	}
+	os_mutex_unlock(&softcs_lock);
+	return found != NULL;
+}
+
+static void leave(struct kupdev_softc *sc)
+{
+	if (kup_ref_put(&sc->calls))
+		os_wake(&sc->waitq);
+	put(sc);
+}
+
+static struct slot *slot_of(struct kupdev_softc *sc, int chan_id)
+{
+	return chan_id >= 0 && (kup_u32)chan_id < sc->channels ? &sc->slots[chan_id] : NULL;
+}
+
+void kupdev_notify(struct kupdev_softc *sc)
+{
+	if (!enter(sc))
+		return;
+	kup_device_wake(sc->device);
+	leave(sc);
+}
+
+/* ---- Waiting for a process ---- */
+
+/* Under the lock: the next attachment that was not returned yet, or -1; and what this thread is done with. */
+static int next_channel(struct kupdev_softc *sc, struct kup_channel **over)
+{
+	kup_u32 i;
+
+	for (i = 0; i < sc->channels; i++) {
+		struct slot *slot = &sc->slots[i];
+
+		if (!slot->attached || slot->announced)
+			continue;
+		slot->announced = 1;
+		kup_store(&sc->unannounced, sc->unannounced - 1);
+		*over = slot_renew(slot);
+		return (int)i;
+	}
+	return -1;
+}
+
+/* Without the lock: whoever changes what is looked at wakes afterwards. */
+static int worth_a_look(void *argument)
+{
+	const struct kupdev_softc *sc = argument;
+
+	return kup_load_acquire(&sc->unloading) || kup_load_acquire(&sc->unannounced) > 0;
+}
+
+static int wait_channel(struct kupdev_softc *sc)
+{
+	for (;;) {
+		struct kup_channel *over = NULL;
+		int number;
+
+		os_mutex_lock(&sc->lock);
+		number = sc->unloading ? -ESHUTDOWN : next_channel(sc, &over);
+		os_mutex_unlock(&sc->lock);
+		if (over)
+			kup_channel_put(over);
+		if (number != -1)
+			return number;
+		number = os_wait(&sc->waitq, worth_a_look, sc, OS_FOREVER);
+		if (number)
+			return number;
+	}
+}
+
+int kupdev_wait_channel(struct kupdev_softc *sc)
+{
+	int number;
+
+	if (!enter(sc))
+		return -ESHUTDOWN;
+	number = wait_channel(sc);
+	leave(sc);
+	return number;
+}
+
+/* ---- Messages ---- */
+
+/*
+ * It is the kernel's turn, and it is about to be passed: a message that nobody has received is gone, as if there were
+ * one place for both. (An honest process has sent one since the last turn.)
+ */
+static void drop_unread(struct kup_channel *channel)
+{
+	struct kup_record record;
+
+	if (!kup_try_peek(channel, &record))
+		kup_release(channel, &record);
+}
+
+/* The data may be what the last receive has returned: it is given back when it was read. */
+static int send_on(struct slot *slot, struct kup_channel *channel, const void *data, kup_u32 length)
+{
+	struct kup_reservation reservation;
+	int error = kup_reserve(channel, length, KUP_FOREVER, &reservation);
+
+	if (error)
+		return error;
+	__builtin_memcpy(reservation.data, data, length);
+	slot_unlock(slot);
+	drop_unread(channel);
+	kup_commit(channel, &reservation, 0, length);
+	return 0;
+}
+
+static int send(struct kupdev_softc *sc, const void *data, size_t len, int chan_id)
+{
+	struct slot *slot = slot_of(sc, chan_id);
+	struct kup_channel *channel;
+	int error;
+
+	if (!slot)
+		return -EINVAL;
+	if (len > sc->max_bytes)
+		return -EMSGSIZE;
+	channel = slot_get(slot);
+	if (!channel)
+		return -EPIPE;
+	error = send_on(slot, channel, data, (kup_u32)len);
+	slot_done(slot, channel, error);
+	return error;
+}
+
+int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id)
+{
+	int error;
+
+	if (!enter(sc))
+		return -ESHUTDOWN;
+	error = send(sc, data, len, chan_id);
+	leave(sc);
+	return error;
+}
+
+static void *receive_on(struct slot *slot, struct kup_channel *channel)
+{
+	void *data = slot_held(slot, channel);
+	struct kup_record record;
+	int error;
+
+	if (data)
+		return data;
+	slot_unlock(slot);
+	error = kup_peek(channel, &record, KUP_FOREVER);
+	if (!error)
+		return slot_hold(slot, channel, &record);
+	return error == -EDEADLK ? slot_nothing(slot) : NULL;
+}
+
+static void *receive(struct kupdev_softc *sc, int chan_id)
+{
+	struct slot *slot = slot_of(sc, chan_id);
+	struct kup_channel *channel = slot ? slot_get(slot) : NULL;
+	void *data;
+
+	if (!channel)
+		return NULL;
+	data = receive_on(slot, channel);
+	slot_done(slot, channel, data == NULL);
+	return data;
+}
+
+void *kupdev_receive(struct kupdev_softc *sc, int chan_id)
+{
+	void *data;
+
+	if (!enter(sc))
+		return NULL;
+	data = receive(sc, chan_id);
+	leave(sc);
+	return data;
+}
+
+void kupdev_unlock_channel(struct kupdev_softc *sc, int chan_id)
+{
+	if (!enter(sc))
+		return;
+	if (slot_of(sc, chan_id))
+		slot_unlock(slot_of(sc, chan_id));
+	leave(sc);
+}
+
+static void pass(struct kupdev_softc *sc, int chan_id)
+{
+	struct slot *slot = slot_of(sc, chan_id);
+	struct kup_channel *channel = slot ? slot_get(slot) : NULL;
+	struct kup_record record;
+	int error;
+
+	if (!channel)
+		return;
+	slot_unlock(slot);
+	/* With the turn comes a message that nobody wants. */
+	error = kup_peek(channel, &record, KUP_FOREVER);
+	if (!error)
+		kup_release(channel, &record);
+	if (!error || error == -EDEADLK)
+		error = kup_pass(channel, KUP_FOREVER);
+	slot_done(slot, channel, error);
+}
+
+void kupdev_pass(struct kupdev_softc *sc, int chan_id)
+{
+	if (!enter(sc))
+		return;
+	pass(sc, chan_id);
+	leave(sc);
+}
+
+/* ---- Unloading ---- */
+
+static int no_calls(void *argument)
+{
+	const struct kupdev_softc *sc = argument;
+
+	return kup_load_acquire(&sc->calls) == 0;
+}
+
+/* From here on nobody attaches. */
+static int begin_unload(struct kupdev_softc *sc)
+{
+	int busy;
+
+	os_mutex_lock(&sc->lock);
+	busy = sc->attached || sc->unloading;
+	if (!busy)
+		kup_store_release(&sc->unloading, 1);
+	os_mutex_unlock(&sc->lock);
+	return busy ? -EBUSY : 0;
+}
+
+static void retire(struct kupdev_softc *sc)
+{
+	struct kupdev_softc **link = &softcs;
+
+	os_mutex_lock(&softcs_lock);
+	while (*link != sc)
+		link = &(*link)->next;
+	*link = sc->next;
+	os_mutex_unlock(&softcs_lock);
+}
+
+int kupdev_unload(struct kupdev_softc *sc)
+{
+	int error;
+
+	if (!enter(sc))
+		return -ESHUTDOWN;
+	error = begin_unload(sc);
+	leave(sc);
+	if (error)
+		return error;
+	/* The owner's reference is ours now. */
+	retire(sc);
+	os_wake(&sc->waitq);
+	kup_device_destroy(sc->device);
+	os_wait_always(&sc->waitq, no_calls, sc);
+	put(sc);
+	return 0;
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A whole channel for programs in C: the engine's own ring code, seen from the user's side. */
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kup_user.h"
+#include "ring.h"
+
+#define FOREVER_NS UINT64_MAX
+#define DEFAULT_SPIN_NS 100000
+#define NOTHING_HELD UINT32_MAX /* no position: those are multiples of 8 */
+
+struct kup_user_channel {
+	int32_t file;
+	uint64_t memory; /* address */
+	struct kup_info info;
+	struct kup_attach attach;
+	const struct kup_kernel_page *kernel;
+	struct kup_producer out;
+	struct kup_consumer in;
+	struct kup_record held; /* what receive returned; position is NOTHING_HELD: nothing */
+	uint64_t spin_ns;	/* how long to look before sleeping, at most */
+	uint64_t send_spin_ns;	/* the present budgets, each its direction's */
+	uint64_t receive_spin_ns;
+	int reserved; /* turn mode: a reservation has the turn */
+};
+
+/* ---- Time ---- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* When a timeout is over; 0: at once. */
+static uint64_t deadline_in(double timeout_ms)
+{
+	/* Longer than any machine runs, and far from overflow. */
+	if (timeout_ms < 0 || isnan(timeout_ms) || timeout_ms > 1e12)
+		return FOREVER_NS;
+	return timeout_ms == 0 ? 0 : now_ns() + (uint64_t)(timeout_ms * 1e6);
+}
+
+/* ---- Opening and closing ---- */
+
+static void set_up_rings(struct kup_user_channel *channel)
+{
+	uint32_t page = channel->info.page_size;
+	uint8_t *base = (uint8_t *)(uintptr_t)channel->memory;
+	struct kup_kernel_page *kernel = (void *)base;
+	struct kup_user_page *user = (void *)(base + page);
+	uint32_t turns = channel->info.mode == KUP_MODE_TURN;
+
+	channel->kernel = kernel;
+	channel->in = (struct kup_consumer){
+		.data = base + 2 * page,
+		.bytes = channel->info.to_user_bytes,
+		.allowed = KUP_RECORD_DISCARD | (turns ? KUP_RECORD_PASS : KUP_RECORD_GAP),
+		.turns = turns,
+		.tail_word = &user->to_user_tail.value,
+		.event_word = &user->to_user_consumer_event.value,
+		.head_word = &kernel->to_user_head.value,
+		.peer_event = &kernel->to_user_producer_event.value,
+	};
+	channel->out = (struct kup_producer){
+		.data = base + 2 * page + 2 * (size_t)channel->info.to_user_bytes,
+		.bytes = channel->info.to_kernel_bytes,
+		.turns = turns,
+		.head_word = &user->to_kernel_head.value,
+		.event_word = &user->to_kernel_producer_event.value,
+		.tail_word = &kernel->to_kernel_tail.value,
+		.peer_event = &kernel->to_kernel_consumer_event.value,
+	};
+}
+
+/* ATTACH, again and again while others have the channel. */
+static int32_t attach(struct kup_user_channel *channel, uint32_t number, double timeout_ms)
+{
+	uint64_t deadline = deadline_in(timeout_ms);
+
+	for (;;) {
+		int32_t error;
+		uint64_t now;
+
+		memset(&channel->attach, 0, sizeof(channel->attach));
+		channel->attach.abi_version = KUP_ABI_VERSION;
+		channel->attach.channel = number;
+		error = kup_user_attach(channel->file, &channel->attach);
+		now = now_ns();
+		if (error != -EBUSY || now >= deadline)
+			return error;
+		error = kup_user_wait(channel->file, POLLIN,
+				      deadline == FOREVER_NS ? -1 : (double)(deadline - now) / 1e6);
+		if (error < 0)
+			return error;
+	}
+}
+
+static int32_t map(struct kup_user_channel *channel)
+{
+	const struct kup_info *info = &channel->info;
+	int32_t error = kup_user_map(channel->file, info->page_size, info->to_user_bytes,
+				     info->to_kernel_bytes, &channel->memory);
+
+	if (!error)
+		set_up_rings(channel);
+	return error;
+}
+
+int32_t kup_user_channel_open(const char *path, uint32_t number, double timeout_ms,
+			      struct kup_user_channel **opened)
+{
+	struct kup_user_channel *channel = calloc(1, sizeof(*channel));
+	int32_t error;
+
+	if (!channel)
+		return -ENOMEM;
+	channel->held.position = NOTHING_HELD;
+	channel->file = kup_user_open(path);
+	error = channel->file;
+	if (error < 0)
+		goto free;
+	error = kup_user_info(channel->file, &channel->info);
+	if (!error && channel->info.abi_version != KUP_ABI_VERSION)
+		error = -EPROTONOSUPPORT;
+	if (!error)
+		error = attach(channel, number, timeout_ms);
+	if (!error)
+		error = map(channel);
+	if (error)
+		goto close;
+	kup_user_channel_set_spin(channel, DEFAULT_SPIN_NS / 1e3);
+	*opened = channel;
+	return 0;
+close:
+	kup_user_close(channel->file);
+free:
+	free(channel);
+	return error;
+}
+
+void kup_user_channel_close(struct kup_user_channel *channel)
+{
+	if (!channel)
+		return;
+	kup_user_release_range(channel->memory, channel->info.map_bytes);
+	kup_user_close(channel->file);
+	free(channel);
+}
+
+void kup_user_channel_set_spin(struct kup_user_channel *channel, double microseconds)
+{
+	channel->spin_ns = microseconds > 0 ? (uint64_t)(microseconds * 1e3) : 0;
+	channel->send_spin_ns = channel->spin_ns;
+	channel->receive_spin_ns = channel->spin_ns;
+}
+
+int32_t kup_user_channel_file(const struct kup_user_channel *channel)
+{
+	return channel->file;
+}
+
+uint32_t kup_user_channel_number(const struct kup_user_channel *channel)
+{
+	return channel->attach.channel;
+}
+
+uint32_t kup_user_channel_mode(const struct kup_user_channel *channel)
+{
+	return channel->info.mode;
+}
+
+uint32_t kup_user_max_message(const struct kup_user_channel *channel)
+{
+	return KUP_MAX_PAYLOAD(channel->out.bytes);
+}
+
+/* ---- State ---- */
+
+/* Why nothing can be sent any more, or 0. */
+static int32_t over(const struct kup_user_channel *channel)
+{
+	switch (kup_load_acquire(&channel->kernel->state)) {
+	case KUP_STATE_OPEN:
+		return 0;
+	case KUP_STATE_BROKEN:
+		return -EPROTO;
+	default:
+		return -EPIPE;
+	}
+}
+
+/* The user's turn, as kup_turn_ahead tells it: its count is one behind the kernel's. */
+#define USERS_TURN KUP_HEAD_SENDS
+
+static uint32_t turn_ahead(const struct kup_user_channel *channel)
+{
+	return kup_turn_ahead(&channel->out, channel->in.head_word);
+}
+
+int32_t kup_user_turn(const struct kup_user_channel *channel)
+{
+	return channel->out.turns ? turn_ahead(channel) == USERS_TURN : -EINVAL;
+}
+
+/* ---- Waiting ---- */
+
+struct wait {
+	struct kup_user_channel *channel;
+	uint32_t space; /* for sending: what it needs of the ring */
+};
+
+static int may_send(const struct wait *wait)
+{
+	struct kup_user_channel *channel = wait->channel;
+
+	if (over(channel))
+		return 1;
+	if (channel->out.turns && turn_ahead(channel) == 0)
+		return 0;
+	return kup_producer_room(&channel->out, wait->space) != KUP_RING_WAIT;
+}
+
+static void announce_send(const struct wait *wait)
+{
+	struct kup_producer *out = &wait->channel->out;
+
+	kup_producer_announce(out, out->head + wait->space - out->bytes);
+}
+
+static int may_receive(const struct wait *wait)
+{
+	return kup_consumer_ready(&wait->channel->in) || over(wait->channel);
+}
+
+static void announce_receive(const struct wait *wait)
+{
+	kup_consumer_announce(&wait->channel->in);
+}
+
+static void pause_processor(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* What the last wait teaches, as in the engine's wait.c. */
+static void learn(uint64_t *budget, uint64_t limit, uint64_t took)
+{
+	if (took > limit)
+		*budget /= 2;
+	else if (took > *budget)
+		*budget = *budget < limit / 2 ? 2 * *budget + 1000 : limit;
+}
+
+/* Looks for a while, then sleeps, until it is worth another try: 0, or a negative errno. */
+static int32_t wait_for(const struct wait *wait, uint64_t *budget,
+			int (*ready)(const struct wait *), void (*announce)(const struct wait *),
+			short events, uint64_t deadline)
+{
+	uint64_t start, now;
+	int32_t error = 0;
+
+	if (deadline == 0)
+		return -EAGAIN;
+	start = now = now_ns();
+	if (now >= deadline)
+		return -ETIMEDOUT;
+	while (!ready(wait) && now - start < *budget) {
+		pause_processor();
+		now = now_ns();
+	}
+	if (!ready(wait)) {
+		announce(wait);
+		if (!ready(wait))
+			error = kup_user_wait(wait->channel->file, (uint32_t)events,
+					      deadline == FOREVER_NS ? -1
+					      : deadline > now ? (double)(deadline - now) / 1e6
+							       : 0);
+	}
+	learn(budget, wait->channel->spin_ns, now_ns() - start);
+	return error < 0 ? error : 0;
+}
+
+/* ---- Receiving ---- */
+
+/* The kernel sleeps for room, and the tail has come to where it wanted it. */
+static void wake_kernel(struct kup_user_channel *channel)
+{
+	if (!channel->in.owes_wake)
+		return;
+	channel->in.owes_wake = 0;
+	kup_user_kick(channel->file);
+}
+
+void kup_user_release(struct kup_user_channel *channel)
+{
+	if (channel->held.position == NOTHING_HELD)
+		return;
+	kup_consumer_release(&channel->in, &channel->held);
+	channel->held.position = NOTHING_HELD;
+	wake_kernel(channel);
+}
+
+/* Nothing is held. -EAGAIN: nothing is there. */
+static int32_t look(struct kup_user_channel *channel)
+{
+	int result = kup_consumer_peek(&channel->in, &channel->held);
+
+	wake_kernel(channel);
+	if (result == KUP_RING_OK)
+		return 0;
+	channel->held.position = NOTHING_HELD;
+	return result == KUP_RING_WAIT ? -EAGAIN : -EPROTO;
+}
+
+/* After a look that found nothing: what came last comes before a state, or a turn, that says so. */
+static int32_t look_again(struct kup_user_channel *channel)
+{
+	int32_t end = over(channel), error;
+
+	if (!end && channel->out.turns && turn_ahead(channel) == USERS_TURN)
+		end = -EDEADLK;
+	if (!end)
+		return -EAGAIN;
+	error = look(channel);
+	return error == -EAGAIN ? end : error;
+}
+
+int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_message *message,
+			 double timeout_ms)
+{
+	const struct wait wait = { .channel = channel };
+	uint64_t deadline = deadline_in(timeout_ms);
+	int32_t error;
+
+	kup_user_release(channel);
+	for (;;) {
+		error = look(channel);
+		if (error == -EAGAIN)
+			error = look_again(channel);
+		if (error != -EAGAIN)
+			break;
+		error = wait_for(&wait, &channel->receive_spin_ns, may_receive, announce_receive,
+				 POLLIN, deadline);
+		if (error)
+			break;
+	}
+	if (error)
+		return error;
+	message->data = channel->held.data;
+	message->length = channel->held.length;
+	message->type = channel->held.type;
+	message->flags = channel->held.flags;
+	return 0;
+}
+
+/* ---- Sending ---- */
+
+/* The turn was taken, so what only passed it has done its work. */
+static void skip_passes(struct kup_user_channel *channel)
+{
+	while (channel->out.turns && channel->held.position == NOTHING_HELD && !look(channel)) {
+		if (!(channel->held.flags & KUP_RECORD_PASS)) {
+			/* A message: still the next to receive. */
+			channel->held.position = NOTHING_HELD;
+			return;
+		}
+		kup_user_release(channel);
+	}
+}
+
+static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, uint32_t *position)
+{
+	int32_t error = over(channel);
+	int result;
+
+	if (error)
+		return error;
+	if (channel->reserved)
+		return -EBUSY;
+	if (channel->out.turns && turn_ahead(channel) != USERS_TURN)
+		return turn_ahead(channel) == 0 ? -EAGAIN : -EPROTO;
+	result = kup_producer_reserve(&channel->out, length, position);
+	if (result == KUP_RING_WAIT)
+		return -EAGAIN;
+	if (result != KUP_RING_OK)
+		return -EPROTO;
+	channel->reserved = channel->out.turns != 0;
+	skip_passes(channel);
+	return 0;
+}
+
+int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length, double timeout_ms,
+			 struct kup_user_reservation *reservation)
+{
+	const struct wait wait = { .channel = channel, .space = KUP_RECORD_SPACE(length) };
+	uint64_t deadline = deadline_in(timeout_ms);
+	int32_t error;
+
+	if (length > kup_user_max_message(channel))
+		return -EMSGSIZE;
+	for (;;) {
+		error = try_reserve(channel, length, &reservation->position);
+		if (error != -EAGAIN)
+			break;
+		error = wait_for(&wait, &channel->send_spin_ns, may_send, announce_send, POLLOUT,
+				 deadline);
+		if (error)
+			break;
+	}
+	if (error)
+		return error;
+	reservation->data = kup_producer_payload(&channel->out, reservation->position);
+	reservation->length = length;
+	return 0;
+}
+
+static void finish(struct kup_user_channel *channel, struct kup_user_reservation *reservation,
+		   uint32_t type, uint32_t length, uint32_t flags)
+{
+	channel->reserved = 0;
+	if (kup_producer_commit(&channel->out, reservation->position, reservation->length, length,
+				type, flags))
+		kup_user_kick(channel->file);
+	reservation->data = NULL;
+}
+
+void kup_user_commit(struct kup_user_channel *channel, struct kup_user_reservation *reservation,
+		     uint32_t type, uint32_t length)
+{
+	finish(channel, reservation, type,
+	       length < reservation->length ? length : reservation->length, 0);
+}
+
+void kup_user_discard(struct kup_user_channel *channel, struct kup_user_reservation *reservation)
+{
+	finish(channel, reservation, 0, reservation->length, KUP_RECORD_DISCARD);
+}
+
+int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type, const void *data,
+		      uint32_t length, double timeout_ms)
+{
+	struct kup_user_reservation reservation;
+	int32_t error = kup_user_reserve(channel, length, timeout_ms, &reservation);
+
+	if (error)
+		return error;
+	if (length > 0)
+		memcpy(reservation.data, data, length);
+	kup_user_commit(channel, &reservation, type, length);
+	return 0;
+}
+
+int32_t kup_user_pass(struct kup_user_channel *channel, double timeout_ms)
+{
+	struct kup_user_reservation reservation;
+	int32_t error = channel->out.turns ? kup_user_reserve(channel, 0, timeout_ms, &reservation)
+					   : -EINVAL;
+
+	if (!error)
+		finish(channel, &reservation, 0, 0, KUP_RECORD_PASS);
+	return error;
+}

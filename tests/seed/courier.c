@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A second module on the predecessor's kernel API: one device, and as many threads as channels, which all wait
+ * for whatever channel comes. It only sends, or only receives, as it is told to (courier.h).
+ */
+#include "courier.h"
+#include "kupdev.h"
+
+KUP_PARAM_STRING(name, "courier", "the device");
+KUP_PARAM_NUMBER(channels, 4, "its channels, and its threads");
+
+#define MAX_CHANNELS 8
+
+static struct kupdev_softc *sc;
+static struct kup_thread *threads[MAX_CHANNELS];
+static unsigned int totals[MAX_CHANNELS]; /* a process may leave before its items were taken */
+static unsigned int working;		  /* threads that may look at messages */
+static unsigned int closing;		  /* no more of these */
+
+static int send_items(int channel, unsigned int count)
+{
+	unsigned int i;
+	int error = 0;
+
+	for (i = 0; i < count && !error; i++) {
+		struct item item = { i, i * COURIER_FACTOR };
+
+		error = kupdev_send(sc, &item, sizeof(item), channel);
+	}
+	return error;
+}
+
+static int take_items(int channel, unsigned int count)
+{
+	struct answer answer = { 0 };
+	unsigned int i;
+
+	kupdev_pass(sc, channel);
+	for (i = 0; i < count; i++) {
+		const struct item *item = kupdev_receive(sc, channel);
+
+		if (!item)
+			return -EPIPE;
+		answer.items++;
+		answer.wrong += item->number != i || item->check != i * COURIER_FACTOR;
+		__atomic_fetch_add(&totals[channel], 1, __ATOMIC_RELAXED);
+		if (i < count - 1)
+			kupdev_pass(sc, channel);
+	}
+	return kupdev_send(sc, &answer, sizeof(answer), channel);
+}
+
+static int nap(int channel, unsigned int milliseconds)
+{
+	/* The message stays where it is. */
+	kup_sleep_ms(milliseconds < 10000 ? milliseconds : 10000);
+	kupdev_pass(sc, channel);
+	return 0;
+}
+
+static int carry_out(int channel, const struct order *order)
+{
+	struct answer answer = { __atomic_load_n(&totals[channel], __ATOMIC_RELAXED), 0 };
+
+	switch (order->what) {
+	case COURIER_SEND:
+		return send_items(channel, order->count);
+	case COURIER_SINK:
+		return take_items(channel, order->count);
+	case COURIER_NAP:
+		return nap(channel, order->count);
+	case COURIER_TOTAL:
+		return kupdev_send(sc, &answer, sizeof(answer), channel);
+	default:
+		kupdev_pass(sc, channel);
+		return 0;
+	}
+}
+
+static void work_for(int channel)
+{
+	const struct order *received;
+	struct order order;
+	int error = 0;
+
+	kupdev_pass(sc, channel);
+	while (!error && (received = kupdev_receive(sc, channel))) {
+		order = *received;
+		error = carry_out(channel, &order);
+	}
+}
+
+static void worker(void *argument)
+{
+	int channel;
+
+	(void)argument;
+	while ((channel = kupdev_wait_channel(sc)) >= 0) {
+		__atomic_fetch_add(&working, 1, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&closing, __ATOMIC_SEQ_CST))
+			work_for(channel);
+		__atomic_fetch_sub(&working, 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+static void unload(void)
+{
+	unsigned int i;
+
+	__atomic_store_n(&closing, 1, __ATOMIC_SEQ_CST);
+	while (sc && (__atomic_load_n(&working, __ATOMIC_SEQ_CST) || kupdev_unload(sc)))
+		kup_sleep_ms(10);
+	for (i = 0; i < MAX_CHANNELS; i++)
+		kup_thread_join(threads[i]);
+}
+
+static int load(void)
+{
+	unsigned int i;
+	int error = 0;
+
+	/* In a process, as often as it is loaded. */
+	__builtin_memset(threads, 0, sizeof(threads));
+	__builtin_memset(totals, 0, sizeof(totals));
+	closing = 0;
+	sc = channels > MAX_CHANNELS ? NULL : kupdev_create(name, 1, channels);
+	if (!sc)
+		return -EINVAL;
+	for (i = 0; i < channels && !error; i++)
+		error = kup_thread_start(worker, NULL, "courier", &threads[i]);
+	if (error)
+		unload();
+	return error;
+}
+
+KUP_MODULE(load, unload, "one direction at a time, over the predecessor's kernel API");

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the courier's customers may ask for. The kernel begins with a pass. */
+#ifndef COURIER_H
+#define COURIER_H
+
+#define COURIER_SEND 1 /* the kernel sends `count` items; the process passes the turn each time */
+#define COURIER_SINK                                                                               \
+	2 /* the process sends `count` items; the kernel passes each time, but at the end answers */
+#define COURIER_TOTAL 3 /* how many items this channel number has ever taken */
+#define COURIER_NAP 4	/* the kernel keeps its turn for `count` milliseconds, then passes */
+
+struct order {
+	unsigned int what;
+	unsigned int count;
+};
+
+struct item {
+	unsigned int number; /* from 0 in each order */
+	unsigned int check;  /* number times COURIER_FACTOR */
+};
+
+#define COURIER_FACTOR 2654435761u
+
+struct answer {
+	unsigned int items;
+	unsigned int wrong;
+};
+
+#endif

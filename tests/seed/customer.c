@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The courier's customer, on the predecessor's user API alone: one direction at a time, several channels at once,
+ * two modules at once, and everything in another order. Prints "ok SENTENCE" or "not ok SENTENCE".
+ *
+ *   customer [PREFIX [MODULE ...]]     as for play; pingpong's devices are used, too
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "courier.h"
+#include "kup.h"
+
+#define CHANNELS 4
+
+static const char *prefix = "";
+static int failures;
+
+static void check(int good, const char *sentence)
+{
+	printf("%s %s\n", good ? "ok" : "not ok", sentence);
+	fflush(stdout);
+	failures += !good;
+}
+
+static void *open_device(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%s", prefix, name);
+	return kernproxy_open(path);
+}
+
+static void *open_channel(size_t number)
+{
+	void *device = open_device("courier");
+	void *channel = kernproxy_channel(device, number, 1);
+
+	kernproxy_close(device);
+	return channel;
+}
+
+/* ---- Orders ---- */
+
+static int give_order(void *channel, unsigned int what, unsigned int count)
+{
+	struct order order = { what, count };
+
+	return kernproxy_send(channel, &order, sizeof(order), 0);
+}
+
+/* The process only receives, and passes by sending nothing. */
+static int fetch(void *channel, unsigned int count, int flags)
+{
+	unsigned int i;
+
+	if (give_order(channel, COURIER_SEND, count))
+		return 0;
+	for (i = 0; i < count; i++) {
+		const struct item *item;
+
+		do
+			item = kernproxy_receive(channel, flags);
+		while (!item && kernproxy_error(channel) == EKU_NOTREADY);
+		if (!item || item->number != i || item->check != i * COURIER_FACTOR)
+			return 0;
+		/* The turn after the last one is for the next order. */
+		if (i < count - 1 && kernproxy_send(channel, NULL, 0, 0))
+			return 0;
+	}
+	return 1;
+}
+
+static int send_items(void *channel, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		struct item item = { i, i * COURIER_FACTOR };
+
+		if (kernproxy_send(channel, &item, sizeof(item), 0))
+			return 0;
+	}
+	return 1;
+}
+
+/* The process only sends: what the kernel passes it never receives. */
+static int deliver(void *channel, unsigned int count)
+{
+	const struct answer *answer;
+
+	if (give_order(channel, COURIER_SINK, count) || !send_items(channel, count))
+		return 0;
+	answer = kernproxy_receive(channel, 0);
+	return answer && answer->items == count && answer->wrong == 0;
+}
+
+static unsigned int total(void *channel)
+{
+	const struct answer *answer;
+
+	if (give_order(channel, COURIER_TOTAL, 0))
+		return 0;
+	answer = kernproxy_receive(channel, 0);
+	return answer ? answer->items : 0;
+}
+
+/* ---- Cases ---- */
+
+static void test_one_way(void)
+{
+	void *channel = open_channel(0);
+
+	check(fetch(channel, 5000, 0), "the kernel only sends, the process receives and passes");
+	check(deliver(channel, 5000), "the process only sends, the kernel receives and passes");
+	check(fetch(channel, 3000, KP_NB), "the same without waiting");
+	check(total(channel) == 5000, "nothing came twice");
+	kernproxy_close(channel);
+}
+
+/* The last item is sent, and the process is gone before the kernel has looked at it. */
+static void test_send_and_leave(void)
+{
+	const struct timespec while_ = { .tv_nsec = 10000000 };
+	unsigned int before, i, tries;
+	void *channel = open_channel(1);
+
+	before = total(channel);
+	kernproxy_close(channel);
+	for (i = 0; i < 200; i++) {
+		channel = open_channel(1);
+		if (give_order(channel, COURIER_SINK, 1) || !send_items(channel, 1))
+			break;
+		kernproxy_close(channel);
+	}
+	channel = open_channel(1);
+	/* Some of its threads may still be at work on what was left. */
+	for (tries = 0; tries < 500 && total(channel) < before + 200; tries++)
+		nanosleep(&while_, NULL);
+	check(i == 200 && total(channel) == before + 200,
+	      "what a process sends before it leaves at once is received");
+	kernproxy_close(channel);
+}
+
+struct customer {
+	pthread_t thread;
+	size_t channel;
+	int good;
+};
+
+static void *order_much(void *argument)
+{
+	struct customer *customer = argument;
+	int round;
+
+	customer->good = 1;
+	for (round = 0; round < 10 && customer->good; round++) {
+		void *channel = open_channel(customer->channel);
+
+		customer->good = channel && ((size_t)round + customer->channel) % 2
+					 ? fetch(channel, 200, round % 3 ? 0 : KP_NB)
+					 : deliver(channel, 200);
+		kernproxy_close(channel);
+	}
+	return NULL;
+}
+
+static void test_parallel(void)
+{
+	struct customer customers[2 * CHANNELS];
+	int i, good = 0;
+
+	/* Two for each channel: one waits for the other to leave. */
+	for (i = 0; i < 2 * CHANNELS; i++) {
+		customers[i] = (struct customer){ .channel = (size_t)i % CHANNELS };
+		pthread_create(&customers[i].thread, NULL, order_much, &customers[i]);
+	}
+	for (i = 0; i < 2 * CHANNELS; i++) {
+		pthread_join(customers[i].thread, NULL);
+		good += customers[i].good;
+	}
+	check(good == 2 * CHANNELS, "threads take turns at all channels, which work in parallel");
+}
+
+static void test_two_modules(void)
+{
+	void *first = open_device("courier"), *second = open_device("pingpong0");
+	void *courier = kernproxy_channel(first, 2, 1), *player = kernproxy_channel(second, 1, 1);
+	const struct {
+		unsigned int length;
+		char text[4];
+	} bye = { 4, "bye" }, abc = { 4, "abc" };
+	int i, good = courier && player && kernproxy_receive(player, 0);
+
+	for (i = 0; i < 100 && good; i++) {
+		const char *answer;
+
+		good = kernproxy_send(player, (void *)&abc, sizeof(abc), 0) == 0 &&
+		       fetch(courier, 3, 0);
+		answer = good ? kernproxy_receive(player, 0) : NULL;
+		good = answer && memcmp(answer + sizeof(int), "bcd", 3) == 0;
+	}
+	check(good, "two modules serve one process at once");
+	kernproxy_send(player, (void *)&bye, sizeof(bye), 0);
+	/* In any order. */
+	kernproxy_close(first);
+	kernproxy_close(player);
+	kernproxy_close(second);
+	check(fetch(courier, 10, 0), "a channel lives on without its device's handle");
+	kernproxy_close(courier);
+}
+
+static void test_turns(void)
+{
+	const struct timespec while_ = { .tv_nsec = 100000000 };
+	void *channel = open_channel(3), *again;
+	const char *nothing;
+
+	nothing = kernproxy_receive(channel, 0);
+	check(nothing && nothing[0] == 0 && nothing[KP_NOTHING - 1] == 0,
+	      "a pass is zeros, and as many as the header says");
+	give_order(channel, COURIER_NAP, 300);
+	check(kernproxy_send(channel, "x", 1, KP_NB) == -1 &&
+		      kernproxy_error(channel) == EKU_NOTREADY &&
+		      !kernproxy_receive(channel, KP_NB) &&
+		      kernproxy_error(channel) == EKU_NOTREADY,
+	      "while the kernel keeps its turn, nothing can be sent or received");
+	check(kernproxy_send(channel, NULL, 0, 0) == 0 && kernproxy_error(channel) == 0,
+	      "a send waits for its turn, and passes it");
+	kernproxy_receive(channel, 0);
+	give_order(channel, COURIER_NAP, 200);
+	/* It leaves while it is the kernel's turn. */
+	kernproxy_close(channel);
+	again = open_channel(3);
+	nanosleep(&while_, NULL);
+	check(again && fetch(again, 20, 0), "whoever comes next has a game of its own");
+	kernproxy_close(again);
+}
+
+static void *errno_of_a_thread(void *argument)
+{
+	int *at_first = argument;
+
+	*at_first = kernproxy_errno;
+	kernproxy_send(NULL, "x", 1, 0);
+	return NULL;
+}
+
+static void test_errors(void)
+{
+	void *channel = open_channel(0);
+	pthread_t thread;
+	int at_first = -1;
+
+	check(!kernproxy_open(NULL) && kernproxy_errno && kernproxy_error(NULL) == kernproxy_errno,
+	      "kernproxy_error(NULL) tells why there is no handle");
+	kernproxy_errno = 0;
+	check(!kernproxy_channel(NULL, 0, 1) && kernproxy_errno == EINVAL &&
+		      !kernproxy_receive(NULL, 0) && kernproxy_send(NULL, "x", 1, 0) == -1 &&
+		      kernproxy_errno == EINVAL,
+	      "calls with no handle are EINVAL");
+	check(kernproxy_send(channel, NULL, 1, 0) == -1 && kernproxy_error(channel) == EINVAL &&
+		      kernproxy_send(channel, "x", 1, 2) == -1 &&
+		      kernproxy_error(channel) == EINVAL && !kernproxy_receive(channel, 2) &&
+		      kernproxy_error(channel) == EINVAL,
+	      "arguments that make no sense are EINVAL");
+	check(!kernproxy_channel(channel, 0, 1) && kernproxy_error(channel) == EINVAL,
+	      "a channel is no device");
+	kernproxy_errno = 5;
+	pthread_create(&thread, NULL, errno_of_a_thread, &at_first);
+	pthread_join(thread, NULL);
+	check(at_first == 0 && kernproxy_errno == 5, "kernproxy_errno is each thread's own");
+	check(kernproxy_receive(channel, 0) && kernproxy_error(channel) == 0,
+	      "and a handle's error is that of its last call");
+	kernproxy_close(channel);
+}
+
+int main(int count, char **arguments)
+{
+	int i;
+
+	if (count > 1)
+		prefix = arguments[1];
+	alarm(120);
+	for (i = 2; i < count; i++)
+		kernproxy_close(kernproxy_open(arguments[i]));
+	test_one_way();
+	test_send_and_leave();
+	test_parallel();
+	test_two_modules();
+	test_turns();
+	test_errors();
+	return failures != 0;
+}
