@@ -79,6 +79,12 @@ for source in tests/freebsd/c/*.c tests/conformance/c/*.c tests/kernel/c/calls.c
 		-c "$source" -o "$out/test.o" || fail "$source does not compile"
 done
 
+# FreeBSD's own make is given lists of files.
+for source in kmod/core/*.c kmod/kupdev/*.c kmod/os/freebsd/*.c; do
+	grep -qw "$(basename "$source" .c)" kmod/freebsd/kup/Makefile ||
+		fail "kmod/freebsd/kup/Makefile doesn't name $source"
+done
+
 # What clients may link to: Linux's list. All of it is there, and they use nothing else of kup.
 sed -n 's/^EXPORT_SYMBOL_GPL(\(.*\));/\1/p' kmod/os/linux/module.c | sort >"$out/exports"
 [ -s "$out/exports" ] || fail "kmod/os/linux/module.c exports nothing"

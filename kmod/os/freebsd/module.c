@@ -16,10 +16,13 @@ static int load(void)
 	int error;
 
 	kup_registry_init();
+	kup_softcs_init();
 	freebsd_nodes_init();
 	error = freebsd_threads_init();
-	if (error)
+	if (error) {
+		kup_softcs_destroy();
 		kup_registry_destroy();
+	}
 	return error;
 }
 
@@ -36,6 +39,7 @@ static int unload(void)
 		return -EBUSY;
 	pause_sbt("kupend", LEAVING_MS * SBT_1MS, 0, 0);
 	freebsd_threads_exit();
+	kup_softcs_destroy();
 	kup_registry_destroy();
 	return 0;
 }
