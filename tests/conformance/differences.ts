@@ -139,6 +139,17 @@ export const SPECIALITIES: readonly Speciality[] = [
     tests: ["tests/kernel/c/unloading.c"],
   },
   {
+    on: ["freebsd"],
+    what: "Handles in a kqueue; mmap's flags; revoke, kldunload, and the limit of wired memory.",
+    reason: "They are FreeBSD's own. (Its other system calls are those of Linux: calls.c and " +
+      "processes.c of tests/kernel/c run there, too.)",
+    tests: [
+      "tests/freebsd/c/kqueue.c",
+      "tests/freebsd/c/memory.c",
+      "tests/freebsd/c/unloading.c",
+    ],
+  },
+  {
     on: ["host"],
     what: "Loading and unloading from TypeScript, and client modules as shared objects.",
     reason: "Into a kernel an administrator loads modules, by insmod.",
