@@ -358,10 +358,13 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 	}
 	if (error)
 		return error;
-	message->data = channel->held.data;
+	message->data = channel->held.flags & KUP_RECORD_PASS ? NULL : channel->held.data;
 	message->length = channel->held.length;
 	message->type = channel->held.type;
 	message->flags = channel->held.flags;
+	/* There is nothing to keep, and passes that are kept would fill the ring. */
+	if (message->flags & KUP_RECORD_PASS)
+		kup_user_release(channel);
 	return 0;
 }
 

@@ -161,7 +161,7 @@ KUP_USER_CALL int32_t kup_user_waiter_remove(int32_t fd, int32_t id);
 
 struct kup_user_channel;
 
-/* A message in place. On a gap (KUP_RECORD_GAP) data is a struct kup_gap; a pass has no data. */
+/* A message in place. On a gap (KUP_RECORD_GAP) data is a struct kup_gap; on a pass it is NULL. */
 struct kup_user_message {
 	const void *data; /* in memory that the kernel writes no more until the release */
 	uint32_t length;  /* bytes */
@@ -200,7 +200,7 @@ KUP_USER_CALL uint32_t kup_user_max_message(const struct kup_user_channel *chann
 
 /*
  * The next message, in place; it is valid until kup_user_release, the next receive, or close. Releases the one
- * before it.
+ * before it. What is kept keeps all that comes behind it in the ring, too.
  */
 KUP_USER_CALL int32_t kup_user_receive(struct kup_user_channel *channel,
 				       struct kup_user_message *message, double timeout_ms);

@@ -30,6 +30,7 @@ export class RecordMessage implements Message {
     this.#consumer = consumer;
     this.#epoch = consumer.epoch;
     this.#at = consumer.at;
+    if (this.pass) this.#view = new Uint8Array(0);
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
@@ -54,7 +55,8 @@ export class RecordMessage implements Message {
   }
 
   #check(): void {
-    if (this.#consumer.epoch === this.#epoch) return;
+    // A pass has nothing that could go.
+    if (this.pass || this.#consumer.epoch === this.#epoch) return;
     throw new KupError(
       "released",
       "This message's bytes are no longer there: a message is valid until the next receive. " +
@@ -65,6 +67,7 @@ export class RecordMessage implements Message {
   /** The bytes, whatever has become of the public buffer. */
   #private(): Uint8Array<ArrayBuffer> {
     this.#check();
+    if (this.pass) return new Uint8Array(0);
     return new Uint8Array(this.#memory.bytes.buffer, this.#at, this.length);
   }
 }

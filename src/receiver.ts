@@ -79,10 +79,15 @@ export class Receiver implements Side, Condition {
   skipPasses(): void {
     const consumer = this.#consumer;
     while (this.#pending === undefined && consumer.passNext()) {
-      const { held } = consumer;
       if (consumer.next() !== RING_OK) return;
-      if (held === 0) this.release();
+      this.#releasePass();
     }
+  }
+
+  /** A pass has nothing to keep: its room is given back at once, unless a message before it is kept. */
+  #releasePass(): void {
+    const { flags, held } = this.#consumer;
+    if ((flags & RECORD_PASS) !== 0 && held === 1) this.release();
   }
 
   /** The kernel's side has closed, and everything was read. */
@@ -249,6 +254,7 @@ export class Receiver implements Side, Condition {
 
   #message(): Message {
     if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
+    this.#releasePass();
     return new RecordMessage(this.#link.memory, this.#consumer);
   }
 
@@ -263,6 +269,7 @@ export class Receiver implements Side, Condition {
     // What makes no sense is for the next receive to find: these are good.
     while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
       if (!this.#sound()) break;
+      this.#releasePass();
       messages.push(new RecordMessage(this.#link.memory, consumer));
     }
     return messages;

@@ -262,12 +262,19 @@ Deno.test("a kernel's producer that may not wait for its turn is told so, and no
   turns(async (channel) => {
     await ownTurn(channel);
     await echo.produce(channel, 10, 64, echo.context.trying);
-    const first = await channel.receive();
-    assertEquals([first?.type, first?.gap], [echo.SAMPLE, undefined]);
-    await channel.pass();
-    const second = await channel.receive();
-    const { sent, lost } = echo.produced(second!);
-    assertEquals([second?.gap, sent + lost, sent], [undefined, 10, 1]);
+    let seen = 0;
+    for (;;) {
+      const message = await channel.receive();
+      assertEquals(message?.gap, undefined);
+      if (message?.type === echo.PRODUCE) {
+        assertEquals(echo.produced(message), { sent: seen, lost: 10 - seen });
+        break;
+      }
+      assertEquals(message?.type, echo.SAMPLE);
+      seen++;
+      await channel.pass();
+    }
+    assert(seen > 0);
     const { droppedNoSpace, droppedTooLong } = channel.stats();
     assertEquals([droppedNoSpace, droppedTooLong], [0, 0]);
   }));

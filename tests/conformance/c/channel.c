@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Whole channels, by kup_user.h's calls alone: each result that it tells of, in stream and in turn mode. */
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "kup_echo.h"
+
+#define FOREVER -1.0
+#define PATIENCE 10000.0
+
+typedef struct kup_user_channel channel_t;
+typedef struct kup_user_message message_t;
+typedef struct kup_user_reservation room_t;
+
+static channel_t *open_any(void)
+{
+	channel_t *channel = NULL;
+	int error = kup_user_channel_open(path_of(ECHO_NAME), KUP_CHANNEL_ANY, PATIENCE, &channel);
+
+	if (error)
+		check(false, "a channel can be opened", "%s", error_name(error));
+	need(error == 0, "a channel can be opened");
+	return channel;
+}
+
+/* In turn mode: until the kernel's side has nothing to say. */
+static channel_t *open_turns(void)
+{
+	channel_t *channel = open_any();
+	message_t message;
+
+	need(kup_user_receive(channel, &message, PATIENCE) == 0 &&
+		     message.flags == KUP_RECORD_PASS && message.length == 0,
+	     "the kernel's first turn is passed");
+	kup_user_release(channel);
+	return channel;
+}
+
+static int send_pause(channel_t *channel, uint32_t milliseconds)
+{
+	const struct echo_pause pause = { .milliseconds = milliseconds };
+
+	return kup_user_send(channel, ECHO_PAUSE, &pause, sizeof(pause), PATIENCE);
+}
+
+static bool echoes(channel_t *channel, uint32_t type, const void *data, uint32_t length)
+{
+	message_t message;
+
+	return kup_user_send(channel, type, data, length, PATIENCE) == 0 &&
+	       kup_user_receive(channel, &message, PATIENCE) == 0 && message.type == type &&
+	       message.length == length && message.flags == 0 &&
+	       memcmp(message.data, data, length) == 0;
+}
+
+/* ---- Opening ---- */
+
+struct opening {
+	pthread_t thread;
+	uint32_t number;
+	int result;
+	channel_t *channel;
+};
+
+static void *open_waiting(void *argument)
+{
+	struct opening *opening = argument;
+
+	opening->result = kup_user_channel_open(path_of(ECHO_NAME), opening->number, FOREVER,
+						&opening->channel);
+	return NULL;
+}
+
+static void test_opening(void)
+{
+	struct opening opening = { .number = 3 };
+	channel_t *channel, *other = NULL;
+	uint64_t start;
+
+	refused(kup_user_channel_open(path_of("kup/none"), 0, 0, &other), ENOENT,
+		"a channel of no device is ENOENT");
+	refused(kup_user_channel_open(path_of(ECHO_NAME), 1000, 0, &other), EINVAL,
+		"a channel that there isn't is EINVAL");
+	worked(kup_user_channel_open(path_of(ECHO_NAME), 3, 0, &channel), "channel 3 is opened");
+	check(kup_user_channel_number(channel) == 3 &&
+		      kup_user_channel_mode(channel) == KUP_MODE_STREAM &&
+		      kup_user_channel_file(channel) >= 0 && kup_user_max_message(channel) > 1000,
+	      "and tells about itself", "%u", kup_user_channel_number(channel));
+	refused(kup_user_channel_open(path_of(ECHO_NAME), 3, 0, &other), EBUSY,
+		"a channel that is taken is EBUSY at once");
+	start = now_ms();
+	refused(kup_user_channel_open(path_of(ECHO_NAME), 3, 100.5, &other), EBUSY,
+		"or after a while");
+	check(now_ms() - start >= 90, "which is as long as was asked for", "%llu ms",
+	      (long long)(now_ms() - start));
+	pthread_create(&opening.thread, NULL, open_waiting, &opening);
+	sleep_ms(50);
+	kup_user_channel_close(channel);
+	pthread_join(opening.thread, NULL);
+	check(opening.result == 0 && echoes(opening.channel, 1, "x", 1),
+	      "or waited for, until it is free", "%s", error_name(opening.result));
+	kup_user_channel_close(opening.channel);
+	kup_user_channel_close(NULL);
+}
+
+/* ---- Stream mode ---- */
+
+static void test_echo(void)
+{
+	static uint8_t bytes[20000];
+	channel_t *channel = open_any();
+	message_t message;
+	uint32_t i;
+
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7);
+	for (i = 0; i < 3000; i++)
+		if (!echoes(channel, i, bytes, i * 37 % (uint32_t)sizeof(bytes)))
+			break;
+	check(i == 3000, "messages of all sizes go there and back", "not message %u", i);
+	refused(kup_user_send(channel, 1, bytes, kup_user_max_message(channel) + 1, 0), EMSGSIZE,
+		"one that is too long is EMSGSIZE");
+	refused(kup_user_send(channel, 1, bytes, UINT32_MAX, 0), EMSGSIZE, "and much too long");
+	refused(kup_user_receive(channel, &message, 0), EAGAIN, "nothing to read is EAGAIN");
+	refused(kup_user_receive(channel, &message, 20.5), ETIMEDOUT,
+		"and ETIMEDOUT after a while");
+	refused(kup_user_turn(channel), EINVAL, "a stream channel has no turn: EINVAL");
+	refused(kup_user_pass(channel, 0), EINVAL, "to pass: EINVAL");
+	kup_user_release(channel);
+	kup_user_channel_set_spin(channel, 0);
+	check(echoes(channel, 1, "sleeps", 6), "a channel that never looks, but sleeps, works, too",
+	      "no");
+	kup_user_channel_set_spin(channel, 1e6);
+	check(echoes(channel, 1, "", 0), "and one that looks for long", "no");
+	kup_user_channel_close(channel);
+}
+
+static void test_reservations(void)
+{
+	channel_t *channel = open_any();
+	room_t first, second, third;
+	message_t message;
+	int good;
+
+	good = kup_user_reserve(channel, 100, 0, &first) == 0 &&
+	       kup_user_reserve(channel, 8, 0, &second) == 0 &&
+	       kup_user_reserve(channel, 8, 0, &third) == 0 && first.length == 100;
+	need(good, "three messages can be reserved");
+	memcpy(second.data, "second", 6);
+	kup_user_commit(channel, &second, 2, 6);
+	refused(kup_user_receive(channel, &message, 20), ETIMEDOUT,
+		"the kernel stops at one that isn't committed");
+	memcpy(first.data, "first", 5);
+	kup_user_commit(channel, &first, 1, 5);
+	kup_user_discard(channel, &third);
+	good = kup_user_receive(channel, &message, PATIENCE) == 0 && message.type == 1 &&
+	       message.length == 5 && memcmp(message.data, "first", 5) == 0 &&
+	       kup_user_receive(channel, &message, PATIENCE) == 0 && message.type == 2;
+	check(good && first.data == NULL, "they arrive in the order of their reservation",
+	      "type %u", message.type);
+	good = kup_user_reserve(channel, 8, 0, &first) == 0;
+	kup_user_commit(channel, &first, 4, 1000);
+	check(good && kup_user_receive(channel, &message, PATIENCE) == 0 && message.type == 4 &&
+		      message.length == 8,
+	      "no more is sent than was reserved", "%u", message.length);
+	kup_user_channel_close(channel);
+}
+
+static void test_full(void)
+{
+	static const uint8_t bytes[4096];
+	channel_t *channel = open_any();
+	message_t message;
+	uint32_t sent = 0, received = 0;
+	int error;
+
+	send_pause(channel, 300);
+	while ((error = kup_user_send(channel, 1, bytes, sizeof(bytes), 0)) == 0)
+		sent++;
+	check(error == -EAGAIN && sent > 10, "a full ring is EAGAIN", "%s after %u",
+	      error_name(error), sent);
+	refused(kup_user_send(channel, 1, bytes, sizeof(bytes), 30), ETIMEDOUT,
+		"ETIMEDOUT after a while");
+	worked(kup_user_send(channel, 1, bytes, sizeof(bytes), FOREVER), "or waited for");
+	while (kup_user_receive(channel, &message, received <= sent ? PATIENCE : 0) == 0)
+		received++;
+	check(received == sent + 1, "and nothing is lost", "%u of %u", received, sent + 1);
+	kup_user_channel_close(channel);
+}
+
+static void test_gaps(void)
+{
+	struct echo_produce produce = { .count = 5000, .length = 1000, .context = ECHO_TRYING };
+	struct echo_produced produced = { 0 };
+	channel_t *channel = open_any();
+	message_t message;
+	uint64_t lost = 0, seen = 0;
+	struct kup_gap gap;
+
+	kup_user_send(channel, ECHO_PRODUCE, &produce, sizeof(produce), 0);
+	sleep_ms(100);
+	while (kup_user_receive(channel, &message, PATIENCE) == 0) {
+		if (message.flags == KUP_RECORD_GAP && message.length == sizeof(gap)) {
+			memcpy(&gap, message.data, sizeof(gap));
+			lost += gap.records;
+		} else if (message.type == ECHO_PRODUCE) {
+			memcpy(&produced, message.data, sizeof(produced));
+			break;
+		} else {
+			seen++;
+		}
+	}
+	check(lost > 0 && seen == produced.sent && lost == produced.lost,
+	      "gaps tell how much is missing", "%llu seen, %llu lost", (long long)seen,
+	      (long long)lost);
+	kup_user_channel_close(channel);
+}
+
+#define MANY 30000
+
+static void *send_many(void *argument)
+{
+	channel_t *channel = argument;
+	uint32_t i;
+
+	for (i = 0; i < MANY; i++)
+		if (kup_user_send(channel, i, &i, sizeof(i) + i % 3, PATIENCE))
+			break;
+	return NULL;
+}
+
+static void test_two_threads(void)
+{
+	channel_t *channel = open_any();
+	message_t message;
+	pthread_t thread;
+	uint32_t i;
+
+	pthread_create(&thread, NULL, send_many, channel);
+	for (i = 0; i < MANY; i++)
+		if (kup_user_receive(channel, &message, PATIENCE) || message.type != i ||
+		    message.length != sizeof(i) + i % 3)
+			break;
+	pthread_join(thread, NULL);
+	check(i == MANY, "one thread sends while another receives", "not message %u", i);
+	kup_user_channel_close(channel);
+}
+
+static void test_kernel_closes(void)
+{
+	channel_t *channel = open_any();
+	message_t message;
+
+	kup_user_send(channel, 1, "last", 4, 0);
+	kup_user_send(channel, ECHO_CLOSE, NULL, 0, 0);
+	check(kup_user_receive(channel, &message, PATIENCE) == 0 && message.length == 4,
+	      "what the kernel's side has sent before it closes is received", "no");
+	refused(kup_user_receive(channel, &message, FOREVER), EPIPE, "then receiving is EPIPE");
+	refused(kup_user_receive(channel, &message, 0), EPIPE, "again and again");
+	refused(kup_user_send(channel, 1, "x", 1, FOREVER), EPIPE, "and so is sending");
+	kup_user_channel_close(channel);
+}
+
+/* A header beside a reservation's bytes is the caller's to spoil. */
+static void test_broken(void)
+{
+	channel_t *channel = open_any();
+	message_t message;
+	room_t first, second;
+
+	need(kup_user_reserve(channel, 8, 0, &first) == 0 &&
+		     kup_user_reserve(channel, 8, 0, &second) == 0,
+	     "two messages can be reserved");
+	((uint32_t *)second.data)[-2] = KUP_RECORD_GAP;
+	kup_user_commit(channel, &first, 1, 8);
+	check(kup_user_receive(channel, &message, PATIENCE) == 0, "what was good is echoed", "no");
+	refused(kup_user_receive(channel, &message, PATIENCE), EPROTO,
+		"a channel whose memory makes no sense is EPROTO");
+	refused(kup_user_send(channel, 1, "x", 1, 0), EPROTO, "in both directions");
+	kup_user_channel_close(channel);
+}
+
+/* ---- Turn mode ---- */
+
+static void test_turns(void)
+{
+	channel_t *channel = open_turns();
+	message_t message;
+	uint32_t i;
+
+	check(kup_user_channel_mode(channel) == KUP_MODE_TURN && kup_user_turn(channel) == 1,
+	      "after the kernel's pass it is the user's turn", "%d", kup_user_turn(channel));
+	refused(kup_user_receive(channel, &message, 0), EDEADLK,
+		"at one's own turn nothing can come: EDEADLK");
+	refused(kup_user_receive(channel, &message, FOREVER), EDEADLK, "however long one waits");
+	for (i = 0; i < 3000 && echoes(channel, i, &i, sizeof(i)); i++)
+		;
+	check(i == 3000, "messages go there and back in turns", "not message %u", i);
+	send_pause(channel, 200);
+	check(kup_user_turn(channel) == 0, "at the kernel's turn", "%d", kup_user_turn(channel));
+	refused(kup_user_send(channel, 1, "x", 1, 0), EAGAIN, "sending is EAGAIN");
+	refused(kup_user_pass(channel, 0), EAGAIN, "passing, too");
+	refused(kup_user_send(channel, 1, "x", 1, 20), ETIMEDOUT, "ETIMEDOUT after a while");
+	refused(kup_user_receive(channel, &message, 0), EAGAIN, "receiving is EAGAIN");
+	refused(kup_user_receive(channel, &message, 20), ETIMEDOUT, "and ETIMEDOUT");
+	worked(kup_user_send(channel, 8, "x", 1, FOREVER), "sending waits for the turn");
+	check(kup_user_receive(channel, &message, FOREVER) == 0 && message.type == 8,
+	      "and what only passed the turn needs no receive", "type %u, flags %x", message.type,
+	      message.flags);
+	kup_user_channel_close(channel);
+}
+
+static void test_turn_reservations(void)
+{
+	channel_t *channel = open_turns();
+	message_t message;
+	room_t room, other;
+	uint32_t i;
+
+	for (i = 0; i < 1000; i++) {
+		if (kup_user_reserve(channel, i, PATIENCE, &room))
+			break;
+		kup_user_discard(channel, &room);
+	}
+	check(i == 1000 && kup_user_turn(channel) == 1, "a discarded reservation keeps the turn",
+	      "%u", i);
+	worked(kup_user_reserve(channel, 10, 0, &room), "a reservation takes it");
+	refused(kup_user_reserve(channel, 10, FOREVER, &other), EBUSY, "so another one is EBUSY");
+	refused(kup_user_send(channel, 1, "x", 1, FOREVER), EBUSY, "a send, too");
+	refused(kup_user_pass(channel, FOREVER), EBUSY, "and a pass");
+	refused(kup_user_receive(channel, &message, FOREVER), EDEADLK,
+		"and nothing can come before its commit");
+	memcpy(room.data, "reserved", 8);
+	kup_user_commit(channel, &room, 6, 8);
+	check(kup_user_receive(channel, &message, FOREVER) == 0 && message.length == 8 &&
+		      message.type == 6,
+	      "which passes the turn", "type %u", message.type);
+	kup_user_channel_close(channel);
+}
+
+static void test_passes(void)
+{
+	channel_t *channel = open_turns();
+	message_t message;
+	uint32_t i;
+
+	for (i = 0; i < 3000; i++)
+		if (kup_user_pass(channel, PATIENCE) ||
+		    kup_user_receive(channel, &message, PATIENCE) ||
+		    message.flags != KUP_RECORD_PASS)
+			break;
+	check(i == 3000, "passes go there and back", "not pass %u", i);
+	for (i = 0; i < 50000; i++)
+		if (kup_user_pass(channel, PATIENCE))
+			break;
+	check(i == 50000, "passes that nobody receives fill nothing up", "pass %u", i);
+	for (i = 0; i < 10; i++)
+		kup_user_send(channel, i, "unread", 6, PATIENCE);
+	for (i = 0; i < 10; i++)
+		if (kup_user_receive(channel, &message, PATIENCE) || message.type != i)
+			break;
+	check(i == 10, "messages that were not received stay, in order", "not message %u", i);
+	kup_user_channel_close(channel);
+}
+
+/* ---- The end, while somebody waits ---- */
+
+struct waiting {
+	pthread_t thread;
+	channel_t *channel;
+	int (*wait)(channel_t *channel);
+	int result;
+};
+
+static int wait_receive(channel_t *channel)
+{
+	message_t message;
+
+	return kup_user_receive(channel, &message, FOREVER);
+}
+
+static int wait_send(channel_t *channel)
+{
+	static const uint8_t bytes[1000];
+	int error;
+
+	while (!(error = kup_user_send(channel, ECHO_SAMPLE, bytes, sizeof(bytes), FOREVER)))
+		;
+	return error;
+}
+
+static int wait_pass(channel_t *channel)
+{
+	return kup_user_pass(channel, INFINITY);
+}
+
+static int wait_reserve(channel_t *channel)
+{
+	room_t room;
+
+	return kup_user_reserve(channel, 1, NAN, &room);
+}
+
+static void *run_wait(void *argument)
+{
+	struct waiting *waiting = argument;
+
+	waiting->result = waiting->wait(waiting->channel);
+	return NULL;
+}
+
+/* The kernel's side is asleep meanwhile; then the device goes. */
+static void destroy_under(const char *parameters, int (*wait)(channel_t *channel),
+			  const char *sentence)
+{
+	struct waiting waiting = { .wait = wait };
+
+	need(module_load(parameters) == 0, "the echo client can be loaded");
+	if (strcmp(parameters, "mode=2") == 0)
+		waiting.channel = open_turns();
+	else
+		waiting.channel = open_any();
+	send_pause(waiting.channel, 300);
+	pthread_create(&waiting.thread, NULL, run_wait, &waiting);
+	sleep_ms(100);
+	need_unload();
+	pthread_join(waiting.thread, NULL);
+	refused(waiting.result, EPIPE, sentence);
+	kup_user_channel_close(waiting.channel);
+}
+
+static void test_destroyed(void)
+{
+	struct opening opening = { .number = 0 };
+	channel_t *channel = NULL;
+
+	destroy_under("", wait_receive, "a receive that waits ends with EPIPE");
+	destroy_under("to_kernel_pages=1", wait_send, "so does a send into a full ring");
+	destroy_under("mode=2", wait_receive, "a receive in the kernel's turn");
+	destroy_under("mode=2", wait_send, "a send");
+	destroy_under("mode=2", wait_pass, "a pass");
+	destroy_under("mode=2", wait_reserve, "and a reservation");
+	need(module_load("channels=1") == 0, "the echo client can be loaded");
+	channel = open_any();
+	pthread_create(&opening.thread, NULL, open_waiting, &opening);
+	sleep_ms(100);
+	need_unload();
+	pthread_join(opening.thread, NULL);
+	refused(opening.result, ENODEV, "waiting for a channel ends with ENODEV");
+	kup_user_channel_close(channel);
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 90);
+	test_opening();
+	test_echo();
+	test_reservations();
+	test_full();
+	test_gaps();
+	test_two_threads();
+	test_kernel_closes();
+	test_broken();
+	need_unload();
+	need(module_load("mode=2") == 0, "the echo client can be loaded in turn mode");
+	test_turns();
+	test_turn_reservations();
+	test_passes();
+	need_unload();
+	test_destroyed();
+	reload();
+	return finish();
+}
