@@ -124,7 +124,8 @@ abi: setup ## Generate the TypeScript offsets from the shared header
 	@$(deno_run) scripts/gen_abi.ts
 
 clean: ## Remove what was built, keep what was fetched
-	@for part in native examples/ticker tests/c tests/conformance/c tests/kernel/c; do \
+	@for part in native examples/ticker tests/c tests/conformance/c tests/kernel/c \
+		tests/seed; do \
 		if [ -f $$part/Makefile ]; then $(MAKE) -s -C $$part clean || exit; fi; \
 	done
 	@if [ -d $(HEADERS) ]; then $(MAKE) -s -C $(HEADERS) M=$(CURDIR)/kmod clean; fi

@@ -220,8 +220,12 @@ void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_
 #define TURN_KERNEL 0u
 #define TURN_USER 1u
 #define TURN_LIE 2u
-/* Whose turn it is. Any context. */
+/*
+ * Whose turn it is. Any context. It takes two looks: a client's other thread may send between them, and the
+ * user answer, so without send_lock a lie may be none. _checked takes the lock.
+ */
 kup_u32 kup_channel_turn(const struct kup_channel *channel);
+kup_u32 kup_channel_turn_checked(struct kup_channel *channel);
 /* Waits until it may be the kernel's, and no other thread of the client has it; or there is no more. */
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline);
 /* It isn't the user's, and no thread of the client has it. Any context. */

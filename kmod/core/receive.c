@@ -37,9 +37,12 @@ static void wake_producer(struct kup_channel *channel)
 /* Turn mode, after a look that found nothing: a result of the ring, or NOTHING_CAN_COME. */
 static int peek_turn(struct kup_channel *channel, struct kup_record *record)
 {
+	kup_u32 turn = kup_channel_turn(channel);
 	int result;
 
-	switch (kup_channel_turn(channel)) {
+	if (turn == TURN_LIE)
+		turn = kup_channel_turn_checked(channel);
+	switch (turn) {
 	case TURN_LIE:
 		return KUP_RING_LIE_TURN;
 	case TURN_USER:

@@ -114,8 +114,9 @@ static int room_error(int result)
 static void unlocked(struct kup_channel *channel, int error, int wake)
 {
 	if (error == -EPROTO)
-		kup_channel_break(channel, kup_channel_turn(channel) == TURN_LIE ? KUP_ERROR_TURN
-										 : KUP_ERROR_TAIL);
+		kup_channel_break(channel, kup_channel_turn_checked(channel) == TURN_LIE
+						   ? KUP_ERROR_TURN
+						   : KUP_ERROR_TAIL);
 	if (wake)
 		kup_channel_wake_user(channel, 1, POLL_DATA);
 }
@@ -162,7 +163,7 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return room_error(result);
 	reservation->data = kup_producer_payload(&channel->out, reservation->position);
 	reservation->length = length;
-	channel->turn_taken = channel->out.turns;
+	kup_store(&channel->turn_taken, channel->out.turns);
 	count_sent(channel, 1, length);
 	return 0;
 }

@@ -16,6 +16,15 @@ kup_u32 kup_channel_turn(const struct kup_channel *channel)
 	return ahead < TURN_LIE ? ahead : TURN_LIE;
 }
 
+kup_u32 kup_channel_turn_checked(struct kup_channel *channel)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	kup_u32 turn = kup_channel_turn(channel);
+
+	os_spin_unlock(&channel->send_lock, state);
+	return turn;
+}
+
 int kup_turn(const struct kup_channel *channel)
 {
 	if (!channel->out.turns)
@@ -23,12 +32,9 @@ int kup_turn(const struct kup_channel *channel)
 	return kup_channel_turn(channel) == TURN_KERNEL;
 }
 
-/* A lie is for the next try to find. */
-static int turn_ready(void *argument)
+int kup_turn_is_idle(const struct kup_channel *channel)
 {
-	const struct kup_channel *channel = argument;
-
-	return kup_ended(channel) || kup_turn_is_idle(channel);
+	return kup_channel_turn(channel) != TURN_USER && !kup_load(&channel->turn_taken);
 }
 
 /*
@@ -45,18 +51,33 @@ void kup_turn_announce(struct kup_channel *channel, kup_u32 position)
 	os_spin_unlock(&channel->send_lock, state);
 }
 
+/* One sender that waits. */
+struct turn_wait {
+	struct kup_channel *channel;
+	kup_u32 seen; /* where the record begins that will bring the turn back */
+};
+
+/*
+ * Worth another try: the turn is there (a lie is for that try to find), or it was there, and another thread was
+ * faster: then the next record is to be announced.
+ */
+static int turn_ready(void *argument)
+{
+	const struct turn_wait *wait = argument;
+
+	return kup_ended(wait->channel) || kup_turn_is_idle(wait->channel) ||
+	       kup_turn_position(&wait->channel->in) != wait->seen;
+}
+
 static void turn_announce(struct kup_channel *channel)
 {
 	kup_turn_announce(channel, kup_turn_position(&channel->in));
 }
 
-int kup_turn_is_idle(const struct kup_channel *channel)
-{
-	return kup_channel_turn(channel) != TURN_USER && !kup_load(&channel->turn_taken);
-}
-
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline)
 {
-	return kup_channel_wait(channel, &channel->send_spin, turn_ready, channel, turn_announce,
+	struct turn_wait wait = { channel, kup_turn_position(&channel->in) };
+
+	return kup_channel_wait(channel, &channel->send_spin, turn_ready, &wait, turn_announce,
 				deadline);
 }

@@ -16,6 +16,7 @@ export async function runDenoTests(tally: Tally): Promise<void> {
 export async function runConformance(tally: Tally): Promise<void> {
   console.log("\nConformance of the host driver");
   await must(["make", "-s", "-C", "tests/conformance/c"]);
+  await must(["make", "-s", "-C", "tests/seed"]);
   await runFolder(tally, "host", "tests/conformance/", { KUP_DRIVER: "host" });
 }
 

@@ -46,11 +46,12 @@ Deno.test("send, pass and reserve wait for the turn, asynchronously and blocking
       () => channel.sendSync("x", { timeout: 5000 }),
     ];
     for (const form of forms) {
-      await kernelKeeps(channel, 60);
+      await ownTurn(channel);
       const started = performance.now();
+      await echo.pause(channel, 100);
       await form();
       const took = performance.now() - started;
-      assert(took > 30 && took < 4000, `${form} took ${took} ms`);
+      assert(took > 90 && took < 5000, `${form} took ${took} ms`);
     }
   }));
 
@@ -107,7 +108,7 @@ Deno.test("a send that is given up lets those behind it go, and no turn is lost"
 
 Deno.test("a receive that waits and sends that wait get on with each other", () =>
   turns(async (channel) => {
-    const count = 3000;
+    const count = 1000;
     const sends = Array.from({ length: count }, (_, i) => channel.send(`${i}`, { type: i }));
     let next = 0;
     for await (const message of channel) {
@@ -126,7 +127,7 @@ Deno.test("four threads take turns with the kernel on channels of their own", ()
         const device = kup.open("${PATH}");
         const channel = await device.attach();
         let wrong = 0;
-        for (let i = 0; i < 1000; i++) {
+        for (let i = 0; i < 300; i++) {
           channel.sendSync("x", { type: i });
           let message = i % 2 ? channel.receiveSync() : await channel.receive();
           if (message.pass) message = channel.receiveSync();

@@ -16,8 +16,14 @@ export interface ModuleBuild {
   readonly output: string;
 }
 
-/** KUP's own modules, in load order (a client needs the symbols of kup.ko), and the example's. */
-const MODULES = ["kmod/kup.ko", "kmod/kup_echo.ko", "examples/ticker/ticker.ko"];
+/** KUP's own modules, in load order (a client needs the symbols of kup.ko). */
+const OWN = ["kmod/kup.ko", "kmod/kup_echo.ko"];
+
+/** Clients in folders of their own: the example's, and those on the predecessor's API. */
+const CLIENTS = [
+  { folder: "examples/ticker", modules: ["ticker.ko"] },
+  { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko"] },
+];
 
 /**
  * Lines that every module build outside a Debian build machine prints: no BTF without the kernel's
@@ -41,18 +47,22 @@ export function findWarnings(output: string): string[] {
  */
 export async function buildModules(kernel: Kernel): Promise<ModuleBuild> {
   const folder = `${CACHE}/build/${kernel.series}`;
-  const sources = await projectFiles("kmod", "examples/ticker");
+  const sources = await projectFiles("kmod", ...CLIENTS.map((client) => client.folder));
   if (sources.length === 0) throw new Error("There is nothing in kmod/ to build");
   await mirrorSources(sources, folder);
-  const own = await make(kernel, `${folder}/kmod`);
-  const example = await make(kernel, `${folder}/examples/ticker`, [
-    `KBUILD_EXTRA_SYMBOLS=${folder}/kmod/Module.symvers`,
-  ]);
-  const output = own.output + example.output;
+  const runs = [await make(kernel, `${folder}/kmod`)];
+  for (const client of CLIENTS) {
+    const symbols = `KBUILD_EXTRA_SYMBOLS=${folder}/kmod/Module.symvers`;
+    runs.push(await make(kernel, `${folder}/${client.folder}`, [symbols]));
+  }
+  const output = runs.map((run) => run.output).join("");
   const warnings = findWarnings(output);
-  const modules = MODULES.map((name) => `${folder}/${name}`);
+  const names = CLIENTS.flatMap(({ folder, modules }) =>
+    modules.map((name) => `${folder}/${name}`)
+  );
+  const modules = [...OWN, ...names].map((name) => `${folder}/${name}`);
   const built = await Promise.all(modules.map(exists));
-  const ok = own.code === 0 && example.code === 0 && warnings.length === 0 &&
+  const ok = runs.every((run) => run.code === 0) && warnings.length === 0 &&
     !built.includes(false);
   if (!ok) await Deno.remove(folder, { recursive: true });
   return { ok, modules, warnings, output };

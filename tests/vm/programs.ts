@@ -14,6 +14,7 @@ const LIBRARY: Part = { source: "native", output: "native/build" };
 const TESTS: readonly Part[] = [
   { source: "tests/conformance/c", output: "tests/conformance/build" },
   { source: "tests/kernel/c", output: "tests/kernel/build" },
+  { source: "tests/seed", output: "tests/seed/build" },
 ];
 
 /** Left behind by compilers, and of no use in the guest. */

@@ -27,6 +27,8 @@ static void all_cases(void)
 	waiter_cases();
 	duplex_cases();
 	life_cases();
+	turn_cases();
+	kupdev_cases();
 	if (kup_user_host_load("echo", NULL)) {
 		failures++;
 		printf("not ok the echo client can be loaded\n");

@@ -44,6 +44,16 @@ export class HostDriver implements Driver {
     return Promise.resolve();
   }
 
+  /** Its modules are in the process that plays. */
+  insert(module: string): Promise<string | undefined> {
+    const file = new URL(`../../seed/build/${module}.so`, import.meta.url).pathname;
+    return Promise.resolve(`host:${file}`);
+  }
+
+  remove(_module: string): Promise<void> {
+    return Promise.resolve();
+  }
+
   servingThreads(): string[] {
     return threadsIn("/proc/self/task");
   }

@@ -19,6 +19,10 @@ export interface Driver {
   load(parameters?: Parameters): Promise<void>;
   /** As rmmod: the device goes, whoever has it open. */
   unload(): Promise<void>;
+  /** As insmod, of a client in tests/seed; returns its path, for programs that have to load it by themselves. */
+  insert(module: string): Promise<string | undefined>;
+  /** As rmmod. */
+  remove(module: string): Promise<void>;
   /** The folders in /proc of the threads that serve the echo device's channels. */
   servingThreads(): string[];
 }

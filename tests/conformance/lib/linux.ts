@@ -40,6 +40,15 @@ export class LinuxDriver implements Driver {
     await run("rmmod", "kup_echo");
   }
 
+  async insert(module: string): Promise<string | undefined> {
+    await run("insmod", `/lib/modules/${module}.ko`);
+    return undefined;
+  }
+
+  async remove(module: string): Promise<void> {
+    await run("rmmod", module);
+  }
+
   servingThreads(): string[] {
     return threadsIn("/proc");
   }

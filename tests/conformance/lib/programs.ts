@@ -14,7 +14,8 @@ export function testPrograms(folder: URL, title: string, args: readonly string[]
   }
 }
 
-async function runProgram(
+/** Runs one of them. */
+export async function runProgram(
   t: Deno.TestContext,
   program: URL,
   args: readonly string[],

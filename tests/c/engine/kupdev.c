@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The predecessor's two APIs against each other in one process: ends of all kinds while a thread is in a call, and
+ * devices that go while threads still use them.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "include/kup.h"
+#include "kupdev.h"
+#include "user.h"
+
+#define DEVICE "host:oldtimer"
+#define CHANNELS 2
+
+static void *open_channel(size_t number)
+{
+	void *device = kernproxy_open(DEVICE);
+	void *channel = kernproxy_channel(device, number, 1);
+
+	kernproxy_close(device);
+	return channel;
+}
+
+static int unload(struct kupdev_softc *sc)
+{
+	kup_u64 end = os_now_ns() + PATIENCE_MS * 1000000ull;
+	int error;
+
+	while ((error = kupdev_unload(sc)) == -EBUSY && os_now_ns() < end)
+		sleep_ms(1);
+	return error;
+}
+
+/* ---- What makes no sense ---- */
+
+static void test_arguments(void)
+{
+	struct kupdev_softc *sc = kupdev_create("oldtimer", 1, CHANNELS);
+	struct kupdev_softc *gone;
+	int wrong = 0;
+
+	wrong += kupdev_create("oldtimer", 1, 1) != NULL;
+	wrong += kupdev_create("other", 0, 1) != NULL;
+	wrong += kupdev_create("other", 1, 0) != NULL;
+	wrong += kupdev_create("other", (size_t)1 << 40, 1) != NULL;
+	wrong += kupdev_create("other", 1, KUP_MAX_CHANNELS + 1) != NULL;
+	wrong += kupdev_create("..", 1, 1) != NULL;
+	wrong += kupdev_send(sc, "x", 1, -1) != -EINVAL;
+	wrong += kupdev_send(sc, "x", 1, CHANNELS) != -EINVAL;
+	wrong += kupdev_send(sc, "x", os_page_size() + 1, 0) != -EMSGSIZE;
+	wrong += kupdev_send(sc, "x", 1, 0) != -EPIPE;
+	wrong += kupdev_receive(sc, 0) != NULL || kupdev_receive(sc, -1) != NULL ||
+		 kupdev_receive(sc, CHANNELS) != NULL;
+	kupdev_pass(sc, 0);
+	kupdev_pass(sc, CHANNELS);
+	kupdev_unlock_channel(sc, 0);
+	kupdev_unlock_channel(sc, -1);
+	kupdev_notify(sc);
+	check(!wrong, "calls of kupdev that make no sense say so", "%d don't", wrong);
+	gone = sc;
+	wrong = kupdev_unload(sc) != 0;
+	wrong += kupdev_unload(gone) != -ESHUTDOWN;
+	wrong += kupdev_wait_channel(gone) != -ESHUTDOWN;
+	wrong += kupdev_send(gone, "x", 1, 0) != -ESHUTDOWN || kupdev_receive(gone, 0) != NULL;
+	kupdev_pass(gone, 0);
+	kupdev_unlock_channel(gone, 0);
+	kupdev_notify(gone);
+	wrong += kupdev_wait_channel(NULL) != -ESHUTDOWN;
+	check(!wrong, "calls with a device that was unloaded are harmless", "%d aren't", wrong);
+}
+
+static void test_no_memory(void)
+{
+	struct kupdev_softc *sc;
+	kup_u32 n, failed = 0;
+
+	for (n = 1; n < 100; n++) {
+		host_fail_allocation(n);
+		sc = kupdev_create("oldtimer", 1, CHANNELS);
+		host_fail_allocation(0);
+		if (sc)
+			break;
+		failed++;
+	}
+	check(sc && failed >= 2 && kupdev_unload(sc) == 0,
+	      "kupdev_create fails without memory, and then succeeds", "%u times", failed);
+}
+
+/* ---- In a call when the other side ends ---- */
+
+struct kernel_thread {
+	pthread_t thread;
+	struct kupdev_softc *sc;
+	void *received;
+	int result;
+};
+
+static void *wait_and_receive(void *argument)
+{
+	struct kernel_thread *self = argument;
+	int channel = kupdev_wait_channel(self->sc);
+
+	self->result = channel;
+	if (channel < 0)
+		return NULL;
+	kupdev_pass(self->sc, channel);
+	self->received = kupdev_receive(self->sc, channel);
+	self->result = kupdev_send(self->sc, "x", 1, channel);
+	return NULL;
+}
+
+static void test_user_leaves(void)
+{
+	struct kernel_thread kernel = { .sc = kupdev_create("oldtimer", 1, CHANNELS),
+					.received = &kernel };
+	void *channel;
+	int busy;
+
+	pthread_create(&kernel.thread, NULL, wait_and_receive, &kernel);
+	channel = open_channel(0);
+	kernproxy_receive(channel, 0);
+	busy = kupdev_unload(kernel.sc);
+	sleep_ms(20);
+	kernproxy_close(channel);
+	pthread_join(kernel.thread, NULL);
+	check(!kernel.received && kernel.result == -EPIPE && busy == -EBUSY &&
+		      unload(kernel.sc) == 0,
+	      "a thread in kupdev_receive hears when its process leaves", "%p, %d, %d",
+	      kernel.received, kernel.result, busy);
+}
+
+static void test_unload_under_wait(void)
+{
+	struct kernel_thread kernels[3];
+	struct kupdev_softc *sc = kupdev_create("oldtimer", 1, CHANNELS);
+	int i, error, wrong = 0;
+
+	for (i = 0; i < 3; i++) {
+		kernels[i] = (struct kernel_thread){ .sc = sc };
+		pthread_create(&kernels[i].thread, NULL, wait_and_receive, &kernels[i]);
+	}
+	sleep_ms(10);
+	error = kupdev_unload(sc);
+	for (i = 0; i < 3; i++) {
+		pthread_join(kernels[i].thread, NULL);
+		wrong += kernels[i].result != -ESHUTDOWN;
+	}
+	check(!error && !wrong, "threads in kupdev_wait_channel leave when the device goes",
+	      "%d, %d wrong", error, wrong);
+}
+
+/* ---- A thread that is late ---- */
+
+static kup_u32 go;
+
+struct late {
+	pthread_t thread;
+	struct kupdev_softc *sc;
+	int number;
+	char first[8];
+	int failed, message;
+};
+
+/* Receives, sleeps over the end of its process and the next one's, and looks at its message again. */
+static void *be_late(void *argument)
+{
+	struct late *late = argument;
+	const char *message;
+
+	late->number = kupdev_wait_channel(late->sc);
+	kupdev_pass(late->sc, late->number);
+	message = kupdev_receive(late->sc, late->number);
+	kup_store_release(&go, 1);
+	while (kup_load_acquire(&go) != 2)
+		os_relax();
+	memcpy(late->first, message, sizeof(late->first));
+	/* What its own process has sent after that, none of another's. */
+	kupdev_unlock_channel(late->sc, late->number);
+	while ((message = kupdev_receive(late->sc, late->number)))
+		late->message++;
+	late->failed = 1;
+	return NULL;
+}
+
+static void test_late(void)
+{
+	struct kupdev_softc *sc = kupdev_create("oldtimer", 1, 1);
+	struct late late = { .sc = sc };
+	struct kernel_thread next = { .sc = sc };
+	const char *received;
+	void *channel;
+	int i, good;
+
+	kup_store(&go, 0);
+	pthread_create(&late.thread, NULL, be_late, &late);
+	channel = open_channel(0);
+	kernproxy_receive(channel, 0);
+	kernproxy_send(channel, "earlier", 8, 0);
+	while (kup_load_acquire(&go) != 1)
+		os_relax();
+	kernproxy_close(channel);
+	/* Another process, with another thread; and some that nobody plays with. */
+	channel = open_channel(0);
+	pthread_create(&next.thread, NULL, wait_and_receive, &next);
+	kernproxy_receive(channel, 0);
+	kernproxy_send(channel, "later", 6, 0);
+	pthread_join(next.thread, NULL);
+	received = next.received;
+	good = received && memcmp(received, "later", 6) == 0 && next.result == 0;
+	kernproxy_close(channel);
+	for (i = 0; i < 2; i++)
+		kernproxy_close(open_channel(0));
+	kup_store_release(&go, 2);
+	pthread_join(late.thread, NULL);
+	check(good && late.failed && memcmp(late.first, "earlier", 8) == 0 && late.message == 0,
+	      "a thread that is late keeps its own process's message, and hears of its end",
+	      "%d, %d, %.8s, %d", good, late.failed, late.first, late.message);
+	unload(sc);
+}
+
+/* ---- Everything at once ---- */
+
+#define WORKERS 3
+#define GUESTS 3
+
+static kup_u32 stop, closing, working;
+static struct kupdev_softc *shared; /* changed while nobody works */
+
+static void serve(struct kupdev_softc *sc, int channel)
+{
+	const char *message;
+	kup_u32 round = 0;
+
+	kupdev_pass(sc, channel);
+	while ((message = kupdev_receive(sc, channel))) {
+		if (round++ % 3 == 0)
+			kupdev_unlock_channel(sc, channel);
+		if (round % 4 == 0)
+			kupdev_pass(sc, channel);
+		else if (kupdev_send(sc, "answer", 7, channel))
+			break;
+	}
+}
+
+static void *work(void *argument)
+{
+	int channel;
+
+	(void)argument;
+	while (!kup_load(&stop)) {
+		/* Pointers of devices that are gone are a part of the game. */
+		struct kupdev_softc *sc = __atomic_load_n(&shared, __ATOMIC_ACQUIRE);
+
+		while ((channel = kupdev_wait_channel(sc)) >= 0) {
+			__atomic_fetch_add(&working, 1, __ATOMIC_SEQ_CST);
+			if (!__atomic_load_n(&closing, __ATOMIC_SEQ_CST))
+				serve(sc, channel);
+			__atomic_fetch_sub(&working, 1, __ATOMIC_SEQ_CST);
+		}
+		os_relax();
+	}
+	return NULL;
+}
+
+static void *visit(void *argument)
+{
+	kup_u32 *games = argument, state = dice_seed(900 + *games), rounds;
+
+	*games = 0;
+	while (!kup_load(&stop)) {
+		void *channel = open_channel(dice(&state) % CHANNELS);
+
+		if (!channel) {
+			os_relax();
+			continue;
+		}
+		/* A device that is about to go starts no games; who waits for one gives up by and by. */
+		for (rounds = dice(&state) % 30; rounds > 0; rounds--) {
+			kup_u32 tries = 0;
+
+			while (kernproxy_send(channel, "hello", 6, KP_NB) && ++tries < 20000 &&
+			       !kup_load(&stop))
+				os_relax();
+			if (kernproxy_error(channel))
+				break;
+			kernproxy_receive(channel, KP_NB);
+		}
+		++*games;
+		storm_step();
+		kernproxy_close(channel);
+	}
+	return NULL;
+}
+
+static int renew(void)
+{
+	int error;
+
+	__atomic_store_n(&closing, 1, __ATOMIC_SEQ_CST);
+	/* Messages go with the device. */
+	while (__atomic_load_n(&working, __ATOMIC_SEQ_CST) || (error = kupdev_unload(shared)))
+		sleep_ms(1);
+	__atomic_store_n(&shared, kupdev_create("oldtimer", 1, CHANNELS), __ATOMIC_RELEASE);
+	__atomic_store_n(&closing, 0, __ATOMIC_SEQ_CST);
+	return shared != NULL;
+}
+
+static void test_storm(void)
+{
+	pthread_t workers[WORKERS], guests[GUESTS];
+	kup_u32 games[GUESTS], i, devices = 1, all = 0;
+
+	kup_store(&stop, 0);
+	shared = kupdev_create("oldtimer", 1, CHANNELS);
+	storm_begin();
+	for (i = 0; i < WORKERS; i++)
+		pthread_create(&workers[i], NULL, work, NULL);
+	for (i = 0; i < GUESTS; i++) {
+		games[i] = i;
+		pthread_create(&guests[i], NULL, visit, &games[i]);
+	}
+	while (storm_goes_on(60)) {
+		storm_pause(30);
+		devices += renew() != 0;
+	}
+	kup_store(&stop, 1);
+	for (i = 0; i < GUESTS; i++)
+		pthread_join(guests[i], NULL);
+	unload(shared);
+	for (i = 0; i < WORKERS; i++)
+		pthread_join(workers[i], NULL);
+	for (i = 0; i < GUESTS; i++)
+		all += games[i];
+	check(all >= 60 && devices > 1, "old programs play while old modules come and go",
+	      "%u games on %u devices", all, devices);
+	fprintf(stderr, "# %u games on %u old devices\n", all, devices);
+}
+
+void kupdev_cases(void)
+{
+	test_arguments();
+	test_no_memory();
+	test_user_leaves();
+	test_unload_under_wait();
+	test_late();
+	test_storm();
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The predecessor's user API against processes and their ends: many at once, kill -9 in full play, and modules that
+ * come and go. Its devices are those of tests/seed/pingpong.c: two, with three channels each.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "kup.h"
+
+#define DEVICES 2
+#define CHANNELS 3
+#define PLAYERS (DEVICES * CHANNELS)
+#define MODULE "pingpong"
+
+static int load(const char *parameters)
+{
+	int file = open("/lib/modules/" MODULE ".ko", O_RDONLY | O_CLOEXEC);
+	long result = file < 0 ? -1 : syscall(SYS_finit_module, file, parameters, 0);
+	int error = result < 0 ? -errno : 0;
+
+	close(file);
+	return error;
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, MODULE, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* ---- Playing ---- */
+
+struct message {
+	unsigned int length;
+	char text[4000];
+};
+
+static void *open_channel(int number)
+{
+	char name[] = "pingpong0";
+	void *device, *channel;
+
+	name[8] = (char)('0' + number / CHANNELS);
+	device = kernproxy_open(name);
+	if (device == NULL)
+		return NULL;
+	channel = kernproxy_channel(device, (size_t)(number % CHANNELS), 1);
+	kernproxy_close(device);
+	return channel;
+}
+
+static bool starts(void *channel)
+{
+	const struct message *hello = channel ? kernproxy_receive(channel, 0) : NULL;
+
+	return hello != NULL && memcmp(hello->text, "hello", 5) == 0;
+}
+
+static bool round_trip(void *channel, uint32_t *seed)
+{
+	struct message message = { .length = 1 + random_next(seed) % 3900 };
+	const struct message *answer;
+	char first = (char)('a' + random_next(seed) % 20);
+
+	memset(message.text, first, message.length);
+	if (kernproxy_send(channel, &message, sizeof(message.length) + message.length, 0))
+		return false;
+	answer = kernproxy_receive(channel, 0);
+	return answer != NULL && answer->length == message.length && answer->text[0] == first + 1 &&
+	       answer->text[message.length - 1] == first + 1;
+}
+
+static bool plays(int number, int rounds)
+{
+	uint32_t seed = 7u + (uint32_t)number;
+	void *channel = open_channel(number);
+	bool good = starts(channel);
+
+	while (good && rounds-- > 0)
+		good = round_trip(channel, &seed);
+	kernproxy_close(channel);
+	return good;
+}
+
+/* A child that plays this channel until it is killed, and exits with 1 if something is wrong. */
+static pid_t play_for_ever(int number)
+{
+	uint32_t seed = 99u + (uint32_t)number;
+	pid_t child = fork();
+	void *channel;
+
+	if (child != 0)
+		return child;
+	alarm(60);
+	channel = open_channel(number);
+	if (!starts(channel))
+		_exit(1);
+	while (round_trip(channel, &seed))
+		;
+	_exit(1);
+}
+
+static int ended(pid_t child)
+{
+	int status;
+
+	waitpid(child, &status, 0);
+	return status;
+}
+
+/* ---- Cases ---- */
+
+static void test_processes(void)
+{
+	pid_t children[PLAYERS];
+	int good = 0;
+
+	for (int i = 0; i < PLAYERS; i++) {
+		children[i] = fork();
+		if (children[i] == 0)
+			_exit(!plays(i, 300));
+	}
+	for (int i = 0; i < PLAYERS; i++)
+		good += ended(children[i]) == 0;
+	check(good == PLAYERS, "processes play on channels of their own, all at once",
+	      "%d of %d did", good, PLAYERS);
+}
+
+static void test_kills(int rounds)
+{
+	uint32_t seed = 4711;
+	int wrong = 0, good = 0;
+
+	for (int round = 0; round < rounds; round++) {
+		pid_t children[PLAYERS];
+
+		for (int i = 0; i < PLAYERS; i++)
+			children[i] = play_for_ever(i);
+		sleep_us(random_next(&seed) % 100000);
+		for (int i = 0; i < PLAYERS; i++)
+			kill(children[i], SIGKILL);
+		for (int i = 0; i < PLAYERS; i++)
+			wrong += ended(children[i]) != SIGKILL;
+	}
+	for (int i = 0; i < PLAYERS; i++)
+		good += plays(i, 10);
+	check(wrong == 0, "processes are killed in full play", "%d ended otherwise", wrong);
+	check(good == PLAYERS, "and whoever comes next plays afresh", "%d of %d do", good, PLAYERS);
+}
+
+/* One has the channel, the other waits for it. */
+static void test_inheritance(void)
+{
+	pid_t holder = play_for_ever(1), heir;
+
+	sleep_ms(200);
+	heir = fork();
+	if (heir == 0)
+		_exit(!plays(1, 10));
+	sleep_ms(100);
+	check(waitpid(heir, NULL, WNOHANG) == 0, "a channel that is taken is waited for",
+	      "it wasn't");
+	kill(holder, SIGKILL);
+	check(ended(holder) == SIGKILL && ended(heir) == 0,
+	      "kill -9 of its user gives it to the next", "it doesn't");
+}
+
+static void test_killed_while_waiting(void)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		void *channel = open_channel(2);
+
+		/* After this the kernel keeps its turn. */
+		kernproxy_receive(channel, 0);
+		kernproxy_send(channel, (void *)"\4\0\0\0bye", 8, 0);
+		kernproxy_receive(channel, 0);
+		_exit(0);
+	}
+	sleep_ms(200);
+	check(waitpid(child, NULL, WNOHANG) == 0, "who waits for the kernel's message waits",
+	      "it doesn't");
+	kill(child, SIGKILL);
+	check(ended(child) == SIGKILL && plays(2, 5), "until it is killed", "no");
+}
+
+/* Unloading waits, since kupdev_unload refuses; the game goes on. */
+static void test_unload_attached(void)
+{
+	uint32_t seed = 1;
+	void *channel = open_channel(0);
+	bool good = starts(channel);
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(unload() != 0);
+	for (int i = 0; i < 100 && good; i++) {
+		good = round_trip(channel, &seed);
+		sleep_ms(1);
+	}
+	check(good && waitpid(child, NULL, WNOHANG) == 0,
+	      "a module is not unloaded while a process is attached, which plays on", "it is");
+	kernproxy_close(channel);
+	check(ended(child) == 0, "and is unloaded when that has left", "it isn't");
+	check(open_channel(0) == NULL && kernproxy_errno == ENOENT, "then its devices are gone",
+	      "errno %d", kernproxy_errno);
+}
+
+static void test_not_loaded_yet(void)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		void *device;
+
+		while ((device = kernproxy_open("pingpong1")) == NULL && kernproxy_errno == ENOENT)
+			sleep_ms(5);
+		kernproxy_close(device);
+		_exit(!plays(CHANNELS, 10));
+	}
+	sleep_ms(200);
+	worked(load(""), "a module is loaded");
+	check(ended(child) == 0, "while a program waits for it, which then plays", "it doesn't");
+}
+
+/* Threads in kupdev_wait_channel, players that just lost their process, and processes that just come. */
+static void test_come_and_go(int rounds)
+{
+	uint32_t seed = 5;
+	int done = 0;
+
+	for (; done < rounds; done++) {
+		pid_t children[PLAYERS];
+
+		for (int i = 0; i < PLAYERS; i++)
+			children[i] = play_for_ever(i);
+		sleep_us(random_next(&seed) % 30000);
+		for (int i = 0; i < PLAYERS; i++)
+			kill(children[i], SIGKILL);
+		/* Before they are all gone. */
+		if (unload() != 0 || load("") != 0)
+			break;
+		for (int i = 0; i < PLAYERS; i++)
+			ended(children[i]);
+	}
+	check(done == rounds && plays(0, 5), "modules come and go under processes that are killed",
+	      "round %d: %s", done, error_name(-errno));
+}
+
+int main(void)
+{
+	begin_cases(120);
+	need(load("") == 0, "pingpong can be loaded");
+	test_processes();
+	test_kills(10);
+	test_inheritance();
+	test_killed_while_waiting();
+	test_unload_attached();
+	test_not_loaded_yet();
+	test_come_and_go(20);
+	worked(unload(), "pingpong can be unloaded");
+	return finish();
+}
