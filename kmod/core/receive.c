@@ -234,7 +234,6 @@ void kup_channel_skip_passes(struct kup_channel *channel)
 	struct kup_record record;
 	unsigned long state;
 	kup_u32 i, who;
-	int asked = 0;
 
 	if (!channel->in.turns)
 		return;
@@ -248,12 +247,10 @@ void kup_channel_skip_passes(struct kup_channel *channel)
 				break;
 			kup_consumer_release(&channel->in, &record);
 		}
-		asked = channel->in.owes_wake != 0;
-		channel->in.owes_wake = 0;
 		leave(channel);
 	}
 	os_spin_unlock(&channel->send_lock, state);
-	kup_channel_wake_user(channel, asked, POLL_ROOM);
+	/* No wake-up for the room: the user needs its turn, too, and is woken for that. */
 }
 
 /* ---- For poll ---- */
