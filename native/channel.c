@@ -386,14 +386,17 @@ static void skip_passes(struct kup_user_channel *channel)
 static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, uint32_t *position)
 {
 	int32_t error = over(channel);
+	uint32_t ahead;
 	int result;
 
 	if (error)
 		return error;
 	if (channel->reserved)
 		return -EBUSY;
-	if (channel->out.turns && turn_ahead(channel) != USERS_TURN)
-		return turn_ahead(channel) == 0 ? -EAGAIN : -EPROTO;
+	/* One look: the turn may come at any moment. */
+	ahead = channel->out.turns ? turn_ahead(channel) : USERS_TURN;
+	if (ahead != USERS_TURN)
+		return ahead == 0 ? -EAGAIN : -EPROTO;
 	result = kup_producer_reserve(&channel->out, length, position);
 	if (result == KUP_RING_WAIT)
 		return -EAGAIN;

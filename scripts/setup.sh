@@ -48,6 +48,8 @@ FETCHER='
 TESTS='
 	qemu-system-x86_64 qemu-system-x86
 	gcc-12 gcc-12
+	g++ g++
+	pkg-config pkg-config
 	/usr/lib/*/libelf.so.1 libelf1
 	clang-format clang-format
 	cpio cpio

@@ -80,7 +80,7 @@ struct kup_channel {
 	struct kup_gap lost;  /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
-	kup_u32 receiving; /* 1 while a thread is in a receiving call; atomic */
+	kup_u32 receiving; /* who is at work on `in`; atomic */
 	struct kup_consumer in;
 	struct kup_spin receive_spin;
 

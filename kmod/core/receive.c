@@ -91,15 +91,34 @@ static int try_peek(struct kup_channel *channel, struct kup_record *record)
 	return peek_once(channel, record);
 }
 
+/* Values of kup_channel.receiving. */
+#define BY_NOBODY 0u
+#define BY_RECEIVER 1u
+#define BY_SENDER 2u /* for some instructions, under send_lock: see kup_channel_skip_passes */
+
+static int try_enter(struct kup_channel *channel, kup_u32 *who, kup_u32 self)
+{
+	*who = BY_NOBODY;
+	return __atomic_compare_exchange_n(&channel->receiving, who, self, 0, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
 /* One receiving thread at a time: the ring's private side has no lock. */
 static int enter(struct kup_channel *channel)
 {
-	return kup_exchange(&channel->receiving, 1) ? -EBUSY : 0;
+	kup_u32 who;
+
+	while (!try_enter(channel, &who, BY_RECEIVER)) {
+		if (who == BY_RECEIVER)
+			return -EBUSY;
+		os_relax();
+	}
+	return 0;
 }
 
 static void leave(struct kup_channel *channel)
 {
-	/* Pairs with the exchange in enter. */
+	/* Pairs with the exchange in try_enter. */
 	kup_store_release(&channel->receiving, 0);
 }
 
@@ -207,16 +226,31 @@ int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 	return error;
 }
 
-/* A receiver that is at work will see them itself. */
+/* An honest user passes once between two sends; others may wait for the next one. */
+#define MAX_PASSES 4
+
 void kup_channel_skip_passes(struct kup_channel *channel)
 {
 	struct kup_record record;
+	unsigned long state;
+	kup_u32 i, who;
 
-	if (!channel->in.turns || enter(channel))
+	if (!channel->in.turns)
 		return;
-	while (!try_peek(channel, &record) && record.flags & KUP_RECORD_PASS)
-		release(channel, &record);
-	leave(channel);
+	/* Nobody can interrupt this, so a receiver waits for some instructions at most. */
+	state = os_spin_lock(&channel->send_lock);
+	/* One that is at work will see them itself. */
+	if (try_enter(channel, &who, BY_SENDER)) {
+		for (i = 0; i < MAX_PASSES; i++) {
+			if (kup_consumer_peek(&channel->in, &record) != KUP_RING_OK ||
+			    !(record.flags & KUP_RECORD_PASS))
+				break;
+			kup_consumer_release(&channel->in, &record);
+		}
+		leave(channel);
+	}
+	os_spin_unlock(&channel->send_lock, state);
+	/* No wake-up for the room: the user needs its turn, too, and is woken for that. */
 }
 
 /* ---- For poll ---- */

@@ -95,12 +95,15 @@ export class Session {
   readonly #background = new Set<Promise<unknown>>();
   readonly #kept: Uint8Array<ArrayBuffer>[] = [];
   #marker = false;
+  /** On a turn device. Nobody may wait for what comes in his own turn, so those who drain have to pass. */
+  readonly #turns: boolean;
 
   constructor(channel: Channel, random: Random, commands: Commands) {
     this.channel = channel;
     this.random = random;
     this.commands = commands;
     this.clean = random.chance(0.5);
+    this.#turns = channel.mode === "turn";
   }
 
   async run(end: number): Promise<void> {
@@ -165,7 +168,29 @@ export class Session {
       () => this.#command(this.commands.pause),
       () => random.chance(0.2) ? this.#command(this.commands.close) : sleep(1),
     ];
+    if (this.#turns && random.chance(0.2)) return this.#pass();
     return oneOf(random, this.clean || random.chance(0.5) ? clean : dirty)();
+  }
+
+  /** Any form of a pass; and turn tells the truth. */
+  #pass(): unknown {
+    const { channel, random } = this;
+    const before = channel.turn;
+    if (before !== "kernel" && before !== "user" && !channel.closed) this.#look();
+    return oneOf<() => unknown>(random, [
+      () => channel.tryPass(),
+      () => channel.pass({ signal: this.#signal() }),
+      () => channel.passSync({ timeout: int(random, 0, 5) }),
+      () => this.#later(channel.pass({ signal: this.#signal() })),
+      () => this.#passInReservation(),
+    ])();
+  }
+
+  /** While a reservation has the turn, nobody else gets it. */
+  #passInReservation(): void {
+    using room = this.channel.tryReserve(8);
+    if (room === undefined) return;
+    if (this.channel.tryPass() || this.channel.trySend("x")) fail("passed beside a reservation");
   }
 
   #later(promise: Promise<unknown>): void {
@@ -331,6 +356,10 @@ export class Session {
   check(message: Message | undefined): void {
     if (message === undefined) return;
     const { type, length } = message;
+    if (message.pass) {
+      if (!this.#turns || length !== 0 || type !== 0) fail("a pass that is none");
+      return;
+    }
     if (type === MARKER) this.#marker = true;
     let bytes: Uint8Array<ArrayBuffer> | undefined;
     try {

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A program of somebody else's, with what `make install` has put there: also a C++ one, by the same text. */
+#include <kup.h>
+#include <kup_user.h>
+#include <stdio.h>
+#include <string.h>
+
+static int fail(const char *what, int error)
+{
+	printf("%s: %d\n", what, error);
+	return 1;
+}
+
+int main(void)
+{
+	struct kup_user_channel *channel = NULL;
+	struct kup_user_message message;
+	int error = kup_user_channel_open("host:echo", KUP_CHANNEL_ANY, 1000, &channel);
+
+	if (error)
+		return fail("open", error);
+	error = kup_user_send(channel, 7, "installed", 9, 1000);
+	if (!error)
+		error = kup_user_receive(channel, &message, 5000);
+	if (error || message.type != 7 || message.length != 9 ||
+	    memcmp(message.data, "installed", 9) != 0)
+		return fail("echo", error);
+	kup_user_channel_close(channel);
+	if (kernproxy_open("host:kup/echo") || kernproxy_error(NULL) == 0)
+		return fail("a stream device has no turns", kernproxy_errno);
+	printf("well installed\n");
+	return 0;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** `make install`: what a program in C or C++ needs, found by pkg-config. */
+
+import { assertEquals } from "../../deps.ts";
+import { ROOT } from "../lib/paths.ts";
+import { must } from "../lib/process.ts";
+
+const PREFIX = "/opt/kup";
+const PROGRAM = `${ROOT}/tests/unit/install/program.c`;
+
+/** A compiler's words for one dialect. Warnings are errors: the headers have to be clean for everybody. */
+const DIALECTS = [
+  ["cc", "-std=c99", "-pedantic"],
+  ["cc", "-std=gnu11"],
+  ["g++", "-x", "c++", "-std=c++11", "-pedantic"],
+  ["g++", "-x", "c++", "-std=c++20"],
+];
+
+async function flags(folder: string, what: string): Promise<string[]> {
+  const env = {
+    PKG_CONFIG_LIBDIR: `${folder}${PREFIX}/lib/pkgconfig`,
+    PKG_CONFIG_SYSROOT_DIR: folder,
+  };
+  return (await must(["pkg-config", what, "kup"], { env })).trim().split(/\s+/);
+}
+
+Deno.test("programs in C and C++ build against what is installed, and run", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "kup-install-" });
+  try {
+    await must([
+      "make",
+      "-s",
+      "-C",
+      `${ROOT}/native`,
+      "install",
+      `DESTDIR=${folder}`,
+      `PREFIX=${PREFIX}`,
+    ]);
+    const [compile, link] = [await flags(folder, "--cflags"), await flags(folder, "--libs")];
+    for (const [index, dialect] of DIALECTS.entries()) {
+      const program = `${folder}/program${index}`;
+      const warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-long-long"];
+      await must([...dialect, ...warnings, ...compile, "-c", PROGRAM, "-o", `${program}.o`]);
+      await must([dialect[0]!, `${program}.o`, ...link, "-o", program]);
+      const env = { LD_LIBRARY_PATH: `${folder}${PREFIX}/lib` };
+      assertEquals(await must([program], { env }), "well installed\n", dialect.join(" "));
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("pkg-config tells KUP's version", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "kup-install-" });
+  try {
+    await must([
+      "make",
+      "-s",
+      "-C",
+      `${ROOT}/native`,
+      "install",
+      `DESTDIR=${folder}`,
+      `PREFIX=${PREFIX}`,
+    ]);
+    const { version } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
+    assertEquals((await flags(folder, "--modversion"))[0], version);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
