@@ -200,7 +200,8 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 
 /*
  * The next message in place, until kup_release. The user can change record->data's bytes at any
- * moment: read each once, and copy before you decide by it. length and type can't change any more.
+ * moment: read each once, and copy before you decide by it. length and type can't change any more. What isn't
+ * released keeps all that comes behind it in the ring, passes, too.
  */
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout);
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record);

@@ -79,8 +79,11 @@ static int run_command(struct kup_channel *channel, const struct kup_record *rec
 	if (record->length > sizeof(argument))
 		return 0;
 	__builtin_memcpy(&argument, record->data, record->length);
-	if (record->type == ECHO_PRODUCE && record->length == sizeof(argument.produce))
+	if (record->type == ECHO_PRODUCE && record->length == sizeof(argument.produce)) {
+		/* In turn mode the user passes many times meanwhile, which would fill the ring behind it. */
+		kup_release(channel, record);
 		return echo_produce(channel, &argument.produce);
+	}
 	if (record->length != sizeof(argument.pause) || argument.pause.milliseconds > 60000)
 		return 0;
 	if (record->type == ECHO_PAUSE)

@@ -39,17 +39,21 @@ static void put_channel(struct kup_channel *channel)
 
 /* ---- Coming and going ---- */
 
-/* Threads that ended without another call never hear: so one channel has to go when another one comes. */
+/* Threads that ended without another call never hear: so the oldest channel has to go when there are many. */
 static struct kup_channel *make_past(struct slot *slot)
 {
-	struct use *last = &slot->past[PAST_CHANNELS - 1];
-	struct kup_channel *forgotten = last->channel;
+	struct use *past = slot->past;
+	struct kup_channel *forgotten;
+	kup_u32 i;
 
-	last->channel = NULL;
-	last->holds = 0;
-	__builtin_memmove(slot->past + 1, slot->past, sizeof(slot->past) - sizeof(slot->past[0]));
-	slot->past[0] = slot->now;
+	for (i = 0; i < PAST_USES - 1 && past[i].thread; i++)
+		;
+	__builtin_memmove(past + 1, past, i * sizeof(past[0]));
+	past[0] = slot->now;
 	__builtin_memset(&slot->now, 0, sizeof(slot->now));
+	forgotten = past[PAST_CHANNELS].channel;
+	past[PAST_CHANNELS].channel = NULL;
+	past[PAST_CHANNELS].holds = 0;
 	return forgotten;
 }
 

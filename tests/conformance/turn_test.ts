@@ -151,11 +151,12 @@ Deno.test("a pass gives the turn away, and the kernel's comes back", () =>
     assertEquals([toKernelRecords, toUserRecords, toKernelBytes, toUserBytes], [0, 0, 0, 0]);
   }));
 
-Deno.test("50,000 passes that nobody receives fill nothing up", () =>
+Deno.test("passes that nobody receives fill nothing up", () =>
   turns(async (channel) => {
     // One of them is received, and kept.
     assertEquals(channel.receiveSync()?.pass, true);
-    for (let i = 0; i < 50_000; i++) channel.passSync();
+    // A ring takes 512.
+    for (let i = 0; i < 3000; i++) channel.passSync();
     await ownTurn(channel);
     channel.sendSync("after");
     assertEquals(await answer(channel), "after");

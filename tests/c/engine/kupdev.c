@@ -178,7 +178,7 @@ static void *be_late(void *argument)
 	memcpy(late->first, message, sizeof(late->first));
 	/* What its own process has sent after that, none of another's. */
 	kupdev_unlock_channel(late->sc, late->number);
-	while ((message = kupdev_receive(late->sc, late->number)))
+	while (late->message < 10 && (message = kupdev_receive(late->sc, late->number)))
 		late->message++;
 	late->failed = 1;
 	return NULL;
@@ -212,8 +212,10 @@ static void test_late(void)
 	kernproxy_close(channel);
 	for (i = 0; i < 2; i++)
 		kernproxy_close(open_channel(0));
+	channel = open_channel(0);
 	kup_store_release(&go, 2);
 	pthread_join(late.thread, NULL);
+	kernproxy_close(channel);
 	check(good && late.failed && memcmp(late.first, "earlier", 8) == 0 && late.message == 0,
 	      "a thread that is late keeps its own process's message, and hears of its end",
 	      "%d, %d, %.8s, %d", good, late.failed, late.first, late.message);

@@ -201,10 +201,13 @@ static void test_gaps(void)
 	channel_t *channel = open_any();
 	message_t message;
 	uint64_t lost = 0, seen = 0;
+	struct kup_stats stats = { .channel = kup_user_channel_number(channel) };
 	struct kup_gap gap;
 
 	kup_user_send(channel, ECHO_PRODUCE, &produce, sizeof(produce), 0);
-	sleep_ms(100);
+	/* Until the ring is full. */
+	EVENTUALLY(5000, kup_user_stats(kup_user_channel_file(channel), &stats) == 0 &&
+				 stats.dropped_no_space > 0);
 	while (kup_user_receive(channel, &message, PATIENCE) == 0) {
 		if (message.flags == KUP_RECORD_GAP && message.length == sizeof(gap)) {
 			memcpy(&gap, message.data, sizeof(gap));
@@ -299,9 +302,9 @@ static void test_turns(void)
 	refused(kup_user_receive(channel, &message, 0), EDEADLK,
 		"at one's own turn nothing can come: EDEADLK");
 	refused(kup_user_receive(channel, &message, FOREVER), EDEADLK, "however long one waits");
-	for (i = 0; i < 3000 && echoes(channel, i, &i, sizeof(i)); i++)
+	for (i = 0; i < 1000 && echoes(channel, i, &i, sizeof(i)); i++)
 		;
-	check(i == 3000, "messages go there and back in turns", "not message %u", i);
+	check(i == 1000, "messages go there and back in turns", "not message %u", i);
 	send_pause(channel, 200);
 	check(kup_user_turn(channel) == 0, "at the kernel's turn", "%d", kup_user_turn(channel));
 	refused(kup_user_send(channel, 1, "x", 1, 0), EAGAIN, "sending is EAGAIN");
@@ -350,16 +353,17 @@ static void test_passes(void)
 	message_t message;
 	uint32_t i;
 
-	for (i = 0; i < 3000; i++)
+	for (i = 0; i < 1000; i++)
 		if (kup_user_pass(channel, PATIENCE) ||
 		    kup_user_receive(channel, &message, PATIENCE) ||
 		    message.flags != KUP_RECORD_PASS)
 			break;
-	check(i == 3000, "passes go there and back", "not pass %u", i);
-	for (i = 0; i < 50000; i++)
+	check(i == 1000, "passes go there and back", "not pass %u", i);
+	/* Ten times what the ring takes. */
+	for (i = 0; i < 5000; i++)
 		if (kup_user_pass(channel, PATIENCE))
 			break;
-	check(i == 50000, "passes that nobody receives fill nothing up", "pass %u", i);
+	check(i == 5000, "passes that nobody receives fill nothing up", "pass %u", i);
 	for (i = 0; i < 10; i++)
 		kup_user_send(channel, i, "unread", 6, PATIENCE);
 	for (i = 0; i < 10; i++)
@@ -458,7 +462,7 @@ static void test_destroyed(void)
 
 int main(int count, char **arguments)
 {
-	begin(count, arguments, 90);
+	begin(count, arguments, 200);
 	test_opening();
 	test_echo();
 	test_reservations();
@@ -471,6 +475,8 @@ int main(int count, char **arguments)
 	need(module_load("mode=2") == 0, "the echo client can be loaded in turn mode");
 	test_turns();
 	test_turn_reservations();
+	need_unload();
+	need(module_load("mode=2 to_user_pages=1 to_kernel_pages=1") == 0, "with small rings, too");
 	test_passes();
 	need_unload();
 	test_destroyed();

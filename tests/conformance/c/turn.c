@@ -497,7 +497,7 @@ int main(int count, char **arguments)
 {
 	struct player witness;
 
-	begin(count, arguments, 120);
+	begin(count, arguments, 240);
 	test_stream_heads();
 	need_unload();
 	need(module_load("mode=2") == 0, "the echo client can be loaded in turn mode");
@@ -513,8 +513,8 @@ int main(int count, char **arguments)
 	peer_stop_wait(&witness.peer);
 	test_poll();
 	test_poll_full();
-	test_alternation(true, 8000, "no wake-up is lost in thousands of turns");
-	test_alternation(false, 8000, "nor where poll alone waits");
+	test_alternation(true, 6000, "no wake-up is lost in thousands of turns");
+	test_alternation(false, 6000, "nor where poll alone waits");
 	need_unload();
 	reload();
 	return finish();
