@@ -3,9 +3,9 @@
  * What the FreeBSD files offer each other. errno values are negative inside, as in the engine;
  * freebsd_errno turns them where the kernel calls us.
  *
- * Only interfaces that 12.1 and main both have, with the same meaning, are used, so that no
- * __FreeBSD_version is asked anywhere. What is said here about the kernel was read in its sources:
- * the file's name stands next to it.
+ * Only interfaces that 12.1 and the newest headers (15) both have are used, so that no
+ * __FreeBSD_version is asked anywhere. What is said in these files about the kernel was read in its
+ * sources, the file's name stands next to it: in 12.1's, and in newer ones as far as they could be had.
  */
 #ifndef KUP_FREEBSD_H
 #define KUP_FREEBSD_H

@@ -5,6 +5,9 @@
  *
  * Nothing may be left of us when we go: clients depend on us (MODULE_DEPEND), so they are gone first; open
  * files refuse the unload here; threads are waited for. Mappings need nothing of us.
+ *
+ * (If kup.ko came only because a client needs it, the kernel unloads it with the last client, and heeds no refusal: it
+ * then stays, and can't be unloaded any more. Who loads it by itself can unload it; kern_linker.c.)
  */
 #include "freebsd.h"
 

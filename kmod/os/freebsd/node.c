@@ -12,13 +12,17 @@
  *    knotes of a process that hasn't looked yet. If that is put off, devfs answers itself as soon as it notices
  *    that the name is gone: ENOTTY to every ioctl, ENXIO to mmap. So INFO of a device that has
  *    been destroyed would look as if it never was one.
- *  - devfs_mmap_f decides what a mapping may become by mprotect before the driver is asked: writable for each
- *    descriptor that is, also for the kernel page.
+ *  - devfs_mmap_f fixes what a mapping may become by mprotect before the driver is asked, and the driver
+ *    (d_mmap_single) is told the wanted protection only: reading; writing, if the descriptor is open for it and the
+ *    mapping shared; executing, unless devfs is mounted noexec; of that, what a capability or PROT_MAX
+ *    leaves (devfs_vnops.c, vm_mmap.c: vm_mmap_cdev; 12.1 and main). So a process could make its kernel page
+ *    writable. It would only fool itself, as nobody reads that page back; but the contract says EACCES.
  *
  * A file is released by its last close, in any process, also by exit and kill -9. A knote holds its file
  * (kern_event.c: kqueue_register), so a file that is released has none. Operations are called with a reference
- * of the file, so nothing is released under them. A device that is destroyed leaves its files as they
- * are; they keep this module loaded, as those who still wait in poll or kevent must be answered.
+ * of the file, or (poll, in 12) with its descriptor locked: nothing is released under them. A device that
+ * is destroyed leaves its files as they are; they keep this module loaded, as those who still wait in
+ * poll or kevent must be answered. revoke(2) takes a file's vnode, and not the file.
  */
 #include "freebsd.h"
 
