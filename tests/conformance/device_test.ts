@@ -132,7 +132,8 @@ Deno.test("records and their bytes are counted exactly, since attach and over al
     const discarded = await channel.reserve(100);
     discarded.discard();
     channel.sendSync("", { type: echo.SAMPLE });
-    await until(() => channel.stats().toKernelRecords === 5, "all are read");
+    await until(() => channel.stats().toKernelBytes >= 1009, "almost all are read");
+    await until(() => channel.stats().toKernelRecords >= 5, "all are read");
     const own = channel.stats();
     assertEquals(
       [own.toKernelRecords, own.toKernelBytes, own.toUserRecords, own.toUserBytes],

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Full rings, losses, waiting and cost: backpressure both ways, GAP records, idle and busy channels. */
 
-import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "../../deps.ts";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertLessOrEqual,
+  assertRejects,
+} from "../../deps.ts";
 import { open } from "../../mod.ts";
 import { driver, PATH, withEcho } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
@@ -149,10 +156,15 @@ Deno.test("a busy channel makes no system calls", async () => {
         assertEquals(channel.receiveSync()?.type, i);
       }
     };
+    // The kernel counts a message when it gives it back, which is after its echo.
+    const counted = async (records: number) => {
+      await until(() => channel.stats().toKernelRecords >= records, "the last one is read");
+      return device.stats(channel.number);
+    };
     roundTrips();
-    const before = device.stats(channel.number);
+    const before = await counted(trips);
     roundTrips();
-    const after = device.stats(channel.number);
+    const after = await counted(2 * trips);
     const calls = after.ioctls - before.ioctls + after.polls - before.polls;
     // The two STATS calls are among them; the rest are stalls of a machine that others use, too.
     assertLess(calls, trips / 10, `${calls} system calls in ${trips} round trips`);
@@ -164,6 +176,7 @@ Deno.test("each sleep of the kernel costs one kick, however many messages follow
   await withEcho({ spin: 0xffffffff }, async () => {
     using device = open(PATH);
     using channel = await device.attach();
+    let asleep = 0;
     for (let round = 0; round < 20; round++) {
       const sleeps = () => device.stats(channel.number).sleeps;
       const slept = sleeps();
@@ -174,8 +187,11 @@ Deno.test("each sleep of the kernel costs one kick, however many messages follow
       assert(calls.every((sent) => sent));
       const kicks = device.stats(channel.number).kicks - before;
       // The kernel may fall asleep again between two of them, but never without being counted.
-      assert(kicks >= 1 && kicks <= 1 + sleeps() - slept, `${kicks} kicks`);
+      assertLessOrEqual(kicks, 1 + sleeps() - slept);
+      if (kicks > 0) asleep++;
       for (let i = 0; i < 10; i++) assertEquals((await channel.receive())?.type, i);
     }
+    // On a busy machine its thread may not have come as far as to sleep when the next messages come.
+    assertGreater(asleep, 10);
   });
 });
