@@ -17,6 +17,7 @@
  *    mapping shared; executing, unless devfs is mounted noexec; of that, what a capability or PROT_MAX
  *    leaves (devfs_vnops.c, vm_mmap.c: vm_mmap_cdev; 12.1 and main). So a process could make its kernel page
  *    writable. It would only fool itself, as nobody reads that page back; but the contract says EACCES.
+ *  - d_mmap_single answers with one object and one offset, but a ring's mmap is to show its pages twice.
  *
  * A file is released by its last close, in any process, also by exit and kill -9. A knote holds its file
  * (kern_event.c: kqueue_register), so a file that is released has none. Operations are called with a reference
