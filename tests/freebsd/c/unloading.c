@@ -17,6 +17,8 @@
 #include "driver.h"
 #include "raw.h"
 
+#define MOST_PROCESSES 200
+
 static long unload_kup(int flags)
 {
 	int id = kldfind("kup.ko");
@@ -82,6 +84,38 @@ static void test_half_loaded(void)
 		check(errno == ENOEXEC && kldfind("pingpong.ko") == -1, sentence, "%s",
 		      error_name(-errno));
 	need_unload();
+	reload();
+}
+
+/* kup.ko needs a process of its own for its threads. */
+static void test_no_process(void)
+{
+	static const char sentence[] =
+		"kup can't be loaded where no process can be had, and does no harm";
+	pid_t children[MOST_PROCESSES];
+	int most = 0, count = 0, error = 0;
+	size_t bytes = sizeof(most);
+
+	sysctlbyname("kern.maxproc", &most, &bytes, NULL, 0);
+	if (most > MOST_PROCESSES) {
+		skip(sentence, "kern.maxproc is too large");
+		return;
+	}
+	need_unload();
+	need(unload_kup(LINKER_UNLOAD_NORMAL) == 0, "kup can be unloaded");
+	while (count < most && (children[count] = fork()) != -1)
+		if (children[count++] == 0) {
+			pause();
+			_exit(0);
+		}
+	if (kldload("kup") == -1)
+		error = errno;
+	while (count > 0)
+		kill(children[--count], SIGKILL);
+	while (wait(NULL) != -1)
+		;
+	check(error == ENOEXEC, sentence, "%s", error_name(-error));
+	need(kldload("kup") != -1, "kup can be loaded later");
 	reload();
 }
 
@@ -200,6 +234,7 @@ int main(int count, char **arguments)
 	test_kup_stays();
 	test_kup_as_dependency();
 	test_half_loaded();
+	test_no_process();
 	test_opening();
 	test_looking_at_files();
 	test_unload_storm(40);
