@@ -103,15 +103,20 @@ static int try_enter(struct kup_channel *channel, kup_u32 *who, kup_u32 self)
 					   __ATOMIC_SEQ_CST);
 }
 
-/* One receiving thread at a time: the ring's private side has no lock. */
+/*
+ * One receiving thread at a time: the ring's private side has no lock. A sender is waited for at its lock, and not by
+ * spinning here: where the lock is no spinlock, we may be what keeps it from its processor.
+ */
 static int enter(struct kup_channel *channel)
 {
+	unsigned long state;
 	kup_u32 who;
 
 	while (!try_enter(channel, &who, BY_RECEIVER)) {
 		if (who == BY_RECEIVER)
 			return -EBUSY;
-		os_relax();
+		state = os_spin_lock(&channel->send_lock);
+		os_spin_unlock(&channel->send_lock, state);
 	}
 	return 0;
 }
@@ -237,7 +242,7 @@ void kup_channel_skip_passes(struct kup_channel *channel)
 
 	if (!channel->in.turns)
 		return;
-	/* Nobody can interrupt this, so a receiver waits for some instructions at most. */
+	/* A receiver waits for this lock. */
 	state = os_spin_lock(&channel->send_lock);
 	/* One that is at work will see them itself. */
 	if (try_enter(channel, &who, BY_SENDER)) {

@@ -69,9 +69,9 @@ static void play(void *argument)
 {
 	struct game *game = argument;
 	struct {
-		struct message head;
+		unsigned int length; /* as a struct message */
 		char text[8];
-	} hello = { { 7 }, "hello 0" };
+	} hello = { 7, "hello 0" };
 	struct message *message;
 	int error;
 

@@ -32,17 +32,27 @@
 	SYSCTL_NODE(_hw, OID_AUTO, name, CTLFLAG_RD | CTLFLAG_MPSAFE, NULL, description)
 #define KUP_NODE(name, description) KUP_NODE_(name, description)
 
-/* Once in a client: load() returns 0 or a negative errno, unload() undoes it. */
+/*
+ * Once in a client: load() returns 0 or a negative errno, unload() undoes it. The kernel unloads a module also
+ * after its loading has failed (kern_module.c: module_register_init), when there is nothing to undo.
+ */
 #define KUP_MODULE(load, unload, description)                                                      \
 	static int kup_module_event(module_t module, int what, void *argument)                     \
 	{                                                                                          \
+		static int loaded;                                                                 \
+		int error;                                                                         \
+                                                                                                   \
 		(void)module;                                                                      \
 		(void)argument;                                                                    \
 		switch (what) {                                                                    \
 		case MOD_LOAD:                                                                     \
-			return -load();                                                            \
+			error = load();                                                            \
+			loaded = !error;                                                           \
+			return -error;                                                             \
 		case MOD_UNLOAD:                                                                   \
-			unload();                                                                  \
+			if (loaded)                                                                \
+				unload();                                                          \
+			loaded = 0;                                                                \
 			return 0;                                                                  \
 		case MOD_QUIESCE:                                                                  \
 		case MOD_SHUTDOWN:                                                                 \

@@ -5,13 +5,11 @@
  *
  * Nothing may be left of us when we go: clients depend on us (MODULE_DEPEND), so they are gone first; open
  * files refuse the unload here; threads are waited for. Mappings need nothing of us.
- *
- * (If kup.ko came only because a client needs it, the kernel unloads it with the last client, and heeds no refusal: it
- * then stays, and can't be unloaded any more. Who loads it by itself can unload it; kern_linker.c.)
  */
 #include "freebsd.h"
 
 #include <sys/kernel.h>
+#include <sys/linker.h>
 #include <sys/module.h>
 
 static int load(void)
@@ -35,29 +33,52 @@ static int load(void)
  */
 #define LEAVING_MS 100
 
-/* EBUSY also for `kldunload -f`, which overrides MOD_QUIESCE and nothing else (kern_linker.c). */
-static int unload(void)
+static void unload(void)
 {
-	if (freebsd_nodes_in_use())
-		return -EBUSY;
 	pause_sbt("kupend", LEAVING_MS * SBT_1MS, 0, 0);
 	freebsd_threads_exit();
 	kup_softcs_destroy();
 	kup_registry_destroy();
-	return 0;
 }
 
+/*
+ * If kup.ko came only because a client needs it, the kernel unloads it with the last client, and heeds no refusal; and
+ * what nobody has loaded by name, nobody can unload by name (kern_linker.c: linker_file_unload,
+ * kern_kldunload). So from a refusal on it counts as loaded by name. The kernel holds the lock of that count,
+ * in which it matters only whether it is zero.
+ */
+static int refuse(module_t module)
+{
+	linker_file_t file = module_file(module);
+
+	if (file && file->userrefs == 0)
+		file->userrefs = 1;
+	return EBUSY;
+}
+
+/* The kernel unloads a module also after its loading has failed (kern_module.c: module_register_init). */
 static int event(module_t module, int what, void *argument)
 {
-	(void)module;
+	static int loaded;
+	int error;
+
 	(void)argument;
 	switch (what) {
 	case MOD_LOAD:
-		return freebsd_errno(load());
+		error = load();
+		loaded = !error;
+		return freebsd_errno(error);
 	case MOD_QUIESCE:
-		return freebsd_nodes_in_use() ? EBUSY : 0;
+		return freebsd_nodes_in_use() ? refuse(module) : 0;
 	case MOD_UNLOAD:
-		return freebsd_errno(unload());
+		if (!loaded)
+			return 0;
+		/* Also for kldunload -f, which overrides MOD_QUIESCE and nothing else (kern_linker.c). */
+		if (freebsd_nodes_in_use())
+			return refuse(module);
+		unload();
+		loaded = 0;
+		return 0;
 	case MOD_SHUTDOWN:
 		return 0;
 	default:

@@ -17,6 +17,7 @@
  *    mapping shared; executing, unless devfs is mounted noexec; of that, what a capability or PROT_MAX
  *    leaves (devfs_vnops.c, vm_mmap.c: vm_mmap_cdev; 12.1 and main). So a process could make its kernel page
  *    writable. It would only fool itself, as nobody reads that page back; but the contract says EACCES.
+ *  - d_mmap_single answers with one object and one offset, but a ring's mmap is to show its pages twice.
  *
  * A file is released by its last close, in any process, also by exit and kill -9. A knote holds its file
  * (kern_event.c: kqueue_register), so a file that is released has none. Operations are called with a reference
@@ -64,15 +65,19 @@ static struct kup_handle *handle_of(struct file *file)
 
 /* ---- A file's operations ---- */
 
-/* The vnode that it was opened by goes the usual way (tty_pts.c: ptsdev_close). */
+/*
+ * thread may be NULL: a descriptor that was never received (uipc_usrreq.c: unp_dispose). Who sleeps in poll has no
+ * hold on the file (sys_generic.c: pollscan), but looks again, and finds none. The vnode that it was opened by
+ * goes the usual way (tty_pts.c: ptsdev_close); that fails if the device went first, and close(2) has
+ * nothing to do with it.
+ */
 static int file_close(struct file *file, struct thread *thread)
 {
-	int error;
-
+	seldrain(&handle_of(file)->pollq.sel);
 	kup_handle_close(handle_of(file));
-	error = vnops.fo_close(file, thread);
+	(void)vnops.fo_close(file, thread);
 	count_out();
-	return error;
+	return 0;
 }
 
 static int file_read_write(struct file *file, struct uio *uio, struct ucred *credentials, int flags,
@@ -84,6 +89,16 @@ static int file_read_write(struct file *file, struct uio *uio, struct ucred *cre
 	(void)flags;
 	(void)thread;
 	return EINVAL;
+}
+
+/* open calls it for O_TRUNC. */
+static int file_truncate(struct file *file, off_t length, struct ucred *credentials,
+			 struct thread *thread)
+{
+	(void)file;
+	(void)credentials;
+	(void)thread;
+	return length == 0 ? 0 : EINVAL;
 }
 
 static int may_read_and_write(const struct file *file)
@@ -226,27 +241,30 @@ static int file_kqfilter(struct file *file, struct knote *note)
 	return 0;
 }
 
-/* What isn't here the kernel refuses. */
+/* What isn't here, or below, the kernel refuses. */
 static struct fileops operations = {
 	.fo_read = file_read_write,
 	.fo_write = file_read_write,
-	.fo_truncate = invfo_truncate,
+	.fo_truncate = file_truncate,
 	.fo_ioctl = file_ioctl,
 	.fo_poll = file_poll,
 	.fo_kqfilter = file_kqfilter,
 	.fo_close = file_close,
-	.fo_chmod = invfo_chmod,
-	.fo_chown = invfo_chown,
 	.fo_sendfile = invfo_sendfile,
 	.fo_fill_kinfo = vn_fill_kinfo,
 	.fo_mmap = file_mmap,
 	.fo_flags = DFLAG_PASSABLE,
 };
 
-/* fstat is the vnode's; its function has no public name in 12, and other parameters in 14. */
+/*
+ * As with any device (devfs_vnops.c: devfs_ops_f), these are the vnode's. fstat's function has no public name in
+ * 12, and other parameters in 14.
+ */
 void freebsd_nodes_init(void)
 {
 	operations.fo_stat = vnops.fo_stat;
+	operations.fo_chmod = vnops.fo_chmod;
+	operations.fo_chown = vnops.fo_chown;
 }
 
 /* ---- The node ---- */

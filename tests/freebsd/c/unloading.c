@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Unloading the modules against processes and their ends; and kup.ko itself. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include "driver.h"
 #include "raw.h"
 
+#define MOST_PROCESSES 200
+
 static long unload_kup(int flags)
 {
 	int id = kldfind("kup.ko");
@@ -23,7 +26,6 @@ static long unload_kup(int flags)
 	return id == -1 ? -errno : sys(kldunloadf(id, flags));
 }
 
-/* kup_echo depends on kup, and loads it if it isn't there. */
 static void test_kup_stays(void)
 {
 	struct peer peer;
@@ -43,6 +45,77 @@ static void test_kup_stays(void)
 	      "and a mapping lives on without it", "no");
 	peer_unmap(&peer);
 	need(kldload("kup") != -1, "kup can be loaded again");
+	reload();
+}
+
+/*
+ * kup_echo depends on kup, and loads it if it isn't there; then the kernel unloads kup with it, and wouldn't let
+ * anybody try again later.
+ */
+static void test_kup_as_dependency(void)
+{
+	int fd;
+
+	need_unload();
+	worked(unload_kup(LINKER_UNLOAD_NORMAL), "kup is unloaded");
+	reload();
+	worked(module_unload(), "kup_echo brings kup");
+	check(kldfind("kup.ko") == -1, "and takes it away", "it is there");
+	reload();
+	fd = echo_open();
+	need_unload();
+	refused(unload_kup(LINKER_UNLOAD_NORMAL), EBUSY, "but not while a handle is open");
+	worked(sys(close(fd)), "which can be closed");
+	worked(unload_kup(LINKER_UNLOAD_NORMAL), "and then kup can be unloaded");
+	need(kldload("kup") != -1, "kup can be loaded again");
+	reload();
+}
+
+/* One whose load() has failed, and has cleaned up: the kernel unloads it all the same. */
+static void test_half_loaded(void)
+{
+	static const char sentence[] = "a client that can't be loaded is not unloaded, too";
+
+	need_unload();
+	need(module_load("name=pingpong1") == 0, "pingpong's second device is there");
+	if (kldload("pingpong") == -1 && errno == ENOENT)
+		skip(sentence, "there is no pingpong.ko");
+	else
+		check(errno == ENOEXEC && kldfind("pingpong.ko") == -1, sentence, "%s",
+		      error_name(-errno));
+	need_unload();
+	reload();
+}
+
+/* kup.ko needs a process of its own for its threads. */
+static void test_no_process(void)
+{
+	static const char sentence[] =
+		"kup can't be loaded where no process can be had, and does no harm";
+	pid_t children[MOST_PROCESSES];
+	int most = 0, count = 0, error = 0;
+	size_t bytes = sizeof(most);
+
+	sysctlbyname("kern.maxproc", &most, &bytes, NULL, 0);
+	if (most > MOST_PROCESSES) {
+		skip(sentence, "kern.maxproc is too large");
+		return;
+	}
+	need_unload();
+	need(unload_kup(LINKER_UNLOAD_NORMAL) == 0, "kup can be unloaded");
+	while (count < most && (children[count] = fork()) != -1)
+		if (children[count++] == 0) {
+			pause();
+			_exit(0);
+		}
+	if (kldload("kup") == -1)
+		error = errno;
+	while (count > 0)
+		kill(children[--count], SIGKILL);
+	while (wait(NULL) != -1)
+		;
+	check(error == ENOEXEC, sentence, "%s", error_name(-error));
+	need(kldload("kup") != -1, "kup can be loaded later");
 	reload();
 }
 
@@ -72,6 +145,26 @@ static void test_looking_at_files(void)
 	need_unload();
 	look_at_files(peer.fd, "fstat of a handle whose device is gone does no harm");
 	peer_stop(&peer);
+	reload();
+}
+
+/* As with any other device. */
+static void test_opening(void)
+{
+	struct stat status;
+	int fd = open(echo_path(), O_RDWR | O_TRUNC);
+
+	worked(sys(fd < 0 ? fd : 0), "a device can be opened with O_TRUNC");
+	worked(sys(fchmod(fd, 0640)), "fchmod changes its permissions");
+	worked(sys(stat(echo_path(), &status)), "which stat tells");
+	check((status.st_mode & 07777) == 0640, "as they are now", "%o", status.st_mode);
+	worked(sys(fchown(fd, 0, 5)), "fchown its owner");
+	close(fd);
+	refused(sys(open(echo_path(), O_RDWR | O_EXLOCK)), EOPNOTSUPP,
+		"it has no lock for O_EXLOCK");
+	fd = echo_open();
+	need_unload();
+	worked(sys(close(fd)), "closing a handle whose device is gone works");
 	reload();
 }
 
@@ -139,6 +232,10 @@ int main(int count, char **arguments)
 {
 	begin(count, arguments, 200);
 	test_kup_stays();
+	test_kup_as_dependency();
+	test_half_loaded();
+	test_no_process();
+	test_opening();
 	test_looking_at_files();
 	test_unload_storm(40);
 	return finish();

@@ -9,7 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __FreeBSD__
+#include <sys/param.h>
+#include <sys/linker.h>
+#else
 #include <sys/syscall.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,10 +26,26 @@
 #define PLAYERS (DEVICES * CHANNELS)
 #define MODULE "pingpong"
 
-static int load(const char *parameters)
+#ifdef __FreeBSD__
+
+static int load(void)
+{
+	return kldload(MODULE) == -1 ? -errno : 0;
+}
+
+static int unload(void)
+{
+	int id = kldfind(MODULE ".ko");
+
+	return id == -1 || kldunload(id) == -1 ? -errno : 0;
+}
+
+#else
+
+static int load(void)
 {
 	int file = open("/lib/modules/" MODULE ".ko", O_RDONLY | O_CLOEXEC);
-	long result = file < 0 ? -1 : syscall(SYS_finit_module, file, parameters, 0);
+	long result = file < 0 ? -1 : syscall(SYS_finit_module, file, "", 0);
 	int error = result < 0 ? -errno : 0;
 
 	close(file);
@@ -35,6 +56,8 @@ static int unload(void)
 {
 	return syscall(SYS_delete_module, MODULE, O_NONBLOCK) < 0 ? -errno : 0;
 }
+
+#endif
 
 /* ---- Playing ---- */
 
@@ -234,7 +257,7 @@ static void test_not_loaded_yet(void)
 		_exit(!plays(CHANNELS, 10));
 	}
 	sleep_ms(200);
-	worked(load(""), "a module is loaded");
+	worked(load(), "a module is loaded");
 	check(ended(child) == 0, "while a program waits for it, which then plays", "it doesn't");
 }
 
@@ -253,7 +276,7 @@ static void test_come_and_go(int rounds)
 		for (int i = 0; i < PLAYERS; i++)
 			kill(children[i], SIGKILL);
 		/* Before they are all gone. */
-		if (unload() != 0 || load("") != 0)
+		if (unload() != 0 || load() != 0)
 			break;
 		for (int i = 0; i < PLAYERS; i++)
 			ended(children[i]);
@@ -265,7 +288,7 @@ static void test_come_and_go(int rounds)
 int main(void)
 {
 	begin_cases(240);
-	need(load("") == 0, "pingpong can be loaded");
+	need(load() == 0, "pingpong can be loaded");
 	test_processes();
 	test_kills(5);
 	test_inheritance();
