@@ -28,6 +28,7 @@ static void all_cases(void)
 	duplex_cases();
 	life_cases();
 	turn_cases();
+	turn_raw_cases();
 	kupdev_cases();
 	if (kup_user_host_load("echo", NULL)) {
 		failures++;

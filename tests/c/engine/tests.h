@@ -70,6 +70,7 @@ void waiter_cases(void);
 void flow_cases(void);
 void duplex_cases(void);
 void turn_cases(void);
+void turn_raw_cases(void);
 void kupdev_cases(void);
 
 #endif
