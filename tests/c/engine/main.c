@@ -30,6 +30,7 @@ static void all_cases(void)
 	turn_cases();
 	turn_raw_cases();
 	kupdev_cases();
+	kupdev_late_cases();
 	if (kup_user_host_load("echo", NULL)) {
 		failures++;
 		printf("not ok the echo client can be loaded\n");

@@ -72,5 +72,6 @@ void duplex_cases(void);
 void turn_cases(void);
 void turn_raw_cases(void);
 void kupdev_cases(void);
+void kupdev_late_cases(void);
 
 #endif
