@@ -7,7 +7,8 @@
  * The kernel has the first turn; sending passes it. Any number of threads may use different channels at
  * once; on one channel, one thread sends and receives. When its process leaves, that thread receives what the
  * process has sent before, and then a call of it fails, also if another process has attached the channel
- * meanwhile. Calls with a device that is unloaded fail with -ESHUTDOWN. All calls may sleep.
+ * meanwhile. Calls with a device that is unloaded fail with -ESHUTDOWN. All calls may sleep; where the calling
+ * process has a signal, those that wait end with -EINTR (or NULL), and nothing has happened.
  */
 #ifndef KUPDEV_H
 #define KUPDEV_H
@@ -16,11 +17,10 @@
 
 struct kupdev_softc;
 
-#define KUPDEV_NOTHING 64
-
 /*
  * Makes /dev/NAME with `chan_cnt` channels; `size` is the longest message in either direction, in pages.
- * NULL: the name or a number makes no sense, the name is taken, or there is no memory.
+ * NULL: the name or a number makes no sense, the name is taken, or there is no memory. (What is returned is no
+ * address of anything.)
  */
 struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cnt);
 
@@ -36,7 +36,7 @@ void kupdev_notify(struct kupdev_softc *sc);
 /*
  * Waits for the turn, sends `len` bytes, and passes the turn. A message that was not received is gone then. 0, or: -EPIPE, the process is gone or nobody is
  * attached; -EMSGSIZE, longer than the device's size; -ESHUTDOWN; -EPROTO, the process broke the protocol;
- * -EINVAL, no such channel.
+ * -EINVAL, no such channel; -EINTR.
  */
 int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id);
 
@@ -44,7 +44,7 @@ int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id);
  * Waits for the next message, which gives the kernel the turn, and returns its bytes in place: valid until
  * kupdev_unlock_channel, the next send or pass on this channel, or a call that fails. The process can still change them: copy
  * what you decide by. While it is the kernel's turn, the same message again; a pass without data, or a
- * turn without any message, is KUPDEV_NOTHING bytes of zero.
+ * turn without any message, is zeros: as many as the longest message has bytes.
  * NULL: as kupdev_send's errors.
  */
 void *kupdev_receive(struct kupdev_softc *sc, int chan_id);
@@ -56,7 +56,7 @@ void kupdev_unlock_channel(struct kupdev_softc *sc, int chan_id);
 void kupdev_pass(struct kupdev_softc *sc, int chan_id);
 
 /*
- * -EBUSY while a process is attached, -ESHUTDOWN if it is unloaded already; otherwise 0: the device is gone,
+ * -EBUSY while a process is attached, or another thread unloads it; -ESHUTDOWN if it is unloaded already; otherwise 0: the device is gone,
  * threads in its calls have left, and messages that they have received are no longer valid.
  */
 int kupdev_unload(struct kupdev_softc *sc);

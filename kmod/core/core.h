@@ -230,8 +230,8 @@ kup_u32 kup_channel_turn_checked(struct kup_channel *channel);
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline);
 /* It isn't the user's, and no thread of the client has it. Any context. */
 int kup_turn_is_idle(const struct kup_channel *channel);
-/* "This thread is going to sleep for the user's record at this position." Then look again. */
-void kup_turn_announce(struct kup_channel *channel, kup_u32 position);
+/* "This thread is going to sleep for the user's next record." Then look again. */
+void kup_turn_announce(struct kup_channel *channel);
 
 /* ---- send.c, receive.c ---- */
 

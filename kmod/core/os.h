@@ -98,6 +98,9 @@ int os_thread_start(void (*main)(void *argument), void *argument, const char *na
 /* The calling thread's number: not 0, and not that of an earlier thread again. */
 kup_u64 os_thread_self(void);
 
+/* Nonzero: the thread with this number has ended. (Soon after its end it may still be 0.) May sleep. */
+int os_thread_ended(kup_u64 thread);
+
 /* ---- The device node ---- */
 
 /*

@@ -17,7 +17,7 @@ static int data_ready(void *argument)
 static void data_announce(struct kup_channel *channel)
 {
 	if (channel->in.turns)
-		kup_turn_announce(channel, channel->in.tail);
+		kup_turn_announce(channel);
 	else
 		kup_consumer_announce(&channel->in);
 }
@@ -34,9 +34,22 @@ static void wake_producer(struct kup_channel *channel)
 /* A result beside the ring's: nothing to read, and it's the kernel's turn. */
 #define NOTHING_CAN_COME 100
 
+/* It is the kernel's turn, and yet a look finds nothing. */
+static int nothing_found(const struct kup_channel *channel, int taken)
+{
+	const struct kup_consumer *in = &channel->in;
+
+	/* More discarded records lie there than one look skips: there may be one behind them. */
+	if (in->head != in->tail && kup_consumer_ready(in))
+		return KUP_RING_WAIT;
+	return taken ? KUP_RING_WAIT : NOTHING_CAN_COME;
+}
+
 /* Turn mode, after a look that found nothing: a result of the ring, or NOTHING_CAN_COME. */
 static int peek_turn(struct kup_channel *channel, struct kup_record *record)
 {
+	/* Before the turn: see kup_turn_is_idle. */
+	int taken = kup_load_acquire(&channel->turn_taken) != 0;
 	kup_u32 turn = kup_channel_turn(channel);
 	int result;
 
@@ -50,9 +63,7 @@ static int peek_turn(struct kup_channel *channel, struct kup_record *record)
 	}
 	/* The turn and the record that passed it were published in one store. */
 	result = kup_consumer_peek(&channel->in, record);
-	if (result == KUP_RING_WAIT && !kup_load(&channel->turn_taken))
-		return NOTHING_CAN_COME;
-	return result;
+	return result == KUP_RING_WAIT ? nothing_found(channel, taken) : result;
 }
 
 /* One look. After the user has gone: one more look at its head, then what is there and no more. */

@@ -301,7 +301,8 @@ static int commit_turn(struct kup_channel *channel, const struct kup_reservation
 
 	/* Under the lock, which poll takes: it reports no record that isn't published yet. */
 	close_position(channel, reservation->position);
-	kup_store(&channel->turn_taken, 0);
+	/* Pairs with the acquire in kup_turn_is_idle and peek_turn: the send is counted. */
+	kup_store_release(&channel->turn_taken, 0);
 	os_spin_unlock(&channel->send_lock, state);
 	if (flags & KUP_RECORD_DISCARD)
 		os_wake(&channel->waitq);

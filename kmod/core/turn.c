@@ -32,23 +32,31 @@ int kup_turn(const struct kup_channel *channel)
 	return kup_channel_turn(channel) == TURN_KERNEL;
 }
 
+/*
+ * In this order: who sees that a reservation is over sees the turn that went with it (see commit_turn), or it
+ * might take the turn before the send and the idleness after it for one moment.
+ */
 int kup_turn_is_idle(const struct kup_channel *channel)
 {
-	return kup_channel_turn(channel) != TURN_USER && !kup_load(&channel->turn_taken);
+	return !kup_load_acquire(&channel->turn_taken) && kup_channel_turn(channel) != TURN_USER;
 }
 
 /*
- * All of a channel's threads share one event word: it only moves on, or an announcement that was looked up
- * earlier would replace a later one. Who announces an earlier position finds the record there.
+ * All of a channel's threads share one event word, and all that sleep wait for the same: the record at the
+ * user's head. Who finds an earlier record announced says in the user's place that it is there: it has been
+ * published, but the user may look at the word only now.
  */
-void kup_turn_announce(struct kup_channel *channel, kup_u32 position)
+void kup_turn_announce(struct kup_channel *channel)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
+	kup_u32 position = kup_turn_position(&channel->in);
+	int passed = position != channel->turn_event;
 
-	if ((__INT32_TYPE__)(position - channel->turn_event) > 0)
-		channel->turn_event = position;
-	kup_consumer_announce_at(&channel->in, channel->turn_event);
+	channel->turn_event = position;
+	kup_consumer_announce_at(&channel->in, position);
 	os_spin_unlock(&channel->send_lock, state);
+	if (passed)
+		os_wake(&channel->waitq);
 }
 
 /* One sender that waits. */
@@ -69,15 +77,10 @@ static int turn_ready(void *argument)
 	       kup_turn_position(&wait->channel->in) != wait->seen;
 }
 
-static void turn_announce(struct kup_channel *channel)
-{
-	kup_turn_announce(channel, kup_turn_position(&channel->in));
-}
-
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline)
 {
 	struct turn_wait wait = { channel, kup_turn_position(&channel->in) };
 
-	return kup_channel_wait(channel, &channel->send_spin, turn_ready, &wait, turn_announce,
+	return kup_channel_wait(channel, &channel->send_spin, turn_ready, &wait, kup_turn_announce,
 				deadline);
 }

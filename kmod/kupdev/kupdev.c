@@ -5,9 +5,14 @@
  */
 #include "slot.h"
 
-struct kupdev_softc {
-	kup_u32 refs;		   /* its owner's, and of each call */
-	struct kupdev_softc *next; /* under softcs_lock */
+/*
+ * Clients have an `id` in place of its address: that of a device which is gone would be another's by and by, and
+ * a thread may come with it that is late.
+ */
+struct softc {
+	kup_u32 refs;	    /* its owner's, and of each call */
+	struct softc *next; /* under softcs_lock */
+	unsigned long id;   /* a multiple of ID_STEP */
 	struct kup_device *device;
 	size_t max_bytes;
 	kup_u32 channels;
@@ -17,12 +22,17 @@ struct kupdev_softc {
 	kup_u32 attached;      /* under lock */
 	kup_u32 unannounced;   /* of these; changed under lock, read anywhere */
 	kup_u32 unloading;     /* the same */
+	kup_u32 first;	       /* under lock: where the search for these begins */
 	struct slot slots[];
 };
 
-/* All that are not unloaded: a thread may come with one that is. */
+/* No error code, and no address either: the first page is nobody's. */
+#define ID_STEP 32ul
+
+/* All that are not unloaded. */
 static struct os_mutex softcs_lock;
-static struct kupdev_softc *softcs; /* under softcs_lock */
+static struct softc *softcs;  /* under softcs_lock */
+static unsigned long last_id; /* the same */
 
 void kup_softcs_init(void)
 {
@@ -36,52 +46,53 @@ void kup_softcs_destroy(void)
 
 /* ---- Attaching and detaching ---- */
 
-static struct kupdev_softc *softc_of(struct kup_channel *channel)
+static struct softc *softc_of(struct kup_channel *channel)
 {
 	return kup_device_context(kup_channel_device(channel));
 }
 
 static int attach(struct kup_channel *channel)
 {
-	struct kupdev_softc *sc = softc_of(channel);
-	struct kup_channel *forgotten;
+	struct softc *sc = softc_of(channel);
+	struct use *use = use_create(channel, (kup_u32)sc->max_bytes), *forgotten;
 
+	if (!use)
+		return -ENOMEM;
 	os_mutex_lock(&sc->lock);
 	if (sc->unloading) {
 		os_mutex_unlock(&sc->lock);
+		uses_free(use);
 		return -ENODEV;
 	}
-	forgotten = slot_attach(&sc->slots[kup_channel_number(channel)], channel);
+	forgotten = slot_attach(&sc->slots[kup_channel_number(channel)], use);
 	sc->attached++;
 	kup_store(&sc->unannounced, sc->unannounced + 1);
 	os_mutex_unlock(&sc->lock);
-	if (forgotten)
-		kup_channel_put(forgotten);
+	uses_free(forgotten);
 	os_wake(&sc->waitq);
 	return 0;
 }
 
 static void detach(struct kup_channel *channel)
 {
-	struct kupdev_softc *sc = softc_of(channel);
+	struct softc *sc = softc_of(channel);
 	struct slot *slot = &sc->slots[kup_channel_number(channel)];
-	struct kup_channel *unused;
+	struct use *over;
 
 	os_mutex_lock(&sc->lock);
 	sc->attached--;
 	if (!slot->announced)
 		kup_store(&sc->unannounced, sc->unannounced - 1);
-	unused = slot_detach(slot);
+	over = slot_detach(slot);
 	os_mutex_unlock(&sc->lock);
-	if (unused)
-		kup_channel_put(unused);
+	uses_free(over);
 }
 
 static const struct kup_ops ops = { .attach = attach, .detach = detach };
 
 /* ---- Devices ---- */
 
-static void put(struct kupdev_softc *sc)
+static void put(struct softc *sc)
 {
 	kup_u32 i;
 
@@ -104,10 +115,22 @@ static kup_u32 ring_pages(size_t size)
 	return pages;
 }
 
+/* From here on clients know it. */
+static struct kupdev_softc *announce(struct softc *sc)
+{
+	os_mutex_lock(&softcs_lock);
+	last_id += ID_STEP;
+	sc->id = last_id;
+	sc->next = softcs;
+	softcs = sc;
+	os_mutex_unlock(&softcs_lock);
+	return (struct kupdev_softc *)sc->id;
+}
+
 struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cnt)
 {
 	struct kup_config config = { .name = name, .mode = KUP_MODE_TURN };
-	struct kupdev_softc *sc;
+	struct softc *sc;
 	kup_u32 i;
 
 	if (size == 0 || size > KUP_MAX_RING / 2 / os_page_size() || chan_cnt == 0 ||
@@ -130,46 +153,44 @@ struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cn
 		put(sc);
 		return NULL;
 	}
-	os_mutex_lock(&softcs_lock);
-	sc->next = softcs;
-	softcs = sc;
-	os_mutex_unlock(&softcs_lock);
-	return sc;
+	return announce(sc);
 }
 
 /* ---- Calls: none outlives the device, and none begins after it ---- */
 
-/* 0: it is unloaded, or never was. */
-static int enter(struct kupdev_softc *sc)
+/* NULL: it is unloaded, or never was. */
+static struct softc *enter(const struct kupdev_softc *id)
 {
-	struct kupdev_softc *found;
+	struct softc *sc;
 
 	os_mutex_lock(&softcs_lock);
-	for (found = softcs; found && found != sc; found = found->next)
+	for (sc = softcs; sc && sc->id != (unsigned long)id; sc = sc->next)
 		;
-	if (found) {
+	if (sc) {
 		kup_ref_get(&sc->refs);
 		kup_ref_get(&sc->calls);
 	}
 	os_mutex_unlock(&softcs_lock);
-	return found != NULL;
+	return sc;
 }
 
-static void leave(struct kupdev_softc *sc)
+static void leave(struct softc *sc)
 {
 	if (kup_ref_put(&sc->calls))
 		os_wake(&sc->waitq);
 	put(sc);
 }
 
-static struct slot *slot_of(struct kupdev_softc *sc, int chan_id)
+static struct slot *slot_of(struct softc *sc, int chan_id)
 {
 	return chan_id >= 0 && (kup_u32)chan_id < sc->channels ? &sc->slots[chan_id] : NULL;
 }
 
-void kupdev_notify(struct kupdev_softc *sc)
+void kupdev_notify(struct kupdev_softc *id)
 {
-	if (!enter(sc))
+	struct softc *sc = enter(id);
+
+	if (!sc)
 		return;
 	kup_device_wake(sc->device);
 	leave(sc);
@@ -177,20 +198,25 @@ void kupdev_notify(struct kupdev_softc *sc)
 
 /* ---- Waiting for a process ---- */
 
-/* Under the lock: the next attachment that was not returned yet, or -1; and what this thread is done with. */
-static int next_channel(struct kupdev_softc *sc, struct kup_channel **over)
+/*
+ * Under the lock: the next attachment that was not returned yet, or -1; and what this thread is done with. Each
+ * number in turn, or one that comes again and again would keep the others waiting.
+ */
+static int next_channel(struct softc *sc, struct use **over)
 {
 	kup_u32 i;
 
 	for (i = 0; i < sc->channels; i++) {
-		struct slot *slot = &sc->slots[i];
+		kup_u32 number = (sc->first + i) % sc->channels;
+		struct slot *slot = &sc->slots[number];
 
 		if (!slot->attached || slot->announced)
 			continue;
 		slot->announced = 1;
 		kup_store(&sc->unannounced, sc->unannounced - 1);
-		*over = slot_renew(slot);
-		return (int)i;
+		sc->first = number + 1;
+		*over = slot_tell(slot);
+		return (int)number;
 	}
 	return -1;
 }
@@ -198,22 +224,21 @@ static int next_channel(struct kupdev_softc *sc, struct kup_channel **over)
 /* Without the lock: whoever changes what is looked at wakes afterwards. */
 static int worth_a_look(void *argument)
 {
-	const struct kupdev_softc *sc = argument;
+	const struct softc *sc = argument;
 
 	return kup_load_acquire(&sc->unloading) || kup_load_acquire(&sc->unannounced) > 0;
 }
 
-static int wait_channel(struct kupdev_softc *sc)
+static int wait_channel(struct softc *sc)
 {
 	for (;;) {
-		struct kup_channel *over = NULL;
+		struct use *over = NULL;
 		int number;
 
 		os_mutex_lock(&sc->lock);
 		number = sc->unloading ? -ESHUTDOWN : next_channel(sc, &over);
 		os_mutex_unlock(&sc->lock);
-		if (over)
-			kup_channel_put(over);
+		uses_free(over);
 		if (number != -1)
 			return number;
 		number = os_wait(&sc->waitq, worth_a_look, sc, OS_FOREVER);
@@ -222,11 +247,12 @@ static int wait_channel(struct kupdev_softc *sc)
 	}
 }
 
-int kupdev_wait_channel(struct kupdev_softc *sc)
+int kupdev_wait_channel(struct kupdev_softc *id)
 {
+	struct softc *sc = enter(id);
 	int number;
 
-	if (!enter(sc))
+	if (!sc)
 		return -ESHUTDOWN;
 	number = wait_channel(sc);
 	leave(sc);
@@ -255,14 +281,15 @@ static int send_on(struct slot *slot, struct kup_channel *channel, const void *d
 
 	if (error)
 		return error;
-	__builtin_memcpy(reservation.data, data, length);
+	if (length > 0)
+		__builtin_memcpy(reservation.data, data, length);
 	slot_unlock(slot);
 	drop_unread(channel);
 	kup_commit(channel, &reservation, 0, length);
 	return 0;
 }
 
-static int send(struct kupdev_softc *sc, const void *data, size_t len, int chan_id)
+static int send(struct softc *sc, const void *data, size_t len, int chan_id)
 {
 	struct slot *slot = slot_of(sc, chan_id);
 	struct kup_channel *channel;
@@ -280,66 +307,71 @@ static int send(struct kupdev_softc *sc, const void *data, size_t len, int chan_
 	return error;
 }
 
-int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id)
+int kupdev_send(struct kupdev_softc *id, void *data, size_t len, int chan_id)
 {
+	struct softc *sc = enter(id);
 	int error;
 
-	if (!enter(sc))
+	if (!sc)
 		return -ESHUTDOWN;
 	error = send(sc, data, len, chan_id);
 	leave(sc);
 	return error;
 }
 
-static void *receive_on(struct slot *slot, struct kup_channel *channel)
+static int receive_on(struct slot *slot, struct kup_channel *channel, void **data)
 {
-	void *data = slot_held(slot, channel);
 	struct kup_record record;
 	int error;
 
-	if (data)
-		return data;
+	*data = slot_held(slot, channel);
+	if (*data)
+		return 0;
 	slot_unlock(slot);
 	error = kup_peek(channel, &record, KUP_FOREVER);
-	if (!error)
-		return slot_hold(slot, channel, &record);
-	return error == -EDEADLK ? slot_nothing(slot) : NULL;
+	if (!error || error == -EDEADLK)
+		*data = slot_hold(slot, channel, error ? NULL : &record);
+	return error == -EDEADLK ? 0 : error;
 }
 
-static void *receive(struct kupdev_softc *sc, int chan_id)
+static void *receive(struct softc *sc, int chan_id)
 {
 	struct slot *slot = slot_of(sc, chan_id);
 	struct kup_channel *channel = slot ? slot_get(slot) : NULL;
 	void *data;
+	int error;
 
 	if (!channel)
 		return NULL;
-	data = receive_on(slot, channel);
-	slot_done(slot, channel, data == NULL);
+	error = receive_on(slot, channel, &data);
+	slot_done(slot, channel, error);
 	return data;
 }
 
-void *kupdev_receive(struct kupdev_softc *sc, int chan_id)
+void *kupdev_receive(struct kupdev_softc *id, int chan_id)
 {
+	struct softc *sc = enter(id);
 	void *data;
 
-	if (!enter(sc))
+	if (!sc)
 		return NULL;
 	data = receive(sc, chan_id);
 	leave(sc);
 	return data;
 }
 
-void kupdev_unlock_channel(struct kupdev_softc *sc, int chan_id)
+void kupdev_unlock_channel(struct kupdev_softc *id, int chan_id)
 {
-	if (!enter(sc))
+	struct softc *sc = enter(id);
+
+	if (!sc)
 		return;
 	if (slot_of(sc, chan_id))
 		slot_unlock(slot_of(sc, chan_id));
 	leave(sc);
 }
 
-static void pass(struct kupdev_softc *sc, int chan_id)
+static void pass(struct softc *sc, int chan_id)
 {
 	struct slot *slot = slot_of(sc, chan_id);
 	struct kup_channel *channel = slot ? slot_get(slot) : NULL;
@@ -358,9 +390,11 @@ static void pass(struct kupdev_softc *sc, int chan_id)
 	slot_done(slot, channel, error);
 }
 
-void kupdev_pass(struct kupdev_softc *sc, int chan_id)
+void kupdev_pass(struct kupdev_softc *id, int chan_id)
 {
-	if (!enter(sc))
+	struct softc *sc = enter(id);
+
+	if (!sc)
 		return;
 	pass(sc, chan_id);
 	leave(sc);
@@ -370,13 +404,13 @@ void kupdev_pass(struct kupdev_softc *sc, int chan_id)
 
 static int no_calls(void *argument)
 {
-	const struct kupdev_softc *sc = argument;
+	const struct softc *sc = argument;
 
 	return kup_load_acquire(&sc->calls) == 0;
 }
 
 /* From here on nobody attaches. */
-static int begin_unload(struct kupdev_softc *sc)
+static int begin_unload(struct softc *sc)
 {
 	int busy;
 
@@ -388,9 +422,9 @@ static int begin_unload(struct kupdev_softc *sc)
 	return busy ? -EBUSY : 0;
 }
 
-static void retire(struct kupdev_softc *sc)
+static void retire(struct softc *sc)
 {
-	struct kupdev_softc **link = &softcs;
+	struct softc **link = &softcs;
 
 	os_mutex_lock(&softcs_lock);
 	while (*link != sc)
@@ -399,11 +433,12 @@ static void retire(struct kupdev_softc *sc)
 	os_mutex_unlock(&softcs_lock);
 }
 
-int kupdev_unload(struct kupdev_softc *sc)
+int kupdev_unload(struct kupdev_softc *id)
 {
+	struct softc *sc = enter(id);
 	int error;
 
-	if (!enter(sc))
+	if (!sc)
 		return -ESHUTDOWN;
 	error = begin_unload(sc);
 	leave(sc);
@@ -412,8 +447,9 @@ int kupdev_unload(struct kupdev_softc *sc)
 	/* The owner's reference is ours now. */
 	retire(sc);
 	os_wake(&sc->waitq);
-	kup_device_destroy(sc->device);
+	/* They use the device, too. None can be long: nobody is attached, nor will be. */
 	os_wait_always(&sc->waitq, no_calls, sc);
+	kup_device_destroy(sc->device);
 	put(sc);
 	return 0;
 }

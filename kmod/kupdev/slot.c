@@ -1,94 +1,139 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 #include "slot.h"
 
-/* ---- Uses; under the lock ---- */
+/* ---- Uses ---- */
 
-/* The calling thread's: one that is over comes first. NULL: it has none. */
-static struct use *own_use(struct slot *slot)
+struct use *use_create(struct kup_channel *channel, kup_u32 zeros)
 {
-	kup_u64 self = os_thread_self();
-	kup_u32 i;
+	struct use *use = os_alloc(sizeof(*use) + zeros);
 
-	for (i = 0; i < PAST_USES; i++)
-		if (slot->past[i].thread == self)
-			return &slot->past[i];
-	return slot->now.thread == self ? &slot->now : NULL;
+	if (!use)
+		return NULL;
+	kup_channel_get(channel);
+	use->channel = channel;
+	return use;
 }
 
-/* The caller puts the channel. */
-static struct kup_channel *end_use(struct use *use)
+void uses_free(struct use *uses)
 {
-	struct kup_channel *channel = use->channel;
+	while (uses) {
+		struct use *next = uses->next;
 
-	__builtin_memset(use, 0, sizeof(*use));
-	return channel;
+		kup_channel_put(uses->channel);
+		os_free(uses);
+		uses = next;
+	}
+}
+
+/* ---- Under the lock ---- */
+
+/* Where the calling thread's use is linked: one that is over comes first. NULL: it has none. */
+static struct use **own_link(struct slot *slot)
+{
+	kup_u64 self = os_thread_self();
+	struct use **link;
+
+	for (link = &slot->past; *link; link = &(*link)->next)
+		if ((*link)->thread == self)
+			return link;
+	return slot->now && slot->now->thread == self ? &slot->now : NULL;
+}
+
+static struct use *own_use(struct slot *slot)
+{
+	struct use **link = own_link(slot);
+
+	return link ? *link : NULL;
+}
+
+/* To be freed by the caller. */
+static struct use *take(struct use **link)
+{
+	struct use *use = *link;
+
+	*link = use->next;
+	use->next = NULL;
+	return use;
 }
 
 static void release_held(struct use *use)
 {
-	if (use->holds)
+	/* Zeros are none of the channel's. */
+	if (use->holds && use->held.data)
 		kup_release(use->channel, &use->held);
 	use->holds = 0;
 }
 
-static void put_channel(struct kup_channel *channel)
-{
-	if (channel)
-		kup_channel_put(channel);
-}
-
 /* ---- Coming and going ---- */
 
-/* Threads that ended without another call never hear: so the oldest channel has to go when there are many. */
-static struct kup_channel *make_past(struct slot *slot)
+static kup_u32 count_past(const struct slot *slot)
 {
-	struct use *past = slot->past;
-	struct kup_channel *forgotten;
-	kup_u32 i;
+	const struct use *use;
+	kup_u32 count = 0;
 
-	for (i = 0; i < PAST_USES - 1 && past[i].thread; i++)
-		;
-	__builtin_memmove(past + 1, past, i * sizeof(past[0]));
-	past[0] = slot->now;
-	__builtin_memset(&slot->now, 0, sizeof(slot->now));
-	forgotten = past[PAST_CHANNELS].channel;
-	past[PAST_CHANNELS].channel = NULL;
-	past[PAST_CHANNELS].holds = 0;
+	for (use = slot->past; use; use = use->next)
+		count++;
+	return count;
+}
+
+/*
+ * When there are many: those of threads that have ended without another call, and the oldest. But what a thread
+ * holds stays, or it would read memory that is gone.
+ */
+static struct use *forget(struct slot *slot)
+{
+	struct use **link = &slot->past, *forgotten = NULL;
+	kup_u32 kept = 0;
+
+	if (count_past(slot) <= PAST_USES)
+		return NULL;
+	while (*link) {
+		struct use *use;
+
+		if (!os_thread_ended((*link)->thread) && (++kept <= PAST_USES || (*link)->holds)) {
+			link = &(*link)->next;
+			continue;
+		}
+		use = take(link);
+		use->next = forgotten;
+		forgotten = use;
+	}
 	return forgotten;
 }
 
-struct kup_channel *slot_attach(struct slot *slot, struct kup_channel *channel)
+struct use *slot_attach(struct slot *slot, struct use *use)
 {
-	struct kup_channel *forgotten = slot->now.channel ? make_past(slot) : NULL;
-
-	kup_channel_get(channel);
-	slot->now.channel = channel;
+	if (slot->now) {
+		slot->now->next = slot->past;
+		slot->past = slot->now;
+	}
+	slot->now = use;
 	slot->attached = 1;
 	slot->announced = 0;
-	return forgotten;
+	return forget(slot);
 }
 
-struct kup_channel *slot_detach(struct slot *slot)
+struct use *slot_detach(struct slot *slot)
 {
 	slot->attached = 0;
-	/* The kernel begins: where no thread was, nothing was sent. */
-	return slot->now.thread ? NULL : end_use(&slot->now);
+	/* The kernel begins: where no thread was, nothing was sent; or its thread has heard. */
+	return slot->now->thread ? NULL : take(&slot->now);
 }
 
-struct kup_channel *slot_renew(struct slot *slot)
+struct use *slot_tell(struct slot *slot)
 {
-	struct use *use = own_use(slot);
+	struct use **link = own_link(slot);
+	struct use *over = link && link != &slot->now ? take(link) : NULL;
 
-	return use && use != &slot->now ? end_use(use) : NULL;
+	if (!slot->now->thread)
+		slot->now->thread = os_thread_self();
+	return over;
 }
 
 void slot_empty(struct slot *slot)
 {
-	kup_u32 i;
-
-	put_channel(slot->now.channel);
-	for (i = 0; i < PAST_USES; i++)
-		put_channel(slot->past[i].channel);
+	uses_free(slot->now);
+	uses_free(slot->past);
 }
 
 /* ---- Calls ---- */
@@ -101,48 +146,60 @@ struct kup_channel *slot_get(struct slot *slot)
 	os_mutex_lock(slot->lock);
 	use = own_use(slot);
 	if (!use && slot->attached) {
-		use = &slot->now;
+		use = slot->now;
 		use->thread = os_thread_self();
 		use->holds = 0;
 	}
-	if (use && use->channel) {
+	if (use) {
 		channel = use->channel;
 		kup_channel_get(channel);
-	} else if (use) {
-		end_use(use);
 	}
 	os_mutex_unlock(slot->lock);
 	return channel;
 }
 
+/* Under the lock: this thread has heard of the channel's end. */
+static struct use *heard(struct slot *slot, struct kup_channel *channel)
+{
+	struct use **link = own_link(slot);
+
+	if (!link || (*link)->channel != channel)
+		return NULL;
+	if (link != &slot->now || !slot->attached)
+		return take(link);
+	/* It was faster than the process, which leaves this moment; or the process is there, but broken. */
+	slot->now->thread = 0;
+	slot->now->holds = 0;
+	return NULL;
+}
+
+static int is_end(int error)
+{
+	return error == -EPIPE || error == -ESHUTDOWN || error == -EPROTO;
+}
+
 void slot_done(struct slot *slot, struct kup_channel *channel, int error)
 {
-	struct kup_channel *over = NULL;
-	struct use *use;
+	struct use *over = NULL;
 
-	if (error && kup_ended(channel)) {
+	if (is_end(error)) {
 		os_mutex_lock(slot->lock);
-		use = own_use(slot);
-		if (use && use->channel == channel && (use != &slot->now || !slot->attached))
-			over = end_use(use);
+		over = heard(slot, channel);
 		os_mutex_unlock(slot->lock);
 	}
-	put_channel(over);
+	uses_free(over);
 	kup_channel_put(channel);
 }
 
 /* ---- What kupdev_receive has returned ---- */
 
-void *slot_nothing(struct slot *slot)
+static void *data_of(struct use *use)
 {
+	if (use->held.data && !(use->held.flags & KUP_RECORD_PASS))
+		return (void *)use->held.data;
 	/* Again, if the client has written there. */
-	__builtin_memset(slot->nothing, 0, sizeof(slot->nothing));
-	return slot->nothing;
-}
-
-static void *data_of(struct slot *slot, const struct kup_record *record)
-{
-	return record->flags & KUP_RECORD_PASS ? slot_nothing(slot) : (void *)record->data;
+	__builtin_memset(use->zeros, 0, os_page_size());
+	return use->zeros;
 }
 
 void *slot_held(struct slot *slot, struct kup_channel *channel)
@@ -152,25 +209,26 @@ void *slot_held(struct slot *slot, struct kup_channel *channel)
 
 	os_mutex_lock(slot->lock);
 	use = own_use(slot);
-	if (use && use->channel == channel && use->holds && !kup_ended(channel) &&
+	if (use && use->channel == channel && use->holds && use->held.data && !kup_ended(channel) &&
 	    kup_turn(channel) > 0)
-		data = data_of(slot, &use->held);
+		data = data_of(use);
 	os_mutex_unlock(slot->lock);
 	return data;
 }
 
 void *slot_hold(struct slot *slot, struct kup_channel *channel, const struct kup_record *record)
 {
+	static const struct kup_record none;
 	struct use *use;
 	void *data = NULL;
 
 	os_mutex_lock(slot->lock);
 	use = own_use(slot);
-	/* Otherwise its channel was forgotten meanwhile, and the memory goes with this call. */
+	/* Otherwise another thread has taken it over meanwhile, and the memory may go with this call. */
 	if (use && use->channel == channel) {
-		use->held = *record;
+		use->held = record ? *record : none;
 		use->holds = 1;
-		data = data_of(slot, record);
+		data = data_of(use);
 	}
 	os_mutex_unlock(slot->lock);
 	return data;

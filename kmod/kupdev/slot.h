@@ -2,8 +2,8 @@
 /*
  * One channel number of a kupdev device, and the threads that use it. The API knows numbers only, which say nothing
  * about whose channel it is: a process leaves, the next one attaches, and a thread that has played with the
- * first one may not have noticed. So each use of a number is remembered until its thread has heard of the end;
- * until then, that thread's calls go to the channel that was.
+ * first one may not have noticed. So each use of a number is remembered until its thread has heard of the end
+ * (or has ended itself); until then, that thread's calls go to the channel that was.
  */
 #ifndef KUP_SLOT_H
 #define KUP_SLOT_H
@@ -11,34 +11,38 @@
 #include "core.h"
 #include "kupdev.h"
 
-/* So many uses that are over are remembered, of threads that may have ended; the channels of so many, too. */
+/* Of threads that hold no message so many uses that are over are remembered; they may never call again. */
 #define PAST_USES 8
-#define PAST_CHANNELS 4
 
 /* A channel, its thread, and what kupdev_receive has returned to that. */
 struct use {
-	struct kup_channel *channel; /* a reference, or NULL */
-	kup_u64 thread;		     /* 0: none yet */
+	struct use *next; /* an older one */
+	struct kup_channel *channel;
+	kup_u64 thread; /* 0: none yet */
 	struct kup_record held;
-	int holds;
+	int holds;	/* a message; or zeros */
+	kup_u8 zeros[]; /* what a turn without data carries: as much as the longest message */
 };
 
 struct slot {
 	struct os_mutex *lock; /* the device's, for all that follows */
 	int attached;	       /* the process of `now` is there */
 	int announced;	       /* kupdev_wait_channel has returned it */
-	struct use now;
-	struct use past[PAST_USES];	     /* the newest first */
-	kup_u64 nothing[KUPDEV_NOTHING / 8]; /* zeros */
+	struct use *now;       /* or NULL */
+	struct use *past;      /* the newest first; at most one for each thread */
 };
 
-/* Under the lock, for a channel that a process attaches; the caller puts the one that it gets, if any. */
-struct kup_channel *slot_attach(struct slot *slot, struct kup_channel *channel);
-/* The same, when the process has left. */
-struct kup_channel *slot_detach(struct slot *slot);
-/* The same, when this thread has been told of a new process: it needs no other news of the old one. */
-struct kup_channel *slot_renew(struct slot *slot);
-/* At the end: puts everything. Without the lock. */
+/* For a channel that a process attaches, with a reference to it; NULL: no memory. Without the lock. */
+struct use *use_create(struct kup_channel *channel, kup_u32 zeros);
+/* All that one of the following has returned. Without the lock. */
+void uses_free(struct use *uses);
+
+/* Under the lock, when a process attaches, or has left; they return uses to free, or NULL. */
+struct use *slot_attach(struct slot *slot, struct use *use);
+struct use *slot_detach(struct slot *slot);
+/* The same, when this thread is told of the process: it hears of its end, and needs no news of others'. */
+struct use *slot_tell(struct slot *slot);
+/* At the end: frees everything. Without the lock. */
 void slot_empty(struct slot *slot);
 
 /* The channel that the calling thread has to use now, as a reference for slot_done; or NULL. */
@@ -48,12 +52,12 @@ void slot_done(struct slot *slot, struct kup_channel *channel, int error);
 
 /* What the calling thread holds in this channel, if it is the kernel's turn; or NULL. */
 void *slot_held(struct slot *slot, struct kup_channel *channel);
-/* Notes it, and returns where its bytes are. */
+/*
+ * Notes it (NULL: a turn without a record), and returns where its bytes are. NULL: another thread has the channel
+ * now.
+ */
 void *slot_hold(struct slot *slot, struct kup_channel *channel, const struct kup_record *record);
 /* Gives back what the calling thread holds, if anything. */
 void slot_unlock(struct slot *slot);
-
-/* What a turn without data carries. */
-void *slot_nothing(struct slot *slot);
 
 #endif

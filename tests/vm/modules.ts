@@ -22,7 +22,7 @@ const OWN = ["kmod/kup.ko", "kmod/kup_echo.ko"];
 /** Clients in folders of their own: the example's, and those on the predecessor's API. */
 const CLIENTS = [
   { folder: "examples/ticker", modules: ["ticker.ko"] },
-  { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko"] },
+  { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko", "careless.ko"] },
 ];
 
 /**

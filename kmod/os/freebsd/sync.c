@@ -271,6 +271,16 @@ kup_u64 os_thread_self(void)
 	return (kup_u64)curthread->td_tid;
 }
 
+/* It is found until kthread_exit or thread_exit takes it out, and returned with its process locked (kern_thread.c). */
+int os_thread_ended(kup_u64 thread)
+{
+	struct thread *found = tdfind((lwpid_t)thread, -1);
+
+	if (found)
+		PROC_UNLOCK(found->td_proc);
+	return !found;
+}
+
 /* ---- Other contexts, for tests ---- */
 
 struct context_call {

@@ -19,7 +19,7 @@ static int __init kup_init(void)
 	return error;
 }
 
-/* Clients link to us, and open files and mappings hold us: nothing is left when this runs. */
+/* Clients link to us; devices, open files and mappings hold us: nothing is left when this runs. */
 static void __exit kup_exit(void)
 {
 	linux_nodes_exit();

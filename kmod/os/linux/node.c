@@ -184,6 +184,8 @@ static void node_free(struct device *dev)
 	ida_free(&minors, MINOR(dev->devt));
 	kup_device_put(node->device);
 	kfree(node);
+	/* Whoever puts the last reference, a client or an open file's cdev, holds this code itself. */
+	module_put(THIS_MODULE);
 }
 
 int os_node_create(struct kup_device *device, const char *name, kup_u32 permissions, kup_u32 group,
@@ -202,6 +204,8 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 		kfree(node);
 		return minor;
 	}
+	/* A client may leave its device behind. (The caller itself needs us: we are not on our way out.) */
+	__module_get(THIS_MODULE);
 	/* From here on node_free undoes everything, by put_device. */
 	device_initialize(&node->dev);
 	node->dev.devt = MKDEV(MAJOR(first), minor);

@@ -28,7 +28,9 @@ static void all_cases(void)
 	duplex_cases();
 	life_cases();
 	turn_cases();
+	turn_raw_cases();
 	kupdev_cases();
+	kupdev_late_cases();
 	if (kup_user_host_load("echo", NULL)) {
 		failures++;
 		printf("not ok the echo client can be loaded\n");

@@ -70,6 +70,8 @@ void waiter_cases(void);
 void flow_cases(void);
 void duplex_cases(void);
 void turn_cases(void);
+void turn_raw_cases(void);
 void kupdev_cases(void);
+void kupdev_late_cases(void);
 
 #endif

@@ -20,10 +20,11 @@
 
 #include "cases.h"
 #include "kup.h"
+#include "poke.h"
 
 #define DEVICES 2
-#define CHANNELS 3
-#define PLAYERS (DEVICES * CHANNELS)
+#define EACH 3
+#define PLAYERS (DEVICES * EACH)
 #define MODULE "pingpong"
 
 #ifdef __FreeBSD__
@@ -71,11 +72,11 @@ static void *open_channel(int number)
 	char name[] = "pingpong0";
 	void *device, *channel;
 
-	name[8] = (char)('0' + number / CHANNELS);
+	name[8] = (char)('0' + number / EACH);
 	device = kernproxy_open(name);
 	if (device == NULL)
 		return NULL;
-	channel = kernproxy_channel(device, (size_t)(number % CHANNELS), 1);
+	channel = kernproxy_channel(device, (size_t)(number % EACH), 1);
 	kernproxy_close(device);
 	return channel;
 }
@@ -254,11 +255,57 @@ static void test_not_loaded_yet(void)
 		while ((device = kernproxy_open("pingpong1")) == NULL && kernproxy_errno == ENOENT)
 			sleep_ms(5);
 		kernproxy_close(device);
-		_exit(!plays(CHANNELS, 10));
+		_exit(!plays(EACH, 10));
 	}
 	sleep_ms(200);
 	worked(load(), "a module is loaded");
 	check(ended(child) == 0, "while a program waits for it, which then plays", "it doesn't");
+}
+
+/* A child that comes again and again, and writes anything anywhere. */
+static pid_t lie_for_ever(int number)
+{
+	uint32_t seed = 1234u + (uint32_t)number;
+	pid_t child = fork();
+	char path[] = "/dev/pingpong0";
+
+	if (child != 0)
+		return child;
+	alarm(60);
+	path[sizeof(path) - 2] = (char)('0' + number / EACH);
+	for (;;) {
+		struct peer peer;
+
+		if (poke_start(&peer, path, (uint32_t)(number % EACH)) != 0)
+			continue;
+		poke(&peer, &seed, random_next(&seed) % 2000);
+		peer_stop(&peer);
+	}
+}
+
+/* Beside one who plays; then all are killed. */
+static void test_liars(int rounds)
+{
+	uint32_t seed = 31;
+	int good = 0, wrong = 0;
+
+	for (int round = 0; round < rounds; round++) {
+		pid_t children[PLAYERS];
+
+		for (int i = 1; i < PLAYERS; i++)
+			children[i] = lie_for_ever(i);
+		wrong += !plays(0, 300);
+		sleep_us(random_next(&seed) % 100000);
+		for (int i = 1; i < PLAYERS; i++)
+			kill(children[i], SIGKILL);
+		for (int i = 1; i < PLAYERS; i++)
+			wrong += ended(children[i]) != SIGKILL;
+	}
+	for (int i = 0; i < PLAYERS; i++)
+		good += plays(i, 10);
+	check(wrong == 0, "processes that write anything anywhere disturb nobody else's game",
+	      "%d times", wrong);
+	check(good == PLAYERS, "and whoever comes next plays afresh", "%d of %d do", good, PLAYERS);
 }
 
 /* Threads in kupdev_wait_channel, players that just lost their process, and processes that just come. */
@@ -291,6 +338,7 @@ int main(void)
 	need(load() == 0, "pingpong can be loaded");
 	test_processes();
 	test_kills(5);
+	test_liars(5);
 	test_inheritance();
 	test_killed_while_waiting();
 	test_unload_attached();

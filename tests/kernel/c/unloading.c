@@ -35,6 +35,47 @@ static void test_kup_stays(void)
 	reload();
 }
 
+static long load_careless(const char *parameters)
+{
+	int file = open("/lib/modules/careless.ko", O_RDONLY | O_CLOEXEC);
+	long result = sys(syscall(SYS_finit_module, file, parameters, 0));
+
+	close(file);
+	return result;
+}
+
+static long unload_careless(void)
+{
+	return sys(syscall(SYS_delete_module, "careless", O_NONBLOCK));
+}
+
+/* A client that doesn't care for kupdev_unload's refusal. */
+static void test_left_behind(void)
+{
+	char parameters[40] = "device=";
+	struct kup_attach attach;
+	FILE *file;
+	int device;
+
+	need(load_careless("") == 0, "the careless client can be loaded");
+	file = fopen("/sys/module/careless/parameters/device", "r");
+	need(file != NULL && fgets(parameters + 7, 20, file) != NULL, "its device is known");
+	fclose(file);
+	device = kup_user_open("/dev/careless");
+	need(attach_to(device, 0, 0, &attach) == 0, "its channel can be attached");
+	worked(unload_careless(), "a client can go and leave a device behind that is in use");
+	kup_user_close(device);
+	need_unload();
+	refused(unload_kup(), EAGAIN, "kup can't be unloaded while that is there");
+	device = kup_user_open("/dev/careless");
+	check(device >= 0, "which still opens", "%s", error_name(device));
+	kup_user_close(device);
+	reload();
+	need(load_careless(parameters) == 0, "the careless client can be loaded again");
+	worked(unload_careless(), "a device that was left behind can be unloaded");
+	refused(kup_user_open("/dev/careless"), ENOENT, "and is gone");
+}
+
 /* The process that unloads is killed meanwhile: it must go on waiting, but not by running. */
 static void test_killed_unload(void)
 {
@@ -105,6 +146,7 @@ int main(int count, char **arguments)
 {
 	begin(count, arguments, 90);
 	test_kup_stays();
+	test_left_behind();
 	test_killed_unload();
 	test_unload_storm(20);
 	return finish();

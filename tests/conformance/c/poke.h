@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A process that writes anything into all that it may write, at any time, on a channel of a turn device. */
+#ifndef POKE_H
+#define POKE_H
+
+#include "peer.h"
+
+/* An open handle, and what it has attached, mapped. 0 or a negative errno; nothing is left open after a failure. */
+int poke_start(struct peer *peer, const char *path, uint32_t channel);
+
+/* Wild writes, looks and kicks; ends soon after the kernel's side has had enough, or after `steps`. */
+void poke(struct peer *peer, uint32_t *seed, uint32_t steps);
+
+#endif

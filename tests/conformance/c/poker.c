@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Turn mode under liars who know no rule: nobody else notices, and nothing of them stays. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "poke.h"
+
+#define LIARS 3
+
+struct liar {
+	pthread_t thread;
+	uint32_t seed, lives, ended[5];
+	int error;
+};
+
+static uint32_t stop;
+
+static void *lie(void *argument)
+{
+	struct liar *liar = argument;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		struct peer peer;
+		/* 0 is the witness's. */
+		uint32_t channel = 1 + random_next(&liar->seed) % (CHANNELS - 1);
+		int error = poke_start(&peer, echo_path(), channel);
+
+		if (error == -EBUSY)
+			continue;
+		if (error != 0) {
+			liar->error = error;
+			break;
+		}
+		poke(&peer, &liar->seed, random_next(&liar->seed) % 3000);
+		liar->ended[peer_state(&peer) % 5]++;
+		liar->lives++;
+		peer_stop(&peer);
+	}
+	return NULL;
+}
+
+/* An honest message there and back, in turn mode. */
+static bool echoes(struct peer *peer, uint32_t *sends, uint32_t type)
+{
+	kup_u32 *head = &peer->user->to_kernel_head.value;
+	uint32_t from = peer_write(peer, 0, type, &type, sizeof(type));
+	const struct kup_record_header *header;
+	uint32_t word, place;
+
+	++*sends;
+	word_set(head, peer->head | (*sends & KUP_HEAD_SENDS));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (word_get(&peer->kernel->to_kernel_consumer_event.value) == from)
+		peer_kick(peer);
+	if (!EVENTUALLY(PATIENCE_MS, ((word_get(&peer->kernel->to_user_head.value) - *sends) &
+				      KUP_HEAD_SENDS) == 1))
+		return false;
+	word = word_get(&peer->kernel->to_user_head.value) & ~KUP_HEAD_SENDS;
+	/* The last record: that of a message, of 4 bytes. */
+	place = (word - KUP_RECORD_SPACE(sizeof(type))) % peer->info.to_user_bytes;
+	header = (const void *)(peer->in + place);
+	word_set(&peer->user->to_user_tail.value, word);
+	return header->type == type && header->length_flags == sizeof(type);
+}
+
+static bool first_turn(struct peer *peer)
+{
+	bool good = EVENTUALLY(PATIENCE_MS,
+			       (word_get(&peer->kernel->to_user_head.value) & KUP_HEAD_SENDS) == 1);
+
+	word_set(&peer->user->to_user_tail.value,
+		 word_get(&peer->kernel->to_user_head.value) & ~KUP_HEAD_SENDS);
+	return good;
+}
+
+static void test_liars(unsigned int milliseconds)
+{
+	struct liar liars[LIARS] = { 0 };
+	uint64_t end = now_ms() + milliseconds;
+	uint32_t sends = 0, rounds = 0, lives = 0, broken = 0;
+	struct peer witness;
+	int error = 0;
+	bool good;
+
+	peer_need(&witness, 0);
+	good = first_turn(&witness);
+	for (uint32_t i = 0; i < LIARS; i++) {
+		liars[i].seed = 4711 + i;
+		pthread_create(&liars[i].thread, NULL, lie, &liars[i]);
+	}
+	while (good && now_ms() < end)
+		good = echoes(&witness, &sends, rounds++ & 0xffff);
+	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < LIARS; i++) {
+		pthread_join(liars[i].thread, NULL);
+		lives += liars[i].lives;
+		broken += liars[i].ended[KUP_STATE_BROKEN];
+		error = liars[i].error ? liars[i].error : error;
+	}
+	check(good, "who plays beside users that write anything anywhere notices nothing",
+	      "round %u, state %u", rounds, peer_state(&witness));
+	check(error == 0 && lives > 10 && broken > 0,
+	      "these come again and again, and are found out", "%u lives, %u broken, %s", lives,
+	      broken, error_name(error));
+	printf("# %u rounds; %u lives, of which %u were broken\n", rounds, lives, broken);
+	peer_stop_wait(&witness);
+}
+
+static void test_afterwards(void)
+{
+	int fd = echo_open();
+	uint32_t good = 0;
+
+	check(all_free(fd), "and nothing of them stays", "%u channels are free", channels_free(fd));
+	kup_user_close(fd);
+	for (uint32_t i = 0; i < CHANNELS; i++) {
+		uint32_t sends = 0;
+		struct peer peer;
+
+		peer_need(&peer, i);
+		good += first_turn(&peer) && echoes(&peer, &sends, i);
+		peer_stop_wait(&peer);
+	}
+	check(good == CHANNELS, "the next owner of each channel plays", "%u of %u do", good,
+	      CHANNELS);
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 120);
+	need_unload();
+	need(module_load("mode=2 to_user_pages=2 to_kernel_pages=1") == 0,
+	     "the echo client can be loaded in turn mode");
+	test_liars(3000);
+	test_afterwards();
+	need_unload();
+	reload();
+	return finish();
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A module as one must not write it: it goes, whatever kupdev_unload says, and leaves its device behind. Loaded once
+ * more with the device that it had, it asks again.
+ */
+#include "kupdev.h"
+
+KUP_PARAM_NUMBER(device, 0, "the device, after loading; before: one that was left behind");
+
+static struct kupdev_softc *sc;
+
+static void unload(void)
+{
+	kupdev_unload(sc);
+}
+
+static int load(void)
+{
+	sc = device ? (struct kupdev_softc *)(unsigned long)device
+		    : kupdev_create("careless", 1, 1);
+	device = (unsigned int)(unsigned long)sc;
+	return sc ? 0 : -EINVAL;
+}
+
+KUP_MODULE(load, unload, "leaves its device behind");
