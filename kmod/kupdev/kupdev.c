@@ -44,14 +44,20 @@ static struct kupdev_softc *softc_of(struct kup_channel *channel)
 static int attach(struct kup_channel *channel)
 {
 	struct kupdev_softc *sc = softc_of(channel);
+	struct slot *slot = &sc->slots[kup_channel_number(channel)];
 	struct kup_channel *forgotten;
 
+	/* Nobody else attaches this number now. */
+	if (!slot->nothing)
+		slot->nothing = os_alloc(sc->max_bytes);
+	if (!slot->nothing)
+		return -ENOMEM;
 	os_mutex_lock(&sc->lock);
 	if (sc->unloading) {
 		os_mutex_unlock(&sc->lock);
 		return -ENODEV;
 	}
-	forgotten = slot_attach(&sc->slots[kup_channel_number(channel)], channel);
+	forgotten = slot_attach(slot, channel);
 	sc->attached++;
 	kup_store(&sc->unannounced, sc->unannounced + 1);
 	os_mutex_unlock(&sc->lock);
@@ -368,11 +374,23 @@ void kupdev_pass(struct kupdev_softc *sc, int chan_id)
 
 /* ---- Unloading ---- */
 
+/*
+ * Threads that this unload has driven out of their calls go on in their module, whose memory may be the next thing
+ * to go: modules that were written for the predecessor don't wait for theirs. They get the time to end.
+ */
+#define LEAVING_NS 100000000ull
+
 static int no_calls(void *argument)
 {
 	const struct kupdev_softc *sc = argument;
 
 	return kup_load_acquire(&sc->calls) == 0;
+}
+
+static int never(void *argument)
+{
+	(void)argument;
+	return 0;
 }
 
 /* From here on nobody attaches. */
@@ -401,10 +419,14 @@ static void retire(struct kupdev_softc *sc)
 
 int kupdev_unload(struct kupdev_softc *sc)
 {
-	int error;
+	int error, calls;
 
+	if (!sc)
+		return 0;
 	if (!enter(sc))
 		return -ESHUTDOWN;
+	/* Not only this one. */
+	calls = kup_load(&sc->calls) > 1;
 	error = begin_unload(sc);
 	leave(sc);
 	if (error)
@@ -414,6 +436,8 @@ int kupdev_unload(struct kupdev_softc *sc)
 	os_wake(&sc->waitq);
 	kup_device_destroy(sc->device);
 	os_wait_always(&sc->waitq, no_calls, sc);
+	if (calls)
+		os_wait(&sc->waitq, never, NULL, LEAVING_NS);
 	put(sc);
 	return 0;
 }

@@ -89,6 +89,8 @@ void slot_empty(struct slot *slot)
 	put_channel(slot->now.channel);
 	for (i = 0; i < PAST_USES; i++)
 		put_channel(slot->past[i].channel);
+	if (slot->nothing)
+		os_free(slot->nothing);
 }
 
 /* ---- Calls ---- */
@@ -136,7 +138,7 @@ void slot_done(struct slot *slot, struct kup_channel *channel, int error)
 void *slot_nothing(struct slot *slot)
 {
 	/* Again, if the client has written there. */
-	__builtin_memset(slot->nothing, 0, sizeof(slot->nothing));
+	__builtin_memset(slot->nothing, 0, KUPDEV_NOTHING);
 	return slot->nothing;
 }
 

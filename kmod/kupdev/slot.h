@@ -28,8 +28,8 @@ struct slot {
 	int attached;	       /* the process of `now` is there */
 	int announced;	       /* kupdev_wait_channel has returned it */
 	struct use now;
-	struct use past[PAST_USES];	     /* the newest first */
-	kup_u64 nothing[KUPDEV_NOTHING / 8]; /* zeros */
+	struct use past[PAST_USES]; /* the newest first */
+	void *nothing;		    /* a place of the device's size, from the first attachment on */
 };
 
 /* Under the lock, for a channel that a process attaches; the caller puts the one that it gets, if any. */
@@ -38,7 +38,7 @@ struct kup_channel *slot_attach(struct slot *slot, struct kup_channel *channel);
 struct kup_channel *slot_detach(struct slot *slot);
 /* The same, when this thread has been told of a new process: it needs no other news of the old one. */
 struct kup_channel *slot_renew(struct slot *slot);
-/* At the end: puts everything. Without the lock. */
+/* At the end: puts and frees everything. Without the lock. */
 void slot_empty(struct slot *slot);
 
 /* The channel that the calling thread has to use now, as a reference for slot_done; or NULL. */
