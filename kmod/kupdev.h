@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * The kernel API of KUP's predecessor, on turn channels (see kup.h): for modules that were written for it, and
- * for those who like ping-pong. docs/from-kup-1.md tells what changes.
+ * for those who like ping-pong. docs/from-kup-1.md tells what changes. This file needs no other of KUP's: it may
+ * lie beside one of theirs that has a name of ours.
  *
  * A device's channels belong to nobody until a process attaches one; kupdev_wait_channel tells which.
  * The kernel has the first turn; sending passes it. Any number of threads may use different channels at
@@ -13,9 +14,18 @@
 #ifndef KUPDEV_H
 #define KUPDEV_H
 
-#include "kup.h"
+#if defined(__linux__) && defined(__KERNEL__)
+#include <linux/types.h>
+#elif defined(_KERNEL)
+#include <sys/types.h>
+#else
+#include <stddef.h>
+#endif
 
 struct kupdev_softc;
+
+/* How many bytes of a turn without data are zeros; the others are what the client has left there. */
+#define KUPDEV_NOTHING 64
 
 /*
  * Makes /dev/NAME with `chan_cnt` channels; `size` is the longest message in either direction, in pages.
@@ -34,17 +44,17 @@ int kupdev_wait_channel(struct kupdev_softc *sc);
 void kupdev_notify(struct kupdev_softc *sc);
 
 /*
- * Waits for the turn, sends `len` bytes, and passes the turn. A message that was not received is gone then. 0, or: -EPIPE, the process is gone or nobody is
- * attached; -EMSGSIZE, longer than the device's size; -ESHUTDOWN; -EPROTO, the process broke the protocol;
- * -EINVAL, no such channel; -EINTR.
+ * Waits for the turn, sends `len` bytes, and passes the turn. A message that was not received is gone then. 0, or:
+ * -EPIPE, the process is gone or nobody is attached; -EMSGSIZE, longer than the device's size; -ESHUTDOWN;
+ * -EPROTO, the process broke the protocol; -EINVAL, no such channel; -EINTR.
  */
 int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id);
 
 /*
- * Waits for the next message, which gives the kernel the turn, and returns its bytes in place: valid until
- * kupdev_unlock_channel, the next send or pass on this channel, or a call that fails. The process can still change them: copy
- * what you decide by. While it is the kernel's turn, the same message again; a pass without data, or a
- * turn without any message, is zeros: as many as the longest message has bytes.
+ * Waits for the next message, which gives the kernel the turn, and returns its bytes in place: the device's size may be
+ * read and written there until kupdev_unlock_channel, the next send or pass on this channel, or a call that fails.
+ * The process can still change them: copy what you decide by. While it is the kernel's turn, the same message
+ * again; a pass without data, or a turn without any message, begins with KUPDEV_NOTHING bytes of zero.
  * NULL: as kupdev_send's errors.
  */
 void *kupdev_receive(struct kupdev_softc *sc, int chan_id);
@@ -56,8 +66,10 @@ void kupdev_unlock_channel(struct kupdev_softc *sc, int chan_id);
 void kupdev_pass(struct kupdev_softc *sc, int chan_id);
 
 /*
- * -EBUSY while a process is attached, or another thread unloads it; -ESHUTDOWN if it is unloaded already; otherwise 0: the device is gone,
- * threads in its calls have left, and messages that they have received are no longer valid.
+ * -EBUSY while a process is attached, or another thread unloads it; -ESHUTDOWN if it is unloaded already;
+ * otherwise 0: the device is gone, threads in its calls have left, and messages that they have received are no
+ * longer valid. (Threads that it has driven out had a tenth of a second to end; who has threads should
+ * wait for them all the same.) NULL does nothing, and is 0.
  */
 int kupdev_unload(struct kupdev_softc *sc);
 

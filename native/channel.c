@@ -197,6 +197,11 @@ static int32_t over(const struct kup_user_channel *channel)
 	}
 }
 
+int32_t kup_user_ended(const struct kup_user_channel *channel)
+{
+	return over(channel);
+}
+
 /* The user's turn, as kup_turn_ahead tells it: its count is one behind the kernel's. */
 #define USERS_TURN KUP_HEAD_SENDS
 

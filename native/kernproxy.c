@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The predecessor's user API over turn channels: see include/kup.h. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,19 +13,35 @@
 
 /* A device, or a channel of one. */
 struct handle {
-	int error;
-	char *path;			  /* a device's */
-	int32_t file;			  /* a device's; -1: a channel */
-	struct kup_user_channel *channel; /* NULL: a device */
+	int error;	       /* atomic: a device's is of its channels' threads, too */
+	struct handle *device; /* a channel's; NULL: this is a device */
+
+	/* A device's. */
+	char *path;
+	int32_t file;
+	pthread_mutex_t lock;
+	struct handle *channels; /* under lock */
+
+	/* A channel's. */
+	struct handle *next; /* under the device's lock */
+	uint32_t number;     /* under the device's lock; what is waited for, until it is attached */
+	struct kup_user_channel *channel;
 	size_t max_bytes;
 	void *last; /* what kernproxy_receive returned, while it is this side's turn */
-	char nothing[KP_NOTHING]
-		__attribute__((aligned(16))); /* what a pass without data carries */
+	char nothing[] __attribute__((aligned(16))); /* max_bytes: what a pass carries */
 };
 
 KUP_USER_CALL __thread int kernproxy_errno;
 
-/* Notes a result of the native calls, or 0; returns whether it was a failure. */
+static void set_error(struct handle *handle, int error)
+{
+	__atomic_store_n(&handle->error, error, __ATOMIC_RELAXED);
+}
+
+/*
+ * Notes a result of the native calls, or 0; returns whether it was a failure. A device keeps its last failure, since
+ * that of a channel is asked for there, by programs that know no other place.
+ */
 static int note(struct handle *handle, int32_t result)
 {
 	int error = -result;
@@ -33,11 +50,14 @@ static int note(struct handle *handle, int32_t result)
 		error = EKU_SHUTDOWN;
 	if (result == -EAGAIN)
 		error = EKU_NOTREADY;
+	if (handle && handle->device)
+		set_error(handle, error);
+	if (!error)
+		return 0;
 	if (handle)
-		handle->error = error;
-	if (error)
-		kernproxy_errno = error;
-	return error != 0;
+		set_error(handle->device ? handle->device : handle, error);
+	kernproxy_errno = error;
+	return 1;
 }
 
 /* ---- Devices ---- */
@@ -78,8 +98,10 @@ KUP_USER_CALL void *kernproxy_open(const char *name)
 		handle->path = path_of(name ? name : "");
 	if (handle && handle->path) {
 		handle->file = open_turn_device(handle->path);
-		if (handle->file >= 0)
+		if (handle->file >= 0) {
+			pthread_mutex_init(&handle->lock, NULL);
 			return handle;
+		}
 		error = handle->file;
 	}
 	note(NULL, error);
@@ -108,29 +130,69 @@ static int32_t check_channel(const struct handle *device, size_t chan_id, size_t
 	return 0;
 }
 
+/* Into the device's list, with the number to attach: any, where this handle has that one already. */
+static void add_channel(struct handle *channel, uint32_t number)
+{
+	struct handle *device = channel->device, *other;
+
+	pthread_mutex_lock(&device->lock);
+	for (other = device->channels; other && other->number != number;)
+		other = other->next;
+	channel->number = other ? KUP_CHANNEL_ANY : number;
+	channel->next = device->channels;
+	device->channels = channel;
+	pthread_mutex_unlock(&device->lock);
+}
+
+static void remove_channel(struct handle *channel)
+{
+	struct handle *device = channel->device, **link = &device->channels;
+
+	pthread_mutex_lock(&device->lock);
+	while (*link != channel)
+		link = &(*link)->next;
+	*link = channel->next;
+	pthread_mutex_unlock(&device->lock);
+}
+
+static int32_t attach(struct handle *channel)
+{
+	struct handle *device = channel->device;
+	int32_t error =
+		kup_user_channel_open(device->path, channel->number, FOREVER, &channel->channel);
+
+	if (error)
+		return error;
+	pthread_mutex_lock(&device->lock);
+	channel->number = kup_user_channel_number(channel->channel);
+	pthread_mutex_unlock(&device->lock);
+	return 0;
+}
+
 KUP_USER_CALL void *kernproxy_channel(void *handle, size_t chan_id, size_t size)
 {
-	struct handle *device = handle, *channel;
-	size_t bytes;
+	struct handle *device = handle, *channel = NULL;
 	int32_t error = -EINVAL;
+	size_t bytes;
 
-	if (device && !device->channel)
+	if (device && !device->device)
 		error = check_channel(device, chan_id, size, &bytes);
+	if (!error) {
+		channel = calloc(1, sizeof(*channel) + bytes);
+		error = channel ? 0 : -ENOMEM;
+	}
 	if (note(device, error))
 		return NULL;
-	channel = calloc(1, sizeof(*channel));
-	if (!channel) {
-		note(device, -ENOMEM);
-		return NULL;
-	}
-	channel->file = -1;
-	error = kup_user_channel_open(device->path, (uint32_t)chan_id, FOREVER, &channel->channel);
-	if (note(device, error)) {
-		free(channel);
-		return NULL;
-	}
+	channel->device = device;
 	channel->max_bytes = bytes;
-	return channel;
+	add_channel(channel, (uint32_t)chan_id);
+	error = attach(channel);
+	if (!error)
+		return channel;
+	note(device, error);
+	remove_channel(channel);
+	free(channel);
+	return NULL;
 }
 
 KUP_USER_CALL void *kernproxy_receive(void *handle, int flags)
@@ -144,13 +206,14 @@ KUP_USER_CALL void *kernproxy_receive(void *handle, int flags)
 		return NULL;
 	}
 	if (channel->last) {
-		note(channel, 0);
-		return channel->last;
+		error = kup_user_ended(channel->channel);
+		return note(channel, error) ? NULL : channel->last;
 	}
 	error = kup_user_receive(channel->channel, &message, flags & KP_NB ? 0 : FOREVER);
 	if (note(channel, error))
 		return NULL;
-	memset(channel->nothing, 0, sizeof(channel->nothing));
+	/* Again: the program may have written there. */
+	memset(channel->nothing, 0, KP_NOTHING);
 	channel->last = message.flags & KUP_RECORD_PASS ? channel->nothing : (void *)message.data;
 	return channel->last;
 }
@@ -187,21 +250,36 @@ KUP_USER_CALL int kernproxy_send(void *handle, void *data, size_t len, int flags
 
 /* ---- Both ---- */
 
+static void close_channel(struct handle *channel)
+{
+	remove_channel(channel);
+	kup_user_channel_close(channel->channel);
+	free(channel);
+}
+
+static void close_device(struct handle *device)
+{
+	while (device->channels)
+		close_channel(device->channels);
+	kup_user_close(device->file);
+	pthread_mutex_destroy(&device->lock);
+	free(device->path);
+	free(device);
+}
+
 KUP_USER_CALL void kernproxy_close(void *handle)
 {
 	struct handle *closing = handle;
 
-	if (!closing)
-		return;
-	if (closing->channel)
-		kup_user_channel_close(closing->channel);
-	else
-		kup_user_close(closing->file);
-	free(closing->path);
-	free(closing);
+	if (closing && closing->device)
+		close_channel(closing);
+	else if (closing)
+		close_device(closing);
 }
 
 KUP_USER_CALL int kernproxy_error(void *handle)
 {
-	return handle ? ((struct handle *)handle)->error : kernproxy_errno;
+	struct handle *asked = handle;
+
+	return asked ? __atomic_load_n(&asked->error, __ATOMIC_RELAXED) : kernproxy_errno;
 }

@@ -198,6 +198,9 @@ KUP_USER_CALL uint32_t kup_user_channel_mode(const struct kup_user_channel *chan
 /* Bytes. */
 KUP_USER_CALL uint32_t kup_user_max_message(const struct kup_user_channel *channel);
 
+/* 0, or why nothing can be sent any more: -EPIPE, -EPROTO. What has come before can still be received. */
+KUP_USER_CALL int32_t kup_user_ended(const struct kup_user_channel *channel);
+
 /*
  * The next message, in place; it is valid until kup_user_release, the next receive, or close. Releases the one
  * before it. What is kept keeps all that comes behind it in the ring, too.

@@ -99,6 +99,9 @@ nm "$out/x86_64-kup.o" | awk '$2 == "T" { print $3 }' | sort >"$out/defined"
 comm -23 "$out/exports" "$out/defined" >"$out/missing"
 [ ! -s "$out/missing" ] || fail "exported, but not there: $(tr '\n' ' ' <"$out/missing")"
 
+# Modules that were written for the predecessor depend on its name.
+nm "$out/x86_64-kup.o" | grep -q '_kup_dev_version$' || fail "kup.ko does not stand in for kup_dev.ko"
+
 # Both directions: what is used and not listed, what is listed and not used. The ends of linker sets are the linker's.
 for arch in x86_64 aarch64; do
 	nm -u "$out/$arch-kup.o" "$out/$arch-kup_echo.o" "$out/$arch-ticker.o"

@@ -402,6 +402,18 @@ void kupdev_pass(struct kupdev_softc *id, int chan_id)
 
 /* ---- Unloading ---- */
 
+/*
+ * Threads that this unload has driven out of their calls go on in their module, whose memory may be the next thing
+ * to go: modules that were written for the predecessor don't wait for theirs. They get the time to end.
+ */
+#define LEAVING_NS 100000000ull
+
+static int never(void *argument)
+{
+	(void)argument;
+	return 0;
+}
+
 static int no_calls(void *argument)
 {
 	const struct softc *sc = argument;
@@ -436,10 +448,14 @@ static void retire(struct softc *sc)
 int kupdev_unload(struct kupdev_softc *id)
 {
 	struct softc *sc = enter(id);
-	int error;
+	int error, calls;
 
+	if (!id)
+		return 0;
 	if (!sc)
 		return -ESHUTDOWN;
+	/* Not only this one. */
+	calls = kup_load(&sc->calls) > 1;
 	error = begin_unload(sc);
 	leave(sc);
 	if (error)
@@ -450,6 +466,8 @@ int kupdev_unload(struct kupdev_softc *id)
 	/* They use the device, too. None can be long: nobody is attached, nor will be. */
 	os_wait_always(&sc->waitq, no_calls, sc);
 	kup_device_destroy(sc->device);
+	if (calls)
+		os_wait(&sc->waitq, never, NULL, LEAVING_NS);
 	put(sc);
 	return 0;
 }

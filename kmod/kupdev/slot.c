@@ -198,7 +198,7 @@ static void *data_of(struct use *use)
 	if (use->held.data && !(use->held.flags & KUP_RECORD_PASS))
 		return (void *)use->held.data;
 	/* Again, if the client has written there. */
-	__builtin_memset(use->zeros, 0, os_page_size());
+	__builtin_memset(use->zeros, 0, KUPDEV_NOTHING);
 	return use->zeros;
 }
 

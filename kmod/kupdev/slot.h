@@ -21,7 +21,7 @@ struct use {
 	kup_u64 thread; /* 0: none yet */
 	struct kup_record held;
 	int holds;	/* a message; or zeros */
-	kup_u8 zeros[]; /* what a turn without data carries: as much as the longest message */
+	kup_u8 zeros[]; /* the place of a turn without data: as much as the longest message */
 };
 
 struct slot {

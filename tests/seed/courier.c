@@ -4,6 +4,7 @@
  * for whatever channel comes. It only sends, or only receives, as it is told to (courier.h).
  */
 #include "courier.h"
+#include "kup.h"
 #include "kupdev.h"
 
 KUP_PARAM_STRING(name, "courier", "the device");

@@ -36,13 +36,22 @@ static void *open_device(const char *name)
 	return kernproxy_open(path);
 }
 
-static void *open_channel(size_t number)
-{
-	void *device = open_device("courier");
-	void *channel = kernproxy_channel(device, number, 1);
+struct seat {
+	void *device, *channel;
+};
 
-	kernproxy_close(device);
-	return channel;
+static struct seat sit_down(size_t number)
+{
+	struct seat seat = { .device = open_device("courier") };
+
+	seat.channel = kernproxy_channel(seat.device, number, 1);
+	return seat;
+}
+
+/* Its channel ends with it. */
+static void stand_up(struct seat *seat)
+{
+	kernproxy_close(seat->device);
 }
 
 /* ---- Orders ---- */
@@ -114,13 +123,14 @@ static unsigned int total(void *channel)
 
 static void test_one_way(void)
 {
-	void *channel = open_channel(0);
+	struct seat seat = sit_down(0);
+	void *channel = seat.channel;
 
 	check(fetch(channel, 5000, 0), "the kernel only sends, the process receives and passes");
 	check(deliver(channel, 5000), "the process only sends, the kernel receives and passes");
 	check(fetch(channel, 3000, KP_NB), "the same without waiting");
 	check(total(channel) == 5000, "nothing came twice");
-	kernproxy_close(channel);
+	stand_up(&seat);
 }
 
 /* The last item is sent, and the process is gone before the kernel has looked at it. */
@@ -128,23 +138,23 @@ static void test_send_and_leave(void)
 {
 	const struct timespec while_ = { .tv_nsec = 10000000 };
 	unsigned int before, i, tries;
-	void *channel = open_channel(1);
+	struct seat seat = sit_down(1);
 
-	before = total(channel);
-	kernproxy_close(channel);
+	before = total(seat.channel);
+	stand_up(&seat);
 	for (i = 0; i < 200; i++) {
-		channel = open_channel(1);
-		if (give_order(channel, COURIER_SINK, 1) || !send_items(channel, 1))
+		seat = sit_down(1);
+		if (give_order(seat.channel, COURIER_SINK, 1) || !send_items(seat.channel, 1))
 			break;
-		kernproxy_close(channel);
+		stand_up(&seat);
 	}
-	channel = open_channel(1);
+	seat = sit_down(1);
 	/* Some of its threads may still be at work on what was left. */
-	for (tries = 0; tries < 500 && total(channel) < before + 200; tries++)
+	for (tries = 0; tries < 500 && total(seat.channel) < before + 200; tries++)
 		nanosleep(&while_, NULL);
-	check(i == 200 && total(channel) == before + 200,
+	check(i == 200 && total(seat.channel) == before + 200,
 	      "what a process sends before it leaves at once is received");
-	kernproxy_close(channel);
+	stand_up(&seat);
 }
 
 struct customer {
@@ -160,12 +170,13 @@ static void *order_much(void *argument)
 
 	customer->good = 1;
 	for (round = 0; round < 10 && customer->good; round++) {
-		void *channel = open_channel(customer->channel);
+		struct seat seat = sit_down(customer->channel);
+		void *channel = seat.channel;
 
 		customer->good = channel && ((size_t)round + customer->channel) % 2
 					 ? fetch(channel, 200, round % 3 ? 0 : KP_NB)
 					 : deliver(channel, 200);
-		kernproxy_close(channel);
+		stand_up(&seat);
 	}
 	return NULL;
 }
@@ -207,39 +218,97 @@ static void test_two_modules(void)
 	}
 	check(good, "two modules serve one process at once");
 	kernproxy_send(player, (void *)&bye, sizeof(bye), 0);
-	/* In any order. */
-	kernproxy_close(first);
 	kernproxy_close(player);
 	kernproxy_close(second);
-	check(fetch(courier, 10, 0), "a channel lives on without its device's handle");
-	kernproxy_close(courier);
+	check(fetch(courier, 10, 0), "the one goes on when the other is closed");
+	kernproxy_close(first);
+}
+
+/* Old programs ask for the same number again, and close their device alone. */
+static void test_one_handle(void)
+{
+	int i, round, good = 1, different = 1;
+
+	for (round = 0; round < 3; round++) {
+		void *device = open_device("courier"), *channels[CHANNELS];
+
+		for (i = 0; i < CHANNELS; i++) {
+			channels[i] = kernproxy_channel(device, 1, 1);
+			good = good && channels[i] && fetch(channels[i], 3, 0);
+			different &= i == 0 || channels[i] != channels[i - 1];
+		}
+		kernproxy_close(device);
+	}
+	check(good && different, "a channel that its handle has already is another one");
+	check(good, "and all of them are given back with the device");
+}
+
+struct sharer {
+	pthread_t thread;
+	void *device;
+	int good;
+};
+
+static void *share_device(void *argument)
+{
+	struct sharer *sharer = argument;
+	void *channel = kernproxy_channel(sharer->device, 0, 1);
+
+	sharer->good = channel && fetch(channel, 100, 0) && deliver(channel, 100);
+	return NULL;
+}
+
+static void test_shared_handle(void)
+{
+	struct sharer sharers[CHANNELS];
+	void *device = open_device("courier");
+	int i, good = 0;
+
+	for (i = 0; i < CHANNELS; i++) {
+		sharers[i] = (struct sharer){ .device = device };
+		pthread_create(&sharers[i].thread, NULL, share_device, &sharers[i]);
+	}
+	for (i = 0; i < CHANNELS; i++) {
+		pthread_join(sharers[i].thread, NULL);
+		good += sharers[i].good;
+	}
+	kernproxy_close(device);
+	check(good == CHANNELS, "threads share a device's handle, each with a channel of its own");
 }
 
 static void test_turns(void)
 {
 	const struct timespec while_ = { .tv_nsec = 100000000 };
-	void *channel = open_channel(3), *again;
+	struct seat seat = sit_down(3);
+	void *channel = seat.channel;
 	const char *nothing;
 
 	nothing = kernproxy_receive(channel, 0);
 	check(nothing && nothing[0] == 0 && nothing[KP_NOTHING - 1] == 0,
 	      "a pass is zeros, and as many as the header says");
+	memset(kernproxy_receive(channel, 0), 0x55, 4096);
+	give_order(channel, COURIER_NAP, 0);
+	nothing = kernproxy_receive(channel, 0);
+	check(nothing && nothing[0] == 0 && nothing[KP_NOTHING - 1] == 0,
+	      "also where the program has written into the last one");
 	give_order(channel, COURIER_NAP, 300);
 	check(kernproxy_send(channel, "x", 1, KP_NB) == -1 &&
 		      kernproxy_error(channel) == EKU_NOTREADY &&
 		      !kernproxy_receive(channel, KP_NB) &&
 		      kernproxy_error(channel) == EKU_NOTREADY,
 	      "while the kernel keeps its turn, nothing can be sent or received");
+	check(kernproxy_error(seat.device) == EKU_NOTREADY, "which its device says, too");
 	check(kernproxy_send(channel, NULL, 0, 0) == 0 && kernproxy_error(channel) == 0,
 	      "a send waits for its turn, and passes it");
 	kernproxy_receive(channel, 0);
 	give_order(channel, COURIER_NAP, 200);
 	/* It leaves while it is the kernel's turn. */
-	kernproxy_close(channel);
-	again = open_channel(3);
+	stand_up(&seat);
+	seat = sit_down(3);
 	nanosleep(&while_, NULL);
-	check(again && fetch(again, 20, 0), "whoever comes next has a game of its own");
-	kernproxy_close(again);
+	check(seat.channel && fetch(seat.channel, 20, 0),
+	      "whoever comes next has a game of its own");
+	stand_up(&seat);
 }
 
 static void *errno_of_a_thread(void *argument)
@@ -253,7 +322,8 @@ static void *errno_of_a_thread(void *argument)
 
 static void test_errors(void)
 {
-	void *channel = open_channel(0);
+	struct seat seat = sit_down(0);
+	void *channel = seat.channel;
 	pthread_t thread;
 	int at_first = -1;
 
@@ -276,8 +346,10 @@ static void test_errors(void)
 	pthread_join(thread, NULL);
 	check(at_first == 0 && kernproxy_errno == 5, "kernproxy_errno is each thread's own");
 	check(kernproxy_receive(channel, 0) && kernproxy_error(channel) == 0,
-	      "and a handle's error is that of its last call");
-	kernproxy_close(channel);
+	      "and a channel's error is that of its last call");
+	check(kernproxy_error(seat.device) == EINVAL,
+	      "a device's is its last failure, also of a call on its channel");
+	stand_up(&seat);
 }
 
 int main(int count, char **arguments)
@@ -293,6 +365,8 @@ int main(int count, char **arguments)
 	test_send_and_leave();
 	test_parallel();
 	test_two_modules();
+	test_one_handle();
+	test_shared_handle();
 	test_turns();
 	test_errors();
 	return failures != 0;

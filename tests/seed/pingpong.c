@@ -6,6 +6,7 @@
  * Its game: the kernel sends "hello N"; each message that it gets is sent back, with each byte one more. "pass"
  * is answered by a pass, "bye" ends the game: then the thread waits for the channel's next user.
  */
+#include "kup.h"
 #include "kupdev.h"
 
 KUP_PARAM_NUMBER(devices, 2, "number of devices: pingpong0, ...");

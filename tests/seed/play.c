@@ -128,10 +128,8 @@ static void *play_alone(void *argument)
 	void *device = open_device(player->device);
 	void *channel = kernproxy_channel(device, (size_t)player->channel, 1);
 
-	/* A device may be closed before its channels. */
-	kernproxy_close(device);
 	player->good = channel && play(channel, player->channel, 300) && bye(channel) == 0;
-	kernproxy_close(channel);
+	kernproxy_close(device);
 	return NULL;
 }
 
@@ -232,11 +230,8 @@ static void test_pass(void)
 	kernproxy_close(device);
 }
 
-static void *attach_late(void *argument)
+static void *attach_late(void *device)
 {
-	void *device = open_device(1);
-
-	(void)argument;
 	/* Waits until the other lets go of it. */
 	return kernproxy_channel(device, 0, 1);
 }
@@ -244,11 +239,12 @@ static void *attach_late(void *argument)
 static void test_waiting(void)
 {
 	const struct timespec while_ = { .tv_nsec = 100000000 };
-	void *device = open_device(1), *first = kernproxy_channel(device, 0, 1), *second = NULL;
+	void *device = open_device(1), *first = kernproxy_channel(device, 0, 1);
+	void *other = open_device(1), *second = NULL;
 	pthread_t thread;
 	int good = play(first, 0, 3);
 
-	pthread_create(&thread, NULL, attach_late, NULL);
+	pthread_create(&thread, NULL, attach_late, other);
 	nanosleep(&while_, NULL);
 	bye(first);
 	kernproxy_close(first);
@@ -256,7 +252,7 @@ static void test_waiting(void)
 	check(good && second, "kernproxy_channel waits until the channel can be had");
 	check(play(second, 0, 3), "and its next user begins afresh");
 	bye(second);
-	kernproxy_close(second);
+	kernproxy_close(other);
 	kernproxy_close(device);
 }
 

@@ -161,6 +161,19 @@ Deno.test("a module without a device says so, and can be unloaded", () => {
   unload(careless);
 });
 
+Deno.test("a module's device is its own also where a thread makes it", async () => {
+  const busybody = await build("busybody");
+  for (let round = 0; round < 3; round++) {
+    {
+      using device = open(busybody);
+      assertEquals(device.name, "busybody");
+      using channel = await device.attach();
+      assertEquals((await channel.receive())?.text(), "made by a thread");
+    }
+    unload(busybody);
+  }
+});
+
 Deno.test("a name that is taken is refused to the second module", async () => {
   const copy = await build("upper", "-DCOPY");
   using _device = open(upper);

@@ -16,12 +16,12 @@ const DIALECTS = [
   ["g++", "-x", "c++", "-std=c++20"],
 ];
 
-async function flags(folder: string, what: string): Promise<string[]> {
+async function flags(folder: string, ...what: string[]): Promise<string[]> {
   const env = {
     PKG_CONFIG_LIBDIR: `${folder}${PREFIX}/lib/pkgconfig`,
     PKG_CONFIG_SYSROOT_DIR: folder,
   };
-  return (await must(["pkg-config", what, "kup"], { env })).trim().split(/\s+/);
+  return (await must(["pkg-config", ...what, "kup"], { env })).trim().split(/\s+/);
 }
 
 Deno.test("programs in C and C++ build against what is installed, and run", async () => {
@@ -45,6 +45,16 @@ Deno.test("programs in C and C++ build against what is installed, and run", asyn
       const env = { LD_LIBRARY_PATH: `${folder}${PREFIX}/lib` };
       assertEquals(await must([program], { env }), "well installed\n", dialect.join(" "));
     }
+    // Without the shared object, and so without LD_LIBRARY_PATH.
+    const object = `${folder}/program0.o`;
+    const parts = (await flags(folder, "--libs", "--static")).map((flag) =>
+      flag === "-lkup" ? "-l:libkup.a" : flag
+    );
+    await must(["cc", object, ...parts, "-o", `${folder}/static`]);
+    assertEquals(await must([`${folder}/static`]), "well installed\n", "static");
+    // Of all that is in there, programs see only what is meant for them.
+    const seen = await must(["nm", "-g", "--defined-only", `${folder}${PREFIX}/lib/libkup.a`]);
+    assertEquals(seen.match(/ [A-Z] (?!kup_|kupdev_|kernproxy_)\w+/g), null);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -64,6 +74,31 @@ Deno.test("pkg-config tells KUP's version", async () => {
     ]);
     const { version } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
     assertEquals((await flags(folder, "--modversion"))[0], version);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a module of the predecessor's needs kupdev.h and nothing beside it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "kup-install-" });
+  try {
+    // The predecessor's user API has the name of our kernel API, and its tests have both files in one folder.
+    await Deno.writeTextFile(`${folder}/kup.h`, "#error this is somebody else's\n");
+    await Deno.writeTextFile(
+      `${folder}/client.c`,
+      '#include "kupdev.h"\nint (*f)() = kupdev_wait_channel;\n',
+    );
+    await Deno.copyFile(`${ROOT}/kmod/kupdev.h`, `${folder}/kupdev.h`);
+    await must([
+      "cc",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      "-c",
+      `${folder}/client.c`,
+      "-o",
+      `${folder}/client.o`,
+    ]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

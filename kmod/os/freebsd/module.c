@@ -91,3 +91,5 @@ static moduledata_t data = { "kup", event, NULL };
 /* First: before the clients, when all of them are loaded with the kernel. */
 DECLARE_MODULE(kup, data, SI_SUB_DRIVERS, SI_ORDER_FIRST);
 MODULE_VERSION(kup, 1);
+/* The predecessor's name: modules that were written for it depend on that. */
+MODULE_VERSION(kup_dev, 1);

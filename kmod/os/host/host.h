@@ -62,8 +62,9 @@ int host_open_client(const char *name, struct host_file **file);
 /* Why the calling thread's last one of these failed: a sentence, or "". */
 const char *host_error(void);
 
-/* The module whose load function the calling thread is in, or NULL. */
+/* The module whose load function the calling thread is in, or was started in; or NULL. */
 const struct host_module *host_loading(void);
+void host_set_loading(const struct host_module *module);
 
 /* ---- memory.c ---- */
 

@@ -50,6 +50,11 @@ const struct host_module *host_loading(void)
 	return loading;
 }
 
+void host_set_loading(const struct host_module *module)
+{
+	loading = module;
+}
+
 const char *host_error(void)
 {
 	return why;
@@ -351,17 +356,23 @@ int host_unload(const char *name)
 
 /* ---- Opening, which loads what is missing ---- */
 
+/* A module may have its device made by a thread, which has so long. */
+#define DEVICE_MS 1000
+
 static int open_first_device(const char *path, struct host_file **file)
 {
 	struct host_module *module;
-	int error = 0;
+	int error = 0, patience = 0;
 
 	pthread_mutex_lock(&modules_lock);
 	module = find(path);
-	if (!module)
+	if (!module) {
 		error = load(path, NULL, &module);
+		patience = DEVICE_MS;
+	}
 	if (!error) {
-		error = host_open_of(module, file);
+		while ((error = host_open_of(module, file)) == -ENOENT && patience-- > 0)
+			kup_sleep_ms(1);
 		if (error == -ENOENT)
 			fail(error, "The module %s has made no device here.", path);
 	}

@@ -192,6 +192,7 @@ void os_breathe(void)
 struct thread {
 	void (*main)(void *argument);
 	void *argument;
+	const struct host_module *module; /* whose devices are what it makes */
 };
 
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -211,6 +212,7 @@ static void *thread_main(void *data)
 	struct thread thread = *(struct thread *)data;
 
 	os_free(data);
+	host_set_loading(thread.module);
 	thread.main(thread.argument);
 	thread_leave();
 	return NULL;
@@ -246,6 +248,7 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 		return -ENOMEM;
 	thread->main = main;
 	thread->argument = argument;
+	thread->module = host_loading();
 	pthread_mutex_lock(&threads_lock);
 	threads++;
 	pthread_mutex_unlock(&threads_lock);

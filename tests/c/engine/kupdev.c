@@ -14,13 +14,22 @@
 #define DEVICE "host:oldtimer"
 #define CHANNELS 2
 
-static void *open_channel(size_t number)
-{
-	void *device = kernproxy_open(DEVICE);
-	void *channel = kernproxy_channel(device, number, 1);
+struct seat {
+	void *device, *channel;
+};
 
-	kernproxy_close(device);
-	return channel;
+static struct seat sit_down(size_t number)
+{
+	struct seat seat = { .device = kernproxy_open(DEVICE) };
+
+	seat.channel = kernproxy_channel(seat.device, number, 1);
+	return seat;
+}
+
+/* Its channel ends with it. */
+static void stand_up(struct seat *seat)
+{
+	kernproxy_close(seat->device);
 }
 
 static int unload(struct kupdev_softc *sc)
@@ -68,6 +77,7 @@ static void test_arguments(void)
 	kupdev_unlock_channel(gone, 0);
 	kupdev_notify(gone);
 	wrong += kupdev_wait_channel(NULL) != -ESHUTDOWN;
+	wrong += kupdev_unload(NULL) != 0;
 	check(!wrong, "calls with a device that was unloaded are harmless", "%d aren't", wrong);
 }
 
@@ -115,15 +125,15 @@ static void test_user_leaves(void)
 {
 	struct kernel_thread kernel = { .sc = kupdev_create("oldtimer", 1, CHANNELS),
 					.received = &kernel };
-	void *channel;
+	struct seat seat;
 	int busy;
 
 	pthread_create(&kernel.thread, NULL, wait_and_receive, &kernel);
-	channel = open_channel(0);
-	kernproxy_receive(channel, 0);
+	seat = sit_down(0);
+	kernproxy_receive(seat.channel, 0);
 	busy = kupdev_unload(kernel.sc);
 	sleep_ms(20);
-	kernproxy_close(channel);
+	stand_up(&seat);
 	pthread_join(kernel.thread, NULL);
 	check(!kernel.received && kernel.result == -EPIPE && busy == -EBUSY &&
 		      unload(kernel.sc) == 0,
@@ -149,6 +159,61 @@ static void test_unload_under_wait(void)
 	}
 	check(!error && !wrong, "threads in kupdev_wait_channel leave when the device goes",
 	      "%d, %d wrong", error, wrong);
+}
+
+/* ---- Turns without data ---- */
+
+static void test_nothing(void)
+{
+	struct kupdev_softc *sc = kupdev_create("oldtimer", 2, CHANNELS);
+	const size_t most = 2 * os_page_size();
+	struct seat seat = sit_down(1);
+	char *first, *again, *received;
+	int number = kupdev_wait_channel(sc), good;
+
+	/* The kernel begins, so nothing was sent; and it may write where a message would be. */
+	first = kupdev_receive(sc, number);
+	memset(first, 'x', most);
+	again = kupdev_receive(sc, number);
+	good = again && again[0] == 0 && again[KUPDEV_NOTHING - 1] == 0;
+	good &= kupdev_send(sc, memset(again, 'y', most), most, number) == 0;
+	/* The process has asked for one page, and receives what the device has. */
+	received = kernproxy_receive(seat.channel, 0);
+	good &= received && received[0] == 'y' && received[most - 1] == 'y';
+	check(good, "a turn without data has room for a message", "channel %d", number);
+	stand_up(&seat);
+	unload(sc);
+}
+
+/* ---- A channel that its kernel's side closes ---- */
+
+static int say_one_thing(struct kup_channel *channel)
+{
+	return kup_send(channel, 0, "farewell", 9, KUP_FOREVER);
+}
+
+static void test_closed(void)
+{
+	const struct kup_config config = { .name = "oldtimer", .mode = KUP_MODE_TURN };
+	const struct kup_ops ops = { .serve = say_one_thing };
+	struct kup_device *device = NULL;
+	struct seat seat;
+	void *said;
+
+	kup_device_create(&config, &ops, NULL, &device);
+	seat = sit_down(0);
+	said = kernproxy_receive(seat.channel, 0);
+	/* It is this side's turn, so the message could be had again. */
+	while (kernproxy_receive(seat.channel, KP_NB))
+		sleep_ms(1);
+	check(said && memcmp(said, "farewell", 9) == 0 &&
+		      kernproxy_error(seat.channel) == EKU_SHUTDOWN &&
+		      kernproxy_error(seat.device) == EKU_SHUTDOWN &&
+		      kernproxy_send(seat.channel, "x", 1, 0) == -1,
+	      "a process that has the turn hears that the kernel's side has closed", "%d",
+	      kernproxy_error(seat.channel));
+	stand_up(&seat);
+	kup_device_destroy(device);
 }
 
 /* ---- A thread that is late ---- */
@@ -190,32 +255,34 @@ static void test_late(void)
 	struct late late = { .sc = sc };
 	struct kernel_thread next = { .sc = sc };
 	const char *received;
-	void *channel;
+	struct seat seat;
 	int i, good;
 
 	kup_store(&go, 0);
 	pthread_create(&late.thread, NULL, be_late, &late);
-	channel = open_channel(0);
-	kernproxy_receive(channel, 0);
-	kernproxy_send(channel, "earlier", 8, 0);
+	seat = sit_down(0);
+	kernproxy_receive(seat.channel, 0);
+	kernproxy_send(seat.channel, "earlier", 8, 0);
 	while (kup_load_acquire(&go) != 1)
 		os_relax();
-	kernproxy_close(channel);
+	stand_up(&seat);
 	/* Another process, with another thread; and some that nobody plays with. */
-	channel = open_channel(0);
+	seat = sit_down(0);
 	pthread_create(&next.thread, NULL, wait_and_receive, &next);
-	kernproxy_receive(channel, 0);
-	kernproxy_send(channel, "later", 6, 0);
+	kernproxy_receive(seat.channel, 0);
+	kernproxy_send(seat.channel, "later", 6, 0);
 	pthread_join(next.thread, NULL);
 	received = next.received;
 	good = received && memcmp(received, "later", 6) == 0 && next.result == 0;
-	kernproxy_close(channel);
-	for (i = 0; i < 2; i++)
-		kernproxy_close(open_channel(0));
-	channel = open_channel(0);
+	stand_up(&seat);
+	for (i = 0; i < 2; i++) {
+		seat = sit_down(0);
+		stand_up(&seat);
+	}
+	seat = sit_down(0);
 	kup_store_release(&go, 2);
 	pthread_join(late.thread, NULL);
-	kernproxy_close(channel);
+	stand_up(&seat);
 	check(good && late.failed && memcmp(late.first, "earlier", 8) == 0 && late.message == 0,
 	      "a thread that is late keeps its own process's message, and hears of its end",
 	      "%d, %d, %.8s, %d", good, late.failed, late.first, late.message);
@@ -272,9 +339,11 @@ static void *visit(void *argument)
 
 	*games = 0;
 	while (!kup_load(&stop)) {
-		void *channel = open_channel(dice(&state) % CHANNELS);
+		struct seat seat = sit_down(dice(&state) % CHANNELS);
+		void *channel = seat.channel;
 
 		if (!channel) {
+			stand_up(&seat);
 			os_relax();
 			continue;
 		}
@@ -291,7 +360,7 @@ static void *visit(void *argument)
 		}
 		++*games;
 		storm_step();
-		kernproxy_close(channel);
+		stand_up(&seat);
 	}
 	return NULL;
 }
@@ -345,6 +414,8 @@ void kupdev_cases(void)
 	test_arguments();
 	test_no_memory();
 	test_user_leaves();
+	test_nothing();
+	test_closed();
 	test_unload_under_wait();
 	test_late();
 	test_storm();

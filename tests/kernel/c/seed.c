@@ -67,18 +67,26 @@ struct message {
 	char text[4000];
 };
 
-static void *open_channel(int number)
+struct seat {
+	void *device, *channel;
+};
+
+static struct seat sit_down(int number)
 {
 	char name[] = "pingpong0";
-	void *device, *channel;
+	struct seat seat = { 0 };
 
 	name[8] = (char)('0' + number / EACH);
-	device = kernproxy_open(name);
-	if (device == NULL)
-		return NULL;
-	channel = kernproxy_channel(device, (size_t)(number % EACH), 1);
-	kernproxy_close(device);
-	return channel;
+	seat.device = kernproxy_open(name);
+	if (seat.device != NULL)
+		seat.channel = kernproxy_channel(seat.device, (size_t)(number % EACH), 1);
+	return seat;
+}
+
+/* Its channel ends with it. */
+static void stand_up(struct seat *seat)
+{
+	kernproxy_close(seat->device);
 }
 
 static bool starts(void *channel)
@@ -105,12 +113,12 @@ static bool round_trip(void *channel, uint32_t *seed)
 static bool plays(int number, int rounds)
 {
 	uint32_t seed = 7u + (uint32_t)number;
-	void *channel = open_channel(number);
-	bool good = starts(channel);
+	struct seat seat = sit_down(number);
+	bool good = starts(seat.channel);
 
 	while (good && rounds-- > 0)
-		good = round_trip(channel, &seed);
-	kernproxy_close(channel);
+		good = round_trip(seat.channel, &seed);
+	stand_up(&seat);
 	return good;
 }
 
@@ -124,7 +132,7 @@ static pid_t play_for_ever(int number)
 	if (child != 0)
 		return child;
 	alarm(60);
-	channel = open_channel(number);
+	channel = sit_down(number).channel;
 	if (!starts(channel))
 		_exit(1);
 	while (round_trip(channel, &seed))
@@ -202,7 +210,7 @@ static void test_killed_while_waiting(void)
 	pid_t child = fork();
 
 	if (child == 0) {
-		void *channel = open_channel(2);
+		void *channel = sit_down(2).channel;
 
 		/* After this the kernel keeps its turn. */
 		kernproxy_receive(channel, 0);
@@ -224,24 +232,24 @@ static void test_unload_attached(void)
 	uint32_t seed = 1;
 	/* Before the channel is opened: it would have that, too. */
 	pid_t child = fork();
-	void *channel;
+	struct seat seat;
 	bool good;
 
 	if (child == 0) {
 		sleep_ms(700);
 		_exit(unload() != 0);
 	}
-	channel = open_channel(0);
-	good = starts(channel);
+	seat = sit_down(0);
+	good = starts(seat.channel);
 	while (good && now_ms() < end) {
-		good = round_trip(channel, &seed);
+		good = round_trip(seat.channel, &seed);
 		sleep_ms(1);
 	}
 	check(good && waitpid(child, NULL, WNOHANG) == 0,
 	      "a module is not unloaded while a process is attached, which plays on", "it is");
-	kernproxy_close(channel);
+	stand_up(&seat);
 	check(ended(child) == 0, "and is unloaded when that has left", "it isn't");
-	check(open_channel(0) == NULL && kernproxy_errno == ENOENT, "then its devices are gone",
+	check(sit_down(0).device == NULL && kernproxy_errno == ENOENT, "then its devices are gone",
 	      "errno %d", kernproxy_errno);
 }
 
