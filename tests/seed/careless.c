@@ -3,6 +3,7 @@
  * A module as one must not write it: it goes, whatever kupdev_unload says, and leaves its device behind. Loaded once
  * more with the device that it had, it asks again.
  */
+#include "kup.h"
 #include "kupdev.h"
 
 KUP_PARAM_NUMBER(device, 0, "the device, after loading; before: one that was left behind");
