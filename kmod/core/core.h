@@ -66,6 +66,7 @@ struct kup_channel {
 	kup_u32 *user_consumer_event;
 
 	struct os_waitq waitq;	   /* the kernel's side sleeps here */
+	kup_u32 sleepers;	   /* threads that do, or are about to; atomic */
 	struct kup_handle *handle; /* whose pollq the user's side sleeps at; a reference */
 	kup_u32 poll_armed;	   /* POLL_*; atomic */
 
@@ -208,8 +209,8 @@ struct kup_deadline kup_deadline_in(kup_time timeout);
  * -ETIMEDOUT or -EINTR.
  */
 int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin,
-		     int (*ready)(void *argument), void *argument,
-		     void (*announce)(struct kup_channel *channel), struct kup_deadline deadline);
+		     int (*ready)(void *argument), void *argument, void (*announce)(void *argument),
+		     struct kup_deadline deadline);
 
 /* Wakes the user if one of these is so: it sleeps for exactly that, or is inside poll. Any context.
  */
@@ -230,8 +231,8 @@ kup_u32 kup_channel_turn_checked(struct kup_channel *channel);
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline);
 /* It isn't the user's, and no thread of the client has it. Any context. */
 int kup_turn_is_idle(const struct kup_channel *channel);
-/* "This thread is going to sleep for the user's next record." Then look again. */
-void kup_turn_announce(struct kup_channel *channel);
+/* "This thread is going to sleep for the user's record at this position." Then look again. */
+void kup_turn_announce(struct kup_channel *channel, kup_u32 position);
 
 /* ---- send.c, receive.c ---- */
 

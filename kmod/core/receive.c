@@ -5,21 +5,33 @@
  */
 #include "core.h"
 
+/* The user has gone on, so a position that was announced before it did is no use any more. */
+static int has_moved(const struct kup_consumer *in)
+{
+	return in->head == in->tail && kup_turn_position(in) != in->tail;
+}
+
 /* Something to read, or no use to wait. */
 static int data_ready(void *argument)
 {
 	struct kup_channel *channel = argument;
 
-	return kup_consumer_ready(&channel->in) || kup_load_acquire(&channel->state) != 0 ||
-	       (channel->in.turns && kup_turn_is_idle(channel));
+	if (kup_consumer_ready(&channel->in) || kup_load_acquire(&channel->state) != 0)
+		return 1;
+	return channel->in.turns && (kup_turn_is_idle(channel) || has_moved(&channel->in));
 }
 
-static void data_announce(struct kup_channel *channel)
+static void data_announce(void *argument)
 {
-	if (channel->in.turns)
-		kup_turn_announce(channel);
-	else
-		kup_consumer_announce(&channel->in);
+	struct kup_channel *channel = argument;
+	struct kup_consumer *in = &channel->in;
+
+	if (!in->turns)
+		kup_consumer_announce(in);
+	else if (in->head == in->tail)
+		kup_turn_announce(channel, in->tail);
+	else /* An unfinished record is in the way, and that is all that its user's side says of it. */
+		kup_turn_announce(channel, kup_turn_position(in));
 }
 
 /* The user's producer sleeps, and the tail has come to where it wanted it. */

@@ -214,8 +214,9 @@ static int room_ready(void *argument)
 	       (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0;
 }
 
-static void room_announce(struct kup_channel *channel)
+static void room_announce(void *argument)
 {
+	struct kup_channel *channel = ((const struct room_wait *)argument)->channel;
 	unsigned long state = os_spin_lock(&channel->send_lock);
 
 	kup_producer_announce(&channel->out, channel->room_event);

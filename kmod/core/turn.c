@@ -43,19 +43,23 @@ int kup_turn_is_idle(const struct kup_channel *channel)
 
 /*
  * All of a channel's threads share one event word, and all that sleep wait for the same: the record at the
- * user's head. Who finds an earlier record announced says in the user's place that it is there: it has been
- * published, but the user may look at the word only now.
+ * user's head. Who was to wait for an earlier one finds it there. Who replaces an earlier announcement
+ * says in the user's place that its record is there: it has been published, but the user may look at the
+ * word only now.
  */
-void kup_turn_announce(struct kup_channel *channel)
+void kup_turn_announce(struct kup_channel *channel, kup_u32 position)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
-	kup_u32 position = kup_turn_position(&channel->in);
-	int passed = position != channel->turn_event;
+	int others = 0;
 
-	channel->turn_event = position;
-	kup_consumer_announce_at(&channel->in, position);
+	if (position == kup_turn_position(&channel->in)) {
+		/* Who has announced under the lock before us is counted, and so are we. */
+		others = position != channel->turn_event && kup_load(&channel->sleepers) > 1;
+		channel->turn_event = position;
+		kup_consumer_announce_at(&channel->in, position);
+	}
 	os_spin_unlock(&channel->send_lock, state);
-	if (passed)
+	if (others)
 		os_wake(&channel->waitq);
 }
 
@@ -77,10 +81,17 @@ static int turn_ready(void *argument)
 	       kup_turn_position(&wait->channel->in) != wait->seen;
 }
 
+static void turn_announce(void *argument)
+{
+	const struct turn_wait *wait = argument;
+
+	kup_turn_announce(wait->channel, wait->seen);
+}
+
 int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline)
 {
 	struct turn_wait wait = { channel, kup_turn_position(&channel->in) };
 
-	return kup_channel_wait(channel, &channel->send_spin, turn_ready, &wait, kup_turn_announce,
+	return kup_channel_wait(channel, &channel->send_spin, turn_ready, &wait, turn_announce,
 				deadline);
 }

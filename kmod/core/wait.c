@@ -45,7 +45,7 @@ static int spin_until(kup_u64 end, int (*ready)(void *), void *argument)
 }
 
 static int sleep_until(struct kup_channel *channel, int (*ready)(void *), void *argument,
-		       void (*announce)(struct kup_channel *), struct kup_deadline deadline)
+		       void (*announce)(void *), struct kup_deadline deadline)
 {
 	kup_u64 now, left = OS_FOREVER;
 
@@ -55,7 +55,7 @@ static int sleep_until(struct kup_channel *channel, int (*ready)(void *), void *
 			return -ETIMEDOUT;
 		left = deadline.at_ns - now;
 	}
-	announce(channel);
+	announce(argument);
 	if (ready(argument))
 		return 0;
 	kup_add64(&channel->counters.sleeps, 1);
@@ -64,8 +64,7 @@ static int sleep_until(struct kup_channel *channel, int (*ready)(void *), void *
 }
 
 int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin, int (*ready)(void *),
-		     void *argument, void (*announce)(struct kup_channel *),
-		     struct kup_deadline deadline)
+		     void *argument, void (*announce)(void *), struct kup_deadline deadline)
 {
 	kup_u64 start;
 	int error = 0;
@@ -76,8 +75,11 @@ int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin, int (*r
 	/* Also if it is ready: a user that keeps it so for nothing must not outrun the timeout. */
 	if (start >= deadline.at_ns)
 		return -ETIMEDOUT;
-	if (!spin_until(start + kup_load(&spin->now_us) * 1000ull, ready, argument))
+	if (!spin_until(start + kup_load(&spin->now_us) * 1000ull, ready, argument)) {
+		__atomic_fetch_add(&channel->sleepers, 1, __ATOMIC_RELAXED);
 		error = sleep_until(channel, ready, argument, announce, deadline);
+		__atomic_fetch_sub(&channel->sleepers, 1, __ATOMIC_RELAXED);
+	}
 	learn(spin, channel->spin_us, os_now_ns() - start);
 	return error;
 }

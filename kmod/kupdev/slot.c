@@ -66,27 +66,15 @@ static void release_held(struct use *use)
 
 /* ---- Coming and going ---- */
 
-static kup_u32 count_past(const struct slot *slot)
-{
-	const struct use *use;
-	kup_u32 count = 0;
-
-	for (use = slot->past; use; use = use->next)
-		count++;
-	return count;
-}
-
 /*
- * When there are many: those of threads that have ended without another call, and the oldest. But what a thread
- * holds stays, or it would read memory that is gone.
+ * Those of threads that have ended without another call; and when there are many, the oldest. But what a thread holds
+ * stays, or it would read memory that is gone.
  */
 static struct use *forget(struct slot *slot)
 {
 	struct use **link = &slot->past, *forgotten = NULL;
 	kup_u32 kept = 0;
 
-	if (count_past(slot) <= PAST_USES)
-		return NULL;
 	while (*link) {
 		struct use *use;
 

@@ -187,13 +187,17 @@ kup_u64 os_thread_self(void)
 	return number_of(current);
 }
 
+/* Kernel threads are processes, too. */
 int os_thread_ended(kup_u64 thread)
 {
 	struct task_struct *process, *task;
 	int ended = 1;
 
 	rcu_read_lock();
-	for_each_process_thread(process, task) if (number_of(task) == thread) ended = 0;
+	for_each_process_thread (process, task) {
+		if (number_of(task) == thread)
+			ended = 0;
+	}
 	rcu_read_unlock();
 	return ended;
 }
