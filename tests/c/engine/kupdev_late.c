@@ -11,13 +11,20 @@
 #include "kupdev.h"
 #include "user.h"
 
+/* Of the one channel that is open. */
+static void *device;
+
 static void *open_channel(const char *name)
 {
-	void *device = kernproxy_open(name);
-	void *channel = device ? kernproxy_channel(device, 0, 1) : NULL;
+	device = kernproxy_open(name);
+	return device ? kernproxy_channel(device, 0, 1) : NULL;
+}
 
+/* Its channel goes with it. */
+static void leave(void)
+{
 	kernproxy_close(device);
-	return channel;
+	device = NULL;
 }
 
 static int unload(struct kupdev_softc *sc)
@@ -109,7 +116,7 @@ static void test_told_late(void)
 	employ(&second, sc, wait_then_send);
 	channel = open_channel("host:late");
 	told = do_step(&first);
-	kernproxy_close(channel);
+	leave();
 	channel = open_channel("host:late");
 	late = do_step(&first);
 	told |= do_step(&second);
@@ -119,7 +126,7 @@ static void test_told_late(void)
 	check(told == 0 && late == -EPIPE && message && strcmp(message, "mine") == 0,
 	      "a thread's first call goes to the process that it was told of, not to the next one",
 	      "%d, %d, %d", told, late, next);
-	kernproxy_close(channel);
+	leave();
 	dismiss(&first);
 	dismiss(&second);
 	unload(sc);
@@ -159,13 +166,13 @@ static void test_heard_once(void)
 		/* Into its sleep; or not even that far. */
 		if (round % 2)
 			sleep_ms(1);
-		kernproxy_close(channel);
+		leave();
 		wrong += finish_step(&worker) != -EPIPE;
 		channel = open_channel("host:late");
 		wrong += kupdev_wait_channel(sc) != 0;
 		worker.act = send_only;
 		wrong += do_step(&worker) != 0;
-		kernproxy_close(channel);
+		leave();
 		dismiss(&worker);
 	}
 	check(!wrong, "a thread hears of its process's end once", "not in round %u", round);
@@ -192,7 +199,7 @@ static void test_held(void)
 		snprintf(name, sizeof(name), "process %u", i);
 		kernproxy_send(channel, name, sizeof(name), 0);
 		wrong += finish_step(&workers[i]) != 0;
-		kernproxy_close(channel);
+		leave();
 	}
 	for (i = 0; i < HOLDERS && !wrong; i++) {
 		snprintf(name, sizeof(name), "process %u", i);
@@ -237,7 +244,7 @@ static void test_ended(void)
 		kernproxy_send(channel, "bye", 4, 0);
 		wrong += finish_step(&worker) != 0;
 		dismiss(&worker);
-		kernproxy_close(channel);
+		leave();
 	}
 	after = channels_in_memory();
 	check(!wrong && after - before < 30, "what threads held that have ended is given back",
@@ -284,21 +291,21 @@ static void test_gone(void)
 static void test_fair(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 2);
-	void *device = kernproxy_open("host:late");
-	void *other = kernproxy_channel(device, 1, 1), *channel = kernproxy_channel(device, 0, 1);
+	void *both = kernproxy_open("host:late");
+	void *other = kernproxy_channel(both, 1, 1), *channel = kernproxy_channel(both, 0, 1);
 	int first, second;
 
 	first = kupdev_wait_channel(sc);
 	if (first == 0) {
 		kernproxy_close(channel);
-		channel = kernproxy_channel(device, 0, 1);
+		channel = kernproxy_channel(both, 0, 1);
 	}
 	second = kupdev_wait_channel(sc);
 	check(first == 1 || second == 1,
 	      "a process that comes again and again keeps nobody waiting", "%d, %d", first, second);
 	kernproxy_close(channel);
 	kernproxy_close(other);
-	kernproxy_close(device);
+	kernproxy_close(both);
 	unload(sc);
 }
 
@@ -344,16 +351,16 @@ static void test_nothing(void)
 	wrong += kupdev_wait_channel(sc) != 0;
 	for (i = 0; i < 3 && !wrong; i++) {
 		message = kupdev_receive(sc, 0);
-		wrong += !message ||
-			 sum_of(message, i ? KUPDEV_NOTHING : 3 * os_page_size()) != 0;
+		wrong += !message || sum_of(message, i ? KUPDEV_NOTHING : 3 * os_page_size()) != 0;
 		/* A client may well do that. */
 		if (message)
 			message[10] = 1;
 	}
-	check(!wrong, "a turn without data begins with zeros, in room for the longest message", "no");
+	check(!wrong, "a turn without data begins with zeros, in room for the longest message",
+	      "no");
 	wrong = kupdev_send(sc, NULL, 0, 0) != 0 || !kernproxy_receive(channel, 0);
 	check(!wrong, "a message of no bytes needs none", "no");
-	kernproxy_close(channel);
+	leave();
 	unload(sc);
 }
 
