@@ -157,7 +157,12 @@ void kup_user_channel_close(struct kup_user_channel *channel)
 
 void kup_user_channel_set_spin(struct kup_user_channel *channel, double microseconds)
 {
-	channel->spin_ns = microseconds > 0 ? (uint64_t)(microseconds * 1e3) : 0;
+	/* Longer than any wait spins, and far from overflow. */
+	const double limit = 1e12;
+
+	if (!(microseconds > 0))
+		microseconds = 0;
+	channel->spin_ns = (uint64_t)((microseconds < limit ? microseconds : limit) * 1e3);
 	channel->send_spin_ns = channel->spin_ns;
 	channel->receive_spin_ns = channel->spin_ns;
 }

@@ -263,6 +263,8 @@ export class Sender implements Side, Condition {
     if (producer.taken) return blocking;
     // Whoever stands in the queue is not woken while this thread blocks.
     if (this.#queue.size > 0) this.wake();
+    // The first of them may have reserved.
+    if (producer.taken) return blocking;
     return this.#queue.size === 0 && producer.turn() === RING_OK;
   }
 

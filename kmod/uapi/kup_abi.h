@@ -172,11 +172,11 @@ typedef __UINT8_TYPE__ kup_u8;
 typedef __UINT32_TYPE__ kup_u32;
 typedef __UINT64_TYPE__ kup_u64;
 
-#ifdef __cplusplus
+#if defined(__cplusplus) && __cplusplus >= 201103L
 #define KUP_ABI_ASSERT(condition) static_assert(condition, #condition)
-#elif __STDC_VERSION__ >= 201112L
+#elif !defined(__cplusplus) && __STDC_VERSION__ >= 201112L
 #define KUP_ABI_ASSERT(condition) _Static_assert(condition, #condition)
-#else /* C99 can't check */
+#else /* C99 and C++98 can't check */
 #define KUP_ABI_ASSERT(condition) struct kup_abi_unchecked
 #endif
 #define KUP_ABI_AT(type, field, offset)                                                            \

@@ -120,6 +120,20 @@ Deno.test("a receive that waits and sends that wait get on with each other", () 
     assertEquals(channel.stats().toUserRecords, count);
   }));
 
+Deno.test("a receive waits for what a reservation is going to say that the turn came to meanwhile", () =>
+  turns(async (channel) => {
+    await kernelKeeps(channel, 50);
+    const room = channel.reserve(6);
+    // Without the event loop: nobody else sees that the turn has come.
+    while (channel.turn === "kernel");
+    assertEquals(channel.tryReceive()?.pass, true);
+    const receives = channel.receive();
+    using open = await room;
+    open.bytes.fill(67);
+    open.commit();
+    assertEquals((await receives)?.text(), "CCCCCC");
+  }));
+
 Deno.test("four threads take turns with the kernel on channels of their own", () =>
   turns(async () => {
     const threads = Array.from({ length: 4 }, () =>

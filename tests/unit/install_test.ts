@@ -12,12 +12,14 @@ const PROGRAM = `${ROOT}/tests/unit/install/program.c`;
 const DIALECTS = [
   ["cc", "-std=c99", "-pedantic"],
   ["cc", "-std=gnu11"],
+  ["g++", "-x", "c++", "-std=c++98", "-pedantic"],
   ["g++", "-x", "c++", "-std=c++11", "-pedantic"],
   ["g++", "-x", "c++", "-std=c++20"],
 ];
 
 async function flags(folder: string, ...what: string[]): Promise<string[]> {
   const env = {
+    PKG_CONFIG_PATH: "",
     PKG_CONFIG_LIBDIR: `${folder}${PREFIX}/lib/pkgconfig`,
     PKG_CONFIG_SYSROOT_DIR: folder,
   };

@@ -146,17 +146,22 @@ static void test_unload_under_wait(void)
 	struct kernel_thread kernels[3];
 	struct kupdev_softc *sc = kupdev_create("oldtimer", 1, CHANNELS);
 	int i, error, wrong = 0;
+	kup_u64 start;
 
 	for (i = 0; i < 3; i++) {
 		kernels[i] = (struct kernel_thread){ .sc = sc };
 		pthread_create(&kernels[i].thread, NULL, wait_and_receive, &kernels[i]);
 	}
 	sleep_ms(10);
+	start = os_now_ns();
 	error = kupdev_unload(sc);
+	start = os_now_ns() - start;
 	for (i = 0; i < 3; i++) {
 		pthread_join(kernels[i].thread, NULL);
 		wrong += kernels[i].result != -ESHUTDOWN;
 	}
+	check(start >= 90000000, "and get the time to leave their module", "%llu ns",
+	      (unsigned long long)start);
 	check(!error && !wrong, "threads in kupdev_wait_channel leave when the device goes",
 	      "%d, %d wrong", error, wrong);
 }
