@@ -302,6 +302,35 @@ static int32_t wait_for(const struct wait *wait, uint64_t *budget,
 	return error < 0 ? error : 0;
 }
 
+int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events, uint32_t length)
+{
+	const struct wait wait = { .channel = channel, .space = KUP_RECORD_SPACE(length) };
+	uint32_t there = 0;
+
+	if (events & ~(uint32_t)(POLLIN | POLLOUT))
+		return -EINVAL;
+	if ((events & POLLOUT) && length > kup_user_max_message(channel))
+		return -EMSGSIZE;
+	/* As the receive that follows does. */
+	if (events & POLLIN)
+		kup_user_release(channel);
+	/* The record that brings the turn is also the first that receive hasn't seen. */
+	if (channel->out.turns)
+		kup_consumer_announce_at(&channel->in, kup_turn_position(&channel->in));
+	else if (events & POLLIN)
+		kup_consumer_announce(&channel->in);
+	if (events & POLLOUT)
+		announce_send(&wait);
+	if ((events & POLLIN) && may_receive(&wait))
+		there |= POLLIN;
+	/* At one's own turn nothing can come. */
+	if ((events & POLLIN) && kup_user_turn(channel) > 0)
+		there |= POLLIN;
+	if ((events & POLLOUT) && may_send(&wait))
+		there |= POLLOUT;
+	return (int32_t)there;
+}
+
 /* ---- Receiving ---- */
 
 /* The kernel sleeps for room, and the tail has come to where it wanted it. */

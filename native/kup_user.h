@@ -223,6 +223,19 @@ KUP_USER_CALL void kup_user_commit(struct kup_user_channel *channel,
 KUP_USER_CALL void kup_user_discard(struct kup_user_channel *channel,
 				    struct kup_user_reservation *reservation);
 
+/*
+ * For programs with an event loop of their own, each time before they sleep in it: the kernel's side wakes only who
+ * has announced to sleep. Announces it for POLLIN, a message (and releases the last one); for POLLOUT, room for
+ * one of `length` bytes, in turn mode also the turn; or for both. Returns those of them whose calls would not
+ * wait: then don't sleep. The loop sleeps in poll, epoll (also edge-triggered) or kqueue on the channel's
+ * file; with the host driver, where that is no descriptor, see kup_user_waiter_arm.
+ *
+ *   -EMSGSIZE  as for kup_user_send
+ *   -EINVAL    other events than these
+ */
+KUP_USER_CALL int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events,
+					    uint32_t length);
+
 /* Turn mode: 1 if it is this side's turn, 0 if it is the kernel's. */
 KUP_USER_CALL int32_t kup_user_turn(const struct kup_user_channel *channel);
 /* Passes the turn without data. */

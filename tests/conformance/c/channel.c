@@ -194,6 +194,37 @@ static void test_full(void)
 	kup_user_channel_close(channel);
 }
 
+static int prepare(channel_t *channel, int events)
+{
+	return kup_user_prepare_wait(channel, (uint32_t)events, 4096);
+}
+
+static void test_preparing(void)
+{
+	static const uint8_t bytes[4096];
+	channel_t *channel = open_any();
+	int idle = prepare(channel, POLLIN), both = prepare(channel, POLLIN | POLLOUT);
+
+	check(idle == 0 && both == POLLOUT, "who prepares to wait is told what is there already",
+	      "%d, %d", idle, both);
+	refused(prepare(channel, POLLHUP), EINVAL, "other events are none to wait for");
+	refused(kup_user_prepare_wait(channel, POLLOUT, UINT32_MAX), EMSGSIZE,
+		"nor is room for more than the ring takes");
+	kup_user_send(channel, 1, "x", 1, PATIENCE);
+	check(EVENTUALLY(5000, prepare(channel, POLLIN | POLLOUT) == (POLLIN | POLLOUT)),
+	      "also of a message", "no");
+	need(kup_user_receive(channel, &(message_t){ 0 }, PATIENCE) == 0, "which is received");
+	check(prepare(channel, POLLIN) == 0, "and then has to be given back", "no");
+	send_pause(channel, 300);
+	while (kup_user_send(channel, ECHO_SAMPLE, bytes, sizeof(bytes), 0) == 0)
+		;
+	check(prepare(channel, POLLIN | POLLOUT) == 0, "a full ring is worth waiting", "no");
+	kup_user_send(channel, ECHO_CLOSE, NULL, 0, PATIENCE);
+	check(EVENTUALLY(5000, prepare(channel, POLLIN | POLLOUT) == (POLLIN | POLLOUT)),
+	      "a closed channel is not", "no");
+	kup_user_channel_close(channel);
+}
+
 static void test_gaps(void)
 {
 	struct echo_produce produce = { .count = 5000, .length = 1000, .context = ECHO_TRYING };
@@ -316,6 +347,19 @@ static void test_turns(void)
 	check(kup_user_receive(channel, &message, FOREVER) == 0 && message.type == 8,
 	      "and what only passed the turn needs no receive", "type %u, flags %x", message.type,
 	      message.flags);
+	kup_user_channel_close(channel);
+}
+
+static void test_turn_preparing(void)
+{
+	channel_t *channel = open_turns();
+	int own = prepare(channel, POLLIN | POLLOUT), others;
+
+	send_pause(channel, 300);
+	others = prepare(channel, POLLIN | POLLOUT);
+	check(own == (POLLIN | POLLOUT) && others == 0, "at one's own turn nothing has to wait",
+	      "%d, %d", own, others);
+	check(EVENTUALLY(5000, prepare(channel, POLLOUT) == POLLOUT), "until it comes", "no");
 	kup_user_channel_close(channel);
 }
 
@@ -467,6 +511,7 @@ int main(int count, char **arguments)
 	test_echo();
 	test_reservations();
 	test_full();
+	test_preparing();
 	test_gaps();
 	test_two_threads();
 	test_kernel_closes();
@@ -474,6 +519,7 @@ int main(int count, char **arguments)
 	need_unload();
 	need(module_load("mode=2") == 0, "the echo client can be loaded in turn mode");
 	test_turns();
+	test_turn_preparing();
 	test_turn_reservations();
 	need_unload();
 	need(module_load("mode=2 to_user_pages=1 to_kernel_pages=1") == 0, "with small rings, too");

@@ -76,6 +76,110 @@ static void test_epoll_edges(uint32_t rounds)
 	peer_stop_wait(&peer);
 }
 
+/* ---- The same by kup_user_prepare_wait ---- */
+
+struct loop {
+	struct kup_user_channel *channel;
+	int epoll;
+};
+
+/* A registration that is made once; and what it says at first is heard. */
+static struct loop loop_open(uint32_t events)
+{
+	struct epoll_event wanted = { .events = events | EPOLLET };
+	struct loop loop = { .epoll = epoll_create1(0) };
+
+	need(kup_user_channel_open(path_of(ECHO_NAME), ANY, PATIENCE_MS, &loop.channel) == 0 &&
+		     epoll_ctl(loop.epoll, EPOLL_CTL_ADD, kup_user_channel_file(loop.channel),
+			       &wanted) == 0,
+	     "a channel in an epoll");
+	while (wait_epoll(loop.epoll, 20) != 0)
+		;
+	return loop;
+}
+
+static void loop_close(struct loop *loop)
+{
+	close(loop->epoll);
+	kup_user_channel_close(loop->channel);
+}
+
+static int loop_receive(struct loop *loop, struct kup_user_message *message)
+{
+	int error;
+
+	while ((error = kup_user_receive(loop->channel, message, 0)) == -EAGAIN)
+		if (kup_user_prepare_wait(loop->channel, POLLIN, 0) == 0 &&
+		    wait_epoll(loop->epoll, PATIENCE_MS) == 0)
+			return -ETIMEDOUT;
+	return error;
+}
+
+static int loop_send(struct loop *loop, uint32_t type, const void *data, uint32_t length)
+{
+	int error;
+
+	while ((error = kup_user_send(loop->channel, type, data, length, 0)) == -EAGAIN)
+		if (kup_user_prepare_wait(loop->channel, POLLOUT, length) == 0 &&
+		    wait_epoll(loop->epoll, PATIENCE_MS) == 0)
+			return -ETIMEDOUT;
+	return error;
+}
+
+static void test_prepared_receives(uint32_t rounds)
+{
+	struct loop loop = loop_open(EPOLLIN);
+	struct kup_user_message message;
+	uint32_t round;
+
+	for (round = 0; round < rounds; round++) {
+		dawdle();
+		if (kup_user_send(loop.channel, round, &round, sizeof(round), PATIENCE_MS) ||
+		    loop_receive(&loop, &message) || message.type != round)
+			break;
+	}
+	check(round == rounds, "a receiver with an event loop of its own loses no wake-up",
+	      "message %u of %u", round, rounds);
+	loop_close(&loop);
+}
+
+static void test_prepared_sends(uint32_t rounds)
+{
+	static const uint8_t bytes[3000];
+	const struct echo_pause pause = { .milliseconds = 1 };
+	struct loop loop = loop_open(EPOLLOUT);
+	uint32_t round;
+
+	/* Samples are not answered. */
+	for (round = 0; round < rounds; round++)
+		if (loop_send(&loop, ECHO_SAMPLE, bytes, sizeof(bytes)) ||
+		    (round % 16 == 0 && loop_send(&loop, ECHO_PAUSE, &pause, sizeof(pause))))
+			break;
+	check(round == rounds, "nor does a sender", "message %u of %u", round, rounds);
+	loop_close(&loop);
+}
+
+static void test_prepared_turns(uint32_t rounds)
+{
+	struct loop loop = loop_open(EPOLLIN | EPOLLOUT);
+	struct kup_user_message message;
+	uint32_t round;
+	int error = 0;
+
+	for (round = 0; round < rounds && !error; round++) {
+		dawdle();
+		/* The turn comes with a message, and is waited for by either. */
+		error = loop_send(&loop, round, &round, sizeof(round));
+		if (!error && round % 2)
+			do
+				error = loop_receive(&loop, &message);
+			while (!error && message.type != round);
+	}
+	check(!error && round == rounds, "nor who takes turns", "%d, turn %u of %u", error, round,
+	      rounds);
+	loop_close(&loop);
+}
+
 static void test_epoll_oneshot(uint32_t rounds)
 {
 	struct epoll_event wanted = { .events = EPOLLIN | EPOLLONESHOT };
@@ -153,6 +257,13 @@ int main(int count, char **arguments)
 {
 	begin(count, arguments, 60);
 	test_epoll_edges(1500);
+	test_prepared_receives(1500);
+	test_prepared_sends(1500);
+	need_unload();
+	need(module_load("mode=2") == 0, "the echo client can be loaded in turn mode");
+	test_prepared_turns(1500);
+	need_unload();
+	reload();
 	test_epoll_oneshot(1500);
 	test_waiting_for_channel();
 	test_epoll_stays();
