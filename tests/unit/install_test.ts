@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `make install`: what a program in C or C++ needs, found by pkg-config. */
 
-import { assertEquals } from "../../deps.ts";
+import { assert, assertEquals } from "../../deps.ts";
 import { ROOT } from "../lib/paths.ts";
 import { must } from "../lib/process.ts";
 
@@ -17,6 +17,25 @@ const DIALECTS = [
   ["g++", "-x", "c++", "-std=c++20"],
 ];
 
+/** Runs a test with a new folder. */
+async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "kup-install-" });
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The same, after `make install` into it. */
+function installed(test: (folder: string) => Promise<void>): Promise<void> {
+  return inFolder(async (folder) => {
+    const where = [`DESTDIR=${folder}`, `PREFIX=${PREFIX}`];
+    await must(["make", "-s", "-C", `${ROOT}/native`, "install", ...where]);
+    await test(folder);
+  });
+}
+
 async function flags(folder: string, ...what: string[]): Promise<string[]> {
   const env = {
     PKG_CONFIG_PATH: "",
@@ -26,18 +45,8 @@ async function flags(folder: string, ...what: string[]): Promise<string[]> {
   return (await must(["pkg-config", ...what, "kup"], { env })).trim().split(/\s+/);
 }
 
-Deno.test("programs in C and C++ build against what is installed, and run", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "kup-install-" });
-  try {
-    await must([
-      "make",
-      "-s",
-      "-C",
-      `${ROOT}/native`,
-      "install",
-      `DESTDIR=${folder}`,
-      `PREFIX=${PREFIX}`,
-    ]);
+Deno.test("programs in C and C++ build against what is installed, and run", () =>
+  installed(async (folder) => {
     const [compile, link] = [await flags(folder, "--cflags"), await flags(folder, "--libs")];
     for (const [index, dialect] of DIALECTS.entries()) {
       const program = `${folder}/program${index}`;
@@ -57,33 +66,16 @@ Deno.test("programs in C and C++ build against what is installed, and run", asyn
     // Of all that is in there, programs see only what is meant for them.
     const seen = await must(["nm", "-g", "--defined-only", `${folder}${PREFIX}/lib/libkup.a`]);
     assertEquals(seen.match(/ [A-Z] (?!kup_|kupdev_|kernproxy_)\w+/g), null);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
-Deno.test("pkg-config tells KUP's version", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "kup-install-" });
-  try {
-    await must([
-      "make",
-      "-s",
-      "-C",
-      `${ROOT}/native`,
-      "install",
-      `DESTDIR=${folder}`,
-      `PREFIX=${PREFIX}`,
-    ]);
+Deno.test("pkg-config tells KUP's version", () =>
+  installed(async (folder) => {
     const { version } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
     assertEquals((await flags(folder, "--modversion"))[0], version);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
-Deno.test("a module of the predecessor's needs kupdev.h and nothing beside it", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "kup-install-" });
-  try {
+Deno.test("a module of the predecessor's needs kupdev.h and nothing beside it", () =>
+  inFolder(async (folder) => {
     // The predecessor's user API has the name of our kernel API, and its tests have both files in one folder.
     await Deno.writeTextFile(`${folder}/kup.h`, "#error this is somebody else's\n");
     await Deno.writeTextFile(
@@ -101,7 +93,20 @@ Deno.test("a module of the predecessor's needs kupdev.h and nothing beside it", 
       "-o",
       `${folder}/client.o`,
     ]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
+
+Deno.test("the C example talks, built by the command that it names", () =>
+  installed(async (folder) => {
+    const source = await Deno.readTextFile(`${ROOT}/examples/echo.c`);
+    const command = source.match(/^ \* {5}(cc .*) && \.\/echo host:echo$/m)?.[1];
+    assert(command !== undefined, "the example names no command");
+    const words = [await flags(folder, "--cflags"), await flags(folder, "--libs")].flat().join(" ");
+    const whole = command.replace(/\$\(pkg-config [^)]*\)/, words).replace("-o ", `-o ${folder}/`);
+    await must(["sh", "-c", `cd ${ROOT} && ${whole} -Wall -Wextra -Werror`]);
+    const env = { LD_LIBRARY_PATH: `${folder}${PREFIX}/lib` };
+    assertEquals(
+      await must([`${folder}/echo`], { env }),
+      "13 bytes of type 7: hello, kernel\n13 bytes of type 7: grüße aus C\n" +
+        "0 bytes of type 7: \nwritten in place\n",
+    );
+  }));
