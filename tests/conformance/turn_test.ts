@@ -2,39 +2,18 @@
 /** Turn mode: who may send, what passes the turn, and what is said to those who come out of turn. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
-import { type Channel, type Device, open } from "../../mod.ts";
-import { PATH, withEcho } from "./lib/driver.ts";
+import { type Channel, open } from "../../mod.ts";
+import { PATH } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { until } from "./lib/script.ts";
-
-/** A channel of an echo client in turn mode. */
-function turns(
-  body: (channel: Channel, device: Device) => Promise<void>,
-  parameters: Record<string, number> = {},
-): Promise<void> {
-  return withEcho({ mode: 2, ...parameters }, async () => {
-    using device = open(PATH);
-    using channel = await device.attach();
-    await body(channel, device);
-  });
-}
+import { ownTurn, turns } from "./lib/turns.ts";
 
 /** The next message that isn't a pass. */
 async function answer(channel: Channel): Promise<string | undefined> {
   for (;;) {
     const message = await channel.receive();
     if (!message?.pass) return message?.text();
-  }
-}
-
-/** Waits until the kernel's side has nothing to say any more, and forgets what it said. */
-async function ownTurn(channel: Channel): Promise<void> {
-  await until(() => channel.turn === "user", "it is the user's turn");
-  try {
-    while (channel.tryReceive() !== undefined);
-  } catch (error) {
-    assertEquals((error as { code?: string }).code, "turn");
   }
 }
 

@@ -2,32 +2,12 @@
 /** Turn mode: waiting for the turn, in every form, beside others, and its end. */
 
 import { assert, assertEquals, assertLess, assertRejects } from "../../deps.ts";
-import { type Channel, type Device, open } from "../../mod.ts";
-import { driver, PATH, thenLoad, withEcho } from "./lib/driver.ts";
+import { type Channel, open } from "../../mod.ts";
+import { driver, PATH, thenLoad } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";
-import { allFree, processorTicks, sleep, Thread, until } from "./lib/script.ts";
-
-function turns(
-  body: (channel: Channel, device: Device) => Promise<void>,
-  parameters: Record<string, number> = {},
-): Promise<void> {
-  return withEcho({ mode: 2, ...parameters }, async () => {
-    using device = open(PATH);
-    using channel = await device.attach();
-    await body(channel, device);
-  });
-}
-
-/** Until the kernel's side has nothing to say, and all of it was received. */
-async function ownTurn(channel: Channel): Promise<void> {
-  await until(() => channel.turn === "user", "it is the user's turn");
-  try {
-    while (channel.tryReceive() !== undefined);
-  } catch (error) {
-    assertEquals((error as { code?: string }).code, "turn");
-  }
-}
+import { allFree, processorTicks, sleep, Thread } from "./lib/script.ts";
+import { ownTurn, turns } from "./lib/turns.ts";
 
 /** The kernel's side keeps its turn for so long. */
 async function kernelKeeps(channel: Channel, milliseconds: number): Promise<void> {

@@ -140,3 +140,26 @@ uint32_t random_next(uint32_t *state)
 	x ^= x << 5;
 	return *state = x;
 }
+
+static uint32_t seed = 2463534242u;
+
+uint32_t dice(uint32_t sides)
+{
+	return random_next(&seed) % sides;
+}
+
+void dawdle(void)
+{
+	switch (dice(8)) {
+	case 0:
+		sleep_us(dice(400));
+		break;
+	case 1:
+	case 2:
+		for (volatile uint32_t i = 0; i < seed % 20000; i++)
+			;
+		break;
+	default:
+		break;
+	}
+}

@@ -41,6 +41,12 @@ void sleep_us(unsigned int microseconds);
 /* xorshift: a test's own randomness, the same in each run for the same seed. */
 uint32_t random_next(uint32_t *state);
 
+/* The program's own dice, of so many sides from 0 on, for one thread. */
+uint32_t dice(uint32_t sides);
+
+/* Does nothing, a few instructions, a yield's worth, or longer than the kernel's side looks. */
+void dawdle(void);
+
 /* Tries a condition again and again for so long. */
 #define EVENTUALLY(milliseconds, condition)                                                        \
 	({                                                                                         \

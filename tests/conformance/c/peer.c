@@ -56,12 +56,12 @@ void peer_unmap(struct peer *peer)
 	peer->kernel = NULL;
 }
 
-int peer_start(struct peer *peer, uint32_t channel)
+int peer_start_at(struct peer *peer, const char *path, uint32_t channel)
 {
 	int error;
 
 	memset(peer, 0, sizeof(*peer));
-	peer->fd = echo_open();
+	peer->fd = kup_user_open(path);
 	if (peer->fd < 0)
 		return peer->fd;
 	error = kup_user_info(peer->fd, &peer->info);
@@ -72,6 +72,11 @@ int peer_start(struct peer *peer, uint32_t channel)
 	if (error != 0)
 		kup_user_close(peer->fd);
 	return error;
+}
+
+int peer_start(struct peer *peer, uint32_t channel)
+{
+	return peer_start_at(peer, path_of(ECHO_NAME), channel);
 }
 
 void peer_need(struct peer *peer, uint32_t channel)

@@ -50,6 +50,8 @@ int attach_to(int fd, uint32_t channel, uint32_t flags, struct kup_attach *out);
 
 /* open, INFO, ATTACH and the mapping; after a failure nothing is left open. */
 int peer_start(struct peer *peer, uint32_t channel);
+/* The same with a device of another path. */
+int peer_start_at(struct peer *peer, const char *path, uint32_t channel);
 
 /* peer_start, or the end of the program. */
 void peer_need(struct peer *peer, uint32_t channel);

@@ -5,24 +5,6 @@
 #include "cases.h"
 #include "poke.h"
 
-int poke_start(struct peer *peer, const char *path, uint32_t channel)
-{
-	int error;
-
-	memset(peer, 0, sizeof(*peer));
-	peer->fd = kup_user_open(path);
-	if (peer->fd < 0)
-		return peer->fd;
-	error = kup_user_info(peer->fd, &peer->info);
-	if (error == 0)
-		error = attach_to(peer->fd, channel, 0, &peer->attach);
-	if (error == 0)
-		error = peer_map(peer);
-	if (error != 0)
-		kup_user_close(peer->fd);
-	return error;
-}
-
 /* The user's words: a head that moves a little wrong, or very wrong. */
 static uint32_t odd_word(uint32_t *seed, uint32_t word)
 {

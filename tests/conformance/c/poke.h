@@ -5,9 +5,6 @@
 
 #include "peer.h"
 
-/* An open handle, and what it has attached, mapped. 0 or a negative errno; nothing is left open after a failure. */
-int poke_start(struct peer *peer, const char *path, uint32_t channel);
-
 /* Wild writes, looks and kicks; ends soon after the kernel's side has had enough, or after `steps`. */
 void poke(struct peer *peer, uint32_t *seed, uint32_t steps);
 

@@ -27,7 +27,7 @@ static void *lie(void *argument)
 		struct peer peer;
 		/* 0 is the witness's. */
 		uint32_t channel = 1 + random_next(&liar->seed) % (CHANNELS - 1);
-		int error = poke_start(&peer, echo_path(), channel);
+		int error = peer_start(&peer, channel);
 
 		if (error == -EBUSY)
 			continue;

@@ -15,13 +15,6 @@ struct player {
 	uint32_t sends;
 };
 
-static uint32_t seed = 88172645u;
-
-static uint32_t dice(uint32_t sides)
-{
-	return random_next(&seed) % sides;
-}
-
 /* ---- Turns, as the contract tells them ---- */
 
 static uint32_t kernel_word(const struct player *player)
@@ -422,17 +415,6 @@ static void test_poll_full(void)
 }
 
 /* ---- Sleeping ---- */
-
-static void dawdle(void)
-{
-	uint32_t kind = dice(8);
-
-	if (kind == 0)
-		sleep_us(dice(400));
-	else if (kind < 3)
-		for (volatile uint32_t i = 0; i < seed % 20000; i++)
-			;
-}
 
 /* For its turn: by the event position that the contract names, or by poll's own arming. */
 static bool sleep_for_turn(struct player *player, bool announce)

@@ -9,30 +9,6 @@
 #include "driver.h"
 #include "peer.h"
 
-static uint32_t seed = 2463534242u;
-
-static uint32_t dice(uint32_t sides)
-{
-	return random_next(&seed) % sides;
-}
-
-/* Nothing, a few instructions, a yield's worth, or longer than the kernel's side looks. */
-static void dawdle(void)
-{
-	switch (dice(8)) {
-	case 0:
-		sleep_us(dice(400));
-		break;
-	case 1:
-	case 2:
-		for (volatile uint32_t i = 0; i < seed % 20000; i++)
-			;
-		break;
-	default:
-		break;
-	}
-}
-
 /* ---- poll ---- */
 
 static void test_poll_bits(void)

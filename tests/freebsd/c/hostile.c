@@ -43,19 +43,19 @@ static struct map maps[MAPS];
 static int queue;
 static struct kup_info info;
 
-static uint32_t dice(uint32_t sides)
+static uint32_t roll(uint32_t sides)
 {
 	return random_next(&seed) % sides;
 }
 
 static int any_file(void)
 {
-	return files[dice(FILES)];
+	return files[roll(FILES)];
 }
 
 static struct map *any_map(void)
 {
-	return &maps[dice(MAPS)];
+	return &maps[roll(MAPS)];
 }
 
 /* ---- Handles ---- */
@@ -64,11 +64,11 @@ static void open_one(void)
 {
 	static const int ways[] = { O_RDWR, O_RDWR, O_RDWR,  O_RDONLY,		O_WRONLY,
 				    O_EXEC, O_RDWR, O_TRUNC, O_RDWR | O_EXLOCK, O_RDWR | O_APPEND };
-	int *file = &files[dice(FILES)];
+	int *file = &files[roll(FILES)];
 
 	if (*file != -1)
 		close(*file);
-	*file = open(echo_path(), ways[dice(10)] | (dice(2) ? O_NONBLOCK : 0));
+	*file = open(echo_path(), ways[roll(10)] | (roll(2) ? O_NONBLOCK : 0));
 	if (*file != -1)
 		ioctl(*file, KUP_IOC_INFO, &info);
 }
@@ -76,15 +76,15 @@ static void open_one(void)
 static void attach_one(void)
 {
 	struct kup_attach attach = { .abi_version = KUP_ABI_VERSION,
-				     .channel = dice(3) ? KUP_CHANNEL_ANY : dice(10),
-				     .flags = dice(3) ? KUP_ATTACH_NOWAIT : 0 };
+				     .channel = roll(3) ? KUP_CHANNEL_ANY : roll(10),
+				     .flags = roll(3) ? KUP_ATTACH_NOWAIT : 0 };
 
 	ioctl(any_file(), KUP_IOC_ATTACH, &attach);
 }
 
 static void close_one(void)
 {
-	int *file = &files[dice(FILES)];
+	int *file = &files[roll(FILES)];
 
 	close(*file);
 	*file = -1;
@@ -97,15 +97,15 @@ static void command(void)
 					       KUP_IOC_STATS, FIONREAD,	      FIOASYNC,
 					       FIONBIO,	      FIODTYPE };
 	static uint32_t buffer[4096];
-	unsigned long number = dice(4) ? known[dice(8)] : random_next(&seed);
+	unsigned long number = roll(4) ? known[roll(8)] : random_next(&seed);
 	void *argument = buffer;
 
 	for (uint32_t i = 0; i < 64; i++)
-		buffer[i] = dice(3) ? 0 : dice(12);
-	if (dice(8) == 0)
-		argument = dice(2) ? NULL : any_map()->at;
-	if (dice(8) == 0)
-		number ^= 1ul << dice(32);
+		buffer[i] = roll(3) ? 0 : roll(12);
+	if (roll(8) == 0)
+		argument = roll(2) ? NULL : any_map()->at;
+	if (roll(8) == 0)
+		number ^= 1ul << roll(32);
 	ioctl(any_file(), number, argument);
 }
 
@@ -118,11 +118,11 @@ static void look(void)
 	struct stat status;
 
 	fstat(file, &status);
-	fcntl(file, F_SETFL, dice(2) ? O_NONBLOCK : O_ASYNC);
-	lseek(file, dice(100), SEEK_SET);
+	fcntl(file, F_SETFL, roll(2) ? O_NONBLOCK : O_ASYNC);
+	lseek(file, roll(100), SEEK_SET);
 	pread(file, table, 10, 0);
 	write(file, table, 10);
-	ftruncate(file, dice(2));
+	ftruncate(file, roll(2));
 	fsync(file);
 	flock(file, LOCK_EX | LOCK_NB);
 	fchmod(file, 0600);
@@ -130,7 +130,7 @@ static void look(void)
 	name[2] = KERN_PROC_VMMAP;
 	bytes = sizeof(table);
 	sysctl(name, 4, table, &bytes, NULL, 0);
-	if (dice(20) == 0)
+	if (roll(20) == 0)
 		revoke(echo_path());
 }
 
@@ -144,7 +144,7 @@ static void pass_on(void)
 				  .msg_control = control,
 				  .msg_controllen = sizeof(control) };
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	int pair[2], file = any_file(), *target = &files[dice(FILES)];
+	int pair[2], file = any_file(), *target = &files[roll(FILES)];
 
 	if (file == -1 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == -1)
 		return;
@@ -152,9 +152,9 @@ static void pass_on(void)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(2 * sizeof(int));
 	/* With its own socket, so that only the garbage collector ever finds it. */
-	memcpy(CMSG_DATA(header), (int[]){ file, pair[dice(2)] }, 2 * sizeof(int));
+	memcpy(CMSG_DATA(header), (int[]){ file, pair[roll(2)] }, 2 * sizeof(int));
 	sendmsg(pair[0], &message, 0);
-	if (dice(2) && recvmsg(pair[1], &message, 0) == 1 && CMSG_FIRSTHDR(&message)) {
+	if (roll(2) && recvmsg(pair[1], &message, 0) == 1 && CMSG_FIRSTHDR(&message)) {
 		int got[2];
 
 		memcpy(got, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(got));
@@ -170,10 +170,10 @@ static void pass_on(void)
 static void duplicate(void)
 {
 	char name[32];
-	int file = any_file(), *target = &files[dice(FILES)], copy;
+	int file = any_file(), *target = &files[roll(FILES)], copy;
 
 	snprintf(name, sizeof(name), "/dev/fd/%d", file);
-	copy = dice(2) ? dup(file) : open(name, O_RDWR);
+	copy = roll(2) ? dup(file) : open(name, O_RDWR);
 	if (copy == -1)
 		return;
 	if (*target != -1)
@@ -187,17 +187,17 @@ static void wait_a_moment(void)
 {
 	struct pollfd polls[3];
 	fd_set set;
-	struct timeval time = { 0, dice(3000) };
+	struct timeval time = { 0, roll(3000) };
 	int file = any_file();
 
 	for (int i = 0; i < 3; i++)
 		polls[i] = (struct pollfd){ any_file(), (short)random_next(&seed), 0 };
-	poll(polls, 3, (int)dice(3));
+	poll(polls, 3, (int)roll(3));
 	if (file < 0)
 		return;
 	FD_ZERO(&set);
 	FD_SET(file, &set);
-	select(file + 1, &set, dice(2) ? &set : NULL, &set, &time);
+	select(file + 1, &set, roll(2) ? &set : NULL, &set, &time);
 }
 
 static void use_knotes(void)
@@ -206,16 +206,16 @@ static void use_knotes(void)
 		EV_ADD,	    EV_ADD | EV_CLEAR, EV_ADD | EV_ONESHOT, EV_ADD | EV_DISPATCH, EV_ENABLE,
 		EV_DISABLE, EV_DELETE,	       EV_ADD | EV_DISABLE, EV_ADD | EV_RECEIPT
 	};
-	struct timespec time = { 0, dice(2) * 1000000 };
+	struct timespec time = { 0, roll(2) * 1000000 };
 	struct kevent events[4];
 
 	for (int i = 0; i < 4; i++)
 		EV_SET(&events[i], any_file(),
-		       dice(8) ? (dice(2) ? EVFILT_READ : EVFILT_WRITE) : -(int)dice(14),
-		       ways[dice(9)], random_next(&seed), dice(100), NULL);
+		       roll(8) ? (roll(2) ? EVFILT_READ : EVFILT_WRITE) : -(int)roll(14),
+		       ways[roll(9)], random_next(&seed), roll(100), NULL);
 	kevent(queue, events, 4, events, 4, &time);
 	kevent(queue, NULL, 0, events, 4, &time);
-	if (dice(30) == 0) {
+	if (roll(30) == 0) {
 		close(queue);
 		queue = kqueue();
 	}
@@ -232,7 +232,7 @@ static void *close_soon(void *file)
 static void close_under_work(void)
 {
 	static void (*const work[])(void) = { attach_one, command, wait_a_moment, use_knotes };
-	uint32_t which = dice(FILES), what = dice(4);
+	uint32_t which = roll(FILES), what = roll(4);
 	pthread_t thread;
 
 	if (files[which] == -1 ||
@@ -259,9 +259,9 @@ static void scribble(struct map *map)
 		return;
 	for (int i = 0; i < 20; i++) {
 		volatile uint32_t *word =
-			(volatile uint32_t *)(map->at + dice((uint32_t)map->bytes / 4) * 4);
+			(volatile uint32_t *)(map->at + roll((uint32_t)map->bytes / 4) * 4);
 
-		*word = dice(2) ? random_next(&seed) : *word + 8;
+		*word = roll(2) ? random_next(&seed) : *word + 8;
 	}
 }
 
@@ -278,21 +278,21 @@ static void map_one(void)
 				     MAP_SHARED | MAP_NOSYNC,
 				     MAP_SHARED | MAP_STACK };
 	struct map *map = any_map();
-	enum area area = dice(AREAS);
+	enum area area = roll(AREAS);
 	off_t offset = area_offset(&info, area);
 	size_t bytes = area_length(&info, area);
-	int flag = flags[dice(10)];
+	int flag = flags[roll(10)];
 	void *at = NULL;
 
-	if (dice(5) == 0)
-		offset = (off_t)dice(64) * (dice(2) ? PAGE : 1777);
-	if (dice(5) == 0)
-		bytes = dice(64) * (size_t)(dice(2) ? PAGE : 1777);
-	if (map->bytes > 0 && dice(3) == 0) {
-		at = map->at + PAGE * dice(4);
-		flag |= MAP_FIXED | (dice(3) ? 0 : MAP_EXCL);
+	if (roll(5) == 0)
+		offset = (off_t)roll(64) * (roll(2) ? PAGE : 1777);
+	if (roll(5) == 0)
+		bytes = roll(64) * (size_t)(roll(2) ? PAGE : 1777);
+	if (map->bytes > 0 && roll(3) == 0) {
+		at = map->at + PAGE * roll(4);
+		flag |= MAP_FIXED | (roll(3) ? 0 : MAP_EXCL);
 	}
-	at = mmap(at, bytes, (int)dice(dice(4) ? 4 : 8), flag, any_file(), offset);
+	at = mmap(at, bytes, (int)roll(roll(4) ? 4 : 8), flag, any_file(), offset);
 	if (at != MAP_FAILED && !(flag & MAP_FIXED)) {
 		munmap(map->at, map->bytes);
 		*map = (struct map){ at, bytes };
@@ -308,27 +308,27 @@ static void maul(void)
 
 	if (pages == 0)
 		return;
-	at = map->at + dice(pages) * PAGE;
-	bytes = (1 + dice(dice(3) ? 4 : pages)) * (size_t)PAGE;
+	at = map->at + roll(pages) * PAGE;
+	bytes = (1 + roll(roll(3) ? 4 : pages)) * (size_t)PAGE;
 	if (at + bytes > map->at + map->bytes)
 		bytes = PAGE;
-	switch (dice(9)) {
+	switch (roll(9)) {
 	case 0:
 		/* A mapping in its place, so that nothing else comes there. */
 		mmap(at, bytes, PROT_NONE, MAP_ANON | MAP_PRIVATE | MAP_FIXED, -1, 0);
 		break;
 	case 1:
 	case 2:
-		mprotect(at, bytes, (int)dice(8));
+		mprotect(at, bytes, (int)roll(8));
 		break;
 	case 3:
-		minherit(at, bytes, (int)dice(4));
+		minherit(at, bytes, (int)roll(4));
 		break;
 	case 4:
-		madvise(at, bytes, (int)dice(11));
+		madvise(at, bytes, (int)roll(11));
 		break;
 	case 5:
-		msync(at, bytes, dice(2) ? MS_SYNC : MS_INVALIDATE);
+		msync(at, bytes, roll(2) ? MS_SYNC : MS_INVALIDATE);
 		break;
 	case 6:
 		mlock(at, bytes);
@@ -356,7 +356,7 @@ static void have_child(void)
 			scribble(&maps[i]);
 		_exit(0);
 	}
-	if (dice(2) && child > 0)
+	if (roll(2) && child > 0)
 		kill(child, SIGKILL);
 	if (child > 0)
 		waitpid(child, NULL, 0);
@@ -369,12 +369,12 @@ static void act(void)
 			  look,	    pass_on,  duplicate,  wait_a_moment, use_knotes, use_knotes,
 			  map_one,  map_one,  map_one,	  maul,		 maul,	     maul };
 
-	if (dice(60) == 0)
+	if (roll(60) == 0)
 		have_child();
-	else if (dice(20) == 0)
+	else if (roll(20) == 0)
 		close_under_work();
 	else
-		acts[dice(18)]();
+		acts[roll(18)]();
 }
 
 static pid_t attack(uint32_t own_seed)

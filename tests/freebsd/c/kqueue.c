@@ -12,14 +12,6 @@
 #include "driver.h"
 #include "raw.h"
 
-static uint32_t seed = 2463534242u;
-
-static void dawdle(void)
-{
-	if (random_next(&seed) % 4 == 0)
-		sleep_us(random_next(&seed) % 400);
-}
-
 static long change(int queue, int fd, short filter, unsigned int flags)
 {
 	struct kevent event;

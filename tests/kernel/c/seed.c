@@ -284,7 +284,7 @@ static pid_t lie_for_ever(int number)
 	for (;;) {
 		struct peer peer;
 
-		if (poke_start(&peer, path, (uint32_t)(number % EACH)) != 0)
+		if (peer_start_at(&peer, path, (uint32_t)(number % EACH)) != 0)
 			continue;
 		poke(&peer, &seed, random_next(&seed) % 2000);
 		peer_stop(&peer);
