@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The C API on pages that make no sense: between the calls of a program, all words that the other side may write, and
+ * some that it may not, get odd values. Whatever happens, a call ends, messages lie inside their ring, and nobody
+ * touches anything outside. This file stands in for device.c and memory.c: a device is a piece of memory.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "include/kup.h"
+#include "kup_user.h"
+
+#define PAGE 4096u
+#define FILE_NUMBER 5
+#define STEPS 100
+/* A call that was woken so often finds its channel over: it need not end before. */
+#define PATIENCE 20
+
+static struct {
+	uint64_t dice;
+	struct kup_info info;
+	uint8_t *memory; /* the areas, with a page before and behind that nobody may touch */
+	struct kup_kernel_page *kernel;
+	struct kup_user_page *user;
+	uint8_t *in, *out;
+	unsigned int waits;
+} world;
+
+static struct {
+	unsigned long messages, sends, refusals;
+} seen;
+
+static uint32_t roll(uint32_t sides)
+{
+	world.dice = world.dice * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(world.dice >> 33) % sides;
+}
+
+/* ---- Odd values ---- */
+
+static kup_u32 *any_word(void)
+{
+	switch (roll(10)) {
+	case 0:
+	case 1:
+		return &world.kernel->to_user_head.value;
+	case 2:
+		return &world.kernel->to_kernel_tail.value;
+	case 3:
+		return &world.kernel->to_user_producer_event.value;
+	case 4:
+		return &world.kernel->to_kernel_consumer_event.value;
+	case 5:
+		return &world.user->to_user_tail.value;
+	case 6:
+		return &world.user->to_kernel_head.value;
+	case 7:
+		return (kup_u32 *)(void *)(world.out + (roll(world.info.to_kernel_bytes) & ~7u));
+	default:
+		return (kup_u32 *)(void *)(world.in + (roll(world.info.to_user_bytes) & ~7u));
+	}
+}
+
+static void scribble(void)
+{
+	uint32_t words = roll(6);
+
+	while (words-- > 0) {
+		kup_u32 *word = any_word();
+
+		switch (roll(6)) {
+		case 0:
+			*word = roll(UINT32_MAX);
+			break;
+		case 1:
+			*word += 8;
+			break;
+		case 2:
+			*word = roll(2 * world.info.to_user_bytes) & ~7u;
+			break;
+		case 3:
+			*word += 1;
+			break;
+		case 4:
+			*word = 16;
+			break;
+		default:
+			*word = roll(64) | roll(32) << 27;
+		}
+	}
+}
+
+/* ---- What the API is built on ---- */
+
+int32_t kup_user_open(const char *path)
+{
+	(void)path;
+	return FILE_NUMBER;
+}
+
+int32_t kup_user_close(int32_t file)
+{
+	return file == FILE_NUMBER ? 0 : -EBADF;
+}
+
+int32_t kup_user_info(int32_t file, struct kup_info *info)
+{
+	*info = world.info;
+	return file == FILE_NUMBER ? 0 : -EBADF;
+}
+
+int32_t kup_user_attach(int32_t file, struct kup_attach *attach)
+{
+	if (attach->channel == KUP_CHANNEL_ANY)
+		attach->channel = 1;
+	return file == FILE_NUMBER ? 0 : -EBADF;
+}
+
+int32_t kup_user_kick(int32_t file)
+{
+	return file == FILE_NUMBER ? 0 : -EBADF;
+}
+
+int32_t kup_user_wait(int32_t file, uint32_t events, double timeout_ms)
+{
+	(void)timeout_ms;
+	scribble();
+	if (++world.waits > PATIENCE)
+		world.kernel->state = roll(2) ? KUP_STATE_CLOSED : KUP_STATE_BROKEN;
+	return file == FILE_NUMBER ? (int32_t)events : -EBADF;
+}
+
+int32_t kup_user_map(int32_t file, uint32_t page, uint32_t to_user, uint32_t to_kernel,
+		     uint64_t *address)
+{
+	(void)page;
+	(void)to_user;
+	(void)to_kernel;
+	*address = (uint64_t)(uintptr_t)(world.memory + PAGE);
+	return file == FILE_NUMBER ? 0 : -EBADF;
+}
+
+int32_t kup_user_release_range(uint64_t address, uint64_t bytes)
+{
+	(void)address;
+	(void)bytes;
+	return 0;
+}
+
+/* ---- A device ---- */
+
+static void place(uint8_t *at, size_t bytes, int file, off_t offset)
+{
+	if (mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, offset) != at)
+		abort();
+}
+
+static void make_world(uint64_t seed)
+{
+	uint32_t in, out;
+	int file = memfd_create("pages", 0);
+
+	memset(&world, 0, sizeof(world));
+	world.dice = seed * 7919 + 1;
+	in = PAGE << roll(3);
+	out = PAGE << roll(3);
+	world.info = (struct kup_info){
+		.abi_version = KUP_ABI_VERSION,
+		.mode = roll(2) ? KUP_MODE_TURN : KUP_MODE_STREAM,
+		.channels = 4,
+		.page_size = PAGE,
+		.to_user_bytes = in,
+		.to_kernel_bytes = out,
+		.map_bytes = 2 * (PAGE + in + out),
+	};
+	world.memory = mmap(NULL, world.info.map_bytes + 2 * PAGE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (file < 0 || ftruncate(file, 2 * PAGE + in + out) != 0 || world.memory == MAP_FAILED)
+		abort();
+	world.kernel = (void *)(world.memory + PAGE);
+	world.user = (void *)(world.memory + 2 * PAGE);
+	world.in = world.memory + 3 * PAGE;
+	world.out = world.in + 2 * in;
+	place(world.memory + PAGE, 2 * PAGE + in, file, 0);
+	place(world.in + in, in, file, 2 * PAGE);
+	place(world.out, out, file, 2 * PAGE + in);
+	place(world.out + out, out, file, 2 * PAGE + in);
+	close(file);
+	world.kernel->state = KUP_STATE_OPEN;
+	if (world.info.mode == KUP_MODE_TURN)
+		world.kernel->to_user_head.value = roll(2);
+}
+
+static void end_world(void)
+{
+	munmap(world.memory, world.info.map_bytes + 2 * PAGE);
+}
+
+/* ---- Programs ---- */
+
+/* All of it can be read, and lies inside the ring; one that wraps goes on in the second mapping. */
+static void look_at(const struct kup_user_message *message)
+{
+	const uint8_t *data = message->data;
+	volatile uint8_t sum = 0;
+
+	seen.messages++;
+	if (!data)
+		return;
+	if (data < world.in || data + message->length > world.out ||
+	    message->length > world.info.to_user_bytes) {
+		printf("not ok a message lies inside its ring: %u bytes at %td of %u\n",
+		       message->length, data - world.in, world.info.to_user_bytes);
+		exit(1);
+	}
+	for (uint32_t i = 0; i < message->length; i++)
+		sum += data[i];
+}
+
+static void send_something(struct kup_user_channel *channel)
+{
+	static const uint8_t bytes[5 * PAGE];
+
+	if (kup_user_send(channel, 1, bytes, roll(sizeof(bytes)), roll(2)) == 0)
+		seen.sends++;
+	else
+		seen.refusals++;
+}
+
+static void settle(struct kup_user_channel *channel, struct kup_user_reservation *room)
+{
+	memset(room->data, 4, room->length);
+	if (roll(2))
+		kup_user_commit(channel, room, 1, roll(5 * PAGE));
+	else
+		kup_user_discard(channel, room);
+}
+
+static void use_channel(void)
+{
+	struct kup_user_reservation room = { 0 };
+	struct kup_user_message message;
+	struct kup_user_channel *channel;
+
+	if (kup_user_channel_open("/dev/pages", KUP_CHANNEL_ANY, 0, &channel) != 0)
+		abort();
+	kup_user_channel_set_spin(channel, 0);
+	for (int step = 0; step < STEPS; step++) {
+		scribble();
+		switch (roll(7)) {
+		case 0:
+		case 1:
+			if (kup_user_receive(channel, &message, roll(2)) == 0)
+				look_at(&message);
+			break;
+		case 2:
+			send_something(channel);
+			break;
+		case 3:
+			if (!room.data)
+				kup_user_reserve(channel, roll(5 * PAGE), roll(2), &room);
+			break;
+		case 4:
+			if (room.data)
+				settle(channel, &room);
+			break;
+		case 5:
+			kup_user_prepare_wait(channel, POLLIN | POLLOUT, roll(PAGE));
+			break;
+		default:
+			kup_user_pass(channel, 0);
+			kup_user_turn(channel);
+			kup_user_release(channel);
+		}
+	}
+	kup_user_channel_close(channel);
+}
+
+static void use_kernproxy(void)
+{
+	static uint8_t bytes[PAGE + 1];
+	void *device = kernproxy_open("/dev/pages");
+	/* In a ring of one page no message of a page has room. */
+	void *channel = kernproxy_channel(device, roll(4), 1);
+
+	for (int step = 0; step < STEPS && channel; step++) {
+		uint8_t *message;
+
+		scribble();
+		if (roll(2)) {
+			message = kernproxy_receive(channel, roll(2) ? KP_NB : 0);
+			/* A page may be read and written there, whatever was sent. */
+			if (message)
+				memset(message, 1, PAGE);
+			seen.messages += message != NULL;
+		} else if (kernproxy_send(channel, bytes, roll(sizeof(bytes) + 1), roll(2)) == 0) {
+			seen.sends++;
+		} else {
+			seen.refusals++;
+		}
+	}
+	kernproxy_close(device);
+}
+
+int main(int count, char **arguments)
+{
+	unsigned long rounds = count > 1 ? strtoul(arguments[1], NULL, 0) : 3000;
+	unsigned long seed = count > 2 ? strtoul(arguments[2], NULL, 0) : 1;
+
+	/* A call that doesn't end. */
+	alarm(120 + (unsigned int)(rounds / 50));
+	for (unsigned long round = 0; round < rounds; round++) {
+		make_world(seed + round);
+		if (world.info.mode == KUP_MODE_TURN && roll(2))
+			use_kernproxy();
+		else
+			use_channel();
+		end_world();
+	}
+	fprintf(stderr, "# %lu messages, %lu sends, %lu refusals\n", seen.messages, seen.sends,
+		seen.refusals);
+	if (!seen.messages || !seen.sends || !seen.refusals)
+		printf("not ok something of everything happens on pages that make no sense\n");
+	else
+		printf("ok the C API survives pages that make no sense\n");
+	return !seen.messages || !seen.sends || !seen.refusals;
+}
