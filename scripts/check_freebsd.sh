@@ -74,6 +74,7 @@ for arch in x86_64 aarch64; do
 		fail "kup does not link for $arch"
 	module $arch kup_echo '-DKUP_MODULE_NAME=kup_echo -DKUP_ABI_NO_IOCTL' kmod/echo/*.c
 	module $arch ticker -DKUP_MODULE_NAME=ticker examples/ticker/ticker.c
+	module $arch shifts '' tests/freebsd/module/shifts.c
 	make -s -C native CC="$ZIG cc -target $arch-freebsd" SYSTEM=freebsd ARCH=$arch \
 		BUILD="$out/native-$arch" || fail "the native library does not build for $arch"
 done

@@ -140,13 +140,15 @@ export const SPECIALITIES: readonly Speciality[] = [
   },
   {
     on: ["freebsd"],
-    what: "Handles in a kqueue; mmap's flags; revoke, kldunload, and the limit of wired memory.",
+    what:
+      "Handles in a kqueue; mmap's flags; revoke, kldunload, kproc, and the limit of wired memory.",
     reason: "They are FreeBSD's own. (Its other system calls are those of Linux: calls.c, " +
       "processes.c and seed.c of tests/kernel/c run there, too.)",
     tests: [
       "tests/freebsd/c/hostile.c",
       "tests/freebsd/c/kqueue.c",
       "tests/freebsd/c/memory.c",
+      "tests/freebsd/c/shifts.c",
       "tests/freebsd/c/unloading.c",
     ],
   },
