@@ -11,6 +11,9 @@
 
 #define FOREVER -1.0
 
+/* How long a thread waits for a channel before it looks whether its own device's handle has got it meanwhile. */
+#define PATIENCE_MS 200.0
+
 /* A device, or a channel of one. */
 struct handle {
 	int error;	       /* atomic: a device's is of its channels' threads, too */
@@ -25,6 +28,7 @@ struct handle {
 	/* A channel's. */
 	struct handle *next; /* under the device's lock */
 	uint32_t number;     /* under the device's lock; what is waited for, until it is attached */
+	int attached;	     /* under the device's lock */
 	struct kup_user_channel *channel;
 	size_t max_bytes;
 	void *last; /* what kernproxy_receive returned, while it is this side's turn */
@@ -155,18 +159,38 @@ static void remove_channel(struct handle *channel)
 	pthread_mutex_unlock(&device->lock);
 }
 
+/* Under the device's lock: another thread that asked for any was given the one that this one waits for. */
+static int is_given(const struct handle *channel)
+{
+	const struct handle *other = channel->device->channels;
+
+	while (other && (other == channel || !other->attached || other->number != channel->number))
+		other = other->next;
+	return other != NULL;
+}
+
+/* Waits for it; but not for what only closing the device would give back. */
 static int32_t attach(struct handle *channel)
 {
 	struct handle *device = channel->device;
-	int32_t error =
-		kup_user_channel_open(device->path, channel->number, FOREVER, &channel->channel);
+	double patience = 0;
+	int32_t error;
 
-	if (error)
-		return error;
-	pthread_mutex_lock(&device->lock);
-	channel->number = kup_user_channel_number(channel->channel);
-	pthread_mutex_unlock(&device->lock);
-	return 0;
+	do {
+		error = kup_user_channel_open(device->path, channel->number, patience,
+					      &channel->channel);
+		patience = PATIENCE_MS;
+		pthread_mutex_lock(&device->lock);
+		if (!error) {
+			channel->number = kup_user_channel_number(channel->channel);
+			channel->attached = 1;
+		} else if (error == -EBUSY && is_given(channel)) {
+			channel->number = KUP_CHANNEL_ANY;
+		}
+		pthread_mutex_unlock(&device->lock);
+	} while (error == -EBUSY);
+	/* The device was there. */
+	return error == -ENOENT ? -ENODEV : error;
 }
 
 KUP_USER_CALL void *kernproxy_channel(void *handle, size_t chan_id, size_t size)

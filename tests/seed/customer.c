@@ -276,6 +276,42 @@ static void test_shared_handle(void)
 	check(good == CHANNELS, "threads share a device's handle, each with a channel of its own");
 }
 
+/* Two threads that want one channel: whichever gets it, the other one has to be content with another. */
+static int get_two(void)
+{
+	const struct timespec while_ = { .tv_nsec = 20000000 };
+	struct sharer sharers[2];
+	void *holder = open_device("courier"), *device = open_device("courier");
+	void *channels[CHANNELS];
+	int i;
+
+	for (i = 0; i < CHANNELS; i++)
+		channels[i] = kernproxy_channel(holder, (size_t)i, 1);
+	for (i = 0; i < 2; i++) {
+		sharers[i] = (struct sharer){ .device = device };
+		pthread_create(&sharers[i].thread, NULL, share_device, &sharers[i]);
+		nanosleep(&while_, NULL);
+	}
+	for (i = 0; i < 2; i++) {
+		kernproxy_close(channels[i]);
+		nanosleep(&while_, NULL);
+	}
+	for (i = 0; i < 2; i++)
+		pthread_join(sharers[i].thread, NULL);
+	kernproxy_close(holder);
+	kernproxy_close(device);
+	return sharers[0].good && sharers[1].good;
+}
+
+static void test_contended_handle(void)
+{
+	int rounds = 0;
+
+	while (rounds < 10 && get_two())
+		rounds++;
+	check(rounds == 10, "no thread waits for a channel that its own device has already");
+}
+
 static void test_turns(void)
 {
 	const struct timespec while_ = { .tv_nsec = 100000000 };
@@ -367,6 +403,7 @@ int main(int count, char **arguments)
 	test_two_modules();
 	test_one_handle();
 	test_shared_handle();
+	test_contended_handle();
 	test_turns();
 	test_errors();
 	return failures != 0;
