@@ -406,13 +406,7 @@ void kupdev_pass(struct kupdev_softc *id, int chan_id)
  * Threads that this unload has driven out of their calls go on in their module, whose memory may be the next thing
  * to go: modules that were written for the predecessor don't wait for theirs. They get the time to end.
  */
-#define LEAVING_NS 100000000ull
-
-static int never(void *argument)
-{
-	(void)argument;
-	return 0;
-}
+#define LEAVING_MS 100
 
 static int no_calls(void *argument)
 {
@@ -467,7 +461,7 @@ int kupdev_unload(struct kupdev_softc *id)
 	os_wait_always(&sc->waitq, no_calls, sc);
 	kup_device_destroy(sc->device);
 	if (calls)
-		os_wait(&sc->waitq, never, NULL, LEAVING_NS);
+		kup_sleep_ms(LEAVING_MS);
 	put(sc);
 	return 0;
 }
