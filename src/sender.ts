@@ -410,9 +410,14 @@ export class Sender implements Side, Condition {
     if (!link.isOpen()) throw link.stateError();
     const producer = this.#producer;
     const length = byteCount(bytes);
-    // Now: afterwards there may be the kernel's answer, which is for the next receive.
-    if (this.#turns && producer.room(recordSpace(length)) === RING_OK) this.#skipPasses();
-    const result = producer.put(bytes, type, length, flags);
+    let result = RING_OK;
+    if (this.#turns) {
+      // One look: a turn that came after it would be passed on with its passes left in the ring.
+      result = producer.room(recordSpace(length));
+      // Now: afterwards there may be the kernel's answer, which is for the next receive.
+      if (result === RING_OK) this.#skipPasses();
+    }
+    if (result === RING_OK) result = producer.put(bytes, type, length, flags);
     if (result === RING_OK) {
       if (producer.wakes) link.kick();
       return true;
