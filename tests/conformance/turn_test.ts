@@ -171,10 +171,10 @@ Deno.test("a kernel side that has the turn and no room waits for the reader", ()
     const bytes = new Uint8Array(1000);
     let sent = 0;
     // Until the answer to the last one doesn't fit any more.
-    while (channel.send(bytes, { type: sent, signal: AbortSignal.timeout(300) })) {
+    while (channel.send(bytes, { type: sent, signal: AbortSignal.timeout(5000) })) {
       sent++;
       try {
-        channel.passSync({ timeout: 100 });
+        channel.passSync({ timeout: 1000 });
       } catch {
         break;
       }

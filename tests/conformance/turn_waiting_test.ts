@@ -9,6 +9,9 @@ import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { allFree, processorTicks, sleep, Thread } from "./lib/script.ts";
 import { ownTurn, turns } from "./lib/turns.ts";
 
+/** Longer than a busy machine may stall a test that needs the turn to be away meanwhile. */
+const LONG = 1500;
+
 /** The kernel's side keeps its turn for so long. */
 async function kernelKeeps(channel: Channel, milliseconds: number): Promise<void> {
   await ownTurn(channel);
@@ -71,7 +74,7 @@ Deno.test("a blocking receive sends what waits in this isolate, since nobody els
 
 Deno.test("a send that is given up lets those behind it go, and no turn is lost", () =>
   turns(async (channel) => {
-    await kernelKeeps(channel, 100);
+    await kernelKeeps(channel, LONG);
     const abort = new AbortController();
     const given = channel.send("given up", { signal: abort.signal });
     const stays = channel.send("stays");
@@ -102,7 +105,7 @@ Deno.test("a receive that waits and sends that wait get on with each other", () 
 
 Deno.test("a receive waits for what a reservation is going to say that the turn came to meanwhile", () =>
   turns(async (channel) => {
-    await kernelKeeps(channel, 50);
+    await kernelKeeps(channel, LONG);
     const room = channel.reserve(6);
     // Without the event loop: nobody else sees that the turn has come.
     while (channel.turn === "kernel");
@@ -159,7 +162,7 @@ Deno.test("channels that wait for a turn use no processor time, on either side",
 
 Deno.test("the user's close ends whoever waits for a turn", () =>
   turns(async (channel, device) => {
-    await kernelKeeps(channel, 300);
+    await kernelKeeps(channel, LONG);
     const waits = [channel.send("x"), channel.pass(), channel.reserve(1), channel.receive()];
     channel.close();
     for (const wait of waits) await rejectsWith("closed", () => wait);
@@ -208,7 +211,7 @@ Deno.test("destroying the device ends whoever waits for a turn", () =>
     await driver.load({ mode: 2 });
     using device = open(PATH);
     using channel = await device.attach();
-    await kernelKeeps(channel, 300);
+    await kernelKeeps(channel, LONG);
     const waits = [channel.send("x"), channel.pass(), channel.reserve(1)];
     const last = channel.receive();
     // Later: unloading blocks this thread of the host driver's process.
@@ -226,7 +229,7 @@ Deno.test("a thread that is blocked for its turn hears of the device's end", () 
       const device = kup.open("${PATH}");
       const channel = await device.attach();
       channel.receiveSync();
-      const pause = new Uint32Array([400, 0]);
+      const pause = new Uint32Array([${LONG}, 0]);
       channel.sendSync(pause, { type: ${echo.PAUSE} });
       tell("waits");
       try { channel.sendSync("x"); } catch (error) { tell(error.code); }
