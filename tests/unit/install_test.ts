@@ -2,10 +2,10 @@
 /** `make install`: what a program in C or C++ needs, found by pkg-config. */
 
 import { assert, assertEquals } from "../../deps.ts";
+import { flags, inFolder, installed, libraries } from "../lib/installed.ts";
 import { ROOT } from "../lib/paths.ts";
 import { must } from "../lib/process.ts";
 
-const PREFIX = "/opt/kup";
 const PROGRAM = `${ROOT}/tests/unit/install/program.c`;
 
 /** A compiler's words for one dialect. Warnings are errors: the headers have to be clean for everybody. */
@@ -17,34 +17,6 @@ const DIALECTS = [
   ["g++", "-x", "c++", "-std=c++20"],
 ];
 
-/** Runs a test with a new folder. */
-async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "kup-install-" });
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** The same, after `make install` into it. */
-function installed(test: (folder: string) => Promise<void>): Promise<void> {
-  return inFolder(async (folder) => {
-    const where = [`DESTDIR=${folder}`, `PREFIX=${PREFIX}`];
-    await must(["make", "-s", "-C", `${ROOT}/native`, "install", ...where]);
-    await test(folder);
-  });
-}
-
-async function flags(folder: string, ...what: string[]): Promise<string[]> {
-  const env = {
-    PKG_CONFIG_PATH: "",
-    PKG_CONFIG_LIBDIR: `${folder}${PREFIX}/lib/pkgconfig`,
-    PKG_CONFIG_SYSROOT_DIR: folder,
-  };
-  return (await must(["pkg-config", ...what, "kup"], { env })).trim().split(/\s+/);
-}
-
 Deno.test("programs in C and C++ build against what is installed, and run", () =>
   installed(async (folder) => {
     const [compile, link] = [await flags(folder, "--cflags"), await flags(folder, "--libs")];
@@ -53,7 +25,7 @@ Deno.test("programs in C and C++ build against what is installed, and run", () =
       const warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-long-long"];
       await must([...dialect, ...warnings, ...compile, "-c", PROGRAM, "-o", `${program}.o`]);
       await must([dialect[0]!, `${program}.o`, ...link, "-o", program]);
-      const env = { LD_LIBRARY_PATH: `${folder}${PREFIX}/lib` };
+      const env = { LD_LIBRARY_PATH: libraries(folder) };
       assertEquals(await must([program], { env }), "well installed\n", dialect.join(" "));
     }
     // Without the shared object, and so without LD_LIBRARY_PATH.
@@ -64,7 +36,7 @@ Deno.test("programs in C and C++ build against what is installed, and run", () =
     await must(["cc", object, ...parts, "-o", `${folder}/static`]);
     assertEquals(await must([`${folder}/static`]), "well installed\n", "static");
     // Of all that is in there, programs see only what is meant for them.
-    const seen = await must(["nm", "-g", "--defined-only", `${folder}${PREFIX}/lib/libkup.a`]);
+    const seen = await must(["nm", "-g", "--defined-only", `${libraries(folder)}/libkup.a`]);
     assertEquals(seen.match(/ [A-Z] (?!kup_|kupdev_|kernproxy_)\w+/g), null);
   }));
 
@@ -103,7 +75,7 @@ Deno.test("the C example talks, built by the command that it names", () =>
     const words = [await flags(folder, "--cflags"), await flags(folder, "--libs")].flat().join(" ");
     const whole = command.replace(/\$\(pkg-config [^)]*\)/, words).replace("-o ", `-o ${folder}/`);
     await must(["sh", "-c", `cd ${ROOT} && ${whole} -Wall -Wextra -Werror`]);
-    const env = { LD_LIBRARY_PATH: `${folder}${PREFIX}/lib` };
+    const env = { LD_LIBRARY_PATH: libraries(folder) };
     assertEquals(
       await must([`${folder}/echo`], { env }),
       "13 bytes of type 7: hello, kernel\n13 bytes of type 7: grüße aus C\n" +
