@@ -24,7 +24,8 @@ static int add_object(struct dl_phdr_info *object, size_t size, void *sum)
 	(void)size;
 	for (i = 0; i < object->dlpi_phnum; i++)
 		if (object->dlpi_phdr[i].p_type == PT_TLS)
-			*(size_t *)sum += object->dlpi_phdr[i].p_memsz + object->dlpi_phdr[i].p_align;
+			*(size_t *)sum +=
+				object->dlpi_phdr[i].p_memsz + object->dlpi_phdr[i].p_align;
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A program with BYTES of thread-local data: a round trip, which the waiter reports. */
+/* A program with BYTES of thread-local data: a round trip on the device of its argument, which the waiter reports. */
 #include <kup_user.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ static int fail(const char *what, int error)
 	return 1;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
 	struct kup_user_channel *channel = NULL;
 	struct kup_user_message message;
@@ -23,7 +23,7 @@ int main(void)
 
 	memset(data, 1, sizeof(data));
 	if (!error)
-		error = kup_user_channel_open("host:echo", KUP_CHANNEL_ANY, -1, &channel);
+		error = kup_user_channel_open(arguments[count - 1], KUP_CHANNEL_ANY, -1, &channel);
 	if (error)
 		return fail("open", error);
 	file = kup_user_channel_file(channel);
@@ -35,7 +35,8 @@ int main(void)
 	while (!error && kup_user_prepare_wait(channel, POLLIN, 0) == 0) {
 		error = kup_user_waiter_arm(file, id, POLLIN);
 		kup_user_wait(pipe[0], POLLIN, -1);
-		if (read(pipe[0], &reported, sizeof(reported)) != sizeof(reported) || reported != id)
+		if (read(pipe[0], &reported, sizeof(reported)) != sizeof(reported) ||
+		    reported != id)
 			return fail("the waiter reported", reported);
 	}
 	if (!error)
