@@ -19,7 +19,7 @@ async function buildClient(folder: string): Promise<string> {
   return `host:${folder}/deep.so`;
 }
 
-Deno.test("a program in C with thread-local data of any size waits and talks", () =>
+Deno.test("kup_user_waiter_add() works in a program with thread-local data of any size", () =>
   installed(async (folder) => {
     const [compile, link] = [await flags(folder, "--cflags"), await flags(folder, "--libs")];
     const source = `${ROOT}/tests/unit/stack/program.c`;
