@@ -23,13 +23,28 @@ const INDEX = new URL("built_by_make.ts", OUTPUT);
 const ARCHES = ["x86_64", "aarch64"] as const;
 
 /**
- * One for each C library. A program that needs glibc 2.28 runs on all that is newer: Debian 10,
- * RHEL 8 and Ubuntu 18.10 had it. musl promises the same without numbers.
+ * One variant for each C library, and what Zig calls it. A program that needs glibc 2.28 runs on all that is newer:
+ * Debian 10, RHEL 8 and Ubuntu 18.10 had it. musl and FreeBSD promise the same without numbers.
  */
-const LIBCS = { gnu: "gnu.2.28", musl: "musl" } as const;
+const TARGETS = { gnu: "linux-gnu.2.28", musl: "linux-musl", freebsd: "freebsd" } as const;
+
+const TITLES = { gnu: "glibc", musl: "musl", freebsd: "FreeBSD" } as const;
+
+/** By `Deno.build.os`. */
+const VARIANTS = { linux: ["gnu", "musl"], freebsd: ["freebsd"] } as const;
 
 type Arch = typeof ARCHES[number];
-type Libc = keyof typeof LIBCS;
+type Variant = keyof typeof TARGETS;
+
+/** One generated file: the libraries for a system and an architecture. */
+interface Machine {
+  readonly os: keyof typeof VARIANTS;
+  readonly arch: Arch;
+}
+
+const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).flatMap((os) =>
+  ARCHES.map((arch) => ({ os, arch }))
+);
 
 /** What the libraries are made of. Flags are in native/Makefile and here. */
 const FOLDERS = ["native", "kmod", "kmod/uapi", "kmod/core", "kmod/echo", "kmod/os/host"];
@@ -54,12 +69,12 @@ async function identify(compiler: string): Promise<string> {
   return await hash(parts);
 }
 
-function libraryFile(arch: Arch, libc: Libc): URL {
-  return new URL(`libkup-linux-${arch}-${libc}.so`, PREBUILT);
+function libraryFile({ os, arch }: Machine, variant: Variant): URL {
+  return new URL(`libkup-${os}-${arch}-${variant}.so`, PREBUILT);
 }
 
-function outputFile(arch: Arch): URL {
-  return new URL(`linux-${arch}.ts`, OUTPUT);
+function outputFile({ os, arch }: Machine): URL {
+  return new URL(`${os}-${arch}.ts`, OUTPUT);
 }
 
 async function isThere(file: URL): Promise<boolean> {
@@ -69,11 +84,12 @@ async function isThere(file: URL): Promise<boolean> {
 /** The start of a generated file tells what it was made from, and the end that it is whole. */
 async function isUpToDate(soname: string, contract: string): Promise<boolean> {
   if (await Deno.readTextFile(INDEX).catch(() => "") !== spellIndex(contract)) return false;
-  for (const arch of ARCHES) {
-    const text = await Deno.readTextFile(outputFile(arch)).catch(() => "");
+  for (const machine of MACHINES) {
+    const text = await Deno.readTextFile(outputFile(machine)).catch(() => "");
     if (!text.includes(`"${soname}";`) || !text.endsWith("};\n")) return false;
-    if (!await isThere(libraryFile(arch, "gnu"))) return false;
-    if (!await isThere(libraryFile(arch, "musl"))) return false;
+    for (const variant of VARIANTS[machine.os]) {
+      if (!await isThere(libraryFile(machine, variant))) return false;
+    }
   }
   return true;
 }
@@ -98,8 +114,14 @@ function quote(path: string): string {
   return `'${path.replaceAll("'", "'\\''").replaceAll("$", "$$$$")}'`;
 }
 
-async function build(zig: string, soname: string, arch: Arch, libc: Libc): Promise<void> {
-  const file = libraryFile(arch, libc);
+async function build(
+  zig: string,
+  soname: string,
+  machine: Machine,
+  variant: Variant,
+): Promise<void> {
+  const { os, arch } = machine;
+  const file = libraryFile(machine, variant);
   // A target of make's can't hold a blank, which the checkout's own path may.
   const target = file.href.slice(NATIVE.href.length);
   const make = [
@@ -107,8 +129,9 @@ async function build(zig: string, soname: string, arch: Arch, libc: Libc): Promi
     `-j${navigator.hardwareConcurrency}`,
     "-C",
     fileURLToPath(NATIVE),
-    `CC=${quote(zig)} cc -target ${arch}-linux-${LIBCS[libc]}`,
-    `BUILD=build/prebuilt/${arch}-${libc}`,
+    `CC=${quote(zig)} cc -target ${arch}-${TARGETS[variant]}`,
+    `SYSTEM=${os}`,
+    `BUILD=build/prebuilt/${arch}-${variant}`,
     `LIBRARY=${target}`,
     `LDFLAGS=-s -Wl,-soname,${soname}`,
     target,
@@ -131,10 +154,10 @@ function checksum(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-async function spell(arch: Arch, libc: Libc): Promise<string> {
-  const bytes = await Deno.readFile(libraryFile(arch, libc));
-  return `/** The library for ${libc === "gnu" ? "glibc" : "musl"}: ${bytes.length} bytes. */
-export const ${libc}: { readonly checksum: number; readonly base64: string } = {
+async function spell(machine: Machine, variant: Variant): Promise<string> {
+  const bytes = await Deno.readFile(libraryFile(machine, variant));
+  return `/** The library for ${TITLES[variant]}: ${bytes.length} bytes. */
+export const ${variant}: { readonly checksum: number; readonly base64: string } = {
   checksum: ${checksum(bytes)},
   base64:
     "${bytes.toBase64()}",
@@ -149,26 +172,28 @@ async function write(file: URL, text: string): Promise<void> {
   await Deno.rename(temporary, file);
 }
 
-async function spellLibraries(soname: string, arch: Arch): Promise<string> {
+async function spellLibraries(soname: string, machine: Machine): Promise<string> {
+  const variants = VARIANTS[machine.os].map((variant) => spell(machine, variant));
   return `// SPDX-License-Identifier: BSD-3-Clause
 // Generated from native/ and kmod/ by scripts/embed.ts (\`make prebuilt\`). Do not edit.
 
 /**
- * The native library for Linux on ${arch}, built for two C libraries. \`src/embedded.ts\` loads it.
+ * The native library for ${machine.os} on ${machine.arch}. \`src/embedded.ts\` loads it.
  *
  * @module
  */
 
-/** What both are called inside (their DT_SONAME). No other build has this name. */
+/** What it is called inside (its DT_SONAME). No other build has this name. */
 export const name = "${soname}";
 
-${await spell(arch, "gnu")}
-${await spell(arch, "musl")}`;
+${(await Promise.all(variants)).join("\n")}`;
 }
 
 function spellIndex(contract: string): string {
-  const imports = ARCHES.map((arch) => `import * as ${arch} from "./linux-${arch}.ts";`);
-  const entries = ARCHES.map((arch) => `  "linux-${arch}": ${arch},`);
+  const imports = MACHINES.map(({ os, arch }) =>
+    `import * as ${os}_${arch} from "./${os}-${arch}.ts";`
+  );
+  const entries = MACHINES.map(({ os, arch }) => `  "${os}-${arch}": ${os}_${arch},`);
   return `// SPDX-License-Identifier: BSD-3-Clause
 // Generated by scripts/embed.ts (\`make prebuilt\`). Do not edit.
 
@@ -200,10 +225,11 @@ async function main(zig: string): Promise<void> {
   using lock = await Deno.open(new URL("lock", PREBUILT), { create: true, write: true });
   await lock.lock(true);
   if (await isUpToDate(soname, contract)) return;
-  console.log(`prebuilt: ${soname} for ${ARCHES.join(" and ")}, glibc and musl`);
-  for (const arch of ARCHES) {
-    for (const libc of Object.keys(LIBCS) as Libc[]) await build(zig, soname, arch, libc);
-    await write(outputFile(arch), await spellLibraries(soname, arch));
+  const titles = Object.values(TITLES).join(", ");
+  console.log(`prebuilt: ${soname} for ${ARCHES.join(" and ")}: ${titles}`);
+  for (const machine of MACHINES) {
+    for (const variant of VARIANTS[machine.os]) await build(zig, soname, machine, variant);
+    await write(outputFile(machine), await spellLibraries(soname, machine));
   }
   await write(INDEX, spellIndex(contract));
 }

@@ -12,7 +12,7 @@ import { openEmbedded } from "./embedded.ts";
 import { KupError } from "./errors.ts";
 import { openLibc } from "./libc.ts";
 import { fromFileUrl } from "./paths.ts";
-import { checkRuntime } from "./runtime.ts";
+import { buildCommand, checkRuntime } from "./runtime.ts";
 
 /** Must equal KUP_USER_INTERFACE of `native/kup_user.h`. */
 const INTERFACE = 2;
@@ -127,7 +127,7 @@ function explain(cause: unknown, file: string | undefined): KupError {
     file === undefined
       ? "The native library in this module can't be loaded: the system has to let files in memory " +
         "be mapped as code, and /proc be there; or name the library's file with the option `library`."
-      : `The native library ${file} can't be loaded; build it with \`make native\`, ` +
+      : `The native library ${file} can't be loaded; build it with \`${buildCommand()}\`, ` +
         "or name another one with the option `library`.",
     { cause },
   );

@@ -14,6 +14,11 @@ import { KupError } from "./errors.ts";
  */
 export const MINIMUM_DENO = "2.7.12";
 
+/** What builds the native library beside this module. FreeBSD's own make has another language. */
+export function buildCommand(): string {
+  return Deno.build.os === "freebsd" ? "gmake -C native" : "make native";
+}
+
 /** What Node and Bun have, as far as it is of interest here. */
 interface OtherRuntimes {
   readonly Bun?: { readonly version?: unknown };
