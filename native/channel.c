@@ -47,7 +47,7 @@ static uint64_t now_ns(void)
 /* When a timeout is over. 0: at once; FOREVER_NS: never. */
 static uint64_t deadline_in(double timeout_ms)
 {
-	/* Longer than any machine runs, and far from overflow. A number that is none is no limit, either. */
+	/* Longer than any machine runs, and far from overflow. NaN is no limit, either. */
 	if (!(timeout_ms >= 0 && timeout_ms <= 1e12))
 		return FOREVER_NS;
 	return timeout_ms == 0 ? 0 : now_ns() + (uint64_t)(timeout_ms * 1e6);
@@ -340,8 +340,10 @@ static int32_t wait_for(const struct wait *wait, struct spin *spin,
 
 	if (limit->timeout_ms == 0)
 		return -EAGAIN;
-	/* A call's first looks do without the clock. Later ones don't: what is ready for nothing must not
-	 * outrun the timeout. */
+	/*
+	 * A call's first looks do without the clock. Later ones don't: what is ready for nothing
+	 * must not outrun the timeout.
+	 */
 	if (limit->waits++ == 0) {
 		uint32_t looks = kup_looks_in(spin->budget_ns, spin->look_ns);
 

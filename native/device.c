@@ -91,7 +91,7 @@ static int32_t found(short revents, uint32_t events)
 
 int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
 {
-	/* Longer than any machine runs, and far from overflow. A number that is none is no limit, either. */
+	/* Longer than any machine runs, and far from overflow. NaN is no limit, either. */
 	const double limit_ms = 1e12;
 	int forever = !(timeout_ms >= 0 && timeout_ms <= limit_ms);
 	int64_t end = forever ? 0 : now_ns() + (int64_t)(timeout_ms * 1e6);

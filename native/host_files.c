@@ -256,7 +256,7 @@ static int32_t to_poll(uint32_t so)
 
 int32_t host_number_wait(int32_t number, uint32_t events, double timeout_ms)
 {
-	/* Longer than any machine runs, and far from overflow. A number that is none is no limit, either. */
+	/* Longer than any machine runs, and far from overflow. NaN is no limit, either. */
 	const double limit_ms = 1e12;
 	int forever = !(timeout_ms >= 0 && timeout_ms <= limit_ms);
 	uint64_t timeout_ns = forever ? OS_FOREVER : (uint64_t)(timeout_ms * 1e6);

@@ -23,8 +23,9 @@ const INDEX = new URL("built_by_make.ts", OUTPUT);
 const ARCHES = ["x86_64", "aarch64"] as const;
 
 /**
- * One variant for each C library, and what Zig calls it. A program that needs glibc 2.28 runs on all that is newer:
- * Debian 10, RHEL 8 and Ubuntu 18.10 had it. musl and FreeBSD promise the same without numbers.
+ * One variant for each C library, and what Zig calls it. A program that needs glibc 2.28 runs on
+ * all that is newer: Debian 10, RHEL 8 and Ubuntu 18.10 had it. musl and FreeBSD promise the same
+ * without numbers.
  */
 const TARGETS = { gnu: "linux-gnu.2.28", musl: "linux-musl", freebsd: "freebsd" } as const;
 

@@ -4,8 +4,9 @@
  * its URL needs `--allow-ffi` and nothing else.
  *
  * There is one copy in a process, whichever isolate comes first: all workers share the waiter and
- * the host driver. The loaders of glibc and FreeBSD find a library that is loaded already by the name inside
- * it, which no other build has. musl's doesn't: there each worker has a copy of its own.
+ * the host driver. The loaders of glibc and FreeBSD find a library that is loaded already by the
+ * name inside it, which no other build has. musl's doesn't: there each worker has a copy of its
+ * own.
  *
  * @module
  */

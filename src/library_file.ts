@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Loads a library from its bytes. dlopen(3) takes nothing but paths, so the bytes become a file for a moment: on
- * Linux a file in memory; on FreeBSD, where a file in memory has no path, a temporary one. The files are made by
- * calls of the system's library, which need no permission but FFI.
+ * Loads a library from its bytes. dlopen(3) takes nothing but paths, so the bytes become a file for
+ * a moment: on Linux a file in memory; on FreeBSD, where a file in memory has no path, a temporary
+ * one. The files are made by calls of the system's library, which need no permission but FFI.
  *
  * @module
  */
@@ -68,9 +68,9 @@ function createMemoryFile(libc: MemoryFiles, name: string): number {
 }
 
 /**
- * The descriptor stays, as the code does: the loader knows files by their paths, and would take the next file of
- * this number for this one. The dot is there for the same reason: others who load from descriptors don't spell
- * them so.
+ * The descriptor stays, as the code does: the loader knows files by their paths, and would take the
+ * next file of this number for this one. The dot is there for the same reason: others who load from
+ * descriptors don't spell them so.
  */
 function loadFromMemory(name: string, bytes: Uint8Array<ArrayBuffer>): string {
   const library = openLibc(MEMORY_FILES);
@@ -154,8 +154,8 @@ function hasMemoryFiles(): boolean {
 }
 
 /**
- * Loads a library, whose code then stays, and returns where it was loaded from. Only a file in memory is
- * still there; after a temporary one, the loader finds the library by its name.
+ * Loads a library, whose code then stays, and returns where it was loaded from. Only a file in
+ * memory is still there; after a temporary one, the loader finds the library by its name.
  *
  * @param name What the library is called inside (its DT_SONAME).
  * @throws {KupError} `"library"` or `"out-of-memory"`: the system refuses the file.

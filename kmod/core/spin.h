@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * How both sides look before they sleep: for a budget of time, with a look at the clock only now and then. A
- * slow clock (HPET, ACPI: ordinary in virtual machines) costs more than a whole round trip. The time that a
- * look takes is measured while spinning, so a budget shorter than 32 looks still ends about in time.
+ * How both sides look before they sleep: for a budget of time, with a look at the clock only now
+ * and then. A slow clock (HPET, ACPI: ordinary in virtual machines) costs more than a whole round
+ * trip. The time that a look takes is measured while spinning, so a budget shorter than 32 looks
+ * still ends about in time.
  */
 #ifndef KUP_SPIN_H
 #define KUP_SPIN_H

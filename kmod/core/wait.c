@@ -17,9 +17,10 @@ struct kup_deadline kup_deadline_in(kup_time timeout)
 }
 
 /*
- * What a wait that slept teaches: one that was over within the limit would have been covered by a larger
- * budget; a longer one makes the budget smaller. So an idle channel stops spinning, and a channel that is
- * woken up quickly starts again. (Two senders may race here; the worst is a budget that's a little off.)
+ * What a wait that slept teaches: one that was over within the limit would have been covered by a
+ * larger budget; a longer one makes the budget smaller. So an idle channel stops spinning, and a
+ * channel that is woken up quickly starts again. (Two senders may race here; the worst is a budget
+ * that's a little off.)
  */
 static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
 {
@@ -45,8 +46,9 @@ static int look(kup_u32 looks, int (*ready)(void *), void *argument)
 }
 
 /*
- * Looks until it is ready (1), or until the budget is used up or the processor is wanted (0), and takes the
- * time off the budget. `now` is 0 if the caller has not read the clock; then the first looks do without it.
+ * Looks until it is ready (1), or until the budget is used up or the processor is wanted (0), and
+ * takes the time off the budget. `now` is 0 if the caller has not read the clock; then the first
+ * looks do without it.
  */
 static int spin_for(struct kup_spin *spin, kup_u64 *budget_ns, kup_u64 now, int (*ready)(void *),
 		    void *argument)

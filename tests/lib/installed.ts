@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The C library as `make install` puts it into a folder, for programs that are built against it. */
+/**
+ * The C library as `make install` puts it into a folder, for programs that are built against it.
+ */
 
 import { ROOT } from "./paths.ts";
 import { must } from "./process.ts";

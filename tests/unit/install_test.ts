@@ -33,7 +33,9 @@ Deno.test("programs in C and C++ build against what is installed, and run", () =
     assertEquals(seen.match(/ [A-Z] (?!kup_|kupdev_|kernproxy_)\w+/g), null);
   }));
 
-/** What pkg-config prints for the static library. Its file is named, since -l finds the shared one. */
+/**
+ * What pkg-config prints for the static library. Its file is named, since -l finds the shared one.
+ */
 async function staticFlags(folder: string): Promise<string[]> {
   const words = [...await flags(folder, "--cflags"), ...await flags(folder, "--static", "--libs")];
   return words.map((word) => word === "-lkup" ? `${libraries(folder)}/libkup.a` : word);

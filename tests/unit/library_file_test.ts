@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The embedded library by way of a temporary file, as on FreeBSD: a copy of the module is made to believe that
- * this system has no files in memory. No FreeBSD is needed, since the calls and the loader's rules are the same.
+ * The embedded library by way of a temporary file, as on FreeBSD: a copy of the module is made to
+ * believe that this system has no files in memory. No FreeBSD is needed, since the calls and the
+ * loader's rules are the same.
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The library's threads in processes with much static thread-local data, which is on their stacks. */
+/**
+ * The library's threads in processes with much static thread-local data, which is on their stacks.
+ */
 
 import { assertEquals } from "../../deps.ts";
 import { flags, inFolder, installed, libraries } from "../lib/installed.ts";

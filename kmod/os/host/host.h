@@ -100,7 +100,8 @@ void host_delay(void);
 
 /*
  * pthread_create for every thread of this library: the thread has so many bytes of stack beside the
- * process's thread-local data, and these signals blocked (NULL: those of the caller). 0 or a positive errno.
+ * process's thread-local data, and these signals blocked (NULL: those of the caller). 0 or a
+ * positive errno.
  */
 int host_create_thread(pthread_t *id, size_t stack_bytes, const sigset_t *blocked,
 		       void *(*main)(void *), void *argument);

@@ -222,8 +222,8 @@ static int set_parameters(struct host_module *module, const char *parameters)
 /* ---- Loading; under the lock ---- */
 
 /*
- * Nonzero if client modules find the library's names. A program that this code is a part of has to export
- * them itself.
+ * Nonzero if client modules find the library's names. A program that this code is a part of has to
+ * export them itself.
  */
 static int make_names_global(void)
 {

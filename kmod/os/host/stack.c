@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * The threads that this library starts, with stacks that suit the process. glibc takes the static
- * thread-local data of all objects (profilers, allocators and GPU runtimes have much) from the stack of each
- * thread: a smaller stack is EINVAL, and one that is barely larger leaves the thread nothing to run on. So
- * that data comes on top of what a thread needs; it costs address space only.
+ * thread-local data of all objects (profilers, allocators and GPU runtimes have much) from the
+ * stack of each thread: a smaller stack is EINVAL, and one that is barely larger leaves the thread
+ * nothing to run on. So that data comes on top of what a thread needs; it costs address space only.
  */
 #include <link.h>
 #include <signal.h>
@@ -30,9 +30,10 @@ static int add_object(struct dl_phdr_info *object, size_t size, void *sum)
 }
 
 /*
- * Objects that are loaded later get theirs from the heap, or from a reserve that was made at the start. And
- * it takes the loader's lock, which no thread may wait for while it holds one of ours: a module's
- * constructor may call into this library under the loader's lock.
+ * Runs when the library is loaded. Objects that are loaded later get their data from the heap, or
+ * from a reserve that was made at the start. dl_iterate_phdr takes the loader's lock, and no thread
+ * may wait for that while it holds a lock of ours: a module's constructor runs under the loader's
+ * lock, and may call into this library.
  */
 __attribute__((constructor)) static void measure(void)
 {
@@ -51,7 +52,7 @@ static int create(pthread_t *id, size_t bytes, void *(*main)(void *), void *argu
 	if (bytes < LEAST_BYTES)
 		bytes = LEAST_BYTES;
 	bytes += thread_local_bytes;
-	/* The loader's reserve is no object's. Its size is a tunable, and nothing reports it. */
+	/* The reserve belongs to no object. Its size is a tunable, and no call reports it. */
 	do {
 		bytes = (bytes + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
 		error = pthread_attr_setstacksize(&attributes, bytes);

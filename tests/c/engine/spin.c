@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How long both sides look before they sleep, and how often they read the clock meanwhile. The linker puts
- * functions of this file in the place of the real ones (--wrap, see the Makefile), so that the time of a
- * thread can be its number of looks: then nothing here depends on how busy the machine is.
+ * How long both sides look before they sleep, and how often they read the clock meanwhile. The
+ * linker puts functions of this file in the place of the real ones (--wrap, see the Makefile), so
+ * that the time of a thread can be its number of looks: then nothing here depends on how busy the
+ * machine is.
  */
 #include <time.h>
 

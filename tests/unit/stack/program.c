@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A program with BYTES of thread-local data: a round trip on the device of its argument, which the waiter reports. */
+/*
+ * A program with BYTES of thread-local data: a round trip on the device of its argument, which the
+ * waiter reports.
+ */
 #include <kup_user.h>
 #include <poll.h>
 #include <stdio.h>
