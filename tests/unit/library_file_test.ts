@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The embedded library by way of a temporary file, as on FreeBSD: a copy of the module is made to
- * believe that this system has no files in memory. No FreeBSD is needed, since the calls and the
- * loader's rules are the same.
+ * The embedded library by way of a temporary file, as on FreeBSD. Scripts are made to believe that
+ * this system is one: with the same names of files and the same calls, and a loader that has the same
+ * rules. Only the library itself is for this system.
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
@@ -10,19 +10,26 @@ import { Copy } from "../lib/copy.ts";
 import { ROOT } from "../lib/paths.ts";
 import { capture, must } from "../lib/process.ts";
 
-/** Runs a test with such a copy. */
-async function withoutMemoryFiles(test: (copy: Copy) => Promise<void>): Promise<void> {
+const { arch } = Deno.build;
+
+/** Runs a test with a copy of the module that has a library for this "FreeBSD", and a folder `own`. */
+async function onFreeBsd(test: (copy: Copy) => Promise<void>): Promise<void> {
   await using copy = await Copy.make();
+  const libraries = await Deno.readTextFile(`${copy.folder}/src/embedded/linux-${arch}.ts`);
   await copy.edit(
-    "src/library_file.ts",
-    (text) => text.replace('return Deno.build.os === "linux";', "return false;"),
+    `src/embedded/freebsd-${arch}.ts`,
+    () => libraries.replace("export const gnu", "export const freebsd"),
   );
   await Deno.mkdir(`${copy.folder}/own`);
   await test(copy);
 }
 
-function importOf(copy: Copy): string {
-  return `import { open } from ${JSON.stringify(`file://${copy.folder}/mod.ts`)};`;
+function begin(copy: Copy): string {
+  return `
+    import { open } from ${JSON.stringify(`file://${copy.folder}/mod.ts`)};
+    const { build, dlopen } = Deno;
+    Object.defineProperty(Deno, "build", { value: { ...build, os: "freebsd" } });
+    Deno.dlopen = (name, ...rest) => dlopen(name === "libc.so.7" ? "libc.so.6" : name, ...rest);`;
 }
 
 /** One round trip on the device of its argument. */
@@ -33,7 +40,7 @@ const ROUND_TRIP = `
   console.log((await channel.receive()).text());`;
 
 function command(copy: Copy, script: string, permission = "--allow-ffi"): string[] {
-  const url = `data:text/javascript,${encodeURIComponent(importOf(copy) + script)}`;
+  const url = `data:text/javascript,${encodeURIComponent(begin(copy) + script)}`;
   return [Deno.execPath(), "run", permission, "--no-prompt", "--no-config", url];
 }
 
@@ -42,10 +49,11 @@ async function list(folder: string): Promise<string[]> {
 }
 
 Deno.test("open() loads the embedded library from a file in TMPDIR, and removes the file", () =>
-  withoutMemoryFiles(async (copy) => {
+  onFreeBsd(async (copy) => {
     const own = `${copy.folder}/own`;
     const script = `${ROUND_TRIP}
-      console.log(Deno.readTextFileSync("/proc/self/maps").match(/\\/\\S*libkup\\S*( \\(deleted\\))?/)[0]);`;
+      const maps = Deno.readTextFileSync("/proc/self/maps");
+      console.log(maps.match(/\\/\\S*libkup\\S*( \\(deleted\\))?/)[0]);`;
     // To look at the map is what needs the other permissions.
     const whole = [...command(copy, script, "-A"), "host:echo"];
     const [echo, place] = (await must(whole, { env: { TMPDIR: own } })).split("\n");
@@ -55,7 +63,7 @@ Deno.test("open() loads the embedded library from a file in TMPDIR, and removes 
   }));
 
 Deno.test("open() needs no permission but FFI for a temporary file, and loads client modules", () =>
-  withoutMemoryFiles(async (copy) => {
+  onFreeBsd(async (copy) => {
     const client = `${copy.folder}/upper.so`;
     const headers = ["-I", `${ROOT}/kmod`, "-I", `${ROOT}/kmod/os/host`];
     const source = `${ROOT}/tests/unit/clients/upper.c`;
@@ -75,8 +83,8 @@ const WORKER = `
   };`;
 
 Deno.test("open() in four workers at once uses one library from a temporary file", () =>
-  withoutMemoryFiles(async (copy) => {
-    const worker = `data:text/javascript,${encodeURIComponent(importOf(copy) + WORKER)}`;
+  onFreeBsd(async (copy) => {
+    const worker = `data:text/javascript,${encodeURIComponent(begin(copy) + WORKER)}`;
     const script = `
       const start = new Int32Array(new SharedArrayBuffer(4));
       await Promise.all(Array.from({ length: 4 }, () => new Promise((resolve) => {
@@ -106,7 +114,7 @@ for (const [why, spoil] of Object.entries(UNFIT)) {
     name: `open() loads the library from another folder if TMPDIR ${why}`,
     ignore: !isRoot,
     fn: () =>
-      withoutMemoryFiles(async (copy) => {
+      onFreeBsd(async (copy) => {
         const env = { TMPDIR: `${copy.folder}/own` };
         const wrapper = ["unshare", "-m", "sh", "-ec", `${spoil(env.TMPDIR)}; exec "$@"`, "sh"];
         const out = await must([...wrapper, ...command(copy, ROUND_TRIP), "host:echo"], { env });
@@ -119,7 +127,7 @@ Deno.test({
   name: "open() says what to do if no folder is fit for the library, and leaves no file",
   ignore: !isRoot,
   fn: () =>
-    withoutMemoryFiles(async (copy) => {
+    onFreeBsd(async (copy) => {
       const own = `${copy.folder}/own`;
       const spoil = ["/tmp", "/var/tmp"].map((folder) =>
         `mount --bind ${folder} ${folder}; mount -o remount,bind,noexec ${folder}`
@@ -139,4 +147,11 @@ Deno.test({
       assertMatch(stdout, / 3\n$/);
       assertEquals(await list(own), []);
     }),
+});
+
+Deno.test("open() without a library advises what builds one on FreeBSD", async () => {
+  await using copy = await Copy.make();
+  await copy.makeStub();
+  const script = `try { open("host:echo"); } catch (error) { console.log(error.message); }`;
+  assertStringIncludes(await must(command(copy, script)), "`gmake -C native`");
 });
