@@ -141,8 +141,8 @@ function loadFromTemporary(name: string, bytes: Uint8Array<ArrayBuffer>): string
   throw new KupError(
     "library",
     "The native library in this module is loaded from a temporary file, and none can be made and " +
-      "mapped as code: set TMPDIR to a folder with room on a file system that is not mounted noexec, " +
-      "or name the library's file with the option `library`.",
+      "mapped as code: set TMPDIR to a folder with room, on a file system that is not mounted " +
+      "noexec; or name the library's file with the option `library`.",
     { cause: new AggregateError(problems, problems.map(String).join(" ")) },
   );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * The embedded library by way of a temporary file, as on FreeBSD. Scripts are made to believe that
- * this system is one: with the same names of files and the same calls, and a loader that has the same
+ * this system is one: with the same names of files and the same calls, and a loader with the same
  * rules. Only the library itself is for this system.
  */
 
