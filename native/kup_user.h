@@ -26,7 +26,7 @@ extern "C" {
 #define KUP_USER_CALL __attribute__((visibility("default")))
 
 /* Counts the changes of this file that an older caller would not survive. */
-#define KUP_USER_INTERFACE 2
+#define KUP_USER_INTERFACE 3
 
 /* Numbers of the host driver's files begin here: descriptors never get so far. */
 #define KUP_USER_HOST_FILES 0x40000000
@@ -140,6 +140,15 @@ KUP_USER_CALL int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t event
 
 /* Forgets fd. After the return the waiter writes nothing more to its pipe on its behalf. */
 KUP_USER_CALL int32_t kup_user_waiter_remove(int32_t fd, int32_t id);
+
+/* ---- clock.c: time ---- */
+
+/*
+ * Milliseconds of a clock that never goes back. The coarse one moves with the system's tick, every 1 to 10 ms,
+ * and takes a few nanoseconds to read.
+ */
+KUP_USER_CALL double kup_user_now(void);
+KUP_USER_CALL double kup_user_now_coarse(void);
 
 /*
  * ---- channel.c: a whole channel, for programs in C ----

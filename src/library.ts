@@ -12,7 +12,7 @@ import { openEmbedded } from "./embedded.ts";
 import { KupError } from "./errors.ts";
 
 /** Must equal KUP_USER_INTERFACE of `native/kup_user.h`. */
-const INTERFACE = 2;
+const INTERFACE = 3;
 
 /**
  * Every call returns a negative errno on failure. None is `nonblocking`: that would take one of a few
@@ -48,6 +48,10 @@ const SYMBOLS = {
   kup_user_unmap: { parameters: ["u64", "u64"], result: "i32" },
   /** (two i32 descriptors out) */
   kup_user_pipe: { parameters: ["buffer"], result: "i32" },
+  /** (): milliseconds (hot) */
+  kup_user_now: { parameters: [], result: "f64" },
+  /** (): milliseconds, at the system's last tick (hot) */
+  kup_user_now_coarse: { parameters: [], result: "f64" },
   /** (fd, pipe): id */
   kup_user_waiter_add: { parameters: ["i32", "i32"], result: "i32" },
   /** (fd, id, poll events) (hot) */
