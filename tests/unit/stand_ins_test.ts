@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What std's documentation promises of the names in deps.ts. These tests hold for std itself and for
-// its stand-ins in tests/std/, whichever deps.ts brings here; so they rely on no failure's words.
+// What std's documentation promises of the names in deps.ts. The tests hold for std itself and for
+// its stand-ins in tests/std/, whichever deps.ts brings here. So no test relies on the words of a
+// failure.
 import {
   assert,
   assertEquals,
@@ -33,7 +34,7 @@ async function failure(call: () => unknown): Promise<string> {
   throw new Error(`No assertion failed in ${call}`);
 }
 
-Deno.test("assert() and assertFalse() go by truth, and fail with the caller's message", async () => {
+Deno.test("assert() and assertFalse() test truth, and fail with the caller's message", async () => {
   for (const value of [true, 1, "no", {}, []]) {
     assert(value);
     if (await failure(() => assertFalse(value, "mine")) !== "mine") throw new Error("other words");
