@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The native library: which symbols it has, where it is found, and that it is the right one. What each
- * call does and returns is told in `native/kup_user.h`.
+ * The native library: where it is found, and that it is the right one. Its calls are listed in
+ * `symbols.ts`; `native/kup_user.h` says what each call does and returns.
  *
  * @module
  */

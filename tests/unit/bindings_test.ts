@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The checks of src/symbols.ts, on headers that differ from the real one in one place.
+import { pathToFileURL } from "node:url";
 import { generateSymbols, Unavailable } from "../../scripts/gen_symbols.ts";
 import {
   assert,
@@ -10,7 +11,6 @@ import {
 } from "../../deps.ts";
 import { checkCompiled, checkGenerated } from "../checks/bindings.ts";
 import { ROOT } from "../lib/paths.ts";
-import { pathToFileURL } from "node:url";
 
 const hasCargo = await generateSymbols().then(() => true, (error) => {
   if (error instanceof Unavailable) return false;
