@@ -32,7 +32,8 @@ vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
 
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages test stress check check-freebsd fmt vm \
-        demo demo-vm example example-vm bench bench-vm install publish load unload abi clean \
+        demo demo-vm example example-vm bench bench-vm install publish load unload abi bindings \
+        clean \
         distclean help
 
 all: native modules ## Build the native library, and the modules if the kernel's headers are here
@@ -138,6 +139,9 @@ unload: ## Take both modules out of the running kernel
 abi: setup ## Generate the TypeScript offsets from the shared header
 	@$(deno_run) scripts/gen_abi.ts
 
+bindings: setup ## Generate TypeScript's table of native calls from the library's header (needs cargo)
+	@$(deno_run) scripts/gen_symbols.ts
+
 clean: ## Remove what was built, keep what was fetched
 	@for part in native examples/ticker tests/c tests/conformance/c tests/kernel/c \
 		tests/seed; do \
@@ -145,7 +149,7 @@ clean: ## Remove what was built, keep what was fetched
 	done
 	@if [ -z "$(BLANKS)" ] && [ -d $(HEADERS) ]; then \
 		$(MAKE) -s -C $(HEADERS) M=$(CURDIR)/kmod clean; fi
-	rm -rf src/embedded $(CACHE)/build $(CACHE)/vm $(CACHE)/zig-cache
+	rm -rf src/embedded $(CACHE)/build $(CACHE)/vm $(CACHE)/zig-cache $(CACHE)/bindgen
 
 distclean: clean ## Remove everything that is not in git
 	rm -rf $(CACHE) deno.offline.json

@@ -25,15 +25,18 @@ extern "C" {
 
 #define KUP_USER_CALL __attribute__((visibility("default")))
 
+/* A call that TypeScript makes, too. `make bindings` generates src/symbols.ts from these. */
+#define KUP_USER_DENO_CALL KUP_USER_CALL
+
 /* Counts the changes of this file that an older caller would not survive. */
-#define KUP_USER_INTERFACE 2
+#define KUP_USER_INTERFACE 3
 
 /* Numbers of the host driver's files begin here: descriptors never get so far. */
 #define KUP_USER_HOST_FILES 0x40000000
 
 /* KUP_ABI_VERSION and KUP_USER_INTERFACE that this library was built with. */
-KUP_USER_CALL int32_t kup_user_abi_version(void);
-KUP_USER_CALL int32_t kup_user_interface(void);
+KUP_USER_DENO_CALL int32_t kup_user_abi_version(void);
+KUP_USER_DENO_CALL int32_t kup_user_interface(void);
 
 /* ---- device.c: an open file ---- */
 
@@ -46,21 +49,21 @@ KUP_USER_CALL int32_t kup_user_interface(void);
  *   host:FILE.so    the first device of this client module, which is loaded if it isn't yet; see
  *                   kup_user_host_load for what that fails with. -ENOENT also: it has no device
  */
-KUP_USER_CALL int32_t kup_user_open(const char *path);
+KUP_USER_DENO_CALL int32_t kup_user_open(const char *path);
 
 /* Closes a file of kup_user_open's; an attached channel is given back. Not before the waiter let it go. */
-KUP_USER_CALL int32_t kup_user_close(int32_t fd);
+KUP_USER_DENO_CALL int32_t kup_user_close(int32_t fd);
 
 /* The ioctls of the same names. -ENOTTY: this file is no KUP device. */
-KUP_USER_CALL int32_t kup_user_info(int32_t fd, struct kup_info *info);
+KUP_USER_DENO_CALL int32_t kup_user_info(int32_t fd, struct kup_info *info);
 /* The caller fills in the channel's number, and zeros. */
-KUP_USER_CALL int32_t kup_user_stats(int32_t fd, struct kup_stats *stats);
+KUP_USER_DENO_CALL int32_t kup_user_stats(int32_t fd, struct kup_stats *stats);
 
 /* ATTACH; the caller fills in version, flags and channel, and on success finds which channel it is. */
-KUP_USER_CALL int32_t kup_user_attach(int32_t fd, struct kup_attach *attach);
+KUP_USER_DENO_CALL int32_t kup_user_attach(int32_t fd, struct kup_attach *attach);
 
 /* Wakes the kernel's side. Numbers only, so that a JIT can call it directly. */
-KUP_USER_CALL int32_t kup_user_kick(int32_t fd);
+KUP_USER_DENO_CALL int32_t kup_user_kick(int32_t fd);
 
 /*
  * Blocks the calling thread until poll(2) reports one of `events` (or an error, or a hangup), for
@@ -68,7 +71,7 @@ KUP_USER_CALL int32_t kup_user_kick(int32_t fd);
  * and 0 after the timeout. A signal does not end it. -EBADF: somebody has closed fd;
  * a wait that sleeps says so when it wakes.
  */
-KUP_USER_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
+KUP_USER_DENO_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
 
 /* ---- host_files.c: client modules in this process ---- */
 
@@ -81,19 +84,19 @@ KUP_USER_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_
  * or was built for another version. -EINVAL: a parameter that it doesn't have, or a bad value. -ERANGE: a
  * number of 2^32 or more. Otherwise what its own load function returned.
  */
-KUP_USER_CALL int32_t kup_user_host_load(const char *module, const char *parameters);
+KUP_USER_DENO_CALL int32_t kup_user_host_load(const char *module, const char *parameters);
 
 /*
  * Unloads it, as rmmod does: its devices go, whoever has them open; waits until the client has let go of every
  * channel. -ENOENT: it isn't loaded. -EBUSY: it left a device behind, and stays in memory.
  */
-KUP_USER_CALL int32_t kup_user_host_unload(const char *module);
+KUP_USER_DENO_CALL int32_t kup_user_host_unload(const char *module);
 
 /*
  * A sentence about why the calling thread's last open, load or unload on the host driver failed, or nothing, as
  * a C string that is cut off at `bytes`. Returns its length.
  */
-KUP_USER_CALL int32_t kup_user_host_error(char *text, uint32_t bytes);
+KUP_USER_DENO_CALL int32_t kup_user_host_error(char *text, uint32_t bytes);
 
 /* ---- memory.c: address ranges ---- */
 
@@ -102,14 +105,14 @@ KUP_USER_CALL int32_t kup_user_host_error(char *text, uint32_t bytes);
  * gives them. *address is 0, or the start of a range of the same size that kup_user_unmap left:
  * then that is used again. On success *address tells where it is; on failure all is as it was before.
  */
-KUP_USER_CALL int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
-				   uint32_t to_kernel_bytes, uint64_t *address);
+KUP_USER_DENO_CALL int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
+					uint32_t to_kernel_bytes, uint64_t *address);
 
 /*
  * Puts private pages of zeros in the place of what is mapped at [address, address + bytes), in one step: a
  * thread that reads or writes there meanwhile never faults. The range stays the caller's.
  */
-KUP_USER_CALL int32_t kup_user_unmap(uint64_t address, uint64_t bytes);
+KUP_USER_DENO_CALL int32_t kup_user_unmap(uint64_t address, uint64_t bytes);
 
 /* Gives a range back to the system, for those who know that nobody looks there any more. */
 KUP_USER_CALL int32_t kup_user_release_range(uint64_t address, uint64_t bytes);
@@ -121,7 +124,7 @@ KUP_USER_CALL int32_t kup_user_release_range(uint64_t address, uint64_t bytes);
  * the waiter. Both belong to the caller, neither blocks. Who closes the reading end first should ignore
  * SIGPIPE: arming and closing files of the host driver may write to it in the calling thread.
  */
-KUP_USER_CALL int32_t kup_user_pipe(int32_t *fds);
+KUP_USER_DENO_CALL int32_t kup_user_pipe(int32_t *fds);
 
 /*
  * Makes fd known to the waiter (which is started by the first call) and returns its id, a positive
@@ -129,17 +132,26 @@ KUP_USER_CALL int32_t kup_user_pipe(int32_t *fds);
  * kup_user_waiter_remove has returned. One spurious event is possible before the first arm. -EEXIST: it is
  * known already.
  */
-KUP_USER_CALL int32_t kup_user_waiter_add(int32_t fd, int32_t pipe);
+KUP_USER_DENO_CALL int32_t kup_user_waiter_add(int32_t fd, int32_t pipe);
 
 /*
  * Asks for one event: the next time that poll(2) would report one of `events` for fd, at once if it
  * does so already. Replaces what was asked for before. Not concurrently with the removal of the same id. On
  * the host driver any wake-up of the file is told as that event: look, and ask again.
  */
-KUP_USER_CALL int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events);
+KUP_USER_DENO_CALL int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events);
 
 /* Forgets fd. After the return the waiter writes nothing more to its pipe on its behalf. */
-KUP_USER_CALL int32_t kup_user_waiter_remove(int32_t fd, int32_t id);
+KUP_USER_DENO_CALL int32_t kup_user_waiter_remove(int32_t fd, int32_t id);
+
+/* ---- clock.c: time ---- */
+
+/*
+ * Milliseconds of a clock that never goes back. The coarse one moves with the system's tick, every 1 to 10 ms,
+ * and takes a few nanoseconds to read.
+ */
+KUP_USER_DENO_CALL double kup_user_now(void);
+KUP_USER_DENO_CALL double kup_user_now_coarse(void);
 
 /*
  * ---- channel.c: a whole channel, for programs in C ----

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The native library: which symbols it has, where it is found, and that it is the right one. What each
- * call does and returns is told in `native/kup_user.h`.
+ * The native library: where it is found, and that it is the right one. Its calls are listed in
+ * `symbols.ts`; `native/kup_user.h` says what each call does and returns.
  *
  * @module
  */
@@ -13,51 +13,10 @@ import { KupError } from "./errors.ts";
 import { openLibc } from "./libc.ts";
 import { fromFileUrl } from "./paths.ts";
 import { buildCommand, checkRuntime } from "./runtime.ts";
+import { SYMBOLS } from "./symbols.ts";
 
 /** Must equal KUP_USER_INTERFACE of `native/kup_user.h`. */
-const INTERFACE = 2;
-
-/**
- * Every call returns a negative errno on failure. None is `nonblocking`: that would take one of a few
- * threads, and wake up later than the waiter does. Those marked (hot) take and return 32-bit numbers only, so
- * that the JIT calls them without leaving its code.
- */
-const SYMBOLS = {
-  kup_user_abi_version: { parameters: [], result: "i32" },
-  kup_user_interface: { parameters: [], result: "i32" },
-  /** (path as a C string): the file's number */
-  kup_user_open: { parameters: ["buffer"], result: "i32" },
-  /** (fd) */
-  kup_user_close: { parameters: ["i32"], result: "i32" },
-  /** (fd, struct kup_info) */
-  kup_user_info: { parameters: ["i32", "buffer"], result: "i32" },
-  /** (fd, struct kup_stats) */
-  kup_user_stats: { parameters: ["i32", "buffer"], result: "i32" },
-  /** (fd, struct kup_attach) */
-  kup_user_attach: { parameters: ["i32", "buffer"], result: "i32" },
-  /** (fd) (hot) */
-  kup_user_kick: { parameters: ["i32"], result: "i32" },
-  /** (fd, poll events, milliseconds): poll revents; blocks this thread */
-  kup_user_wait: { parameters: ["i32", "u32", "f64"], result: "i32" },
-  /** (client module, its parameters or null; C strings) */
-  kup_user_host_load: { parameters: ["buffer", "buffer"], result: "i32" },
-  /** (client module) */
-  kup_user_host_unload: { parameters: ["buffer"], result: "i32" },
-  /** (a C string out, its capacity): length */
-  kup_user_host_error: { parameters: ["buffer", "u32"], result: "i32" },
-  /** (fd, page size, to_user bytes, to_kernel bytes, u64 address in and out) */
-  kup_user_map: { parameters: ["i32", "u32", "u32", "u32", "buffer"], result: "i32" },
-  /** (address, bytes) */
-  kup_user_unmap: { parameters: ["u64", "u64"], result: "i32" },
-  /** (two i32 descriptors out) */
-  kup_user_pipe: { parameters: ["buffer"], result: "i32" },
-  /** (fd, pipe): id */
-  kup_user_waiter_add: { parameters: ["i32", "i32"], result: "i32" },
-  /** (fd, id, poll events) (hot) */
-  kup_user_waiter_arm: { parameters: ["i32", "i32", "u32"], result: "i32" },
-  /** (fd, id) */
-  kup_user_waiter_remove: { parameters: ["i32", "i32"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
+const INTERFACE = 3;
 
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
 

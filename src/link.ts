@@ -16,6 +16,7 @@ import {
   STATE_BROKEN,
   STATE_OPEN,
 } from "./abi.ts";
+import { type Breath, breathOf } from "./breath.ts";
 import { closedError, KupError, systemError } from "./errors.ts";
 import { type Native, POLLIN, POLLOUT, releaseNative } from "./library.ts";
 import type { ChannelMemory } from "./memory.ts";
@@ -39,14 +40,6 @@ const LIES: Readonly<Record<number, number>> = {
   [RING_LIE_TURN]: ERROR_TURN,
 };
 
-/**
- * A channel that never runs dry (or full) would keep timers and all other input waiting, because promises that
- * are settled at once never go back to the event loop. So after this many of them, and this many milliseconds,
- * one does.
- */
-const TURNS_BEFORE_BREATH = 256;
-const MS_BEFORE_BREATH = 5;
-
 /** One direction of a channel. */
 export type Side = Waiter;
 
@@ -57,6 +50,8 @@ export class Link {
   readonly memory: ChannelMemory;
   /** The device's path and the channel's number, for messages. */
   readonly subject: string;
+  /** The event loop's turns. */
+  readonly breath: Breath;
   /** Closed by us, or broken: every call throws what {@linkcode Link.reason} returns. */
   over = false;
   closed = false;
@@ -69,14 +64,14 @@ export class Link {
   #wanted = 0;
   /** Arming is left to the end of `wake`, so that two directions make one system call. */
   #waking = false;
-  #turns = 0;
-  #lastBreath = 0;
 
   constructor(native: Native, fd: number, memory: ChannelMemory, subject: string) {
     this.native = native;
     this.fd = fd;
     this.memory = memory;
     this.subject = subject;
+    this.breath = breathOf(native);
+    this.breath.retain();
     this.#words = memory.words;
   }
 
@@ -149,9 +144,9 @@ export class Link {
     this.#registration.arm(this.#wanted);
   }
 
-  /** Called by the reactor: it comes from the event loop, which has just had its turn. */
+  /** Called by the reactor, so from the event loop, which has just had its turn. */
   wake(): void {
-    this.#turns = 0;
+    this.breath.turned();
     if (this.closed) return;
     this.#waking = true;
     this.#wanted = 0;
@@ -180,21 +175,6 @@ export class Link {
     if (result < 0) throw systemError("wait", result, this.subject);
   }
 
-  /** Whether a call may be answered at once, without asking for a breath. */
-  quick(): boolean {
-    return ++this.#turns < TURNS_BEFORE_BREATH;
-  }
-
-  /** To be awaited by a call that could be answered at once; undefined: no need to. */
-  breath(): Promise<void> | undefined {
-    if (++this.#turns < TURNS_BEFORE_BREATH) return undefined;
-    this.#turns = 0;
-    const now = performance.now();
-    if (now - this.#lastBreath < MS_BEFORE_BREATH) return undefined;
-    this.#lastBreath = now;
-    return new Promise((resolve) => setImmediate(resolve));
-  }
-
   /** Gives the channel back. The waiter goes first, then the pages, then the file. */
   close(): void {
     if (this.closed) return;
@@ -205,6 +185,7 @@ export class Link {
     this.#registration?.remove();
     this.#registration = undefined;
     for (const side of this.#sides) side.fail(reason);
+    this.breath.release();
     this.memory.close();
     this.native.kup_user_close(this.fd);
     releaseNative(this.native);

@@ -10,7 +10,7 @@
 
 import type { Socket } from "node:net";
 import { KupError, systemError } from "./errors.ts";
-import type { Native } from "./library.ts";
+import { type Native, POLLOUT } from "./library.ts";
 
 /** Who waits. Called from the event loop, never from within `arm`. */
 export interface Waiter {
@@ -39,7 +39,8 @@ export async function prepare(): Promise<void> {
 /** One for each isolate and native library, while there are registrations. */
 class Reactor {
   readonly native: Native;
-  readonly #pipe: number;
+  /** The end that the waiter writes to. */
+  readonly pipe: number;
   readonly #socket: Socket;
   readonly #waiters = new Map<number, Waiter>();
   /** How many of them wait: while there are any, the event loop must not end. */
@@ -56,7 +57,7 @@ class Reactor {
     const result = native.kup_user_pipe(fds);
     if (result < 0) throw systemError("wait", result, "KUP");
     this.native = native;
-    this.#pipe = fds[1]!;
+    this.pipe = fds[1]!;
     this.#socket = new net!.Socket({ fd: fds[0]!, readable: true, writable: false });
     this.#socket.on("data", (data: Uint8Array) => this.#read(data));
     this.#socket.on("end", () => this.#pipeGone = true);
@@ -66,7 +67,7 @@ class Reactor {
   }
 
   add(fd: number, waiter: Waiter): number {
-    const id = this.native.kup_user_waiter_add(fd, this.#pipe);
+    const id = this.native.kup_user_waiter_add(fd, this.pipe);
     if (id > 0) this.#waiters.set(id, waiter);
     return id;
   }
@@ -87,7 +88,7 @@ class Reactor {
     if (reactors.get(this.native) === this) reactors.delete(this.native);
     this.#socket.destroy();
     // Nobody is registered, so the waiter does not write to it any more.
-    if (!this.#pipeGone) this.native.kup_user_close(this.#pipe);
+    if (!this.#pipeGone) this.native.kup_user_close(this.pipe);
   }
 
   count(change: 1 | -1): void {
@@ -164,18 +165,65 @@ export class Registration {
   }
 }
 
+function reactorOf(native: Native): Reactor {
+  let reactor = reactors.get(native);
+  if (reactor === undefined) reactors.set(native, reactor = new Reactor(native));
+  return reactor;
+}
+
 /**
  * Makes an open file known to the waiter.
  *
  * @throws {KupError} `"too-many-files"`, `"out-of-memory"` or `"system"`.
  */
 export function register(native: Native, fd: number, waiter: Waiter): Registration {
-  let reactor = reactors.get(native);
-  if (reactor === undefined) reactors.set(native, reactor = new Reactor(native));
+  const reactor = reactorOf(native);
   const id = reactor.add(fd, waiter);
   if (id < 0) {
     reactor.closeIfUnused();
     throw systemError("wait", id, "KUP");
   }
   return new Registration(reactor, fd, id);
+}
+
+/**
+ * One turn of the event loop: it has run dry and slept, and so it has looked at timers and at all input. No timer
+ * is used, because a test framework may have replaced them all: the waiter reports a file that is always ready.
+ * {@linkcode prepare} comes first.
+ */
+export class Turn implements Waiter {
+  readonly #done = Promise.withResolvers<void>();
+  readonly #registration: Registration;
+
+  /** @throws {KupError} `"too-many-files"`, `"out-of-memory"` or `"system"`. */
+  constructor(native: Native) {
+    const { pipe } = reactorOf(native);
+    this.#registration = register(native, pipe, this);
+    try {
+      this.#registration.arm(POLLOUT);
+    } catch (error) {
+      this.#registration.remove();
+      throw error;
+    }
+  }
+
+  /** Resolves at the turn. */
+  get done(): Promise<void> {
+    return this.#done.promise;
+  }
+
+  /** Resolves now. */
+  cancel(): void {
+    this.wake();
+  }
+
+  wake(): void {
+    this.#registration.remove();
+    this.#done.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#registration.remove();
+    this.#done.reject(error);
+  }
 }

@@ -71,7 +71,7 @@ export class Receiver implements Side, Condition {
     this.#link = link;
     const { toUser, turns } = link.memory;
     this.#consumer = new Consumer(toUser, RECORD_DISCARD | (turns ? RECORD_PASS : RECORD_GAP));
-    this.#spin = new Spin(spin);
+    this.#spin = new Spin(link.native, spin);
     this.#sender = sender;
   }
 
@@ -113,16 +113,13 @@ export class Receiver implements Side, Condition {
 
   /** For iteration: a message that needs no waiting. */
   quickReceive(): Message | undefined {
-    return this.#link.quick() ? this.tryReceive() : undefined;
+    return this.#link.breath.due ? undefined : this.tryReceive();
   }
 
   receive(options: WaitOptions | undefined): Promise<Message | undefined> {
     try {
       const signal = checkSignal(options?.signal);
-      if (signal?.aborted) return Promise.reject(signal.reason);
-      const message = this.#takeSpinning();
-      if (message === undefined && !this.#ended) return this.#wait(signal, same);
-      return this.#later(message);
+      return this.#receive(signal, same);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -135,10 +132,7 @@ export class Receiver implements Side, Condition {
     try {
       const signal = checkSignal(options?.signal);
       const max = checkMax(options);
-      if (signal?.aborted) return Promise.reject(signal.reason);
-      const message = this.#takeSpinning();
-      if (message === undefined && !this.#ended) return this.#wait(signal, all(max));
-      return this.#later(all(max)(message));
+      return this.#receive(signal, all(max));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -146,11 +140,11 @@ export class Receiver implements Side, Condition {
 
   receiveSync(options: SyncWaitOptions | undefined): Message | undefined {
     const timeout = checkTimeout(options?.timeout);
-    const end = timeout < 0 ? Infinity : performance.now() + timeout;
+    const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
     for (;;) {
       let message = timeout === 0 ? this.tryReceive() : this.#takeSpinning();
       if (message !== undefined || this.#ended) return message;
-      const left = end - performance.now();
+      const left = end - this.#link.native.kup_user_now();
       if (left <= 0) {
         throw new KupError("timed-out", `${this.#link.subject}: No message within ${timeout} ms.`);
       }
@@ -225,7 +219,12 @@ export class Receiver implements Side, Condition {
   }
 
   #takeSpinning(): Message | undefined {
-    const message = this.tryReceive();
+    if (this.#pending !== undefined) throw this.#busy();
+    return this.#takeNow();
+  }
+
+  #takeNow(): Message | undefined {
+    const message = this.#take();
     if (message !== undefined || this.#ended || !this.#spin.until(this)) return message;
     return this.#take();
   }
@@ -281,15 +280,42 @@ export class Receiver implements Side, Condition {
     this.#link.kick();
   }
 
-  #wait<T>(
+  /**
+   * A receive whose turn of the event loop is due waits like one that has found nothing: a message that was
+   * taken before the turn could be released by another call meanwhile.
+   */
+  #receive<T>(
     signal: AbortSignal | undefined,
     result: (message: Message | undefined) => T,
   ): Promise<T> {
+    if (this.#pending !== undefined) throw this.#busy();
+    if (signal?.aborted) throw signal.reason;
+    if (this.#link.over) throw this.#link.reason();
+    const breath = this.#link.breath.take();
+    if (breath === undefined) {
+      const message = this.#takeSpinning();
+      if (message !== undefined || this.#ended) return Promise.resolve(result(message));
+    }
     return new Promise((resolve, reject) => {
       const settle = (message: Message | undefined) => resolve(result(message));
-      this.#pending = new PendingReceive(settle, reject, signal, () => this.#settle());
-      this.wake();
+      const pending = new PendingReceive(settle, reject, signal, () => this.#settle());
+      this.#pending = pending;
+      if (breath === undefined) this.wake();
+      else breath.then(() => this.#resume(pending), (error) => this.fail(error));
     });
+  }
+
+  /** The event loop has had its turn. */
+  #resume(pending: PendingReceive): void {
+    if (pending !== this.#pending) return;
+    try {
+      const message = this.#takeNow();
+      if (message === undefined && !this.#ended) return this.wake();
+      this.#settle();
+      pending.resolve(message);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Nobody waits any more. */
@@ -297,15 +323,6 @@ export class Receiver implements Side, Condition {
     this.#pending?.detach();
     this.#pending = undefined;
     if (!this.#link.closed) this.#link.unwant(POLLIN);
-  }
-
-  #later<T>(result: T): Promise<T> {
-    const breath = this.#link.breath();
-    if (breath === undefined) return Promise.resolve(result);
-    return breath.then(() => {
-      if (this.#link.closed) throw this.#link.reason();
-      return result;
-    });
   }
 
   #busy(): KupError {

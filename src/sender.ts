@@ -237,7 +237,7 @@ export class Sender implements Side, Condition {
     this.maxMessage = link.memory.toKernel.size - RECORD_RESERVE;
     this.#link = link;
     this.#producer = new Producer(link.memory.toKernel);
-    this.#spin = new Spin(spin);
+    this.#spin = new Spin(link.native, spin);
   }
 
   /** For the spinning: there is room, or no use to wait. */
@@ -330,7 +330,7 @@ export class Sender implements Side, Condition {
   ): Promise<void> {
     if (this.#link.over) throw this.#link.reason();
     if (this.#queue.size === 0 && this.#putSpinning(bytes, type, flags)) {
-      return this.#link.breath() ?? DONE;
+      return this.#link.breath.take() ?? DONE;
     }
     return this.#enqueueSend([this.#copied(bytes)], 0, type, flags, signal);
   }
@@ -346,7 +346,7 @@ export class Sender implements Side, Condition {
       if (this.#queue.size === 0) {
         while (next < all.length && this.put(all[next]!, type)) next++;
       }
-      if (next === all.length) return this.#link.breath() ?? DONE;
+      if (next === all.length) return this.#link.breath.take() ?? DONE;
       for (let i = next; i < all.length; i++) all[i] = this.#copied(all[i]!);
       return this.#enqueueSend(all, next, type, 0, signal);
     } catch (error) {
@@ -361,7 +361,7 @@ export class Sender implements Side, Condition {
   }
 
   #sendCheckedSync(bytes: Uint8Array, type: number, flags: number, timeout: number): void {
-    const end = timeout < 0 ? Infinity : performance.now() + timeout;
+    const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
     for (;;) {
       if (this.#link.over) throw this.#link.reason();
       if (this.#producer.taken) throw this.#reserved();
@@ -371,7 +371,7 @@ export class Sender implements Side, Condition {
           return;
         }
       }
-      const left = end - performance.now();
+      const left = end - this.#link.native.kup_user_now();
       if (left <= 0) {
         const what = this.#turns ? "No turn" : "No room";
         throw new KupError("timed-out", `${this.#link.subject}: ${what} within ${timeout} ms.`);
@@ -551,7 +551,7 @@ export class Sender implements Side, Condition {
 
   /** Claimed, but with a turn for the event loop first, if that had none for a while. */
   async #later(reservation: Reservation): Promise<Reservation> {
-    const breath = this.#link.breath();
+    const breath = this.#link.breath.take();
     if (breath === undefined) return reservation;
     await breath;
     if (this.#link.closed) throw this.#link.reason();

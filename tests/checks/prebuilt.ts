@@ -6,7 +6,7 @@ import { capture, must } from "../lib/process.ts";
 import { publishedFiles } from "../lib/published.ts";
 import type { Tally } from "../lib/tally.ts";
 import { runner, type Variant as LinuxVariant, VARIANTS } from "../prebuilt/machines.ts";
-import type { Check } from "./static.ts";
+import type { Check } from "./check.ts";
 
 /** The newest glibc that a library may ask for; see LIBCS in scripts/embed.ts. */
 const GLIBC = [2, 28];
@@ -64,10 +64,10 @@ async function allowedExports(): Promise<{ names: string[]; prefixes: string[] }
   };
 }
 
-/** The calls that TypeScript makes. */
+/** The calls that the header declares. */
 async function declaredCalls(): Promise<string[]> {
   const header = await Deno.readTextFile(`${ROOT}/native/kup_user.h`);
-  return [...header.matchAll(/^KUP_USER_CALL \w+ (\w+)\(/gm)].map(([, name]) => name!);
+  return [...header.matchAll(/^KUP_USER_(?:DENO_)?CALL \w+ (\w+)\(/gm)].map(([, name]) => name!);
 }
 
 async function checkExports(file: string): Promise<string[]> {

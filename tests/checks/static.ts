@@ -5,13 +5,10 @@ import { exists, ROOT } from "../lib/paths.ts";
 import { capture, projectFiles } from "../lib/process.ts";
 import { fetchKernel } from "../vm/kernel.ts";
 import { buildModules } from "../vm/modules.ts";
+import { bindingsChecks } from "./bindings.ts";
+import type { Check } from "./check.ts";
 import { prebuiltChecks } from "./prebuilt.ts";
-
-/** A check passes when it returns nothing; what it returns is shown as the reason why it failed. */
-export interface Check {
-  readonly name: string;
-  readonly run: () => Promise<string | undefined>;
-}
+import { checkUnused } from "./unused.ts";
 
 /** The configuration that the Makefile chose for this machine. */
 export const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
@@ -27,7 +24,7 @@ function deno(verb: string, ...args: string[]): Promise<string | undefined> {
 }
 
 /** Files in which a licence line can be written, and is wanted. */
-const SOURCES = /\.(?:[chS]|ts|sh|mk)$|(?:^|\/)(?:Makefile|Kbuild|init|run)$/;
+const SOURCES = /\.(?:[chS]|ts|sh|mk|rs|toml)$|(?:^|\/)(?:Makefile|Kbuild|init|run)$/;
 
 const SPDX = /SPDX-License-Identifier: \S/;
 
@@ -109,6 +106,8 @@ export function staticChecks(series: readonly string[]): Check[] {
       run: () =>
         runScript("scripts/gen_abi.ts", () => deno("run -A", "scripts/gen_abi.ts", "--check")),
     },
+    ...bindingsChecks(),
+    { name: "deps.ts exports nothing that no file uses", run: checkUnused },
     { name: "C is formatted", run: checkCFormat },
     { name: "every source file names its licence", run: checkLicences },
     {

@@ -251,7 +251,8 @@ export class KernelDouble {
       },
       kup_user_waiter_arm: (fd, id, events) => {
         this.#handles.get(fd)?.poll(events);
-        return real.kup_user_waiter_arm(fd, id, POLLIN);
+        // A file of the library's own is what it seems.
+        return real.kup_user_waiter_arm(fd, id, this.#handles.has(fd) ? POLLIN : events);
       },
     };
   }

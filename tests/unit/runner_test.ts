@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assert, assertEquals, assertFalse } from "../../deps.ts";
+import { Skip } from "../checks/check.ts";
 import { countCTests, countTests } from "../checks/unit.ts";
+import { findUnused } from "../checks/unused.ts";
 import { Tally } from "../lib/tally.ts";
+import { runCheck } from "../run.ts";
 import { findWarnings } from "../vm/modules.ts";
 
 const ONE_PASSED = '<testsuites name="deno test" tests="1"><testsuite name="a">' +
@@ -55,4 +58,23 @@ Deno.test("a compiler's warning is found, and the kernel build's harmless ones a
     "Skipping BTF generation for kup.ko due to unavailability of vmlinux",
   ].join("\n");
   assertEquals(findWarnings(output).length, 2);
+});
+
+Deno.test("runCheck() counts a check that can't be done as skipped, with the reason", async () => {
+  const tally = new Tally();
+  await runCheck(tally, { name: "a", run: () => Promise.resolve(new Skip("no cargo")) });
+  await runCheck(tally, { name: "b", run: () => Promise.resolve("a reason") });
+  await runCheck(tally, { name: "c", run: () => Promise.resolve(undefined) });
+  assertEquals(tally.verdict, "1 passed, 1 failed, 1 skipped");
+  assertEquals(tally.names("skipped"), ["a: no cargo"]);
+});
+
+Deno.test("findUnused() returns the names that no file imports from deps.ts", () => {
+  const deps = 'export { a, b as c, d } from "jsr:x@1";\nexport { type E, f } from "jsr:y@1";\n';
+  const users = [
+    'import { a as other } from "../deps.ts";',
+    'import { f } from "./elsewhere.ts";\nimport { type E } from "../../deps.ts";',
+  ];
+  assertEquals(findUnused(deps, users), ["c", "d", "f"]);
+  assertEquals(findUnused(deps, [...users, 'import {\n  c,\n  d,\n  f,\n} from "./deps.ts";']), []);
 });

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * A stand-in for the part of `@std/assert` that `deps.ts` names, for machines that can't reach
- * JSR. It wraps `node:assert`; only the names, the argument order and the return values are std's.
+ * JSR. Names, arguments, results and what holds are std's; the words of a failure are its own.
  */
 
-import nodeAssert, { AssertionError as NodeAssertionError } from "node:assert";
-import { inspect, isDeepStrictEqual } from "node:util";
+import nodeAssert from "node:assert";
+import { inspect, stripVTControlCharacters } from "node:util";
+import { isEqual } from "./equal.ts";
 
 /** A class whose instances an assertion may ask for. */
 // deno-lint-ignore no-explicit-any -- any constructor at all, as in std.
 type Constructor<T> = abstract new (...args: any[]) => T;
 
 /** Thrown by every assertion that doesn't hold. */
-export class AssertionError extends NodeAssertionError {
-  constructor(message: string) {
-    super({ message });
-    this.name = "AssertionError";
-  }
+class AssertionError extends Error {
+  override readonly name = "AssertionError";
 }
 
 function show(value: unknown): string {
@@ -24,86 +22,51 @@ function show(value: unknown): string {
 }
 
 /** Fails with what was found and, behind a colon, the caller's own message. */
-function refuse(what: string, message?: string): never {
-  throw new AssertionError(message === undefined ? `${what}.` : `${what}: ${message}`);
-}
-
-/** Fails always. */
-export function fail(message?: string): never {
-  refuse("Failed assertion", message);
-}
-
-/** Fails because a place was reached that can't be. */
-export function unreachable(reason?: string): never {
-  refuse("Unreachable", reason);
+function refuse(what: string, message?: string, details = ""): never {
+  throw new AssertionError(`${what}${message ? `: ${message}` : "."}${details}`);
 }
 
 export function assert(expr: unknown, msg = ""): asserts expr {
   if (!expr) throw new AssertionError(msg);
 }
 
-export function assertFalse(expr: unknown, msg?: string): void {
-  if (expr) refuse(`Expected a falsy value, got ${show(expr)}`, msg);
+export function assertFalse(
+  expr: unknown,
+  msg = "",
+): asserts expr is false | 0 | 0n | "" | null | undefined {
+  if (expr) throw new AssertionError(msg);
 }
 
-export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T> {
-  if (actual === undefined || actual === null) refuse(`Expected a value, got ${actual}`, msg);
-}
-
-/** Structural equality. Node's own report is kept, since it shows the difference line by line. */
-export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
+/** Shows two values that are not equal; Node's report has the difference line by line. */
+function difference(actual: unknown, expected: unknown): string {
   try {
     nodeAssert.deepStrictEqual(actual, expected);
   } catch (error) {
-    if (!(error instanceof NodeAssertionError)) throw error;
-    refuse(`Values are not equal: ${error.message}`, msg);
+    if (error instanceof nodeAssert.AssertionError) return error.message;
+    throw error;
   }
+  return `${show(actual)}\n${show(expected)}`;
 }
 
-export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
-  if (isDeepStrictEqual(actual, expected)) refuse(`Expected not to equal ${show(expected)}`, msg);
-}
-
-export function assertStrictEquals<T>(
-  actual: unknown,
-  expected: T,
-  msg?: string,
-): asserts actual is T {
-  if (!Object.is(actual, expected)) {
-    refuse(`Expected ${show(actual)} to be strictly ${show(expected)}`, msg);
-  }
-}
-
-export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void {
-  if (Object.is(actual, expected)) refuse(`Expected not to be strictly ${show(expected)}`, msg);
-}
-
-export function assertAlmostEquals(
-  actual: number,
-  expected: number,
-  tolerance?: number,
-  msg?: string,
-): void {
-  const allowed = tolerance ?? Math.abs(expected) * 1e-7;
-  if (!Object.is(actual, expected) && !(Math.abs(actual - expected) <= allowed)) {
-    refuse(`Expected ${actual} to be within ${allowed} of ${expected}`, msg);
-  }
+/** Structural equality, as `isEqual` has it. */
+export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
+  if (isEqual(actual, expected)) return;
+  refuse("Values are not equal", msg, `\n${difference(actual, expected)}`);
 }
 
 export function assertGreater<T>(actual: T, expected: T, msg?: string): void {
-  if (!(actual > expected)) refuse(`Expected ${show(actual)} > ${show(expected)}`, msg);
-}
-
-export function assertGreaterOrEqual<T>(actual: T, expected: T, msg?: string): void {
-  if (!(actual >= expected)) refuse(`Expected ${show(actual)} >= ${show(expected)}`, msg);
+  if (actual > expected) return;
+  throw new AssertionError(msg ?? `Expect ${show(actual)} > ${show(expected)}`);
 }
 
 export function assertLess<T>(actual: T, expected: T, msg?: string): void {
-  if (!(actual < expected)) refuse(`Expected ${show(actual)} < ${show(expected)}`, msg);
+  if (actual < expected) return;
+  throw new AssertionError(msg ?? `Expect ${show(actual)} < ${show(expected)}`);
 }
 
 export function assertLessOrEqual<T>(actual: T, expected: T, msg?: string): void {
-  if (!(actual <= expected)) refuse(`Expected ${show(actual)} <= ${show(expected)}`, msg);
+  if (actual <= expected) return;
+  throw new AssertionError(msg ?? `Expect ${show(actual)} <= ${show(expected)}`);
 }
 
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void {
@@ -111,54 +74,30 @@ export function assertMatch(actual: string, expected: RegExp, msg?: string): voi
 }
 
 export function assertStringIncludes(actual: string, expected: string, msg?: string): void {
-  if (!actual.includes(expected)) {
-    refuse(`Expected ${show(actual)} to include ${show(expected)}`, msg);
-  }
-}
-
-export function assertArrayIncludes<T>(
-  actual: ArrayLike<T>,
-  expected: ArrayLike<T>,
-  msg?: string,
-): void {
-  const found = Array.from(actual);
-  const missing = Array.from(expected).filter((want) =>
-    !found.some((have) => isDeepStrictEqual(have, want))
-  );
-  if (missing.length > 0) refuse(`Expected ${show(found)} to include ${show(missing)}`, msg);
-}
-
-export function assertInstanceOf<T>(
-  actual: unknown,
-  expectedType: Constructor<T>,
-  msg?: string,
-): asserts actual is T {
-  if (actual instanceof expectedType) return;
-  const found = actual instanceof Object ? actual.constructor.name : show(actual);
-  refuse(`Expected an instance of ${expectedType.name}, got ${found}`, msg);
-}
-
-/** Checks what a call threw, for `assertThrows` and `assertRejects` alike. */
-function checkThrown(
-  thrown: unknown,
-  expectedType: Constructor<Error> | undefined,
-  msgIncludes: string | undefined,
-  msg: string | undefined,
-): void {
-  if (expectedType === undefined) return;
-  if (!(thrown instanceof Error)) refuse(`A non-Error object was thrown: ${show(thrown)}`, msg);
-  assertInstanceOf(thrown, expectedType, msg ?? thrown.message);
-  if (msgIncludes !== undefined) assertStringIncludes(thrown.message, msgIncludes, msg);
+  if (actual.includes(expected)) return;
+  refuse(`Expected ${show(actual)} to contain ${show(expected)}`, msg);
 }
 
 /** What follows the function: `(msg)` or `(errorClass, msgIncludes, msg)`, as in std. */
-type Rest = (Constructor<Error> | string | undefined)[];
+type Rest = readonly (Constructor<Error> | string | undefined)[];
 
-function readRest(
-  [first, second, third]: Rest,
-): [Constructor<Error> | undefined, string | undefined, string | undefined] {
-  if (typeof first !== "function") return [undefined, undefined, first];
-  return [first, second as string | undefined, third as string | undefined];
+function messageOf([first, , third]: Rest): string | undefined {
+  return [first, third].find((one) => typeof one === "string");
+}
+
+/** Checks what a call threw, for `assertThrows` and `assertRejects` alike. */
+function checkThrown(thrown: unknown, rest: Rest): void {
+  const [expected, words] = rest;
+  const msg = messageOf(rest);
+  if (typeof expected !== "function") return;
+  if (!(thrown instanceof Error)) refuse(`A non-Error object was thrown (${show(thrown)})`, msg);
+  const { name, message } = thrown;
+  const isExpected: boolean = thrown instanceof expected;
+  if (!isExpected) {
+    refuse(`Expected an instance of ${expected.name}, got ${name} (${message})`, msg);
+  }
+  const [text, part] = [message, String(words ?? "")].map((one) => stripVTControlCharacters(one));
+  if (!text!.includes(part!)) refuse(`Expected ${show(text)} to include ${show(part)}`, msg);
 }
 
 export function assertThrows(fn: () => unknown, msg?: string): unknown;
@@ -169,14 +108,13 @@ export function assertThrows<E extends Error = Error>(
   msg?: string,
 ): E;
 export function assertThrows(fn: () => unknown, ...rest: Rest): unknown {
-  const [expectedType, msgIncludes, msg] = readRest(rest);
   try {
     fn();
   } catch (thrown) {
-    checkThrown(thrown, expectedType, msgIncludes, msg);
+    checkThrown(thrown, rest);
     return thrown;
   }
-  refuse("Expected function to throw", msg);
+  refuse("Expected function to throw", messageOf(rest));
 }
 
 export function assertRejects(fn: () => PromiseLike<unknown>, msg?: string): Promise<unknown>;
@@ -190,18 +128,21 @@ export async function assertRejects(
   fn: () => PromiseLike<unknown>,
   ...rest: Rest
 ): Promise<unknown> {
-  const [expectedType, msgIncludes, msg] = readRest(rest);
-  let promise: PromiseLike<unknown>;
+  let promise: PromiseLike<unknown> | undefined;
+  let thrown: unknown;
   try {
     promise = fn();
-  } catch (thrown) {
-    refuse(`Function throws when expected to reject (${show(thrown)})`, msg);
+  } catch (error) {
+    thrown = error;
+  }
+  if (typeof promise?.then !== "function") {
+    refuse(`Function throws when expected to reject (${show(thrown)})`, messageOf(rest));
   }
   try {
     await promise;
-  } catch (thrown) {
-    checkThrown(thrown, expectedType, msgIncludes, msg);
-    return thrown;
+  } catch (error) {
+    checkThrown(error, rest);
+    return error;
   }
-  refuse("Expected function to reject", msg);
+  refuse("Expected function to reject", messageOf(rest));
 }

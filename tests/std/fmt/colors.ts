@@ -4,8 +4,6 @@
  * JSR. Like std it colours unless `NO_COLOR` is set, terminal or not: that is the caller's choice.
  */
 
-import { styleText } from "node:util";
-
 let enabled = !Deno.noColor;
 
 /** Turns colours on or off for the whole process, unless `NO_COLOR` is set. */
@@ -13,35 +11,33 @@ export function setColorEnabled(value: boolean): void {
   if (!Deno.noColor) enabled = value;
 }
 
-/** Tells whether text is coloured at present. */
-export function getColorEnabled(): boolean {
-  return enabled;
-}
-
-function style(format: Parameters<typeof styleText>[0], text: string): string {
-  return enabled ? styleText(format, text, { validateStream: false }) : text;
+/** Writes a text between two terminal codes. A style that ends inside it begins again there. */
+function style(open: number, close: number, text: string): string {
+  if (!enabled) return text;
+  const [begin, end] = [`\x1b[${open}m`, `\x1b[${close}m`];
+  return begin + text.replaceAll(end, begin) + end;
 }
 
 export function bold(str: string): string {
-  return style("bold", str);
+  return style(1, 22, str);
 }
 
 export function dim(str: string): string {
-  return style("dim", str);
+  return style(2, 22, str);
 }
 
 export function red(str: string): string {
-  return style("red", str);
+  return style(31, 39, str);
 }
 
 export function green(str: string): string {
-  return style("green", str);
+  return style(32, 39, str);
 }
 
 export function yellow(str: string): string {
-  return style("yellow", str);
+  return style(33, 39, str);
 }
 
 export function cyan(str: string): string {
-  return style("cyan", str);
+  return style(36, 39, str);
 }

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What a static check is. */
+
+/** The result of a check that this machine can't do, and the reason. */
+export class Skip {
+  constructor(readonly reason: string) {}
+}
+
+/** A check passes when it returns nothing; a text that it returns is the reason why it failed. */
+export interface Check {
+  readonly name: string;
+  readonly run: () => Promise<string | Skip | undefined>;
+}

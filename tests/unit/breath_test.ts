@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The event loop's turns while a channel never runs dry. Lateness is counted in messages of a consumer that works a
+ * known time for each, so that a busy machine changes nothing.
+ */
+
+import { assert, assertEquals, assertLessOrEqual } from "../../deps.ts";
+import { type Channel, open } from "../../mod.ts";
+import { produce, SAMPLE } from "../conformance/lib/echo.ts";
+
+/** More than any of these tests consumes. */
+const ENDLESS = 1_000_000_000;
+const LENGTH = 64;
+
+/** As the program sees it; the coarse clock may add one tick of the system. */
+const LONGEST_STREAK_MS = 15;
+
+/** Taken before a test replaces them. */
+const { now } = performance;
+const clock = (): number => now.call(performance);
+
+function work(milliseconds: number): void {
+  const end = clock() + milliseconds;
+  while (clock() < end);
+}
+
+async function withProducer(use: (channel: Channel) => Promise<void>): Promise<void> {
+  using device = open("host:echo");
+  using channel = await device.attach();
+  await produce(channel, ENDLESS, LENGTH);
+  await use(channel);
+}
+
+type Step = (channel: Channel, each: (messages: number) => boolean) => Promise<void>;
+
+/** Ways to consume; `each` gets what one step brought, and returns whether to go on. */
+const FORMS: Record<string, Step> = {
+  "Channel[Symbol.asyncIterator]()": async (channel, each) => {
+    for await (const message of channel) {
+      assertEquals(message.type, SAMPLE);
+      if (!each(1)) break;
+    }
+  },
+  "Channel.receive()": async (channel, each) => {
+    do assertEquals((await channel.receive())?.type, SAMPLE); while (each(1));
+  },
+  "Channel.receiveBatch()": async (channel, each) => {
+    let messages;
+    do messages = await channel.receiveBatch({ max: 4 }); while (each(messages.length));
+  },
+  "Channel.send() to a full ring and Channel.receive()": async (channel, each) => {
+    const sending = (async () => {
+      for (let i = 0; i < 10_000; i++) await channel.send(new Uint8Array(1000));
+    })().catch(() => {});
+    do await channel.receive(); while (each(1));
+    channel.close();
+    await sending;
+  },
+};
+
+for (const [form, consume] of Object.entries(FORMS)) {
+  for (const milliseconds of [1, 20, 100]) {
+    Deno.test(`${form} gives timers their turn when a message takes ${milliseconds} ms`, async () => {
+      const needed = 20;
+      let ticks = 0, sinceTick = 0, most = 0, batch = 1;
+      const timer = setInterval(() => {
+        ticks++;
+        sinceTick = 0;
+      }, 1);
+      await withProducer((channel) =>
+        consume(channel, (messages) => {
+          batch = Math.max(batch, messages);
+          for (let i = 0; i < messages; i++) work(milliseconds);
+          sinceTick += messages;
+          most = Math.max(most, sinceTick);
+          return ticks < needed && most < 60;
+        })
+      );
+      clearInterval(timer);
+      // One turn may come just before the timer is due.
+      const streak = Math.ceil(LONGEST_STREAK_MS / milliseconds) + batch;
+      assertLessOrEqual(most, 2 * streak);
+    });
+  }
+}
+
+Deno.test("Channel.send() gives timers their turn while there is always room", async () => {
+  using device = open("host:echo");
+  using channel = await device.attach();
+  let ticked = false;
+  const timer = setTimeout(() => ticked = true, 1);
+  let sent = 0;
+  for (; !ticked && sent < 500; sent++) {
+    await channel.send("x");
+    channel.tryReceive();
+    work(1);
+  }
+  clearTimeout(timer);
+  assertLessOrEqual(sent, 2 * (LONGEST_STREAK_MS + 1));
+});
+
+Deno.test("Channel.sendBatch() gives timers their turn while there is always room", async () => {
+  using device = open("host:echo");
+  using channel = await device.attach();
+  let ticked = false;
+  const timer = setTimeout(() => ticked = true, 1);
+  let sent = 0;
+  for (; !ticked && sent < 500; sent++) {
+    await channel.sendBatch(["x", "y"]);
+    channel.tryReceiveBatch();
+    work(1);
+  }
+  clearTimeout(timer);
+  assertLessOrEqual(sent, 2 * (LONGEST_STREAK_MS + 1));
+});
+
+Deno.test("a slow consumer lets a server in the same process answer, and a signal arrive", async () => {
+  let signalled = false;
+  const onSignal = () => signalled = true;
+  Deno.addSignalListener("SIGUSR2", onSignal);
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
+    return new Response("answer");
+  });
+  const client = new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `for (let i = 0; i < 3; i++) {
+        const response = await fetch("http://127.0.0.1:${server.addr.port}");
+        console.log(await response.text());
+      }
+      Deno.kill(${Deno.pid}, "SIGUSR2");`,
+    ],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let messages = 0;
+  const status = client.status;
+  const text = new Response(client.stdout).text();
+  let exited = false;
+  status.then(() => exited = true);
+  await withProducer(async (channel) => {
+    for await (const _ of channel) {
+      work(20);
+      messages++;
+      if (signalled && exited) break;
+    }
+  });
+  const { success } = await status;
+  assertEquals(await text, "answer\n".repeat(3));
+  assert(success);
+  await server.shutdown();
+  Deno.removeSignalListener("SIGUSR2", onSignal);
+});
+
+Deno.test("two channels with slow consumers share the event loop with timers", async () => {
+  let ticks = 0, sinceTick = 0, most = 0;
+  const timer = setInterval(() => {
+    ticks++;
+    sinceTick = 0;
+  }, 1);
+  const consume = () =>
+    withProducer(async (channel) => {
+      for await (const _ of channel) {
+        work(20);
+        most = Math.max(most, ++sinceTick);
+        if (ticks >= 20 || most >= 60) break;
+      }
+    });
+  await Promise.all([consume(), consume()]);
+  clearInterval(timer);
+  assertLessOrEqual(most, 8);
+});
+
+Deno.test("Channel.receive() that waits for the event loop's turn keeps other receivers out", async () => {
+  await withProducer(async (channel) => {
+    for (let found = 0; found < 3;) {
+      work(20);
+      const received = channel.receive();
+      try {
+        channel.tryReceive();
+      } catch {
+        found++;
+      }
+      assertEquals((await received)?.type, SAMPLE);
+    }
+  });
+});
+
+/** What a test framework replaces, by things that never happen. */
+const FAKES: Record<string, unknown> = {
+  setTimeout: () => 0,
+  setInterval: () => 0,
+  setImmediate: () => 0,
+  queueMicrotask: () => {},
+  Date: class extends Date {
+    static override now(): number {
+      return 0;
+    }
+  },
+};
+
+function fakeClocks(): Disposable {
+  const globals = globalThis as unknown as Record<string, unknown>;
+  const real = Object.keys(FAKES).map((name) => [name, globals[name]] as const);
+  const frozen = clock();
+  Object.assign(globals, FAKES);
+  performance.now = () => frozen;
+  return {
+    [Symbol.dispose]() {
+      performance.now = now;
+      for (const [name, value] of real) globals[name] = value;
+    },
+  };
+}
+
+Deno.test("no call of a channel needs the clocks and timers that a test framework replaces", async () => {
+  using device = open("host:echo");
+  using channel = await device.attach();
+  using _ = fakeClocks();
+  // It spins, then sleeps, and is woken.
+  const received = channel.receive();
+  channel.trySend("hello");
+  assertEquals((await received)?.text(), "hello");
+  let code = "";
+  try {
+    channel.receiveSync({ timeout: 5 });
+  } catch (error) {
+    code = (error as { code: string }).code;
+  }
+  assertEquals(code, "timed-out");
+  await produce(channel, ENDLESS, LENGTH);
+  let messages = 0;
+  for await (const message of channel) {
+    assertEquals(message.type, SAMPLE);
+    work(0.05);
+    if (++messages === 2000) break;
+  }
+});
