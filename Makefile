@@ -33,8 +33,7 @@ vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages test stress check check-freebsd fmt vm \
         demo demo-vm example example-vm bench bench-vm install publish load unload abi bindings \
-        clean \
-        distclean help
+        clean distclean help
 
 all: native modules ## Build the native library, and the modules if the kernel's headers are here
 
@@ -73,7 +72,7 @@ compiler:
 packages:
 	@sh scripts/setup.sh packages
 
-test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, and the kernel tests in two VMs
+test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in two VMs
 	@$(deno_run) tests/run.ts
 
 stress: setup ## Run what is random for long, under sanitizers (MINUTES=5 SEED=1)
