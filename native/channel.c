@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A whole channel for programs in C: the engine's own ring code, seen from the user's side. */
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +8,16 @@
 
 #include "kup_user.h"
 #include "ring.h"
+#include "spin.h"
 
 #define FOREVER_NS UINT64_MAX
 #define DEFAULT_SPIN_NS 100000
 #define NOTHING_HELD UINT32_MAX /* no position: those are multiples of 8 */
+
+struct spin {
+	uint64_t budget_ns; /* how long to look now */
+	uint32_t look_ns;   /* what a look took last time; 0: not known */
+};
 
 struct kup_user_channel {
 	int32_t file;
@@ -24,8 +29,8 @@ struct kup_user_channel {
 	struct kup_consumer in;
 	struct kup_record held; /* what receive returned; position is NOTHING_HELD: nothing */
 	uint64_t spin_ns;	/* how long to look before sleeping, at most */
-	uint64_t send_spin_ns;	/* the present budgets, each its direction's */
-	uint64_t receive_spin_ns;
+	struct spin send_spin;	/* each its direction's */
+	struct spin receive_spin;
 	int reserved; /* turn mode: a reservation has the turn */
 };
 
@@ -39,14 +44,21 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* When a timeout is over; 0: at once. */
+/* When a timeout is over. 0: at once; FOREVER_NS: never. */
 static uint64_t deadline_in(double timeout_ms)
 {
-	/* Longer than any machine runs, and far from overflow. */
-	if (timeout_ms < 0 || isnan(timeout_ms) || timeout_ms > 1e12)
+	/* Longer than any machine runs, and far from overflow. NaN is no limit, either. */
+	if (!(timeout_ms >= 0 && timeout_ms <= 1e12))
 		return FOREVER_NS;
 	return timeout_ms == 0 ? 0 : now_ns() + (uint64_t)(timeout_ms * 1e6);
 }
+
+/* The limit of one call, which may wait several times. It begins when the clock is first read. */
+struct limit {
+	double timeout_ms;
+	uint64_t deadline; /* 0: the clock was not read yet */
+	int waits;
+};
 
 /* ---- Opening and closing ---- */
 
@@ -163,8 +175,8 @@ void kup_user_channel_set_spin(struct kup_user_channel *channel, double microsec
 	if (!(microseconds > 0))
 		microseconds = 0;
 	channel->spin_ns = (uint64_t)((microseconds < limit ? microseconds : limit) * 1e3);
-	channel->send_spin_ns = channel->spin_ns;
-	channel->receive_spin_ns = channel->spin_ns;
+	channel->send_spin.budget_ns = channel->spin_ns;
+	channel->receive_spin.budget_ns = channel->spin_ns;
 }
 
 int32_t kup_user_channel_file(const struct kup_user_channel *channel)
@@ -264,42 +276,93 @@ static void pause_processor(void)
 #endif
 }
 
-/* What the last wait teaches, as in the engine's wait.c. */
-static void learn(uint64_t *budget, uint64_t limit, uint64_t took)
+/* What a wait that slept teaches, as in the engine's wait.c. */
+static void learn(struct spin *spin, uint64_t limit, uint64_t took)
 {
 	if (took > limit)
-		*budget /= 2;
-	else if (took > *budget)
-		*budget = *budget < limit / 2 ? 2 * *budget + 1000 : limit;
+		spin->budget_ns /= 2;
+	else if (took > spin->budget_ns)
+		spin->budget_ns = spin->budget_ns < limit / 2 ? 2 * spin->budget_ns + 1000 : limit;
+}
+
+static int looks_ready(const struct wait *wait, int (*ready)(const struct wait *), uint32_t looks)
+{
+	for (; looks > 0; looks--) {
+		if (ready(wait))
+			return 1;
+		pause_processor();
+	}
+	return 0;
+}
+
+/* Looks until it is ready (1), or for this long (0); `now` is the time. */
+static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, const struct wait *wait,
+		    int (*ready)(const struct wait *))
+{
+	uint64_t end = now + ns;
+
+	while (now < end) {
+		uint32_t looks = kup_looks_in(end - now, spin->look_ns);
+		uint64_t before = now;
+
+		if (looks_ready(wait, ready, looks))
+			return 1;
+		now = now_ns();
+		spin->look_ns = kup_look_ns(looks, now - before);
+	}
+	return 0;
+}
+
+/* Announces, and sleeps until the deadline. */
+static int32_t sleep_for(const struct wait *wait, int (*ready)(const struct wait *),
+			 void (*announce)(const struct wait *), short events, uint64_t deadline)
+{
+	uint64_t now = deadline == FOREVER_NS ? 0 : now_ns();
+	double left_ms = deadline == FOREVER_NS ? -1
+			 : deadline > now	? (double)(deadline - now) / 1e6
+						: 0;
+	int32_t error;
+
+	announce(wait);
+	if (ready(wait))
+		return 0;
+	error = kup_user_wait(wait->channel->file, (uint32_t)events, left_ms);
+	return error < 0 ? error : 0;
 }
 
 /* Looks for a while, then sleeps, until it is worth another try: 0, or a negative errno. */
-static int32_t wait_for(const struct wait *wait, uint64_t *budget,
+static int32_t wait_for(const struct wait *wait, struct spin *spin,
 			int (*ready)(const struct wait *), void (*announce)(const struct wait *),
-			short events, uint64_t deadline)
+			short events, struct limit *limit)
 {
-	uint64_t start, now;
-	int32_t error = 0;
+	uint64_t looked_ns = 0, start, left_ns;
+	int32_t error;
 
-	if (deadline == 0)
+	if (limit->timeout_ms == 0)
 		return -EAGAIN;
-	start = now = now_ns();
-	if (now >= deadline)
+	/*
+	 * A call's first looks do without the clock. Later ones don't: what is ready for nothing
+	 * must not outrun the timeout.
+	 */
+	if (limit->waits++ == 0) {
+		uint32_t looks = kup_looks_in(spin->budget_ns, spin->look_ns);
+
+		if (looks_ready(wait, ready, looks))
+			return 0;
+		looked_ns = (uint64_t)looks * spin->look_ns;
+	}
+	start = now_ns();
+	if (limit->deadline == 0)
+		limit->deadline = deadline_in(limit->timeout_ms);
+	if (start >= limit->deadline)
 		return -ETIMEDOUT;
-	while (!ready(wait) && now - start < *budget) {
-		pause_processor();
-		now = now_ns();
-	}
-	if (!ready(wait)) {
-		announce(wait);
-		if (!ready(wait))
-			error = kup_user_wait(wait->channel->file, (uint32_t)events,
-					      deadline == FOREVER_NS ? -1
-					      : deadline > now ? (double)(deadline - now) / 1e6
-							       : 0);
-	}
-	learn(budget, wait->channel->spin_ns, now_ns() - start);
-	return error < 0 ? error : 0;
+	/* At least one look is measured, or a wrong estimate would stay. */
+	left_ns = looked_ns < spin->budget_ns ? spin->budget_ns - looked_ns : 1;
+	if (spin->budget_ns > 0 && spin_for(left_ns, start, spin, wait, ready))
+		return 0;
+	error = sleep_for(wait, ready, announce, events, limit->deadline);
+	learn(spin, wait->channel->spin_ns, looked_ns + now_ns() - start);
+	return error;
 }
 
 int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events, uint32_t length)
@@ -380,7 +443,7 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 			 double timeout_ms)
 {
 	const struct wait wait = { .channel = channel };
-	uint64_t deadline = deadline_in(timeout_ms);
+	struct limit limit = { .timeout_ms = timeout_ms };
 	int32_t error;
 
 	kup_user_release(channel);
@@ -390,8 +453,8 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 			error = look_again(channel);
 		if (error != -EAGAIN)
 			break;
-		error = wait_for(&wait, &channel->receive_spin_ns, may_receive, announce_receive,
-				 POLLIN, deadline);
+		error = wait_for(&wait, &channel->receive_spin, may_receive, announce_receive,
+				 POLLIN, &limit);
 		if (error)
 			break;
 	}
@@ -450,7 +513,7 @@ int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length, doub
 			 struct kup_user_reservation *reservation)
 {
 	const struct wait wait = { .channel = channel, .space = KUP_RECORD_SPACE(length) };
-	uint64_t deadline = deadline_in(timeout_ms);
+	struct limit limit = { .timeout_ms = timeout_ms };
 	int32_t error;
 
 	if (length > kup_user_max_message(channel))
@@ -459,8 +522,8 @@ int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length, doub
 		error = try_reserve(channel, length, &reservation->position);
 		if (error != -EAGAIN)
 			break;
-		error = wait_for(&wait, &channel->send_spin_ns, may_send, announce_send, POLLOUT,
-				 deadline);
+		error = wait_for(&wait, &channel->send_spin, may_send, announce_send, POLLOUT,
+				 &limit);
 		if (error)
 			break;
 	}

@@ -2,7 +2,6 @@
 /* One open file: open, close, the four ioctls, poll; the kernel's are here, the others in host_files.c. */
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -92,9 +91,9 @@ static int32_t found(short revents, uint32_t events)
 
 int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
 {
-	/* Longer than any machine runs, and far from overflow. */
+	/* Longer than any machine runs, and far from overflow. NaN is no limit, either. */
 	const double limit_ms = 1e12;
-	int forever = timeout_ms < 0 || isnan(timeout_ms) || timeout_ms > limit_ms;
+	int forever = !(timeout_ms >= 0 && timeout_ms <= limit_ms);
 	int64_t end = forever ? 0 : now_ns() + (int64_t)(timeout_ms * 1e6);
 	struct pollfd poll = { .fd = fd, .events = (short)events };
 

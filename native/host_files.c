@@ -7,7 +7,6 @@
  * files.lock guards the table; it is held for a few instructions only.
  */
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -257,9 +256,9 @@ static int32_t to_poll(uint32_t so)
 
 int32_t host_number_wait(int32_t number, uint32_t events, double timeout_ms)
 {
-	/* Longer than any machine runs, and far from overflow. */
+	/* Longer than any machine runs, and far from overflow. NaN is no limit, either. */
 	const double limit_ms = 1e12;
-	int forever = timeout_ms < 0 || isnan(timeout_ms) || timeout_ms > limit_ms;
+	int forever = !(timeout_ms >= 0 && timeout_ms <= limit_ms);
 	uint64_t timeout_ns = forever ? OS_FOREVER : (uint64_t)(timeout_ms * 1e6);
 	int index, so;
 	struct host_file *file = take(number, &index);

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "host_files.h"
 #include "poller.h"
 #include "portable.h"
@@ -31,6 +32,7 @@
 /* An event that found its pipe full is told again this soon. */
 #define RETRY_MS 5
 
+/* Not the default: a process that locks its memory has all of it in RAM. */
 #define STACK_BYTES (256 * 1024)
 #define EVENTS_AT_ONCE 64
 
@@ -196,22 +198,17 @@ static void *waiter_main(void *argument)
 /* Signals are for the host program's own threads; a SIGPIPE of ours stays pending and harms nobody. */
 static int start_thread(void)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
 	pthread_t thread;
+	sigset_t all;
 	int error;
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&thread, &attributes, waiter_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (!error)
-		name_thread(thread, "kup-waiter");
-	return -error;
+	error = host_create_thread(&thread, STACK_BYTES, &all, waiter_main, NULL);
+	if (error)
+		return -error;
+	name_thread(thread, "kup-waiter");
+	pthread_detach(thread);
+	return 0;
 }
 
 /*

@@ -1,36 +1,58 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Builds the native library for every machine that is supported, and writes it as TypeScript into
- * `src/embedded/`, so that it is a part of the module graph. Does nothing if all of it is up to
- * date.
+ * `src/embedded/`, so that it is a part of the module graph: one file for each machine, and one
+ * that imports them. Does nothing if all of it is up to date.
  *
  *     deno run -A --no-config scripts/embed.ts ZIG
  *
  * ZIG is the cross-compiler. The libraries themselves stay in `native/build/prebuilt/`.
  */
 
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { hash, nameContract } from "./contract.ts";
+
 const ROOT = new URL("../", import.meta.url);
 const NATIVE = new URL("native/", ROOT);
 const PREBUILT = new URL("native/build/prebuilt/", ROOT);
 const OUTPUT = new URL("src/embedded/", ROOT);
+/** The one that `src/embedded.ts` imports. */
+const INDEX = new URL("built_by_make.ts", OUTPUT);
 
 const ARCHES = ["x86_64", "aarch64"] as const;
 
 /**
- * One for each C library. A program that needs glibc 2.28 runs on all that is newer: Debian 10,
- * RHEL 8 and Ubuntu 18.10 had it. musl promises the same without numbers.
+ * One variant for each C library, and what Zig calls it. A program that needs glibc 2.28 runs on
+ * all that is newer: Debian 10, RHEL 8 and Ubuntu 18.10 had it. musl and FreeBSD promise the same
+ * without numbers.
  */
-const LIBCS = { gnu: "gnu.2.28", musl: "musl" } as const;
+const TARGETS = { gnu: "linux-gnu.2.28", musl: "linux-musl", freebsd: "freebsd" } as const;
+
+const TITLES = { gnu: "glibc", musl: "musl", freebsd: "FreeBSD" } as const;
+
+/** By `Deno.build.os`. */
+const VARIANTS = { linux: ["gnu", "musl"], freebsd: ["freebsd"] } as const;
 
 type Arch = typeof ARCHES[number];
-type Libc = keyof typeof LIBCS;
+type Variant = keyof typeof TARGETS;
+
+/** One generated file: the libraries for a system and an architecture. */
+interface Machine {
+  readonly os: keyof typeof VARIANTS;
+  readonly arch: Arch;
+}
+
+const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).flatMap((os) =>
+  ARCHES.map((arch) => ({ os, arch }))
+);
 
 /** What the libraries are made of. Flags are in native/Makefile and here. */
 const FOLDERS = ["native", "kmod", "kmod/uapi", "kmod/core", "kmod/echo", "kmod/os/host"];
 const SOURCE = /\.[ch]$|^Makefile$|^exports\.map$/;
 
 async function findSources(): Promise<string[]> {
-  const found = ["scripts/embed.ts"];
+  const found = ["scripts/embed.ts", "scripts/contract.ts"];
   for (const folder of FOLDERS) {
     for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
       if (isFile && SOURCE.test(name) && !name.endsWith(".mod.c")) found.push(`${folder}/${name}`);
@@ -45,17 +67,15 @@ async function identify(compiler: string): Promise<string> {
   for (const path of await findSources()) {
     parts.push(path, await Deno.readTextFile(new URL(path, ROOT)));
   }
-  const bytes = new TextEncoder().encode(parts.join("\0"));
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return [...hash.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return await hash(parts);
 }
 
-function libraryFile(arch: Arch, libc: Libc): URL {
-  return new URL(`libkup-linux-${arch}-${libc}.so`, PREBUILT);
+function libraryFile({ os, arch }: Machine, variant: Variant): URL {
+  return new URL(`libkup-${os}-${arch}-${variant}.so`, PREBUILT);
 }
 
-function outputFile(arch: Arch): URL {
-  return new URL(`linux-${arch}.ts`, OUTPUT);
+function outputFile({ os, arch }: Machine): URL {
+  return new URL(`${os}-${arch}.ts`, OUTPUT);
 }
 
 async function isThere(file: URL): Promise<boolean> {
@@ -63,12 +83,14 @@ async function isThere(file: URL): Promise<boolean> {
 }
 
 /** The start of a generated file tells what it was made from, and the end that it is whole. */
-async function isUpToDate(soname: string): Promise<boolean> {
-  for (const arch of ARCHES) {
-    const text = await Deno.readTextFile(outputFile(arch)).catch(() => "");
+async function isUpToDate(soname: string, contract: string): Promise<boolean> {
+  if (await Deno.readTextFile(INDEX).catch(() => "") !== spellIndex(contract)) return false;
+  for (const machine of MACHINES) {
+    const text = await Deno.readTextFile(outputFile(machine)).catch(() => "");
     if (!text.includes(`"${soname}";`) || !text.endsWith("};\n")) return false;
-    if (!await isThere(libraryFile(arch, "gnu"))) return false;
-    if (!await isThere(libraryFile(arch, "musl"))) return false;
+    for (const variant of VARIANTS[machine.os]) {
+      if (!await isThere(libraryFile(machine, variant))) return false;
+    }
   }
   return true;
 }
@@ -84,26 +106,41 @@ async function run(command: string, args: string[], env: Record<string, string>)
 
 /** What the compiler keeps stays with the project. */
 const ENVIRONMENT = {
-  ZIG_GLOBAL_CACHE_DIR: new URL(".cache/zig-cache", ROOT).pathname,
-  ZIG_LOCAL_CACHE_DIR: new URL(".cache/zig-cache", ROOT).pathname,
+  ZIG_GLOBAL_CACHE_DIR: fileURLToPath(new URL(".cache/zig-cache", ROOT)),
+  ZIG_LOCAL_CACHE_DIR: fileURLToPath(new URL(".cache/zig-cache", ROOT)),
 };
 
-async function build(zig: string, soname: string, arch: Arch, libc: Libc): Promise<void> {
-  const file = libraryFile(arch, libc);
+/** One word for the shell, in a variable of make's. */
+function quote(path: string): string {
+  return `'${path.replaceAll("'", "'\\''").replaceAll("$", "$$$$")}'`;
+}
+
+async function build(
+  zig: string,
+  soname: string,
+  machine: Machine,
+  variant: Variant,
+): Promise<void> {
+  const { os, arch } = machine;
+  const file = libraryFile(machine, variant);
+  // A target of make's can't hold a blank, which the checkout's own path may.
+  const target = file.href.slice(NATIVE.href.length);
   const make = [
     "-s",
     `-j${navigator.hardwareConcurrency}`,
     "-C",
-    NATIVE.pathname,
-    `CC=${zig} cc -target ${arch}-linux-${LIBCS[libc]}`,
-    `BUILD=build/prebuilt/${arch}-${libc}`,
-    `LIBRARY=${file.pathname}`,
+    fileURLToPath(NATIVE),
+    `CC=${quote(zig)} cc -target ${arch}-${TARGETS[variant]}`,
+    `SYSTEM=${os}`,
+    `BUILD=build/prebuilt/${arch}-${variant}`,
+    `LIBRARY=${target}`,
     `LDFLAGS=-s -Wl,-soname,${soname}`,
+    target,
   ];
   await run("make", make, ENVIRONMENT);
   // What the name tells may differ from what make goes by, which is the age of the files.
   if (!await names(file, soname)) await run("make", ["-B", ...make], ENVIRONMENT);
-  if (!await names(file, soname)) throw new Error(`${file.pathname} is not named ${soname}`);
+  if (!await names(file, soname)) throw new Error(`${target} is not named ${soname}`);
 }
 
 async function names(library: URL, soname: string): Promise<boolean> {
@@ -118,10 +155,10 @@ function checksum(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-async function spell(arch: Arch, libc: Libc): Promise<string> {
-  const bytes = await Deno.readFile(libraryFile(arch, libc));
-  return `/** The library for ${libc === "gnu" ? "glibc" : "musl"}: ${bytes.length} bytes. */
-export const ${libc}: { readonly checksum: number; readonly base64: string } = {
+async function spell(machine: Machine, variant: Variant): Promise<string> {
+  const bytes = await Deno.readFile(libraryFile(machine, variant));
+  return `/** The library for ${TITLES[variant]}: ${bytes.length} bytes. */
+export const ${variant}: { readonly checksum: number; readonly base64: string } = {
   checksum: ${checksum(bytes)},
   base64:
     "${bytes.toBase64()}",
@@ -130,43 +167,74 @@ export const ${libc}: { readonly checksum: number; readonly base64: string } = {
 }
 
 /** The file appears whole or not at all. */
-async function write(soname: string, arch: Arch): Promise<void> {
-  const text = `// SPDX-License-Identifier: BSD-3-Clause
-// Generated from native/ and kmod/ by scripts/embed.ts (\`make prebuilt\`). Do not edit.
-
-/**
- * The native library for Linux on ${arch}, built for two C libraries. \`src/embedded.ts\` loads it.
- *
- * @module
- */
-
-/** What both are called inside (their DT_SONAME). No other build has this name. */
-export const name = "${soname}";
-
-${await spell(arch, "gnu")}
-${await spell(arch, "musl")}`;
-  const file = outputFile(arch);
+async function write(file: URL, text: string): Promise<void> {
   const temporary = new URL(`${file.href}.${Deno.pid}`);
   await Deno.writeTextFile(temporary, text);
   await Deno.rename(temporary, file);
 }
 
+async function spellLibraries(soname: string, machine: Machine): Promise<string> {
+  const variants = VARIANTS[machine.os].map((variant) => spell(machine, variant));
+  return `// SPDX-License-Identifier: BSD-3-Clause
+// Generated from native/ and kmod/ by scripts/embed.ts (\`make prebuilt\`). Do not edit.
+
+/**
+ * The native library for ${machine.os} on ${machine.arch}. \`src/embedded.ts\` loads it.
+ *
+ * @module
+ */
+
+/** What it is called inside (its DT_SONAME). No other build has this name. */
+export const name = "${soname}";
+
+${(await Promise.all(variants)).join("\n")}`;
+}
+
+function spellIndex(contract: string): string {
+  const imports = MACHINES.map(({ os, arch }) =>
+    `import * as ${os}_${arch} from "./${os}-${arch}.ts";`
+  );
+  const entries = MACHINES.map(({ os, arch }) => `  "${os}-${arch}": ${os}_${arch},`);
+  return `// SPDX-License-Identifier: BSD-3-Clause
+// Generated by scripts/embed.ts (\`make prebuilt\`). Do not edit.
+
+/**
+ * The native libraries that are a part of this module.
+ *
+ * @module
+ */
+
+${imports.join("\n")}
+
+/** The contract that they were built for; \`src/abi.ts\` has the module's. */
+export const contract = "${contract}";
+
+/** By \`Deno.build.os\` and \`Deno.build.arch\`. */
+export const libraries = {
+${entries.join("\n")}
+};
+`;
+}
+
 async function main(zig: string): Promise<void> {
   const soname = `libkup-${await identify(await run(zig, ["version"], ENVIRONMENT))}.so`;
-  if (await isUpToDate(soname)) return;
+  const contract = await nameContract();
+  if (await isUpToDate(soname, contract)) return;
   await Deno.mkdir(PREBUILT, { recursive: true });
   await Deno.mkdir(OUTPUT, { recursive: true });
   // Of two that run at the same time, the second one finds that nothing is left to do.
   using lock = await Deno.open(new URL("lock", PREBUILT), { create: true, write: true });
   await lock.lock(true);
-  if (await isUpToDate(soname)) return;
-  console.log(`prebuilt: ${soname} for ${ARCHES.join(" and ")}, glibc and musl`);
-  for (const arch of ARCHES) {
-    for (const libc of Object.keys(LIBCS) as Libc[]) await build(zig, soname, arch, libc);
-    await write(soname, arch);
+  if (await isUpToDate(soname, contract)) return;
+  const titles = Object.values(TITLES).join(", ");
+  console.log(`prebuilt: ${soname} for ${ARCHES.join(" and ")}: ${titles}`);
+  for (const machine of MACHINES) {
+    for (const variant of VARIANTS[machine.os]) await build(zig, soname, machine, variant);
+    await write(outputFile(machine), await spellLibraries(soname, machine));
   }
+  await write(INDEX, spellIndex(contract));
 }
 
 const [zig] = Deno.args;
 if (zig === undefined) throw new Error("usage: scripts/embed.ts ZIG");
-await main(new URL(zig, ROOT).pathname);
+await main(resolve(fileURLToPath(ROOT), zig));

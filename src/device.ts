@@ -18,9 +18,10 @@ import {
 import { checkInteger, checkSignal, cString, offAbort, onAbort } from "./arguments.ts";
 import { AttachedChannel } from "./channel.ts";
 import { closedError, EBUSY, KupError, systemError } from "./errors.ts";
-import { checkPermission, HOST, hostError, loadClient } from "./host.ts";
+import { checkPermission, hostError, loadClient } from "./host.ts";
 import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
 import { ChannelMemory, type Geometry } from "./memory.ts";
+import { HOST, toPath } from "./paths.ts";
 import { prepare, register, type Registration, type Waiter } from "./reactor.ts";
 import { readKernelStats } from "./stats.ts";
 import type {
@@ -256,7 +257,8 @@ export class OpenDevice implements Device {
     wait: boolean,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    using ready = new ReadyWait(this.#native, fd, signal);
+    // Without `using`, which Node 22 can't parse: it may import this module, to be refused by name.
+    const ready = new ReadyWait(this.#native, fd, signal);
     this.#waits.add(ready);
     try {
       const buffer = new Uint8Array(ATTACH_AT.SIZE);
@@ -277,26 +279,33 @@ export class OpenDevice implements Device {
       }
     } finally {
       this.#waits.delete(ready);
+      ready[Symbol.dispose]();
     }
   }
 }
 
 /**
- * Opens a device. Needs `--allow-ffi`, and for a kernel's device the right to open the file for reading and
- * writing.
+ * Opens a device. Needs Deno 2.7.12 or newer with `--allow-ffi`, and for a kernel's device the
+ * right to open the file for reading and writing.
  *
- * @param path One of:
- * - a device's file, such as `/dev/kup/echo`;
+ * @param path One of the following. A relative path begins at the working directory that the
+ * process has now; a later change of it makes no difference to the device.
+ * - a device's file, such as `/dev/kup/echo`, or its URL: `new URL("file:///dev/kup/echo")`;
  * - `host:NAME`, a device of the host driver, which is the same engine in threads of this process: by the
  *   device's name, or `host:echo` for the echo client that is built in;
- * - `host:FILE.so`, the first device of a client module that was built as a shared object. It is loaded by the
- *   first open, and stays until {@linkcode unload}.
+ * - `host:FILE.so`, the first device of a client module that was built as a shared object. It is
+ *   loaded by the first open, and stays until {@linkcode unload}. Instead of the path, its URL may
+ *   follow: `"host:" + import.meta.resolve("./client.so")` lies beside the script, wherever the
+ *   process was started.
  *
  * @returns The device, which its caller closes.
  * @throws {KupError} `"not-found"`, `"not-permitted"`, `"not-a-device"`, `"abi-mismatch"`,
- * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; for a client module also `"refused"`, and `"busy"` if
- * parameters are given and it is loaded already.
- * @throws {TypeError} If the path is empty or holds a NUL character, or the parameters make no sense.
+ * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; `"unsupported"` in another runtime, an
+ * older Deno, or another system; for a client module also `"refused"`, and `"busy"` if parameters
+ * are given and it is loaded already, or if another copy of this module has loaded a client module
+ * in this process.
+ * @throws {TypeError} If the path is empty, holds a NUL character or is the URL of something that
+ * is no file, or if the parameters make no sense.
  *
  * @example
  * ```ts
@@ -309,11 +318,12 @@ export class OpenDevice implements Device {
  * console.log(message?.text());
  * ```
  */
-export function open(path: string, options: OpenOptions = {}): Device {
+export function open(path: string | URL, options: OpenOptions = {}): Device {
   const native = loadNative(options.library);
   try {
-    if (options.parameters !== undefined) loadClient(native, path, options.parameters);
-    return new OpenDevice(native, path);
+    const whole = toPath(path);
+    if (options.parameters !== undefined) loadClient(native, whole, options.parameters);
+    return new OpenDevice(native, whole);
   } catch (error) {
     releaseNative(native);
     throw error;

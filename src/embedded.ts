@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * The native library as a part of the module graph, so that a script which imports this module by
- * its URL needs `--allow-ffi` and nothing else. The bytes are loaded from a file in memory, since
- * dlopen(3) takes nothing but files.
+ * its URL needs `--allow-ffi` and nothing else.
  *
  * There is one copy in a process, whichever isolate comes first: all workers share the waiter and
- * the host driver. glibc finds a library that is loaded already by the name inside it, which no
- * other build has. musl doesn't: there each worker has a copy of its own.
+ * the host driver. The loaders of glibc and FreeBSD find a library that is loaded already by the
+ * name inside it, which no other build has. musl's doesn't: there each worker has a copy of its
+ * own.
  *
  * @module
  */
 
+import { CONTRACT } from "./abi.ts";
+import { contract, libraries } from "./embedded/built_by_make.ts";
 import { KupError } from "./errors.ts";
+import { loadBytes } from "./library_file.ts";
+import { buildCommand } from "./runtime.ts";
 
 /** A shared object. */
 interface Bytes {
@@ -23,42 +27,20 @@ interface Bytes {
 /** What a file in `embedded/` holds; `scripts/embed.ts` writes them. */
 interface Embedded {
   readonly name: string;
-  readonly gnu: Bytes;
-  readonly musl: Bytes;
+  /** On Linux, one for each C library. */
+  readonly gnu?: Bytes;
+  readonly musl?: Bytes;
+  readonly freebsd?: Bytes;
 }
 
-/** Why there is nothing embedded: a checkout has these files only after `make prebuilt`. */
-let absence: unknown;
+/**
+ * A type error here means that the libraries are stale: run `make abi prebuilt`. The two names are
+ * literal types, and `deno publish` checks types, so stale libraries can't be published.
+ */
+const builtFor: typeof CONTRACT = contract;
 
-/** The specifiers are literal, so that they are in the module graph and need no permission. */
-async function importEmbedded(): Promise<Embedded | undefined> {
-  const { os, arch } = Deno.build;
-  try {
-    if (os !== "linux") return undefined;
-    return arch === "x86_64"
-      ? await import("./embedded/linux-x86_64.ts")
-      : await import("./embedded/linux-aarch64.ts");
-  } catch (error) {
-    absence = error;
-    return undefined;
-  }
-}
-
-const embedded = await importEmbedded();
-
-const MFD_CLOEXEC = 1;
-const MFD_NOEXEC_SEAL = 8;
-
-/** Under musl this name means musl itself. */
-const LIBC = "libc.so.6";
-
-const LIBC_SYMBOLS = {
-  memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
-  write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  close: { parameters: ["i32"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-type Libc = Deno.DynamicLibrary<typeof LIBC_SYMBOLS>["symbols"];
+/** By the system and the machine. In a checkout there is one only after `make prebuilt`. */
+const embedded: Readonly<Record<string, Embedded>> = libraries;
 
 /** The path of the copy that this isolate has loaded; without one it uses another isolate's. */
 let place: string | undefined;
@@ -84,66 +66,24 @@ function decode({ base64, checksum }: Bytes): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** The descriptor of a file that is in memory only. */
-function createMemoryFile(libc: Libc, name: string): number {
-  const text = new TextEncoder().encode(`${name}\0`);
-  // It is mapped, and never run as a program: so no setting of vm.memfd_noexec is in the way.
-  let fd = libc.memfd_create(text, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-  // Linux before 6.3 doesn't know the second flag.
-  if (fd < 0) fd = libc.memfd_create(text, MFD_CLOEXEC);
-  if (fd >= 0) return fd;
-  throw new KupError(
-    "library",
-    "The system refuses the file in memory that the native library is loaded from (are too many " +
-      "files open, see `ulimit -n`?); or name the library's file with the option `library`.",
-  );
+/** Those for this system, the likeliest first. */
+function variants({ freebsd, gnu, musl }: Embedded): Bytes[] {
+  const inOrder = Deno.build.target.includes("musl") ? [musl, gnu] : [gnu, musl];
+  return [freebsd, ...inOrder].filter((bytes) => bytes !== undefined);
 }
 
-function writeAll(libc: Libc, fd: number, bytes: Uint8Array<ArrayBuffer>): void {
-  let rest = bytes;
-  while (rest.length > 0) {
-    const written = Number(libc.write(fd, rest, BigInt(rest.length)));
-    if (written <= 0) {
-      throw new KupError("out-of-memory", "There is not enough memory for the native library.");
-    }
-    rest = rest.subarray(written);
-  }
-}
-
-/**
- * Loads one variant, whose code then stays, and returns where it is. The descriptor stays too: the
- * loader knows files by their paths, and would take the next file of this number for this one. The
- * dot is there for the same reason: others who load from descriptors don't spell them so.
- */
-function loadBytes(libc: Libc, name: string, bytes: Uint8Array<ArrayBuffer>): string {
-  const fd = createMemoryFile(libc, name);
-  try {
-    writeAll(libc, fd, bytes);
-    const path = `/proc/self/fd/./${fd}`;
-    Deno.dlopen(path, {}).close();
-    return path;
-  } catch (error) {
-    libc.close(fd);
-    throw error;
-  }
-}
-
-/** The variant for Deno's own C library, or the other one if that can't be loaded. */
-function loadEither({ name, gnu, musl }: Embedded): string {
-  const [first, second] = Deno.build.target.includes("musl") ? [musl, gnu] : [gnu, musl];
-  const libc = Deno.dlopen(LIBC, LIBC_SYMBOLS);
-  try {
-    return loadBytes(libc.symbols, name, decode(first));
-  } catch (error) {
-    if (error instanceof KupError) throw error;
+/** The first that can be loaded; or the first one's error, which is about Deno's own C library. */
+function loadAny(library: Embedded): string {
+  const errors: unknown[] = [];
+  for (const bytes of variants(library)) {
     try {
-      return loadBytes(libc.symbols, name, decode(second));
-    } catch {
-      throw error;
+      return loadBytes(library.name, decode(bytes));
+    } catch (error) {
+      errors.push(error);
+      if (error instanceof KupError) break;
     }
-  } finally {
-    libc.close();
   }
+  throw errors[0];
 }
 
 /** Undefined if no library of this name is loaded, or if this C library doesn't look for names. */
@@ -159,6 +99,24 @@ function openLoaded<S extends Deno.ForeignLibraryInterface>(
   }
 }
 
+function findEmbedded(): Embedded {
+  const { os, arch } = Deno.build;
+  const library = embedded[`${os}-${arch}`];
+  if (library === undefined) {
+    throw new KupError(
+      "library",
+      `There is no native library for ${os} on ${arch} in this module, and none beside it; ` +
+        `build it with \`${buildCommand()}\`, or name its file with the option \`library\`.`,
+    );
+  }
+  if (builtFor === CONTRACT) return library;
+  throw new KupError(
+    "library",
+    "The native library in this module was built for another version of it; " +
+      "build it again with `make abi prebuilt`.",
+  );
+}
+
 /**
  * The library that is embedded in the module graph. The caller closes it; its code stays.
  *
@@ -169,18 +127,10 @@ function openLoaded<S extends Deno.ForeignLibraryInterface>(
 export function openEmbedded<S extends Deno.ForeignLibraryInterface>(
   symbols: S,
 ): Deno.DynamicLibrary<S> {
-  if (embedded === undefined) {
-    const { os, arch } = Deno.build;
-    throw new KupError(
-      "library",
-      `There is no native library for ${os} on ${arch} in this module, and none beside it; ` +
-        "build it with `make native`, or name its file with the option `library`.",
-      { cause: absence },
-    );
-  }
-  const present = openLoaded(embedded.name, symbols);
+  const library = findEmbedded();
+  const present = openLoaded(library.name, symbols);
   if (present !== undefined) return present;
-  place ??= loadEither(embedded);
+  place ??= loadAny(library);
   // Of two isolates that got here at the same time, both take the copy that the loader found first.
-  return openLoaded(embedded.name, symbols) ?? Deno.dlopen(place, symbols);
+  return openLoaded(library.name, symbols) ?? Deno.dlopen(place, symbols);
 }

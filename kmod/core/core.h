@@ -41,6 +41,7 @@
 /* How long one kind of wait spins before it sleeps: between 0 and the channel's spin_us. */
 struct kup_spin {
 	kup_u32 now_us;
+	kup_u32 look_ns; /* what a look took last time; 0: not known */
 };
 
 /* Counters of one attachment. Each has one writer at a time; anybody may read. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* How the kernel's side waits (spin a little, then sleep), and how it wakes the user's. */
 #include "core.h"
+#include "spin.h"
 
 struct kup_deadline kup_deadline_in(kup_time timeout)
 {
@@ -16,10 +17,10 @@ struct kup_deadline kup_deadline_in(kup_time timeout)
 }
 
 /*
- * What the last wait teaches: one that was over within the limit, by spinning or after a sleep,
- * would have been covered by a larger budget; a longer one makes the budget smaller. So an idle
- * channel stops spinning, and a channel that is woken up quickly starts again. (Two senders may
- * race here; the worst is a budget that's a little off.)
+ * What a wait that slept teaches: one that was over within the limit would have been covered by a
+ * larger budget; a longer one makes the budget smaller. So an idle channel stops spinning, and a
+ * channel that is woken up quickly starts again. (Two senders may race here; the worst is a budget
+ * that's a little off.)
  */
 static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
 {
@@ -32,14 +33,44 @@ static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
 	kup_store(&spin->now_us, now_us);
 }
 
-/* Looks until the budget is used up, or somebody else wants the processor. */
-static int spin_until(kup_u64 end, int (*ready)(void *), void *argument)
+/* 1: it is ready. 0: it was not in so many looks. -1: something else wants the processor. */
+static int look(kup_u32 looks, int (*ready)(void *), void *argument)
 {
-	while (os_now_ns() < end) {
+	for (; looks > 0; looks--) {
 		if (ready(argument))
 			return 1;
 		if (!os_relax())
-			break;
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Looks until it is ready (1), or until the budget is used up or the processor is wanted (0), and
+ * takes the time off the budget. `now` is 0 if the caller has not read the clock; then the first
+ * looks do without it.
+ */
+static int spin_for(struct kup_spin *spin, kup_u64 *budget_ns, kup_u64 now, int (*ready)(void *),
+		    void *argument)
+{
+	while (*budget_ns > 0) {
+		kup_u32 look_ns = kup_load(&spin->look_ns);
+		kup_u32 looks = kup_looks_in(*budget_ns, look_ns);
+		int found = look(looks, ready, argument);
+		kup_u64 before = now, took_ns = (kup_u64)looks * look_ns;
+
+		if (found)
+			return found > 0;
+		now = os_now_ns();
+		if (before) {
+			took_ns = now - before;
+			kup_store(&spin->look_ns, kup_look_ns(looks, took_ns));
+		}
+		if (took_ns < *budget_ns)
+			*budget_ns -= took_ns;
+		else
+			/* One more look is measured, or a wrong estimate would stay. */
+			*budget_ns = before ? 0 : 1;
 	}
 	return 0;
 }
@@ -63,24 +94,28 @@ static int sleep_until(struct kup_channel *channel, int (*ready)(void *), void *
 	return os_wait(&channel->waitq, ready, argument, left);
 }
 
-int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin, int (*ready)(void *),
+int kup_channel_wait(struct kup_channel *channel, struct kup_spin *budget, int (*ready)(void *),
 		     void *argument, void (*announce)(void *), struct kup_deadline deadline)
 {
-	kup_u64 start;
-	int error = 0;
+	kup_u64 budget_ns = kup_load(&budget->now_us) * 1000ull, left_ns = budget_ns, start = 0;
+	int error;
 
 	if (deadline.at_ns == 0)
 		return -EAGAIN;
-	start = os_now_ns();
 	/* Also if it is ready: a user that keeps it so for nothing must not outrun the timeout. */
-	if (start >= deadline.at_ns)
-		return -ETIMEDOUT;
-	if (!spin_until(start + kup_load(&spin->now_us) * 1000ull, ready, argument)) {
-		__atomic_fetch_add(&channel->sleepers, 1, __ATOMIC_RELAXED);
-		error = sleep_until(channel, ready, argument, announce, deadline);
-		__atomic_fetch_sub(&channel->sleepers, 1, __ATOMIC_RELAXED);
+	if (deadline.at_ns != OS_FOREVER) {
+		start = os_now_ns();
+		if (start >= deadline.at_ns)
+			return -ETIMEDOUT;
 	}
-	learn(spin, channel->spin_us, os_now_ns() - start);
+	if (spin_for(budget, &left_ns, start, ready, argument))
+		return 0;
+	if (!start)
+		start = os_now_ns() - (budget_ns - left_ns);
+	__atomic_fetch_add(&channel->sleepers, 1, __ATOMIC_RELAXED);
+	error = sleep_until(channel, ready, argument, announce, deadline);
+	__atomic_fetch_sub(&channel->sleepers, 1, __ATOMIC_RELAXED);
+	learn(budget, channel->spin_us, os_now_ns() - start);
 	return error;
 }
 

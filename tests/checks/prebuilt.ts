@@ -5,31 +5,52 @@ import { CACHE, ROOT } from "../lib/paths.ts";
 import { capture, must } from "../lib/process.ts";
 import { publishedFiles } from "../lib/published.ts";
 import type { Tally } from "../lib/tally.ts";
-import { runner, type Variant, VARIANTS } from "../prebuilt/machines.ts";
+import { runner, type Variant as LinuxVariant, VARIANTS } from "../prebuilt/machines.ts";
 import type { Check } from "./check.ts";
 
 /** The newest glibc that a library may ask for; see LIBCS in scripts/embed.ts. */
 const GLIBC = [2, 28];
 
+/** What 12.0 has; see `symbols` of FreeBSD's libc. */
+const FREEBSD = [1, 5];
+
+/** One prebuilt library. */
+interface Variant {
+  readonly arch: string;
+  readonly libc: keyof typeof NEEDED;
+}
+
+/** Those that no machine here can run: nothing stands in for a FreeBSD. */
+const FREEBSD_VARIANTS: readonly Variant[] = [
+  { arch: "x86_64", libc: "freebsd" },
+  { arch: "aarch64", libc: "freebsd" },
+];
+
 /** All of them parts of the C library. */
 const NEEDED = {
   gnu: /^(?:libc\.so\.6|libpthread\.so\.0|libdl\.so\.2|ld-linux-(?:x86-64\.so\.2|aarch64\.so\.1))$/,
   musl: /^libc\.so$/,
+  freebsd: /^(?:libc\.so\.7|libthr\.so\.3)$/,
 } as const;
 
-function fileOf({ arch, libc }: Variant): string {
-  return `${ROOT}/native/build/prebuilt/libkup-linux-${arch}-${libc}.so`;
+function systemOf({ libc }: Variant): string {
+  return libc === "freebsd" ? "freebsd" : "linux";
+}
+
+function fileOf(variant: Variant): string {
+  const { arch, libc } = variant;
+  return `${ROOT}/native/build/prebuilt/libkup-${systemOf(variant)}-${arch}-${libc}.so`;
 }
 
 /** What a generated file exports. */
-interface Embedded {
-  readonly name: string;
-  readonly gnu: { readonly base64: string };
-  readonly musl: { readonly base64: string };
-}
+type Embedded =
+  & { readonly name: string }
+  & {
+    readonly [libc in Variant["libc"]]?: { readonly base64: string };
+  };
 
-async function importEmbedded(arch: string): Promise<Embedded> {
-  return await import(`file://${ROOT}/src/embedded/linux-${arch}.ts`);
+async function importEmbedded(variant: Variant): Promise<Embedded> {
+  return await import(`file://${ROOT}/src/embedded/${systemOf(variant)}-${variant.arch}.ts`);
 }
 
 /** The names in native/exports.map: whole ones, and beginnings of names. */
@@ -85,25 +106,26 @@ async function checkDynamic(variant: Variant, name: string): Promise<string[]> {
   return problems;
 }
 
-async function checkGlibc(file: string): Promise<string[]> {
+/** The symbols that only newer systems have. */
+async function checkVersions(file: string): Promise<string[]> {
   const versions = await must(["readelf", "--version-info", "--wide", file]);
-  const [major, minor] = GLIBC as [number, number];
-  const found = new Set([...versions.matchAll(/GLIBC_(\w+(?:\.\d+)*)/g)].map(([, one]) => one!));
+  const found = new Set(versions.match(/(?:GLIBC|FBSD)_\w+(?:\.\d+)*/g));
   return [...found].filter((version) => {
-    const [first, second] = version.split(".").map(Number);
+    const [major, minor] = (version.startsWith("GLIBC_") ? GLIBC : FREEBSD) as [number, number];
+    const [first, second] = version.split("_")[1]!.split(".").map(Number);
     return !(first! < major || first === major && second! <= minor);
-  }).map((version) => `needs glibc ${version}`);
+  }).map((version) => `needs ${version}`);
 }
 
 async function checkLibrary(variant: Variant): Promise<string | undefined> {
-  const embedded = await importEmbedded(variant.arch);
+  const embedded = await importEmbedded(variant);
   const file = fileOf(variant);
   const problems = [
     ...await checkDynamic(variant, embedded.name),
     ...await checkExports(file),
-    ...await checkGlibc(file),
+    ...await checkVersions(file),
   ];
-  if (embedded[variant.libc].base64 !== (await Deno.readFile(file)).toBase64()) {
+  if (embedded[variant.libc]?.base64 !== (await Deno.readFile(file)).toBase64()) {
     problems.push("is not what src/embedded/ holds");
   }
   return problems.length === 0 ? undefined : problems.join("\n");
@@ -121,7 +143,9 @@ async function graphFiles(): Promise<string[]> {
 async function checkPublishing(): Promise<string | undefined> {
   const published = await publishedFiles({ check: true });
   const graph = await graphFiles();
-  const embedded = ["x86_64", "aarch64"].map((arch) => `src/embedded/linux-${arch}.ts`);
+  const embedded = [...VARIANTS, ...FREEBSD_VARIANTS].map((variant) =>
+    `src/embedded/${systemOf(variant)}-${variant.arch}.ts`
+  );
   const problems = [...new Set([...embedded, ...graph])].sort().flatMap((path) => [
     ...published.includes(path) || path.startsWith("node:") ? [] : [`${path} isn't published`],
     ...graph.includes(path) ? [] : [`${path} isn't in the module graph`],
@@ -132,7 +156,7 @@ async function checkPublishing(): Promise<string | undefined> {
 /** The static checks; `make prebuilt` comes before them. */
 export function prebuiltChecks(): Check[] {
   return [
-    ...VARIANTS.map((variant) => ({
+    ...[...VARIANTS, ...FREEBSD_VARIANTS].map((variant) => ({
       name: `the prebuilt library for ${variant.arch} ${variant.libc} needs nothing but libc`,
       run: () => checkLibrary(variant),
     })),
@@ -141,7 +165,9 @@ export function prebuiltChecks(): Check[] {
 }
 
 /** Compiles the program that loads a library and exchanges messages with it, and a client module. */
-async function buildRoundTrip({ arch, libc }: Variant): Promise<[program: string, client: string]> {
+async function buildRoundTrip(
+  { arch, libc }: LinuxVariant,
+): Promise<[program: string, client: string]> {
   const zig = Deno.env.get("KUP_ZIG");
   if (zig === undefined) throw new Error("KUP_ZIG is not set; `make test` does that");
   const target = `${arch}-linux-${libc}`;
@@ -172,7 +198,7 @@ async function buildRoundTrip({ arch, libc }: Variant): Promise<[program: string
 /** A minute is a hundred times what the slowest one takes. */
 const SECONDS = "60";
 
-async function runOne(tally: Tally, variant: Variant, name: string): Promise<void> {
+async function runOne(tally: Tally, variant: LinuxVariant, name: string): Promise<void> {
   const [program, client] = await buildRoundTrip(variant);
   let command: readonly string[] | string;
   try {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `make install`: what a program in C or C++ needs, found by pkg-config. */
 
-import { assert, assertEquals } from "../../deps.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
+import { flags, inFolder, installed, libraries } from "../lib/installed.ts";
 import { ROOT } from "../lib/paths.ts";
-import { must } from "../lib/process.ts";
+import { capture, must } from "../lib/process.ts";
 
-const PREFIX = "/opt/kup";
 const PROGRAM = `${ROOT}/tests/unit/install/program.c`;
 
 /** A compiler's words for one dialect. Warnings are errors: the headers have to be clean for everybody. */
@@ -17,34 +17,6 @@ const DIALECTS = [
   ["g++", "-x", "c++", "-std=c++20"],
 ];
 
-/** Runs a test with a new folder. */
-async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "kup-install-" });
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** The same, after `make install` into it. */
-function installed(test: (folder: string) => Promise<void>): Promise<void> {
-  return inFolder(async (folder) => {
-    const where = [`DESTDIR=${folder}`, `PREFIX=${PREFIX}`];
-    await must(["make", "-s", "-C", `${ROOT}/native`, "install", ...where]);
-    await test(folder);
-  });
-}
-
-async function flags(folder: string, ...what: string[]): Promise<string[]> {
-  const env = {
-    PKG_CONFIG_PATH: "",
-    PKG_CONFIG_LIBDIR: `${folder}${PREFIX}/lib/pkgconfig`,
-    PKG_CONFIG_SYSROOT_DIR: folder,
-  };
-  return (await must(["pkg-config", ...what, "kup"], { env })).trim().split(/\s+/);
-}
-
 Deno.test("programs in C and C++ build against what is installed, and run", () =>
   installed(async (folder) => {
     const [compile, link] = [await flags(folder, "--cflags"), await flags(folder, "--libs")];
@@ -53,19 +25,83 @@ Deno.test("programs in C and C++ build against what is installed, and run", () =
       const warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-long-long"];
       await must([...dialect, ...warnings, ...compile, "-c", PROGRAM, "-o", `${program}.o`]);
       await must([dialect[0]!, `${program}.o`, ...link, "-o", program]);
-      const env = { LD_LIBRARY_PATH: `${folder}${PREFIX}/lib` };
+      const env = { LD_LIBRARY_PATH: libraries(folder) };
       assertEquals(await must([program], { env }), "well installed\n", dialect.join(" "));
     }
-    // Without the shared object, and so without LD_LIBRARY_PATH.
-    const object = `${folder}/program0.o`;
-    const parts = (await flags(folder, "--libs", "--static")).map((flag) =>
-      flag === "-lkup" ? "-l:libkup.a" : flag
-    );
-    await must(["cc", object, ...parts, "-o", `${folder}/static`]);
-    assertEquals(await must([`${folder}/static`]), "well installed\n", "static");
     // Of all that is in there, programs see only what is meant for them.
-    const seen = await must(["nm", "-g", "--defined-only", `${folder}${PREFIX}/lib/libkup.a`]);
+    const seen = await must(["nm", "-g", "--defined-only", `${libraries(folder)}/libkup.a`]);
     assertEquals(seen.match(/ [A-Z] (?!kup_|kupdev_|kernproxy_)\w+/g), null);
+  }));
+
+/**
+ * What pkg-config prints for the static library. Its file is named, since -l finds the shared one.
+ */
+async function staticFlags(folder: string): Promise<string[]> {
+  const words = [...await flags(folder, "--cflags"), ...await flags(folder, "--static", "--libs")];
+  return words.map((word) => word === "-lkup" ? `${libraries(folder)}/libkup.a` : word);
+}
+
+Deno.test("kup_user_channel_open() works in a program that is linked to libkup.a alone", () =>
+  installed(async (folder) => {
+    await must(["cc", PROGRAM, ...await staticFlags(folder), "-o", `${folder}/program`]);
+    assertEquals(await must([`${folder}/program`]), "well installed\n");
+  }));
+
+/** Linkers that keep what they like: the last two drop what no code refers to, as Rust's does. */
+const LINKERS: Record<string, readonly string[]> = {
+  "C": ["cc"],
+  "C++": ["g++", "-x", "c++"],
+  "ld --gc-sections": ["cc", "-Wl,--gc-sections"],
+  "lld --gc-sections": [Deno.env.get("KUP_ZIG") ?? "zig", "cc", "-Wl,--gc-sections"],
+};
+
+const MODULES = `${ROOT}/tests/unit/install/modules.c`;
+/** What keeps the compiler's files with the project. */
+const ZIG_CACHE = {
+  ZIG_GLOBAL_CACHE_DIR: `${ROOT}/.cache/zig-cache`,
+  ZIG_LOCAL_CACHE_DIR: `${ROOT}/.cache/zig-cache`,
+};
+
+/** Builds a client module, and returns its path for `open`. */
+async function buildClient(folder: string): Promise<string> {
+  const headers = ["-I", `${ROOT}/kmod`, "-I", `${ROOT}/kmod/os/host`];
+  const source = `${ROOT}/tests/unit/clients/upper.c`;
+  await must(["cc", "-shared", "-fPIC", ...headers, source, "-o", `${folder}/upper.so`]);
+  return `host:${folder}/upper.so`;
+}
+
+Deno.test("kup_user_channel_open() loads client modules in a program with libkup.a", async (t) => {
+  await installed(async (folder) => {
+    const [all, client] = [await staticFlags(folder), await buildClient(folder)];
+    for (const [name, linker] of Object.entries(LINKERS)) {
+      await t.step(name, async () => {
+        const program = `${folder}/modules`;
+        const sources = [MODULES, ...linker.includes("g++") ? ["-x", "none"] : []];
+        await must([...linker, ...sources, ...all, "-o", program], { env: ZIG_CACHE });
+        const { stdout } = await capture([program, client]);
+        assertEquals(
+          stdout,
+          'LINKED\necho: -22: The parameter channels must be a number below 2^32, not "many".\n',
+        );
+      });
+    }
+  });
+});
+
+Deno.test("kup_user_host_error() explains why a program's linking keeps client modules out", () =>
+  installed(async (folder) => {
+    const [all, client] = [await staticFlags(folder), await buildClient(folder)];
+    const ways = [
+      all.filter((word) => word !== "-Wl,--export-dynamic"),
+      [...all, "-static", "-Wl,--no-warnings"],
+    ];
+    for (const way of ways) {
+      await must(["cc", MODULES, ...way, "-o", `${folder}/modules`]);
+      const { code, stdout } = await capture([`${folder}/modules`, client]);
+      assertEquals(code, 1);
+      assertMatch(stdout, /^open: -8: .*upper\.so: undefined symbol: kup_/);
+      assertStringIncludes(stdout, "pkg-config --static --libs kup");
+    }
   }));
 
 Deno.test("pkg-config tells KUP's version", () =>
@@ -103,7 +139,7 @@ Deno.test("the C example talks, built by the command that it names", () =>
     const words = [await flags(folder, "--cflags"), await flags(folder, "--libs")].flat().join(" ");
     const whole = command.replace(/\$\(pkg-config [^)]*\)/, words).replace("-o ", `-o ${folder}/`);
     await must(["sh", "-c", `cd ${ROOT} && ${whole} -Wall -Wextra -Werror`]);
-    const env = { LD_LIBRARY_PATH: `${folder}${PREFIX}/lib` };
+    const env = { LD_LIBRARY_PATH: libraries(folder) };
     assertEquals(
       await must([`${folder}/echo`], { env }),
       "13 bytes of type 7: hello, kernel\n13 bytes of type 7: grüße aus C\n" +

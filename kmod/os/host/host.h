@@ -7,6 +7,9 @@
 #ifndef KUP_HOST_H
 #define KUP_HOST_H
 
+#include <pthread.h>
+#include <signal.h>
+
 #include "core.h"
 
 struct host_file;
@@ -90,6 +93,18 @@ int host_allocation_fails(void);
 void host_delays(kup_u32 odds, kup_u32 seed);
 /* The engine's fences call this too (KUP_FENCE_HOOK): between publishing and looking for sleepers. */
 void host_delay(void);
+
+/* ---- stack.c ---- */
+
+#define HOST_DEFAULT_STACK 0 /* the system's, and not less than a client's code needs */
+
+/*
+ * pthread_create for every thread of this library: the thread has so many bytes of stack beside the
+ * process's thread-local data, and these signals blocked (NULL: those of the caller). 0 or a
+ * positive errno.
+ */
+int host_create_thread(pthread_t *id, size_t stack_bytes, const sigset_t *blocked,
+		       void *(*main)(void *), void *argument);
 
 /* ---- sync.c ---- */
 

@@ -45,9 +45,16 @@ extern struct kup_host_parameter __stop_kup_parameters[]
 		__stop_kup_parameters,                                                             \
 	}
 
+/* Without it lld with --gc-sections, which is what Rust links by, drops what only the ends name. */
+#if defined(__has_attribute) && __has_attribute(retain)
+#define KUP_HOST_RETAIN retain,
+#else
+#define KUP_HOST_RETAIN
+#endif
+
 #define KUP_HOST_PARAMETER(name, number, string, initial_number, initial_string)                   \
 	static struct kup_host_parameter kup_parameter_##name                                      \
-		__attribute__((used, section("kup_parameters"), aligned(8))) = {                   \
+		__attribute__((used, KUP_HOST_RETAIN section("kup_parameters"), aligned(8))) = {   \
 			#name, number, string, initial_number, initial_string                      \
 		}
 

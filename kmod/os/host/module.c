@@ -221,8 +221,11 @@ static int set_parameters(struct host_module *module, const char *parameters)
 
 /* ---- Loading; under the lock ---- */
 
-/* Fails where the program itself is what clients link to; what then is missing, dlopen will say. */
-static void make_names_global(void)
+/*
+ * Nonzero if client modules find the library's names. A program that this code is a part of has to
+ * export them itself.
+ */
+static int make_names_global(void)
 {
 	static int done;
 	Dl_info self;
@@ -230,18 +233,46 @@ static void make_names_global(void)
 	if (!done && dladdr((void *)(size_t)&host_load, &self))
 		dlopen(self.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
 	done = 1;
+	return dlsym(RTLD_DEFAULT, "kup_device_create") != NULL;
+}
+
+static int open_object(struct host_module *module)
+{
+	/* First, since it resets what dlerror returns. */
+	int names_are_global = make_names_global();
+
+	module->object = dlopen(module->name, RTLD_NOW | RTLD_LOCAL);
+	if (module->object)
+		return 0;
+	if (names_are_global)
+		return fail(-ENOEXEC, "%s.", dlerror());
+	return fail(
+		-ENOEXEC,
+		"%s. Client modules find nothing of KUP's library in this program: link it with "
+		"what `pkg-config --static --libs kup` prints (-Wl,--export-dynamic), and without "
+		"-static.",
+		dlerror());
+}
+
+/* The loader gives a client's calls to the copy whose names became global first. */
+static int calls_another_copy(void)
+{
+	void *found = dlsym(RTLD_DEFAULT, "kup_device_create");
+
+	return found && found != (void *)(size_t)&kup_device_create;
 }
 
 static int find_client(struct host_module *module)
 {
+	int error;
+
 	if (!is_file(module->name)) {
 		module->client = find_built_in(module->name);
 		return 0;
 	}
-	make_names_global();
-	module->object = dlopen(module->name, RTLD_NOW | RTLD_LOCAL);
-	if (!module->object)
-		return fail(-ENOEXEC, "%s.", dlerror());
+	error = open_object(module);
+	if (error)
+		return error;
 	module->client = dlsym(module->object, "kup_host_client");
 	if (!module->client)
 		return fail(-ENOEXEC, "%s is no client module: it has no KUP_MODULE.",
@@ -251,6 +282,11 @@ static int find_client(struct host_module *module)
 			    "%s was built for version %u of the host driver, this is %u: "
 			    "build it anew.",
 			    module->name, module->client->version, KUP_HOST_VERSION);
+	if (calls_another_copy())
+		return fail(-EBUSY,
+			    "Another copy of KUP's library has come first in this process, and "
+			    "client modules call that one: load them all by the copy that has "
+			    "loaded one already.");
 	return 0;
 }
 

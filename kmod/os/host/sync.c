@@ -2,7 +2,6 @@
 /* Locks, waiting and waking, time, threads. */
 #include <sched.h>
 #include <signal.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -225,17 +224,13 @@ static void *thread_main(void *data)
 static int create_thread(struct thread *thread, pthread_t *id)
 {
 	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP };
-	sigset_t blocked, before;
+	sigset_t blocked;
 	size_t i;
-	int error;
 
 	sigfillset(&blocked);
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		sigdelset(&blocked, faults[i]);
-	pthread_sigmask(SIG_SETMASK, &blocked, &before);
-	error = pthread_create(id, NULL, thread_main, thread);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
+	return host_create_thread(id, HOST_DEFAULT_STACK, &blocked, thread_main, thread);
 }
 
 int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number)
@@ -314,7 +309,7 @@ int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
 	if (context != KUP_CONTEXT_INTERRUPT && context != KUP_CONTEXT_DEFERRED)
 		return -EINVAL;
 	host_may_sleep("kup_run_in_context");
-	if (pthread_create(&id, NULL, run_atomic, &call))
+	if (host_create_thread(&id, HOST_DEFAULT_STACK, NULL, run_atomic, &call))
 		return -ENOMEM;
 	pthread_join(id, NULL);
 	return 0;

@@ -31,6 +31,7 @@ static void all_cases(void)
 	turn_raw_cases();
 	kupdev_cases();
 	kupdev_late_cases();
+	spin_cases();
 	if (kup_user_host_load("echo", NULL)) {
 		failures++;
 		printf("not ok the echo client can be loaded\n");

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How long both sides look before they sleep, and how often they read the clock meanwhile. The
+ * linker puts functions of this file in the place of the real ones (--wrap, see the Makefile), so
+ * that the time of a thread can be its number of looks: then nothing here depends on how busy the
+ * machine is.
+ */
+#include <time.h>
+
+#include "user.h"
+
+#define LOOK_NS 50
+
+static _Thread_local struct {
+	int on;
+	kup_u32 looks;
+	kup_u32 readings;
+} virtual_clock;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+	kup_u64 ns = 1000000000ull + (kup_u64)virtual_clock.looks * LOOK_NS;
+
+	virtual_clock.readings++;
+	if (!virtual_clock.on)
+		return __real_clock_gettime(clock, time);
+	time->tv_sec = (time_t)(ns / 1000000000u);
+	time->tv_nsec = (long)(ns % 1000000000u);
+	return 0;
+}
+
+int __real_kup_consumer_ready(const struct kup_consumer *consumer);
+int __wrap_kup_consumer_ready(const struct kup_consumer *consumer);
+int __wrap_kup_consumer_ready(const struct kup_consumer *consumer)
+{
+	virtual_clock.looks++;
+	return __real_kup_consumer_ready(consumer);
+}
+
+static void start_clock(void)
+{
+	virtual_clock.on = 1;
+	virtual_clock.looks = 0;
+	virtual_clock.readings = 0;
+}
+
+/* What a wait did until it slept. */
+struct spell {
+	kup_u32 looks;
+	kup_u32 readings;
+};
+
+static struct spell stop_clock(void)
+{
+	virtual_clock.on = 0;
+	return (struct spell){ virtual_clock.looks, virtual_clock.readings };
+}
+
+/* A batch of looks more than the budget at most, and some that belong to the sleep. */
+static int is_in_time(struct spell spell, kup_u32 budget_us)
+{
+	kup_u32 looks_ns = spell.looks * LOOK_NS;
+
+	return looks_ns >= budget_us * 1000 && looks_ns <= budget_us * 1000 + 40 * LOOK_NS;
+}
+
+/* Some belong to the start, and some to the sleep. */
+static int reads_seldom(struct spell spell)
+{
+	return spell.readings <= spell.looks / 32 + 8;
+}
+
+/* ---- The kernel's side ---- */
+
+static struct spell kernel_spell;
+static kup_u32 kernel_done; /* atomic */
+
+static int serve_spinning(struct kup_channel *channel)
+{
+	struct kup_record record;
+	int error;
+
+	start_clock();
+	error = kup_peek(channel, &record, KUP_FOREVER);
+	kernel_spell = stop_clock();
+	if (!error)
+		kup_release(channel, &record);
+	__atomic_store_n(&kernel_done, 1, __ATOMIC_RELEASE);
+	return error;
+}
+
+static void wait_for_sleep(const struct user *user)
+{
+	while (__atomic_load_n(&user->kernel->sleeps, __ATOMIC_RELAXED) == 0)
+		sleep_ms(1);
+}
+
+static void test_kernel(kup_u32 budget_us)
+{
+	const struct kup_ops ops = { .serve = serve_spinning };
+	const struct kup_config config = { .name = "spinning", .spin_us = budget_us };
+	struct kup_device *device = make_device(&config, &ops);
+	struct user user;
+	int error = user_attach(&user, "spinning", 0);
+
+	kernel_done = 0;
+	if (!error) {
+		wait_for_sleep(&user);
+		error = user_send(&user, 1, "x", 1);
+		while (!error && !__atomic_load_n(&kernel_done, __ATOMIC_ACQUIRE))
+			sleep_ms(1);
+		user_close(&user);
+	}
+	kup_device_destroy(device);
+	check(!error && is_in_time(kernel_spell, budget_us) && reads_seldom(kernel_spell),
+	      "kup_peek() looks for its budget before it sleeps, and reads the clock seldom",
+	      "%d: %u us: %u looks, %u readings", error, budget_us, kernel_spell.looks,
+	      kernel_spell.readings);
+}
+
+/* ---- The user's side ---- */
+
+static int serve_silence(struct kup_channel *channel)
+{
+	struct kup_record record;
+	int error = kup_peek(channel, &record, KUP_FOREVER);
+
+	if (!error)
+		kup_release(channel, &record);
+	return error ? error : kup_send(channel, 2, "y", 1, KUP_FOREVER);
+}
+
+static int open_channel(struct kup_user_channel **channel, double budget_us)
+{
+	int error = kup_user_channel_open("host:silent", KUP_CHANNEL_ANY, -1, channel);
+
+	if (!error)
+		kup_user_channel_set_spin(*channel, budget_us);
+	return error;
+}
+
+static _Thread_local struct spell user_spell;
+
+/* A wait sleeps here for the first time. In real time its timeout is over. */
+int32_t __real_kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
+int32_t __wrap_kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
+int32_t __wrap_kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
+{
+	if (!virtual_clock.on)
+		return __real_kup_user_wait(fd, events, timeout_ms);
+	user_spell = stop_clock();
+	return 0;
+}
+
+static void test_user(double budget_us)
+{
+	struct kup_user_channel *channel;
+	struct kup_user_message message;
+	int error = open_channel(&channel, budget_us);
+	struct spell spell;
+
+	if (!error) {
+		start_clock();
+		error = kup_user_receive(channel, &message, 1000);
+		kup_user_channel_close(channel);
+	}
+	spell = user_spell;
+	check(error == -ETIMEDOUT && is_in_time(spell, (kup_u32)budget_us) && reads_seldom(spell),
+	      "kup_user_receive() looks for its budget before it sleeps, and reads the clock "
+	      "seldom",
+	      "%d: %g us: %u looks, %u readings", error, budget_us, spell.looks, spell.readings);
+}
+
+static void test_ready(void)
+{
+	struct kup_user_channel *channel;
+	struct kup_user_message message;
+	kup_u32 readings = 0;
+	int error = open_channel(&channel, 1000);
+
+	virtual_clock.readings = 0;
+	if (!error)
+		error = kup_user_send(channel, 1, "x", 1, 1000);
+	while (!error && kup_user_prepare_wait(channel, POLLIN, 0) == 0)
+		sleep_ms(1);
+	if (!error)
+		error = kup_user_receive(channel, &message, 1000);
+	readings = virtual_clock.readings;
+	kup_user_channel_close(channel);
+	check(!error && readings == 0, "calls that need not wait read no clock", "%d, %u readings",
+	      error, readings);
+}
+
+void spin_cases(void)
+{
+	static const kup_u32 budgets_us[] = { 1, 2, 5, 100, 2000 };
+	const struct kup_ops ops = { .serve = serve_silence };
+	const struct kup_config config = { .name = "silent" };
+	struct kup_device *device = make_device(&config, &ops);
+	kup_u32 i;
+
+	for (i = 0; i < sizeof(budgets_us) / sizeof(budgets_us[0]); i++) {
+		test_kernel(budgets_us[i]);
+		test_user(budgets_us[i]);
+	}
+	test_ready();
+	kup_device_destroy(device);
+}
