@@ -62,7 +62,10 @@ for (const [form, consume] of Object.entries(FORMS)) {
   for (const milliseconds of [1, 20, 100]) {
     Deno.test(`${form} gives timers their turn when a message takes ${milliseconds} ms`, async () => {
       const needed = 20;
-      let ticks = 0, sinceTick = 0, most = 0, batch = 1;
+      let ticks = 0;
+      let sinceTick = 0;
+      let most = 0;
+      let batch = 1;
       const timer = setInterval(() => {
         ticks++;
         sinceTick = 0;
@@ -153,7 +156,9 @@ Deno.test("a slow consumer lets a server in the same process answer, and a signa
 });
 
 Deno.test("two channels with slow consumers share the event loop with timers", async () => {
-  let ticks = 0, sinceTick = 0, most = 0;
+  let ticks = 0;
+  let sinceTick = 0;
+  let most = 0;
   const timer = setInterval(() => {
     ticks++;
     sinceTick = 0;
