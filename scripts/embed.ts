@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Builds the native library for every machine that is supported, and writes it as TypeScript into
- * `src/embedded/`, so that it is a part of the module graph. Does nothing if all of it is up to
- * date.
+ * `src/embedded/`, so that it is a part of the module graph: one file for each machine, and one that imports
+ * them. Does nothing if all of it is up to date.
  *
  *     deno run -A --no-config scripts/embed.ts ZIG
  *
  * ZIG is the cross-compiler. The libraries themselves stay in `native/build/prebuilt/`.
  */
 
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { hash, nameContract } from "./contract.ts";
+
 const ROOT = new URL("../", import.meta.url);
 const NATIVE = new URL("native/", ROOT);
 const PREBUILT = new URL("native/build/prebuilt/", ROOT);
 const OUTPUT = new URL("src/embedded/", ROOT);
+/** The one that `src/embedded.ts` imports. */
+const INDEX = new URL("built_by_make.ts", OUTPUT);
 
 const ARCHES = ["x86_64", "aarch64"] as const;
 
@@ -30,7 +36,7 @@ const FOLDERS = ["native", "kmod", "kmod/uapi", "kmod/core", "kmod/echo", "kmod/
 const SOURCE = /\.[ch]$|^Makefile$|^exports\.map$/;
 
 async function findSources(): Promise<string[]> {
-  const found = ["scripts/embed.ts"];
+  const found = ["scripts/embed.ts", "scripts/contract.ts"];
   for (const folder of FOLDERS) {
     for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
       if (isFile && SOURCE.test(name) && !name.endsWith(".mod.c")) found.push(`${folder}/${name}`);
@@ -45,9 +51,7 @@ async function identify(compiler: string): Promise<string> {
   for (const path of await findSources()) {
     parts.push(path, await Deno.readTextFile(new URL(path, ROOT)));
   }
-  const bytes = new TextEncoder().encode(parts.join("\0"));
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return [...hash.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return await hash(parts);
 }
 
 function libraryFile(arch: Arch, libc: Libc): URL {
@@ -63,7 +67,8 @@ async function isThere(file: URL): Promise<boolean> {
 }
 
 /** The start of a generated file tells what it was made from, and the end that it is whole. */
-async function isUpToDate(soname: string): Promise<boolean> {
+async function isUpToDate(soname: string, contract: string): Promise<boolean> {
+  if (await Deno.readTextFile(INDEX).catch(() => "") !== spellIndex(contract)) return false;
   for (const arch of ARCHES) {
     const text = await Deno.readTextFile(outputFile(arch)).catch(() => "");
     if (!text.includes(`"${soname}";`) || !text.endsWith("};\n")) return false;
@@ -84,26 +89,34 @@ async function run(command: string, args: string[], env: Record<string, string>)
 
 /** What the compiler keeps stays with the project. */
 const ENVIRONMENT = {
-  ZIG_GLOBAL_CACHE_DIR: new URL(".cache/zig-cache", ROOT).pathname,
-  ZIG_LOCAL_CACHE_DIR: new URL(".cache/zig-cache", ROOT).pathname,
+  ZIG_GLOBAL_CACHE_DIR: fileURLToPath(new URL(".cache/zig-cache", ROOT)),
+  ZIG_LOCAL_CACHE_DIR: fileURLToPath(new URL(".cache/zig-cache", ROOT)),
 };
+
+/** One word for the shell, in a variable of make's. */
+function quote(path: string): string {
+  return `'${path.replaceAll("'", "'\\''").replaceAll("$", "$$$$")}'`;
+}
 
 async function build(zig: string, soname: string, arch: Arch, libc: Libc): Promise<void> {
   const file = libraryFile(arch, libc);
+  // A target of make's can't hold a blank, which the checkout's own path may.
+  const target = file.href.slice(NATIVE.href.length);
   const make = [
     "-s",
     `-j${navigator.hardwareConcurrency}`,
     "-C",
-    NATIVE.pathname,
-    `CC=${zig} cc -target ${arch}-linux-${LIBCS[libc]}`,
+    fileURLToPath(NATIVE),
+    `CC=${quote(zig)} cc -target ${arch}-linux-${LIBCS[libc]}`,
     `BUILD=build/prebuilt/${arch}-${libc}`,
-    `LIBRARY=${file.pathname}`,
+    `LIBRARY=${target}`,
     `LDFLAGS=-s -Wl,-soname,${soname}`,
+    target,
   ];
   await run("make", make, ENVIRONMENT);
   // What the name tells may differ from what make goes by, which is the age of the files.
   if (!await names(file, soname)) await run("make", ["-B", ...make], ENVIRONMENT);
-  if (!await names(file, soname)) throw new Error(`${file.pathname} is not named ${soname}`);
+  if (!await names(file, soname)) throw new Error(`${target} is not named ${soname}`);
 }
 
 async function names(library: URL, soname: string): Promise<boolean> {
@@ -130,8 +143,14 @@ export const ${libc}: { readonly checksum: number; readonly base64: string } = {
 }
 
 /** The file appears whole or not at all. */
-async function write(soname: string, arch: Arch): Promise<void> {
-  const text = `// SPDX-License-Identifier: BSD-3-Clause
+async function write(file: URL, text: string): Promise<void> {
+  const temporary = new URL(`${file.href}.${Deno.pid}`);
+  await Deno.writeTextFile(temporary, text);
+  await Deno.rename(temporary, file);
+}
+
+async function spellLibraries(soname: string, arch: Arch): Promise<string> {
+  return `// SPDX-License-Identifier: BSD-3-Clause
 // Generated from native/ and kmod/ by scripts/embed.ts (\`make prebuilt\`). Do not edit.
 
 /**
@@ -145,28 +164,50 @@ export const name = "${soname}";
 
 ${await spell(arch, "gnu")}
 ${await spell(arch, "musl")}`;
-  const file = outputFile(arch);
-  const temporary = new URL(`${file.href}.${Deno.pid}`);
-  await Deno.writeTextFile(temporary, text);
-  await Deno.rename(temporary, file);
+}
+
+function spellIndex(contract: string): string {
+  const imports = ARCHES.map((arch) => `import * as ${arch} from "./linux-${arch}.ts";`);
+  const entries = ARCHES.map((arch) => `  "linux-${arch}": ${arch},`);
+  return `// SPDX-License-Identifier: BSD-3-Clause
+// Generated by scripts/embed.ts (\`make prebuilt\`). Do not edit.
+
+/**
+ * The native libraries that are a part of this module.
+ *
+ * @module
+ */
+
+${imports.join("\n")}
+
+/** The contract that they were built for; \`src/abi.ts\` has the module's. */
+export const contract = "${contract}";
+
+/** By \`Deno.build.os\` and \`Deno.build.arch\`. */
+export const libraries = {
+${entries.join("\n")}
+};
+`;
 }
 
 async function main(zig: string): Promise<void> {
   const soname = `libkup-${await identify(await run(zig, ["version"], ENVIRONMENT))}.so`;
-  if (await isUpToDate(soname)) return;
+  const contract = await nameContract();
+  if (await isUpToDate(soname, contract)) return;
   await Deno.mkdir(PREBUILT, { recursive: true });
   await Deno.mkdir(OUTPUT, { recursive: true });
   // Of two that run at the same time, the second one finds that nothing is left to do.
   using lock = await Deno.open(new URL("lock", PREBUILT), { create: true, write: true });
   await lock.lock(true);
-  if (await isUpToDate(soname)) return;
+  if (await isUpToDate(soname, contract)) return;
   console.log(`prebuilt: ${soname} for ${ARCHES.join(" and ")}, glibc and musl`);
   for (const arch of ARCHES) {
     for (const libc of Object.keys(LIBCS) as Libc[]) await build(zig, soname, arch, libc);
-    await write(soname, arch);
+    await write(outputFile(arch), await spellLibraries(soname, arch));
   }
+  await write(INDEX, spellIndex(contract));
 }
 
 const [zig] = Deno.args;
 if (zig === undefined) throw new Error("usage: scripts/embed.ts ZIG");
-await main(new URL(zig, ROOT).pathname);
+await main(resolve(fileURLToPath(ROOT), zig));

@@ -9,6 +9,8 @@
  * C program that includes the header prints them.
  */
 
+import { nameContract } from "./contract.ts";
+
 const ROOT = new URL("../", import.meta.url);
 const HEADER = new URL("kmod/uapi/kup_abi.h", ROOT);
 const OUTPUT = new URL("src/abi.ts", ROOT);
@@ -110,7 +112,12 @@ function documented(indent: string, comment: string, line: string): string[] {
   return comment === "" ? [indent + line] : [`${indent}/** ${comment} */`, indent + line];
 }
 
-function write(defines: Named[], structs: Struct[], values: Map<string, string>): string {
+function write(
+  contract: string,
+  defines: Named[],
+  structs: Struct[],
+  values: Map<string, string>,
+): string {
   const out = [
     "// SPDX-License-Identifier: BSD-3-Clause",
     "// Generated from kmod/uapi/kup_abi.h by scripts/gen_abi.ts (`make abi`). Do not edit.",
@@ -122,6 +129,8 @@ function write(defines: Named[], structs: Struct[], values: Map<string, string>)
     " * @module",
     " */",
     "",
+    "/** A name for the declarations in both headers and the package's version; the libraries have it, too. */",
+    `export const CONTRACT = "${contract}";`,
   ];
   for (const { name, comment } of defines) {
     out.push(...documented("", comment, `export const ${name.slice(4)} = ${values.get(name)};`));
@@ -147,14 +156,15 @@ async function main(): Promise<number> {
       "The header was read, but no names were found in it: is it still written alike?",
     );
   }
-  const text = write(defines, structs, await askCompiler(probe(defines, structs)));
+  const values = await askCompiler(probe(defines, structs));
+  const text = write(await nameContract(), defines, structs, values);
   if (!Deno.args.includes("--check")) {
     await Deno.writeTextFile(OUTPUT, text);
     return 0;
   }
   const present = await Deno.readTextFile(OUTPUT).catch(() => "");
   if (present === text) return 0;
-  console.error("src/abi.ts is not what kmod/uapi/kup_abi.h says. Run `make abi` and commit it.");
+  console.error("src/abi.ts does not match the headers or the version. Run `make abi` and commit it.");
   const old = present.split("\n");
   for (const line of text.split("\n")) {
     if (!old.includes(line)) console.error(`  expected: ${line}`);

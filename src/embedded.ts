@@ -11,6 +11,8 @@
  * @module
  */
 
+import { CONTRACT } from "./abi.ts";
+import { contract, libraries } from "./embedded/built_by_make.ts";
 import { KupError } from "./errors.ts";
 
 /** A shared object. */
@@ -27,24 +29,14 @@ interface Embedded {
   readonly musl: Bytes;
 }
 
-/** Why there is nothing embedded: a checkout has these files only after `make prebuilt`. */
-let absence: unknown;
+/**
+ * A type error here means that the libraries are stale: run `make abi prebuilt`. The two names are literal types,
+ * and `deno publish` checks types, so stale libraries can't be published.
+ */
+const builtFor: typeof CONTRACT = contract;
 
-/** The specifiers are literal, so that they are in the module graph and need no permission. */
-async function importEmbedded(): Promise<Embedded | undefined> {
-  const { os, arch } = Deno.build;
-  try {
-    if (os !== "linux") return undefined;
-    return arch === "x86_64"
-      ? await import("./embedded/linux-x86_64.ts")
-      : await import("./embedded/linux-aarch64.ts");
-  } catch (error) {
-    absence = error;
-    return undefined;
-  }
-}
-
-const embedded = await importEmbedded();
+/** By the system and the machine. In a checkout there is one only after `make prebuilt`. */
+const embedded: Readonly<Record<string, Embedded>> = libraries;
 
 const MFD_CLOEXEC = 1;
 const MFD_NOEXEC_SEAL = 8;
@@ -159,6 +151,24 @@ function openLoaded<S extends Deno.ForeignLibraryInterface>(
   }
 }
 
+function findEmbedded(): Embedded {
+  const { os, arch } = Deno.build;
+  const library = embedded[`${os}-${arch}`];
+  if (library === undefined) {
+    throw new KupError(
+      "library",
+      `There is no native library for ${os} on ${arch} in this module, and none beside it; ` +
+        "build it with `make native`, or name its file with the option `library`.",
+    );
+  }
+  if (builtFor === CONTRACT) return library;
+  throw new KupError(
+    "library",
+    "The native library in this module was built for another version of it; " +
+      "build it again with `make abi prebuilt`.",
+  );
+}
+
 /**
  * The library that is embedded in the module graph. The caller closes it; its code stays.
  *
@@ -169,18 +179,10 @@ function openLoaded<S extends Deno.ForeignLibraryInterface>(
 export function openEmbedded<S extends Deno.ForeignLibraryInterface>(
   symbols: S,
 ): Deno.DynamicLibrary<S> {
-  if (embedded === undefined) {
-    const { os, arch } = Deno.build;
-    throw new KupError(
-      "library",
-      `There is no native library for ${os} on ${arch} in this module, and none beside it; ` +
-        "build it with `make native`, or name its file with the option `library`.",
-      { cause: absence },
-    );
-  }
-  const present = openLoaded(embedded.name, symbols);
+  const library = findEmbedded();
+  const present = openLoaded(library.name, symbols);
   if (present !== undefined) return present;
-  place ??= loadEither(embedded);
+  place ??= loadEither(library);
   // Of two isolates that got here at the same time, both take the copy that the loader found first.
-  return openLoaded(embedded.name, symbols) ?? Deno.dlopen(place, symbols);
+  return openLoaded(library.name, symbols) ?? Deno.dlopen(place, symbols);
 }

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The name of what this module's TypeScript and its native library have to agree on: the declarations in
+ * both headers, and the package's version. `src/abi.ts` and `src/embedded/` each hold the name that they were
+ * generated for, and don't type-check together if the names differ.
+ */
+
+const ROOT = new URL("../", import.meta.url);
+const HEADERS = ["kmod/uapi/kup_abi.h", "native/kup_user.h"];
+
+/** Comments and line breaks promise nothing to a compiler. */
+function declarations(header: string): string {
+  return header.replace(/\/\*.*?\*\//gs, " ").replace(/\s+/g, " ");
+}
+
+/** 16 hexadecimal digits of a hash. */
+export async function hash(parts: readonly string[]): Promise<string> {
+  const bytes = new TextEncoder().encode(parts.join("\0"));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The contract's name, as the files of this checkout have it now. */
+export async function nameContract(): Promise<string> {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const parts = [String(version)];
+  for (const path of HEADERS) {
+    parts.push(declarations(await Deno.readTextFile(new URL(path, ROOT))));
+  }
+  return await hash(parts);
+}
