@@ -164,7 +164,9 @@ async function main(): Promise<number> {
   }
   const present = await Deno.readTextFile(OUTPUT).catch(() => "");
   if (present === text) return 0;
-  console.error("src/abi.ts does not match the headers or the version. Run `make abi` and commit it.");
+  console.error(
+    "src/abi.ts does not match the headers or the version. Run `make abi` and commit it.",
+  );
   const old = present.split("\n");
   for (const line of text.split("\n")) {
     if (!old.includes(line)) console.error(`  expected: ${line}`);

@@ -17,8 +17,9 @@ const ofView = placeGetters(DataView.prototype);
 const { at: elementAt } = Uint8Array.prototype;
 const { addEventListener, removeEventListener } = AbortSignal.prototype;
 
+/** Undefined in an older runtime, where no device can be opened anyway. */
 function getter<T>(prototype: object, name: string): () => T {
-  return Object.getOwnPropertyDescriptor(prototype, name)!.get!;
+  return Object.getOwnPropertyDescriptor(prototype, name)?.get!;
 }
 
 function placeGetters(prototype: object) {

@@ -18,9 +18,10 @@ import {
 import { checkInteger, checkSignal, cString, offAbort, onAbort } from "./arguments.ts";
 import { AttachedChannel } from "./channel.ts";
 import { closedError, EBUSY, KupError, systemError } from "./errors.ts";
-import { checkPermission, HOST, hostError, loadClient } from "./host.ts";
+import { checkPermission, hostError, loadClient } from "./host.ts";
 import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
 import { ChannelMemory, type Geometry } from "./memory.ts";
+import { HOST, toPath } from "./paths.ts";
 import { prepare, register, type Registration, type Waiter } from "./reactor.ts";
 import { readKernelStats } from "./stats.ts";
 import type {
@@ -256,7 +257,8 @@ export class OpenDevice implements Device {
     wait: boolean,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    using ready = new ReadyWait(this.#native, fd, signal);
+    // Without `using`, which Node 22 can't parse: it may import this module, to be refused by name.
+    const ready = new ReadyWait(this.#native, fd, signal);
     this.#waits.add(ready);
     try {
       const buffer = new Uint8Array(ATTACH_AT.SIZE);
@@ -277,6 +279,7 @@ export class OpenDevice implements Device {
       }
     } finally {
       this.#waits.delete(ready);
+      ready[Symbol.dispose]();
     }
   }
 }
@@ -285,18 +288,21 @@ export class OpenDevice implements Device {
  * Opens a device. Needs `--allow-ffi`, and for a kernel's device the right to open the file for reading and
  * writing.
  *
- * @param path One of:
- * - a device's file, such as `/dev/kup/echo`;
+ * @param path One of the following. A relative path begins at the working directory that the process has now;
+ * a later change of it makes no difference to the device.
+ * - a device's file, such as `/dev/kup/echo`, or its URL, such as `new URL("file:///dev/kup/echo")`;
  * - `host:NAME`, a device of the host driver, which is the same engine in threads of this process: by the
  *   device's name, or `host:echo` for the echo client that is built in;
  * - `host:FILE.so`, the first device of a client module that was built as a shared object. It is loaded by the
- *   first open, and stays until {@linkcode unload}.
+ *   first open, and stays until {@linkcode unload}. One that lies beside the script, wherever the process was
+ *   started, is `host:` and a URL: `` open(`host:${import.meta.resolve("./client.so")}`) ``.
  *
  * @returns The device, which its caller closes.
  * @throws {KupError} `"not-found"`, `"not-permitted"`, `"not-a-device"`, `"abi-mismatch"`,
- * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; for a client module also `"refused"`, and `"busy"` if
+ * `"no-ffi-permission"`, `"library"`, `"too-many-files"`, `"unsupported"`; for a client module also `"refused"`, and `"busy"` if
  * parameters are given and it is loaded already.
- * @throws {TypeError} If the path is empty or holds a NUL character, or the parameters make no sense.
+ * @throws {TypeError} If the path is empty, holds a NUL character or is the URL of something that is no
+ * file, or if the parameters make no sense.
  *
  * @example
  * ```ts
@@ -309,11 +315,12 @@ export class OpenDevice implements Device {
  * console.log(message?.text());
  * ```
  */
-export function open(path: string, options: OpenOptions = {}): Device {
+export function open(path: string | URL, options: OpenOptions = {}): Device {
   const native = loadNative(options.library);
   try {
-    if (options.parameters !== undefined) loadClient(native, path, options.parameters);
-    return new OpenDevice(native, path);
+    const whole = toPath(path);
+    if (options.parameters !== undefined) loadClient(native, whole, options.parameters);
+    return new OpenDevice(native, whole);
   } catch (error) {
     releaseNative(native);
     throw error;

@@ -14,6 +14,7 @@
 import { CONTRACT } from "./abi.ts";
 import { contract, libraries } from "./embedded/built_by_make.ts";
 import { KupError } from "./errors.ts";
+import { openLibc } from "./libc.ts";
 
 /** A shared object. */
 interface Bytes {
@@ -40,9 +41,6 @@ const embedded: Readonly<Record<string, Embedded>> = libraries;
 
 const MFD_CLOEXEC = 1;
 const MFD_NOEXEC_SEAL = 8;
-
-/** Under musl this name means musl itself. */
-const LIBC = "libc.so.6";
 
 const LIBC_SYMBOLS = {
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
@@ -123,7 +121,7 @@ function loadBytes(libc: Libc, name: string, bytes: Uint8Array<ArrayBuffer>): st
 /** The variant for Deno's own C library, or the other one if that can't be loaded. */
 function loadEither({ name, gnu, musl }: Embedded): string {
   const [first, second] = Deno.build.target.includes("musl") ? [musl, gnu] : [gnu, musl];
-  const libc = Deno.dlopen(LIBC, LIBC_SYMBOLS);
+  const libc = openLibc(LIBC_SYMBOLS);
   try {
     return loadBytes(libc.symbols, name, decode(first));
   } catch (error) {

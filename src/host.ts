@@ -8,10 +8,8 @@
 import { cString } from "./arguments.ts";
 import { KupError, systemError } from "./errors.ts";
 import { loadNative, type Native, releaseNative } from "./library.ts";
+import { HOST, toPath } from "./paths.ts";
 import type { UnloadOptions } from "./types.ts";
-
-/** What paths of the host driver begin with. */
-export const HOST = "host:";
 
 const MAX_ERROR_BYTES = 512;
 
@@ -84,9 +82,10 @@ export function loadClient(
  *
  * Nobody has to: modules that are still loaded go with the process.
  *
- * @param path As for {@linkcode open}: `host:echo` or `host:FILE.so`.
+ * @param path As for {@linkcode open}: `host:echo` or `host:FILE.so`. A relative path begins at the present
+ * working directory; {@linkcode Device.path} is the whole one, for a program that changes it.
  * @throws {KupError} `"not-found"` if no such module is loaded; `"busy"` if the module has left a device
- * behind, and so can't go; `"no-ffi-permission"` and `"library"`.
+ * behind, and so can't go; `"no-ffi-permission"`, `"library"` and `"unsupported"`.
  * @throws {TypeError} If the path does not begin with `host:`.
  *
  * @example
@@ -101,11 +100,12 @@ export function loadClient(
  * ```
  */
 export function unload(path: string, options: UnloadOptions = {}): void {
-  const client = clientOf(path);
+  clientOf(path);
   const native = loadNative(options.library);
   try {
-    const result = native.kup_user_host_unload(client);
-    if (result < 0) throw hostError(native, result, path);
+    const whole = toPath(path);
+    const result = native.kup_user_host_unload(clientOf(whole));
+    if (result < 0) throw hostError(native, result, whole);
   } finally {
     releaseNative(native);
   }

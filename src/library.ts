@@ -10,6 +10,9 @@ import { ABI_VERSION } from "./abi.ts";
 import { cString } from "./arguments.ts";
 import { openEmbedded } from "./embedded.ts";
 import { KupError } from "./errors.ts";
+import { openLibc } from "./libc.ts";
+import { fromFileUrl } from "./paths.ts";
+import { checkRuntime } from "./runtime.ts";
 import { SYMBOLS } from "./symbols.ts";
 
 /** Must equal KUP_USER_INTERFACE of `native/kup_user.h`. */
@@ -38,11 +41,15 @@ interface Loaded {
 
 const loaded = new Map<string | undefined, Loaded>();
 
-/** The file that `make native` builds, beside this module; undefined when the module came over the network. */
+/**
+ * The file that `make native` builds, beside this module; undefined when the module is not a file: it came over
+ * the network, or from a `blob:` or `data:` URL. Bundles as CommonJS or as a script have no URL at all.
+ */
 function localFile(): string | undefined {
+  const here: string | undefined = import.meta.url;
+  if (!here?.startsWith("file:")) return undefined;
   const { os, arch } = Deno.build;
-  const url = new URL(`../native/build/libkup-${os}-${arch}.so`, import.meta.url);
-  return url.protocol === "file:" ? decodeURIComponent(url.pathname) : undefined;
+  return fromFileUrl("library", new URL(`../native/build/libkup-${os}-${arch}.so`, here));
 }
 
 function load(file: string | undefined): Loaded {
@@ -88,7 +95,7 @@ function explain(cause: unknown, file: string | undefined): KupError {
 /** Asks the system itself, which needs no permission to read. */
 function isThere(file: string): boolean {
   try {
-    const libc = Deno.dlopen("libc.so.6", {
+    const libc = openLibc({
       access: { parameters: ["buffer", "i32"], result: "i32" },
     });
     const result = libc.symbols.access(cString("library", file), 0);
@@ -116,9 +123,10 @@ function loadUsual(): Loaded {
  * The native calls, from the file that was asked for; or else from the file beside this module, or
  * else from this module itself. Their user gives them back with {@linkcode releaseNative}.
  *
- * @throws {KupError} `"no-ffi-permission"`, `"library"` or `"out-of-memory"`.
+ * @throws {KupError} `"unsupported"`, `"no-ffi-permission"`, `"library"` or `"out-of-memory"`.
  */
 export function loadNative(file?: string): Native {
+  checkRuntime();
   let entry = loaded.get(file ?? localFile());
   if (file === undefined) entry ??= loaded.get(undefined) ?? loadUsual();
   else entry ??= load(file);

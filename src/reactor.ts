@@ -23,11 +23,17 @@ export interface Waiter {
 let net: typeof import("node:net") | undefined;
 
 /**
+ * No literal: bundlers that write a script (iife) make a `require` of an import that they recognise, and Deno's
+ * modules have none.
+ */
+const NODE_NET = ["node", "net"].join(":");
+
+/**
  * To be awaited once before {@linkcode register}: loading `node:net` takes some 20 ms, which those
  * who never wait need not pay.
  */
 export async function prepare(): Promise<void> {
-  net ??= await import("node:net");
+  net ??= await import(NODE_NET);
 }
 
 /** One for each isolate and native library, while there are registrations. */

@@ -452,7 +452,7 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
  * ```
  */
 export interface Device extends Disposable {
-  /** The path that it was opened by. */
+  /** The path that it was opened by, made absolute where it was relative. */
   readonly path: string;
   /** The name that the kernel client gave it. */
   readonly name: string;
