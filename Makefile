@@ -17,6 +17,8 @@ export KUP_ZIG := $(CURDIR)/$(ZIG)
 
 # The running kernel's own headers, for `all` and `load`. The VM tests bring their own.
 HEADERS := /lib/modules/$(shell uname -r)/build
+# The kernel's build system takes no path with blanks.
+BLANKS  := $(filter-out 1,$(words $(CURDIR)))
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Runs Deno with the configuration that fits this machine (see scripts/deno_config.ts).
@@ -36,10 +38,13 @@ native: compiler ## Build the native library alone
 	@$(MAKE) -s -C native
 
 prebuilt: $(DENO) $(ZIG) ## Build the library for every machine, as a part of the module
-	@$(DENO) run -A --no-config scripts/embed.ts $(KUP_ZIG)
+	@$(DENO) run -A --no-config scripts/embed.ts "$$KUP_ZIG"
 
 modules: packages ## Build the modules for the running kernel
-	@if [ -d $(HEADERS) ]; then \
+	@if [ -n "$(BLANKS)" ]; then \
+		echo "modules: not built: the kernel's build system takes no path with blanks, and"; \
+		echo "modules: this folder has one; move the checkout, or use \`make vm\`"; \
+	elif [ -d $(HEADERS) ]; then \
 		echo '$(MAKE) -C $(HEADERS) M=$(CURDIR)/kmod modules'; \
 		$(MAKE) -C $(HEADERS) M=$(CURDIR)/kmod modules; \
 	else \
@@ -132,7 +137,8 @@ clean: ## Remove what was built, keep what was fetched
 		tests/seed; do \
 		if [ -f $$part/Makefile ]; then $(MAKE) -s -C $$part clean || exit; fi; \
 	done
-	@if [ -d $(HEADERS) ]; then $(MAKE) -s -C $(HEADERS) M=$(CURDIR)/kmod clean; fi
+	@if [ -z "$(BLANKS)" ] && [ -d $(HEADERS) ]; then \
+		$(MAKE) -s -C $(HEADERS) M=$(CURDIR)/kmod clean; fi
 	rm -rf src/embedded $(CACHE)/build $(CACHE)/vm $(CACHE)/zig-cache $(CACHE)/bindgen
 
 distclean: clean ## Remove everything that is not in git

@@ -14,6 +14,9 @@ cd "$(dirname "$0")/.."
 ZIG=${ZIG:-zig}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
+# A word for the shell and for make, wherever the compiler is.
+ln -s "$(command -v "$ZIG")" "$out/zig"
+ZIG=$out/zig
 failed=0
 fail() {
 	echo "check_freebsd: $*" >&2

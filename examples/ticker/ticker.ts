@@ -42,7 +42,7 @@ async function main(path: string): Promise<void> {
 }
 
 try {
-  await main(Deno.args[0] ?? `host:${new URL("ticker.so", import.meta.url).pathname}`);
+  await main(Deno.args[0] ?? `host:${import.meta.resolve("./ticker.so")}`);
 } catch (error) {
   if (!(error instanceof KupError)) throw error;
   console.error(`error: ${error.message}`);
