@@ -3,43 +3,12 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
 import { openEmbedded } from "../../src/embedded.ts";
+import { Copy, EMBEDDED } from "../lib/copy.ts";
 import { ROOT } from "../lib/paths.ts";
 import { capture, must } from "../lib/process.ts";
 
-const { os, arch } = Deno.build;
-const BUILT = `native/build/libkup-${os}-${arch}.so`;
-const EMBEDDED = `src/embedded/${os}-${arch}.ts`;
+const { arch } = Deno.build;
 const MEMORY = /^\/memfd:libkup-[0-9a-f]{16}\.so$/;
-
-/** A copy of the module in a folder of its own, without a library beside it. */
-class Copy implements AsyncDisposable {
-  private constructor(readonly folder: string) {}
-
-  static async make(): Promise<Copy> {
-    const folder = await Deno.makeTempDir({ prefix: "kup-copy-" });
-    await must(["cp", "-r", `${ROOT}/mod.ts`, `${ROOT}/src`, folder]);
-    return new Copy(folder);
-  }
-
-  async addBuilt(path = BUILT): Promise<string> {
-    const file = `${this.folder}/${path}`;
-    await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
-    await Deno.copyFile(`${ROOT}/${BUILT}`, file);
-    return file;
-  }
-
-  async edit(change: (text: string) => string): Promise<void> {
-    const file = `${this.folder}/${EMBEDDED}`;
-    const text = await Deno.readTextFile(file);
-    const changed = change(text);
-    assert(changed !== text, "nothing was changed");
-    await Deno.writeTextFile(file, changed);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
 
 /** What a child tells: the library that it opened a device with, or why it couldn't. */
 interface Told {
@@ -132,13 +101,31 @@ Deno.test("a library beside the module that is of no use is told, and not passed
   assertEquals(libraries, []);
 });
 
-Deno.test("a module without any library says what to do", async () => {
+Deno.test("open() in a module without any library says what to do", async () => {
   await using copy = await Copy.make();
-  await Deno.remove(`${copy.folder}/src/embedded`, { recursive: true });
-  const { code, message, cause } = await openIn(copy);
+  await copy.makeStub();
+  const { code, message } = await openIn(copy);
   assertEquals(code, "library");
+  assertStringIncludes(message, "`make native`");
   assertStringIncludes(message, "option `library`");
-  assertStringIncludes(cause, EMBEDDED);
+});
+
+Deno.test("open() with only a library beside the module takes that one", async () => {
+  await using copy = await Copy.make();
+  await copy.makeStub();
+  const file = await copy.addBuilt();
+  const { code, libraries } = await openIn(copy);
+  assertEquals(code, "not-a-device");
+  assertEquals(libraries, [file]);
+});
+
+Deno.test("open() refuses an embedded library that was built for other headers", async () => {
+  await using copy = await Copy.make();
+  await copy.edit("src/abi.ts", (text) => text.replace(/(CONTRACT = ")\w/, "$1x"));
+  const { code, message, libraries } = await openIn(copy);
+  assertEquals(code, "library");
+  assertStringIncludes(message, "`make abi prebuilt`");
+  assertEquals(libraries, []);
 });
 
 Deno.test("a Deno without Uint8Array.fromBase64 loads the embedded library too", async () => {
@@ -150,7 +137,7 @@ Deno.test("a Deno without Uint8Array.fromBase64 loads the embedded library too",
 Deno.test("the library for the other libc is tried when the first can't be loaded", async () => {
   await using copy = await Copy.make();
   const names: Record<string, string> = { gnu: "musl", musl: "gnu" };
-  await copy.edit((text) =>
+  await copy.edit(EMBEDDED, (text) =>
     text.replace(/(?<=export const )(gnu|musl)\b/g, (name) => names[name] ?? name)
   );
   const { code, libraries } = await openIn(copy);
@@ -175,7 +162,7 @@ Deno.test("damaged bytes are an error, and are not loaded", async (t) => {
   for (const [name, damage] of Object.entries(DAMAGES)) {
     await t.step(name, async () => {
       await using copy = await Copy.make();
-      await copy.edit((text) => damaged(text, damage));
+      await copy.edit(EMBEDDED, (text) => damaged(text, damage));
       const { code, message, libraries } = await openIn(copy);
       assertEquals(code, "library");
       assertStringIncludes(message, "damaged");
@@ -282,7 +269,7 @@ Deno.test("all workers of a process share one copy of the embedded library", asy
 
 Deno.test("where the loader finds no names (musl) an isolate still loads one copy only", async () => {
   await using copy = await Copy.make();
-  await copy.edit((text) => text.replace(/libkup-[0-9a-f]+\.so/, "libkup-fedcba9876543210.so"));
+  await copy.edit(EMBEDDED, (text) => text.replace(/libkup-[0-9a-f]+\.so/, "libkup-fedcba9876543210.so"));
   const body = `tell(); tell(); console.log(JSON.stringify(tell()));`;
   const { code, libraries } = await run<Told>(source(copy, body));
   assertEquals(code, "not-a-device");

@@ -232,6 +232,14 @@ static void make_names_global(void)
 	done = 1;
 }
 
+/* The loader gives a client's calls to the copy whose names became global first. */
+static int calls_another_copy(void)
+{
+	void *found = dlsym(RTLD_DEFAULT, "kup_device_create");
+
+	return found && found != (void *)(size_t)&kup_device_create;
+}
+
 static int find_client(struct host_module *module)
 {
 	if (!is_file(module->name)) {
@@ -251,6 +259,11 @@ static int find_client(struct host_module *module)
 			    "%s was built for version %u of the host driver, this is %u: "
 			    "build it anew.",
 			    module->name, module->client->version, KUP_HOST_VERSION);
+	if (calls_another_copy())
+		return fail(-EBUSY,
+			    "Another copy of KUP's library has come first in this process, and "
+			    "client modules call that one: load them all by the copy that has "
+			    "loaded one already.");
 	return 0;
 }
 
