@@ -137,8 +137,9 @@ Deno.test("a Deno without Uint8Array.fromBase64 loads the embedded library too",
 Deno.test("the library for the other libc is tried when the first can't be loaded", async () => {
   await using copy = await Copy.make();
   const names: Record<string, string> = { gnu: "musl", musl: "gnu" };
-  await copy.edit(EMBEDDED, (text) =>
-    text.replace(/(?<=export const )(gnu|musl)\b/g, (name) => names[name] ?? name)
+  await copy.edit(
+    EMBEDDED,
+    (text) => text.replace(/(?<=export const )(gnu|musl)\b/g, (name) => names[name] ?? name),
   );
   const { code, libraries } = await openIn(copy);
   assertEquals(code, "not-a-device");
@@ -269,7 +270,10 @@ Deno.test("all workers of a process share one copy of the embedded library", asy
 
 Deno.test("where the loader finds no names (musl) an isolate still loads one copy only", async () => {
   await using copy = await Copy.make();
-  await copy.edit(EMBEDDED, (text) => text.replace(/libkup-[0-9a-f]+\.so/, "libkup-fedcba9876543210.so"));
+  await copy.edit(
+    EMBEDDED,
+    (text) => text.replace(/libkup-[0-9a-f]+\.so/, "libkup-fedcba9876543210.so"),
+  );
   const body = `tell(); tell(); console.log(JSON.stringify(tell()));`;
   const { code, libraries } = await run<Told>(source(copy, body));
   assertEquals(code, "not-a-device");

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The module in other forms: bundled, in each format, imported from each kind of URL; required; twice. */
+
+import { assertEquals, assertStringIncludes } from "../../deps.ts";
+import { ROOT } from "../lib/paths.ts";
+import { must } from "../lib/process.ts";
+
+const MODULE = JSON.stringify(`file://${ROOT}/mod.ts`);
+
+/** Waits once for the event loop's turn, so that all of the module is in use. */
+const USE = `
+  const device = open("host:echo");
+  const channel = await device.attach({ spin: 0 });
+  const received = channel.receive();
+  await channel.send("hello");
+  const text = (await received).text();
+  channel.close();
+  device.close();`;
+
+const folder = await Deno.makeTempDir({ prefix: "kup-bundle-" });
+addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+/** For Deno, the same made small, and for what knows no `require`. */
+const KINDS: readonly string[][] = [
+  ["--platform=deno"],
+  ["--platform=deno", "--minify"],
+  ["--platform=browser"],
+];
+
+/** Bundles a program; returns the file. */
+async function bundle(name: string, source: string, ...options: string[]): Promise<string> {
+  const extension = options.includes("--format=cjs") ? "cjs" : "js";
+  const output = `${folder}/${name}.${extension}`;
+  await Deno.writeTextFile(`${folder}/${name}.ts`, source);
+  await must([
+    Deno.execPath(),
+    ...["bundle", "--quiet", "--no-config", ...options, "-o", output, `${folder}/${name}.ts`],
+  ]);
+  return output;
+}
+
+/** Runs a program with what it needs, and nothing else that counts. */
+async function run(...args: string[]): Promise<string> {
+  const allowed = ["--no-prompt", "--no-config", "--allow-ffi", "--allow-read"];
+  return (await must([Deno.execPath(), "run", ...allowed, ...args], { cwd: folder })).trim();
+}
+
+Deno.test("open() works in a bundle of each format", async (t) => {
+  const source = `
+    import { open } from ${MODULE};
+    (async () => {${USE} console.log(text); })();`;
+  for (const format of ["esm", "cjs", "iife"]) {
+    for (const kind of KINDS) {
+      await t.step([format, ...kind].join(" "), async () => {
+        const file = await bundle("program", source, `--format=${format}`, ...kind);
+        assertEquals(await run(file), "hello");
+      });
+    }
+  }
+});
+
+await bundle("library", `export * from ${MODULE};`);
+await bundle("worker", `import { open } from ${MODULE}; ${USE} self.postMessage(text); close();`);
+
+/** Each makes a URL of the bundle in `name`. */
+const SOURCES: Record<string, string> = {
+  "file:": `const url = new URL(name, import.meta.url).href;`,
+  "blob:": `
+    const code = Deno.readTextFileSync(name);
+    const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));`,
+  "data:": `
+    const url = "data:text/javascript," + encodeURIComponent(Deno.readTextFileSync(name));`,
+};
+
+const USERS: Record<string, string> = {
+  "library.js": `const { open } = await import(url); ${USE} console.log(text);`,
+  "worker.js": `
+    const worker = new Worker(url, { type: "module" });
+    worker.onmessage = ({ data }) => console.log(data);`,
+};
+
+Deno.test("open() works in a bundle from each kind of URL, imported or as a worker", async (t) => {
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    async (request) => {
+      const text = await Deno.readTextFile(`${folder}/${request.url.split("/").at(-1)}`);
+      return new Response(text, { headers: { "content-type": "text/javascript" } });
+    },
+  );
+  const host = `127.0.0.1:${server.addr.port}`;
+  const sources = { ...SOURCES, "http:": `const url = "http://${host}/deep/down/" + name;` };
+  for (const [kind, source] of Object.entries(sources)) {
+    for (const [name, user] of Object.entries(USERS)) {
+      await t.step(`${kind} ${name}`, async () => {
+        const script = `const name = ${JSON.stringify(`./${name}`)};\n${source}\n${user}`;
+        await Deno.writeTextFile(`${folder}/main.js`, script);
+        assertEquals(await run(`--allow-import=${host}`, "main.js"), "hello");
+      });
+    }
+  }
+});
+
+Deno.test("require() of the module works in CommonJS", async () => {
+  const script = `const { open } = require(${JSON.stringify(`${ROOT}/mod.ts`)});
+    (async () => {${USE} console.log(text); })();`;
+  await Deno.writeTextFile(`${folder}/main.cjs`, script);
+  assertEquals(await run("main.cjs"), "hello");
+});
+
+Deno.test("two copies of the module work in one process, side by side", async () => {
+  const client = `${folder}/client.so`;
+  await must([
+    ...["cc", "-shared", "-fPIC", `-I${ROOT}/kmod`, `-I${ROOT}/kmod/os/host`, "-o", client],
+    `${ROOT}/tests/unit/clients/upper.c`,
+  ]);
+  const script = `
+    import * as one from ${MODULE};
+    import * as two from "./library.js";
+    for (const { open } of [one, two, one]) {${USE} console.log(text); }
+    const [first, second] = [one.open("host:echo"), two.open("host:echo")];
+    const channels = [await first.attach(), await second.attach()];
+    console.log(first.info().channelsFree, second.info().channelsFree);
+    for (const channel of channels) channel.close();
+    one.open("host:./client.so").close();
+    try {
+      two.open("host:./client.so");
+    } catch (error) {
+      console.log(error instanceof two.KupError, error.code, error.message);
+    }`;
+  await Deno.writeTextFile(`${folder}/main.js`, script);
+  const lines = (await run("main.js")).split("\n");
+  assertEquals(lines.slice(0, 4), ["hello", "hello", "hello", "7 7"], "each has a host driver");
+  // What it would bind to is the first copy's, which the second one's devices know nothing of.
+  assertStringIncludes(lines[4] ?? "", "true busy");
+  assertStringIncludes(lines[4] ?? "", "Another copy");
+});
