@@ -2,12 +2,15 @@
 # Every target does its own set-up, and does it once: what is fetched or built stays in .cache/.
 
 DENO_VERSION := 2.9.6
+# The oldest one that works; src/runtime.ts has it, too.
+DENO_MINIMUM := 2.7.12
 ZIG_VERSION  := 0.15.2
 KERNEL       ?= 6.12
 ARCH         := $(shell uname -m)
 
 CACHE   := .cache
 DENO    := $(CACHE)/deno-$(DENO_VERSION)/bin/deno
+OLDEST  := $(CACHE)/deno-$(DENO_MINIMUM)/bin/deno
 ZIG     := $(CACHE)/zig-$(ZIG_VERSION)/ziglang/zig
 # Modules that are fetched stay with the project, so that `make distclean` leaves nothing behind.
 export DENO_DIR := $(CURDIR)/$(CACHE)/deno-dir
@@ -29,8 +32,8 @@ vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
 
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages test stress check check-freebsd fmt vm \
-        demo demo-vm example example-vm bench bench-vm install load unload abi bindings clean \
-        distclean help
+        demo demo-vm example example-vm bench bench-vm install publish load unload abi bindings \
+        clean distclean help
 
 all: native modules ## Build the native library, and the modules if the kernel's headers are here
 
@@ -56,8 +59,8 @@ modules: packages ## Build the modules for the running kernel
 setup: $(DENO) packages ## Get Deno and the Debian packages that are missing
 	@$(config) && echo "setup: done; Deno uses $$KUP_DENO_CONFIG"
 
-$(DENO):
-	@sh scripts/setup.sh deno $(CACHE)/deno-$(DENO_VERSION) $(DENO_VERSION)
+$(CACHE)/deno-%/bin/deno:
+	@sh scripts/setup.sh deno $(CACHE)/deno-$* $*
 
 # The C compiler for other machines than this one.
 $(ZIG):
@@ -69,7 +72,7 @@ compiler:
 packages:
 	@sh scripts/setup.sh packages
 
-test: setup prebuilt ## Run everything: static checks, unit tests, and the kernel tests in two VMs
+test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, and the kernel tests in two VMs
 	@$(deno_run) tests/run.ts
 
 stress: setup ## Run what is random for long, under sanitizers (MINUTES=5 SEED=1)
@@ -118,6 +121,12 @@ bench-vm: setup ## Run the benchmark of a real kernel's echo in a VM (KERNEL=6.1
 
 install: native ## Install the C library, its headers and a pkg-config file (PREFIX, DESTDIR)
 	@$(MAKE) -s -C native install
+
+publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run only checks)
+	@changes=$$(git status --porcelain) && [ -z "$$changes" ] || { \
+		echo "publish: commit or remove what \`git status\` lists first" >&2; exit 1; }
+	@$(deno_run) tests/run.ts --only static
+	@$(DENO) publish --config deno.json $(ARGS)
 
 load: modules ## Load both modules into the running kernel
 	$(SUDO) insmod kmod/kup.ko

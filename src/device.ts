@@ -285,8 +285,8 @@ export class OpenDevice implements Device {
 }
 
 /**
- * Opens a device. Needs `--allow-ffi`, and for a kernel's device the right to open the file for reading and
- * writing.
+ * Opens a device. Needs Deno 2.7.12 or newer with `--allow-ffi`, and for a kernel's device the right to open the
+ * file for reading and writing.
  *
  * @param path One of the following. A relative path begins at the working directory that the process has now;
  * a later change of it makes no difference to the device.
@@ -299,8 +299,9 @@ export class OpenDevice implements Device {
  *
  * @returns The device, which its caller closes.
  * @throws {KupError} `"not-found"`, `"not-permitted"`, `"not-a-device"`, `"abi-mismatch"`,
- * `"no-ffi-permission"`, `"library"`, `"too-many-files"`, `"unsupported"`; for a client module also `"refused"`, and `"busy"` if
- * parameters are given and it is loaded already.
+ * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; `"unsupported"` in another runtime, an older Deno, or
+ * another system; for a client module also `"refused"`, and `"busy"` if parameters are given and it is loaded already,
+ * or if another copy of this module has loaded a client module in this process.
  * @throws {TypeError} If the path is empty, holds a NUL character or is the URL of something that is no
  * file, or if the parameters make no sense.
  *
