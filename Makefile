@@ -72,7 +72,7 @@ compiler:
 packages:
 	@sh scripts/setup.sh packages
 
-test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, and the kernel tests in two VMs
+test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in two VMs
 	@$(deno_run) tests/run.ts
 
 stress: setup ## Run what is random for long, under sanitizers (MINUTES=5 SEED=1)

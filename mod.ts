@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Message passing between kernel modules and Deno, over shared memory: zero-copy, in both directions, and without
- * system calls while both sides are busy. Runs with `--allow-ffi` and nothing else, in Deno 2.7.12 or newer, on Linux
- * (x86_64 and aarch64) and FreeBSD.
+ * Message passing between kernel modules and Deno, over shared memory: zero-copy, in both
+ * directions, and without system calls while both sides are busy. Runs with `--allow-ffi` and
+ * nothing else, in Deno 2.7.12 or newer, on Linux (x86_64 and aarch64) and FreeBSD.
  *
  * @example
  * ```ts

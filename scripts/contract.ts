@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The name of what this module's TypeScript and its native library have to agree on: the declarations in
- * both headers, and the package's version. `src/abi.ts` and `src/embedded/` each hold the name that they were
- * generated for, and don't type-check together if the names differ.
+ * The name of what this module's TypeScript and its native library have to agree on: the
+ * declarations in both headers, and the package's version. `src/abi.ts` and `src/embedded/` each
+ * hold the name that they were generated for, and don't type-check together if the names differ.
  */
 
 const ROOT = new URL("../", import.meta.url);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Builds the native library for every machine that is supported, and writes it as TypeScript into
- * `src/embedded/`, so that it is a part of the module graph: one file for each machine, and one that imports
- * them. Does nothing if all of it is up to date.
+ * `src/embedded/`, so that it is a part of the module graph: one file for each machine, and one
+ * that imports them. Does nothing if all of it is up to date.
  *
  *     deno run -A --no-config scripts/embed.ts ZIG
  *

@@ -129,7 +129,7 @@ function write(
     " * @module",
     " */",
     "",
-    "/** A name for the declarations in both headers and the package's version; the libraries have it, too. */",
+    "/** Names the declarations in both headers and the version; the libraries have it, too. */",
     `export const CONTRACT = "${contract}";`,
   ];
   for (const { name, comment } of defines) {

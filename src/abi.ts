@@ -8,7 +8,7 @@
  * @module
  */
 
-/** A name for the declarations in both headers and the package's version; the libraries have it, too. */
+/** Names the declarations in both headers and the version; the libraries have it, too. */
 export const CONTRACT = "062c05bce5af6167";
 export const ABI_VERSION = 1;
 /** each polled word has a line of this size to itself */

@@ -285,25 +285,27 @@ export class OpenDevice implements Device {
 }
 
 /**
- * Opens a device. Needs Deno 2.7.12 or newer with `--allow-ffi`, and for a kernel's device the right to open the
- * file for reading and writing.
+ * Opens a device. Needs Deno 2.7.12 or newer with `--allow-ffi`, and for a kernel's device the
+ * right to open the file for reading and writing.
  *
- * @param path One of the following. A relative path begins at the working directory that the process has now;
- * a later change of it makes no difference to the device.
- * - a device's file, such as `/dev/kup/echo`, or its URL, such as `new URL("file:///dev/kup/echo")`;
+ * @param path One of the following. A relative path begins at the working directory that the
+ * process has now; a later change of it makes no difference to the device.
+ * - a device's file, such as `/dev/kup/echo`, or its URL: `new URL("file:///dev/kup/echo")`;
  * - `host:NAME`, a device of the host driver, which is the same engine in threads of this process: by the
  *   device's name, or `host:echo` for the echo client that is built in;
- * - `host:FILE.so`, the first device of a client module that was built as a shared object. It is loaded by the
- *   first open, and stays until {@linkcode unload}. One that lies beside the script, wherever the process was
- *   started, is `host:` and a URL: `` open(`host:${import.meta.resolve("./client.so")}`) ``.
+ * - `host:FILE.so`, the first device of a client module that was built as a shared object. It is
+ *   loaded by the first open, and stays until {@linkcode unload}. Instead of the path, its URL may
+ *   follow: `"host:" + import.meta.resolve("./client.so")` lies beside the script, wherever the
+ *   process was started.
  *
  * @returns The device, which its caller closes.
  * @throws {KupError} `"not-found"`, `"not-permitted"`, `"not-a-device"`, `"abi-mismatch"`,
- * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; `"unsupported"` in another runtime, an older Deno, or
- * another system; for a client module also `"refused"`, and `"busy"` if parameters are given and it is loaded already,
- * or if another copy of this module has loaded a client module in this process.
- * @throws {TypeError} If the path is empty, holds a NUL character or is the URL of something that is no
- * file, or if the parameters make no sense.
+ * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; `"unsupported"` in another runtime, an
+ * older Deno, or another system; for a client module also `"refused"`, and `"busy"` if parameters
+ * are given and it is loaded already, or if another copy of this module has loaded a client module
+ * in this process.
+ * @throws {TypeError} If the path is empty, holds a NUL character or is the URL of something that
+ * is no file, or if the parameters make no sense.
  *
  * @example
  * ```ts

@@ -31,8 +31,8 @@ interface Embedded {
 }
 
 /**
- * A type error here means that the libraries are stale: run `make abi prebuilt`. The two names are literal types,
- * and `deno publish` checks types, so stale libraries can't be published.
+ * A type error here means that the libraries are stale: run `make abi prebuilt`. The two names are
+ * literal types, and `deno publish` checks types, so stale libraries can't be published.
  */
 const builtFor: typeof CONTRACT = contract;
 

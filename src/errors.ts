@@ -14,7 +14,7 @@
  * | `"not-found"` | There is no device of that name: is its module loaded? |
  * | `"not-permitted"` | The device's file mode or owner keeps this user out. |
  * | `"no-ffi-permission"` | Deno was not started with `--allow-ffi`. |
- * | `"unsupported"` | This module can't work here: another runtime, a Deno that is too old, or another system. |
+ * | `"unsupported"` | Another runtime, a Deno that is too old, or another system. |
  * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
  * | `"not-a-device"` | The file exists, but is no KUP device, or no client module. |
  * | `"abi-mismatch"` | The kernel module speaks another version of the contract. |
@@ -114,7 +114,10 @@ const ENFILE = 23;
 const EMFILE = 24;
 const ENOTTY = 25;
 const EPIPE = 32;
-/** Others each system has numbered for itself. Node and Bun, which have no `Deno`, may import this too. */
+/**
+ * Others each system has numbered for itself. Node and Bun, which have no `Deno`, may import this
+ * too.
+ */
 const FREEBSD = typeof Deno === "object" && Deno.build.os === "freebsd";
 const ENAMETOOLONG = FREEBSD ? 63 : 36;
 const ELOOP = FREEBSD ? 62 : 40;

@@ -82,8 +82,9 @@ export function loadClient(
  *
  * Nobody has to: modules that are still loaded go with the process.
  *
- * @param path As for {@linkcode open}: `host:echo` or `host:FILE.so`. A relative path begins at the present
- * working directory; {@linkcode Device.path} is the whole one, for a program that changes it.
+ * @param path As for {@linkcode open}: `host:echo` or `host:FILE.so`. A relative path begins at the
+ * present working directory; {@linkcode Device.path} is the whole one, for a program that changes
+ * it.
  * @throws {KupError} `"not-found"` if no such module is loaded; `"busy"` if the module has left a device
  * behind, and so can't go; `"no-ffi-permission"`, `"library"` and `"unsupported"`.
  * @throws {TypeError} If the path does not begin with `host:`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The system's own library, for the little that is needed before the native library is loaded, or that
- * Deno allows only with more permissions than FFI.
+ * The system's own library, for the little that is needed before the native library is loaded, or
+ * that Deno allows only with more permissions than FFI.
  *
  * @module
  */
@@ -15,7 +15,10 @@ export function openLibc<S extends Deno.ForeignLibraryInterface>(
 
 const PATH_MAX = 4096;
 
-/** The working directory; `Deno.cwd` would need `--allow-read`. Undefined if it has no path (any more). */
+/**
+ * The working directory; `Deno.cwd` would need `--allow-read`. Undefined if it has no path (any
+ * more).
+ */
 export function workingDirectory(): string | undefined {
   const libc = openLibc({ getcwd: { parameters: ["buffer", "usize"], result: "pointer" } });
   try {

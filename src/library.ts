@@ -42,8 +42,9 @@ interface Loaded {
 const loaded = new Map<string | undefined, Loaded>();
 
 /**
- * The file that `make native` builds, beside this module; undefined when the module is not a file: it came over
- * the network, or from a `blob:` or `data:` URL. Bundles as CommonJS or as a script have no URL at all.
+ * The file that `make native` builds, beside this module; undefined when the module is not a file:
+ * it came over the network, or from a `blob:` or `data:` URL. Bundles as CommonJS or as a script
+ * have no URL at all.
  */
 function localFile(): string | undefined {
   const here: string | undefined = import.meta.url;

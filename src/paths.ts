@@ -39,9 +39,9 @@ function toAbsolute(path: string): string {
 }
 
 /**
- * The one spelling of a device's path, which means the same after a change of the working directory. Names of
- * devices and of built-in clients of the host driver stay as they are; `host:` may be followed by the URL of
- * a file, too.
+ * The one spelling of a device's path, which means the same after a change of the working
+ * directory. Names of devices and of built-in clients of the host driver stay as they are; `host:`
+ * may be followed by the URL of a file, too.
  *
  * @throws {TypeError} If it is no path.
  */

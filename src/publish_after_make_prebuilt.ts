@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What `src/embedded/built_by_make.ts` consists of until `make prebuilt` is run: no library. This file is
- * excluded from publishing (see `deno.json`), so `deno publish` refuses a module without libraries, and names
- * this file.
+ * What `src/embedded/built_by_make.ts` consists of until `make prebuilt` is run: no library. This
+ * file is excluded from publishing (see `deno.json`), so `deno publish` refuses a module without
+ * libraries, and names this file.
  *
  * @module
  */

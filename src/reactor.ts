@@ -23,8 +23,8 @@ export interface Waiter {
 let net: typeof import("node:net") | undefined;
 
 /**
- * No literal: bundlers that write a script (iife) make a `require` of an import that they recognise, and Deno's
- * modules have none.
+ * No literal: bundlers that write a script (iife) make a `require` of an import that they
+ * recognise, and Deno's modules have none.
  */
 const NODE_NET = ["node", "net"].join(":");
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Where this module can run. Importing it works everywhere (so nothing in `src/` may use `Deno`, or newer parts of
- * JavaScript, before a device is opened); opening a device fails with one sentence where it can't work.
+ * Where this module can run. Importing it works everywhere (so nothing in `src/` may use `Deno`, or
+ * newer parts of JavaScript, before a device is opened); opening a device fails with one sentence
+ * where it can't work.
  *
  * @module
  */
@@ -9,8 +10,8 @@
 import { KupError } from "./errors.ts";
 
 /**
- * The oldest Deno that has all that this module needs. Older ones lack `net.Socket` on a descriptor, by which
- * the event loop waits for channels.
+ * The oldest Deno that has all that this module needs. Older ones lack `net.Socket` on a
+ * descriptor, by which the event loop waits for channels.
  */
 export const MINIMUM_DENO = "2.7.12";
 
@@ -58,7 +59,8 @@ function findReason(): string | undefined {
     return `KUP's channels need Linux or FreeBSD; this is ${name}: ${advice}.`;
   }
   if (typeof Deno.dlopen === "function") return undefined;
-  return "KUP needs Deno's FFI, which is not available here: run the program with the `deno` command.";
+  return "KUP needs Deno's FFI, which is not available here: " +
+    "run the program with the `deno` command.";
 }
 
 let isChecked = false;

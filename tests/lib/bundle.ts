@@ -3,7 +3,9 @@
 
 import { capture, must } from "./process.ts";
 
-/** Bundles a program that is a file; returns the bundle's path, which is the same up to its ending. */
+/**
+ * Bundles a program that is a file; returns the bundle's path, which is the same up to its ending.
+ */
 export async function bundle(file: string, ...options: string[]): Promise<string> {
   const ending = options.includes("--format=cjs") ? "cjs" : "mjs";
   const output = file.replace(/\w+$/, ending);

@@ -19,7 +19,7 @@ async function copyCheckout(folder: string): Promise<void> {
   }
 }
 
-Deno.test("make native and make prebuilt work in a path with blanks and other letters", async () => {
+Deno.test("make native and make prebuilt work in a path with blanks", async () => {
   const parent = await Deno.makeTempDir({ prefix: "kup-build-" });
   try {
     const folder = `${parent}/it's a \u00e9 $b`;
@@ -31,8 +31,8 @@ Deno.test("make native and make prebuilt work in a path with blanks and other le
     }
     // Make hands its variables on to what it runs: these are this checkout's.
     const env = { MAKEFLAGS: "", KUP_ZIG: "", KUP_DENO_CONFIG: "" };
-    const told = await must(["make", "native", "prebuilt", "modules"], { cwd: folder, env });
-    assertStringIncludes(told, "no path with blanks");
+    const said = await must(["make", "native", "prebuilt", "modules"], { cwd: folder, env });
+    assertStringIncludes(said, "no path with blanks");
     const [library, embedded] = ["native/build", "src/embedded"].map((path) => `${folder}/${path}`);
     assertEquals(
       await Deno.readTextFile(`${embedded}/built_by_make.ts`),

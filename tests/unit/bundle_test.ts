@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The module in other forms: bundled, in each format, imported from each kind of URL; required; twice. */
+/**
+ * The module in other forms: bundled, in each format, imported from each kind of URL; required;
+ * twice.
+ */
 
 import { assertEquals, assertStringIncludes } from "../../deps.ts";
 import { bundle, canBundle } from "../lib/bundle.ts";

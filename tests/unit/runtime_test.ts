@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Runtimes and systems: where open() says that it can't work, and the oldest Deno where it does. */
+/**
+ * Runtimes and systems: where open() says that it can't work, and the oldest Deno where it does.
+ */
 
 import { assertEquals, assertStringIncludes } from "../../deps.ts";
 import { MINIMUM_DENO } from "../../src/runtime.ts";
@@ -14,17 +16,21 @@ const MODULE = JSON.stringify(`file://${ROOT}/mod.ts`);
 function failing(before: string, module = MODULE): string {
   return `${before}
     const { KupError, open, unload } = await import(${module});
-    const told = [];
+    const said = [];
     for (const call of [() => open("/dev/null"), () => unload("host:echo")]) {
-      try { call(); } catch (error) { told.push([error instanceof KupError, error.code, error.message]); }
+      try {
+        call();
+      } catch (error) {
+        said.push([error instanceof KupError, error.code, error.message]);
+      }
     }
-    console.log(JSON.stringify(told));`;
+    console.log(JSON.stringify(said));`;
 }
 
 /** Both calls say the same. */
 function assertUnsupported(printed: string, message: string): void {
-  const told = [true, "unsupported", message];
-  assertEquals(JSON.parse(printed), [told, told]);
+  const said = [true, "unsupported", message];
+  assertEquals(JSON.parse(printed), [said, said]);
 }
 
 async function runDeno(script: string): Promise<string> {
@@ -47,8 +53,8 @@ Deno.test("open() says where an older Deno is not enough", async () => {
 
 Deno.test("open() works in newer versions of Deno, however they are numbered", async () => {
   for (const deno of [MINIMUM_DENO, "2.7.13", "2.10.0", "2.8.0-rc.1", "2.9.6+1a2b3c4", "10.0.0"]) {
-    const told = JSON.parse(await runDeno(failing(faked("version", { deno }))));
-    assertEquals(told.map(([, code]: string[]) => code), ["not-a-device", "not-found"]);
+    const said = JSON.parse(await runDeno(failing(faked("version", { deno }))));
+    assertEquals(said.map(([, code]: string[]) => code), ["not-a-device", "not-found"]);
   }
 });
 
@@ -60,16 +66,16 @@ const SYSTEMS: Record<string, string> = {
 
 Deno.test("open() says which systems have channels", async () => {
   for (const [os, sentence] of Object.entries(SYSTEMS)) {
-    const told = await runDeno(failing(faked("build", { os })));
-    assertUnsupported(told, `KUP's channels need Linux or FreeBSD; this is ${sentence}`);
+    const said = await runDeno(failing(faked("build", { os })));
+    assertUnsupported(said, `KUP's channels need Linux or FreeBSD; this is ${sentence}`);
   }
 });
 
 Deno.test("open() says what a Deno without FFI lacks", async () => {
-  const told = await runDeno(failing("delete Deno.dlopen;"));
+  const said = await runDeno(failing("delete Deno.dlopen;"));
   const message = "KUP needs Deno's FFI, which is not available here: " +
     "run the program with the `deno` command.";
-  assertUnsupported(told, message);
+  assertUnsupported(said, message);
 });
 
 const NODE = await capture(["node", "--version"]).catch(() => undefined);
