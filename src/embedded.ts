@@ -11,7 +11,10 @@
  * @module
  */
 
-import { KupError } from "./errors.ts";
+import { cString } from "./arguments.ts";
+import { errnoName } from "./errno.ts";
+import { KupError, meansTooManyFiles, systemError } from "./errors.ts";
+import { ERRNO_SYMBOLS, errnoReader, readingFails } from "./probe.ts";
 
 /** A shared object. */
 interface Bytes {
@@ -46,6 +49,9 @@ async function importEmbedded(): Promise<Embedded | undefined> {
 
 const embedded = await importEmbedded();
 
+/** What messages are about. */
+const SUBJECT = "The native library in this module";
+
 const MFD_CLOEXEC = 1;
 const MFD_NOEXEC_SEAL = 8;
 
@@ -53,6 +59,7 @@ const MFD_NOEXEC_SEAL = 8;
 const LIBC = "libc.so.6";
 
 const LIBC_SYMBOLS = {
+  ...ERRNO_SYMBOLS,
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   close: { parameters: ["i32"], result: "i32" },
@@ -86,17 +93,37 @@ function decode({ base64, checksum }: Bytes): Uint8Array<ArrayBuffer> {
 
 /** The descriptor of a file that is in memory only. */
 function createMemoryFile(libc: Libc, name: string): number {
-  const text = new TextEncoder().encode(`${name}\0`);
+  const text = cString("name", name);
+  const errno = errnoReader(libc);
   // It is mapped, and never run as a program: so no setting of vm.memfd_noexec is in the way.
   let fd = libc.memfd_create(text, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
   // Linux before 6.3 doesn't know the second flag.
   if (fd < 0) fd = libc.memfd_create(text, MFD_CLOEXEC);
   if (fd >= 0) return fd;
-  throw new KupError(
+  throw memoryFileError(errno());
+}
+
+/** A sandbox may forbid the call with any number. */
+function memoryFileError(errno: number): KupError {
+  if (meansTooManyFiles(errno)) return systemError("open", -errno, SUBJECT);
+  const name = errnoName(errno);
+  return new KupError(
     "library",
-    "The system refuses the file in memory that the native library is loaded from (are too many " +
-      "files open, see `ulimit -n`?); or name the library's file with the option `library`.",
+    "The system refuses the file in memory that the native library is loaded from: memfd_create " +
+      `failed with ${name}. Allow that call in the sandbox or container, or name the library's ` +
+      "file with the option `library`.",
+    { errno },
   );
+}
+
+/** The loader opens it once more, by its path. */
+function loadFile(path: string): void {
+  try {
+    Deno.dlopen(path, {}).close();
+  } catch (error) {
+    const errno = readingFails(cString("path", path));
+    throw meansTooManyFiles(errno) ? systemError("open", -errno, SUBJECT) : error;
+  }
 }
 
 function writeAll(libc: Libc, fd: number, bytes: Uint8Array<ArrayBuffer>): void {
@@ -120,7 +147,7 @@ function loadBytes(libc: Libc, name: string, bytes: Uint8Array<ArrayBuffer>): st
   try {
     writeAll(libc, fd, bytes);
     const path = `/proc/self/fd/./${fd}`;
-    Deno.dlopen(path, {}).close();
+    loadFile(path);
     return path;
   } catch (error) {
     libc.close(fd);
@@ -162,8 +189,8 @@ function openLoaded<S extends Deno.ForeignLibraryInterface>(
 /**
  * The library that is embedded in the module graph. The caller closes it; its code stays.
  *
- * @throws {KupError} `"library"` or `"out-of-memory"`: none is embedded, it is damaged, or the system
- * refuses.
+ * @throws {KupError} `"library"`, `"too-many-files"` or `"out-of-memory"`: none is embedded, it
+ * is damaged, or the system refuses.
  * @throws Whatever else `Deno.dlopen` throws.
  */
 export function openEmbedded<S extends Deno.ForeignLibraryInterface>(
