@@ -27,22 +27,22 @@ const CONFIGS: readonly (readonly [Parameters, string])[] = [
   [{ null: "device" }, "kup_device_create: device is NULL"],
   [{ null: "name" }, "a device's name is NULL"],
   [{ name: "empty" }, `"" ${NO_NAME}: a part of it is empty`],
-  [{ name: "/dev/mine" }, `"/dev/mine" ${NO_NAME}: a part of it is empty`],
-  [{ name: "mine/" }, `"mine/" ${NO_NAME}: a part of it is empty`],
-  [{ name: "../mine" }, `"../mine" ${NO_NAME}: a part of it begins with "."`],
+  [{ name: "/dev/it" }, `"/dev/it" ${NO_NAME}: a part of it is empty`],
+  [{ name: "it/" }, `"it/" ${NO_NAME}: a part of it is empty`],
+  [{ name: "../it" }, `"../it" ${NO_NAME}: a part of it begins with "."`],
   [{ name: "space" }, `"a b" ${NO_NAME}: ${LETTERS}`],
   [{ name: "strange" }, `"line..." ${NO_NAME}: ${LETTERS}`],
   [{ name: "long" }, `"${"x".repeat(63)}..." ${NO_NAME}: it is longer than 63 characters`],
-  [{ channels: 1025 }, "kup/wrong: channels is 1025, more than 1024"],
-  [{ to_user_pages: 3 }, "kup/wrong: to_user_pages is 3, which is not a power of two"],
-  [{ to_kernel_pages: 48 }, "kup/wrong: to_kernel_pages is 48, which is not a power of two"],
-  [{ to_user_pages: 131072 }, "kup/wrong: to_user_pages is 131072, more than 65536"],
-  [{ to_kernel_pages: 2 ** 31 }, "kup/wrong: to_kernel_pages is 2147483648, more than 65536"],
-  [{ mode: 3 }, "kup/wrong: mode is 3, neither KUP_MODE_STREAM (1) nor KUP_MODE_TURN (2)"],
+  [{ channels: 1025 }, "mine/wrong: channels is 1025, more than 1024"],
+  [{ to_user_pages: 3 }, "mine/wrong: to_user_pages is 3, which is not a power of two"],
+  [{ to_kernel_pages: 48 }, "mine/wrong: to_kernel_pages is 48, which is not a power of two"],
+  [{ to_user_pages: 131072 }, "mine/wrong: to_user_pages is 131072, more than 65536"],
+  [{ to_kernel_pages: 2 ** 31 }, "mine/wrong: to_kernel_pages is 2147483648, more than 65536"],
+  [{ mode: 3 }, "mine/wrong: mode is 3, neither KUP_MODE_STREAM (1) nor KUP_MODE_TURN (2)"],
   // The decimal number 600, as many write it.
-  [{ permissions: 600 }, "kup/wrong: permissions is 01130, more than 0777 (which is octal)"],
-  [{ group: 2 ** 32 - 1 }, "kup/wrong: group is 4294967295, which is no group's number"],
-  [{ spin_us: 10001 }, "kup/wrong: spin_us is 10001, more than 10000 and not KUP_NO_SPIN"],
+  [{ permissions: 600 }, "mine/wrong: permissions is 01130, more than 0777 (which is octal)"],
+  [{ group: 2 ** 32 - 1 }, "mine/wrong: group is 4294967295, which is no group's number"],
+  [{ spin_us: 10001 }, "mine/wrong: spin_us is 10001, more than 10000 and not KUP_NO_SPIN"],
 ];
 
 Deno.test("kup_device_create names the field of a wrong config, and its value", async (t) => {
@@ -75,9 +75,9 @@ Deno.test("kup_device_create takes what is just right, and nothing is said of it
 
 Deno.test("kup_device_create names the device that has the name already", () => {
   const cases = [
-    ["kup/wrong", "kup/wrong"],
-    ["kup", "kup/wrong"],
-    ["kup/wrong/inside", "kup/wrong"],
+    ["mine/wrong", "mine/wrong"],
+    ["mine", "mine/wrong"],
+    ["mine/wrong/inside", "mine/wrong"],
   ] as const;
   for (const [before, name] of cases) {
     const error = failure({ how: "taken", before, name });
@@ -95,10 +95,10 @@ Deno.test("kupdev_create, which returns no errno, says what is wrong with its ar
     [{ null: "name" }, "a device's name is NULL"],
     [{ null: "name", size: 0 }, "a device's name is NULL"],
     [{ name: ".hidden" }, `".hidden" ${NO_NAME}: a part of it begins with "."`],
-    [{ size: 0 }, "kup/wrong: size is 0, not 1 to 32768 pages"],
-    [{ size: 32769 }, "kup/wrong: size is 32769, not 1 to 32768 pages"],
-    [{ chan_cnt: 0 }, "kup/wrong: chan_cnt is 0, not 1 to 1024"],
-    [{ chan_cnt: 1025 }, "kup/wrong: chan_cnt is 1025, not 1 to 1024"],
+    [{ size: 0 }, "mine/wrong: size is 0, not 1 to 32768 pages"],
+    [{ size: 32769 }, "mine/wrong: size is 32769, not 1 to 32768 pages"],
+    [{ chan_cnt: 0 }, "mine/wrong: chan_cnt is 0, not 1 to 1024"],
+    [{ chan_cnt: 1025 }, "mine/wrong: chan_cnt is 1025, not 1 to 1024"],
   ];
   for (const [parameters, sentence] of cases) {
     assertEquals(
@@ -128,7 +128,7 @@ Deno.test("open() names a wrong config also where a thread of the module has it"
   const error = failure({ how: "thread", mode: 9 });
   assertEquals(
     error.message,
-    `${wrong}: The module has made no device (kup/wrong: mode is 9, neither KUP_MODE_STREAM (1) ` +
+    `${wrong}: The module has made no device (mine/wrong: mode is 9, neither KUP_MODE_STREAM (1) ` +
       "nor KUP_MODE_TURN (2)).",
   );
   assertEquals(error.code, "not-found");
@@ -148,7 +148,7 @@ Deno.test("kup_device_create names on stderr what its module passes over", async
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-config", url],
   }).output();
-  const sentence = "kup/wrong: channels is 2000, more than 1024";
+  const sentence = "mine/wrong: channels is 2000, more than 1024";
   assertEquals(new TextDecoder().decode(stderr), `kup: ${sentence}\n`);
   assertEquals(new TextDecoder().decode(stdout).split("\n"), [
     `${wrong}: The module has made no device (${sentence}).`,

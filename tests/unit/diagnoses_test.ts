@@ -9,8 +9,9 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../../deps.ts";
-import { type Device, KupError, type KupErrorCode, open, unload } from "../../mod.ts";
+import { KupError, type KupErrorCode, open, unload } from "../../mod.ts";
 import { ClientModules } from "../lib/client_modules.ts";
+import { withEcho } from "../lib/echo_client.ts";
 import { checkFewFiles, WITH_FEW_FILES } from "../lib/few_files.ts";
 import { ROOT } from "../lib/paths.ts";
 import { must } from "../lib/process.ts";
@@ -109,19 +110,6 @@ Deno.test("open() explains or names what else the system refuses it with", async
     assertStringIncludes(answer[2], told);
   }
 });
-
-/** Runs `body` with an echo client of its own. */
-async function withEcho(
-  parameters: Record<string, number>,
-  body: (device: Device) => Promise<void>,
-): Promise<void> {
-  try {
-    using device = open("host:echo", { parameters });
-    await body(device);
-  } finally {
-    unload("host:echo");
-  }
-}
 
 Deno.test("open() without a free descriptor is too-many-files for every path", async () => {
   const client = await modules.build("upper");
@@ -259,7 +247,7 @@ Deno.test("open() and unload() name a client module's file once in an error", as
     [linked, () => open(linked, { parameters: {} })],
     ["host:no-such-client", () => open("host:no-such-client")],
     ["host:no-such-client", () => unload("host:no-such-client")],
-    ["host:echo", () => unload("host:echo")],
+    ["host:other/echo", () => unload("host:other/echo")],
     ["host:", () => open("host:")],
   ];
   for (const [path, call] of calls) {
@@ -276,7 +264,7 @@ Deno.test("open() and unload() name a client module's file once in an error", as
   }
   unload(linked);
   // It stays, in memory and by its device's name.
-  open(linked, { parameters: { how: "leave", name: "kup/left" } }).close();
+  open(linked, { parameters: { how: "leave", name: "mine/left" } }).close();
   const { message } = failure(() => unload(linked));
   assertStringIncludes(message, "left a device behind");
   assertEquals(count(message, "linked.so") + count(message, "wrong0.so"), 1, message);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Options that are no options: a TypeError that names the argument, and nothing happens. */
 
-import { assert, assertEquals, assertInstanceOf, assertMatch } from "../../deps.ts";
+import { assert, assertEquals, assertMatch } from "../../deps.ts";
 import { type Channel, type Device, KupError, open, unload } from "../../mod.ts";
+import { withEcho } from "../lib/echo_client.ts";
 
 // deno-lint-ignore no-explicit-any -- what plain JavaScript passes
 type Untyped = any;
@@ -66,14 +67,11 @@ async function failure(name: string, call: () => unknown): Promise<unknown> {
 
 /** Runs `body` with a fresh channel of a fresh echo client. */
 async function at(mode: number, body: (place: Place) => Promise<void>): Promise<void> {
-  try {
-    using device = open(PATH, { parameters: { mode } });
+  await withEcho({ mode }, async (device) => {
     using channel = await device.attach();
     if (mode === 1) await channel.send("x");
     await body({ device, channel });
-  } finally {
-    unload(PATH);
-  }
+  });
 }
 
 async function forEachCall(
@@ -92,7 +90,7 @@ Deno.test("each call refuses options that are no object by a TypeError", async (
   await forEachCall(t, async (name, call) => {
     for (const options of [5, "x", true, 5n, () => {}]) {
       const error = await failure(name, () => call(options));
-      assertInstanceOf(error, TypeError, `${name} takes ${String(options)}`);
+      assert(error instanceof TypeError, `${name} takes ${String(options)}`);
       assertMatch(error.message, /\boptions\b.* must be an object, not /i);
     }
   });
@@ -103,7 +101,7 @@ Deno.test("each call names null options in its error, or takes them as none", as
     const error = await failure(name, () => call(null));
     // Where the web's own methods take null as left out, ours may.
     if (error === undefined || error instanceof KupError) return;
-    assertInstanceOf(error, TypeError);
+    assert(error instanceof TypeError);
     assertEquals(error.message, "`options` must be an object, not null.");
   });
 });
@@ -146,7 +144,7 @@ Deno.test("each call names an option of a wrong type in a TypeError", async () =
   for (const [name, options, told] of WRONG) {
     await at(1, async (place) => {
       const error = await failure(name, () => STREAM[name]!(place, options));
-      assertInstanceOf(error, TypeError, `${name} takes a wrong ${told}: ${error}`);
+      assert(error instanceof TypeError, `${name} takes a wrong ${told}: ${error}`);
       assertMatch(error.message, new RegExp(`\`${told}\``));
     });
   }
@@ -166,7 +164,7 @@ Deno.test("each call names an argument of a wrong type in a TypeError", async ()
   for (const [told, call] of calls) {
     await at(1, async (place) => {
       const error = await failure("", () => call(place));
-      assertInstanceOf(error, TypeError, String(call));
+      assert(error instanceof TypeError, String(call));
       assertMatch(error.message, new RegExp(`\`${told}\``));
     });
   }

@@ -6,7 +6,7 @@
 #include "kup.h"
 #include "kupdev.h"
 
-KUP_PARAM_STRING(name, "kup/wrong",
+KUP_PARAM_STRING(name, "mine/wrong",
 		 "the name; \"space\", \"strange\", \"long\", \"empty\": such a one");
 KUP_PARAM_NUMBER(channels, 0, "the same field");
 KUP_PARAM_NUMBER(to_user_pages, 0, "the same field");
