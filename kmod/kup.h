@@ -98,7 +98,10 @@ struct kup_ops {
 /*
  * Creates the device and its node; processes may attach from here on, before this returns too.
  * config and its name are copied; ops must stay until kup_device_destroy has returned. context is
- * the client's own. -EINVAL (a config that makes no sense), -EEXIST (the name is taken), -ENOMEM.
+ * the client's own. -EINVAL (a config that makes no sense), -EEXIST (the name is taken, or a part
+ * of a path is a device), -ENOMEM. Of the first two a line of the kernel's log says which field
+ * it is about and what is wrong with its value; on the host driver, the error of what has loaded
+ * the client says it.
  */
 int kup_device_create(const struct kup_config *config, const struct kup_ops *ops, void *context,
 		      struct kup_device **device);

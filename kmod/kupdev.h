@@ -29,8 +29,8 @@ struct kupdev_softc;
 
 /*
  * Makes /dev/NAME with `chan_cnt` channels; `size` is the longest message in either direction, in pages.
- * NULL: the name or a number makes no sense, the name is taken, or there is no memory. (What is returned is no
- * address of anything.)
+ * NULL: the name or a number makes no sense, or the name is taken, which a line of the kernel's
+ * log says; or there is no memory. (What is returned is no address of anything.)
  */
 struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cnt);
 

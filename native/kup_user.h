@@ -93,8 +93,9 @@ KUP_USER_DENO_CALL int32_t kup_user_host_load(const char *module, const char *pa
 KUP_USER_DENO_CALL int32_t kup_user_host_unload(const char *module);
 
 /*
- * A sentence about why the calling thread's last open, load or unload on the host driver failed, or nothing, as
- * a C string that is cut off at `bytes`. Returns its length.
+ * A sentence about why the calling thread's last open, load, unload or attach on the host driver
+ * failed, or nothing where the errno says it all, as a C string that is cut off at `bytes`. It
+ * does not name the module. Returns its length.
  */
 KUP_USER_DENO_CALL int32_t kup_user_host_error(char *text, uint32_t bytes);
 

@@ -35,9 +35,44 @@ const encoder = new TextEncoder();
 /** Short strings are encoded here, which saves an allocation that costs more than all the rest of a send. */
 const scratch = new Uint8Array(4096);
 
+/** What a value is, for a message about one that is of a wrong type. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/**
+ * An object with options. Without the check, `null` would be the engine's error about some
+ * property.
+ */
+export function checkOptions(options: object | undefined): void {
+  if (options === undefined || (typeof options === "object" && options !== null)) return;
+  throw new TypeError(`\`options\` must be an object, not ${kindOf(options)}.`);
+}
+
+/** A value whose type is right; its range is the caller's to check. */
+export function checkNumber(name: string, value: number): number {
+  if (typeof value === "number") return value;
+  throw new TypeError(`\`${name}\` must be a number, not ${kindOf(value)}.`);
+}
+
+/** `true` or `false`, not what only counts as one of them. */
+export function checkBoolean(name: string, value: boolean): void {
+  if (typeof value !== "boolean") {
+    throw new TypeError(`\`${name}\` must be true or false, not ${kindOf(value)}.`);
+  }
+}
+
+/** Something for a loop. */
+export function checkIterable(name: string, value: Iterable<unknown>): void {
+  if (value !== null && value !== undefined && Symbol.iterator in Object(value)) return;
+  throw new TypeError(`\`${name}\` must be an array or another iterable, not ${kindOf(value)}.`);
+}
+
 /** An integer from `least` to `most`. */
 export function checkInteger(name: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
+  checkNumber(name, value);
   throw new RangeError(
     `\`${name}\` must be an integer from ${least} to ${most}, not ${String(value)}.`,
   );
@@ -46,14 +81,14 @@ export function checkInteger(name: string, value: number, least: number, most: n
 /** A message's type. */
 export function checkType(type: number | undefined): number {
   if (type === undefined) return 0;
-  if (typeof type === "number" && type >>> 0 === type) return type;
+  if (checkNumber("type", type) >>> 0 === type) return type;
   throw new RangeError(`\`type\` must be an integer from 0 to 4294967295, not ${String(type)}.`);
 }
 
 /** A timeout in milliseconds; -1 is for ever. */
 export function checkTimeout(timeout: number | undefined): number {
   if (timeout === undefined) return -1;
-  if (typeof timeout === "number" && timeout >= 0) return timeout;
+  if (checkNumber("timeout", timeout) >= 0) return timeout;
   throw new RangeError(
     `\`timeout\` must be a number of milliseconds, 0 or more, not ${String(timeout)}.`,
   );

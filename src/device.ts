@@ -15,10 +15,19 @@ import {
   MODE_STREAM,
   MODE_TURN,
 } from "./abi.ts";
-import { checkInteger, checkSignal, cString, offAbort, onAbort } from "./arguments.ts";
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  checkSignal,
+  cString,
+  offAbort,
+  onAbort,
+} from "./arguments.ts";
 import { AttachedChannel } from "./channel.ts";
-import { closedError, EBUSY, KupError, systemError } from "./errors.ts";
-import { checkPermission, hostError, loadClient } from "./host.ts";
+import { closedError, EBUSY, KupError, systemError, takenError } from "./errors.ts";
+import { attachError, checkPermission, hostError, loadClient } from "./host.ts";
 import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
 import { ChannelMemory, type Geometry } from "./memory.ts";
 import { HOST, toPath } from "./paths.ts";
@@ -188,10 +197,12 @@ export class OpenDevice implements Device {
   }
 
   async attach(options: AttachOptions = {}): Promise<Channel> {
+    checkOptions(options);
     const { channel, spin = DEFAULT_SPIN_US, wait = true } = options;
     const signal = checkSignal(options.signal);
     if (channel !== undefined) checkInteger("channel", channel, 0, this.channels - 1);
-    if (!(typeof spin === "number" && spin >= 0 && spin <= MAX_SPIN_US)) {
+    checkBoolean("wait", wait);
+    if (!(checkNumber("spin", spin) >= 0 && spin <= MAX_SPIN_US)) {
       throw new RangeError(
         `\`spin\` must be a number of microseconds from 0 to ${MAX_SPIN_US}, not ${String(spin)}.`,
       );
@@ -239,15 +250,20 @@ export class OpenDevice implements Device {
     if (this.#closed) throw closedError(`The device ${this.path}`);
   }
 
-  /** Has a channel that was asked for no user any more, only a kernel client that still reads? */
-  #draining(channel: number): boolean {
+  /** Is a channel that was asked for in one of these states? */
+  #some(channel: number, ...states: readonly KernelStats["state"][]): boolean {
     const first = channel === CHANNEL_ANY ? 0 : channel;
     const last = channel === CHANNEL_ANY ? this.channels - 1 : channel;
     for (let number = first; number <= last; number++) {
       const { state } = readKernelStats(this.#native, this.#fd, number, this.path);
-      if (state === "draining" || state === "free") return true;
+      if (states.includes(state)) return true;
     }
     return false;
+  }
+
+  #taken(channel: number): KupError {
+    const number = channel === CHANNEL_ANY ? undefined : channel;
+    return takenError(this.path, number, this.channels, this.#some(channel, "free"));
   }
 
   /** ATTACH, again and again while others have the channel. It never blocks: polling tells when to try. */
@@ -270,10 +286,12 @@ export class OpenDevice implements Device {
       for (;;) {
         const result = this.#native.kup_user_attach(fd, buffer);
         if (result >= 0) return;
-        if (result !== -EBUSY) throw systemError("attach", result, this.path);
+        if (result !== -EBUSY) throw attachError(this.#native, result, this.path);
+        // One whose last user has gone is free as soon as the kernel client has read what it sent.
+        const soon = () => this.#some(channel, "draining", "free");
         if (wait) await ready.wait();
-        else if (performance.now() < drained && this.#draining(channel)) await lookLater();
-        else throw systemError("attach", result, this.path);
+        else if (performance.now() < drained && soon()) await lookLater();
+        else throw this.#taken(channel);
         signal?.throwIfAborted();
         this.#check();
       }
@@ -319,6 +337,7 @@ export class OpenDevice implements Device {
  * ```
  */
 export function open(path: string | URL, options: OpenOptions = {}): Device {
+  checkOptions(options);
   const native = loadNative(options.library);
   try {
     const whole = toPath(path);

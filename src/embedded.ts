@@ -120,8 +120,8 @@ function findEmbedded(): Embedded {
 /**
  * The library that is embedded in the module graph. The caller closes it; its code stays.
  *
- * @throws {KupError} `"library"` or `"out-of-memory"`: none is embedded, it is damaged, or the system
- * refuses.
+ * @throws {KupError} `"library"`, `"too-many-files"` or `"out-of-memory"`: none is embedded, it
+ * is damaged, or the system refuses.
  * @throws Whatever else `Deno.dlopen` throws.
  */
 export function openEmbedded<S extends Deno.ForeignLibraryInterface>(

@@ -6,6 +6,9 @@
  * @module
  */
 
+import { checkOptions } from "./arguments.ts";
+import { errnoName, negativeErrno } from "./errno.ts";
+
 /**
  * What went wrong, for a program to act on:
  *
@@ -91,6 +94,7 @@ export class KupError extends Error {
    * @param options The cause and the errno value, if there are any.
    */
   constructor(code: KupErrorCode, message: string, options: KupErrorOptions = {}) {
+    checkOptions(options);
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.errno = options.errno;
@@ -113,6 +117,8 @@ const EINVAL = 22;
 const ENFILE = 23;
 const EMFILE = 24;
 const ENOTTY = 25;
+const ETXTBSY = 26;
+const EROFS = 30;
 const EPIPE = 32;
 /**
  * Others each system has numbered for itself. Node and Bun, which have no `Deno`, may import this
@@ -130,8 +136,15 @@ type Explanation = readonly [KupErrorCode, string];
 const COMMON: Readonly<Record<number, Explanation>> = {
   [ENOMEM]: ["out-of-memory", "There is not enough memory, or the cgroup allows no more."],
   [ENODEV]: ["gone", "The device has been destroyed; close it."],
-  [ENFILE]: ["too-many-files", "The system can't open more files."],
-  [EMFILE]: ["too-many-files", "This process can't open more files; see `ulimit -n`."],
+  [ENFILE]: [
+    "too-many-files",
+    "The system has as many files open as it may; close some, or raise its limit (fs.file-max, " +
+    "on FreeBSD kern.maxfiles).",
+  ],
+  [EMFILE]: [
+    "too-many-files",
+    "This process has as many files open as it may; close some, or raise the limit (`ulimit -n`).",
+  ],
   [EPROTONOSUPPORT]: [
     "abi-mismatch",
     "The kernel module speaks another version; update the module or this library.",
@@ -139,31 +152,51 @@ const COMMON: Readonly<Record<number, Explanation>> = {
   [EOPNOTSUPP]: ["abi-mismatch", "The kernel module lacks a feature; update it."],
 };
 
+const PATH: Readonly<Record<number, Explanation>> = {
+  [ENAMETOOLONG]: ["not-found", "The path is too long."],
+  [ELOOP]: ["not-found", "The path has too many symbolic links, or they lead in a circle."],
+  [ENOTDIR]: ["not-found", "A part of the path is not a directory."],
+};
+
 const OPEN: Readonly<Record<number, Explanation>> = {
+  ...PATH,
   [ENOENT]: ["not-found", "There is no such device; load the module that makes it."],
-  [ENAMETOOLONG]: ["not-found", "No path is as long as this one."],
-  [ELOOP]: ["not-found", "The links of this path lead in a circle."],
-  [ENOTDIR]: ["not-found", "A part of this path is not a directory."],
-  [ENXIO]: ["not-found", "The device is being destroyed."],
-  [EPERM]: ["not-permitted", "This user may not open the device; see its owner and mode."],
-  [EACCES]: ["not-permitted", "This user may not open the device; see its owner and mode."],
-  [ENODEV]: ["not-a-device", "This is no KUP device: no driver answers."],
+  // The system's answer for every node without a driver behind it, and for a socket.
+  [ENXIO]: [
+    "not-found",
+    "No device answers here now: it is being destroyed, or the file is not a KUP device.",
+  ],
+  [EPERM]: [
+    "not-permitted",
+    "The system does not let this process open the device; its container or sandbox has to " +
+    "allow it.",
+  ],
+  [EACCES]: [
+    "not-permitted",
+    "This user may not open the device; see the owner and mode of it and of its folders.",
+  ],
+  [ENODEV]: ["not-a-device", "This file is not a KUP device: no driver answers."],
   [EISDIR]: ["not-a-device", "This is a directory, not a KUP device."],
+  // Both are said of ordinary files only, and not of devices.
+  [EROFS]: ["not-a-device", "This is a file in a read-only file system, not a KUP device."],
+  [ETXTBSY]: ["not-a-device", "This is a program that is running, not a KUP device."],
 };
 
 /** Client modules of the host driver; the driver itself says more. */
 const CLIENT: Readonly<Record<number, Explanation>> = {
+  ...PATH,
   [ENOENT]: ["not-found", "There is no such device or client module."],
-  [ENAMETOOLONG]: ["not-found", "No path is as long as this one."],
-  [ELOOP]: ["not-found", "The links of this path lead in a circle."],
   [ENXIO]: ["not-found", "The device is being destroyed."],
-  [ENOTDIR]: ["not-found", "A part of this path is not a directory."],
   [EACCES]: ["not-permitted", "This user may not read the client module."],
   [ENOEXEC]: ["not-a-device", "This file is not a KUP client module."],
   [EBUSY]: ["busy", "The client module can't be unloaded."],
   [EEXIST]: ["busy", "The client module is loaded already; unload it first."],
   [ENOMEM]: ["out-of-memory", "There is not enough memory."],
-  [EMFILE]: ["too-many-files", "This process can't open more devices."],
+  [ENFILE]: ["too-many-files", "The system has as many files open as it may; close some."],
+  [EMFILE]: [
+    "too-many-files",
+    "This process has as many devices of the host driver open as it may; close some.",
+  ],
 };
 
 const INFO: Readonly<Record<number, Explanation>> = {
@@ -171,25 +204,21 @@ const INFO: Readonly<Record<number, Explanation>> = {
   [EINVAL]: ["not-a-device", "This file is not a KUP device."],
 };
 
-const ATTACH: Readonly<Record<number, Explanation>> = {
-  [EBUSY]: ["busy", "The channel is taken; wait for it, or take another one."],
-};
-
 const CHANNEL: Readonly<Record<number, Explanation>> = {
   [EPIPE]: ["closed", "The kernel's side has closed the channel."],
 };
 
 /** Which table explains an errno first, and how the message begins. */
-export type Operation = "open" | "client" | "info" | "attach" | "map" | "stats" | "kick" | "wait";
+export type Operation = "open" | "client" | "info" | "attach" | "memory" | "map" | "stats" | "wait";
 
 const TABLES: Readonly<Record<Operation, Readonly<Record<number, Explanation>>>> = {
   open: OPEN,
   client: CLIENT,
   info: INFO,
-  attach: ATTACH,
+  attach: {},
+  memory: {},
   map: {},
   stats: {},
-  kick: CHANNEL,
   wait: CHANNEL,
 };
 
@@ -213,15 +242,63 @@ export function systemError(
   return new KupError(code, `${subject}: ${told || sentence}`, { errno });
 }
 
+/** EMFILE or ENFILE, which mean the same whatever was called. */
+export function meansTooManyFiles(errno: number): boolean {
+  return errno === EMFILE || errno === ENFILE;
+}
+
+/** What was called, as manual pages and the contract name it. */
+const CALLS: Readonly<Record<Operation, string>> = {
+  open: "open",
+  client: "the host driver",
+  info: "the ioctl INFO",
+  attach: "the ioctl ATTACH",
+  memory: "making a channel's memory",
+  map: "mmap",
+  stats: "the ioctl STATS",
+  wait: "waiting for events",
+};
+
 function unknown(operation: Operation, errno: number): Explanation {
   switch (operation) {
     case "attach":
-      return ["refused", `The kernel client refused this attachment (errno ${errno}).`];
+      return [
+        "refused",
+        `The kernel client refused the channel: its attach returned ${negativeErrno(errno)}.`,
+      ];
     case "client":
-      return ["refused", `The client module refused to be loaded (errno ${errno}).`];
+      return ["refused", `The host driver failed with ${errnoName(errno)}.`];
     default:
-      return ["system", `The system refused (${operation}: errno ${errno}).`];
+      return [
+        "system",
+        `The system refused: ${CALLS[operation]} failed with ${errnoName(errno)}.`,
+      ];
   }
+}
+
+/**
+ * The error for a channel that others have.
+ *
+ * @param channel The number that was asked for, or undefined: any.
+ * @param channels How many the device has.
+ * @param isFree A channel that was asked for is free, and was refused all the same.
+ */
+export function takenError(
+  subject: string,
+  channel: number | undefined,
+  channels: number,
+  isFree: boolean,
+): KupError {
+  const which = channel === undefined ? "A channel" : `Channel ${channel}`;
+  let sentence = `${which} is taken; wait for it, or take another one.`;
+  if (channel === undefined) sentence = `All ${channels} channels are taken; wait for one.`;
+  if (channels === 1) sentence = "The only channel is taken; wait for it.";
+  if (isFree) {
+    sentence =
+      `${which} is free, and yet ATTACH failed with ${errnoName(EBUSY)}: the kernel client ` +
+      "refuses it, or another process was faster; try again later.";
+  }
+  return new KupError("busy", `${subject}: ${sentence}`, { errno: EBUSY });
 }
 
 /** What `using` and `close` have ended. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { cString } from "./arguments.ts";
+import { checkOptions, cString, kindOf } from "./arguments.ts";
 import { KupError, systemError } from "./errors.ts";
 import { loadNative, type Native, releaseNative } from "./library.ts";
 import { HOST, toPath } from "./paths.ts";
@@ -13,12 +13,25 @@ import type { UnloadOptions } from "./types.ts";
 
 const MAX_ERROR_BYTES = 512;
 
-/** The error for a failed call about `path`, in the driver's own words. */
-export function hostError(native: Native, result: number, path: string): KupError {
+/** What the driver itself has to say about this thread's last call, or "". */
+function sentence(native: Native): string {
   const bytes = new Uint8Array(MAX_ERROR_BYTES);
   native.kup_user_host_error(bytes, bytes.length);
-  const told = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
-  return systemError("client", result, path, told);
+  return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+}
+
+/** The error for a failed open, load or unload of `path`, in the driver's own words. */
+export function hostError(native: Native, result: number, path: string): KupError {
+  return systemError("client", result, path, sentence(native));
+}
+
+/**
+ * The error for a failed ATTACH, of any device. What the host driver knows better comes from no
+ * kernel client.
+ */
+export function attachError(native: Native, result: number, path: string): KupError {
+  const told = path.startsWith(HOST) ? sentence(native) : "";
+  return systemError(told === "" ? "attach" : "memory", result, path, told);
 }
 
 /**
@@ -54,6 +67,11 @@ function toParameters(
   }
   const words = Object.entries(parameters).map(([name, value]) => {
     if (!/^\w+$/.test(name)) throw new TypeError(`A parameter can't have the name ${name}.`);
+    if (typeof value !== "string" && typeof value !== "number") {
+      throw new TypeError(
+        `The parameter \`${name}\` must be a string or a number, not ${kindOf(value)}.`,
+      );
+    }
     const text = String(value);
     if (/[\s\0]/.test(text)) {
       throw new TypeError(`The parameter \`${name}\` must be a value without blanks.`);
@@ -101,6 +119,7 @@ export function loadClient(
  * ```
  */
 export function unload(path: string, options: UnloadOptions = {}): void {
+  checkOptions(options);
   clientOf(path);
   const native = loadNative(options.library);
   try {

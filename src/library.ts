@@ -7,11 +7,12 @@
  */
 
 import { ABI_VERSION } from "./abi.ts";
-import { cString } from "./arguments.ts";
+import { cString, kindOf } from "./arguments.ts";
 import { openEmbedded } from "./embedded.ts";
-import { KupError } from "./errors.ts";
+import { KupError, meansTooManyFiles, systemError } from "./errors.ts";
 import { openLibc } from "./libc.ts";
 import { fromFileUrl } from "./paths.ts";
+import { readingFails } from "./probe.ts";
 import { buildCommand, checkRuntime } from "./runtime.ts";
 import { SYMBOLS } from "./symbols.ts";
 
@@ -59,10 +60,14 @@ function load(file: string | undefined): Loaded {
   const version = library.symbols.kup_user_interface();
   if (abi === ABI_VERSION && version === INTERFACE) return { file, library, users: 0 };
   library.close();
-  throw new KupError(
+  throw versionError(file, abi, version);
+}
+
+function versionError(file: string | undefined, abi: number, version: number): KupError {
+  return new KupError(
     "library",
     `The native library ${file ?? "in this module"} is of another version (ABI ${abi}, ` +
-      `interface ${version}; wanted ${ABI_VERSION} and ${INTERFACE}); build it anew.`,
+      `interface ${version}; wanted ${ABI_VERSION} and ${INTERFACE}); build it again.`,
   );
 }
 
@@ -82,13 +87,71 @@ function explain(cause: unknown, file: string | undefined): KupError {
       cause,
     });
   }
+  return file === undefined
+    ? new KupError(
+      "library",
+      "The native library in this module can't be loaded: the system has to let files in memory " +
+        "be mapped as code, and /proc be there; or name the library's file with the option " +
+        "`library`.",
+      { cause },
+    )
+    : explainFile(cause, file);
+}
+
+/** Deno says only that something was wrong with the file or with one of the symbols. */
+function explainFile(cause: unknown, file: string): KupError {
+  if (isLibrary(file)) return explainLibrary(cause, file);
+  try {
+    const errno = file === "" ? 0 : readingFails(cString("library", file));
+    if (meansTooManyFiles(errno)) return systemError("open", -errno, `The native library ${file}`);
+  } catch (error) {
+    // A permission for this file, and not for the system's library.
+    if (error instanceof Deno.errors.NotCapable) return explain(error, file);
+  }
   return new KupError(
     "library",
-    file === undefined
-      ? "The native library in this module can't be loaded: the system has to let files in memory " +
-        "be mapped as code, and /proc be there; or name the library's file with the option `library`."
-      : `The native library ${file} can't be loaded; build it with \`${buildCommand()}\`, ` +
-        "or name another one with the option `library`.",
+    `The native library ${file} can't be loaded; build it with \`${buildCommand()}\`, ` +
+      "or name another one with the option `library`.",
+    { cause },
+  );
+}
+
+function isLibrary(file: string): boolean {
+  try {
+    Deno.dlopen(file, {}).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * It can be loaded, and lacks a symbol: another program's, or another version's, which has these
+ * two.
+ */
+function explainLibrary(cause: unknown, file: string): KupError {
+  const { kup_user_abi_version, kup_user_interface } = SYMBOLS;
+  let library: Deno.DynamicLibrary<{
+    kup_user_abi_version: typeof kup_user_abi_version;
+    kup_user_interface: typeof kup_user_interface;
+  }>;
+  try {
+    library = Deno.dlopen(file, { kup_user_abi_version, kup_user_interface });
+  } catch {
+    return new KupError(
+      "library",
+      `${file} is not KUP's native library (no symbol kup_user_interface); name KUP's with the ` +
+        "option `library`, or leave the option out.",
+      { cause },
+    );
+  }
+  const abi = library.symbols.kup_user_abi_version();
+  const version = library.symbols.kup_user_interface();
+  library.close();
+  if (abi !== ABI_VERSION || version !== INTERFACE) return versionError(file, abi, version);
+  return new KupError(
+    "library",
+    `The native library ${file} lacks a symbol of its own version; build it again.`,
     { cause },
   );
 }
@@ -124,9 +187,14 @@ function loadUsual(): Loaded {
  * The native calls, from the file that was asked for; or else from the file beside this module, or
  * else from this module itself. Their user gives them back with {@linkcode releaseNative}.
  *
- * @throws {KupError} `"unsupported"`, `"no-ffi-permission"`, `"library"` or `"out-of-memory"`.
+ * @throws {KupError} `"unsupported"`, `"no-ffi-permission"`, `"library"`, `"too-many-files"` or
+ * `"out-of-memory"`.
+ * @throws {TypeError} If the file's name is no string.
  */
 export function loadNative(file?: string): Native {
+  if (file !== undefined && typeof file !== "string") {
+    throw new TypeError(`\`library\` must be a string, not ${kindOf(file)}.`);
+  }
   checkRuntime();
   let entry = loaded.get(file ?? localFile());
   if (file === undefined) entry ??= loaded.get(undefined) ?? loadUsual();

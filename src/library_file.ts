@@ -8,8 +8,13 @@
  */
 
 import { cString } from "./arguments.ts";
-import { KupError } from "./errors.ts";
+import { errnoName } from "./errno.ts";
+import { KupError, meansTooManyFiles, systemError } from "./errors.ts";
 import { openLibc } from "./libc.ts";
+import { ERRNO_SYMBOLS, errnoReader, readingFails } from "./probe.ts";
+
+/** What messages are about. */
+const SUBJECT = "The native library in this module";
 
 const MFD_CLOEXEC = 1;
 const MFD_NOEXEC_SEAL = 8;
@@ -25,6 +30,7 @@ const WRITING = {
 /** Each system's library has its own part of these. */
 const MEMORY_FILES = {
   ...WRITING,
+  ...ERRNO_SYMBOLS,
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
@@ -55,16 +61,36 @@ function writeAll(libc: Writing, fd: number, bytes: Uint8Array<ArrayBuffer>): bo
 /** The descriptor of a file that is in memory only. */
 function createMemoryFile(libc: MemoryFiles, name: string): number {
   const text = cString("name", name);
+  const errno = errnoReader(libc);
   // It is mapped, and never run as a program: so no setting of vm.memfd_noexec is in the way.
   let fd = libc.memfd_create(text, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
   // Linux before 6.3 doesn't know the second flag.
   if (fd < 0) fd = libc.memfd_create(text, MFD_CLOEXEC);
   if (fd >= 0) return fd;
-  throw new KupError(
+  throw memoryFileError(errno());
+}
+
+/** A sandbox may forbid the call with any number. */
+function memoryFileError(errno: number): KupError {
+  if (meansTooManyFiles(errno)) return systemError("open", -errno, SUBJECT);
+  const name = errnoName(errno);
+  return new KupError(
     "library",
-    "The system refuses the file in memory that the native library is loaded from (are too many " +
-      "files open, see `ulimit -n`?); or name the library's file with the option `library`.",
+    "The system refuses the file in memory that the native library is loaded from: memfd_create " +
+      `failed with ${name}. Allow that call in the sandbox or container, or name the library's ` +
+      "file with the option `library`.",
+    { errno },
   );
+}
+
+/** The loader opens it once more, by its path. */
+function loadFile(path: string): void {
+  try {
+    Deno.dlopen(path, {}).close();
+  } catch (error) {
+    const errno = readingFails(cString("path", path));
+    throw meansTooManyFiles(errno) ? systemError("open", -errno, SUBJECT) : error;
+  }
 }
 
 /**
@@ -82,7 +108,7 @@ function loadFromMemory(name: string, bytes: Uint8Array<ArrayBuffer>): string {
       throw new KupError("out-of-memory", "There is not enough memory for the native library.");
     }
     const path = `/proc/self/fd/./${fd}`;
-    Deno.dlopen(path, {}).close();
+    loadFile(path);
     return path;
   } catch (error) {
     if (fd >= 0) libc.close(fd);

@@ -13,7 +13,14 @@ import {
   STATE_BROKEN,
   STATE_OPEN,
 } from "./abi.ts";
-import { checkInteger, checkSignal, checkTimeout, offAbort, onAbort } from "./arguments.ts";
+import {
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  checkTimeout,
+  offAbort,
+  onAbort,
+} from "./arguments.ts";
 import { KupError } from "./errors.ts";
 import { POLLIN, POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
@@ -118,6 +125,7 @@ export class Receiver implements Side, Condition {
 
   receive(options: WaitOptions | undefined): Promise<Message | undefined> {
     try {
+      checkOptions(options);
       const signal = checkSignal(options?.signal);
       return this.#receive(signal, same);
     } catch (error) {
@@ -130,6 +138,7 @@ export class Receiver implements Side, Condition {
     const all = (max: number) => (first: Message | undefined) =>
       first === undefined ? [] : this.#gather(first, max);
     try {
+      checkOptions(options);
       const signal = checkSignal(options?.signal);
       const max = checkMax(options);
       return this.#receive(signal, all(max));
@@ -139,6 +148,7 @@ export class Receiver implements Side, Condition {
   }
 
   receiveSync(options: SyncWaitOptions | undefined): Message | undefined {
+    checkOptions(options);
     const timeout = checkTimeout(options?.timeout);
     const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
     for (;;) {
@@ -345,6 +355,7 @@ function same(message: Message | undefined): Message | undefined {
 }
 
 function checkMax(options: BatchOptions | undefined): number {
+  checkOptions(options);
   const max = options?.max;
   return max === undefined ? DEFAULT_BATCH : checkInteger("max", max, 1, 2 ** 32);
 }

@@ -9,6 +9,8 @@ import { RECORD_DISCARD, RECORD_PASS, RECORD_RESERVE } from "./abi.ts";
 import {
   byteCount,
   checkInteger,
+  checkIterable,
+  checkOptions,
   checkSignal,
   checkTimeout,
   checkType,
@@ -173,6 +175,7 @@ class OpenReservation implements Reservation {
   }
 
   commit(options: CommitOptions = {}): void {
+    checkOptions(options);
     const type = checkType(options.type);
     const length = options.length ?? this.length;
     checkInteger("length", length, 0, this.length);
@@ -276,6 +279,7 @@ export class Sender implements Side, Condition {
   pass(options: WaitOptions | undefined): Promise<void> {
     try {
       this.#checkTurns();
+      checkOptions(options);
       const signal = checkSignal(options?.signal);
       if (signal?.aborted) return Promise.reject(signal.reason);
       return this.#sendChecked(NOTHING, 0, RECORD_PASS, signal);
@@ -292,6 +296,7 @@ export class Sender implements Side, Condition {
 
   passSync(options: SyncWaitOptions | undefined): void {
     this.#checkTurns();
+    checkOptions(options);
     this.#sendCheckedSync(NOTHING, 0, RECORD_PASS, checkTimeout(options?.timeout));
   }
 
@@ -304,6 +309,7 @@ export class Sender implements Side, Condition {
   }
 
   trySend(data: Data, options: SendOptions | undefined): boolean {
+    checkOptions(options);
     const type = options === undefined ? 0 : checkType(options.type);
     const bytes = this.#checked(data);
     if (this.#link.over) throw this.#link.reason();
@@ -312,6 +318,7 @@ export class Sender implements Side, Condition {
 
   send(data: Data, options: AsyncSendOptions | undefined): Promise<void> {
     try {
+      checkOptions(options);
       const signal = checkSignal(options?.signal);
       const type = options === undefined ? 0 : checkType(options.type);
       const bytes = this.#checked(data);
@@ -337,6 +344,7 @@ export class Sender implements Side, Condition {
 
   sendBatch(messages: Iterable<Data>, options: AsyncSendOptions | undefined): Promise<void> {
     try {
+      checkOptions(options);
       const signal = checkSignal(options?.signal);
       const type = checkType(options?.type);
       const all = this.#collected(messages);
@@ -355,6 +363,7 @@ export class Sender implements Side, Condition {
   }
 
   sendSync(data: Data, options: SyncSendOptions | undefined): void {
+    checkOptions(options);
     const type = checkType(options?.type);
     const timeout = checkTimeout(options?.timeout);
     this.#sendCheckedSync(this.#checked(data), type, 0, timeout);
@@ -384,6 +393,7 @@ export class Sender implements Side, Condition {
 
   reserve(length: number, options: WaitOptions | undefined): Promise<Reservation> {
     try {
+      checkOptions(options);
       const signal = checkSignal(options?.signal);
       checkInteger("length", length, 0, this.maxMessage);
       if (signal?.aborted) return Promise.reject(signal.reason);
@@ -507,6 +517,7 @@ export class Sender implements Side, Condition {
         return typeof data === "string" ? copyOf(bytes) : bytes;
       });
     }
+    checkIterable("messages", messages);
     const all: Uint8Array[] = [];
     for (const data of messages) all.push(this.#copied(this.#checked(data)));
     return all;

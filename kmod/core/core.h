@@ -133,6 +133,8 @@ struct kup_handle {
 /* Both once, when the module is loaded and unloaded. */
 void kup_registry_init(void);
 void kup_registry_destroy(void);
+/* 0; or -EINVAL, and the log says why. May sleep. */
+int kup_name_check(const char *name);
 void kup_device_get(struct kup_device *device);
 void kup_device_put(struct kup_device *device); /* may sleep */
 

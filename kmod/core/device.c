@@ -15,7 +15,17 @@ void kup_registry_destroy(void)
 	os_mutex_destroy(&registry_lock);
 }
 
-/* ---- Configuration ---- */
+/*
+ * ---- Configuration ----
+ *
+ * The author of a client gets one errno for a dozen mistakes. So each check says in the log which
+ * field it is about, and the value that it has found.
+ */
+
+#define NAME_LENGTH 63 /* without the NUL */
+_Static_assert(NAME_LENGTH == KUP_NAME_MAX - 1, "a sentence below has the number in it");
+
+#define NO_GROUP 0xffffffffu /* chown(2)'s "leave it" */
 
 static int name_char(char c)
 {
@@ -23,38 +33,97 @@ static int name_char(char c)
 	       c == '.' || c == '_' || c == '-';
 }
 
-/* Components of harmless letters, none empty and none made of dots. */
-static int name_valid(const char *name)
+/* Components of harmless letters, none empty and none made of dots. What is wrong, or NULL. */
+static const char *name_fault(const char *name)
 {
 	kup_u32 i, start = 0;
 
 	for (i = 0; i < KUP_NAME_MAX; i++) {
 		if (name[i] == '/' || name[i] == '\0') {
-			if (i == start || name[start] == '.')
-				return 0;
+			if (i == start)
+				return "a part of it is empty";
+			if (name[start] == '.')
+				return "a part of it begins with \".\"";
 			if (name[i] == '\0')
-				return 1;
+				return NULL;
 			start = i + 1;
 		} else if (!name_char(name[i])) {
-			return 0;
+			return "it may hold letters, digits, \".\", \"_\", \"-\" and \"/\"";
 		}
 	}
-	return 0;
+	return "it is longer than 63 characters";
 }
 
-static int pages_valid(kup_u32 pages)
+/* How much of it can be put into a line of a log. */
+static int shown_length(const char *name)
 {
-	kup_u32 page_size = os_page_size();
+	int i = 0;
 
-	return pages > 0 && (pages & (pages - 1)) == 0 && pages <= KUP_MAX_RING / page_size &&
-	       pages * page_size >= KUP_MIN_RING;
+	while (i < NAME_LENGTH && name[i] >= ' ' && name[i] <= '~')
+		i++;
+	return i;
+}
+
+int kup_name_check(const char *name)
+{
+	const char *fault;
+	int shown;
+
+	if (!name) {
+		os_log("a device's name is NULL");
+		return -EINVAL;
+	}
+	fault = name_fault(name);
+	if (!fault)
+		return 0;
+	shown = shown_length(name);
+	os_log("\"%.*s%s\" is no device's name: %s", shown, name, name[shown] ? "..." : "", fault);
+	return -EINVAL;
+}
+
+static int pages_check(const char *name, const char *field, kup_u32 pages)
+{
+	kup_u32 most = KUP_MAX_RING / os_page_size();
+
+	if (pages > most)
+		os_log("%s: %s is %u, more than %u", name, field, pages, most);
+	else if ((pages & (pages - 1)) != 0)
+		os_log("%s: %s is %u, which is not a power of two", name, field, pages);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static int config_check(const struct kup_config *config)
+{
+	const char *name = config->name;
+
+	if (kup_name_check(name) || pages_check(name, "to_user_pages", config->to_user_pages) ||
+	    pages_check(name, "to_kernel_pages", config->to_kernel_pages))
+		return -EINVAL;
+	if (config->channels > KUP_MAX_CHANNELS)
+		os_log("%s: channels is %u, more than %u", name, config->channels,
+		       KUP_MAX_CHANNELS);
+	else if (config->mode != KUP_MODE_STREAM && config->mode != KUP_MODE_TURN)
+		os_log("%s: mode is %u, neither KUP_MODE_STREAM (%u) nor KUP_MODE_TURN (%u)", name,
+		       config->mode, KUP_MODE_STREAM, KUP_MODE_TURN);
+	else if (config->permissions & ~0777u)
+		os_log("%s: permissions is 0%o, more than 0777 (which is octal)", name,
+		       config->permissions);
+	else if (config->group == NO_GROUP)
+		os_log("%s: group is %u, which is no group's number", name, config->group);
+	else if (config->spin_us > KUP_SPIN_MAX)
+		os_log("%s: spin_us is %u, more than %u and not KUP_NO_SPIN", name, config->spin_us,
+		       KUP_SPIN_MAX);
+	else
+		return 0;
+	return -EINVAL;
 }
 
 #define DEFAULT_PAGES 16
 #define DEFAULT_PERMISSIONS 0600
 
-/* Fills the defaults in, and checks. */
-static int config_complete(struct kup_config *config)
+static void config_complete(struct kup_config *config)
 {
 	if (!config->channels)
 		config->channels = 1;
@@ -70,13 +139,6 @@ static int config_complete(struct kup_config *config)
 		config->spin_us = KUP_SPIN_DEFAULT;
 	else if (config->spin_us == KUP_NO_SPIN)
 		config->spin_us = 0;
-
-	if (!config->name || !name_valid(config->name) || config->channels > KUP_MAX_CHANNELS ||
-	    !pages_valid(config->to_user_pages) || !pages_valid(config->to_kernel_pages) ||
-	    (config->mode != KUP_MODE_STREAM && config->mode != KUP_MODE_TURN) ||
-	    config->permissions & ~0777u || config->spin_us > KUP_SPIN_MAX)
-		return -EINVAL;
-	return 0;
 }
 
 /* ---- The registry ---- */
@@ -97,10 +159,12 @@ static int registry_add(struct kup_device *device)
 	int error = 0;
 
 	os_mutex_lock(&registry_lock);
-	for (other = registry; other; other = other->next)
-		if (names_conflict(other->name, device->name))
-			error = -EEXIST;
-	if (!error) {
+	for (other = registry; other && !names_conflict(other->name, device->name);)
+		other = other->next;
+	if (other) {
+		os_log("%s: the name is taken by the device %s", device->name, other->name);
+		error = -EEXIST;
+	} else {
 		device->next = registry;
 		registry = device;
 	}
@@ -156,6 +220,15 @@ void kup_device_put(struct kup_device *device)
 	os_free(device);
 }
 
+/* The engine has no names for the errno values of a system, so the log has the number. */
+static void node_refused(const struct kup_device *device, int error)
+{
+	if (error == -EEXIST)
+		os_log("%s: the name is taken by another driver's device", device->name);
+	else if (error != -ENOMEM)
+		os_log("%s: the system makes no node for it: error %d", device->name, error);
+}
+
 int kup_device_create(const struct kup_config *config, const struct kup_ops *ops, void *context,
 		      struct kup_device **created)
 {
@@ -163,10 +236,15 @@ int kup_device_create(const struct kup_config *config, const struct kup_ops *ops
 	struct kup_device *device;
 	int error;
 
-	if (!config || !ops || !created)
+	if (!config || !ops || !created) {
+		os_log("kup_device_create: %s is NULL", !config ? "config"
+							: !ops	? "ops"
+								: "device");
 		return -EINVAL;
+	}
 	complete = *config;
-	error = config_complete(&complete);
+	config_complete(&complete);
+	error = config_check(&complete);
 	if (error)
 		return error;
 	device = allocate(&complete);
@@ -181,8 +259,10 @@ int kup_device_create(const struct kup_config *config, const struct kup_ops *ops
 	*created = device;
 	error = os_node_create(device, device->name, complete.permissions, complete.group,
 			       &device->node);
-	if (error)
+	if (error) {
+		node_refused(device, error);
 		goto remove;
+	}
 	return 0;
 remove:
 	*created = NULL;

@@ -127,14 +127,30 @@ static struct kupdev_softc *announce(struct softc *sc)
 	return (struct kupdev_softc *)sc->id;
 }
 
+/* To kup_device_create zeros are defaults, and its numbers have fewer bits. */
+static int arguments_valid(const char *name, size_t size, size_t chan_cnt)
+{
+	const unsigned long most = KUP_MAX_RING / 2 / os_page_size();
+
+	if (kup_name_check(name))
+		return 0;
+	if (size == 0 || size > most)
+		os_log("%s: size is %lu, not 1 to %lu pages", name, (unsigned long)size, most);
+	else if (chan_cnt == 0 || chan_cnt > KUP_MAX_CHANNELS)
+		os_log("%s: chan_cnt is %lu, not 1 to %u", name, (unsigned long)chan_cnt,
+		       KUP_MAX_CHANNELS);
+	else
+		return 1;
+	return 0;
+}
+
 struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cnt)
 {
 	struct kup_config config = { .name = name, .mode = KUP_MODE_TURN };
 	struct softc *sc;
 	kup_u32 i;
 
-	if (size == 0 || size > KUP_MAX_RING / 2 / os_page_size() || chan_cnt == 0 ||
-	    chan_cnt > KUP_MAX_CHANNELS)
+	if (!arguments_valid(name, size, chan_cnt))
 		return NULL;
 	sc = os_alloc(sizeof(*sc) + chan_cnt * sizeof(struct slot));
 	if (!sc)

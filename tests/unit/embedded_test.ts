@@ -4,8 +4,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
 import { openEmbedded } from "../../src/embedded.ts";
 import { Copy, EMBEDDED } from "../lib/copy.ts";
+import { checkFewFiles, WITH_FEW_FILES } from "../lib/few_files.ts";
 import { ROOT } from "../lib/paths.ts";
 import { capture, must } from "../lib/process.ts";
+import { Sandbox } from "../lib/sandbox.ts";
 
 const { arch } = Deno.build;
 const MEMORY = /^\/memfd:libkup-[0-9a-f]{16}\.so$/;
@@ -212,21 +214,85 @@ Deno.test({
   },
 });
 
-Deno.test("a process that can't open more files is told so, and may try again later", async () => {
+Deno.test("open() without descriptors for the embedded library is too-many-files", async () => {
   await using copy = await Copy.make();
   const body = `
-    const files = [];
-    try { for (;;) files.push(Deno.openSync("/dev/null")); } catch {}
-    const codes = [];
-    for (let spare = 0; spare < 2; spare++) {
-      try { open("/dev/null"); } catch (error) { codes.push([error.code, error.message]); }
-      files.pop().close();
-    }
-    for (const file of files) file.close();
-    console.log(JSON.stringify([...codes, [tell().code]]));`;
-  const [none, one, all] = await run<string[][]>(source(copy, body), ["prlimit", "--nofile=100"]);
-  assertEquals([none?.[0], one?.[0], all?.[0]], ["library", "library", "not-a-device"]);
-  assertStringIncludes(none?.[1] ?? "", "ulimit -n");
+    ${WITH_FEW_FILES}
+    const answers = await withFewFiles(6, () => { open("host:echo").close(); });
+    console.log(JSON.stringify(answers));`;
+  const answers = await run<unknown[][]>(source(copy, body), ["prlimit", "--nofile=100"]);
+  // One for the file in memory, one for the loader, which opens it again.
+  assert(checkFewFiles(answers) >= 2);
+});
+
+Deno.test("attach() and receive() without a free descriptor are too-many-files", async () => {
+  await using copy = await Copy.make();
+  const file = await copy.addBuilt();
+  const body = `
+    ${WITH_FEW_FILES}
+    const device = open("host:echo");
+    const answers = await withFewFiles(12, async () => {
+      using channel = await device.attach({ spin: 0 });
+      const received = channel.receive();
+      received.catch(() => {});
+      setTimeout(() => channel.closed || channel.trySend("x"), 1);
+      await received;
+    });
+    console.log(JSON.stringify(answers));`;
+  const answers = await run<unknown[][]>(source(copy, body), ["prlimit", "--nofile=100"]);
+  // The pages; the two ends of the pipe; what the waiter sleeps in.
+  assert(checkFewFiles(answers) >= 3, file);
+});
+
+Deno.test("open() without a free descriptor for a library's file is too-many-files", async () => {
+  await using copy = await Copy.make();
+  const file = await copy.addBuilt("elsewhere/libkup.so");
+  const body = `
+    ${WITH_FEW_FILES}
+    const library = ${JSON.stringify(file)};
+    const answers = await withFewFiles(4, () => { open("host:echo", { library }); });
+    console.log(JSON.stringify(answers));`;
+  checkFewFiles(await run<unknown[][]>(source(copy, body), ["prlimit", "--nofile=100"]));
+});
+
+const SANDBOXED = [
+  [1, "EPERM (1)", "library"],
+  [38, "ENOSYS (38)", "library"],
+  [13, "EACCES (13)", "library"],
+  [23, "limit", "too-many-files"],
+  [24, "ulimit -n", "too-many-files"],
+] as const;
+
+Deno.test("open() in a sandbox without files in memory names call and errno", async () => {
+  await using copy = await Copy.make();
+  await using sandbox = await Sandbox.build();
+  for (const [errno, told, expected] of SANDBOXED) {
+    const script = source(copy, "console.log(JSON.stringify(tell()));");
+    const { code, message } = await run<Told>(script, sandbox.withoutMemoryFiles(errno));
+    assertEquals(code, expected, message);
+    assertStringIncludes(message, told);
+    if (expected !== "library") continue;
+    assertStringIncludes(message, "memfd_create");
+    assertStringIncludes(message, "option `library`");
+  }
+});
+
+Deno.test("attach() in a sandbox without files in memory names call and errno", async () => {
+  await using copy = await Copy.make();
+  const library = await copy.addBuilt("elsewhere/libkup.so");
+  await using sandbox = await Sandbox.build();
+  const script = source(
+    copy,
+    `const device = open("host:echo", { library: ${JSON.stringify(library)} });
+     let told;
+     try { await device.attach(); } catch (error) { told = error; }
+     console.log(JSON.stringify([told.code, told.errno, told.message]));`,
+  );
+  const refused = await run<unknown[]>(script, sandbox.withoutMemoryFiles(1));
+  assertEquals(refused.slice(0, 2), ["system", 1]);
+  assertStringIncludes(String(refused[2]), "memfd_create failed with EPERM");
+  const full = await run<unknown[]>(script, sandbox.withoutMemoryFiles(23));
+  assertEquals(full.slice(0, 2), ["too-many-files", 23]);
 });
 
 /** Each opens at the same moment as the others, waits once, and keeps its channel. */

@@ -246,15 +246,15 @@ test("numbers that only turn into numbers are refused", async (channel, kernel) 
   const changing = { valueOf: () => (channel.trySend("from within"), 5) };
   for (const value of ["5", null, 5n, changing, [5], true]) {
     const number = untyped<number>(value);
-    assertThrows(() => channel.receiveSync({ timeout: number }), RangeError);
-    assertThrows(() => channel.sendSync("x", { timeout: number }), RangeError);
-    assertThrows(() => channel.trySend("x", { type: number }), RangeError);
-    assertThrows(() => channel.tryReserve(number), RangeError);
-    assertThrows(() => channel.tryReceiveBatch({ max: number }), RangeError);
+    assertThrows(() => channel.receiveSync({ timeout: number }), TypeError);
+    assertThrows(() => channel.sendSync("x", { timeout: number }), TypeError);
+    assertThrows(() => channel.trySend("x", { type: number }), TypeError);
+    assertThrows(() => channel.tryReserve(number), TypeError);
+    assertThrows(() => channel.tryReceiveBatch({ max: number }), TypeError);
     const double = new KernelDouble();
     using device = double.open();
-    await assertRejects(() => device.attach({ spin: number }), RangeError);
-    await assertRejects(() => device.attach({ channel: number }), RangeError);
+    await assertRejects(() => device.attach({ spin: number }), TypeError);
+    await assertRejects(() => device.attach({ channel: number }), TypeError);
   }
   assertEquals(kernel.receive(), undefined);
 });

@@ -38,6 +38,7 @@ Deno.test("the kernel log scanner finds nothing in an ordinary boot", () => {
     "[    5.306606] kup: loading out-of-tree module taints kernel.",
     "[    5.306978] kup: module verification failed: signature and/or required key missing - tainting kernel",
     "[    5.400000] systemd[1]: DEBUG output",
+    "[    5.500000] kup: kup/echo: to_user_pages is 3, which is not a power of two",
     "[    5.810167] reboot: machine restart",
   ].join("\r\n");
   assertEquals(findTrouble(log), []);

@@ -62,8 +62,13 @@ int host_load(const char *module, const char *parameters);
 int host_unload(const char *module);
 int host_open_client(const char *name, struct host_file **file);
 
-/* Why the calling thread's last one of these failed: a sentence, or "". */
+/*
+ * Why the calling thread's last one of these, or its last host_attach, failed: a sentence, or "".
+ */
 const char *host_error(void);
+void host_forget_error(void);
+/* Leaves this sentence there, and returns `error`. */
+__attribute__((format(printf, 2, 3))) int host_fail(int error, const char *format, ...);
 
 /* The module whose load function the calling thread is in, or was started in; or NULL. */
 const struct host_module *host_loading(void);
@@ -73,6 +78,11 @@ void host_set_loading(const struct host_module *module);
 
 int host_memory_map(struct os_memory *memory, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes,
 		    kup_u8 **address);
+
+/* ---- errno_names.c ---- */
+
+/* "EINVAL"; NULL: no system has such a number. */
+const char *host_errno_name(int number);
 
 /* ---- awkward.c: a context that may not sleep, failing allocations, delays ---- */
 

@@ -93,6 +93,19 @@ static int map_somewhere(const struct os_memory *memory, int kernel_page_protect
 	return 0;
 }
 
+/* A sandbox may forbid such files, which is no lack of memory. */
+static int no_file(int error)
+{
+	const char *name = host_errno_name(-error);
+
+	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+		return error;
+	return host_fail(error,
+			 "The system refuses files in memory, which a channel of the host driver "
+			 "needs (" MEMORY_FILE_CALL " failed with %s); allow that call.",
+			 name ? name : "an unknown error");
+}
+
 /*
  * Pages that are there from the beginning, as a kernel's are: later there would be nobody to tell that
  * memory has run out. A limit for file sizes must be asked first: going beyond it is a signal.
@@ -107,7 +120,7 @@ static int make_file(kup_u64 bytes, int *made)
 		return -ENOMEM;
 	fd = open_memory_file();
 	if (fd < 0)
-		return fd == -EMFILE || fd == -ENFILE ? fd : -ENOMEM;
+		return no_file(fd);
 	do
 		error = fill_memory_file(fd, (off_t)bytes);
 	while (error == EINTR);

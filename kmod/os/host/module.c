@@ -6,12 +6,14 @@
  * modules_lock is held while a client loads or unloads; it guards the list, and comes before every other lock.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "host.h"
 
@@ -21,6 +23,7 @@ struct host_module {
 	const struct kup_host_client *client;
 	char *values; /* of its parameters; strings point into it */
 	int spoiled;  /* unloaded, but it has left a device behind */
+	kup_u64 loaded_ns;
 	char name[];
 };
 
@@ -60,7 +63,12 @@ const char *host_error(void)
 	return why;
 }
 
-__attribute__((format(printf, 2, 3))) static int fail(int error, const char *format, ...)
+void host_forget_error(void)
+{
+	why[0] = '\0';
+}
+
+int host_fail(int error, const char *format, ...)
 {
 	va_list arguments;
 
@@ -68,6 +76,88 @@ __attribute__((format(printf, 2, 3))) static int fail(int error, const char *for
 	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
 	return error;
+}
+
+/* What a system call has refused, in words that help. */
+static const char *words(int error)
+{
+	switch (error) {
+	case -EMFILE:
+		return "this process has as many files open as it may; close some, or raise the "
+		       "limit (ulimit -n)";
+	case -ENFILE:
+		return "the system has as many files open as it may; close some, or raise the "
+		       "limit";
+	default:
+		return strerror(-error);
+	}
+}
+
+/*
+ * ---- What the engine says ----
+ *
+ * A sentence about a module that is being loaded belongs into the error of that load, and all
+ * others on stderr. The last one about the module that was loaded last is kept, since it may also
+ * be why that has made no device.
+ */
+
+#define SENTENCE 256
+
+static struct {
+	pthread_mutex_t lock;
+	const struct host_module *from; /* loaded last; for comparing only */
+	int listening;			/* an error may come of it */
+	int shown;			/* `text` is on stderr or in an error already */
+	char text[SENTENCE];
+} said = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* From now on sentences are about this module, or (NULL) none. */
+static void begin_sentences(const struct host_module *module)
+{
+	pthread_mutex_lock(&said.lock);
+	said.from = module;
+	said.text[0] = '\0';
+	pthread_mutex_unlock(&said.lock);
+}
+
+static void set_listening(int listening)
+{
+	pthread_mutex_lock(&said.lock);
+	said.listening = listening;
+	/* A module that has overcome it is loaded without an error. */
+	if (!listening && said.text[0] && !said.shown)
+		fprintf(stderr, "kup: %s\n", said.text);
+	said.shown = 1;
+	pthread_mutex_unlock(&said.lock);
+}
+
+/* For an error about this module: its sentence, or "". */
+static void take_sentence(const struct host_module *module, char sentence[SENTENCE])
+{
+	pthread_mutex_lock(&said.lock);
+	strcpy(sentence, said.from == module ? said.text : "");
+	said.shown = 1;
+	pthread_mutex_unlock(&said.lock);
+}
+
+void os_log(const char *format, ...)
+{
+	char sentence[SENTENCE];
+	va_list arguments;
+	int about;
+
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	pthread_mutex_lock(&said.lock);
+	about = said.from && said.from == loading;
+	if (about) {
+		strcpy(said.text, sentence);
+		said.shown = !said.listening;
+	}
+	if (!about || !said.listening)
+		fprintf(stderr, "kup: %s\n", sentence);
+	pthread_mutex_unlock(&said.lock);
 }
 
 /* ---- Names ---- */
@@ -96,21 +186,21 @@ static int canonical(const char *name, char path[PATH_MAX])
 
 	if (!is_file(name)) {
 		if (!find_built_in(name))
-			return fail(-ENOENT,
-				    "There is no client \"%s\" in this library; a module of "
-				    "your own is named by its path, with .so at the end.",
-				    name);
+			return host_fail(
+				-ENOENT,
+				"This library has no client of that name; a module of your own "
+				"is named by its path, with .so at the end.");
 		strcpy(path, name);
 		return 0;
 	}
 	if (!realpath(name, path) || stat(path, &file)) {
 		int error = -errno;
 
-		return fail(error, "%s: %s.", name, strerror(-error));
+		return host_fail(error, "Cannot find the module: %s.", words(error));
 	}
-	/* To open a pipe could take for ever. */
+	/* Opening a pipe would wait for its other end. */
 	if (!S_ISREG(file.st_mode))
-		return fail(-ENOEXEC, "%s is no file.", name);
+		return host_fail(-ENOEXEC, "This is not a regular file, so it is not a module.");
 	return 0;
 }
 
@@ -176,8 +266,8 @@ static int set_number(const char *name, const char *value, unsigned int *number)
 	else if (errno || parsed > UINT_MAX)
 		error = -ERANGE;
 	if (error)
-		return fail(error, "The parameter %s must be a number below 2^32, not \"%s\".",
-			    name, value);
+		return host_fail(error, "The parameter %s must be a number below 2^32, not \"%s\".",
+				 name, value);
 	*number = (unsigned int)parsed;
 	return 0;
 }
@@ -189,7 +279,7 @@ static int set_parameter(const struct kup_host_client *client, char *word)
 	char *value = strchr(word, '=');
 
 	if (!value)
-		return fail(-EINVAL, "\"%s\" is no parameter: write name=value.", word);
+		return host_fail(-EINVAL, "\"%s\" is no parameter: write name=value.", word);
 	*value++ = '\0';
 	for (parameter = client->first; parameter < client->end; parameter++) {
 		if (strcmp(parameter->name, word) != 0)
@@ -199,7 +289,7 @@ static int set_parameter(const struct kup_host_client *client, char *word)
 		*parameter->string = value;
 		return 0;
 	}
-	return fail(-EINVAL, "The module has no parameter \"%s\".", word);
+	return host_fail(-EINVAL, "The module has no parameter \"%s\".", word);
 }
 
 static int set_parameters(struct host_module *module, const char *parameters)
@@ -212,7 +302,7 @@ static int set_parameters(struct host_module *module, const char *parameters)
 		return 0;
 	module->values = strdup(parameters);
 	if (!module->values)
-		return fail(-ENOMEM, "There is no memory for the parameters.");
+		return host_fail(-ENOMEM, "There is no memory for the parameters.");
 	for (word = strtok_r(module->values, " \t\n", &rest); word && !error;
 	     word = strtok_r(NULL, " \t\n", &rest))
 		error = set_parameter(module->client, word);
@@ -236,6 +326,44 @@ static int make_names_global(void)
 	return dlsym(RTLD_DEFAULT, "kup_device_create") != NULL;
 }
 
+/* The loader gives a client's calls to the copy whose names became global first. */
+static int calls_another_copy(void)
+{
+	void *found = dlsym(RTLD_DEFAULT, "kup_device_create");
+
+	return found && found != (void *)(size_t)&kup_device_create;
+}
+
+/* Of a file that can't be opened dlopen says why in words only. */
+static int check_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error = -errno;
+
+	if (fd < 0)
+		return host_fail(error, "Cannot open the module: %s.", words(error));
+	close(fd);
+	return 0;
+}
+
+/* Without the file's name, which the caller knows and puts before the sentence. */
+static int not_loaded(const char *path, const char *reason, int names_are_global)
+{
+	const char *at = strstr(reason, path);
+	size_t before = at ? (size_t)(at - reason) : 0, length = at ? strlen(path) : 0;
+	const char *after = reason + before + length;
+
+	if (at && strncmp(after, ": ", 2) == 0)
+		after += 2;
+	return host_fail(
+		-ENOEXEC, "Cannot load the module: %.*s%s.%s", (int)before, reason, after,
+		names_are_global
+			? ""
+			: " Client modules find nothing of KUP's library in this program: link it "
+			  "with what `pkg-config --static --libs kup` prints "
+			  "(-Wl,--export-dynamic), "
+			  "and without -static.");
+}
+
 static int open_object(struct host_module *module)
 {
 	/* First, since it resets what dlerror returns. */
@@ -244,22 +372,7 @@ static int open_object(struct host_module *module)
 	module->object = dlopen(module->name, RTLD_NOW | RTLD_LOCAL);
 	if (module->object)
 		return 0;
-	if (names_are_global)
-		return fail(-ENOEXEC, "%s.", dlerror());
-	return fail(
-		-ENOEXEC,
-		"%s. Client modules find nothing of KUP's library in this program: link it with "
-		"what `pkg-config --static --libs kup` prints (-Wl,--export-dynamic), and without "
-		"-static.",
-		dlerror());
-}
-
-/* The loader gives a client's calls to the copy whose names became global first. */
-static int calls_another_copy(void)
-{
-	void *found = dlsym(RTLD_DEFAULT, "kup_device_create");
-
-	return found && found != (void *)(size_t)&kup_device_create;
+	return not_loaded(module->name, dlerror(), names_are_global);
 }
 
 static int find_client(struct host_module *module)
@@ -270,24 +383,39 @@ static int find_client(struct host_module *module)
 		module->client = find_built_in(module->name);
 		return 0;
 	}
+	error = check_file(module->name);
+	if (error)
+		return error;
 	error = open_object(module);
 	if (error)
 		return error;
 	module->client = dlsym(module->object, "kup_host_client");
 	if (!module->client)
-		return fail(-ENOEXEC, "%s is no client module: it has no KUP_MODULE.",
-			    module->name);
+		return host_fail(-ENOEXEC, "This is not a client module: it has no KUP_MODULE.");
 	if (module->client->version != KUP_HOST_VERSION)
-		return fail(-ENOEXEC,
-			    "%s was built for version %u of the host driver, this is %u: "
-			    "build it anew.",
-			    module->name, module->client->version, KUP_HOST_VERSION);
+		return host_fail(-ENOEXEC,
+				 "The module was built for version %u of the host driver, and this "
+				 "is version %u; build it again.",
+				 module->client->version, KUP_HOST_VERSION);
 	if (calls_another_copy())
-		return fail(-EBUSY,
-			    "Another copy of KUP's library has come first in this process, and "
-			    "client modules call that one: load them all by the copy that has "
-			    "loaded one already.");
+		return host_fail(-EBUSY,
+				 "Another copy of KUP's library came first in this process, and "
+				 "client modules call that one: load them all by the copy that has "
+				 "loaded one already.");
 	return 0;
+}
+
+/* "-EINVAL", and then in parentheses what the engine has said about it, or the number. */
+static int load_failed(const struct host_module *module, int error)
+{
+	const char *name = host_errno_name(-error);
+	char sentence[SENTENCE];
+
+	take_sentence(module, sentence);
+	if (!sentence[0])
+		snprintf(sentence, sizeof(sentence), "%d", -error);
+	return host_fail(error, "Cannot load the module: its load returned %s%s (%s).",
+			 name ? "-" : "an unknown errno", name ? name : "", sentence);
 }
 
 static int run_load(const struct host_module *module)
@@ -297,13 +425,13 @@ static int run_load(const struct host_module *module)
 	loading = module;
 	error = module->client->load();
 	loading = NULL;
-	/* A client that returns nonsense must not look like a success with a strange number. */
+	/* It must not look like a success with a strange number. */
 	if (error > 0)
-		error = -EINVAL;
-	if (error)
-		return fail(error, "The module %s refused to be loaded: %s.", module->name,
-			    strerror(-error));
-	return 0;
+		return host_fail(-EINVAL,
+				 "Cannot load the module: its load returned %d, which is neither 0 "
+				 "nor a negative errno.",
+				 error);
+	return error ? load_failed(module, error) : 0;
 }
 
 /* A device that is left behind would call code that isn't there any more. */
@@ -311,11 +439,11 @@ static int leave_memory(struct host_module *module)
 {
 	if (host_owns_device(module)) {
 		module->spoiled = 1;
-		return fail(-EBUSY,
-			    "The module %s has left a device behind: its unload function must "
-			    "destroy all that load has made.",
-			    module->name);
+		return host_fail(-EBUSY,
+				 "The module has left a device behind and stays in memory; its "
+				 "unload, and its load before it fails, must destroy all devices.");
 	}
+	begin_sentences(NULL);
 	if (module->object)
 		dlclose(module->object);
 	free(module->values);
@@ -329,8 +457,10 @@ static int load(const char *name, const char *parameters, struct host_module **l
 	int error;
 
 	if (!module)
-		return fail(-ENOMEM, "There is no memory for the module.");
+		return host_fail(-ENOMEM, "There is no memory for the module.");
 	strcpy(module->name, name);
+	begin_sentences(module);
+	set_listening(1);
 	error = find_client(module);
 	if (!error)
 		error = set_parameters(module, parameters);
@@ -338,6 +468,7 @@ static int load(const char *name, const char *parameters, struct host_module **l
 		error = run_load(module);
 	if (error && leave_memory(module) == 0)
 		return error;
+	module->loaded_ns = os_now_ns();
 	module->next = modules;
 	modules = module;
 	*loaded = module;
@@ -353,8 +484,9 @@ int host_load(const char *name, const char *parameters)
 	if (error)
 		return error;
 	pthread_mutex_lock(&modules_lock);
-	error = find(path) ? fail(-EEXIST, "The module %s is loaded already.", path)
+	error = find(path) ? host_fail(-EEXIST, "The module is loaded already; unload it first.")
 			   : load(path, parameters, &module);
+	set_listening(0);
 	pthread_mutex_unlock(&modules_lock);
 	return error;
 }
@@ -385,7 +517,7 @@ int host_unload(const char *name)
 		return error;
 	pthread_mutex_lock(&modules_lock);
 	module = find(path);
-	error = module ? unload(module) : fail(-ENOENT, "The module %s is not loaded.", path);
+	error = module ? unload(module) : host_fail(-ENOENT, "The module is not loaded.");
 	pthread_mutex_unlock(&modules_lock);
 	return error;
 }
@@ -393,25 +525,36 @@ int host_unload(const char *name)
 /* ---- Opening, which loads what is missing ---- */
 
 /* A module may have its device made by a thread, which has so long. */
-#define DEVICE_MS 1000
+#define DEVICE_NS 1000000000ull
+
+/* A thread of the module's may have failed to make it. */
+static void no_device(const struct host_module *module)
+{
+	char sentence[SENTENCE];
+
+	take_sentence(module, sentence);
+	host_fail(-ENOENT, "The module has made no device%s%s%s.", sentence[0] ? " (" : "",
+		  sentence, sentence[0] ? ")" : "");
+}
 
 static int open_first_device(const char *path, struct host_file **file)
 {
 	struct host_module *module;
-	int error = 0, patience = 0;
+	int error = 0;
 
 	pthread_mutex_lock(&modules_lock);
 	module = find(path);
-	if (!module) {
+	if (!module)
 		error = load(path, NULL, &module);
-		patience = DEVICE_MS;
-	}
 	if (!error) {
-		while ((error = host_open_of(module, file)) == -ENOENT && patience-- > 0)
+		set_listening(1);
+		while ((error = host_open_of(module, file)) == -ENOENT &&
+		       os_now_ns() < module->loaded_ns + DEVICE_NS)
 			kup_sleep_ms(1);
 		if (error == -ENOENT)
-			fail(error, "The module %s has made no device here.", path);
+			no_device(module);
 	}
+	set_listening(0);
 	pthread_mutex_unlock(&modules_lock);
 	return error;
 }
@@ -421,14 +564,14 @@ int host_open_client(const char *name, struct host_file **file)
 	char path[PATH_MAX];
 	int error = is_file(name) ? -ENOENT : host_open(name, file);
 
-	why[0] = '\0';
+	host_forget_error();
 	if (error != -ENOENT)
 		return error;
 	if (!is_file(name) && !find_built_in(name))
-		return fail(-ENOENT,
-			    "No device of this process has that name, and no client that is "
-			    "built in; a module of your own is named by its path, with .so at "
-			    "the end.");
+		return host_fail(-ENOENT,
+				 "No device of this process has that name, and no client that is "
+				 "built in; a module of your own is named by its path, with .so at "
+				 "the end.");
 	error = canonical(name, path);
 	return error ? error : open_first_device(path, file);
 }

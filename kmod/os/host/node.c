@@ -149,6 +149,7 @@ int host_info(struct host_file *file, struct kup_info *info)
 
 int host_attach(struct host_file *file, struct kup_attach *attach)
 {
+	host_forget_error();
 	kup_handle_count_ioctl(file->handle);
 	return kup_handle_attach(file->handle, attach, 1);
 }

@@ -51,6 +51,13 @@ static inline int thread_exists(unsigned int number)
 #endif
 }
 
+/* What a sandbox has to allow for it. */
+#ifdef __FreeBSD__
+#define MEMORY_FILE_CALL "shm_open"
+#else
+#define MEMORY_FILE_CALL "memfd_create"
+#endif
+
 /* A file without a name, in memory: a descriptor, or a negative errno. */
 static inline int open_memory_file(void)
 {

@@ -5,6 +5,17 @@
 #include "kupdev.h"
 #include "linux.h"
 
+void os_log(const char *format, ...)
+{
+	struct va_format line = { .fmt = format };
+	va_list arguments;
+
+	va_start(arguments, format);
+	line.va = &arguments;
+	pr_err("kup: %pV\n", &line);
+	va_end(arguments);
+}
+
 static int __init kup_init(void)
 {
 	int error;

@@ -194,8 +194,6 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 	struct os_node *node;
 	int minor, error;
 
-	if (!gid_valid(make_kgid(&init_user_ns, group)))
-		return -EINVAL;
 	node = kzalloc(sizeof(*node), GFP_KERNEL);
 	if (!node)
 		return -ENOMEM;

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* errno values by name: their readers are authors of client modules, whose source has the names. */
+#include "host.h"
+
+#define NAME(number) [number] = #number
+
+/* What both systems have, by numbers of their own. */
+static const char *const common[] = {
+	NAME(E2BIG),	       NAME(EACCES),	   NAME(EADDRINUSE),
+	NAME(EADDRNOTAVAIL),   NAME(EAFNOSUPPORT), NAME(EAGAIN),
+	NAME(EALREADY),	       NAME(EBADF),	   NAME(EBADMSG),
+	NAME(EBUSY),	       NAME(ECANCELED),	   NAME(ECHILD),
+	NAME(ECONNABORTED),    NAME(ECONNREFUSED), NAME(ECONNRESET),
+	NAME(EDEADLK),	       NAME(EDESTADDRREQ), NAME(EDOM),
+	NAME(EDQUOT),	       NAME(EEXIST),	   NAME(EFAULT),
+	NAME(EFBIG),	       NAME(EHOSTDOWN),	   NAME(EHOSTUNREACH),
+	NAME(EIDRM),	       NAME(EILSEQ),	   NAME(EINPROGRESS),
+	NAME(EINTR),	       NAME(EINVAL),	   NAME(EIO),
+	NAME(EISCONN),	       NAME(EISDIR),	   NAME(ELOOP),
+	NAME(EMFILE),	       NAME(EMLINK),	   NAME(EMSGSIZE),
+	NAME(EMULTIHOP),       NAME(ENAMETOOLONG), NAME(ENETDOWN),
+	NAME(ENETRESET),       NAME(ENETUNREACH),  NAME(ENFILE),
+	NAME(ENOBUFS),	       NAME(ENODEV),	   NAME(ENOENT),
+	NAME(ENOEXEC),	       NAME(ENOLCK),	   NAME(ENOLINK),
+	NAME(ENOMEM),	       NAME(ENOMSG),	   NAME(ENOPROTOOPT),
+	NAME(ENOSPC),	       NAME(ENOSYS),	   NAME(ENOTBLK),
+	NAME(ENOTCONN),	       NAME(ENOTDIR),	   NAME(ENOTEMPTY),
+	NAME(ENOTRECOVERABLE), NAME(ENOTSOCK),	   NAME(ENOTTY),
+	NAME(ENXIO),	       NAME(EOPNOTSUPP),   NAME(EOVERFLOW),
+	NAME(EOWNERDEAD),      NAME(EPERM),	   NAME(EPFNOSUPPORT),
+	NAME(EPIPE),	       NAME(EPROTO),	   NAME(EPROTONOSUPPORT),
+	NAME(EPROTOTYPE),      NAME(ERANGE),	   NAME(EREMOTE),
+	NAME(EROFS),	       NAME(ESHUTDOWN),	   NAME(ESOCKTNOSUPPORT),
+	NAME(ESPIPE),	       NAME(ESRCH),	   NAME(ESTALE),
+	NAME(ETIMEDOUT),       NAME(ETOOMANYREFS), NAME(ETXTBSY),
+	NAME(EUSERS),	       NAME(EXDEV)
+};
+
+#ifdef __FreeBSD__
+static const char *const own[] = { NAME(EAUTH),		NAME(EBADRPC),	    NAME(ECAPMODE),
+				   NAME(EDOOFUS),	NAME(EFTYPE),	    NAME(ENEEDAUTH),
+				   NAME(ENOATTR),	NAME(EPROCLIM),	    NAME(EPROCUNAVAIL),
+				   NAME(EPROGMISMATCH), NAME(EPROGUNAVAIL), NAME(ERPCMISMATCH) };
+#else
+static const char *const own[] = {
+	NAME(EADV),	   NAME(EBADE),	       NAME(EBADFD),	  NAME(EBADR),
+	NAME(EBADRQC),	   NAME(EBADSLT),      NAME(EBFONT),	  NAME(ECHRNG),
+	NAME(ECOMM),	   NAME(EDOTDOT),      NAME(EHWPOISON),	  NAME(EISNAM),
+	NAME(EKEYEXPIRED), NAME(EKEYREJECTED), NAME(EKEYREVOKED), NAME(EL2HLT),
+	NAME(EL2NSYNC),	   NAME(EL3HLT),       NAME(EL3RST),	  NAME(ELIBACC),
+	NAME(ELIBBAD),	   NAME(ELIBEXEC),     NAME(ELIBMAX),	  NAME(ELIBSCN),
+	NAME(ELNRNG),	   NAME(EMEDIUMTYPE),  NAME(ENAVAIL),	  NAME(ENOANO),
+	NAME(ENOCSI),	   NAME(ENODATA),      NAME(ENOKEY),	  NAME(ENOMEDIUM),
+	NAME(ENONET),	   NAME(ENOPKG),       NAME(ENOSR),	  NAME(ENOSTR),
+	NAME(ENOTNAM),	   NAME(ENOTUNIQ),     NAME(EREMCHG),	  NAME(EREMOTEIO),
+	NAME(ERESTART),	   NAME(ERFKILL),      NAME(ESRMNT),	  NAME(ESTRPIPE),
+	NAME(ETIME),	   NAME(EUCLEAN),      NAME(EUNATCH),	  NAME(EXFULL)
+};
+#endif
+
+#define COUNT(names) (int)(sizeof(names) / sizeof((names)[0]))
+
+const char *host_errno_name(int number)
+{
+	const char *name = NULL;
+
+	if (number >= 0 && number < COUNT(common))
+		name = common[number];
+	if (!name && number >= 0 && number < COUNT(own))
+		name = own[number];
+	return name;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What a process does that has no descriptor left, or only a few. Its limit has to be a low one.
+ */
+
+import { assert, assertEquals, assertStringIncludes } from "../../deps.ts";
+
+/**
+ * For a script: `withFewFiles(runs, body)` calls `body` so often, with one more free descriptor
+ * each time, from none on, and returns what came of it: `["works"]`, or the error's code, message
+ * and errno.
+ */
+export const WITH_FEW_FILES = `
+  async function withFewFiles(runs, body) {
+    const files = [], errors = [];
+    try { for (;;) files.push(Deno.openSync("/dev/null")); } catch {}
+    for (let spare = 0; spare < runs; spare++) {
+      try {
+        await body();
+        errors.push(["works"]);
+      } catch (error) {
+        errors.push([error.code ?? error.name, error.message, error.errno]);
+      }
+      files.pop().close();
+    }
+    for (const file of files) file.close();
+    return errors;
+  }`;
+
+/** Checks these answers: it is this error until it works. Returns how often it was. */
+export function checkFewFiles(answers: readonly (readonly unknown[])[]): number {
+  const EMFILE = 24;
+  const failed = answers.findIndex(([code]) => code === "works");
+  assert(failed > 0, `it never failed, or never worked: ${JSON.stringify(answers)}`);
+  for (const [code, message, errno] of answers.slice(0, failed)) {
+    assertEquals([code, errno], ["too-many-files", EMFILE], String(message));
+    assertStringIncludes(String(message), "ulimit -n");
+  }
+  return failed;
+}
