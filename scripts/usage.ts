@@ -33,7 +33,15 @@ export interface NumberOption {
 
 /** A mistake in a command line; the message is one sentence. */
 export class UsageError extends Error {
-  override readonly name = "UsageError";
+  override readonly name: string = "UsageError";
+}
+
+/**
+ * A mistake in a setting that a person gives in another place than this program's command line, such
+ * as make's; the usage would be of no help.
+ */
+export class SettingError extends UsageError {
+  override readonly name = "SettingError";
 }
 
 /** A command line without mistakes. */
@@ -88,9 +96,9 @@ export class CommandLine {
   }
 }
 
-/** Prints a mistake and the usage, and ends the process with exit status 2. */
-export function refuse(error: UsageError, usage: Usage): never {
-  console.error(`error: ${error.message}\n\n${usage.text.trimEnd()}`);
+function refuse(error: UsageError, usage: Usage): never {
+  console.error(`error: ${error.message}`);
+  if (!(error instanceof SettingError)) console.error(`\n${usage.text.trimEnd()}`);
   Deno.exit(2);
 }
 

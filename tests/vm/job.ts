@@ -11,6 +11,11 @@ export interface Job {
   readonly tests: boolean;
 }
 
+/** Whether a command loads modules itself, to give them parameters; then nothing else may. */
+export function loadsModules(command: string): boolean {
+  return /\binsmod\b/.test(command);
+}
+
 /** An interactive shell. */
 export function shellJob(): Job {
   return { command: "", shell: true, tests: false };
