@@ -21,5 +21,4 @@ export async function runKernelTests(tally: Tally, series: string): Promise<void
   tally.recordTests(where, judgement.tests);
   for (const problem of judgement.problems) tally.record("failed", `${where}: ${problem}`);
   if (judgement.problems.length > 0) console.log(`the kernel's log is in ${judgement.log}`);
-  console.log(`${where} took ${judgement.seconds.toFixed(0)} s`);
 }
