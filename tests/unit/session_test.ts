@@ -12,6 +12,7 @@ function junit(...cases: string[]): string {
     `${cases.join("")}</testsuite></testsuites>`;
 }
 const PASSED = '<testcase name="good"></testcase>';
+const SKIPPED = '<testcase name="left out"><skipped/></testcase>';
 const FAILED = '<testcase name="bad"><failure message="no">no</failure></testcase>';
 
 function bytes(text: string): Uint8Array {
@@ -85,8 +86,12 @@ Deno.test("a test run that leaves no report, or an empty one, is a problem", () 
   assertEquals(judge(testJob(""), WELL, QUIET, { faults: [], exit: 0 }).problems, [
     "the tests left no report",
   ]);
-  const empty = { faults: [], exit: 0, junit: junit() };
-  assertEquals(judge(testJob(""), WELL, QUIET, empty).problems, ["no test was run"]);
+  for (const report of [junit(), junit(SKIPPED, SKIPPED)]) {
+    const empty = { faults: [], exit: 0, junit: report };
+    assertEquals(judge(testJob(""), WELL, QUIET, empty).problems, ["no test was run"]);
+  }
+  const some = { faults: [], exit: 0, junit: junit(SKIPPED, PASSED) };
+  assertEquals(judge(testJob("good"), WELL, QUIET, some).problems, []);
 });
 
 Deno.test("a module that can't be loaded is a problem, and so is the command that wasn't run", () => {

@@ -4,7 +4,7 @@
  *
  *     deno run -A tests/vm/main.ts --kernel 6.12 --shell
  *     deno run -A tests/vm/main.ts --kernel 6.12 --module FOLDER --run "command"
- *     deno run -A tests/vm/main.ts --kernel 6.12 --test [filter]
+ *     deno run -A tests/vm/main.ts --kernel 6.12 --test --filter TEXT
  */
 
 import { type CommandLine, UsageError, withUsage } from "../../scripts/usage.ts";
@@ -18,7 +18,7 @@ import { guestLimits } from "./silence.ts";
 
 const USAGE = {
   text: `usage: tests/vm/main.ts [--kernel SERIES] [--module FOLDER] [--quiet]
-                        (--shell | --run COMMAND | --test [FILTER])
+                        (--shell | --run COMMAND | --test [--filter TEXT])
 
 Boots a Debian kernel in QEMU with KUP's modules loaded, and does one thing in it.
 
@@ -28,11 +28,12 @@ Boots a Debian kernel in QEMU with KUP's modules loaded, and does one thing in i
   --quiet            show the command's own output only, unless something is wrong
   --shell            a shell, which Ctrl-A X quits
   --run COMMAND      one shell command
-  --test [FILTER]    the kernel tests and the conformance suite, or those whose names hold FILTER
+  --test             the kernel tests and the conformance suite
+  --filter TEXT      only those tests whose names hold TEXT; --test TEXT is the same
 
 VM_SILENCE=SECONDS in the environment is how long a guest may print nothing before it is ended; 300
 if it is not set. A shell has no limit.`,
-  values: ["kernel", "module", "run"],
+  values: ["kernel", "module", "run", "filter"],
   flags: ["quiet", "shell", "test"],
   words: 1,
 };
@@ -42,13 +43,13 @@ const LOG_LINES = 60;
 
 function chooseJob(line: CommandLine): Job {
   const command = line.value("run");
-  const [filter] = line.words;
+  const filter = line.value("filter") ?? line.words[0];
   const chosen = [line.flag("shell"), line.flag("test"), command !== undefined];
   if (chosen.filter(Boolean).length !== 1) {
     throw new UsageError("One of --shell, --run and --test is needed.");
   }
   if (filter !== undefined && !line.flag("test")) {
-    throw new UsageError(`"${filter}" is one argument too many.`);
+    throw new UsageError(`"${filter}" is for --test only.`);
   }
   if (command !== undefined) return commandJob(command);
   return line.flag("test") ? testJob(filter ?? "") : shellJob();
@@ -57,7 +58,9 @@ function chooseJob(line: CommandLine): Job {
 async function report(judgement: Judgement, quiet: boolean): Promise<number> {
   const failed = judgement.tests.filter((test) => test.outcome === "failed");
   if (judgement.problems.length === 0 && failed.length === 0) {
-    if (!quiet) console.error(`vm: all well after ${judgement.seconds.toFixed(1)} s`);
+    const passed = judgement.tests.filter((test) => test.outcome === "passed").length;
+    const tests = judgement.tests.length === 0 ? "" : `, ${passed} tests passed`;
+    if (!quiet) console.error(`vm: all well after ${judgement.seconds.toFixed(1)} s${tests}`);
     return 0;
   }
   if (judgement.logMatters) {
