@@ -14,7 +14,7 @@ import { inputsOf } from "./checks/inputs.ts";
 import { runPrebuiltTests } from "./checks/prebuilt.ts";
 import { CONFIG, staticChecks } from "./checks/static.ts";
 import { runConformance, runCTests, runDenoTests } from "./checks/unit.ts";
-import { runKernelTests } from "./checks/vm.ts";
+import { runKernelTests, runOwnModuleTest } from "./checks/vm.ts";
 import { CACHE, ROOT } from "./lib/paths.ts";
 import { Tally } from "./lib/tally.ts";
 import { ALL_SERIES, checkSeries, fetchKernel } from "./vm/kernel.ts";
@@ -149,6 +149,9 @@ async function main(line: CommandLine): Promise<number> {
       heading(`Kernel tests on Linux ${one}`);
       await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one));
     }
+    const newest = series.at(-1)!;
+    heading(`A module from outside the project on Linux ${newest}`);
+    await timed(tally, "it", () => runOwnModuleTest(tally, newest));
   }
 
   heading("Summary");
