@@ -59,7 +59,7 @@ async function report(judgement: Judgement, quiet: boolean): Promise<number> {
   const failed = judgement.tests.filter((test) => test.outcome === "failed");
   if (judgement.problems.length === 0 && failed.length === 0) {
     const passed = judgement.tests.filter((test) => test.outcome === "passed").length;
-    const tests = judgement.tests.length === 0 ? "" : `, ${passed} tests passed`;
+    const tests = judgement.tests.length === 0 ? "" : `, tests passed: ${passed}`;
     if (!quiet) console.error(`vm: all well after ${judgement.seconds.toFixed(1)} s${tests}`);
     return 0;
   }
