@@ -56,8 +56,8 @@ vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages test test-vm unit stress check \
-        check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm install load unload abi \
-        bindings clean distclean help
+        check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm install load unload \
+        abi bindings clean distclean help
 
 ##@ To build
 
@@ -115,7 +115,7 @@ example: $(DENO) native ## Run examples/ticker, a client module of its own, on t
 example-vm: setup ## Run examples/ticker on a real kernel in a VM (KERNEL)
 	@$(vm) --module examples/ticker --run 'deno run --allow-ffi ticker.ts /dev/ticker'
 
-vm: setup ## Open a shell in a VM, or run COMMAND, with your module (KERNEL, MODULE=FOLDER, COMMAND)
+vm: setup ## Open a shell in a VM, or run COMMAND, with your module (KERNEL, MODULE, COMMAND)
 	@$(vm) $(if $(KUP_MODULE),--module="$$KUP_MODULE") \
 		$(if $(KUP_COMMAND),--run="$$KUP_COMMAND",--shell)
 
@@ -130,7 +130,7 @@ bench-vm: setup ## Run the benchmark of a real kernel's echo in a VM (KERNEL)
 
 ##@ To work on it
 
-unit: setup prebuilt native ## Run a file or folder of tests on this machine (FILE=tests/unit, FILTER)
+unit: setup prebuilt native ## Run a file or folder of tests on this machine (FILE, FILTER)
 	@$(deno_run) tests/unit.ts $(if $(KUP_FILTER),--filter="$$KUP_FILTER") \
 		$(if $(KUP_FILE),-- "$$KUP_FILE")
 
@@ -156,7 +156,7 @@ fmt: setup ## Format every source file
 abi: setup ## Generate the TypeScript offsets from the shared header
 	@$(deno_run) scripts/gen_abi.ts
 
-bindings: setup ## Generate TypeScript's table of native calls from the library's header (needs cargo)
+bindings: setup ## Generate src/symbols.ts from the native library's header (needs cargo)
 	@$(deno_run) scripts/gen_symbols.ts
 
 ##@ To use

@@ -4,7 +4,8 @@
  *
  *     cc examples/echo.c $(pkg-config --cflags --libs kup) -o echo && ./echo host:echo
  *
- * host:echo is the driver in this process; /dev/kup/echo is the kernel's, where the modules are loaded.
+ * host:echo is the driver in this process; /dev/kup/echo is the kernel's, where the modules are
+ * loaded.
  */
 #include <kup_user.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  *
  *     deno run --allow-ffi examples/echo.ts [--seconds N] [--spin MICROSECONDS] [DEVICE]
  *
- * DEVICE is `host:echo`, the driver in this process, or `/dev/kup/echo` where the kernel has the modules.
- * `--spin` says how long this side may look for an answer before it sleeps.
+ * DEVICE is `host:echo`, the driver in this process, or `/dev/kup/echo` where the kernel has the
+ * modules. `--spin` says how long this side may look for an answer before it sleeps.
  */
 
 import { bold, cyan, dim, green, red } from "../deps.ts";

@@ -37,8 +37,8 @@ export class UsageError extends Error {
 }
 
 /**
- * A mistake in a setting that a person gives in another place than this program's command line, such
- * as make's; the usage would be of no help.
+ * A mistake in a setting that a person gives in another place than this program's command line,
+ * such as make's; the usage would be of no help.
  */
 export class SettingError extends UsageError {
   override readonly name = "SettingError";

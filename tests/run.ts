@@ -70,7 +70,9 @@ function shorten(text: string): string {
   );
 }
 
-/** Runs one check and counts it; one that can't be done here is skipped. Returns whether it passed. */
+/**
+ * Runs one check and counts it; one that can't be done here is skipped. Returns whether it passed.
+ */
 export async function runCheck(tally: Tally, check: Check): Promise<boolean> {
   const start = performance.now();
   let passed = false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The long form of the tests that are random, for as long as one likes: the engine under both sanitizers, and
- * random calls against the host driver. It prints each seed, goes on after a failure, and its very last line is
- * the verdict.
+ * The long form of the tests that are random, for as long as one likes: the engine under both
+ * sanitizers, and random calls against the host driver. It prints each seed, goes on after a
+ * failure, and its very last line is the verdict.
  *
  *     MINUTES=5 SEED=1 deno run -A tests/stress.ts
  */

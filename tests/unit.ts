@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Runs one file or folder of tests on this machine, with what it needs built; the folder decides how.
- * `make unit` calls it.
+ * Runs one file or folder of tests on this machine, with what it needs built; the folder decides
+ * how. `make unit` calls it.
  *
  *     deno run -A tests/unit.ts [--filter TEXT] [FILE]
  */

@@ -3,8 +3,8 @@
  * Shows what the ticker client sends:
  *
  *     make -C examples/ticker
- *     deno run --allow-ffi examples/ticker/ticker.ts                  # in this process
- *     deno run --allow-ffi examples/ticker/ticker.ts /dev/ticker      # in a kernel that has ticker.ko
+ *     deno run --allow-ffi examples/ticker/ticker.ts               # in this process
+ *     deno run --allow-ffi examples/ticker/ticker.ts /dev/ticker   # in a kernel with ticker.ko
  */
 
 import { type Channel, KupError, open } from "../../mod.ts";

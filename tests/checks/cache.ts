@@ -41,8 +41,8 @@ export class PassedChecks {
   }
 
   /**
-   * Keeps checks that have just passed. `inputs` looks once more: a check that passed while a file was
-   * changed may have seen it before or after.
+   * Keeps checks that have just passed. `inputs` looks once more: a check that passed while a file
+   * was changed may have seen it before or after.
    */
   async keep(passed: readonly Checked[], inputs: Inputs): Promise<void> {
     const after = await describeAll(inputs);

@@ -63,8 +63,9 @@ export async function describeFiles(root: string, scope: Scope): Promise<string>
 
 /** Variables that name a session, a terminal or a person, or only say how output looks. */
 const HARMLESS_VARIABLES = new RegExp(
-  "^(?:PWD|OLDPWD|SHLVL|_|COLUMNS|LINES|COLORTERM|WINDOWID|DISPLAY|WAYLAND_DISPLAY|STY|MAIL|LS_COLORS" +
-    "|NO_COLOR|FORCE_COLOR|EDITOR|VISUAL|PAGER|PS1|PROMPT_COMMAND|LOGNAME|USER|HOSTNAME|INVOCATION_ID" +
+  "^(?:PWD|OLDPWD|SHLVL|_|COLUMNS|LINES|COLORTERM|WINDOWID|DISPLAY|WAYLAND_DISPLAY|STY|MAIL" +
+    "|LS_COLORS|NO_COLOR|FORCE_COLOR|EDITOR|VISUAL|PAGER|PS1|PROMPT_COMMAND|LOGNAME|USER" +
+    "|HOSTNAME|INVOCATION_ID" +
     "|FORCE|MFLAGS|MAKELEVEL|MAKE_TERMOUT|MAKE_TERMERR|MAKE_RESTARTS" +
     "|(?:TERM|SSH|DBUS|TMUX|VTE|GPG|KONSOLE|ITERM|VSCODE)(?:_[A-Z_]*)?" +
     "|(?:LESS|HIST|CLICOLOR)[A-Z_]*|XDG_(?:SESSION|SEAT|VTNR|RUNTIME|CURRENT)[A-Z_]*)$",
@@ -122,7 +123,9 @@ async function describeMachine(config: string): Promise<string> {
   ].join("\n");
 }
 
-/** Returns a function that looks at all inputs of a scope; what it returns is the same if they are. */
+/**
+ * Returns a function that looks at all inputs of a scope; what it returns is the same if they are.
+ */
 export async function inputsOf(
   root: string,
   config: string,

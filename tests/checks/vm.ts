@@ -29,7 +29,9 @@ function recordProblems(tally: Tally, where: string, { problems, log }: Judgemen
   if (problems.length > 0) console.log(`the kernel's log is in ${log}`);
 }
 
-/** The ticker as a project of its own has it: the published name of KUP, no path to the checkout. */
+/**
+ * The ticker as a project of its own has it: the published name of KUP, no path to the checkout.
+ */
 const SCRIPT = `
 import { open } from "jsr:@kup/kup";
 using device = open("/dev/ticker");

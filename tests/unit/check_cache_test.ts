@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** A check that has passed is run again as soon as anything that it could depend on is different. */
+/**
+ * A check that has passed is run again as soon as anything that it could depend on is different.
+ */
 
 import { assert, assertEquals, assertFalse } from "../../deps.ts";
 import { PassedChecks } from "../checks/cache.ts";
@@ -31,7 +33,7 @@ function fixed(inputs: Partial<Record<Scope, string>> = {}) {
   return (scope: Scope) => Promise.resolve(inputs[scope] ?? scope);
 }
 
-Deno.test("PassedChecks has what it keeps, for the same name and the same inputs alone", async () => {
+Deno.test("PassedChecks has what it keeps, for the same name and inputs alone", async () => {
   await withFolder(async (folder) => {
     const first = await PassedChecks.open(folder, fixed());
     assertFalse(await first.has({ name: "a", scope: "c" }));

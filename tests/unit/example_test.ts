@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The examples on the host driver; tests/kernel/example_test.ts runs the same files in a kernel. */
+/**
+ * The examples on the host driver; tests/kernel/example_test.ts runs the same files in a kernel.
+ */
 
 import { assertEquals, assertMatch } from "../../deps.ts";
 import { CONFIG } from "../checks/static.ts";
@@ -36,7 +38,9 @@ async function run(command: string, ...args: string[]) {
   return { code, out: decoder.decode(stdout), error: decoder.decode(stderr) };
 }
 
-/** Checks `--help` and a list of wrong command lines; each has the words that its sentence needs. */
+/**
+ * Checks `--help` and a list of wrong command lines; each has the words that its sentence needs.
+ */
 async function checkUsage(
   program: readonly string[],
   name: string,

@@ -103,7 +103,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const) {
   });
 }
 
-Deno.test("makeWorkFolder() removes the folders of runners that are gone, and no others", async () => {
+Deno.test("makeWorkFolder() removes the folders of dead runners, and no others", async () => {
   const parent = await Deno.makeTempDir({ prefix: "kup-work-" });
   try {
     await Deno.mkdir(`${parent}/boot-6.1-gone`);
@@ -142,7 +142,7 @@ async function withFolder(
   }
 }
 
-Deno.test("readOwnModule() takes sources and scripts, and leaves what builds leave behind", async () => {
+Deno.test("readOwnModule() takes sources and scripts, and no products of builds", async () => {
   const files = {
     "Kbuild": "obj-m := a.o",
     "a.c": "",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The guest's whole file system, as an initramfs: two cpio archives back to back. The first, with busybox and Deno,
- * is large and made once; the second, with the project and the modules, is small and made each time.
+ * The guest's whole file system, as an initramfs: two cpio archives back to back. The first, with
+ * busybox and Deno, is large and made once; the second, with the project and the modules, is small
+ * and made each time.
  */
 
 import { CACHE, exists, ignoreMissing, ROOT } from "../lib/paths.ts";

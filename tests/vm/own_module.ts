@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A module from outside the project: a folder with a Kbuild (or a Makefile with `obj-m`) and sources
- * that include kup.h. It is built in a copy, so nothing appears in the folder, and the guest has the
- * folder's files in the same place.
+ * A module from outside the project: a folder with a Kbuild (or a Makefile with `obj-m`) and
+ * sources that include kup.h. It is built in a copy, so nothing appears in the folder, and the
+ * guest has the folder's files in the same place.
  */
 
 import { CACHE, exists, ROOT } from "../lib/paths.ts";
@@ -37,8 +37,8 @@ const PRODUCT = /\.(?:o|ko|mod|mod\.c|cmd)$|^(?:Module\.symvers|modules\.order)$
 const MOST_BYTES = 256 * 1024 * 1024;
 
 /**
- * Looks at a folder; a relative path begins at the top of the checkout. Left out are names that begin
- * with a dot, `node_modules`, what a kernel build leaves behind, and linked folders.
+ * Looks at a folder; a relative path begins at the top of the checkout. Left out are names that
+ * begin with a dot, `node_modules`, what a kernel build leaves behind, and linked folders.
  *
  * @throws {SettingError} when the folder can't hold a module.
  */
@@ -62,7 +62,7 @@ export async function readOwnModule(path: string): Promise<OwnModule> {
   }
   if (!files.includes("Kbuild") && !files.includes("Makefile")) {
     throw new SettingError(
-      `MODULE="${path}" has no Kbuild and no Makefile; one with the line "obj-m := NAME.o" is needed.`,
+      `MODULE="${path}" has no Kbuild and no Makefile; it needs one with "obj-m := NAME.o".`,
     );
   }
   return { folder, files: files.sort() };
@@ -139,7 +139,9 @@ interface Config {
   lock?: boolean;
 }
 
-/** Links to the project's files: beside them, Deno would complain of the project's own deno.json. */
+/**
+ * Links to the project's files: beside them, Deno would complain of the project's own deno.json.
+ */
 export const GUEST_LIBRARY = "/usr/lib/kup";
 
 const KUP_IN_GUEST = `${GUEST_LIBRARY}/mod.ts`;

@@ -29,8 +29,9 @@ export interface Judgement {
 }
 
 /**
- * Boots a kernel with the given modules, and with one from outside the project if there is one; does
- * a job in it, and judges the result. Without a shell, VM_SILENCE limits how long it prints nothing.
+ * Boots a kernel with the given modules, and with one from outside the project if there is one;
+ * does a job in it, and judges the result. Without a shell, VM_SILENCE limits how long it prints
+ * nothing.
  */
 export async function runGuest(
   kernel: Kernel,
@@ -62,7 +63,9 @@ export async function runGuest(
   };
 }
 
-/** With tests the kernel's log is shown as it comes, so that a line stands beside what caused it. */
+/**
+ * With tests the kernel's log is shown as it comes, so that a line stands beside what caused it.
+ */
 async function runShowingLog(boot: Boot, show: boolean): Promise<Ended> {
   if (!show) return await runQemu(boot);
   const done = new AbortController();

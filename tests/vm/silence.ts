@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * When a guest is ended: an emulated machine may be slow without a limit that anyone could name, but
- * one that prints nothing for minutes is stuck.
+ * When a guest is ended: an emulated machine may be slow without a limit that anyone could name,
+ * but one that prints nothing for minutes is stuck.
  */
 
 import { SettingError } from "../../scripts/usage.ts";

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** A folder for one boot. A runner that was killed leaves one with an initramfs of 100 MB behind. */
+/**
+ * A folder for one boot. A runner that was killed leaves one with an initramfs of 100 MB behind.
+ */
 
 const PREFIX = "boot-";
 
