@@ -81,7 +81,7 @@ export function countTests(
   try {
     const all = parseJunit(junit);
     const ran = all.filter(({ outcome }) => outcome !== "skipped");
-    // A report does not tell the tests that a filter leaves out from those that skip themselves.
+    // In a report, tests that a filter leaves out look like those that skip themselves.
     const tests = filter === undefined ? all : ran;
     tally.recordTests(where, tests);
     if (ran.length === 0) {
