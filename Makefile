@@ -24,26 +24,58 @@ HEADERS := /lib/modules/$(shell uname -r)/build
 BLANKS  := $(filter-out 1,$(words $(CURDIR)))
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-# Runs Deno with the configuration that fits this machine (see scripts/deno_config.ts).
+# A variable that is misspelled must not be ignored. These may be set: what the targets below take;
+# what is defined above; and what the builds of the native library and of kernel modules take.
+VARIABLES := KERNEL FILE FILTER MODULE COMMAND FORCE VM_SILENCE MINUTES SEED PREFIX DESTDIR ARGS
+SETTINGS  := DENO_VERSION DENO_MINIMUM ZIG_VERSION ARCH CACHE DENO OLDEST ZIG DENO_DIR PATH \
+             HEADERS SUDO KUP KUP_%
+BUILDING  := CC CXX CPP AR LD NM AS STRIP OBJCOPY OBJDUMP READELF CFLAGS CXXFLAGS CPPFLAGS ASFLAGS \
+             LDFLAGS LDLIBS LIBS BUILD LIBRARY SYSTEM SHELL MAKE MAKEFLAGS TMPDIR V W C CF M O \
+             CHECK HOST% KCFLAGS KCPPFLAGS KAFLAGS KBUILD_% CONFIG_% CROSS_COMPILE% LLVM LLVM_IAS \
+             EXTRA_% INSTALL_% LOCALVERSION NO_COLOR FORCE_COLOR
+given   := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+unknown := $(filter-out $(VARIABLES) $(SETTINGS) $(BUILDING) -%,$(given))
+comma   := ,
+empty   :=
+# Another project's make may hand down variables of its own.
+ifeq ($(MAKELEVEL),0)
+ifneq ($(unknown),)
+$(error make: unknown variable $(unknown); known: $(subst $(empty) ,$(comma) ,$(VARIABLES)), and \
+those of compilers and kernel builds (CC, CFLAGS, V, W, ...))
+endif
+endif
+
+# These are taken as they are written, also with blanks, quotes and dollars.
+unexport FILE FILTER MODULE COMMAND
+export KUP_FILE    := $(value FILE)
+export KUP_FILTER  := $(value FILTER)
+export KUP_MODULE  := $(value MODULE)
+export KUP_COMMAND := $(value COMMAND)
+
+# Runs Deno with the configuration that fits this machine (see scripts/deno_config.ts). It ends with
+# this make, and a virtual machine with it.
 config   = KUP_DENO_CONFIG=$$($(DENO) run -A --no-config scripts/deno_config.ts) && \
            export KUP_DENO_CONFIG
-deno_run = $(config) && $(DENO) run -A --config "$$KUP_DENO_CONFIG"
-vm       = $(deno_run) tests/vm/main.ts --kernel $(KERNEL)
+bound   := $(if $(wildcard /usr/bin/setpriv),setpriv --pdeathsig TERM)
+deno_run = $(config) && exec $(bound) $(DENO) run -A --config "$$KUP_DENO_CONFIG"
+vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 
 .DEFAULT_GOAL := all
-.PHONY: all native prebuilt modules setup compiler packages test stress check check-freebsd fmt vm \
-        demo demo-vm example example-vm bench bench-vm install publish load unload abi bindings \
-        clean distclean help
+.PHONY: all native prebuilt modules setup compiler packages test test-vm unit stress check \
+        check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm install publish load \
+        unload abi bindings clean distclean help
+
+##@ To build
 
 all: native modules ## Build the native library, and the modules if the kernel's headers are here
 
-native: compiler ## Build the native library alone
+native: compiler ## Build the native library alone (CC, CFLAGS)
 	@$(MAKE) -s -C native
 
 prebuilt: $(DENO) $(ZIG) ## Build the library for every machine, as a part of the module
 	@$(DENO) run -A --no-config scripts/embed.ts "$$KUP_ZIG"
 
-modules: packages ## Build the modules for the running kernel
+modules: packages ## Build the modules for the running kernel (V, W and others of kernel builds)
 	@if [ -n "$(BLANKS)" ]; then \
 		echo "modules: not built: the kernel's build system takes no path with blanks, and"; \
 		echo "modules: this folder has one; move the checkout, or use \`make vm\`"; \
@@ -72,31 +104,14 @@ compiler:
 packages:
 	@sh scripts/setup.sh packages
 
-test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in two VMs
-	@$(deno_run) tests/run.ts
-
-stress: setup ## Run what is random for long, under sanitizers (MINUTES=5 SEED=1)
-	@$(deno_run) tests/stress.ts
-
-check: setup prebuilt ## Run only the static checks
-	@$(deno_run) tests/run.ts --only static
-
-check-freebsd: $(ZIG) ## Compile everything for FreeBSD, against its headers
-	@ZIG="$(KUP_ZIG)" sh scripts/check_freebsd.sh
-
-fmt: setup ## Format every source file
-	@$(config) && $(DENO) fmt --config "$$KUP_DENO_CONFIG"
-	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
-
-vm: setup ## Open a shell in a VM with everything loaded (KERNEL=6.12; Ctrl-A X quits)
-	@$(vm) --shell
+##@ To try
 
 demo: $(DENO) native ## Run examples/echo.ts on the host driver, in seconds
 	@echo "demo: examples/echo.ts host:echo, the engine in threads of the same process"
 	@$(config) && $(DENO) run --allow-ffi --config "$$KUP_DENO_CONFIG" examples/echo.ts
 	@echo "demo: \`make demo-vm\` shows the same on a real kernel, in an emulated machine"
 
-demo-vm: setup ## Run examples/echo.ts on a real kernel in a VM (KERNEL=6.12)
+demo-vm: setup ## Run examples/echo.ts on a real kernel in a VM (KERNEL)
 	@echo "demo: examples/echo.ts on a real Linux $(KERNEL), in an emulated machine: times are many"
 	@echo "demo: times those of real hardware, so each side may look for 2 ms before it sleeps"
 	@$(vm) --run 'deno run --allow-ffi examples/echo.ts --spin 2000 /dev/kup/echo'
@@ -106,26 +121,62 @@ example: $(DENO) native ## Run examples/ticker, a client module of its own, on t
 	@$(config) && $(DENO) run --allow-ffi --config "$$KUP_DENO_CONFIG" examples/ticker/ticker.ts
 	@echo "example: \`make example-vm\` runs the same two files on a real kernel"
 
-example-vm: setup ## Run examples/ticker on a real kernel in a VM (KERNEL=6.12)
-	@$(vm) --run 'insmod /lib/modules/ticker.ko && \
-		deno run --allow-ffi examples/ticker/ticker.ts /dev/ticker'
+example-vm: setup ## Run examples/ticker on a real kernel in a VM (KERNEL)
+	@$(vm) --module examples/ticker --run 'deno run --allow-ffi ticker.ts /dev/ticker'
+
+vm: setup ## Open a shell in a VM, or run COMMAND, with your module (KERNEL, MODULE, COMMAND)
+	@$(vm) $(if $(KUP_MODULE),--module="$$KUP_MODULE") \
+		$(if $(KUP_COMMAND),--run="$$KUP_COMMAND",--shell)
 
 bench: $(DENO) native ## Run the benchmarks on the host driver
 	@$(config) && for file in bench/echo.ts bench/ring.ts; do \
 		$(DENO) run -A --config "$$KUP_DENO_CONFIG" $$file || exit; \
 	done
 
-bench-vm: setup ## Run the benchmark of a real kernel's echo in a VM (KERNEL=6.12)
+bench-vm: setup ## Run the benchmark of a real kernel's echo in a VM (KERNEL)
 	@echo "bench: Linux $(KERNEL) in an emulated machine: only ratios mean something"
 	@$(vm) --quiet --run 'deno run -A bench/echo.ts /dev/kup/echo'
+
+##@ To work on it
+
+unit: setup prebuilt native $(OLDEST) ## Run a file or folder of tests on this machine (FILE, FILTER)
+	@$(deno_run) tests/unit.ts $(if $(KUP_FILTER),--filter="$$KUP_FILTER") \
+		$(if $(KUP_FILE),-- "$$KUP_FILE")
+
+test-vm: setup prebuilt ## Run the kernel tests in a VM (KERNEL, FILTER, VM_SILENCE)
+	@$(vm) --test $(if $(KUP_FILTER),--filter="$$KUP_FILTER")
+
+check: setup prebuilt ## Run the static checks whose inputs have changed, or all (FORCE=1)
+	@$(deno_run) tests/run.ts --only static $(if $(filter-out 0 no,$(FORCE)),--force)
+
+check-freebsd: $(ZIG) ## Compile everything for FreeBSD, against its headers
+	@ZIG="$(KUP_ZIG)" sh scripts/check_freebsd.sh
+
+test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in two VMs
+	@$(deno_run) tests/run.ts --force
+
+stress: setup ## Run what is random for long, under sanitizers (MINUTES=5, SEED=1)
+	@$(deno_run) tests/stress.ts
+
+fmt: setup ## Format every source file
+	@$(config) && $(DENO) fmt --config "$$KUP_DENO_CONFIG"
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
+
+abi: setup ## Generate the TypeScript offsets from the shared header
+	@$(deno_run) scripts/gen_abi.ts
+
+bindings: setup ## Generate src/symbols.ts from the native library's header (needs cargo)
+	@$(deno_run) scripts/gen_symbols.ts
+
+##@ To use
 
 install: native ## Install the C library, its headers and a pkg-config file (PREFIX, DESTDIR)
 	@$(MAKE) -s -C native install
 
-publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run only checks)
+publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run)
 	@changes=$$(git status --porcelain) && [ -z "$$changes" ] || { \
 		echo "publish: commit or remove what \`git status\` lists first" >&2; exit 1; }
-	@$(deno_run) tests/run.ts --only static
+	@$(deno_run) tests/run.ts --only static --force
 	@$(DENO) publish --config deno.json $(ARGS)
 
 load: modules ## Load both modules into the running kernel
@@ -135,11 +186,7 @@ load: modules ## Load both modules into the running kernel
 unload: ## Take both modules out of the running kernel
 	$(SUDO) rmmod kup_echo kup
 
-abi: setup ## Generate the TypeScript offsets from the shared header
-	@$(deno_run) scripts/gen_abi.ts
-
-bindings: setup ## Generate TypeScript's table of native calls from the library's header (needs cargo)
-	@$(deno_run) scripts/gen_symbols.ts
+##@ To tidy
 
 clean: ## Remove what was built, keep what was fetched
 	@for part in native examples/ticker tests/c tests/conformance/c tests/kernel/c \
@@ -148,10 +195,15 @@ clean: ## Remove what was built, keep what was fetched
 	done
 	@if [ -z "$(BLANKS)" ] && [ -d $(HEADERS) ]; then \
 		$(MAKE) -s -C $(HEADERS) M=$(CURDIR)/kmod clean; fi
-	rm -rf src/embedded $(CACHE)/build $(CACHE)/vm $(CACHE)/zig-cache $(CACHE)/bindgen
+	rm -rf src/embedded $(CACHE)/build $(CACHE)/checks $(CACHE)/vm $(CACHE)/zig-cache \
+		$(CACHE)/bindgen
 
 distclean: clean ## Remove everything that is not in git
 	rm -rf $(CACHE) deno.offline.json
 
-help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## List the targets, and in brackets the variables that they take
+	@awk -F ':.*## ' '/^##@ /{printf "%s%s\n", sep, substr($$0, 5); sep = "\n"} \
+		/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "KERNEL is 6.1 or 6.12 (the default); FILTER is a part of tests' names, or /a pattern/;"
+	@echo "VM_SILENCE is how many seconds a guest may print nothing, 300 if it is not set."

@@ -5,8 +5,18 @@
  *     deno run -A bench/echo.ts [host:echo | /dev/kup/echo]
  */
 
-import { type Channel, open } from "../mod.ts";
+import { type Channel, KupError, open } from "../mod.ts";
+import { withUsage } from "../scripts/usage.ts";
 import { heading, measure } from "./measure.ts";
+
+const USAGE = {
+  text: `usage: deno run -A bench/echo.ts [DEVICE]
+
+Measures messages to the echo client and back; its peer is cat, over two pipes.
+
+  DEVICE   host:echo if not given; /dev/kup/echo is the kernel's`,
+  words: 1,
+};
 
 /** How many messages are in flight in the streams. */
 const WINDOW = 32;
@@ -58,12 +68,21 @@ async function measurePipes(): Promise<void> {
   await cat.stdout.cancel();
 }
 
-const path = Deno.args[0] ?? "host:echo";
-heading(`Messages to ${path} and back`);
-await measureKup(path);
+async function main(path: string): Promise<void> {
+  heading(`Messages to ${path} and back`);
+  await measureKup(path);
+  try {
+    await measurePipes();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    console.log("peer: cat is not here");
+  }
+}
+
 try {
-  await measurePipes();
+  await withUsage(USAGE, ({ words }) => main(words[0] ?? "host:echo"));
 } catch (error) {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
-  console.log("peer: cat is not here");
+  if (!(error instanceof KupError)) throw error;
+  console.error(`error: ${error.message}`);
+  Deno.exit(1);
 }

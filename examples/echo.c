@@ -4,7 +4,8 @@
  *
  *     cc examples/echo.c $(pkg-config --cflags --libs kup) -o echo && ./echo host:echo
  *
- * host:echo is the driver in this process; /dev/kup/echo is the kernel's, where the modules are loaded.
+ * host:echo is the driver in this process; /dev/kup/echo is the kernel's, where the modules are
+ * loaded.
  */
 #include <kup_user.h>
 #include <stdio.h>
@@ -12,6 +13,12 @@
 
 #define TIMEOUT_MS 5000
 #define TYPE 7
+
+static const char usage[] = "usage: echo [DEVICE]\n"
+			    "\n"
+			    "Talks to the echo client, which sends every message back.\n"
+			    "\n"
+			    "  DEVICE   host:echo if not given; /dev/kup/echo is the kernel's\n";
 
 static const char *const words[] = { "hello, kernel", "grüße aus C", "" };
 
@@ -49,9 +56,8 @@ static int write_in_place(struct kup_user_channel *channel)
 	return error;
 }
 
-int main(int count, char **arguments)
+static int talk(const char *path)
 {
-	const char *path = count > 1 ? arguments[1] : "host:echo";
 	struct kup_user_channel *channel;
 	int error = kup_user_channel_open(path, KUP_CHANNEL_ANY, TIMEOUT_MS, &channel);
 
@@ -67,4 +73,29 @@ int main(int count, char **arguments)
 	if (error)
 		fprintf(stderr, "%s: %s\n", path, strerror(-error));
 	return error != 0;
+}
+
+static int refuse(const char *what, const char *argument)
+{
+	fprintf(stderr, "error: %s: \"%s\"\n\n%s", what, argument, usage);
+	return 2;
+}
+
+int main(int count, char **arguments)
+{
+	for (int i = 1; i < count; i++) {
+		if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
+			fputs(usage, stdout);
+			return 0;
+		}
+	}
+	for (int i = 1; i < count; i++) {
+		if (arguments[i][0] == '-')
+			return refuse("There is no such option", arguments[i]);
+	}
+	if (count > 1 && arguments[1][0] == '\0')
+		return refuse("DEVICE is empty", arguments[1]);
+	if (count > 2)
+		return refuse("This is one argument too many", arguments[2]);
+	return talk(count > 1 ? arguments[1] : "host:echo");
 }

@@ -4,12 +4,25 @@
  *
  *     deno run --allow-ffi examples/echo.ts [--seconds N] [--spin MICROSECONDS] [DEVICE]
  *
- * DEVICE is `host:echo`, the driver in this process, or `/dev/kup/echo` where the kernel has the modules.
- * `--spin` says how long this side may look for an answer before it sleeps.
+ * DEVICE is `host:echo`, the driver in this process, or `/dev/kup/echo` where the kernel has the
+ * modules. `--spin` says how long this side may look for an answer before it sleeps.
  */
 
-import { bold, cyan, dim, green, parseArgs, red } from "../deps.ts";
+import { bold, cyan, dim, green, red } from "../deps.ts";
 import { type Channel, KupError, open } from "../mod.ts";
+import { type CommandLine, withUsage } from "../scripts/usage.ts";
+
+const USAGE = {
+  text: `usage: deno run --allow-ffi examples/echo.ts [--seconds N] [--spin MICROSECONDS] [DEVICE]
+
+Talks to the echo client, and measures how fast its answers come.
+
+  --seconds N           how long each measurement takes; 1 if not given
+  --spin MICROSECONDS   how long this side may look for an answer before it sleeps; 100 if not given
+  DEVICE                host:echo if not given; /dev/kup/echo is the kernel's`,
+  values: ["seconds", "spin"],
+  words: 1,
+};
 
 const MESSAGES = [
   "hello, kernel",
@@ -79,19 +92,16 @@ function show(what: string, perSecond: number): void {
   console.log(`${what.padEnd(32)} ${bold(rate)} per second ${each}`);
 }
 
-async function main(): Promise<void> {
-  const args = parseArgs(Deno.args, {
-    string: ["seconds", "spin"],
-    default: { seconds: "1", spin: "100" },
-  });
-  const ms = Number(args.seconds) * 1000;
-  using device = open(String(args._[0] ?? "host:echo"));
+async function main(line: CommandLine): Promise<void> {
+  const ms = line.number("seconds", { otherwise: 1, least: 0.001, most: 3600 }) * 1000;
+  const spin = line.number("spin", { otherwise: 100, least: 0, most: 1e6 });
+  using device = open(line.words[0] ?? "host:echo");
   const { toKernelBytes, toUserBytes, channels, channelsFree } = device.info();
   console.log(
     `${bold(device.path)}: ${channelsFree} of ${channels} channels free, ` +
       `rings of ${toKernelBytes / 1024} KiB to the kernel and ${toUserBytes / 1024} KiB back\n`,
   );
-  using channel = await device.attach({ spin: Number(args.spin) });
+  using channel = await device.attach({ spin });
   await talk(channel);
 
   console.log(`\n${bold("Messages of 32 bytes")}`);
@@ -103,7 +113,7 @@ async function main(): Promise<void> {
 }
 
 try {
-  await main();
+  await withUsage(USAGE, main);
 } catch (error) {
   if (!(error instanceof KupError)) throw error;
   console.error(`${red("error:")} ${error.message}`);

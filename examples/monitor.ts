@@ -6,9 +6,19 @@
  */
 
 import { KupError, open } from "../mod.ts";
+import { withUsage } from "../scripts/usage.ts";
 
-try {
-  using device = open(Deno.args[0] ?? "/dev/kup/echo");
+const USAGE = {
+  text: `usage: deno run --allow-ffi examples/monitor.ts [DEVICE]
+
+Shows what each channel of a device is doing, without attaching any of them.
+
+  DEVICE   /dev/kup/echo if not given`,
+  words: 1,
+};
+
+function show(path: string): void {
+  using device = open(path);
   const { name, channels, channelsFree, attaches } = device.info();
   console.log(`${name}: ${channelsFree} of ${channels} channels free, ${attaches} attaches so far`);
   console.table(
@@ -24,6 +34,10 @@ try {
       };
     }),
   );
+}
+
+try {
+  await withUsage(USAGE, ({ words }) => show(words[0] ?? "/dev/kup/echo"));
 } catch (error) {
   if (!(error instanceof KupError)) throw error;
   console.error(error.message);

@@ -3,22 +3,43 @@
  * The one runner behind `make test` and `make check`. It goes on after a failure, and its very last
  * line is the verdict.
  *
- *     deno run -A tests/run.ts [--only static|unit|vm] [--kernel SERIES]
+ *     deno run -A tests/run.ts [--only static|unit|vm] [--kernel SERIES] [--force]
  */
 
-import { bold, green, parseArgs, red, setColorEnabled, yellow } from "../deps.ts";
+import { bold, green, red, setColorEnabled, yellow } from "../deps.ts";
+import { type CommandLine, UsageError, withUsage } from "../scripts/usage.ts";
+import { PassedChecks } from "./checks/cache.ts";
 import { type Check, Skip } from "./checks/check.ts";
+import { inputsOf } from "./checks/inputs.ts";
 import { runPrebuiltTests } from "./checks/prebuilt.ts";
-import { staticChecks } from "./checks/static.ts";
+import { CONFIG, staticChecks } from "./checks/static.ts";
 import { runConformance, runCTests, runDenoTests } from "./checks/unit.ts";
-import { runKernelTests } from "./checks/vm.ts";
+import { runKernelTests, runOwnModuleTest } from "./checks/vm.ts";
+import { CACHE, ROOT } from "./lib/paths.ts";
 import { Tally } from "./lib/tally.ts";
-import { ALL_SERIES } from "./vm/kernel.ts";
+import { ALL_SERIES, checkSeries, fetchKernel } from "./vm/kernel.ts";
+import { guestLimits } from "./vm/silence.ts";
 
 const PARTS = ["static", "unit", "vm"];
 
+const USAGE = {
+  text: `usage: tests/run.ts [--only static|unit|vm] [--kernel SERIES] [--force]
+
+Runs every check and test, and prints the verdict as its last line.
+
+  --only PART        one part: the static checks, the tests on this machine, or those in kernels
+  --kernel SERIES    one kernel series instead of all
+  --force            run also the static checks that have passed with the same inputs`,
+  values: ["only", "kernel"],
+  flags: ["force"],
+};
+
 function heading(text: string): void {
   console.log(`\n${bold(text)}`);
+}
+
+function secondsSince(start: number): string {
+  return `${((performance.now() - start) / 1000).toFixed(1)} s`;
 }
 
 /** Whatever goes wrong in a part of the run is a failure of that part, and no end of the run. */
@@ -29,6 +50,13 @@ async function guarded(tally: Tally, name: string, run: () => Promise<void>): Pr
     console.log(error instanceof Error ? error.message : String(error));
     tally.record("failed", `${name}: could not be run`);
   }
+}
+
+/** The same for a part that is worth a line about its time. */
+async function timed(tally: Tally, name: string, run: () => Promise<void>): Promise<void> {
+  const start = performance.now();
+  await guarded(tally, name, run);
+  console.log(`${name} took ${secondsSince(start)}`);
 }
 
 /** How many lines of a failed check are shown: enough for a start, and the end stays in sight. */
@@ -42,9 +70,12 @@ function shorten(text: string): string {
   );
 }
 
-/** Runs one check and counts it; a check that can't be done here is counted as skipped. */
-export async function runCheck(tally: Tally, check: Check): Promise<void> {
-  const started = performance.now();
+/**
+ * Runs one check and counts it; one that can't be done here is skipped. Returns whether it passed.
+ */
+export async function runCheck(tally: Tally, check: Check): Promise<boolean> {
+  const start = performance.now();
+  let passed = false;
   await guarded(tally, check.name, async () => {
     const reason = await check.run();
     if (reason instanceof Skip) {
@@ -52,12 +83,34 @@ export async function runCheck(tally: Tally, check: Check): Promise<void> {
       console.log(`${yellow("skipped")} ${check.name}: ${reason.reason}`);
       return;
     }
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    tally.record(reason === undefined ? "passed" : "failed", check.name);
-    const word = reason === undefined ? green("ok") : red("not ok");
-    console.log(`${word} ${check.name} (${seconds} s)`);
+    passed = reason === undefined;
+    tally.record(passed ? "passed" : "failed", check.name);
+    const word = passed ? green("ok") : red("not ok");
+    console.log(`${word} ${check.name} (${secondsSince(start)})`);
     if (reason !== undefined) console.log(shorten(reason).replace(/^/gm, "    "));
   });
+  return passed;
+}
+
+/** Runs those checks that have not passed with the present inputs before. */
+async function runChecks(tally: Tally, checks: readonly Check[], force: boolean): Promise<void> {
+  const known = await PassedChecks.open(`${CACHE}/checks`, await inputsOf(ROOT, CONFIG));
+  const passed: Check[] = [];
+  for (const check of checks) {
+    if (!force && !check.always && await known.has(check)) {
+      tally.record("passed", check.name);
+      console.log(`${green("ok")} ${check.name} (unchanged)`);
+    } else if (await runCheck(tally, check) && !check.always) {
+      passed.push(check);
+    }
+  }
+  if (passed.length > 0) await known.keep(passed, await inputsOf(ROOT, CONFIG));
+}
+
+async function runStatic(tally: Tally, series: readonly string[], force: boolean): Promise<void> {
+  // The headers are an input; the check that needs them reports why they can't be had.
+  for (const one of series) await fetchKernel(one).catch(() => {});
+  await runChecks(tally, staticChecks(series), force);
 }
 
 function summarise(tally: Tally): void {
@@ -65,39 +118,49 @@ function summarise(tally: Tally): void {
   for (const name of tally.names("failed")) console.log(`${red("failed")} ${name}`);
 }
 
-async function main(): Promise<number> {
-  setColorEnabled(Deno.stdout.isTerminal());
-  const args = parseArgs(Deno.args, { string: ["only", "kernel"] });
-  if (args.only !== undefined && !PARTS.includes(args.only)) {
-    console.error(`tests/run.ts: --only takes one of ${PARTS.join(", ")}`);
-    return 2;
-  }
-  const wanted = (part: string) => args.only === undefined || args.only === part;
-  const series = args.kernel === undefined ? ALL_SERIES : [args.kernel];
-  const tally = new Tally();
+function chooseParts(line: CommandLine): readonly string[] {
+  const only = line.value("only");
+  if (only === undefined) return PARTS;
+  if (!PARTS.includes(only)) throw new UsageError(`--only takes one of ${PARTS.join(", ")}.`);
+  return [only];
+}
 
-  if (wanted("static")) {
+async function main(line: CommandLine): Promise<number> {
+  setColorEnabled(Deno.stdout.isTerminal());
+  const parts = chooseParts(line);
+  const kernel = line.value("kernel");
+  if (kernel !== undefined) checkSeries(kernel);
+  guestLimits(Deno.env.get("VM_SILENCE"));
+  const series = kernel === undefined ? ALL_SERIES : [kernel];
+  const tally = new Tally();
+  const start = performance.now();
+
+  if (parts.includes("static")) {
     heading("Static checks");
-    for (const check of staticChecks(series)) await runCheck(tally, check);
+    await timed(tally, "static checks", () => runStatic(tally, series, line.flag("force")));
   }
-  if (wanted("unit")) {
+  if (parts.includes("unit")) {
     heading("Unit tests");
-    await guarded(tally, "unit", () => runDenoTests(tally));
-    await guarded(tally, "C", () => runCTests(tally));
-    await guarded(tally, "host", () => runConformance(tally));
-    await guarded(tally, "prebuilt", () => runPrebuiltTests(tally));
+    await timed(tally, "unit tests", () => runDenoTests(tally));
+    await timed(tally, "C tests", () => runCTests(tally));
+    await timed(tally, "conformance of the host driver", () => runConformance(tally));
+    await timed(tally, "prebuilt libraries", () => runPrebuiltTests(tally));
   }
-  if (wanted("vm")) {
+  if (parts.includes("vm")) {
     for (const one of series) {
       heading(`Kernel tests on Linux ${one}`);
-      await guarded(tally, `Linux ${one}`, () => runKernelTests(tally, one));
+      await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one));
     }
+    const newest = series.at(-1)!;
+    heading(`A module from outside the project on Linux ${newest}`);
+    await timed(tally, "it", () => runOwnModuleTest(tally, newest));
   }
 
   heading("Summary");
+  console.log(`took ${secondsSince(start)}`);
   summarise(tally);
   console.log(tally.verdict);
   return tally.ok ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await withUsage(USAGE, main));

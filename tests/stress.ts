@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The long form of the tests that are random, for as long as one likes: the engine under both sanitizers, and
- * random calls against the host driver. It prints each seed, goes on after a failure, and its very last line is
- * the verdict.
+ * The long form of the tests that are random, for as long as one likes: the engine under both
+ * sanitizers, and random calls against the host driver. It prints each seed, goes on after a
+ * failure, and its very last line is the verdict.
  *
  *     MINUTES=5 SEED=1 deno run -A tests/stress.ts
  */
 
 import { green, red, setColorEnabled } from "../deps.ts";
+import { SettingError, withUsage } from "../scripts/usage.ts";
 import { ROOT } from "./lib/paths.ts";
 import { capture, must } from "./lib/process.ts";
 import { Tally } from "./lib/tally.ts";
@@ -65,7 +66,7 @@ async function record(tally: Tally, { name, run }: Run): Promise<void> {
 function setting(name: string, otherwise: number): number {
   const number = Number(Deno.env.get(name) || otherwise);
   if (number > 0) return number;
-  throw new Error(`${name} must be a number above 0`);
+  throw new SettingError(`${name}=${Deno.env.get(name)} is not a number above 0.`);
 }
 
 async function main(): Promise<number> {
@@ -92,4 +93,10 @@ async function main(): Promise<number> {
   return tally.ok ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main());
+const USAGE = {
+  text: `usage: MINUTES=5 SEED=1 deno run -A tests/stress.ts
+
+Runs what is random for MINUTES, under sanitizers; SEED repeats a run.`,
+};
+
+if (import.meta.main) Deno.exit(await withUsage(USAGE, main));

@@ -3,11 +3,24 @@
  * Shows what the ticker client sends:
  *
  *     make -C examples/ticker
- *     deno run --allow-ffi examples/ticker/ticker.ts                  # in this process
- *     deno run --allow-ffi examples/ticker/ticker.ts /dev/ticker      # in a kernel that has ticker.ko
+ *     deno run --allow-ffi examples/ticker/ticker.ts               # in this process
+ *     deno run --allow-ffi examples/ticker/ticker.ts /dev/ticker   # in a kernel with ticker.ko
  */
 
 import { type Channel, KupError, open } from "../../mod.ts";
+import { withUsage } from "../../scripts/usage.ts";
+
+const HERE = import.meta.resolve("./ticker.so");
+
+const USAGE = {
+  text: `usage: deno run --allow-ffi examples/ticker/ticker.ts [DEVICE]
+
+Shows five ticks of the ticker client.
+
+  DEVICE   host:${HERE} if not given, which \`make -C examples/ticker\` builds;
+           /dev/ticker in a kernel that has ticker.ko`,
+  words: 1,
+};
 
 /** ticker.h */
 const START = 1;
@@ -42,7 +55,7 @@ async function main(path: string): Promise<void> {
 }
 
 try {
-  await main(Deno.args[0] ?? `host:${import.meta.resolve("./ticker.so")}`);
+  await withUsage(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));
 } catch (error) {
   if (!(error instanceof KupError)) throw error;
   console.error(`error: ${error.message}`);

@@ -3,6 +3,7 @@
 
 import { exists, ROOT } from "../lib/paths.ts";
 import { capture, projectFiles } from "../lib/process.ts";
+import type { Checked } from "./cache.ts";
 import { fetchKernel } from "../vm/kernel.ts";
 import { buildModules } from "../vm/modules.ts";
 import { bindingsChecks } from "./bindings.ts";
@@ -93,14 +94,22 @@ async function runScript(path: string, run: () => Promise<string | undefined>) {
   return await exists(`${ROOT}/${path}`) ? await run() : `${path} is missing`;
 }
 
+function c(name: string): Checked {
+  return { name, scope: "c" };
+}
+
+function typescript(name: string): Checked {
+  return { name, scope: "typescript" };
+}
+
 /** All static checks, for the given kernel series. */
 export function staticChecks(series: readonly string[]): Check[] {
   return [
-    { name: "TypeScript is formatted", run: () => deno("fmt", "--check") },
-    { name: "TypeScript has no lint", run: () => deno("lint") },
-    { name: "TypeScript type-checks", run: () => deno("check", ".") },
-    { name: "the public API is documented", run: () => deno("doc --lint", "mod.ts") },
-    { name: "the library depends on nothing", run: checkDependencies },
+    { ...typescript("TypeScript is formatted"), run: () => deno("fmt", "--check") },
+    { ...typescript("TypeScript has no lint"), run: () => deno("lint") },
+    { ...typescript("TypeScript type-checks"), run: () => deno("check", ".") },
+    { ...typescript("the public API is documented"), run: () => deno("doc --lint", "mod.ts") },
+    { ...typescript("the library depends on nothing"), run: checkDependencies },
     {
       name: "TypeScript's offsets match the shared header",
       run: () =>
@@ -108,24 +117,25 @@ export function staticChecks(series: readonly string[]): Check[] {
     },
     ...bindingsChecks(),
     { name: "deps.ts exports nothing that no file uses", run: checkUnused },
-    { name: "C is formatted", run: checkCFormat },
+    { ...c("C is formatted"), run: checkCFormat },
     { name: "every source file names its licence", run: checkLicences },
     {
-      name: "the core is free of any operating system",
+      ...c("the core is free of any operating system"),
       run: () =>
         runScript("scripts/check_core.sh", () => succeeds(["sh", "scripts/check_core.sh"])),
     },
     {
-      name: "modules and library build for FreeBSD, and need nothing unknown of its kernel",
+      ...c("modules and library build for FreeBSD, and need nothing unknown of its kernel"),
       run: () => runScript("scripts/check_freebsd.sh", checkFreeBsd),
     },
     {
       name: "the native library builds",
+      always: true,
       run: () => runScript("native/Makefile", () => succeeds(["make", "-C", "native"])),
     },
     ...prebuiltChecks(),
     ...series.map((one) => ({
-      name: `the modules build for Linux ${one} without a warning`,
+      ...c(`the modules build for Linux ${one} without a warning`),
       run: () => checkModules(one),
     })),
   ];

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The kernel tests, each series in a virtual machine of its own. */
 
+import { ROOT } from "../lib/paths.ts";
 import type { Tally } from "../lib/tally.ts";
-import { testJob } from "../vm/job.ts";
+import { commandJob, testJob } from "../vm/job.ts";
 import { fetchKernel } from "../vm/kernel.ts";
 import { buildModules } from "../vm/modules.ts";
-import { runGuest } from "../vm/session.ts";
+import { buildOwnModule, readOwnModule } from "../vm/own_module.ts";
+import { type Judgement, runGuest } from "../vm/session.ts";
 
 /** Boots one series and counts its tests; each problem beside them is one more failure. */
 export async function runKernelTests(tally: Tally, series: string): Promise<void> {
@@ -19,7 +21,48 @@ export async function runKernelTests(tally: Tally, series: string): Promise<void
   console.log(`booting ${kernel.release}`);
   const judgement = await runGuest(kernel, build.modules, testJob(""));
   tally.recordTests(where, judgement.tests);
-  for (const problem of judgement.problems) tally.record("failed", `${where}: ${problem}`);
-  if (judgement.problems.length > 0) console.log(`the kernel's log is in ${judgement.log}`);
-  console.log(`${where} took ${judgement.seconds.toFixed(0)} s`);
+  recordProblems(tally, where, judgement);
+}
+
+function recordProblems(tally: Tally, where: string, { problems, log }: Judgement): void {
+  for (const problem of problems) tally.record("failed", `${where}: ${problem}`);
+  if (problems.length > 0) console.log(`the kernel's log is in ${log}`);
+}
+
+/**
+ * The ticker as a project of its own has it: the published name of KUP, no path to the checkout.
+ */
+const SCRIPT = `
+import { open } from "jsr:@kup/kup";
+using device = open("/dev/ticker");
+using channel = await device.attach();
+await channel.send(new Uint32Array([1000]), { type: 1 });
+const message = await channel.receive();
+console.log(device.channels + " channels; a message of type " + message?.type);
+if (device.channels !== 3 || message?.type !== 2) Deno.exit(1);
+`;
+
+/** Boots a module from a folder outside the project, as `make vm MODULE=… COMMAND=…` does. */
+export async function runOwnModuleTest(tally: Tally, series: string): Promise<void> {
+  const name = `a module from anywhere runs in Linux ${series}`;
+  const parent = await Deno.makeTempDir({ prefix: "kup-own-" });
+  try {
+    const folder = `${parent}/it's a módule`;
+    await Deno.mkdir(`${folder}/scripts`, { recursive: true });
+    for (const file of ["ticker.c", "ticker.h"]) {
+      await Deno.copyFile(`${ROOT}/examples/ticker/${file}`, `${folder}/${file}`);
+    }
+    await Deno.writeTextFile(`${folder}/Kbuild`, "obj-m := ticker.o\n");
+    await Deno.writeTextFile(`${folder}/scripts/tick.ts`, SCRIPT);
+    const kernel = await fetchKernel(series);
+    const { modules } = await buildModules(kernel);
+    const own = await buildOwnModule(kernel, await readOwnModule(folder));
+    const command = "insmod /lib/modules/ticker.ko channels=3 && " +
+      "deno run --allow-ffi scripts/tick.ts && rmmod ticker";
+    const judgement = await runGuest(kernel, modules, commandJob(command), own);
+    recordProblems(tally, name, judgement);
+    if (judgement.problems.length === 0) tally.record("passed", name);
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
 }

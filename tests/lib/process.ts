@@ -75,21 +75,20 @@ async function feed(
 
 /** The files of the checkout that git knows or would take: relative paths, ignored ones left out. */
 export async function projectFiles(...patterns: string[]): Promise<string[]> {
-  const listed = await must([
-    "git",
-    "ls-files",
-    "-co",
-    "--exclude-standard",
-    "--deduplicate",
-    "-z",
-    "--",
-    ...patterns,
-  ]);
+  return await checkoutFiles(ROOT, ...patterns);
+}
+
+/** The same for any checkout, or a part of one. */
+export async function checkoutFiles(root: string, ...patterns: string[]): Promise<string[]> {
+  const listed = await must(
+    ["git", "ls-files", "-co", "--exclude-standard", "--deduplicate", "-z", "--", ...patterns],
+    { cwd: root },
+  );
   const paths = listed.split("\0").filter((path) => path !== "");
   // git also lists what the index knows and a person has just deleted.
   const there = await Promise.all(
     paths.map((path) =>
-      Deno.lstat(`${ROOT}/${path}`).then((info) => !info.isDirectory, () => false)
+      Deno.lstat(`${root}/${path}`).then((info) => !info.isDirectory, () => false)
     ),
   );
   return paths.filter((_, index) => there[index]).sort();

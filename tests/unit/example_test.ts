@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The examples on the host driver; tests/kernel/example_test.ts runs the same files in a kernel. */
+/**
+ * The examples on the host driver; tests/kernel/example_test.ts runs the same files in a kernel.
+ */
 
 import { assertEquals, assertMatch } from "../../deps.ts";
 import { CONFIG } from "../checks/static.ts";
@@ -27,4 +29,103 @@ Deno.test("the echo example talks and measures", async () => {
   assertMatch(out, /received.*hello, kernel/);
   assertMatch(out, /blocking.*per second/);
   assertMatch(out, /\d+ messages, \d+ kicks/);
+});
+
+/** Runs a program to its end, whatever its exit status is. */
+async function run(command: string, ...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(command, { args, cwd: ROOT }).output();
+  const decoder = new TextDecoder();
+  return { code, out: decoder.decode(stdout), error: decoder.decode(stderr) };
+}
+
+/**
+ * Checks `--help` and a list of wrong command lines; each has the words that its sentence needs.
+ */
+async function checkUsage(
+  program: readonly string[],
+  name: string,
+  wrong: readonly [args: string[], sentence: RegExp][],
+): Promise<void> {
+  const [command = "", ...first] = program;
+  for (const option of ["--help", "-h"]) {
+    const { code, out, error } = await run(command, ...first, option);
+    assertEquals([code, error], [0, ""], `${name} ${option}`);
+    assertMatch(out, new RegExp(`^usage: .*${name}.*\n\n[A-Z]`));
+  }
+  for (const [args, sentence] of wrong) {
+    const { code, out, error } = await run(command, ...first, ...args);
+    assertEquals([code, out], [2, ""], `${name} ${args.join(" ")}`);
+    assertMatch(error, sentence);
+    assertMatch(error, new RegExp(`^error: [^\n]+\n\nusage: .*${name}`));
+  }
+}
+
+const DEVICE_ONLY: [args: string[], sentence: RegExp][] = [
+  [["--sped"], /There is no option --sped\./],
+  [["--seconds", "1"], /There is no option --seconds\./],
+  [["-x", "host:echo"], /There is no option -x\./],
+  [["host:echo", "host:other"], /"host:other" is one argument too many\./],
+  [[""], /An argument is empty\./],
+];
+
+function script(path: string): string[] {
+  const options = ["--no-check", "--no-prompt", "--config", CONFIG];
+  return [Deno.execPath(), "run", ...options, path];
+}
+
+for (const path of ["examples/monitor.ts", "examples/ticker/ticker.ts", "bench/echo.ts"]) {
+  Deno.test(`${path} explains itself, and refuses what it does not take`, async () => {
+    await checkUsage(script(path), path, DEVICE_ONLY);
+  });
+}
+
+Deno.test("bench/ring.ts explains itself, and refuses what it does not take", async () => {
+  await checkUsage(script("bench/ring.ts"), "bench/ring.ts", [
+    [["--fast"], /There is no option --fast\./],
+    [["host:echo"], /"host:echo" is one argument too many\./],
+  ]);
+});
+
+Deno.test("examples/echo.ts explains itself, and refuses what it does not take", async () => {
+  const numbers = ["0x10", "-1", "1e3", "many", "1,5", "Infinity", "9999999", ""];
+  await checkUsage(script("examples/echo.ts"), "examples/echo.ts", [
+    ...DEVICE_ONLY.filter(([args]) => args[0] !== "--seconds"),
+    ...numbers.flatMap((number): [string[], RegExp][] => [
+      [[`--seconds=${number}`], /(--seconds (takes a number from 0\.001 to 3600|needs)|no option)/],
+      [[`--spin=${number}`], /(--spin (takes a number from 0 to 1000000|needs)|no option)/],
+    ]),
+    [["--seconds", "0"], /--seconds takes a number from 0\.001 to 3600, not "0"\./],
+    [["--seconds"], /--seconds needs a value\./],
+  ]);
+});
+
+Deno.test("an example without its device ends with one sentence, and no usage", async () => {
+  const [command = "", ...first] = script("examples/monitor.ts");
+  const { code, out, error } = await run(command, ...first, "--", "/dev/kup/missing");
+  assertEquals([code, out], [1, ""]);
+  assertMatch(error, /^[^\n]+\n$/);
+});
+
+Deno.test("examples/echo.c explains itself, talks, and refuses what it does not take", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "kup-echo-" });
+  try {
+    const prefix = `${folder}/usr`;
+    await output("make", "-s", "-C", "native", "install", `PREFIX=${prefix}`);
+    const program = `${folder}/echo`;
+    const paths = [`-I${prefix}/include/kup`, `-L${prefix}/lib`, `-Wl,-rpath,${prefix}/lib`];
+    const flags = ["-Wall", "-Wextra", "-Werror", ...paths];
+    await output("cc", ...flags, "-o", program, "examples/echo.c", "-lkup");
+    await checkUsage([program], "echo", [
+      [["--sped"], /There is no such option: "--sped"/],
+      [["host:echo", "-x"], /There is no such option: "-x"/],
+      [["host:echo", "host:other"], /This is one argument too many: "host:other"/],
+      [[""], /DEVICE is empty/],
+    ]);
+    assertMatch(
+      await output(program, "host:echo"),
+      /of type 7: hello, kernel\n.*written in place/s,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -34,6 +34,14 @@ Deno.test("a test run without a report counts as one failure", () => {
   assertEquals(tally.verdict, "0 passed, 1 failed, 0 skipped");
 });
 
+Deno.test("a filter that leaves out every test counts as one failure, and is named", () => {
+  const skipped = ONE_PASSED.replace("></testcase>", "><skipped/></testcase>");
+  const tally = new Tally();
+  countTests(tally, "unit", skipped, 0, "much");
+  assertEquals(tally.names("failed"), [`unit: no test was run; no test's name holds "much"`]);
+  assertEquals(tally.verdict, "0 passed, 1 failed, 0 skipped");
+});
+
 Deno.test("C tests are counted by the lines that they print", () => {
   const tally = new Tally();
   countCTests(tally, "ok a ring wraps\nnoise\nnot ok b\nskip c\n", 1);

@@ -4,7 +4,7 @@ import { commandJob, shellJob, testJob } from "../vm/job.ts";
 import { judge } from "../vm/session.ts";
 import { parseVerdict } from "../vm/verdict.ts";
 
-const WELL = { code: 0, timedOut: false, complaints: "" };
+const WELL = { code: 0, complaints: "" };
 const QUIET = "[    0.1] booting\n";
 
 function junit(...cases: string[]): string {
@@ -12,6 +12,7 @@ function junit(...cases: string[]): string {
     `${cases.join("")}</testsuite></testsuites>`;
 }
 const PASSED = '<testcase name="good"></testcase>';
+const SKIPPED = '<testcase name="left out"><skipped/></testcase>';
 const FAILED = '<testcase name="bad"><failure message="no">no</failure></testcase>';
 
 function bytes(text: string): Uint8Array {
@@ -52,10 +53,10 @@ Deno.test("a guest without a verdict is bad, however it ended", () => {
   ]);
 });
 
-Deno.test("a guest that took too long is bad", () => {
-  const ended = { ...WELL, code: 137, timedOut: true };
+Deno.test("a guest that was ended is bad, and the reason is there", () => {
+  const ended = { ...WELL, code: 137, stopped: "it printed nothing" };
   assertEquals(judge(commandJob("true"), ended, QUIET, undefined).problems, [
-    "the guest was ended: it took too long",
+    "the guest was ended: it printed nothing",
     "the guest gave no verdict",
   ]);
 });
@@ -85,8 +86,12 @@ Deno.test("a test run that leaves no report, or an empty one, is a problem", () 
   assertEquals(judge(testJob(""), WELL, QUIET, { faults: [], exit: 0 }).problems, [
     "the tests left no report",
   ]);
-  const empty = { faults: [], exit: 0, junit: junit() };
-  assertEquals(judge(testJob(""), WELL, QUIET, empty).problems, ["no test was run"]);
+  for (const report of [junit(), junit(SKIPPED, SKIPPED)]) {
+    const empty = { faults: [], exit: 0, junit: report };
+    assertEquals(judge(testJob(""), WELL, QUIET, empty).problems, ["no test was run"]);
+  }
+  const some = { faults: [], exit: 0, junit: junit(SKIPPED, PASSED) };
+  assertEquals(judge(testJob("good"), WELL, QUIET, some).problems, []);
 });
 
 Deno.test("a module that can't be loaded is a problem, and so is the command that wasn't run", () => {
@@ -98,7 +103,7 @@ Deno.test("a module that can't be loaded is a problem, and so is the command tha
 });
 
 Deno.test("a failure of QEMU itself is a problem", () => {
-  const ended = { code: 1, timedOut: false, complaints: "qemu: no such image\n" };
+  const ended = { code: 1, complaints: "qemu: no such image\n" };
   assertEquals(judge(shellJob(), ended, QUIET, undefined).problems, [
     "QEMU ended with exit status 1",
     "QEMU says: qemu: no such image",

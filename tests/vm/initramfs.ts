@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The guest's whole file system, as an initramfs: two cpio archives back to back. The first, with busybox and Deno,
- * is large and made once; the second, with the project and the modules, is small and made each time.
+ * The guest's whole file system, as an initramfs: two cpio archives back to back. The first, with
+ * busybox and Deno, is large and made once; the second, with the project and the modules, is small
+ * and made each time.
  */
 
 import { CACHE, exists, ignoreMissing, ROOT } from "../lib/paths.ts";
 import { must, projectFiles } from "../lib/process.ts";
-import type { Job } from "./job.ts";
+import { type Job, loadsModules, quote } from "./job.ts";
+import { type BuiltModule, GUEST_LIBRARY, guestConfig } from "./own_module.ts";
 import { buildPrograms } from "./programs.ts";
 import { fetchBusybox } from "./tools.ts";
 
@@ -27,16 +29,18 @@ export async function makeInitramfs(
   work: string,
   modules: readonly string[],
   job: Job,
+  own?: BuiltModule,
 ): Promise<string> {
   const base = await makeBase();
   const stage = `${work}/root`;
   await stageProject(`${stage}/kup`, job.tests);
   await install(`${GUEST}/init`, `${stage}/init`, 0o755);
-  for (const module of modules) {
+  if (own !== undefined) await stageOwn(stage, own);
+  for (const module of [...modules, ...own?.modules ?? []]) {
     await install(module, `${stage}/lib/modules/${basename(module)}`, 0o644);
   }
   await write(`${stage}/etc/kup-command`, `${job.command}\n`);
-  await write(`${stage}/etc/kup-run`, settings(job));
+  await write(`${stage}/etc/kup-run`, settings(job, own));
   const overlay = `${work}/overlay.cpio`;
   await pack(stage, overlay);
   await Deno.remove(stage, { recursive: true });
@@ -50,17 +54,24 @@ export async function makeInitramfs(
 }
 
 /** What init has to know, as shell assignments. */
-function settings(job: Job): string {
+function settings(job: Job, own?: BuiltModule): string {
   let size = { columns: 80, rows: 24 };
   if (Deno.stdin.isTerminal()) size = Deno.consoleSize();
   return [
     `KUP_SHELL=${job.shell ? "yes" : "no"}`,
     `KUP_COLUMNS=${size.columns}`,
     `KUP_ROWS=${size.rows}`,
+    `KUP_PROJECT=${quote(ROOT)}`,
+    `KUP_MODULE=${quote(own?.folder ?? "")}`,
+    `KUP_LOAD=${quote(loadsModules(job.command) ? "" : names(own).join(" "))}`,
     // Colours make sense only where a person watches.
     Deno.stdout.isTerminal() && !Deno.noColor ? "export FORCE_COLOR=1" : "export NO_COLOR=1",
     "",
   ].join("\n");
+}
+
+function names(own?: BuiltModule): string[] {
+  return own?.modules.map(basename) ?? [];
 }
 
 /** The archive that only changes with Deno or busybox. */
@@ -119,6 +130,30 @@ async function stageProject(folder: string, tests: boolean): Promise<void> {
   await must(["cpio", "-0", "-pdm", "--quiet", folder], { input: paths.join("\0") + "\0" });
   // The guest has no network: @std is always the stand-ins there.
   await Deno.copyFile(`${ROOT}/deno.offline.json`, `${folder}/deno.json`);
+}
+
+/** Copies the files of a module's folder, which appear in the guest where they are here. */
+async function stageOwn(stage: string, own: BuiltModule): Promise<void> {
+  const folder = `${stage}/module`;
+  for (const file of own.files) {
+    await Deno.mkdir(dirname(`${folder}/${file}`), { recursive: true });
+    await Deno.copyFile(`${own.folder}/${file}`, `${folder}/${file}`);
+  }
+  // Below the project its configuration serves.
+  if (own.folder.startsWith(`${await Deno.realPath(ROOT)}/`)) return;
+  const texts = (pattern: RegExp) =>
+    Promise.all(
+      own.files.filter((file) => pattern.test(file))
+        .map((file) => Deno.readTextFile(`${own.folder}/${file}`)),
+    );
+  await Deno.mkdir(`${stage}${GUEST_LIBRARY}`, { recursive: true });
+  for (const name of ["mod.ts", "src", "native"]) {
+    await Deno.symlink(`/kup/${name}`, `${stage}${GUEST_LIBRARY}/${name}`);
+  }
+  const [config] = await texts(/^deno\.json$/);
+  const { links = [] } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.offline.json`));
+  const standIns = links.map((link: string) => link.replace("./", "/kup/"));
+  await write(`${folder}/deno.json`, guestConfig(config, await texts(/\.[mc]?[jt]sx?$/), standIns));
 }
 
 /** Packs a folder as root's, whoever owns it here. */

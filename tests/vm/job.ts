@@ -11,6 +11,11 @@ export interface Job {
   readonly tests: boolean;
 }
 
+/** Whether a command loads modules itself, to give them parameters; then nothing else may. */
+export function loadsModules(command: string): boolean {
+  return /\binsmod\b/.test(command);
+}
+
 /** An interactive shell. */
 export function shellJob(): Job {
   return { command: "", shell: true, tests: false };
@@ -23,7 +28,7 @@ export function commandJob(command: string): Job {
 
 /** The conformance suite and the kernel's own tests, or those whose names hold the filter. */
 export function testJob(filter: string): Job {
-  const only = filter === "" ? "" : ` --filter ${quote(filter)}`;
+  const only = filter === "" ? "" : ` ${quote(`--filter=${filter}`)}`;
   const folders = "tests/conformance/ tests/kernel/";
   const command = `deno test -A --no-check --junit-path=/tmp/junit.xml${only} ${folders}`;
   return { command, shell: false, tests: true };

@@ -2,11 +2,22 @@
 /** A Debian kernel with what it takes to build modules for it, unpacked into the cache. */
 
 import { CACHE, exists, fillOnce, ignoreMissing } from "../lib/paths.ts";
+import { SettingError } from "../../scripts/usage.ts";
 import { Archive } from "./debian.ts";
 import { dependencies, newestOf } from "./version.ts";
 
 /** The series that the suite runs on: Debian 12's own kernel, and its backports'. */
 export const ALL_SERIES = ["6.1", "6.12"] as const;
+
+/**
+ * Checks that a series is one that the project is tested on.
+ *
+ * @throws {SettingError} when it is not.
+ */
+export function checkSeries(series: string): void {
+  if ((ALL_SERIES as readonly string[]).includes(series)) return;
+  throw new SettingError(`KERNEL=${series} is not one of ${ALL_SERIES.join(", ")}.`);
+}
 
 /** A kernel that is ready to be booted and built against. */
 export interface Kernel {

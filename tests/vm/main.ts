@@ -3,37 +3,64 @@
  * Boots a Debian kernel in QEMU with the modules loaded, and does one thing in it:
  *
  *     deno run -A tests/vm/main.ts --kernel 6.12 --shell
- *     deno run -A tests/vm/main.ts --kernel 6.12 --run "command"
- *     deno run -A tests/vm/main.ts --kernel 6.12 --test [filter]
- *
- * With `--quiet` only the command's own output is shown, unless something is wrong.
+ *     deno run -A tests/vm/main.ts --kernel 6.12 --module FOLDER --run "command"
+ *     deno run -A tests/vm/main.ts --kernel 6.12 --test --filter TEXT
  */
 
-import { parseArgs } from "../../deps.ts";
+import { type CommandLine, UsageError, withUsage } from "../../scripts/usage.ts";
 import { CommandError } from "../lib/process.ts";
 import { commandJob, type Job, shellJob, testJob } from "./job.ts";
-import { fetchKernel } from "./kernel.ts";
+import { checkSeries, fetchKernel } from "./kernel.ts";
 import { buildModules } from "./modules.ts";
-import { DEFAULT_TIMEOUT_MS, type Judgement, runGuest } from "./session.ts";
+import { buildOwnModule, type BuiltModule, ModuleError, readOwnModule } from "./own_module.ts";
+import { type Judgement, runGuest } from "./session.ts";
+import { guestLimits } from "./silence.ts";
 
-const USAGE = `usage: tests/vm/main.ts [--kernel SERIES] [--quiet] [--timeout SECONDS]
-                        (--shell | --run COMMAND | --test [FILTER])`;
+const USAGE = {
+  text: `usage: tests/vm/main.ts [--kernel SERIES] [--module FOLDER] [--quiet]
+                        (--shell | --run COMMAND | --test [--filter TEXT])
+
+Boots a Debian kernel in QEMU with KUP's modules loaded, and does one thing in it.
+
+  --kernel SERIES    6.1 or 6.12; 6.12 if not given
+  --module FOLDER    a module of one's own: it is built, and loaded unless COMMAND has "insmod"; its
+                     folder is in the guest, in the same place, and COMMAND is run there
+  --quiet            show the command's own output only, unless something is wrong
+  --shell            a shell, which Ctrl-A X quits
+  --run COMMAND      one shell command
+  --test             the kernel tests and the conformance suite
+  --filter TEXT      only those tests whose names hold TEXT; --test TEXT is the same
+
+VM_SILENCE=SECONDS in the environment is how long a guest may print nothing before it is ended; 300
+if it is not set. A shell has no limit.`,
+  values: ["kernel", "module", "run", "filter"],
+  flags: ["quiet", "shell", "test"],
+  words: 1,
+};
 
 /** How much of a kernel log is shown when something is wrong; the rest is in the file. */
 const LOG_LINES = 60;
 
-function chooseJob(args: { shell: boolean; test: boolean; run?: string }, rest: string): Job {
-  if (args.shell) return shellJob();
-  if (args.run !== undefined) return commandJob(args.run);
-  if (args.test) return testJob(rest);
-  console.error(USAGE);
-  Deno.exit(2);
+function chooseJob(line: CommandLine): Job {
+  const command = line.value("run");
+  const filter = line.value("filter") ?? line.words[0];
+  const chosen = [line.flag("shell"), line.flag("test"), command !== undefined];
+  if (chosen.filter(Boolean).length !== 1) {
+    throw new UsageError("One of --shell, --run and --test is needed.");
+  }
+  if (filter !== undefined && !line.flag("test")) {
+    throw new UsageError(`"${filter}" is for --test only.`);
+  }
+  if (command !== undefined) return commandJob(command);
+  return line.flag("test") ? testJob(filter ?? "") : shellJob();
 }
 
 async function report(judgement: Judgement, quiet: boolean): Promise<number> {
   const failed = judgement.tests.filter((test) => test.outcome === "failed");
   if (judgement.problems.length === 0 && failed.length === 0) {
-    if (!quiet) console.error(`vm: all well after ${judgement.seconds.toFixed(1)} s`);
+    const passed = judgement.tests.filter((test) => test.outcome === "passed").length;
+    const tests = judgement.tests.length === 0 ? "" : `, tests passed: ${passed}`;
+    if (!quiet) console.error(`vm: all well after ${judgement.seconds.toFixed(1)} s${tests}`);
     return 0;
   }
   if (judgement.logMatters) {
@@ -46,19 +73,21 @@ async function report(judgement: Judgement, quiet: boolean): Promise<number> {
   return 1;
 }
 
-async function main(): Promise<number> {
-  const args = parseArgs(Deno.args, {
-    string: ["kernel", "run", "timeout"],
-    boolean: ["quiet", "shell", "test"],
-    default: { kernel: "6.12" },
-  });
-  const job = chooseJob(
-    { shell: args.shell, test: args.test, ...(args.run === undefined ? {} : { run: args.run }) },
-    args._.join(" "),
-  );
-  const say = args.quiet ? () => {} : (text: string) => console.error(`vm: ${text}`);
+/** What is wrong with the settings is found before anything is fetched or built. */
+async function prepare(line: CommandLine) {
+  const series = line.value("kernel") ?? "6.12";
+  checkSeries(series);
+  const job = chooseJob(line);
+  guestLimits(Deno.env.get("VM_SILENCE"));
+  const folder = line.value("module");
+  return { series, job, source: folder === undefined ? undefined : await readOwnModule(folder) };
+}
 
-  const series = args.kernel ?? "";
+async function main(line: CommandLine): Promise<number> {
+  const { series, job, source } = await prepare(line);
+  const quiet = line.flag("quiet");
+  const say = quiet ? () => {} : (text: string) => console.error(`vm: ${text}`);
+
   say(`getting Linux ${series}`);
   const kernel = await fetchKernel(series);
   say(`building for ${kernel.release}`);
@@ -67,17 +96,18 @@ async function main(): Promise<number> {
     console.error(`${build.output}\nvm: the modules don't build without warnings`);
     return 1;
   }
+  let own: BuiltModule | undefined;
+  if (source !== undefined) own = await buildOwnModule(kernel, source);
   say("booting");
-  const timeout = args.timeout === undefined ? DEFAULT_TIMEOUT_MS : Number(args.timeout) * 1000;
-  return await report(await runGuest(kernel, build.modules, job, timeout), args.quiet);
+  return await report(await runGuest(kernel, build.modules, job, own), quiet);
 }
 
 if (import.meta.main) {
   try {
-    Deno.exit(await main());
+    Deno.exit(await withUsage(USAGE, main));
   } catch (error) {
     // What another program had to say is worth more than where it was started from.
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof CommandError || error instanceof ModuleError)) throw error;
     console.error(`vm: ${error.message}`);
     Deno.exit(1);
   }

@@ -49,7 +49,7 @@ export async function buildModules(kernel: Kernel): Promise<ModuleBuild> {
   const folder = `${CACHE}/build/${kernel.series}`;
   const sources = await projectFiles("kmod", ...CLIENTS.map((client) => client.folder));
   if (sources.length === 0) throw new Error("There is nothing in kmod/ to build");
-  await mirrorSources(sources, folder);
+  await mirrorSources(sources, { from: ROOT, to: folder });
   const runs = [await make(kernel, `${folder}/kmod`)];
   for (const client of CLIENTS) {
     const symbols = `KBUILD_EXTRA_SYMBOLS=${folder}/kmod/Module.symvers`;
@@ -84,20 +84,28 @@ function make(kernel: Kernel, folder: string, variables: readonly string[] = [])
 }
 
 /** Copies what has changed and removes what is gone, so that make sees the same ages as in git. */
-async function mirrorSources(sources: readonly string[], folder: string): Promise<void> {
-  const list = `${folder}/sources`;
+export async function mirrorSources(
+  sources: readonly string[],
+  { from, to }: { from: string; to: string },
+): Promise<void> {
+  const list = `${to}.sources`;
   const before = await exists(list) ? (await Deno.readTextFile(list)).split("\n") : [];
   const now = new Set(sources);
   for (const path of before.filter((path) => path !== "" && !now.has(path))) {
-    await Deno.remove(`${folder}/${path}`).catch(ignoreMissing);
+    await Deno.remove(`${to}/${path}`).catch(ignoreMissing);
   }
-  for (const path of sources) await copyIfChanged(`${ROOT}/${path}`, `${folder}/${path}`);
+  for (const path of sources) await copyIfChanged(`${from}/${path}`, `${to}/${path}`);
+  await Deno.mkdir(to, { recursive: true });
   await Deno.writeTextFile(list, sources.join("\n"));
 }
 
 async function copyIfChanged(from: string, to: string): Promise<void> {
-  const fresh = await Deno.readTextFile(from);
-  if (await exists(to) && await Deno.readTextFile(to) === fresh) return;
+  const fresh = await Deno.readFile(from);
+  if (await exists(to) && isSame(await Deno.readFile(to), fresh)) return;
   await Deno.mkdir(to.slice(0, to.lastIndexOf("/")), { recursive: true });
-  await Deno.writeTextFile(to, fresh);
+  await Deno.writeFile(to, fresh);
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Running QEMU. */
 
+import { spawnBound } from "./bound.ts";
+import { type Limits, SilenceWatch } from "./silence.ts";
 import { type Emulator, fetchQemu } from "./tools.ts";
 
 /** One boot: what goes in, and where the two silent serial ports go. */
@@ -13,14 +15,14 @@ export interface Boot {
   readonly verdict: string;
   /** Gives the guest's terminal to this process's own, for a shell. */
   readonly interactive: boolean;
-  /** Ends the guest after so many milliseconds. */
-  readonly timeout: number;
+  readonly limits: Limits;
 }
 
 /** How QEMU ended. */
 export interface Ended {
   readonly code: number;
-  readonly timedOut: boolean;
+  /** Why the guest was ended before it ended itself. */
+  readonly stopped?: string;
   /** What QEMU itself had to say. */
   readonly complaints: string;
 }
@@ -72,33 +74,52 @@ function commandLine(emulator: Emulator, boot: Boot): string[] {
   ];
 }
 
+/** How often the ports are looked at. */
+const LOOK_EVERY_MS = 1000;
+
+async function sizeOf(path: string): Promise<number> {
+  return (await Deno.stat(path).catch(() => undefined))?.size ?? 0;
+}
+
 /** Boots a guest and waits for its end; what it prints on its terminal is passed on at once. */
 export async function runQemu(boot: Boot): Promise<Ended> {
   const stdio = boot.interactive ? "inherit" : "piped";
   const emulator = await fetchQemu();
-  const child = new Deno.Command(emulator.program, {
-    args: commandLine(emulator, boot),
+  const child = spawnBound([emulator.program, ...commandLine(emulator, boot)], {
+    deathSignal: boot.interactive ? "TERM" : "KILL",
     stdin: boot.interactive ? "inherit" : "null",
     stdout: stdio,
     stderr: stdio,
-  }).spawn();
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
+  });
+  const watch = new SilenceWatch(boot.limits, performance.now());
+  let shown = 0;
+  let stopped: string | undefined;
+  const timer = setInterval(async () => {
+    const printed = shown + await sizeOf(boot.log) + await sizeOf(boot.verdict);
+    const reason = watch.look(performance.now(), printed);
+    if (reason === undefined || stopped !== undefined) return;
+    stopped = reason;
     child.kill("SIGKILL");
-  }, boot.timeout);
+  }, LOOK_EVERY_MS);
   try {
-    const complaints = boot.interactive ? "" : await passOn(child);
+    const complaints = boot.interactive ? "" : await passOn(child, (bytes) => shown += bytes);
     const { code } = await child.status;
-    return { code, timedOut, complaints };
+    return { code, complaints, ...stopped === undefined ? {} : { stopped } };
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 
 /** QEMU's standard output is a pipe of ours, since QEMU would leave a terminal non-blocking. */
-async function passOn(child: Deno.ChildProcess): Promise<string> {
-  const shown = child.stdout.pipeTo(Deno.stdout.writable, { preventClose: true });
+async function passOn(child: Deno.ChildProcess, count: (bytes: number) => void): Promise<string> {
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      count(chunk.length);
+      controller.enqueue(chunk);
+    },
+  });
+  const shown = child.stdout.pipeThrough(counter)
+    .pipeTo(Deno.stdout.writable, { preventClose: true });
   const complaints = await new Response(child.stderr).text();
   await shown;
   return complaints;

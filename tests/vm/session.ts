@@ -4,12 +4,15 @@
 import { dim } from "../../deps.ts";
 import { JunitError, parseJunit, type TestCase } from "../lib/junit.ts";
 import { CACHE } from "../lib/paths.ts";
+import { makeWorkFolder } from "./work.ts";
 import { makeInitramfs } from "./initramfs.ts";
 import type { Job } from "./job.ts";
 import { findTrouble } from "./kernel_log.ts";
 import type { Kernel } from "./kernel.ts";
 import { followLog } from "./log_follower.ts";
+import type { BuiltModule } from "./own_module.ts";
 import { type Boot, type Ended, runQemu } from "./qemu.ts";
+import { guestLimits, NO_LIMITS } from "./silence.ts";
 import { parseVerdict, type Verdict } from "./verdict.ts";
 
 /** What a boot came to. It was good if there are no problems. */
@@ -25,49 +28,44 @@ export interface Judgement {
   readonly seconds: number;
 }
 
-/** Generous: the kernel tests take minutes in an emulated machine, and only a hang gets here. */
-export const DEFAULT_TIMEOUT_MS = 15 * 60 * 1000;
-
-/** What the folders of single boots begin with. */
-const WORK_PREFIX = "boot-";
-
-/** Boots a kernel with the given modules, does a job in it, and judges the result. */
+/**
+ * Boots a kernel with the given modules, and with one from outside the project if there is one;
+ * does a job in it, and judges the result. Without a shell, VM_SILENCE limits how long it prints
+ * nothing.
+ */
 export async function runGuest(
   kernel: Kernel,
   modules: readonly string[],
   job: Job,
-  timeout = DEFAULT_TIMEOUT_MS,
+  own?: BuiltModule,
 ): Promise<Judgement> {
+  const limits = job.shell ? NO_LIMITS : guestLimits(Deno.env.get("VM_SILENCE"));
   const folder = `${CACHE}/vm`;
-  await Deno.mkdir(folder, { recursive: true });
-  await removeAbandoned(folder);
-  const work = await Deno.makeTempDir({ dir: folder, prefix: `${WORK_PREFIX}${kernel.series}-` });
+  await using work = await makeWorkFolder(folder, kernel.series);
   const log = `${folder}/${kernel.series}.log`;
   const started = performance.now();
-  try {
-    const boot = {
-      image: kernel.image,
-      initramfs: await makeInitramfs(work, modules, job),
-      log: `${work}/log`,
-      verdict: `${work}/verdict`,
-      interactive: job.shell,
-      timeout: job.shell ? 2 ** 31 - 1 : timeout,
-    };
-    const ended = await runShowingLog(boot, job.tests);
-    const logText = await readIfThere(boot.log);
-    const verdict = parseVerdict(await readBytesIfThere(boot.verdict));
-    await Deno.writeTextFile(log, logText);
-    return {
-      ...judge(job, ended, logText, verdict),
-      log,
-      seconds: (performance.now() - started) / 1000,
-    };
-  } finally {
-    await Deno.remove(work, { recursive: true });
-  }
+  const boot = {
+    image: kernel.image,
+    initramfs: await makeInitramfs(work.path, modules, job, own),
+    log: `${work.path}/log`,
+    verdict: `${work.path}/verdict`,
+    interactive: job.shell,
+    limits,
+  };
+  const ended = await runShowingLog(boot, job.tests);
+  const logText = await readIfThere(boot.log);
+  const verdict = parseVerdict(await readBytesIfThere(boot.verdict));
+  await Deno.writeTextFile(log, logText);
+  return {
+    ...judge(job, ended, logText, verdict),
+    log,
+    seconds: (performance.now() - started) / 1000,
+  };
 }
 
-/** With tests the kernel's log is shown as it comes, so that a line stands beside what caused it. */
+/**
+ * With tests the kernel's log is shown as it comes, so that a line stands beside what caused it.
+ */
 async function runShowingLog(boot: Boot, show: boolean): Promise<Ended> {
   if (!show) return await runQemu(boot);
   const done = new AbortController();
@@ -88,7 +86,7 @@ export function judge(
   verdict: Verdict | undefined,
 ): Omit<Judgement, "log" | "seconds"> {
   const problems: string[] = [];
-  if (ended.timedOut) problems.push("the guest was ended: it took too long");
+  if (ended.stopped !== undefined) problems.push(`the guest was ended: ${ended.stopped}`);
   else if (ended.code !== 0) problems.push(`QEMU ended with exit status ${ended.code}`);
   if (ended.complaints.trim() !== "") problems.push(`QEMU says: ${ended.complaints.trim()}`);
   problems.push(...findTrouble(log).map((line) => `kernel log: ${line}`));
@@ -117,7 +115,9 @@ function readTests(job: Job, verdict: Verdict): { tests: TestCase[]; problem?: s
   }
   try {
     const tests = parseJunit(verdict.junit);
-    return tests.length === 0 ? { tests, problem: "no test was run" } : { tests };
+    // Tests that a filter leaves out are in the report, as skipped.
+    const none = tests.every(({ outcome }) => outcome === "skipped");
+    return none ? { tests, problem: "no test was run" } : { tests };
   } catch (error) {
     if (!(error instanceof JunitError)) throw error;
     return { tests: [], problem: error.message };
@@ -135,15 +135,4 @@ async function readBytesIfThere(path: string): Promise<Uint8Array> {
 
 async function readIfThere(path: string): Promise<string> {
   return new TextDecoder().decode(await readBytesIfThere(path));
-}
-
-/** A run that was killed leaves a folder with an initramfs of 100 MB behind. */
-async function removeAbandoned(folder: string): Promise<void> {
-  const longAgo = Date.now() - 4 * DEFAULT_TIMEOUT_MS;
-  for await (const entry of Deno.readDir(folder)) {
-    const path = `${folder}/${entry.name}`;
-    if (!entry.isDirectory || !entry.name.startsWith(WORK_PREFIX)) continue;
-    const { mtime } = await Deno.stat(path);
-    if (mtime !== null && mtime.getTime() < longAgo) await Deno.remove(path, { recursive: true });
-  }
 }

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What a guest's runner decides without a guest: limits, folders, and what ends with it. */
+
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "../../deps.ts";
+import { SettingError } from "../../scripts/usage.ts";
+import { CONFIG } from "../checks/static.ts";
+import { exists, ROOT } from "../lib/paths.ts";
+import { loadsModules } from "../vm/job.ts";
+import { checkSeries } from "../vm/kernel.ts";
+import { guestConfig, readOwnModule } from "../vm/own_module.ts";
+import { guestLimits, NO_LIMITS, SilenceWatch } from "../vm/silence.ts";
+import { makeWorkFolder } from "../vm/work.ts";
+
+Deno.test("SilenceWatch ends a guest for silence, and never for slowness", () => {
+  const watch = new SilenceWatch({ silence: 1000, total: 1e9 }, 0);
+  assertEquals(watch.look(999, 0), undefined);
+  for (let time = 999; time < 1e6; time += 999) {
+    assertEquals(watch.look(time, time), undefined);
+  }
+  const last = 999 * 1001;
+  assertEquals(watch.look(last, 1), undefined);
+  assertEquals(watch.look(last + 999, 1), undefined);
+  assertMatch(watch.look(last + 1000, 1) ?? "", /printed nothing for 1 s; VM_SILENCE sets/);
+});
+
+Deno.test("SilenceWatch ends a guest that prints without an end, and never a shell", () => {
+  const watch = new SilenceWatch({ silence: 1000, total: 7_200_000 }, 5);
+  for (let time = 5; time < 7_200_005; time += 500) assertEquals(watch.look(time, time), undefined);
+  assertMatch(watch.look(7_200_005, 1) ?? "", /went on printing for 2\.0 hours/);
+  assertEquals(new SilenceWatch(NO_LIMITS, 0).look(1e12, 0), undefined);
+});
+
+Deno.test("guestLimits() takes a number of seconds above 0, and names anything else", () => {
+  assertEquals(guestLimits(undefined).silence, 300_000);
+  assertEquals(guestLimits("").silence, 300_000);
+  assertEquals(guestLimits("0.5").silence, 500);
+  const { silence, total } = guestLimits("100000");
+  assert(total > silence);
+  for (const wrong of ["0", "-1", "5m", "1e3", "NaN", " "]) {
+    assertThrows(() => guestLimits(wrong), SettingError, `VM_SILENCE must be a number`);
+  }
+});
+
+Deno.test("checkSeries() names the series that there are", () => {
+  checkSeries("6.1");
+  checkSeries("6.12");
+  for (const wrong of ["", "6.13", "6", "latest"]) {
+    assertThrows(() => checkSeries(wrong), SettingError, `KERNEL=${wrong} is not one of 6.1, 6.12`);
+  }
+});
+
+/** Whether a process still runs; one that waits for its parent's attention has ended. */
+async function runs(pid: number): Promise<boolean> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
+  return stat !== "" && !/\) [ZX] /.test(stat);
+}
+
+/** Much longer than a signal takes on the slowest machine. */
+const PATIENCE_MS = 60_000;
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const start = performance.now();
+  while (!await condition()) {
+    assertLess(performance.now() - start, PATIENCE_MS, "nothing has changed for a minute");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** A real one that boots nothing and waits without a limit. */
+const QEMU = [
+  ...["qemu-system-x86_64", "-nodefaults", "-no-user-config"],
+  ...["-machine", "none", "-display", "none"],
+];
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const) {
+  Deno.test(`spawnBound() leaves no QEMU behind when ${signal} ends its runner`, async () => {
+    const options = ["--no-check", "--config", CONFIG];
+    const runner = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", ...options, `${ROOT}/tests/unit/bound_runner.ts`, ...QEMU],
+      stdout: "piped",
+    }).spawn();
+    const reader = runner.stdout.getReader();
+    const { value } = await reader.read();
+    const pid = Number(new TextDecoder().decode(value));
+    // The shell in between has become QEMU.
+    const name = () => Deno.readTextFile(`/proc/${pid}/comm`);
+    await until(async () => (await name()).startsWith("qemu"));
+    runner.kill(signal);
+    await runner.status;
+    try {
+      await until(async () => !await runs(pid));
+    } finally {
+      if (await runs(pid)) Deno.kill(pid, "SIGKILL");
+      await reader.cancel();
+    }
+  });
+}
+
+Deno.test("makeWorkFolder() removes the folders of dead runners, and no others", async () => {
+  const parent = await Deno.makeTempDir({ prefix: "kup-work-" });
+  try {
+    await Deno.mkdir(`${parent}/boot-6.1-gone`);
+    await Deno.writeTextFile(`${parent}/boot-6.1-gone/lock`, "");
+    await Deno.mkdir(`${parent}/boot-6.1-old`);
+    await Deno.mkdir(`${parent}/other`);
+    await using first = await makeWorkFolder(parent, "6.12");
+    await Deno.writeTextFile(`${first.path}/log`, "kept");
+    {
+      await using second = await makeWorkFolder(parent, "6.12");
+      assert(await exists(`${second.path}/lock`));
+      assertEquals(await Deno.readTextFile(`${first.path}/log`), "kept");
+    }
+    const left = (await Array.fromAsync(Deno.readDir(parent))).map(({ name }) => name).sort();
+    assertEquals(left, [first.path.slice(parent.length + 1), "lock", "other"]);
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+});
+
+async function withFolder(
+  files: Record<string, string>,
+  body: (folder: string) => Promise<void>,
+): Promise<void> {
+  const parent = await Deno.realPath(await Deno.makeTempDir({ prefix: "kup-own-" }));
+  const folder = `${parent}/it's a módule`;
+  try {
+    for (const [name, text] of Object.entries({ ...files, ".git/config": "" })) {
+      const path = `${folder}/${name}`;
+      await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+      await Deno.writeTextFile(path, text);
+    }
+    await body(folder);
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+}
+
+Deno.test("readOwnModule() takes sources and scripts, and no products of builds", async () => {
+  const files = {
+    "Kbuild": "obj-m := a.o",
+    "a.c": "",
+    "a.o": "",
+    "a.ko": "",
+    "a.mod.c": "",
+    "Module.symvers": "",
+    "tests/a test.ts": "",
+    "node_modules/b/b.js": "",
+  };
+  await withFolder(files, async (folder) => {
+    await Deno.symlink("a.c", `${folder}/linked.c`);
+    await Deno.symlink("..", `${folder}/around`);
+    await Deno.symlink("missing", `${folder}/dangling`);
+    const own = await readOwnModule(`${folder}/`);
+    assertEquals(own, { folder, files: ["Kbuild", "a.c", "linked.c", "tests/a test.ts"] });
+  });
+  assertEquals((await readOwnModule("examples/ticker")).folder, `${ROOT}/examples/ticker`);
+});
+
+Deno.test("readOwnModule() names what keeps a folder from being a module's", async () => {
+  const refused = async (path: string, message: string) => {
+    await assertRejects(() => readOwnModule(path), SettingError, message);
+  };
+  await refused("/nowhere/at/all", `MODULE="/nowhere/at/all" is not a folder.`);
+  await refused("Makefile", `MODULE="Makefile" is not a folder.`);
+  for (const whole of [".", "..", "/", ROOT]) await refused(whole, "holds the whole project");
+  await withFolder({ "a.c": "" }, (folder) => refused(folder, "has no Kbuild and no Makefile"));
+});
+
+Deno.test("guestConfig() gives the project to every name that scripts have for it", () => {
+  const library = "/usr/lib/kup/mod.ts";
+  const plain = JSON.parse(guestConfig(undefined, [], ["/kup/tests/std/cli"]));
+  assertEquals(plain.imports, { "@kup/kup": library });
+  assertEquals(plain.links, ["/kup/tests/std/cli"]);
+
+  const own = `{"imports":{"kup":"jsr:@kup/kup@^0.1","@kup/kup":"jsr:/@kup/kup@1","x":"./x.ts"}}`;
+  const script = `import a from "jsr:@kup/kup@1.2.3";\nimport b from 'jsr:@kup/kup';`;
+  const { imports } = JSON.parse(guestConfig(own, [script], []));
+  assertEquals(imports, {
+    "kup": library,
+    "@kup/kup": library,
+    "x": "./x.ts",
+    "jsr:@kup/kup@1.2.3": library,
+    "jsr:@kup/kup": library,
+  });
+});
+
+Deno.test("loadsModules() finds a command that loads the module itself", () => {
+  assert(loadsModules("insmod /lib/modules/a.ko channels=3 && true"));
+  assert(loadsModules("cd x; busybox insmod a.ko"));
+  assert(!loadsModules("deno run --allow-ffi uninsmodded.ts"));
+});
