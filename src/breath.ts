@@ -34,6 +34,10 @@ export class Breath {
   /** When the mark was set, or the last turn was seen. */
   #since: number;
   #mark: Turn | undefined;
+  /** When the streak began. */
+  #streak = 0;
+  /** When the present breath is long enough. */
+  #end = 0;
   #present: Promise<void> | undefined;
   #users = 0;
 
@@ -63,11 +67,17 @@ export class Breath {
   /** The event loop has just had a turn. */
   turned(): void {
     this.#since = this.#native.kup_user_now_coarse();
+    this.#streak = this.#since;
   }
 
   /** Gives the event loop its turns, if they are due; a call awaits them before it is answered. */
   take(): Promise<void> | undefined {
-    return this.due ? this.#present ??= this.#breathe() : undefined;
+    if (!this.due) return undefined;
+    // A call that joins a breath has kept the event loop waiting, too: it gets turns after that.
+    const now = this.#native.kup_user_now();
+    const late = now - this.#streak - LONGEST_STREAK;
+    this.#end = now + Math.min(LONGEST_BREATH, late * SHARE);
+    return this.#present ??= this.#breathe();
   }
 
   #begin(): void {
@@ -90,9 +100,6 @@ export class Breath {
 
   async #breathe(): Promise<void> {
     const native = this.#native;
-    const start = native.kup_user_now();
-    const late = start - this.#since - LONGEST_STREAK;
-    const end = start + Math.min(LONGEST_BREATH, late * SHARE);
     // A file can't be waited for twice.
     const mark = this.#mark;
     this.#mark = undefined;
@@ -100,7 +107,7 @@ export class Breath {
     this.#since = -Infinity;
     retainNative(native);
     try {
-      do await new Turn(native).done; while (native.kup_user_now() < end);
+      do await new Turn(native).done; while (native.kup_user_now() < this.#end);
       if (this.#users > 0) this.#begin();
     } catch {
       // As in #begin.
