@@ -30,7 +30,7 @@ import { closedError, EBUSY, KupError, systemError, takenError } from "./errors.
 import { attachError, checkPermission, hostError, loadClient } from "./host.ts";
 import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
 import { ChannelMemory, type Geometry } from "./memory.ts";
-import { HOST, toPath } from "./paths.ts";
+import { HOST, rememberPath, toPath } from "./paths.ts";
 import { prepare, register, type Registration, type Waiter } from "./reactor.ts";
 import { readKernelStats } from "./stats.ts";
 import type {
@@ -342,7 +342,9 @@ export function open(path: string | URL, options: OpenOptions = {}): Device {
   try {
     const whole = toPath(path);
     if (options.parameters !== undefined) loadClient(native, whole, options.parameters);
-    return new OpenDevice(native, whole);
+    const device = new OpenDevice(native, whole);
+    rememberPath(path, whole);
+    return device;
   } catch (error) {
     releaseNative(native);
     throw error;

@@ -104,7 +104,7 @@ export class KupError extends Error {
 /** The system's numbers; the native library returns them negated. Most are as old as Unix. */
 export const EBUSY = 16;
 const EPERM = 1;
-const ENOENT = 2;
+export const ENOENT = 2;
 const ENXIO = 6;
 const ENOEXEC = 8;
 const ENOMEM = 12;

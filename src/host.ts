@@ -6,9 +6,9 @@
  */
 
 import { checkOptions, cString, kindOf } from "./arguments.ts";
-import { KupError, systemError } from "./errors.ts";
+import { ENOENT, KupError, systemError } from "./errors.ts";
 import { loadNative, type Native, releaseNative } from "./library.ts";
-import { HOST, toPath } from "./paths.ts";
+import { formerPath, HOST, toPath } from "./paths.ts";
 import type { UnloadOptions } from "./types.ts";
 
 const MAX_ERROR_BYTES = 512;
@@ -101,8 +101,8 @@ export function loadClient(
  * Nobody has to: modules that are still loaded go with the process.
  *
  * @param path As for {@linkcode open}: `host:echo` or `host:FILE.so`. A relative path begins at the
- * present working directory; {@linkcode Device.path} is the whole one, for a program that changes
- * it.
+ * present working directory or, if no such module is loaded, at the one of the last `open` with this
+ * path.
  * @throws {KupError} `"not-found"` if no such module is loaded; `"busy"` if the module has left a device
  * behind, and so can't go; `"no-ffi-permission"`, `"library"` and `"unsupported"`.
  * @throws {TypeError} If the path does not begin with `host:`.
@@ -124,7 +124,11 @@ export function unload(path: string, options: UnloadOptions = {}): void {
   const native = loadNative(options.library);
   try {
     const whole = toPath(path);
-    const result = native.kup_user_host_unload(clientOf(whole));
+    const former = formerPath(path, whole);
+    let result = native.kup_user_host_unload(clientOf(whole));
+    if (result === -ENOENT && former !== undefined) {
+      result = native.kup_user_host_unload(clientOf(former));
+    }
     if (result < 0) throw hostError(native, result, whole);
   } finally {
     releaseNative(native);

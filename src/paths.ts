@@ -53,3 +53,17 @@ export function toPath(path: string | URL): string {
   if (name.startsWith("file:///")) return HOST + fromFileUrl("path", new URL(name));
   return name.endsWith(".so") ? HOST + toAbsolute(name) : path;
 }
+
+/** What relative spellings of client modules meant when they were opened last. */
+const opened = new Map<string, string>();
+
+/** To be found by the same spelling after a change of the working directory. */
+export function rememberPath(spelling: string | URL, whole: string): void {
+  if (typeof spelling === "string" && spelling !== whole) opened.set(spelling, whole);
+}
+
+/** What a spelling meant when a device was opened by it, and means no longer. */
+export function formerPath(spelling: string, whole: string): string | undefined {
+  const former = opened.get(spelling);
+  return former === whole ? undefined : former;
+}

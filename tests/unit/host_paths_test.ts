@@ -34,7 +34,7 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("Device.attach() finds a device of a relative path after a change of the directory", () =>
+Deno.test("Device.attach() and unload() find what a relative path meant at open()", () =>
   inFolder(async (folder) => {
     await build(`${folder}/client.so`);
     const lines = await runIn(
@@ -48,8 +48,10 @@ Deno.test("Device.attach() finds a device of a relative path after a change of t
          Deno.chdir(${JSON.stringify(folder)});
        }
        Deno.chdir("/");
-       const error = failure(() => unload("host:./client.so"));
-       console.log(error.code, error.message.includes("host:/client.so"));
+       unload("host:./client.so");
+       const error = failure(() => unload("host:other.so"));
+       console.log(error.code, error.message.includes("host:/other.so"));
+       open(${JSON.stringify(`host:${folder}/client.so`)}).close();
        unload(${JSON.stringify(`host:${folder}/client.so`)});
        Deno.chdir("/dev");
        console.log(failure(() => open("null")).message);
