@@ -137,7 +137,7 @@ export class AttachedChannel implements Channel {
   }
 
   messages(options?: MessagesOptions): MessageIterator {
-    return new Messages(this, this.#receiver, this.#link.subject, options);
+    return new Messages(this.#receiver, this.#link.subject, options);
   }
 
   [Symbol.asyncIterator](): MessageIterator {

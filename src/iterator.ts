@@ -2,15 +2,13 @@
 import { checkSignal } from "./arguments.ts";
 import * as forms from "./options.ts";
 import type { Receiver } from "./receiver.ts";
-import type { Channel, Message, MessageIterator, MessagesOptions } from "./types.ts";
+import type { Message, MessageIterator, MessagesOptions } from "./types.ts";
 
 /**
  * The messages of a channel, one by one. Written out by hand: a generator costs three times as much for each
  * message. It is done after `return` and at the channel's end only, so a refused step can be made again.
  */
 export class Messages implements MessageIterator {
-  /** Kept, so that a channel whose loop goes on is never collected as unused. */
-  readonly #channel: Channel;
   readonly #receiver: Receiver;
   readonly #signal: AbortSignal | undefined;
   /** Undefined if gaps come as messages. */
@@ -20,13 +18,11 @@ export class Messages implements MessageIterator {
   #done = false;
 
   constructor(
-    channel: Channel,
     receiver: Receiver,
     subject: string,
     options: MessagesOptions | undefined,
   ) {
     forms.check(forms.MESSAGES, options);
-    this.#channel = channel;
     this.#receiver = receiver;
     this.#signal = checkSignal(options?.signal);
     const gaps = forms.checkGaps(options?.gaps, ["report", "throw"]);
@@ -41,7 +37,7 @@ export class Messages implements MessageIterator {
       try {
         message = this.#receiver.quickReceive();
       } catch (error) {
-        if (!this.#channel.closed) return Promise.reject(error);
+        if (!this.#receiver.closed) return Promise.reject(error);
         this.#done = true;
         continue;
       }

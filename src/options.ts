@@ -48,9 +48,9 @@ export class Form {
    * @throws {TypeError} That names the option, and what to do instead.
    */
   check(options: object): void {
-    if (typeof options !== "object") {
+    if (typeof options !== "object" || options === null) {
       throw new TypeError(
-        `The options of ${this.#name} must be an object, not ${String(options)}.`,
+        `The \`options\` of ${this.#name} must be an object, not ${String(options)}.`,
       );
     }
     const given: Options = options;
@@ -73,9 +73,9 @@ export class Form {
   }
 }
 
-/** Left out (or null, as where the web's own calls take options) costs nothing. */
+/** Options that were left out cost nothing. */
 export function check(form: Form, options: object | undefined): void {
-  if (options !== undefined && options !== null) form.check(options);
+  if (options !== undefined) form.check(options);
 }
 
 const WITH_SIGNAL = "use `signal: AbortSignal.timeout(milliseconds)`";
@@ -87,6 +87,10 @@ const OF_SENDER = {
   gaps: "look at `message.gap`, or use messages",
 };
 const ONE = { ...OF_SENDER, max: "use receiveBatch or tryReceiveBatch" };
+
+export const ATTACH = new Form("attach", {
+  timeout: `${WITH_SIGNAL}, or \`wait: false\``,
+});
 
 export const SEND = new Form("send", { ...OF_BYTES, timeout: `${WITH_SIGNAL}, or sendSync` });
 export const SEND_BATCH = new Form("sendBatch", { ...OF_BYTES, timeout: WITH_SIGNAL });

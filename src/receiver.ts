@@ -113,6 +113,11 @@ export class Receiver implements Side, Condition {
     return this.#ended;
   }
 
+  /** This side has closed the channel. */
+  get closed(): boolean {
+    return this.#link.closed;
+  }
+
   /** For the spinning: something to read, or no use to wait. */
   ready(): boolean {
     return this.#consumer.ready() || !this.#link.isOpen();

@@ -44,7 +44,7 @@ export class Streams implements Side {
       throw new KupError("busy", `${subject}: \`readable\` is locked; cancel that stream first.`);
     }
     old?.fail(new KupError("busy", `${subject}: Another stream was made; read from that one.`));
-    const reading = new Reading(this.#channel, this.#receiver, onGap);
+    const reading = new Reading(this.#receiver, onGap);
     this.#reading = reading;
     if (this.#link.closed) reading.end();
     return reading.stream;
@@ -85,14 +85,12 @@ class Reading implements Lock {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Cancelled or failed: the channel may go on with another stream. */
   left = false;
-  readonly #channel: Channel;
   readonly #receiver: Receiver;
   readonly #onGap: GapListener;
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   #over = false;
 
-  constructor(channel: Channel, receiver: Receiver, onGap: GapListener) {
-    this.#channel = channel;
+  constructor(receiver: Receiver, onGap: GapListener) {
     this.#receiver = receiver;
     this.#onGap = onGap;
     this.stream = new ReadableStream({
@@ -148,7 +146,7 @@ class Reading implements Lock {
   /** Runs in the step that takes a message: so the reader that asked for it is still there. */
   readonly #received = (message: Message | undefined): boolean => {
     if (message === undefined) {
-      if (this.#receiver.ended || this.#channel.closed) this.end();
+      if (this.#receiver.ended || this.#receiver.closed) this.end();
       return false;
     }
     if (message.gap === undefined) {

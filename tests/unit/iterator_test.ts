@@ -341,11 +341,12 @@ test("Channel.messages() refuses options that make no sense", (channel) => {
     [{ type: 5 }, "`type`"],
     [5, "must be an object"],
     ["throw", "must be an object"],
+    [null, "must be an object"],
   ];
   for (const [options, words] of bad) {
     assertThrows(() => channel.messages(options as MessagesOptions), TypeError, words);
   }
-  for (const options of [undefined, null, {}, { gaps: undefined, signal: undefined }]) {
+  for (const options of [undefined, {}, { gaps: undefined, signal: undefined }]) {
     channel.messages(options as MessagesOptions);
   }
 });
