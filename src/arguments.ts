@@ -7,9 +7,9 @@
 
 import type { Data } from "./types.ts";
 
-// What an object says of itself (its own or its class's getters) may differ from call to call, and may call back
-// into this library. So sizes come from the built-in getters, which go by what the engine knows. They also know an
-// object of another realm, which `instanceof` does not.
+// What an object says of itself (its own or its class's getters) may differ from call to call, and
+// may call back into this library. So sizes come from the built-in getters, which go by what the
+// engine knows. They also know an object of another realm, which `instanceof` does not.
 const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
 const lengthOf = getter<number>(typedArray, "length");
 const tagOf = getter<string | undefined>(typedArray, Symbol.toStringTag);
@@ -84,8 +84,8 @@ export function checkInteger(name: string, value: number, least: number, most: n
 /** Why a message is refused that fits into no empty ring. Sizes are in bytes. */
 export function tooLong(length: number, most: number, ring: number): RangeError {
   return new RangeError(
-    `A message of ${length} bytes is too long: this channel takes at most ${most}. Its ring to the ` +
-      `kernel has ${ring}, as the module's config decides (\`to_kernel_pages\`).`,
+    `A message of ${length} bytes is too long: this channel takes at most ${most}. Its ring to ` +
+      `the kernel has ${ring}, as the module's config decides (\`to_kernel_pages\`).`,
   );
 }
 

@@ -28,7 +28,7 @@ import type { Gap } from "./types.ts";
  * | `"closed"` | This object, or the other side of the channel, is closed. |
  * | `"broken"` | The channel's memory made no sense to one of its sides; it is over. |
  * | `"released"` | The bytes of a message or of a reservation were used after their time. |
- * | `"gap"` | Messages are missing here, because the kernel's side could not place them: see {@linkcode Gap}. |
+ * | `"gap"` | Messages are missing here: the ring was full. See {@linkcode Gap}. |
  * | `"turn"` | Nothing can come: it is this side's turn to send, or to pass. |
  * | `"timed-out"` | A synchronous call's `timeout` went by. |
  * | `"out-of-memory"` | No memory or no address space, or the cgroup allows no more. |

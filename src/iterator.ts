@@ -5,8 +5,9 @@ import type { Receiver } from "./receiver.ts";
 import type { Message, MessageIterator, MessagesOptions } from "./types.ts";
 
 /**
- * The messages of a channel, one by one. Written out by hand: a generator costs three times as much for each
- * message. It is done after `return` and at the channel's end only, so a refused step can be made again.
+ * The messages of a channel, one by one. Written out by hand: a generator costs three times as much
+ * for each message. It is done after `return` and at the channel's end only, so a refused step can
+ * be made again.
  */
 export class Messages implements MessageIterator {
   readonly #receiver: Receiver;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Options that a call does not take because they belong to another call. They are refused: a call that ignores a
- * time-out waits without a limit.
+ * Options that a call does not take because they belong to another call. They are refused: a call
+ * that ignores a time-out waits without a limit.
  *
  * @module
  */

@@ -170,8 +170,8 @@ export class Receiver implements Side, Condition {
    * For loops and streams: as `receive`, but this side's own close is an end like any other.
    *
    * @param owner For {@linkcode Receiver.cancel}.
-   * @param result Called in the step that takes the message: later, other calls may have released it. It gets
-   * undefined at the end, and after a cancel.
+   * @param result Called in the step that takes the message: later, other calls may have released
+   * it. It gets undefined at the end, and after a cancel.
    */
   receiveFor<T>(
     owner: object,
@@ -354,8 +354,8 @@ export class Receiver implements Side, Condition {
   }
 
   /**
-   * A receive whose turn of the event loop is due waits like one that has found nothing: a message that was
-   * taken before the turn could be released by another call meanwhile.
+   * A receive whose turn of the event loop is due waits like one that has found nothing: a message
+   * that was taken before the turn could be released by another call meanwhile.
    */
   #receive<T>(
     signal: AbortSignal | undefined,

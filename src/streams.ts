@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A channel as two Web Streams. Their chunks are messages, in copies: what waits in a stream's queue lives longer
- * than a message does.
+ * A channel as two Web Streams. Their chunks are messages, in copies: what waits in a stream's
+ * queue lives longer than a message does.
  *
  * @module
  */
@@ -62,7 +62,9 @@ export class Streams implements Side {
   /** Called after the receiver: a stream's wait is one of its. */
   wake(): void {}
 
-  /** A call that waits has failed, and gives the error to its stream itself; or the channel is over. */
+  /**
+   * A call that waits has failed, and gives the error to its stream itself; or the channel is over.
+   */
   fail(error: unknown): void {
     const { over, closed } = this.#link;
     if (!over) return;
@@ -131,7 +133,10 @@ class Reading implements Lock {
     this.#receiver.cancel(this);
   }
 
-  /** With a high-water mark of 0 it is called for reads only. One that finds its reader gone takes nothing. */
+  /**
+   * With a high-water mark of 0 it is called for reads only. One that finds its reader gone takes
+   * nothing.
+   */
   async #pull(): Promise<void> {
     try {
       let skipped = true;

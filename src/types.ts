@@ -210,12 +210,12 @@ export interface Reservation extends Disposable {
 }
 
 /**
- * One channel: messages in both directions, through shared memory and without system calls while both sides are
- * busy. Not for use by several threads.
+ * One channel: messages in both directions, through shared memory and without system calls while
+ * both sides are busy. Not for use by several threads.
  *
- * Messages arrive in the order in which they were sent. `for await` over a channel gives its messages,
- * ends when either side has closed it, and throws when it is broken; leaving the loop early keeps the
- * channel open.
+ * Messages arrive in the order in which they were sent. `for await` over a channel gives its
+ * messages, ends when either side has closed it, and throws when it is broken; leaving the loop
+ * early keeps the channel open.
  *
  * @example
  * ```ts
@@ -335,18 +335,18 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * The next message; releases those that were received before.
    *
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
-   * @throws {TypeError} If an option belongs to another call, such as `timeout` to `receiveSync`; as for
-   * every call.
-   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`, `"closed"`,
-   * `"broken"`.
+   * @throws {TypeError} If an option belongs to another call, such as `timeout` to `receiveSync`;
+   * as for every call.
+   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
+   * `"closed"`, `"broken"`.
    */
   receive(options?: WaitOptions): Promise<Message | undefined>;
   /**
    * The next message if there is one now; releases those that were received before.
    *
    * @returns `undefined` if there is none; then `ended` tells whether there will ever be one.
-   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`, `"closed"`,
-   * `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
+   * `"closed"`, `"broken"`.
    */
   tryReceive(): Message | undefined;
   /**
@@ -354,8 +354,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `timeout` is out of range.
-   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits or `readable` is locked, `"turn"`,
-   * `"closed"`, `"broken"`.
+   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits or `readable` is locked,
+   * `"turn"`, `"closed"`, `"broken"`.
    */
   receiveSync(options?: SyncWaitOptions): Message | undefined;
   /**
@@ -364,23 +364,23 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @returns None when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`, `"closed"`,
-   * `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
+   * `"closed"`, `"broken"`.
    */
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]>;
   /**
    * The messages that are there now, perhaps none. All are valid until the next receive.
    *
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`, `"closed"`,
-   * `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
+   * `"closed"`, `"broken"`.
    */
   tryReceiveBatch(options?: BatchOptions): Message[];
 
   /**
    * Messages until either side closes the channel, or it breaks. A step throws (rejects with)
-   * `"busy"` while another receive waits or `readable` is locked, `"gap"` if gaps are errors, `"turn"` and
-   * `"broken"`.
+   * `"busy"` while another receive waits or `readable` is locked, `"gap"` if gaps are errors,
+   * `"turn"` and `"broken"`.
    *
    * @throws {TypeError} If an option is of the wrong kind, or belongs to another call.
    *
@@ -402,14 +402,14 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   /** The same as {@linkcode Channel.messages}. */
   [Symbol.asyncIterator](): MessageIterator;
   /**
-   * The messages as a stream. Each chunk is a copy of one message; its `type` is lost. Nothing is taken from
-   * the ring before a reader asks for it, so a slow reader holds up the kernel's side.
+   * The messages as a stream. Each chunk is a copy of one message; its `type` is lost. Nothing is
+   * taken from the ring before a reader asks for it, so a slow reader holds up the kernel's side.
    *
-   * While the stream is locked (it has a reader, or is piped), all other calls that receive are refused as
-   * `"busy"`. To cancel it or to release its lock leaves the channel open. It ends when either side closes the
-   * channel, and fails when the channel breaks, at a gap (see {@linkcode Channel.toReadable}), and as `"busy"`
-   * when it is read while a receive waits. It is the same stream until it was cancelled or has failed;
-   * the next one goes on where it ended.
+   * While the stream is locked (it has a reader, or is piped), all other calls that receive are
+   * refused as `"busy"`. To cancel it or to release its lock leaves the channel open. It ends when
+   * either side closes the channel, and fails when the channel breaks, at a gap (see {@linkcode
+   * Channel.toReadable}), and as `"busy"` when it is read while a receive waits. It is the same
+   * stream until it was cancelled or has failed; the next one goes on where it ended.
    *
    * @throws {TypeError} On a turn channel.
    *
@@ -428,21 +428,24 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * A stream with options, which is {@linkcode Channel.readable} from now on; an earlier one fails as `"busy"`.
+   * A stream with options, which is {@linkcode Channel.readable} from now on; an earlier one fails
+   * as `"busy"`.
    *
-   * @throws {TypeError} On a turn channel; if an option is of the wrong kind, or belongs to another call.
+   * @throws {TypeError} On a turn channel; if an option is of the wrong kind, or belongs to another
+   * call.
    * @throws {KupError} `"busy"` while the earlier one is locked.
    */
   toReadable(options?: ReadableOptions): ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * A stream to send by. Each chunk becomes one message of type 0; for another type write
-   * `new WritableStream({ write: (data) => channel.send(data, { type }) })`.
+   * A stream to send by. Each chunk becomes one message of type 0; for another type write `new
+   * WritableStream({ write: (data) => channel.send(data, { type }) })`.
    *
-   * A write is done when its message is in the ring. Until its turn comes, a chunk waits in the stream's queue as it
-   * is: not as a copy, so don't write to it, and don't write a message's `bytes`. `close` is done when all is
-   * in the ring, and leaves the channel open; `abort` drops what is not yet there. Other calls may send meanwhile.
-   * A write of what `send` refuses fails the stream; when the channel is closed or broken, so does every
-   * write. It is the same stream until it was closed or aborted or has failed.
+   * A write is done when its message is in the ring. Until its turn comes, a chunk waits in the
+   * stream's queue as it is: not as a copy, so don't write to it, and don't write a message's
+   * `bytes`. `close` is done when all is in the ring, and leaves the channel open; `abort` drops
+   * what is not yet there. Other calls may send meanwhile. A write of what `send` refuses fails the
+   * stream; when the channel is closed or broken, so does every write. It is the same stream until
+   * it was closed or aborted or has failed.
    *
    * @throws {TypeError} On a turn channel.
    */
@@ -461,8 +464,9 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    */
   kernelStats(): KernelStats;
   /**
-   * Gives the channel back. Calls that wait reject with `"closed"`, loops and `readable` end, messages are
-   * released, kept views are empty. The kernel still gets what was sent before. Does nothing the second time.
+   * Gives the channel back. Calls that wait reject with `"closed"`, loops and `readable` end,
+   * messages are released, kept views are empty. The kernel still gets what was sent before. Does
+   * nothing the second time.
    */
   close(): void;
   /** The same as {@linkcode Channel.close}. */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Loops and Web Streams over a channel: backpressure, ends, gaps, and what others may do meanwhile. */
+/**
+ * Loops and Web Streams over a channel: backpressure, ends, gaps, and what others may do meanwhile.
+ */
 
 import {
   assert,
@@ -52,7 +54,7 @@ function upTo(length: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Arr
   });
 }
 
-Deno.test("Channel.readable and Channel.writable carry a text through compression and decoding", () =>
+Deno.test("Channel.readable and Channel.writable carry compressed text", () =>
   attached(async (channel) => {
     const text = lines(1_000_000);
     const compressed = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
@@ -148,7 +150,7 @@ Deno.test("Channel.readable ends when either side closes the channel", () =>
     for (const read of reads) assertEquals((await read).done, true);
   }));
 
-Deno.test("Channel.readable fails at a gap unless it is told what to do", () =>
+Deno.test("Channel.readable fails at a gap unless a function takes it", () =>
   attached(async (channel) => {
     const count = 5000;
     await echo.produce(channel, count, 200, echo.context.trying);
@@ -231,7 +233,7 @@ Deno.test("Channel.writable fails when the channel is closed", () =>
     await rejectsWith("closed", () => writer.closed);
   }));
 
-Deno.test("Channel.messages() ends at this side's close, and a program goes on behind its loop", async () => {
+Deno.test("Channel.messages() ends at this side's close, and the program goes on", async () => {
   const { code, out, error } = await runScript(`
     using device = kup.open("${PATH}");
     const channel = await device.attach();
