@@ -28,16 +28,16 @@ function errorOf(promise: Promise<unknown>): Promise<unknown> {
 
 test(
   "Channel.messages() ends when this side closes the channel, wherever it is",
-  async (channel, kernel) => {
+  async (channel) => {
     const waiting = channel.messages();
     const step = waiting.next();
     const unused = channel.messages();
     await later(() => channel.close());
     assertEquals([await step, await waiting.next()], [END, END]);
     assertEquals([await unused.next(), await unused.next()], [END, END]);
-    assertEquals(await channel.messages().next(), END);
+    // Among so many steps some find the event loop's turn due.
+    for (let i = 0; i < 600; i++) assertEquals(await channel.messages().next(), END);
     assertEquals(await texts(channel), []);
-    assert(kernel.words.length > 0);
   },
 );
 
@@ -257,6 +257,7 @@ test(
   "Channel.messages() calls a function for gaps in the place of a message",
   async (channel, kernel) => {
     const seen: (string | Gap)[] = [];
+    kernel.gap(9, 90);
     const reading = (async () => {
       const gaps = function (this: unknown, gap: Gap) {
         assertEquals(this, undefined);
@@ -273,7 +274,7 @@ test(
     kernel.close();
     await reading;
     const gap = (records: number) => ({ records, bytes: 10 * records });
-    assertEquals(seen, [gap(1), "a", gap(2), gap(3), "b", gap(4)]);
+    assertEquals(seen, [gap(9), gap(1), "a", gap(2), gap(3), "b", gap(4)]);
   },
 );
 
