@@ -68,7 +68,7 @@ export class RecordMessage implements Message {
 
   #check(): void {
     if (this.gap !== undefined) {
-      throw gapError("Message", this.gap, "a gap has no bytes, so look at `message.gap` first");
+      throw gapError("A gap has no bytes", this.gap, "look at `message.gap` first");
     }
     // A pass has nothing that could go.
     if (this.pass || this.#consumer.epoch === this.#epoch) return;

@@ -37,9 +37,9 @@ export interface Message {
    *
    * A view that is kept for longer than the message is valid shows other messages, zeros or
    * nothing; it is never a danger to the process. To hand it to something that reads it later is to
-   * keep it: a stream's queue (`controller.enqueue`, `writer.write`), a write or a hash that is not
-   * awaited before the next receive. These need a {@linkcode Message.copy}, or the channel's
-   * {@linkcode Channel.readable}, whose chunks are copies.
+   * keep it: a stream's queue (`controller.enqueue`, `writer.write`, `ReadableStream.from`), a write
+   * or a hash that is not awaited before the next receive. These need a {@linkcode Message.copy}, or
+   * the channel's {@linkcode Channel.readable}, whose chunks are copies.
    *
    * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
    */

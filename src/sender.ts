@@ -505,7 +505,7 @@ export class Sender implements Side, Condition {
   }
 
   #checkLength(length: number): void {
-    if (length > this.maxMessage && Number.isInteger(length)) {
+    if (Number.isInteger(length) && length > this.maxMessage) {
       throw tooLong(length, this.maxMessage, this.#link.memory.toKernel.size);
     }
     checkInteger("length", length, 0, this.maxMessage);
