@@ -2,7 +2,7 @@
 import { checkSignal } from "./arguments.ts";
 import * as forms from "./options.ts";
 import type { Receiver } from "./receiver.ts";
-import type { Message, MessageIterator, MessagesOptions } from "./types.ts";
+import type { Gap, Message, MessageIterator, MessagesOptions } from "./types.ts";
 
 /**
  * The messages of a channel, one by one. Written out by hand: a generator costs three times as much
@@ -31,29 +31,22 @@ export class Messages implements MessageIterator {
   }
 
   next(): Promise<IteratorResult<Message>> {
-    for (;;) {
-      if (this.#done) return Promise.resolve({ done: true, value: undefined });
-      if (this.#signal?.aborted) return Promise.reject(this.#signal.reason);
-      let message: Message | undefined;
-      try {
-        message = this.#receiver.quickReceive();
-      } catch (error) {
-        if (!this.#receiver.closed) return Promise.reject(error);
-        this.#done = true;
-        continue;
-      }
-      if (message === undefined) break;
-      if (message.gap === undefined || this.#onGap === undefined) {
-        return Promise.resolve(this.#handOut(message));
-      }
-      try {
-        const onGap = this.#onGap;
-        onGap(message.gap);
-      } catch (error) {
-        return Promise.reject(error);
-      }
+    if (this.#done) return Promise.resolve(end());
+    if (this.#signal?.aborted) return Promise.reject(this.#signal.reason);
+    let message: Message | undefined;
+    try {
+      message = this.#receiver.quickReceive();
+    } catch (error) {
+      if (!this.#receiver.closed) return Promise.reject(error);
+      this.#done = true;
+      return Promise.resolve(end());
     }
-    return this.#receiver.receiveFor(this, this.#signal, same).then(this.#received);
+    if (message === undefined) {
+      return this.#receiver.receiveFor(this, this.#signal, same).then(this.#received);
+    }
+    if (message.gap !== undefined) return this.#gap(message, message.gap);
+    this.#last = message;
+    return Promise.resolve({ done: false, value: message });
   }
 
   /** Another caller's wait goes on, and another caller's message stays. */
@@ -62,7 +55,7 @@ export class Messages implements MessageIterator {
     this.#receiver.cancel(this);
     if (this.#last !== undefined) this.#receiver.releaseMessage(this.#last);
     this.#last = undefined;
-    return Promise.resolve({ done: true, value: undefined });
+    return Promise.resolve(end());
   }
 
   [Symbol.asyncIterator](): this {
@@ -73,23 +66,35 @@ export class Messages implements MessageIterator {
     await this.return();
   }
 
-  #handOut(message: Message): IteratorResult<Message> {
-    this.#last = message;
-    return { done: false, value: message };
-  }
-
+  /** Later than the step that took the message, so other calls may have come between. */
   readonly #received = (
     message: Message | undefined,
   ): IteratorResult<Message> | Promise<IteratorResult<Message>> => {
     if (message === undefined) {
       this.#done = true;
-      return { done: true, value: undefined };
+      return end();
     }
-    const onGap = this.#onGap;
-    if (message.gap === undefined || onGap === undefined) return this.#handOut(message);
-    onGap(message.gap);
-    return this.next();
+    if (message.gap !== undefined) return this.#gap(message, message.gap);
+    this.#last = message;
+    return { done: false, value: message };
   };
+
+  async #gap(message: Message, gap: Gap): Promise<IteratorResult<Message>> {
+    const onGap = this.#onGap;
+    while (onGap !== undefined) {
+      onGap(gap);
+      if (this.#done) return end();
+      const next = await this.#receiver.receiveFor(this, this.#signal, same);
+      if (next?.gap === undefined) return this.#received(next);
+      gap = next.gap;
+    }
+    this.#last = message;
+    return { done: false, value: message };
+  }
+}
+
+function end(): IteratorReturnResult<undefined> {
+  return { done: true, value: undefined };
 }
 
 function same(message: Message | undefined): Message | undefined {
