@@ -160,7 +160,13 @@ test("MessageIterator.return() releases its own message and no other", async (ch
   assertEquals(newest.text(), "c");
   await second.return();
   assertThrowsWith(() => newest.text(), "released");
-  assertEquals(Atomics.load(kernel.words, kernel.toUser.tail >> 2), 48);
+  const third = channel.messages();
+  const step = third.next();
+  await later(() => kernel.send("d"));
+  const late: Message = (await step).value!;
+  await third.return();
+  assertThrowsWith(() => late.text(), "released");
+  assertEquals(Atomics.load(kernel.words, kernel.toUser.tail >> 2), 64);
 });
 
 test(

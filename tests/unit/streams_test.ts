@@ -503,3 +503,24 @@ test("Channel.writable and Channel.readable are piped into each other", async (c
   clearInterval(echo);
   assertEquals(back, text);
 });
+
+test(
+  "Channel.readable takes nothing for a reader that goes while the event loop has its turn",
+  async (channel, kernel) => {
+    let text: string | undefined;
+    let sent = 0;
+    // A read is done after a few microtasks until the event loop's turn is due.
+    do {
+      assert(sent < 1e6);
+      kernel.send(`${++sent}`);
+      const reader = channel.readable.getReader();
+      const read = reader.read().then(textOf, () => undefined);
+      for (let i = 0; i < 30; i++) await undefined;
+      reader.releaseLock();
+      text = await read;
+    } while (text !== undefined);
+    assert(sent > 1);
+    await later(() => {});
+    assertEquals(channel.tryReceive()?.text(), `${sent}`);
+  },
+);
