@@ -258,8 +258,8 @@ Deno.test("Channel.messages() with a signal ends its wait and loses nothing", ()
     await rejectsWith("busy", () => messages.next());
     const reason = new Error("enough");
     abort.abort(reason);
-    await channel.send("theirs");
     assertEquals(await assertRejects(() => step), reason);
+    await channel.send("theirs");
     assertEquals(await assertRejects(() => messages.next()), reason);
     assertEquals((await channel.receive())?.text(), "theirs");
   }));
