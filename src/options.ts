@@ -6,6 +6,7 @@
  * @module
  */
 
+import { checkOptions } from "./arguments.ts";
 import { gapError } from "./errors.ts";
 import type { Gap } from "./types.ts";
 
@@ -48,11 +49,7 @@ export class Form {
    * @throws {TypeError} That names the option, and what to do instead.
    */
   check(options: object): void {
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(
-        `The \`options\` of ${this.#name} must be an object, not ${String(options)}.`,
-      );
-    }
+    checkOptions(options);
     const given: Options = options;
     if (this.#timeout !== undefined && given.timeout !== undefined) {
       this.#refuse("timeout", this.#timeout);

@@ -13,14 +13,7 @@ import {
   STATE_BROKEN,
   STATE_OPEN,
 } from "./abi.ts";
-import {
-  checkInteger,
-  checkOptions,
-  checkSignal,
-  checkTimeout,
-  offAbort,
-  onAbort,
-} from "./arguments.ts";
+import { checkInteger, checkSignal, checkTimeout, offAbort, onAbort } from "./arguments.ts";
 import { KupError } from "./errors.ts";
 import { POLLIN, POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
@@ -423,7 +416,6 @@ function same(message: Message | undefined): Message | undefined {
 }
 
 function checkMax(options: BatchOptions | undefined): number {
-  checkOptions(options);
   const max = options?.max;
   return max === undefined ? DEFAULT_BATCH : checkInteger("max", max, 1, 2 ** 32);
 }

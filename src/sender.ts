@@ -10,7 +10,6 @@ import {
   byteCount,
   checkInteger,
   checkIterable,
-  checkOptions,
   checkSignal,
   checkTimeout,
   checkType,
