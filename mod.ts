@@ -11,7 +11,9 @@
  * using device = open("/dev/kup/echo"); // or "host:echo": the same driver, in this process
  * using channel = await device.attach();
  * await channel.send("hello");
- * for await (const message of channel) { // ends on a clean close, throws on a broken one
+ * // Ends when either side closes the channel, throws when it is broken. A message whose `gap` is set
+ * // has no bytes: it counts those that the kernel could not place here, because the ring was full.
+ * for await (const message of channel) {
  *   console.log(message.text()); // message.bytes is a view of the shared pages
  *   break;
  * }
@@ -37,7 +39,10 @@ export type {
   Gap,
   KernelStats,
   Message,
+  MessageIterator,
+  MessagesOptions,
   OpenOptions,
+  ReadableOptions,
   Reservation,
   SendOptions,
   SyncSendOptions,

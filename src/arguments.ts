@@ -7,18 +7,21 @@
 
 import type { Data } from "./types.ts";
 
-// What an object says of itself (its own or its class's getters) may differ from call to call, and may call back
-// into this library. So sizes come from the built-in getters, which go by what the engine knows.
+// What an object says of itself (its own or its class's getters) may differ from call to call, and
+// may call back into this library. So sizes come from the built-in getters, which go by what the
+// engine knows. They also know an object of another realm, which `instanceof` does not.
 const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
 const lengthOf = getter<number>(typedArray, "length");
+const tagOf = getter<string | undefined>(typedArray, Symbol.toStringTag);
 const detachedOf = getter<boolean>(ArrayBuffer.prototype, "detached");
+const abortedOf = getter<boolean>(AbortSignal.prototype, "aborted");
 const ofArray = placeGetters(typedArray);
 const ofView = placeGetters(DataView.prototype);
 const { at: elementAt } = Uint8Array.prototype;
 const { addEventListener, removeEventListener } = AbortSignal.prototype;
 
 /** Undefined in an older runtime, where no device can be opened anyway. */
-function getter<T>(prototype: object, name: string): () => T {
+function getter<T>(prototype: object, name: PropertyKey): () => T {
   return Object.getOwnPropertyDescriptor(prototype, name)?.get!;
 }
 
@@ -78,6 +81,14 @@ export function checkInteger(name: string, value: number, least: number, most: n
   );
 }
 
+/** Why a message is refused that fits into no empty ring. Sizes are in bytes. */
+export function tooLong(length: number, most: number, ring: number): RangeError {
+  return new RangeError(
+    `A message of ${length} bytes is too long: this channel takes at most ${most}. Its ring to ` +
+      `the kernel has ${ring}, as the module's config decides (\`to_kernel_pages\`).`,
+  );
+}
+
 /** A message's type. */
 export function checkType(type: number | undefined): number {
   if (type === undefined) return 0;
@@ -96,8 +107,18 @@ export function checkTimeout(timeout: number | undefined): number {
 
 /** A signal that is really one. */
 export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  if (signal === undefined || isBranded(abortedOf, signal)) return signal;
   throw new TypeError("`signal` must be an AbortSignal.");
+}
+
+/** Whether an object is of the kind that a built-in getter is for; for others the getter throws. */
+function isBranded(getter: () => unknown, value: unknown): boolean {
+  try {
+    getter.call(value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Calls back when the signal is aborted, unless {@linkcode offAbort} comes first. */
@@ -160,12 +181,12 @@ export function toBytes(data: Data): Uint8Array {
   }
   if (typeof data === "string") return encode(data);
   if (ArrayBuffer.isView(data)) {
-    const isView = data instanceof DataView;
+    const isView = tagOf.call(data) === undefined;
     if (!isView) checkNotLost(data);
     const { buffer, byteOffset, byteLength } = isView ? ofView : ofArray;
     return new Uint8Array(buffer.call(data), byteOffset.call(data), byteLength.call(data));
   }
-  if (data instanceof ArrayBuffer) {
+  if (isBranded(detachedOf, data)) {
     if (isDetached(data)) throw lost();
     return new Uint8Array(data);
   }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { KERNEL_PAGE_AT, RECORD_RESERVE } from "./abi.ts";
+import { Messages } from "./iterator.ts";
 import { Link } from "./link.ts";
 import type { Native } from "./library.ts";
 import type { ChannelMemory } from "./memory.ts";
 import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 import { readKernelStats } from "./stats.ts";
+import { Streams } from "./streams.ts";
 import type {
   AsyncBatchOptions,
   AsyncSendOptions,
@@ -15,6 +17,9 @@ import type {
   Data,
   KernelStats,
   Message,
+  MessageIterator,
+  MessagesOptions,
+  ReadableOptions,
   Reservation,
   SendOptions,
   SyncSendOptions,
@@ -43,6 +48,7 @@ export class AttachedChannel implements Channel {
   readonly #link: Link;
   readonly #sender: Sender;
   readonly #receiver: Receiver;
+  readonly #streams: Streams;
 
   constructor({ native, fd, memory, path, spin }: Attachment) {
     this.number = memory.number32(KERNEL_PAGE_AT.channel);
@@ -58,7 +64,8 @@ export class AttachedChannel implements Channel {
     );
     this.#receiver = new Receiver(this.#link, spin, this.#sender);
     this.maxMessage = this.#sender.maxMessage;
-    this.#link.setSides(this.#receiver, this.#sender);
+    this.#streams = new Streams(this, this.#link, this.#receiver);
+    this.#link.setSides(this.#receiver, this.#sender, this.#streams);
   }
 
   get closed(): boolean {
@@ -77,8 +84,8 @@ export class AttachedChannel implements Channel {
     return this.#sender.pass(options);
   }
 
-  tryPass(): boolean {
-    return this.#sender.tryPass();
+  tryPass(options?: object): boolean {
+    return this.#sender.tryPass(options);
   }
 
   passSync(options?: SyncWaitOptions): void {
@@ -105,16 +112,16 @@ export class AttachedChannel implements Channel {
     return this.#sender.reserve(length, options);
   }
 
-  tryReserve(length: number): Reservation | undefined {
-    return this.#sender.tryReserve(length);
+  tryReserve(length: number, options?: object): Reservation | undefined {
+    return this.#sender.tryReserve(length, options);
   }
 
   receive(options?: WaitOptions): Promise<Message | undefined> {
     return this.#receiver.receive(options);
   }
 
-  tryReceive(): Message | undefined {
-    return this.#receiver.tryReceive();
+  tryReceive(options?: object): Message | undefined {
+    return this.#receiver.tryReceive(options);
   }
 
   receiveSync(options?: SyncWaitOptions): Message | undefined {
@@ -129,8 +136,24 @@ export class AttachedChannel implements Channel {
     return this.#receiver.tryReceiveBatch(options);
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
-    return new Messages(this.#receiver);
+  messages(options?: MessagesOptions): MessageIterator {
+    return new Messages(this.#receiver, this.#link.subject, options);
+  }
+
+  [Symbol.asyncIterator](): MessageIterator {
+    return this.messages();
+  }
+
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#streams.readable;
+  }
+
+  toReadable(options?: ReadableOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#streams.toReadable(options);
+  }
+
+  get writable(): WritableStream<Data> {
+    return this.#streams.writable;
   }
 
   stats(): ChannelStats {
@@ -166,52 +189,4 @@ export class AttachedChannel implements Channel {
     this.#link.close();
     return Promise.resolve();
   }
-}
-
-/** Written out by hand: a generator costs three times as much for each message. */
-class Messages implements AsyncIterableIterator<Message> {
-  readonly #receiver: Receiver;
-  #pending: object | undefined;
-  #done = false;
-
-  constructor(receiver: Receiver) {
-    this.#receiver = receiver;
-  }
-
-  next(): Promise<IteratorResult<Message>> {
-    if (this.#done) return Promise.resolve({ done: true, value: undefined });
-    try {
-      const message = this.#receiver.quickReceive();
-      if (message !== undefined) return Promise.resolve({ done: false, value: message });
-    } catch (error) {
-      this.#done = true;
-      return Promise.reject(error);
-    }
-    const received = this.#receiver.receive(undefined);
-    this.#pending = this.#receiver.pending;
-    return received.then(this.#result, this.#failed);
-  }
-
-  /** A `next` that still waits ends, too: it would keep others from receiving. */
-  return(): Promise<IteratorResult<Message>> {
-    this.#done = true;
-    this.#receiver.cancel(this.#pending);
-    this.#receiver.release();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  readonly #result = (message: Message | undefined): IteratorResult<Message> => {
-    if (message !== undefined) return { done: false, value: message };
-    this.#done = true;
-    return { done: true, value: undefined };
-  };
-
-  readonly #failed = (error: unknown): never => {
-    this.#done = true;
-    throw error;
-  };
 }

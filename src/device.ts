@@ -30,6 +30,7 @@ import { closedError, EBUSY, KupError, systemError, takenError } from "./errors.
 import { attachError, checkPermission, hostError, loadClient } from "./host.ts";
 import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
 import { ChannelMemory, type Geometry } from "./memory.ts";
+import { ATTACH, check } from "./options.ts";
 import { HOST, rememberPath, toPath } from "./paths.ts";
 import { prepare, register, type Registration, type Waiter } from "./reactor.ts";
 import { readKernelStats } from "./stats.ts";
@@ -197,7 +198,7 @@ export class OpenDevice implements Device {
   }
 
   async attach(options: AttachOptions = {}): Promise<Channel> {
-    checkOptions(options);
+    check(ATTACH, options);
     const { channel, spin = DEFAULT_SPIN_US, wait = true } = options;
     const signal = checkSignal(options.signal);
     if (channel !== undefined) checkInteger("channel", channel, 0, this.channels - 1);

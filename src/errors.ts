@@ -8,6 +8,7 @@
 
 import { checkOptions } from "./arguments.ts";
 import { errnoName, negativeErrno } from "./errno.ts";
+import type { Gap } from "./types.ts";
 
 /**
  * What went wrong, for a program to act on:
@@ -27,6 +28,7 @@ import { errnoName, negativeErrno } from "./errno.ts";
  * | `"closed"` | This object, or the other side of the channel, is closed. |
  * | `"broken"` | The channel's memory made no sense to one of its sides; it is over. |
  * | `"released"` | The bytes of a message or of a reservation were used after their time. |
+ * | `"gap"` | Messages are missing here: the ring was full. See {@linkcode Gap}. |
  * | `"turn"` | Nothing can come: it is this side's turn to send, or to pass. |
  * | `"timed-out"` | A synchronous call's `timeout` went by. |
  * | `"out-of-memory"` | No memory or no address space, or the cgroup allows no more. |
@@ -47,6 +49,7 @@ export type KupErrorCode =
   | "closed"
   | "broken"
   | "released"
+  | "gap"
   | "turn"
   | "timed-out"
   | "out-of-memory"
@@ -304,4 +307,15 @@ export function takenError(
 /** What `using` and `close` have ended. */
 export function closedError(what: string): KupError {
   return new KupError("closed", `${what} is closed; open a new one.`);
+}
+
+/**
+ * A gap in the place of a message.
+ *
+ * @param advice What to do.
+ */
+export function gapError(subject: string, { records, bytes }: Gap, advice: string): KupError {
+  const what = records === 1 ? "1 message is" : `${records} messages are`;
+  const sentence = `${what} missing here (${bytes} bytes), because the ring was full`;
+  return new KupError("gap", `${subject}: ${sentence}; ${advice}.`);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { GAP_AT, RECORD_GAP, RECORD_PASS } from "./abi.ts";
-import { KupError } from "./errors.ts";
+import { gapError, KupError } from "./errors.ts";
 import type { ChannelMemory } from "./memory.ts";
 import type { Consumer } from "./ring.ts";
 import type { Gap, Message } from "./types.ts";
@@ -18,7 +18,8 @@ export class RecordMessage implements Message {
   readonly #consumer: Consumer;
   readonly #epoch: number;
   readonly #at: number;
-  #view: Uint8Array<ArrayBuffer> | undefined;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
+  #view: DataView<ArrayBuffer> | undefined;
 
   constructor(memory: ChannelMemory, consumer: Consumer) {
     const isGap = (consumer.flags & RECORD_GAP) !== 0;
@@ -30,13 +31,24 @@ export class RecordMessage implements Message {
     this.#consumer = consumer;
     this.#epoch = consumer.epoch;
     this.#at = consumer.at;
-    if (this.pass) this.#view = new Uint8Array(0);
+    if (this.pass) this.#bytes = new Uint8Array(0);
+  }
+
+  /** Whether it lies in the ring still; then it is the newest, or in the newest batch. */
+  static isHeld(message: RecordMessage): boolean {
+    return message.#consumer.epoch === message.#epoch;
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
     this.#check();
-    // It is empty all of a sudden when somebody has transferred its buffer.
-    if (this.#view?.length !== this.length) this.#view = this.#memory.view(this.#at, this.length);
+    // Its length is 0 after its buffer was transferred.
+    if (this.#bytes?.length !== this.length) this.#bytes = this.#memory.view(this.#at, this.length);
+    return this.#bytes;
+  }
+
+  get view(): DataView<ArrayBuffer> {
+    const { buffer, byteOffset, length } = this.bytes;
+    if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer, byteOffset, length);
     return this.#view;
   }
 
@@ -55,6 +67,9 @@ export class RecordMessage implements Message {
   }
 
   #check(): void {
+    if (this.gap !== undefined) {
+      throw gapError("A gap has no bytes", this.gap, "look at `message.gap` first");
+    }
     // A pass has nothing that could go.
     if (this.pass || this.#consumer.epoch === this.#epoch) return;
     throw new KupError(

@@ -13,18 +13,12 @@ import {
   STATE_BROKEN,
   STATE_OPEN,
 } from "./abi.ts";
-import {
-  checkInteger,
-  checkOptions,
-  checkSignal,
-  checkTimeout,
-  offAbort,
-  onAbort,
-} from "./arguments.ts";
+import { checkInteger, checkSignal, checkTimeout, offAbort, onAbort } from "./arguments.ts";
 import { KupError } from "./errors.ts";
 import { POLLIN, POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import { RecordMessage } from "./message.ts";
+import * as forms from "./options.ts";
 import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT } from "./ring.ts";
 import type { Sender } from "./sender.ts";
 import { type Condition, Spin } from "./spin.ts";
@@ -37,6 +31,8 @@ class PendingReceive {
   /** Gets a message, or undefined at the end of the channel. */
   readonly resolve: (message: Message | undefined) => void;
   readonly reject: (error: unknown) => void;
+  /** The loop or stream that waits: to it, this side's close is the end, too. */
+  readonly owner: object | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
 
@@ -45,9 +41,11 @@ class PendingReceive {
     reject: (error: unknown) => void,
     signal: AbortSignal | undefined,
     cancel: () => void,
+    owner: object | undefined,
   ) {
     this.resolve = resolve;
     this.reject = reject;
+    this.owner = owner;
     this.#signal = signal;
     if (signal === undefined) return;
     this.#onAbort = () => {
@@ -63,6 +61,11 @@ class PendingReceive {
   }
 }
 
+/** A stream, which keeps all other consumers out while it is locked. */
+export interface Lock {
+  readonly locked: boolean;
+}
+
 /** The consuming direction of one channel. */
 export class Receiver implements Side, Condition {
   readonly #link: Link;
@@ -71,6 +74,7 @@ export class Receiver implements Side, Condition {
   /** The other direction, which tells in turn mode whether anything can come. */
   readonly #sender: Pick<Sender, "stuck" | "waits">;
   #pending: PendingReceive | undefined;
+  #lock: Lock | undefined;
   #ended = false;
 
   /** @param spin The longest time to look before sleeping, in milliseconds. */
@@ -102,17 +106,25 @@ export class Receiver implements Side, Condition {
     return this.#ended;
   }
 
+  /** This side has closed the channel. */
+  get closed(): boolean {
+    return this.#link.closed;
+  }
+
   /** For the spinning: something to read, or no use to wait. */
   ready(): boolean {
     return this.#consumer.ready() || !this.#link.isOpen();
   }
 
-  tryReceive(): Message | undefined {
-    if (this.#pending !== undefined) throw this.#busy();
+  /** @param options Only to be refused: it takes none. */
+  tryReceive(options?: object): Message | undefined {
+    forms.check(forms.TRY_RECEIVE, options);
+    if (this.#pending !== undefined || this.#lock !== undefined) this.#checkFree(undefined);
     return this.#take();
   }
 
   tryReceiveBatch(options: BatchOptions | undefined): Message[] {
+    forms.check(forms.TRY_RECEIVE_BATCH, options);
     const max = checkMax(options);
     const first = this.tryReceive();
     return first === undefined ? [] : this.#gather(first, max);
@@ -125,9 +137,9 @@ export class Receiver implements Side, Condition {
 
   receive(options: WaitOptions | undefined): Promise<Message | undefined> {
     try {
-      checkOptions(options);
+      forms.check(forms.RECEIVE, options);
       const signal = checkSignal(options?.signal);
-      return this.#receive(signal, same);
+      return this.#receive(signal, same, undefined);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -138,21 +150,42 @@ export class Receiver implements Side, Condition {
     const all = (max: number) => (first: Message | undefined) =>
       first === undefined ? [] : this.#gather(first, max);
     try {
-      checkOptions(options);
+      forms.check(forms.RECEIVE_BATCH, options);
       const signal = checkSignal(options?.signal);
       const max = checkMax(options);
-      return this.#receive(signal, all(max));
+      return this.#receive(signal, all(max), undefined);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * For loops and streams: as `receive`, but this side's own close is an end like any other.
+   *
+   * @param owner For {@linkcode Receiver.cancel}.
+   * @param result Called in the step that takes the message: later, other calls may have released
+   * it. It gets undefined at the end, and after a cancel.
+   */
+  receiveFor<T>(
+    owner: object,
+    signal: AbortSignal | undefined,
+    result: (message: Message | undefined) => T,
+  ): Promise<T> {
+    try {
+      if (this.#link.closed) return Promise.resolve(result(undefined));
+      return this.#receive(signal, result, owner);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   receiveSync(options: SyncWaitOptions | undefined): Message | undefined {
-    checkOptions(options);
+    forms.check(forms.RECEIVE_SYNC, options);
     const timeout = checkTimeout(options?.timeout);
     const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
     for (;;) {
-      let message = timeout === 0 ? this.tryReceive() : this.#takeSpinning();
+      if (this.#pending !== undefined || this.#lock !== undefined) this.#checkFree(undefined);
+      let message = timeout === 0 ? this.#take() : this.#takeSpinning();
       if (message !== undefined || this.#ended) return message;
       const left = end - this.#link.native.kup_user_now();
       if (left <= 0) {
@@ -167,30 +200,57 @@ export class Receiver implements Side, Condition {
     }
   }
 
-  /** Gives back what was received; messages that somebody still has are no longer valid. */
+  /** Gives back what was received; messages that a caller still has are no longer valid. */
   release(): void {
     if (this.#link.over || this.#consumer.held === 0) return;
     this.#consumer.release();
     this.#settleWake();
   }
 
-  /** What waits now, for {@linkcode Receiver.cancel}. */
-  get pending(): object | undefined {
-    return this.#pending;
+  /** The same, unless another call has received since this message. */
+  releaseMessage(message: Message): void {
+    if (RecordMessage.isHeld(message as RecordMessage)) this.release();
   }
 
-  /** Ends a wait as at the end of the channel, if it still goes on. */
-  cancel(pending: object | undefined): void {
-    if (pending === undefined || pending !== this.#pending) return;
-    const { resolve } = this.#pending;
+  /** Ends the owner's wait, if it waits. */
+  cancel(owner: object): void {
+    const pending = this.#pending;
+    if (pending === undefined || pending.owner !== owner) return;
     this.#settle();
-    resolve(undefined);
+    pending.resolve(undefined);
+  }
+
+  /** While `lock` is locked, only its own waits receive; undefined ends that. */
+  setLock(lock: Lock | undefined): void {
+    this.#lock = lock;
+  }
+
+  /** A stream's wait goes on when its reader gives the lock away. It must not receive then. */
+  #isLeft(pending: PendingReceive): boolean {
+    const lock = this.#lock;
+    return lock !== undefined && pending.owner === lock && !lock.locked;
+  }
+
+  #checkFree(owner: object | undefined): void {
+    const lock = this.#lock;
+    if (lock !== undefined && lock !== owner) {
+      if (lock.locked) {
+        throw this.#busy(
+          "The stream `readable` is locked; read from that, or release its lock first",
+        );
+      }
+      this.cancel(lock);
+    }
+    if (this.#pending !== undefined) {
+      throw this.#busy("Another receive is waiting; await it first");
+    }
   }
 
   /** One look on behalf of the receive that waits. */
   wake(): void {
     const pending = this.#pending;
     if (pending === undefined) return;
+    if (this.#isLeft(pending)) return this.cancel(pending.owner!);
     try {
       let message = this.#take();
       if (message === undefined && !this.#ended) {
@@ -214,7 +274,8 @@ export class Receiver implements Side, Condition {
     const pending = this.#pending;
     if (this.#link.closed) this.#consumer.epoch++;
     this.#settle();
-    pending?.reject(error);
+    if (this.#link.closed && pending?.owner !== undefined) pending.resolve(undefined);
+    else pending?.reject(error);
   }
 
   /** The next message, undefined if there is none; throws when the channel is over. */
@@ -229,11 +290,6 @@ export class Receiver implements Side, Condition {
   }
 
   #takeSpinning(): Message | undefined {
-    if (this.#pending !== undefined) throw this.#busy();
-    return this.#takeNow();
-  }
-
-  #takeNow(): Message | undefined {
     const message = this.#take();
     if (message !== undefined || this.#ended || !this.#spin.until(this)) return message;
     return this.#take();
@@ -291,14 +347,15 @@ export class Receiver implements Side, Condition {
   }
 
   /**
-   * A receive whose turn of the event loop is due waits like one that has found nothing: a message that was
-   * taken before the turn could be released by another call meanwhile.
+   * A receive whose turn of the event loop is due waits like one that has found nothing: a message
+   * that was taken before the turn could be released by another call meanwhile.
    */
   #receive<T>(
     signal: AbortSignal | undefined,
     result: (message: Message | undefined) => T,
+    owner: object | undefined,
   ): Promise<T> {
-    if (this.#pending !== undefined) throw this.#busy();
+    if (this.#pending !== undefined || this.#lock !== undefined) this.#checkFree(owner);
     if (signal?.aborted) throw signal.reason;
     if (this.#link.over) throw this.#link.reason();
     const breath = this.#link.breath.take();
@@ -307,8 +364,14 @@ export class Receiver implements Side, Condition {
       if (message !== undefined || this.#ended) return Promise.resolve(result(message));
     }
     return new Promise((resolve, reject) => {
-      const settle = (message: Message | undefined) => resolve(result(message));
-      const pending = new PendingReceive(settle, reject, signal, () => this.#settle());
+      const settle = (message: Message | undefined) => {
+        try {
+          resolve(result(message));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const pending = new PendingReceive(settle, reject, signal, () => this.#settle(), owner);
       this.#pending = pending;
       if (breath === undefined) this.wake();
       else breath.then(() => this.#resume(pending), (error) => this.fail(error));
@@ -318,8 +381,9 @@ export class Receiver implements Side, Condition {
   /** The event loop has had its turn. */
   #resume(pending: PendingReceive): void {
     if (pending !== this.#pending) return;
+    if (this.#isLeft(pending)) return this.cancel(pending.owner!);
     try {
-      const message = this.#takeNow();
+      const message = this.#takeSpinning();
       if (message === undefined && !this.#ended) return this.wake();
       this.#settle();
       pending.resolve(message);
@@ -335,11 +399,8 @@ export class Receiver implements Side, Condition {
     if (!this.#link.closed) this.#link.unwant(POLLIN);
   }
 
-  #busy(): KupError {
-    return new KupError(
-      "busy",
-      `${this.#link.subject}: Another receive is waiting; await it first.`,
-    );
+  #busy(why: string): KupError {
+    return new KupError("busy", `${this.#link.subject}: ${why}.`);
   }
 }
 
@@ -355,7 +416,6 @@ function same(message: Message | undefined): Message | undefined {
 }
 
 function checkMax(options: BatchOptions | undefined): number {
-  checkOptions(options);
   const max = options?.max;
   return max === undefined ? DEFAULT_BATCH : checkInteger("max", max, 1, 2 ** 32);
 }

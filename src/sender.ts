@@ -10,7 +10,6 @@ import {
   byteCount,
   checkInteger,
   checkIterable,
-  checkOptions,
   checkSignal,
   checkTimeout,
   checkType,
@@ -18,10 +17,12 @@ import {
   offAbort,
   onAbort,
   toBytes,
+  tooLong,
 } from "./arguments.ts";
 import { KupError } from "./errors.ts";
 import { POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
+import * as forms from "./options.ts";
 import { Producer, recordSpace, RING_OK, RING_WAIT } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type {
@@ -174,10 +175,10 @@ class OpenReservation implements Reservation {
     return this.#view;
   }
 
-  commit(options: CommitOptions = {}): void {
-    checkOptions(options);
-    const type = checkType(options.type);
-    const length = options.length ?? this.length;
+  commit(options?: CommitOptions): void {
+    forms.check(forms.COMMIT, options);
+    const type = checkType(options?.type);
+    const length = options?.length ?? this.length;
     checkInteger("length", length, 0, this.length);
     this.#check();
     if (!this.#link.isOpen()) throw this.#link.stateError();
@@ -279,7 +280,7 @@ export class Sender implements Side, Condition {
   pass(options: WaitOptions | undefined): Promise<void> {
     try {
       this.#checkTurns();
-      checkOptions(options);
+      forms.check(forms.PASS, options);
       const signal = checkSignal(options?.signal);
       if (signal?.aborted) return Promise.reject(signal.reason);
       return this.#sendChecked(NOTHING, 0, RECORD_PASS, signal);
@@ -288,15 +289,17 @@ export class Sender implements Side, Condition {
     }
   }
 
-  tryPass(): boolean {
+  /** @param options Only to be refused: it takes none. */
+  tryPass(options?: object): boolean {
     this.#checkTurns();
+    forms.check(forms.TRY_PASS, options);
     if (this.#link.over) throw this.#link.reason();
     return this.#queue.size === 0 && this.put(NOTHING, 0, RECORD_PASS);
   }
 
   passSync(options: SyncWaitOptions | undefined): void {
     this.#checkTurns();
-    checkOptions(options);
+    forms.check(forms.PASS_SYNC, options);
     this.#sendCheckedSync(NOTHING, 0, RECORD_PASS, checkTimeout(options?.timeout));
   }
 
@@ -309,8 +312,8 @@ export class Sender implements Side, Condition {
   }
 
   trySend(data: Data, options: SendOptions | undefined): boolean {
-    checkOptions(options);
-    const type = options === undefined ? 0 : checkType(options.type);
+    forms.check(forms.TRY_SEND, options);
+    const type = checkType(options?.type);
     const bytes = this.#checked(data);
     if (this.#link.over) throw this.#link.reason();
     return this.#queue.size === 0 && this.put(bytes, type);
@@ -318,9 +321,9 @@ export class Sender implements Side, Condition {
 
   send(data: Data, options: AsyncSendOptions | undefined): Promise<void> {
     try {
-      checkOptions(options);
+      forms.check(forms.SEND, options);
       const signal = checkSignal(options?.signal);
-      const type = options === undefined ? 0 : checkType(options.type);
+      const type = checkType(options?.type);
       const bytes = this.#checked(data);
       if (signal?.aborted) return Promise.reject(signal.reason);
       return this.#sendChecked(bytes, type, 0, signal);
@@ -344,7 +347,7 @@ export class Sender implements Side, Condition {
 
   sendBatch(messages: Iterable<Data>, options: AsyncSendOptions | undefined): Promise<void> {
     try {
-      checkOptions(options);
+      forms.check(forms.SEND_BATCH, options);
       const signal = checkSignal(options?.signal);
       const type = checkType(options?.type);
       const all = this.#collected(messages);
@@ -363,7 +366,7 @@ export class Sender implements Side, Condition {
   }
 
   sendSync(data: Data, options: SyncSendOptions | undefined): void {
-    checkOptions(options);
+    forms.check(forms.SEND_SYNC, options);
     const type = checkType(options?.type);
     const timeout = checkTimeout(options?.timeout);
     this.#sendCheckedSync(this.#checked(data), type, 0, timeout);
@@ -393,9 +396,9 @@ export class Sender implements Side, Condition {
 
   reserve(length: number, options: WaitOptions | undefined): Promise<Reservation> {
     try {
-      checkOptions(options);
+      forms.check(forms.RESERVE, options);
       const signal = checkSignal(options?.signal);
-      checkInteger("length", length, 0, this.maxMessage);
+      this.#checkLength(length);
       if (signal?.aborted) return Promise.reject(signal.reason);
       const reservation = this.tryReserve(length);
       if (reservation !== undefined) return this.#later(reservation);
@@ -407,8 +410,10 @@ export class Sender implements Side, Condition {
     }
   }
 
-  tryReserve(length: number): Reservation | undefined {
-    checkInteger("length", length, 0, this.maxMessage);
+  /** @param options Only to be refused: it takes none. */
+  tryReserve(length: number, options?: object): Reservation | undefined {
+    forms.check(forms.TRY_RESERVE, options);
+    this.#checkLength(length);
     if (this.#link.over) throw this.#link.reason();
     return this.#queue.size === 0 ? this.claim(length) : undefined;
   }
@@ -495,9 +500,14 @@ export class Sender implements Side, Condition {
   #notTooLong<T extends Uint8Array>(bytes: T): T {
     const length = byteCount(bytes);
     if (length <= this.maxMessage) return bytes;
-    throw new RangeError(
-      `A message of ${length} bytes is too long; this channel takes ${this.maxMessage}.`,
-    );
+    throw tooLong(length, this.maxMessage, this.#link.memory.toKernel.size);
+  }
+
+  #checkLength(length: number): void {
+    if (Number.isInteger(length) && length > this.maxMessage) {
+      throw tooLong(length, this.maxMessage, this.#link.memory.toKernel.size);
+    }
+    checkInteger("length", length, 0, this.maxMessage);
   }
 
   /** Checked once more, because shared memory may have grown meanwhile. */

@@ -8,6 +8,15 @@
  * @module
  */
 
+import type {
+  Message,
+  MessageIterator,
+  MessagesOptions,
+  ReadableOptions,
+} from "./message_types.ts";
+
+export type * from "./message_types.ts";
+
 /**
  * What can be sent. Strings become UTF-8. The bytes are copied before the call returns, so the
  * caller may reuse its buffer at once, also while the message still waits for room.
@@ -163,58 +172,6 @@ export interface CommitOptions extends SendOptions {
   length?: number;
 }
 
-/** What the kernel's side had to leave out, because the ring was full when it could not wait. */
-export interface Gap {
-  /** Messages that are missing here. */
-  readonly records: number;
-  /** Their bytes. */
-  readonly bytes: number;
-}
-
-/**
- * A message from the kernel. It lies in memory that is shared with the kernel, and is valid until the next
- * receive or iteration step on its channel, or until the channel is closed. What is to live longer has
- * to be copied. The kernel gets its room, and that of all messages behind it, with the next receive.
- */
-export interface Message {
-  /** The clients' own tag, from 0 to 2^32-1. */
-  readonly type: number;
-  /** Bytes. */
-  readonly length: number;
-  /**
-   * Set if this is no message but a report that some are missing here; then there are no bytes.
-   */
-  readonly gap: Gap | undefined;
-  /** On a turn channel: this is no message, it only passes the turn; then there are no bytes. */
-  readonly pass: boolean;
-  /**
-   * The bytes themselves, not a copy. A view that is kept for longer than the message is valid shows
-   * other messages, zeros or nothing; it is never a danger to the process.
-   *
-   * @throws {KupError} `"released"` when the message is no longer valid.
-   */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /**
-   * The bytes as UTF-8; what isn't becomes U+FFFD.
-   *
-   * @throws {KupError} `"released"` when the message is no longer valid.
-   */
-  text(): string;
-  /**
-   * The bytes as JSON.
-   *
-   * @throws {KupError} `"released"` when the message is no longer valid.
-   * @throws {SyntaxError} If they are not JSON.
-   */
-  json(): unknown;
-  /**
-   * A copy of the bytes, the caller's to keep.
-   *
-   * @throws {KupError} `"released"` when the message is no longer valid.
-   */
-  copy(): Uint8Array<ArrayBuffer>;
-}
-
 /**
  * Room in the ring to the kernel, for a message that is written in place. The kernel stops at it until it is
  * committed or discarded, also if messages behind it are finished, so don't keep it long.
@@ -253,12 +210,12 @@ export interface Reservation extends Disposable {
 }
 
 /**
- * One channel: messages in both directions, through shared memory and without system calls while both sides are
- * busy. Not for use by several threads.
+ * One channel: messages in both directions, through shared memory and without system calls while
+ * both sides are busy. Not for use by several threads.
  *
- * Messages arrive in the order in which they were sent. `for await` over a channel gives its messages,
- * ends when the kernel's side has closed it, and throws when it is broken; leaving the
- * loop early keeps the channel open.
+ * Messages arrive in the order in which they were sent. `for await` over a channel gives its
+ * messages, ends when either side has closed it, and throws when it is broken; leaving the loop
+ * early keeps the channel open.
  *
  * @example
  * ```ts
@@ -378,14 +335,18 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * The next message; releases those that were received before.
    *
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
-   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
+   * @throws {TypeError} If an option belongs to another call, such as `timeout` to `receiveSync`;
+   * as for every call.
+   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
+   * `"closed"`, `"broken"`.
    */
   receive(options?: WaitOptions): Promise<Message | undefined>;
   /**
    * The next message if there is one now; releases those that were received before.
    *
    * @returns `undefined` if there is none; then `ended` tells whether there will ever be one.
-   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
+   * `"closed"`, `"broken"`.
    */
   tryReceive(): Message | undefined;
   /**
@@ -393,8 +354,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `timeout` is out of range.
-   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits, `"turn"`, `"closed"`,
-   * `"broken"`.
+   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits or `readable` is locked,
+   * `"turn"`, `"closed"`, `"broken"`.
    */
   receiveSync(options?: SyncWaitOptions): Message | undefined;
   /**
@@ -403,18 +364,92 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @returns None when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
+   * `"closed"`, `"broken"`.
    */
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]>;
   /**
    * The messages that are there now, perhaps none. All are valid until the next receive.
    *
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits, `"turn"`, `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
+   * `"closed"`, `"broken"`.
    */
   tryReceiveBatch(options?: BatchOptions): Message[];
-  /** Messages until the channel ends; see {@linkcode Channel}. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Message>;
+
+  /**
+   * Messages until either side closes the channel, or it breaks. A step throws (rejects with)
+   * `"busy"` while another receive waits or `readable` is locked, `"gap"` if gaps are errors,
+   * `"turn"` and `"broken"`.
+   *
+   * @throws {TypeError} If an option is of the wrong kind, or belongs to another call.
+   *
+   * @example
+   * ```ts
+   * import { open } from "jsr:@kup/kup";
+   *
+   * using device = open("/dev/kup/echo");
+   * using channel = await device.attach();
+   * await channel.send("hello");
+   * let lost = 0;
+   * for await (const message of channel.messages({ gaps: (gap) => lost += gap.records })) {
+   *   console.log(message.text(), `after ${lost} that were lost`);
+   *   break;
+   * }
+   * ```
+   */
+  messages(options?: MessagesOptions): MessageIterator;
+  /** The same as {@linkcode Channel.messages}. */
+  [Symbol.asyncIterator](): MessageIterator;
+  /**
+   * The messages as a stream. Each chunk is a copy of one message; its `type` is lost. Nothing is
+   * taken from the ring before a reader asks for it, so a slow reader holds up the kernel's side.
+   *
+   * While the stream is locked (it has a reader, or is piped), all other calls that receive are
+   * refused as `"busy"`. To cancel it or to release its lock leaves the channel open. It ends when
+   * either side closes the channel, and fails when the channel breaks, at a gap (see {@linkcode
+   * Channel.toReadable}), and as `"busy"` when it is read while a receive waits. It is the same
+   * stream until it was cancelled or has failed; the next one goes on where it ended.
+   *
+   * @throws {TypeError} On a turn channel.
+   *
+   * @example
+   * ```ts
+   * import { open } from "jsr:@kup/kup";
+   *
+   * using device = open("/dev/kup/echo");
+   * using channel = await device.attach();
+   * await channel.send("line\n");
+   * for await (const text of channel.readable.pipeThrough(new TextDecoderStream())) {
+   *   console.log(text);
+   *   break;
+   * }
+   * ```
+   */
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /**
+   * A stream with options, which is {@linkcode Channel.readable} from now on; an earlier one fails
+   * as `"busy"`.
+   *
+   * @throws {TypeError} On a turn channel; if an option is of the wrong kind, or belongs to another
+   * call.
+   * @throws {KupError} `"busy"` while the earlier one is locked.
+   */
+  toReadable(options?: ReadableOptions): ReadableStream<Uint8Array<ArrayBuffer>>;
+  /**
+   * A stream to send by. Each chunk becomes one message of type 0; for another type write `new
+   * WritableStream({ write: (data) => channel.send(data, { type }) })`.
+   *
+   * A write is done when its message is in the ring. Until its turn comes, a chunk waits in the
+   * stream's queue as it is: not as a copy, so don't write to it, and don't write a message's
+   * `bytes`. `close` is done when all is in the ring, and leaves the channel open; `abort` drops
+   * what is not yet there. Other calls may send meanwhile. A write of what `send` refuses fails the
+   * stream; when the channel is closed or broken, so does every write. It is the same stream until
+   * it was closed or aborted or has failed.
+   *
+   * @throws {TypeError} On a turn channel.
+   */
+  readonly writable: WritableStream<Data>;
 
   /**
    * Counters since this attach, read from shared memory without a system call.
@@ -429,8 +464,9 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    */
   kernelStats(): KernelStats;
   /**
-   * Gives the channel back. Calls that wait reject with `"closed"`, messages are released, kept views
-   * are empty. The kernel still gets what was sent before. Does nothing the second time.
+   * Gives the channel back. Calls that wait reject with `"closed"`, loops and `readable` end,
+   * messages are released, kept views are empty. The kernel still gets what was sent before. Does
+   * nothing the second time.
    */
   close(): void;
   /** The same as {@linkcode Channel.close}. */

@@ -32,6 +32,28 @@ Deno.test("a turn device and its channels say so, and stream channels that they 
   assertEquals((await channel.receive())?.text(), "still works");
 });
 
+Deno.test("Channel.readable and Channel.writable are for stream channels", () =>
+  turns((channel) => {
+    assertThrows(() => channel.readable, TypeError, "turn channel");
+    assertThrows(() => channel.writable, TypeError, "turn channel");
+    assertThrows(() => channel.toReadable(), TypeError, "turn channel");
+    return Promise.resolve();
+  }));
+
+Deno.test("Channel.messages() that comes out of turn is refused, and goes on in turn", () =>
+  turns(async (channel) => {
+    await ownTurn(channel);
+    const messages = channel.messages({ gaps: "throw" });
+    for (;;) {
+      const step = await messages.next().catch((error) => error);
+      if (step.code === "turn") break;
+      assertEquals(step.value.pass, true);
+    }
+    channel.sendSync("hello");
+    assertEquals((await messages.next()).value?.text(), "hello");
+    assertEquals((await messages.next().catch((error) => error)).code, "turn");
+  }));
+
 Deno.test("the kernel has the first turn, and its pass is the first to be received", () =>
   turns(async (channel) => {
     const first = await channel.receive();

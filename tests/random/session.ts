@@ -7,8 +7,9 @@
  * nothing to spoil it, all of it, and in order.
  */
 
-import { type Channel, KupError, type Message } from "../../mod.ts";
+import { type Channel, type Gap, KupError, type Message } from "../../mod.ts";
 import { int, oneOf, type Random } from "./random.ts";
+import { isStreamError, readSome, tryLock, writeSome } from "./streams.ts";
 
 /** The echo client's commands. */
 export interface Commands {
@@ -68,6 +69,7 @@ export function expected(error: unknown): void {
   count(error instanceof KupError ? error.code : error instanceof Error ? error.name : "?");
   if (error instanceof KupError && !NEVER.includes(error.code)) return;
   if (error instanceof DOMException && /Abort|Timeout/.test(error.name)) return;
+  if (isStreamError(error)) return;
   fail(`unexpected: ${error instanceof Error ? error.stack : error}`);
 }
 
@@ -95,6 +97,8 @@ export class Session {
   readonly #background = new Set<Promise<unknown>>();
   readonly #kept: Uint8Array<ArrayBuffer>[] = [];
   #marker = false;
+  /** Written to the stream for certain, not yet back; these have no number. */
+  #streamed = 0;
   /** On a turn device. Nobody may wait for what comes in his own turn, so those who drain have to pass. */
   readonly #turns: boolean;
 
@@ -151,6 +155,8 @@ export class Session {
       () => this.check(this.channel.receiveSync({ timeout: int(random, 0, 5) })),
       () => this.#receiveBatch(),
       () => this.#iterate(),
+      () => this.#write(),
+      () => this.#turns || tryLock(this.channel),
       () => this.#bad(),
       () => this.#look(),
     ];
@@ -159,6 +165,9 @@ export class Session {
       () => this.#later(this.#receive()),
       () => this.#later(this.#receiveBatch()),
       () => this.#later(this.#iterate()),
+      () => this.#later(this.#write()),
+      () => this.#read(),
+      () => this.#later(this.#read()),
       () => this.#scribble(),
       () => this.#transfer(),
       () => this.#forget(),
@@ -339,17 +348,38 @@ export class Session {
   }
 
   async #iterate(): Promise<void> {
-    const messages = this.channel[Symbol.asyncIterator]();
-    const timer = setTimeout(() => messages.return!(), 10);
+    const { channel, random } = this;
+    const onGap = (gap: Gap) => {
+      if (gap.records < 1) fail("a gap of nothing");
+      if (!this.clean && random.chance(0.2)) channel.close();
+    };
+    const messages = random.chance(0.3) ? channel[Symbol.asyncIterator]() : channel.messages({
+      signal: random.chance(0.5) ? this.#signal() : undefined,
+      gaps: oneOf(random, [undefined, "report", "throw", onGap] as const),
+    });
+    const timer = setTimeout(() => messages.return(), 10);
     try {
       for await (const message of messages) {
         this.check(message);
-        if (this.random.chance(0.3)) break;
-        if (!this.clean && this.random.chance(0.05)) this.channel.close();
+        if (random.chance(0.3)) break;
+        if (!this.clean && random.chance(0.05)) channel.close();
+        if (!this.clean && random.chance(0.1)) this.#later(messages.next());
       }
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Messages of type 0, in both kinds of sessions. */
+  async #write(): Promise<void> {
+    if (this.#turns) return;
+    const chunks = Array.from({ length: int(this.random, 1, 5) }, () => pattern(0, this.#size()));
+    await writeSome(this.channel, this.random, chunks, () => this.#streamed++);
+  }
+
+  /** Takes messages without their numbers, so only where nothing is owed. */
+  async #read(): Promise<void> {
+    if (!this.#turns && !this.clean) await readSome(this.channel, this.random, this.#kept);
   }
 
   /** What came: with the bytes of its number, the first of its number, and none that was refused. */
@@ -372,6 +402,10 @@ export class Session {
     const want = pattern(type & ~(MARKER | RESERVED), length);
     if (bytes?.some((byte, i) => byte !== want[i])) fail(`message ${type} is damaged`);
     if ((type & MARKER) !== 0) return;
+    if (type === 0) {
+      if (--this.#streamed < 0) fail("a message came that no stream was given");
+      return;
+    }
     if (this.#seen.has(type)) fail(`message ${type} came twice`);
     if ((type & RESERVED) === 0) {
       if (type < this.#last) fail(`message ${type} came after ${this.#last}`);
@@ -393,6 +427,7 @@ export class Session {
     }
     await sent;
     count("drained");
+    if (this.#streamed > 0) fail(`${this.#streamed} messages of a stream never came`);
     if (this.#owed.size > 0) fail(`${[...this.#owed].slice(0, 5)} never came`);
   }
 
@@ -418,6 +453,10 @@ export class Session {
       () => channel.tryReserve(any(value)),
       () => channel.receive({ signal: any(1) }),
       () => channel.tryReceiveBatch({ max: any({}) }),
+      () => channel.receive(any({ timeout: 1 })),
+      () => channel.receiveSync(any({ signal: AbortSignal.abort() })),
+      () => channel.messages({ gaps: any(value) }),
+      () => channel.toReadable({ gaps: any("report") }),
     ]);
     try {
       await call();

@@ -1,66 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
-import { type Channel, KupError, type KupErrorCode } from "../../mod.ts";
+import { KupError } from "../../mod.ts";
 import { ERROR_HEAD } from "../../src/abi.ts";
-import { type DoubleOptions, KernelDouble, type KernelSide } from "./kernel_double.ts";
-
-/** Gives the event loop some turns first. */
-function later(action: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(() => {
-      action();
-      resolve();
-    }, 5);
-  });
-}
-
-function assertCode(error: unknown, code: KupErrorCode): void {
-  assert(error instanceof KupError, `not a KupError: ${error}`);
-  assertEquals(error.code, code);
-}
-
-async function assertRejectsWith(promise: Promise<unknown>, code: KupErrorCode): Promise<void> {
-  assertCode(await promise.then(() => "no error", (error) => error), code);
-}
-
-function assertThrowsWith(action: () => unknown, code: KupErrorCode): void {
-  let caught: unknown = "no error";
-  try {
-    action();
-  } catch (error) {
-    caught = error;
-  }
-  assertCode(caught, code);
-}
-
-/** Runs a test on an attached channel, and with all sanitizers. */
-function test(
-  name: string,
-  run: (channel: Channel, kernel: KernelSide) => Promise<void> | void,
-  options: DoubleOptions & { spin?: number } = {},
-): void {
-  Deno.test({
-    name,
-    sanitizeOps: true,
-    sanitizeResources: true,
-    async fn() {
-      const double = new KernelDouble(options);
-      {
-        using device = double.open();
-        using channel = await device.attach({ spin: options.spin ?? 0 });
-        await run(channel, double.side(channel.number));
-      }
-      assertEquals(double.handles, 0, "a file was left open");
-    },
-  });
-}
-
-/** Sends until the ring is full; how many it took. */
-function fill(channel: Channel, text: string): number {
-  let count = 0;
-  while (channel.trySend(text)) count++;
-  return count;
-}
+import { assertRejectsWith, assertThrowsWith, fill, later, test } from "./attached.ts";
 
 test("a message goes out and another comes back", async (channel, kernel) => {
   await channel.send("ping", { type: 7 });
@@ -261,16 +203,50 @@ test("a ring that was scribbled on breaks the channel, and only that", async (ch
   assert(sent > 0);
 });
 
-test("a gap record is a message of its own", (channel, kernel) => {
-  kernel.out.reserve(16);
-  const at = kernel.out.payloadAt(kernel.out.position) >> 2;
-  kernel.words.set([3, 0, 300, 1], at);
-  kernel.out.commit(kernel.out.position, 16, 16, 0, 0x20000000);
+test("Message.gap is set on a gap, whose bytes are an error in every form", (channel, kernel) => {
+  kernel.gap(3, 300 + 2 ** 32);
   kernel.send("after");
-  const gap = channel.tryReceive();
-  assertEquals(gap?.gap, { records: 3, bytes: 300 + 2 ** 32 });
-  assertEquals(gap?.bytes.length, 0);
+  const gap = channel.tryReceive()!;
+  assertEquals([gap.gap, gap.type, gap.length], [{ records: 3, bytes: 300 + 2 ** 32 }, 0, 0]);
+  for (
+    const use of [
+      () => gap.bytes,
+      () => gap.view,
+      () => gap.text(),
+      () => gap.json(),
+      () => gap.copy(),
+    ]
+  ) {
+    assertThrowsWith(use, "gap");
+    assertThrows(use, KupError, "3 messages are missing here (4294967596 bytes)");
+  }
   assertEquals(channel.tryReceive()?.text(), "after");
+  assertThrowsWith(() => gap.text(), "gap");
+});
+
+test("Message.view shows the bytes, which begin at a multiple of 8", (channel, kernel) => {
+  for (let length = 8; length < 100; length++) {
+    const bytes = new Uint8Array(length).fill(length);
+    new DataView(bytes.buffer).setFloat64(0, Math.PI * length, true);
+    kernel.send(bytes);
+    const { view, bytes: own } = channel.tryReceive()!;
+    assertEquals([view.byteLength, view.getUint8(length - 1)], [length, own[length - 1]]);
+    assertEquals(view.getFloat64(0, true), Math.PI * length);
+    const numbers = new Float64Array(own.buffer, own.byteOffset, length >> 3);
+    assertEquals(numbers[0], Math.PI * length);
+    while (kernel.receive() !== undefined);
+  }
+});
+
+test("Message.view is there again after its buffer was transferred", (channel, kernel) => {
+  kernel.send("abcd");
+  const message = channel.tryReceive()!;
+  const { view } = message;
+  assert(message.view === view);
+  message.bytes.buffer.transfer();
+  assertEquals(message.view.getUint8(3), 100);
+  channel.tryReceive();
+  assertThrowsWith(() => message.view, "released");
 });
 
 test("queued sends keep their order, and copy their data", async (channel, kernel) => {
@@ -486,15 +462,11 @@ test(
   async (channel, kernel) => {
     setTimeout(() => channel.close(), 1);
     kernel.send("x");
-    await assertRejectsWith(
-      (async () => {
-        for await (const message of channel) {
-          assertEquals(message.text(), "x");
-          if (!channel.closed) kernel.send("x");
-        }
-      })(),
-      "closed",
-    );
+    for await (const message of channel) {
+      assertEquals(message.text(), "x");
+      if (!channel.closed) kernel.send("x");
+    }
+    assert(channel.closed);
   },
 );
 

@@ -9,11 +9,13 @@ import {
   ABI_VERSION,
   ATTACH_AT,
   CHANNEL_ANY,
+  GAP_AT,
   INFO_AT,
   KERNEL_PAGE_AT,
   MAGIC,
   MODE_STREAM,
   RECORD_DISCARD,
+  RECORD_GAP,
   STATE_BROKEN,
   STATE_CLOSED,
   STATE_OPEN,
@@ -139,6 +141,17 @@ export class KernelSide {
     if (this.out.put(bytes, type) !== RING_OK) return false;
     this.wake(this.out.wakes);
     return true;
+  }
+
+  /** Reports messages that it could not place. */
+  gap(records: number, bytes: number): void {
+    const { out, words } = this;
+    out.reserve(GAP_AT.SIZE);
+    const at = out.payloadAt(out.position);
+    const counts = new BigUint64Array(words.buffer, at, 2);
+    counts.set([BigInt(records), BigInt(bytes)]);
+    out.commit(out.position, GAP_AT.SIZE, GAP_AT.SIZE, 0, RECORD_GAP);
+    this.wake(out.wakes);
   }
 
   /** The next message from the user as text, or undefined. */

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Options that a call does not take because they belong to another call. They are refused: a call
+ * that ignores a time-out waits without a limit.
+ *
+ * @module
+ */
+
+import { checkOptions } from "./arguments.ts";
+import { gapError } from "./errors.ts";
+import type { Gap } from "./types.ts";
+
+/** What to do instead, for each option that a call does not take. */
+interface Advice {
+  readonly signal?: string;
+  readonly timeout?: string;
+  readonly type?: string;
+  readonly max?: string;
+  readonly gaps?: string;
+  readonly length?: string;
+}
+
+/** All options of a channel's calls. */
+type Options = Readonly<Partial<Record<keyof Advice, unknown>>>;
+
+/** One call, and the options that it refuses. */
+export class Form {
+  readonly #name: string;
+  readonly #timeout: string | undefined;
+  readonly #signal: string | undefined;
+  readonly #type: string | undefined;
+  readonly #max: string | undefined;
+  readonly #gaps: string | undefined;
+  readonly #length: string | undefined;
+
+  constructor(name: string, advice: Advice) {
+    this.#name = name;
+    this.#timeout = advice.timeout;
+    this.#signal = advice.signal;
+    this.#type = advice.type;
+    this.#max = advice.max;
+    this.#gaps = advice.gaps;
+    this.#length = advice.length;
+  }
+
+  /**
+   * Reads the options that the call does not take, and no other.
+   *
+   * @throws {TypeError} That names the option, and what to do instead.
+   */
+  check(options: object): void {
+    checkOptions(options);
+    const given: Options = options;
+    if (this.#timeout !== undefined && given.timeout !== undefined) {
+      this.#refuse("timeout", this.#timeout);
+    }
+    if (this.#signal !== undefined && given.signal !== undefined) {
+      this.#refuse("signal", this.#signal);
+    }
+    if (this.#type !== undefined && given.type !== undefined) this.#refuse("type", this.#type);
+    if (this.#max !== undefined && given.max !== undefined) this.#refuse("max", this.#max);
+    if (this.#gaps !== undefined && given.gaps !== undefined) this.#refuse("gaps", this.#gaps);
+    if (this.#length !== undefined && given.length !== undefined) {
+      this.#refuse("length", this.#length);
+    }
+  }
+
+  #refuse(name: string, advice: string): never {
+    throw new TypeError(`${this.#name} takes no \`${name}\`: ${advice}.`);
+  }
+}
+
+/** Options that were left out cost nothing. */
+export function check(form: Form, options: object | undefined): void {
+  if (options !== undefined) form.check(options);
+}
+
+const WITH_SIGNAL = "use `signal: AbortSignal.timeout(milliseconds)`";
+const NO_TYPE = { type: "a pass has no type" };
+const OF_COMMIT = { type: "give it to commit" };
+const OF_BYTES = { length: "send a `subarray` of the bytes" };
+const OF_SENDER = {
+  type: "it takes messages of every type; look at `message.type`",
+  gaps: "look at `message.gap`, or use messages",
+};
+const ONE = { ...OF_SENDER, max: "use receiveBatch or tryReceiveBatch" };
+
+export const ATTACH = new Form("attach", {
+  timeout: `${WITH_SIGNAL}, or \`wait: false\``,
+});
+
+export const SEND = new Form("send", { ...OF_BYTES, timeout: `${WITH_SIGNAL}, or sendSync` });
+export const SEND_BATCH = new Form("sendBatch", { ...OF_BYTES, timeout: WITH_SIGNAL });
+export const TRY_SEND = new Form("trySend", {
+  ...OF_BYTES,
+  timeout: "it never waits; use sendSync",
+  signal: "it never waits; use send",
+});
+export const SEND_SYNC = new Form("sendSync", { ...OF_BYTES, signal: "use `timeout`, or send" });
+
+export const RESERVE = new Form("reserve", { ...OF_COMMIT, timeout: WITH_SIGNAL });
+export const TRY_RESERVE = new Form("tryReserve", {
+  ...OF_COMMIT,
+  timeout: "it never waits; use reserve and its `signal`",
+  signal: "it never waits; use reserve",
+});
+export const COMMIT = new Form("commit", { timeout: "it never waits", signal: "it never waits" });
+
+export const PASS = new Form("pass", { ...NO_TYPE, timeout: `${WITH_SIGNAL}, or passSync` });
+export const TRY_PASS = new Form("tryPass", {
+  ...NO_TYPE,
+  timeout: "it never waits; use passSync",
+  signal: "it never waits; use pass",
+});
+export const PASS_SYNC = new Form("passSync", { ...NO_TYPE, signal: "use `timeout`, or pass" });
+
+export const RECEIVE = new Form("receive", {
+  ...ONE,
+  timeout: `${WITH_SIGNAL}, or receiveSync`,
+});
+export const RECEIVE_BATCH = new Form("receiveBatch", { ...OF_SENDER, timeout: WITH_SIGNAL });
+export const TRY_RECEIVE = new Form("tryReceive", {
+  ...ONE,
+  timeout: "it never waits; use receiveSync",
+  signal: "it never waits; use receive",
+});
+export const TRY_RECEIVE_BATCH = new Form("tryReceiveBatch", {
+  ...OF_SENDER,
+  timeout: "it never waits; use receiveBatch and its `signal`",
+  signal: "it never waits; use receiveBatch",
+});
+export const RECEIVE_SYNC = new Form("receiveSync", {
+  ...ONE,
+  signal: "use `timeout`, or receive",
+});
+
+export const MESSAGES = new Form("messages", {
+  timeout: WITH_SIGNAL,
+  type: OF_SENDER.type,
+  max: "leave the loop by `break`",
+});
+export const TO_READABLE = new Form("toReadable", {
+  timeout: "cancel the stream, or abort what reads it",
+  signal: "cancel the stream, or give the signal to `pipeTo`",
+  type: "a stream of bytes has no types; use messages",
+  max: "cancel the stream",
+});
+
+/** Receives the counts of a gap. What it throws goes to the reader. */
+export type GapListener = (gap: Gap) => void;
+
+/** The `gaps` option; the first of the words is the default. */
+export function checkGaps<T extends string>(
+  gaps: T | GapListener | undefined,
+  words: readonly [T, ...T[]],
+): T | GapListener {
+  if (gaps === undefined) return words[0];
+  if (typeof gaps === "function" || words.includes(gaps)) return gaps;
+  const quoted = words.map((word) => `"${word}"`).join(", ");
+  throw new TypeError(`\`gaps\` must be ${quoted} or a function, not ${String(gaps)}.`);
+}
+
+/** What is called with each gap where `gaps` is not "report". */
+export function gapListener(subject: string, gaps: "throw" | GapListener): GapListener {
+  if (gaps !== "throw") return gaps;
+  return (gap) => {
+    throw gapError(subject, gap, "the messages behind them can still be received");
+  };
+}
