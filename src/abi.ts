@@ -149,6 +149,8 @@ export const INFO_AT = {
   attaches: 48,
   spinUs: 56,
   name: 64,
+  /** the number of this device; no other one has it until the next boot */
+  instance: 128,
   SIZE: 256,
 } as const;
 
@@ -164,6 +166,8 @@ export const ATTACH_AT = {
   channel: 16,
   /** in: 0; out: as in the kernel page */
   generation: 20,
+  /** in: INFO's, or 0 for any; out: INFO's */
+  instance: 24,
   SIZE: 64,
 } as const;
 
