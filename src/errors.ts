@@ -284,18 +284,21 @@ function unknown(operation: Operation, errno: number): Explanation {
  *
  * @param channel The number that was asked for, or undefined: any.
  * @param channels How many the device has.
+ * @param held How many of them this process has; negative: that is not known.
  * @param isFree A channel that was asked for is free, and was refused all the same.
  */
 export function takenError(
   subject: string,
   channel: number | undefined,
   channels: number,
+  held: number,
   isFree: boolean,
 ): KupError {
   const which = channel === undefined ? "A channel" : `Channel ${channel}`;
-  let sentence = `${which} is taken; wait for it, or take another one.`;
-  if (channel === undefined) sentence = `All ${channels} channels are taken; wait for one.`;
-  if (channels === 1) sentence = "The only channel is taken; wait for it.";
+  const own = held < 0 ? "" : ` (this process holds ${held} of its ${channels} channels)`;
+  let sentence = `${which} is taken${own}; wait for it, or take another one.`;
+  if (channel === undefined) sentence = `All ${channels} channels are taken${own}; wait for one.`;
+  if (channels === 1) sentence = `The only channel is taken${own}; wait for it.`;
   if (isFree) {
     sentence =
       `${which} is free, and yet ATTACH failed with ${errnoName(EBUSY)}: the kernel client ` +
