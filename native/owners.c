@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "host_files.h"
@@ -27,6 +28,7 @@ struct entry {
 	struct entry *next;
 	struct owner *owner; /* NULL: a file of a program in C */
 	int32_t fd;
+	struct stat file;	 /* what an owned descriptor stands for */
 	uint64_t address, bytes; /* of its mapping; 0: none */
 };
 
@@ -84,6 +86,21 @@ static struct entry *take_all(const struct owner *owner)
 
 /* ---- The end of an isolate ---- */
 
+static void look(int32_t fd, struct stat *file)
+{
+	if (is_host_file(fd) || fstat(fd, file) < 0)
+		*file = (struct stat){ 0 };
+}
+
+/* A descriptor that the isolate's own end has closed may be another file's by now, and not ours to close. */
+static int is_same(const struct entry *entry)
+{
+	struct stat now;
+
+	look(entry->fd, &now);
+	return now.st_dev == entry->file.st_dev && now.st_ino == entry->file.st_ino;
+}
+
 /* As its own code would have done it: first the waiter forgets all files, since one of them is its pipe. */
 static void close_all(const struct owner *owner)
 {
@@ -99,7 +116,8 @@ static void close_all(const struct owner *owner)
 		/* Another isolate may have been given a view: the addresses stay, as zeros. */
 		if (entry->bytes)
 			kup_user_unmap(entry->address, entry->bytes);
-		kup_user_close(entry->fd);
+		if (is_same(entry))
+			kup_user_close(entry->fd);
 		free(entry);
 	}
 }
@@ -166,8 +184,10 @@ int32_t kup_user_own(int32_t fd, int32_t isolate)
 	owner->isolate = isolate;
 	pthread_mutex_lock(&owners.lock);
 	entry = find_or_add(fd);
-	if (entry)
+	if (entry) {
 		entry->owner = owner;
+		look(fd, &entry->file);
+	}
 	pthread_mutex_unlock(&owners.lock);
 	return entry ? isolate : -ENOMEM;
 }
