@@ -15,7 +15,6 @@ import type {
   Channel,
   ChannelStats,
   Data,
-  Device,
   KernelStats,
   Message,
   MessageIterator,
@@ -32,7 +31,6 @@ import type {
 export interface Attachment {
   readonly resources: Resources;
   readonly memory: ChannelMemory;
-  readonly device: Device;
   /** In milliseconds. */
   readonly spin: number;
 }
@@ -50,11 +48,11 @@ export class AttachedChannel implements Channel {
   readonly #receiver: Receiver;
   readonly #streams: Streams;
 
-  constructor({ resources, memory, device, spin }: Attachment) {
+  constructor({ resources, memory, spin }: Attachment) {
     this.number = memory.number32(KERNEL_PAGE_AT.channel);
     this.generation = memory.number32(KERNEL_PAGE_AT.generation);
     this.maxReceive = memory.toUser.size - RECORD_RESERVE;
-    this.#link = new Link(resources, memory, `${device.path} channel ${this.number}`, device);
+    this.#link = new Link(resources, memory, `${memory.device.path} channel ${this.number}`);
     this.mode = memory.turns ? "turn" : "stream";
     this.#sender = new Sender(
       this.#link,

@@ -241,8 +241,8 @@ export class OpenDevice implements Device {
     try {
       await this.#claim(resources, channel ?? CHANNEL_ANY, wait, signal);
       const { geometry } = readInfo(this.#native, resources.fd, this.path);
-      const memory = ChannelMemory.map(resources, geometry, this.path);
-      return new AttachedChannel({ resources, memory, device: this, spin: spin / 1000 });
+      const memory = ChannelMemory.map(resources, geometry, this);
+      return new AttachedChannel({ resources, memory, spin: spin / 1000 });
     } catch (error) {
       resources.free();
       throw error;

@@ -56,8 +56,6 @@ export class Link {
   readonly subject: string;
   /** The event loop's turns. */
   readonly breath: Breath;
-  /** It is in use while a channel of it is, and then not to be collected. */
-  readonly device: object;
   /** Closed by us, or broken: every call throws what {@linkcode Link.reason} returns. */
   over = false;
   closed = false;
@@ -71,7 +69,7 @@ export class Link {
   /** Arming is left to the end of `wake`, so that two directions make one system call. */
   #waking = false;
 
-  constructor(resources: Resources, memory: ChannelMemory, subject: string, device: object) {
+  constructor(resources: Resources, memory: ChannelMemory, subject: string) {
     this.native = resources.native;
     this.fd = resources.fd;
     this.memory = memory;
@@ -80,7 +78,6 @@ export class Link {
     this.breath.retain();
     resources.breath = this.breath;
     this.#words = memory.words;
-    this.device = device;
     this.#resources = resources;
     resources.subject = `The channel ${subject}`;
     resources.belongTo(memory, this);

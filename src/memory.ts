@@ -18,6 +18,7 @@ import { KupError, systemError } from "./errors.ts";
 import { checkFfi } from "./permission.ts";
 import type { Resources } from "./resources.ts";
 import type { RingPlace } from "./ring.ts";
+import type { Device } from "./types.ts";
 
 /** The public buffer's holder may have given it another method of this name. */
 const { transfer } = ArrayBuffer.prototype;
@@ -73,6 +74,8 @@ export class ChannelMemory {
   /** Where the user produces. */
   readonly toKernel: RingPlace;
 
+  /** It is in use while this memory is, and then not to be collected. */
+  readonly device: Device;
   readonly #resources: Resources;
   readonly #address: bigint;
   readonly #dataAt: number;
@@ -80,7 +83,8 @@ export class ChannelMemory {
   /** Somebody took the public buffer over, and may alias the range for ever. */
   #exposed = false;
 
-  private constructor(resources: Resources, address: bigint, geometry: Geometry) {
+  private constructor(resources: Resources, address: bigint, geometry: Geometry, device: Device) {
+    this.device = device;
     const { pageSize, toUserBytes, toKernelBytes } = geometry;
     const total = 2 * (pageSize + toUserBytes + toKernelBytes);
     this.#resources = resources;
@@ -119,11 +123,10 @@ export class ChannelMemory {
   /**
    * Maps the channel that the file of `resources` has. After an error nothing is mapped.
    *
-   * @param subject The device's path, for messages.
    * @throws {KupError} `"out-of-memory"`, `"gone"`, `"abi-mismatch"`, `"no-ffi-permission"` or `"system"`.
    */
-  static map(resources: Resources, geometry: Geometry, subject: string): ChannelMemory {
-    checkFfi(subject);
+  static map(resources: Resources, geometry: Geometry, device: Device): ChannelMemory {
+    checkFfi(device.path);
     const { native, fd } = resources;
     const { pageSize, toUserBytes, toKernelBytes } = geometry;
     const bytes = 2 * (pageSize + toUserBytes + toKernelBytes);
@@ -132,12 +135,12 @@ export class ChannelMemory {
     const result = native.kup_user_map(fd, pageSize, toUserBytes, toKernelBytes, address);
     if (result < 0) {
       if (reused !== 0n) park(unseen, reused, bytes);
-      throw systemError("map", result, subject);
+      throw systemError("map", result, device.path);
     }
     resources.mapping = { address: address[0]!, bytes };
     try {
-      const memory = new ChannelMemory(resources, address[0]!, geometry);
-      memory.#checkVersion(subject);
+      const memory = new ChannelMemory(resources, address[0]!, geometry, device);
+      memory.#checkVersion();
       return memory;
     } catch (error) {
       resources.mapping = undefined;
@@ -147,10 +150,13 @@ export class ChannelMemory {
     }
   }
 
-  #checkVersion(subject: string): void {
+  #checkVersion(): void {
     const magic = new DataView(this.bytes.buffer).getBigUint64(KERNEL_PAGE_AT.magic, true);
     if (magic === MAGIC && this.number32(KERNEL_PAGE_AT.abiVersion) === ABI_VERSION) return;
-    throw new KupError("abi-mismatch", `${subject}: The kernel page is not of this version.`);
+    throw new KupError(
+      "abi-mismatch",
+      `${this.device.path}: The kernel page is not of this version.`,
+    );
   }
 
   /** A public view of ring data. `at` counts from the beginning of the memory, as in `bytes`. */
