@@ -22,7 +22,7 @@ const COMMON = `
       await collect();
     }
   };
-  const watcher = kup.open("host:echo");
+  let watcher = kup.open("host:echo");
   const free = () => watcher.info().channelsFree;
   const attach = async (options) => await kup.open("host:echo").attach(options);
   const check = (good, what) => { if (!good) throw new Error(what + " " + JSON.stringify(warnings)); };
@@ -106,7 +106,7 @@ Deno.test("Channel.receive() is in use while it waits, if nothing but its promis
   runs(`
     const wait = async (options) => {
       const channel = await attach({ spin: 0 });
-      await channel.send(numbers(300), { type: PAUSE });
+      await channel.send(numbers(300, 0), { type: PAUSE });
       await channel.send("late");
       return { text: channel.receive(options).then((message) => message.text()) };
     };
@@ -124,7 +124,7 @@ Deno.test("Channel: an iterator, or one that waits, keeps it in use", () =>
     const iterate = async () => {
       const channel = await attach({ spin: 0 });
       await channel.send("one");
-      await channel.send(numbers(300), { type: PAUSE });
+      await channel.send(numbers(300, 0), { type: PAUSE });
       await channel.send("two");
       return channel[Symbol.asyncIterator]();
     };
@@ -142,7 +142,7 @@ Deno.test("Channel.send() and reserve() are in use while they wait for room", ()
   runs(`
     const fill = async (last) => {
       const channel = await attach({ spin: 0 });
-      await channel.send(numbers(300), { type: PAUSE });
+      await channel.send(numbers(300, 0), { type: PAUSE });
       while (channel.trySend(new Uint8Array(10_000), { type: SAMPLE }));
       return { done: last(channel) };
     };
@@ -214,7 +214,7 @@ Deno.test("Channel.send() on a turn channel is in use while a reservation has th
   runs(`
     watcher.close();
     kup.unload("host:echo");
-    kup.open("host:echo", { parameters: { mode: 2 } }).close();
+    watcher = kup.open("host:echo", { parameters: { mode: 2 } });
     const begin = async () => {
       const channel = await attach({ spin: 0 });
       while (channel.turn !== "user") await turn();
@@ -228,6 +228,10 @@ Deno.test("Channel.send() on a turn channel is in use while a reservation has th
     check(warnings.length === 0, "no warning");
     room.commit();
     await until(() => over);
+    // Without its reservation it waits forever, but it is not closed.
+    const forever = await (async () => ({ sent: (await begin()).sent }))();
+    for (let i = 0; i < 5; i++) await collect();
+    check(warnings.length === 0 && free() === 6 && forever.sent, "it still waits");
   `));
 
 Deno.test("Channel: those that are lost leave no memory mapped", async () => {
