@@ -6,11 +6,13 @@
  * @module
  */
 
-import { checkSignal, offAbort, onAbort } from "./arguments.ts";
+import { checkOptions, checkSignal, offAbort, onAbort } from "./arguments.ts";
 import { open } from "./device.ts";
 import { ENODEV, ENOENT, ENOTDIR, ENXIO, KupError } from "./errors.ts";
 import { loadNative, releaseNative } from "./library.ts";
+import { toPath } from "./paths.ts";
 import { requireFfi } from "./permission.ts";
+import { checkRuntime } from "./runtime.ts";
 import type { Device, WaitForDeviceOptions } from "./types.ts";
 
 // Taken here, because a test framework may replace them.
@@ -83,20 +85,23 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
  * ```
  */
 export async function waitForDevice(
-  path: string,
+  path: string | URL,
   options: WaitForDeviceOptions = {},
 ): Promise<Device> {
+  checkOptions(options);
   const { signal: given, ...others } = options;
   const signal = checkSignal(given);
   signal?.throwIfAborted();
-  requireFfi(path);
+  checkRuntime();
+  requireFfi(typeof path === "string" ? path : "KUP");
+  const whole = toPath(path);
   // Kept while this waits: to load it for each try would take longer than the try.
   const native = loadNative(others.library);
   try {
     let refusedFor = 0;
     for (let wait = SHORTEST_PAUSE_MS;; wait = Math.min(2 * wait, LONGEST_PAUSE_MS)) {
       try {
-        return open(path, others);
+        return open(whole, others);
       } catch (error) {
         if (!(error instanceof KupError)) throw error;
         refusedFor = error.code === "not-permitted" ? refusedFor + wait : 0;
