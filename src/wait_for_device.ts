@@ -6,10 +6,11 @@
  * @module
  */
 
-import { checkOptions, checkSignal, offAbort, onAbort } from "./arguments.ts";
+import { checkSignal, offAbort, onAbort } from "./arguments.ts";
 import { open } from "./device.ts";
 import { ENODEV, ENOENT, ENOTDIR, ENXIO, KupError } from "./errors.ts";
 import { loadNative, releaseNative } from "./library.ts";
+import { check, WAIT_FOR_DEVICE } from "./options.ts";
 import { toPath } from "./paths.ts";
 import { requireFfi } from "./permission.ts";
 import { checkRuntime } from "./runtime.ts";
@@ -88,7 +89,7 @@ export async function waitForDevice(
   path: string | URL,
   options: WaitForDeviceOptions = {},
 ): Promise<Device> {
-  checkOptions(options);
+  check(WAIT_FOR_DEVICE, options);
   const { signal: given, ...others } = options;
   const signal = checkSignal(given);
   signal?.throwIfAborted();

@@ -138,6 +138,33 @@ Deno.test("Channel: an iterator, or one that waits, keeps it in use", () =>
     check(second === "two" && warnings.length === 0, "the second");
   `));
 
+Deno.test("Channel.readable and writable are in use while something else has them", () =>
+  runs(`
+    const echoing = async () => {
+      const channel = await attach({ spin: 0 });
+      await channel.send("one");
+      await channel.send(numbers(300, 0), { type: PAUSE });
+      await channel.send("two");
+      return channel.readable.getReader();
+    };
+    const reader = await echoing();
+    await collect();
+    const text = ({ value }) => new TextDecoder().decode(value);
+    check(text(await reader.read()) === "one", "the first chunk");
+    await collect();
+    let second;
+    reader.read().then((chunk) => second = text(chunk));
+    await until(() => second !== undefined);
+    check(second === "two" && warnings.length === 0, "the second chunk");
+    const writer = (await attach({ spin: 0 })).writable.getWriter();
+    await collect();
+    for (let i = 0; i < 10; i++) {
+      await writer.write("x".repeat(10_000));
+      await collect();
+    }
+    check(warnings.length === 0, "no warning");
+  `));
+
 Deno.test("Channel.send() and reserve() are in use while they wait for room", () =>
   runs(`
     const fill = async (last) => {
