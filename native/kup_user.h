@@ -52,9 +52,9 @@ KUP_USER_DENO_CALL int32_t kup_user_interface(void);
 KUP_USER_DENO_CALL int32_t kup_user_open(const char *path);
 
 /*
- * Another file of the device that `fd`, a file of the host driver, belongs to: for one more channel. It loads
- * no module, whatever the name leads to by now. -ENODEV: the device is gone. (For a kernel's device, open its path, and
- * let ATTACH compare the instance.)
+ * Another file of the device that `fd`, a file of the host driver, belongs to: for one more
+ * channel. It loads no module, whatever the name leads to by now. -ENODEV: the device is gone.
+ * (For a kernel's device, open its path, and let ATTACH compare the instance.)
  */
 KUP_USER_DENO_CALL int32_t kup_user_host_open_again(int32_t fd);
 
@@ -112,12 +112,14 @@ KUP_USER_DENO_CALL int32_t kup_user_host_error(char *text, uint32_t bytes);
 /* ---- owners.c: files that end with an isolate ---- */
 
 /*
- * Makes a file (or any descriptor) the property of an isolate that runs in the calling thread. Unless kup_user_close
- * or kup_user_disown comes first, it is closed, together with its place in the waiter and what kup_user_map has
- * mapped since, when the thread ends, or when the thread runs another isolate and this is called there.
+ * Makes a file (or any descriptor) the property of an isolate that runs in the calling thread.
+ * Unless kup_user_close or kup_user_disown comes first, it is closed, together with its place in
+ * the waiter and what kup_user_map has mapped since, when the thread ends, or when the thread runs
+ * another isolate and this is called there.
  *
- * `isolate` is 0 for an isolate that has none yet, or what an earlier call in it has returned. Returns the isolate's
- * number, which is positive. -ENOMEM: there is no memory, and the file is not owned.
+ * `isolate` is 0 for an isolate that has none yet, or what an earlier call in it has returned.
+ * Returns the isolate's number, which is positive. -ENOMEM: there is no memory, and the file is
+ * not owned.
  */
 KUP_USER_DENO_CALL int32_t kup_user_own(int32_t fd, int32_t isolate);
 

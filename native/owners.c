@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files that end with the isolate that opened them. An isolate (the main one or a worker of a JavaScript engine) runs in
- * one thread, and may end without running any code of its own: a worker is terminated, a watched program fails and is
- * started again. So its files are closed here, at the latest when its thread ends, or when the thread runs
- * another isolate. Programs in C that own nothing are not concerned.
+ * Files that end with the isolate that opened them. An isolate (the main one or a worker of a
+ * JavaScript engine) runs in one thread, and may end without running any code of its own: a worker
+ * is terminated, a watched program fails and is started again. So its files are closed here, at
+ * the latest when its thread ends, or when the thread runs another isolate. Programs in C that own
+ * nothing are not concerned.
  *
- * The table also knows which files have a channel, so that a refused attach can say how many of them are
- * this process's own.
+ * The table also knows which files have a channel, so that a refused attach can say how many of
+ * them are this process's own.
  *
  * owners.lock guards the table. It comes before all other locks, and no file is closed under it.
  */
@@ -92,7 +93,10 @@ static void look(int32_t fd, struct stat *file)
 		*file = (struct stat){ 0 };
 }
 
-/* A descriptor that the isolate's own end has closed may be another file's by now, and not ours to close. */
+/*
+ * A descriptor that the isolate's own end has closed may be another file's by now, and not ours to
+ * close.
+ */
 static int is_same(const struct entry *entry)
 {
 	struct stat now;
@@ -101,7 +105,10 @@ static int is_same(const struct entry *entry)
 	return now.st_dev == entry->file.st_dev && now.st_ino == entry->file.st_ino;
 }
 
-/* As its own code would have done it: first the waiter forgets all files, since one of them is its pipe. */
+/*
+ * As its own code would have done it: first the waiter forgets all files, since one of them is its
+ * pipe.
+ */
 static void close_all(const struct owner *owner)
 {
 	struct entry *list, *entry;
@@ -207,7 +214,10 @@ int32_t kup_user_disown(int32_t fd)
 	return entry ? 0 : -ENOENT;
 }
 
-/* Has this file a channel of that device? The system knows best: the program may have closed it by other means. */
+/*
+ * Has this file a channel of that device? The system knows best: the program may have closed it by
+ * other means.
+ */
 static int has_channel(int32_t fd, uint64_t instance)
 {
 	struct kup_info info;

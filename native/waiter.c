@@ -338,7 +338,10 @@ int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events)
 				: poller_arm(&waiter.poller, fd, id, events);
 }
 
-/* Under the lock. The watch is for the caller to end without it, as it comes after the driver's own. */
+/*
+ * Under the lock. The watch is for the caller to end without it, as it comes after the driver's
+ * own.
+ */
 static int remove_place(struct place *place, struct host_watch **watch)
 {
 	int error;

@@ -17,14 +17,14 @@ import type { Gap } from "./types.ts";
  * |---|---|
  * | `"not-found"` | There is no device of that name: is its module loaded? |
  * | `"not-permitted"` | The device's file mode or owner keeps this user out. |
- * | `"no-ffi-permission"` | Deno was not started with `--allow-ffi`, or with a list of files; or the permission was revoked. |
+ * | `"no-ffi-permission"` | Deno lacks the whole permission for FFI (`--allow-ffi`), or it was revoked. |
  * | `"unsupported"` | Another runtime, a Deno that is too old, or another system. |
  * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
  * | `"not-a-device"` | The file exists, but is no KUP device, or no client module. |
  * | `"abi-mismatch"` | The kernel module speaks another version of the contract. |
  * | `"busy"` | The channel (or every channel) is taken, another receive is pending, a reservation has the turn, or a client module is loaded already. |
  * | `"refused"` | The kernel client did not accept this attachment, or to be loaded: see `errno`. |
- * | `"gone"` | The device has been destroyed; close it, and open a new one (see {@linkcode waitForDevice}). |
+ * | `"gone"` | The device has been destroyed; close it. `waitForDevice` opens the next one. |
  * | `"closed"` | This object, or the other side of the channel, is closed. |
  * | `"broken"` | The channel's memory made no sense to one of its sides; it is over. |
  * | `"released"` | The bytes of a message or of a reservation were used after their time. |

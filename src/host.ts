@@ -46,7 +46,7 @@ export function checkPermission(path: string): void {
   if (hasPermission(file)) return;
   throw new KupError(
     "no-ffi-permission",
-    `${path}: Deno may not load this file; run it with --allow-ffi, and without --deny-ffi=${file}.`,
+    `${path}: Deno may not load this file; run it with --allow-ffi, without --deny-ffi=${file}.`,
   );
 }
 

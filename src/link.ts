@@ -141,7 +141,10 @@ export class Link {
     if (!this.#waking) this.#arm();
   }
 
-  /** Something waits here for this program's own doing, which poll(2) does not report. Ended by `unwant`. */
+  /**
+   * Something waits here for this program's own doing, which poll(2) does not report. Ended by
+   * `unwant`.
+   */
   hold(): void {
     held.add(this);
   }

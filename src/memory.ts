@@ -55,12 +55,16 @@ function park(ranges: Map<number, bigint[]>, address: bigint, bytes: number): vo
   else same.push(address);
 }
 
-/** A view that is all that a program still has of a channel keeps its memory, and so the channel, from collection. */
+/**
+ * A view that is all that a program still has of a channel keeps its memory, and so the channel,
+ * from collection.
+ */
 const memoryOf = new WeakMap<ArrayBuffer, ChannelMemory>();
 
 /**
- * One channel's memory. Belongs to one isolate; `close` ends its use. All that can touch it refers to this object: both
- * directions, messages, reservations, and (by {@linkcode memoryOf}) views. So its collection is the channel's.
+ * One channel's memory. Belongs to one isolate; `close` ends its use. All that can touch it refers
+ * to this object: both directions, messages, reservations, and (by {@linkcode memoryOf}) views. So
+ * its collection is the channel's.
  */
 export class ChannelMemory {
   /** All of it, as 32-bit words; private. */
@@ -123,7 +127,8 @@ export class ChannelMemory {
   /**
    * Maps the channel that the file of `resources` has. After an error nothing is mapped.
    *
-   * @throws {KupError} `"out-of-memory"`, `"gone"`, `"abi-mismatch"`, `"no-ffi-permission"` or `"system"`.
+   * @throws {KupError} `"out-of-memory"`, `"gone"`, `"abi-mismatch"`, `"no-ffi-permission"` or
+   * `"system"`.
    */
   static map(resources: Resources, geometry: Geometry, device: Device): ChannelMemory {
     checkFfi(device.path);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Deno's permission for FFI. A permission for some files only is not enough: it lets the library be loaded, and
- * then refuses the buffers over a channel's memory. So the whole permission is asked for, once, before the first call
- * that needs it.
+ * Deno's permission for FFI. A permission for some files only is not enough: it lets the library
+ * be loaded, and then refuses the buffers over a channel's memory. So the whole permission is
+ * asked for, once, before the first call that needs it.
  *
  * @module
  */
@@ -19,13 +19,16 @@ const FFI = { name: "ffi" } as const;
 export function permissionError(subject: string, cause?: unknown): KupError {
   return new KupError(
     "no-ffi-permission",
-    `${subject}: The whole permission for FFI is needed; run Deno with --allow-ffi, without a list ` +
-      "of files, and do not revoke it before the last attach.",
+    `${subject}: The whole permission for FFI is needed; run Deno with --allow-ffi, without a ` +
+      "list of files, and do not revoke it before the last attach.",
     cause === undefined ? {} : { cause },
   );
 }
 
-/** Whether FFI is allowed as a whole; with `file`, whether this file may be loaded. Never asks the user. */
+/**
+ * Whether FFI is allowed as a whole; with `file`, whether this file may be loaded. Never asks the
+ * user.
+ */
 export function hasPermission(file?: string): boolean {
   if (querySync === undefined) return true;
   const wanted = file === undefined ? FFI : { ...FFI, path: file };
@@ -42,8 +45,8 @@ export function checkFfi(subject: string): void {
 }
 
 /**
- * Asks the user for the whole permission if it is neither granted nor denied. Without a terminal, and with
- * `--no-prompt`, Deno answers at once.
+ * Asks the user for the whole permission if it is neither granted nor denied. Without a terminal,
+ * and with `--no-prompt`, Deno answers at once.
  *
  * @throws {KupError} `"no-ffi-permission"`.
  */

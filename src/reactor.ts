@@ -14,8 +14,8 @@ import { type Native, POLLOUT } from "./library.ts";
 import { own } from "./resources.ts";
 
 /**
- * Something that waits. Called from the event loop, never from within `arm`. While it is armed it is kept from the
- * garbage collector; otherwise it is for its own users to keep.
+ * Something that waits. Called from the event loop, never from within `arm`. While it is armed it
+ * is kept from the garbage collector; otherwise it is for its own users to keep.
  */
 export interface Waiter {
   /** Something may have happened: look. A look that finds nothing is not an error. */

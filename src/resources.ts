@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What devices and channels have of the system, known apart from them, so that it is given back however they end:
+ * What devices and channels have of the system, known apart from them, so that it is given back
+ * however they end:
  *
  * - by `close`;
- * - by the end of the isolate, which the event "unload" announces (at the end of a program, and before
- *   `deno run --watch` starts it again). Deno announces neither the end of a worker nor an exception that ends a watched
- *   program: then the native library closes what the isolate's thread has left;
- * - by the garbage collector, when nothing refers to them any more. A program that relies on that keeps others waiting
- *   for the channel, so it is warned.
+ * - by the end of the isolate, which the event "unload" announces (at the end of a program, and
+ *   before `deno run --watch` starts it again). Deno announces neither the end of a worker nor an
+ *   exception that ends a watched program: then the native library closes what the isolate's
+ *   thread has left;
+ * - by the garbage collector, when nothing refers to them any more. A program that relies on that
+ *   keeps others waiting for the channel, so it is warned.
  *
- * Nothing here may refer to the devices and channels themselves but weakly. The code that waits (in the reactor)
- * refers to them strongly for as long as it does, and so does each of their messages and views.
+ * Nothing here may refer to the devices and channels themselves but weakly. The code that waits
+ * (in the reactor) refers to them strongly for as long as it does, and so does each of their
+ * messages and views.
  *
  * @module
  */
@@ -34,8 +37,8 @@ export interface Mapping {
 }
 
 /**
- * The number by which the native library knows this isolate. It lies where every copy of this module in this isolate
- * finds it.
+ * The number by which the native library knows this isolate. It lies where every copy of this
+ * module in this isolate finds it.
  */
 const ISOLATE = Symbol.for("jsr:@kup/kup#isolate");
 
@@ -51,7 +54,10 @@ export function own(native: Native, fd: number, subject: string): void {
   if (known === undefined) Object.defineProperty(globalThis, ISOLATE, { value: result });
 }
 
-/** All that are not freed, with the objects that would close them; without one: an attach that is under way. */
+/**
+ * All that are not freed, with the objects that would close them; without one: an attach that is
+ * under way.
+ */
 const all = new Map<Resources, WeakRef<Closable> | undefined>();
 
 const registry = new FinalizationRegistry<Resources>((resources) => {

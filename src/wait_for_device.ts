@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Waiting for a device to appear. It is tried again and again, with growing pauses: a permission to watch folders would
- * be one more than `--allow-ffi`, and devices of the host driver are no files.
+ * Waiting for a device to appear. It is tried again and again, with growing pauses: a permission
+ * to watch folders would be one more than `--allow-ffi`, and devices of the host driver are no
+ * files.
  *
  * @module
  */
@@ -24,8 +25,8 @@ const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 200;
 
 /**
- * A device's file appears before the system (udev, devd) has set its owner and mode. A refusal that lasts longer is
- * meant.
+ * A device's file appears before the system (udev, devd) has set its owner and mode. A refusal
+ * that lasts longer is meant.
  */
 const REFUSED_MS = 2000;
 
@@ -54,19 +55,23 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
 }
 
 /**
- * Opens a device as soon as it is there: waits while {@linkcode open} finds none, as before a kernel module is loaded,
- * or after it was unloaded. Tries at least five times a second, which costs next to nothing, and keeps the event loop
- * alive. Needs `--allow-ffi`, and no permission to read.
+ * Opens a device as soon as it is there: waits while {@linkcode open} finds none, as before a
+ * kernel module is loaded, or after it was unloaded. Tries at least five times a second, which
+ * costs next to nothing, and keeps the event loop alive. Needs `--allow-ffi`, and no permission to
+ * read.
  *
- * With it a program reconnects: a channel's `for await` ends when its device goes, and then a new device is waited for.
+ * With it a program reconnects: a channel's `for await` ends when its device goes, and then a new
+ * device is waited for.
  *
- * @param path As for {@linkcode open}. A client module of the host driver is loaded as `open` would load it; a file that
- * isn't there yet, or a device's name that no module has made yet, is waited for.
+ * @param path As for {@linkcode open}. A client module of the host driver is loaded as `open`
+ * would load it; a file that isn't there yet, or a device's name that no module has made yet, is
+ * waited for.
  * @param options Those of {@linkcode open}, and a signal that ends the wait.
  *
  * @returns The device, which its caller closes.
- * @throws {KupError} What {@linkcode open} throws, `"not-found"` only for a path that can't lead anywhere; `"not-permitted"` only after two seconds, since
- * a device's file appears before its owner and mode are set.
+ * @throws {KupError} What {@linkcode open} throws, `"not-found"` only for a path that can't lead
+ * anywhere; `"not-permitted"` only after two seconds, since a device's file appears before its
+ * owner and mode are set.
  * @throws {TypeError} As {@linkcode open}; and if `signal` is no AbortSignal.
  * @throws The signal's reason.
  *

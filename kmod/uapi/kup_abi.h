@@ -101,13 +101,13 @@
  *
  * Instances
  *
- *   A path may lead to a new device while a process still has a handle of the old one, and a process
- *   opens a handle for each channel. So INFO contains `instance`, the number of this very device, and
- *   ATTACH takes it: if the handle belongs to another device, ATTACH fails with ENODEV and attaches
- *   nothing. 0 stands for any device, and is no device's number.
- *   No two devices have the same number until the system is started again, also if the module that
- *   counts them is loaded again: the count begins with the nanoseconds since boot, and to make a
- *   device takes longer than one. The order of the numbers has no meaning.
+ *   A path may lead to a new device while a process still has a handle of the old one, and a
+ *   process opens a handle for each channel. So INFO contains `instance`, the number of this very
+ *   device, and ATTACH takes it: if the handle belongs to another device, ATTACH fails with ENODEV
+ *   and attaches nothing. 0 stands for any device, and is no device's number. No two devices have
+ *   the same number until the system is started again, also if the module that counts them is
+ *   loaded again: the count begins with the nanoseconds since boot, and to make a device takes
+ *   longer than one. The order of the numbers has no meaning.
  *
  *
  * Trust

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What is open ends with the isolate, on a device of the kernel: each save of a watched program starts it again. */
+/**
+ * What is open ends with the isolate, on a device of the kernel: each save of a watched program
+ * starts it again.
+ */
 
 import { assert, assertEquals } from "../../deps.ts";
 import { open } from "../../mod.ts";

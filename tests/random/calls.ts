@@ -26,7 +26,10 @@ function startWorker(task: Task, seed: number): Worker {
   return worker;
 }
 
-/** Workers one after the other, which end in the middle of what they do: their channels are closed for them. */
+/**
+ * Workers one after the other, which end in the middle of what they do: their channels are closed
+ * for them.
+ */
 async function runWorker(task: Task, random: Random): Promise<void> {
   do {
     const worker = startWorker(task, int(random, 1, 1e9));

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** An attach that fails, or a wait that can't begin, leaves nothing behind: no descriptor, no mapping, no channel. */
+/**
+ * An attach that fails, or a wait that can't begin, leaves nothing behind: no descriptor, no
+ * mapping, no channel.
+ */
 
 import { assert, assertEquals, assertRejects } from "../../deps.ts";
 import { type Device, KupError, open, unload } from "../../mod.ts";
@@ -25,7 +28,10 @@ const libc = Deno.dlopen("libc.so.6", {
 const RLIMIT_NOFILE = 7;
 const RLIMIT_AS = 9;
 
-/** The highest of some places that are free: a place that was not given back is used by no other file. */
+/**
+ * The highest of some places that are free: a place that was not given back is used by no other
+ * file.
+ */
 function hostFiles(): number {
   const native = loadNative();
   const path = new TextEncoder().encode(`${PATH}\0`);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The garbage collector: what is lost is closed, with a warning, and nothing that is in use is ever lost. */
+/**
+ * The garbage collector: what is lost is closed, with a warning, and nothing that is in use is
+ * ever lost.
+ */
 
 import { assert, assertEquals } from "../../deps.ts";
 import { runScript } from "../conformance/lib/script.ts";

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What an isolate leaves open ends with its thread, or with the next isolate there; and one more file of a device. */
+/*
+ * What an isolate leaves open ends with its thread, or with the next isolate there; and one more
+ * file of a device.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

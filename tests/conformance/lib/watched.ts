@@ -83,7 +83,10 @@ export class WatchedProgram implements AsyncDisposable {
     this.#over = true;
   }
 
-  /** Saves it, and waits until the program that was started by it has printed a line that ends with `line`. */
+  /**
+   * Saves it, and waits until the program that was started by it has printed a line that ends with
+   * `line`.
+   */
   async save(line: string): Promise<void> {
     this.#saves++;
     this.#write();
@@ -94,7 +97,10 @@ export class WatchedProgram implements AsyncDisposable {
     });
   }
 
-  /** Waits for the first line of the present program that ends with `line`; it begins with the program's `save`. */
+  /**
+   * Waits for the first line of the present program that ends with `line`; it begins with the
+   * program's `save`.
+   */
   async printed(line: string, meanwhile = () => {}): Promise<void> {
     const wanted = `${this.#saves}: ${line}`;
     for (const end = Date.now() + PATIENCE_MS; !this.#lines.includes(wanted);) {
