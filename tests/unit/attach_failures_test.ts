@@ -215,12 +215,13 @@ Deno.test("Device.attach() leaves nothing behind when the kernel page makes no s
 
 Deno.test("Device.attach() leaves nothing behind without address space", async () => {
   unload(PATH);
-  const parameters = { to_user_pages: LARGE_PAGES, to_kernel_pages: LARGE_PAGES };
+  const parameters = { "to_user_pages": LARGE_PAGES, "to_kernel_pages": LARGE_PAGES };
   open(PATH, { parameters }).close();
   try {
     using device = open(PATH);
     await leavesNothing(device, async () => {
-      const [, kilobytes] = Deno.readTextFileSync("/proc/self/status").match(/VmSize:\s+(\d+)/)!;
+      const status = await Deno.readTextFile("/proc/self/status");
+      const [, kilobytes] = status.match(/VmSize:\s+(\d+)/)!;
       await limited(
         RLIMIT_AS,
         BigInt(kilobytes!) * 1024n + 0x100_0000n,
