@@ -24,6 +24,7 @@
 
 export { open } from "./src/device.ts";
 export { unload } from "./src/host.ts";
+export { waitForDevice } from "./src/wait_for_device.ts";
 export { KupError, type KupErrorCode, type KupErrorOptions } from "./src/errors.ts";
 export type {
   AsyncBatchOptions,
@@ -48,5 +49,6 @@ export type {
   SyncSendOptions,
   SyncWaitOptions,
   UnloadOptions,
+  WaitForDeviceOptions,
   WaitOptions,
 } from "./src/types.ts";

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "host_files.h"
+#include "owners.h"
 
 static int32_t result(int value)
 {
@@ -36,8 +37,15 @@ int32_t kup_user_open(const char *path)
 	return result(open(path, O_RDWR | O_CLOEXEC | O_NOCTTY));
 }
 
+int32_t kup_user_host_open_again(int32_t fd)
+{
+	return host_number_open_again(fd);
+}
+
 int32_t kup_user_close(int32_t fd)
 {
+	/* Before the number can be another file's. */
+	(void)kup_user_disown(fd);
 	if (is_host_file(fd))
 		return host_number_close(fd);
 	/* After EINTR the descriptor is gone all the same, and its number may be somebody else's. */
@@ -58,8 +66,12 @@ int32_t kup_user_stats(int32_t fd, struct kup_stats *stats)
 
 int32_t kup_user_attach(int32_t fd, struct kup_attach *attach)
 {
-	return is_host_file(fd) ? host_number_attach(fd, attach)
-				: result(ioctl(fd, KUP_IOC_ATTACH, attach));
+	int32_t error = is_host_file(fd) ? host_number_attach(fd, attach)
+					 : result(ioctl(fd, KUP_IOC_ATTACH, attach));
+
+	if (error >= 0)
+		owners_attached(fd);
+	return error;
 }
 
 int32_t kup_user_kick(int32_t fd)

@@ -155,6 +155,24 @@ int32_t host_number_open(const char *name)
 	return number;
 }
 
+int32_t host_number_open_again(int32_t number)
+{
+	struct host_file *other;
+	int index, error = -EBADF;
+	struct host_file *file = take(number, &index);
+
+	if (!file)
+		return error;
+	error = host_open_again(file, &other);
+	give_back(index);
+	if (error)
+		return error;
+	number = enter(other);
+	if (number < 0)
+		host_close(other);
+	return number;
+}
+
 int32_t host_number_close(int32_t number)
 {
 	struct host_file *last = NULL;

@@ -12,6 +12,7 @@ static inline int is_host_file(int32_t fd)
 
 /* Each as the call of kup_user.h; -EBADF: there is no such file. */
 int32_t host_number_open(const char *name);
+int32_t host_number_open_again(int32_t number);
 int32_t host_number_close(int32_t number);
 int32_t host_number_info(int32_t number, struct kup_info *info);
 int32_t host_number_stats(int32_t number, struct kup_stats *stats);

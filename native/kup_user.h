@@ -29,7 +29,7 @@ extern "C" {
 #define KUP_USER_DENO_CALL KUP_USER_CALL
 
 /* Counts the changes of this file that an older caller would not survive. */
-#define KUP_USER_INTERFACE 3
+#define KUP_USER_INTERFACE 4
 
 /* Numbers of the host driver's files begin here: descriptors never get so far. */
 #define KUP_USER_HOST_FILES 0x40000000
@@ -51,6 +51,13 @@ KUP_USER_DENO_CALL int32_t kup_user_interface(void);
  */
 KUP_USER_DENO_CALL int32_t kup_user_open(const char *path);
 
+/*
+ * Another file of the device that `fd`, a file of the host driver, belongs to: for one more
+ * channel. It loads no module, whatever the name leads to by now. -ENODEV: the device is gone.
+ * (For a kernel's device, open its path, and let ATTACH compare the instance.)
+ */
+KUP_USER_DENO_CALL int32_t kup_user_host_open_again(int32_t fd);
+
 /* Closes a file of kup_user_open's; an attached channel is given back. Not before the waiter let it go. */
 KUP_USER_DENO_CALL int32_t kup_user_close(int32_t fd);
 
@@ -59,7 +66,10 @@ KUP_USER_DENO_CALL int32_t kup_user_info(int32_t fd, struct kup_info *info);
 /* The caller fills in the channel's number, and zeros. */
 KUP_USER_DENO_CALL int32_t kup_user_stats(int32_t fd, struct kup_stats *stats);
 
-/* ATTACH; the caller fills in version, flags and channel, and on success finds which channel it is. */
+/*
+ * ATTACH; the caller fills in version, flags, channel and instance (0: any), and on success finds
+ * which channel it is.
+ */
 KUP_USER_DENO_CALL int32_t kup_user_attach(int32_t fd, struct kup_attach *attach);
 
 /* Wakes the kernel's side. Numbers only, so that a JIT can call it directly. */
@@ -98,6 +108,26 @@ KUP_USER_DENO_CALL int32_t kup_user_host_unload(const char *module);
  * does not name the module. Returns its length.
  */
 KUP_USER_DENO_CALL int32_t kup_user_host_error(char *text, uint32_t bytes);
+
+/* ---- owners.c: files that end with an isolate ---- */
+
+/*
+ * Makes a file (or any descriptor) the property of an isolate that runs in the calling thread.
+ * Unless kup_user_close or kup_user_disown comes first, it is closed, together with its place in
+ * the waiter and what kup_user_map has mapped since, when the thread ends, or when the thread runs
+ * another isolate and this is called there.
+ *
+ * `isolate` is 0 for an isolate that has none yet, or what an earlier call in it has returned.
+ * Returns the isolate's number, which is positive. -ENOMEM: there is no memory, and the file is
+ * not owned.
+ */
+KUP_USER_DENO_CALL int32_t kup_user_own(int32_t fd, int32_t isolate);
+
+/* Forgets the file, which others close. -ENOENT: nothing is known of it. */
+KUP_USER_DENO_CALL int32_t kup_user_disown(int32_t fd);
+
+/* How many channels of fd's device this process has attached by this library, or why INFO fails. */
+KUP_USER_DENO_CALL int32_t kup_user_held(int32_t fd);
 
 /* ---- memory.c: address ranges ---- */
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "host_files.h"
+#include "owners.h"
 #include "portable.h"
 
 /* MAP_NORESERVE: zeros that nobody touches cost address space and nothing else. */
@@ -60,8 +61,8 @@ static int map_areas(int fd, char *base, size_t page, uint32_t to_user, uint32_t
 				: map_kernel_areas(fd, base, page, to_user, to_kernel);
 }
 
-int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
-		     uint32_t to_kernel_bytes, uint64_t *address)
+static int32_t map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes, uint32_t to_kernel_bytes,
+		   uint64_t *address)
 {
 	size_t bytes = 2 * ((size_t)page_size + to_user_bytes + to_kernel_bytes);
 	void *base = (void *)(uintptr_t)*address;
@@ -87,6 +88,17 @@ int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
 		munmap(base, bytes);
 	else
 		put_zeros(base, bytes);
+	return error;
+}
+
+int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
+		     uint32_t to_kernel_bytes, uint64_t *address)
+{
+	int32_t error = map(fd, page_size, to_user_bytes, to_kernel_bytes, address);
+
+	if (!error)
+		owners_mapped(fd, *address,
+			      2 * ((uint64_t)page_size + to_user_bytes + to_kernel_bytes));
 	return error;
 }
 

@@ -21,6 +21,7 @@
 
 #include "host.h"
 #include "host_files.h"
+#include "owners.h"
 #include "poller.h"
 #include "portable.h"
 
@@ -83,21 +84,21 @@ static int grow(void)
 	return 0;
 }
 
-static int is_known(int32_t fd)
+static struct place *find_file(int32_t fd)
 {
 	int i;
 
 	for (i = 0; i < waiter.count; i++)
 		if (waiter.places[i].pipe >= 0 && waiter.places[i].fd == fd)
-			return 1;
-	return 0;
+			return &waiter.places[i];
+	return NULL;
 }
 
 static int take_place(int32_t fd, int32_t pipe, struct place **taken)
 {
 	int i, error;
 
-	if (is_known(fd))
+	if (find_file(fd))
 		return -EEXIST;
 	for (i = 0; i < waiter.count && waiter.places[i].pipe >= 0; i++)
 		;
@@ -337,6 +338,20 @@ int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events)
 				: poller_arm(&waiter.poller, fd, id, events);
 }
 
+/*
+ * Under the lock. The watch is for the caller to end without it, as it comes after the driver's
+ * own.
+ */
+static int remove_place(struct place *place, struct host_watch **watch)
+{
+	int error;
+
+	*watch = place->watch;
+	error = is_host_file(place->fd) ? 0 : poller_remove(&waiter.poller, place->fd);
+	leave_place(place);
+	return error;
+}
+
 int32_t kup_user_waiter_remove(int32_t fd, int32_t id)
 {
 	struct host_watch *watch = NULL;
@@ -345,13 +360,24 @@ int32_t kup_user_waiter_remove(int32_t fd, int32_t id)
 
 	pthread_mutex_lock(&waiter.lock);
 	place = find(id);
-	if (place) {
-		watch = place->watch;
-		error = watch ? 0 : poller_remove(&waiter.poller, fd);
-		leave_place(place);
-	}
+	if (place && place->fd == fd)
+		error = remove_place(place, &watch);
 	pthread_mutex_unlock(&waiter.lock);
 	if (watch)
 		host_watch_end(watch);
 	return error;
+}
+
+void waiter_forget(int32_t fd)
+{
+	struct host_watch *watch = NULL;
+	struct place *place;
+
+	pthread_mutex_lock(&waiter.lock);
+	place = find_file(fd);
+	if (place)
+		(void)remove_place(place, &watch);
+	pthread_mutex_unlock(&waiter.lock);
+	if (watch)
+		host_watch_end(watch);
 }

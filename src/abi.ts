@@ -9,7 +9,7 @@
  */
 
 /** Names the declarations in both headers and the version; the libraries have it, too. */
-export const CONTRACT = "e5f592b101a26677";
+export const CONTRACT = "d3efbc279c97ba92";
 export const ABI_VERSION = 1;
 /** each polled word has a line of this size to itself */
 export const LINE = 128;
@@ -149,6 +149,8 @@ export const INFO_AT = {
   attaches: 48,
   spinUs: 56,
   name: 64,
+  /** the number of this device; no other one has it until the next boot */
+  instance: 128,
   SIZE: 256,
 } as const;
 
@@ -164,6 +166,8 @@ export const ATTACH_AT = {
   channel: 16,
   /** in: 0; out: as in the kernel page */
   generation: 20,
+  /** in: INFO's, or 0 for any; out: INFO's */
+  instance: 24,
   SIZE: 64,
 } as const;
 

@@ -2,9 +2,9 @@
 import { KERNEL_PAGE_AT, RECORD_RESERVE } from "./abi.ts";
 import { Messages } from "./iterator.ts";
 import { Link } from "./link.ts";
-import type { Native } from "./library.ts";
 import type { ChannelMemory } from "./memory.ts";
 import { Receiver } from "./receiver.ts";
+import type { Resources } from "./resources.ts";
 import { Sender } from "./sender.ts";
 import { readKernelStats } from "./stats.ts";
 import { Streams } from "./streams.ts";
@@ -27,12 +27,10 @@ import type {
   WaitOptions,
 } from "./types.ts";
 
-/** What a new channel is made of; it owns file and memory from then on, and one use of the native calls. */
+/** What a new channel is made of; it owns resources and memory from then on. */
 export interface Attachment {
-  readonly native: Native;
-  readonly fd: number;
+  readonly resources: Resources;
   readonly memory: ChannelMemory;
-  readonly path: string;
   /** In milliseconds. */
   readonly spin: number;
 }
@@ -50,11 +48,11 @@ export class AttachedChannel implements Channel {
   readonly #receiver: Receiver;
   readonly #streams: Streams;
 
-  constructor({ native, fd, memory, path, spin }: Attachment) {
+  constructor({ resources, memory, spin }: Attachment) {
     this.number = memory.number32(KERNEL_PAGE_AT.channel);
     this.generation = memory.number32(KERNEL_PAGE_AT.generation);
     this.maxReceive = memory.toUser.size - RECORD_RESERVE;
-    this.#link = new Link(native, fd, memory, `${path} channel ${this.number}`);
+    this.#link = new Link(resources, memory, `${memory.device.path} channel ${this.number}`);
     this.mode = memory.turns ? "turn" : "stream";
     this.#sender = new Sender(
       this.#link,

@@ -32,7 +32,10 @@ import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./
 import { ChannelMemory, type Geometry } from "./memory.ts";
 import { ATTACH, check } from "./options.ts";
 import { HOST, rememberPath, toPath } from "./paths.ts";
-import { prepare, register, type Registration, type Waiter } from "./reactor.ts";
+import { checkFfi, requireFfi } from "./permission.ts";
+import { prepare, register, type Waiter } from "./reactor.ts";
+import { Resources } from "./resources.ts";
+import { checkRuntime } from "./runtime.ts";
 import { readKernelStats } from "./stats.ts";
 import type {
   AttachOptions,
@@ -59,6 +62,8 @@ function lookLater(): Promise<void> {
 /** What INFO tells, and what only this library needs of it. */
 interface FullInfo extends DeviceInfo {
   readonly geometry: Geometry;
+  /** The number that no other device has. */
+  readonly instance: bigint;
 }
 
 function openFile(native: Native, path: string): number {
@@ -67,6 +72,18 @@ function openFile(native: Native, path: string): number {
   const fd = native.kup_user_open(name);
   if (fd >= 0) return fd;
   throw path.startsWith(HOST) ? hostError(native, fd, path) : systemError("open", fd, path);
+}
+
+/** Takes over one use of the native calls, also if it fails. */
+function openDevice(native: Native, path: string): Resources {
+  let fd: number;
+  try {
+    fd = openFile(native, path);
+  } catch (error) {
+    releaseNative(native);
+    throw error;
+  }
+  return new Resources(native, fd, `The device ${path}`);
 }
 
 function readInfo(native: Native, fd: number, path: string): FullInfo {
@@ -107,48 +124,48 @@ function readInfo(native: Native, fd: number, path: string): FullInfo {
     attaches: Number(view.getBigUint64(INFO_AT.attaches, true)),
     spinMicroseconds: number(INFO_AT.spinUs),
     geometry,
+    instance: view.getBigUint64(INFO_AT.instance, true),
   };
 }
 
 /** Waits for POLLIN on a file, once or several times. */
 class ReadyWait implements Waiter, Disposable {
-  readonly #native: Native;
-  readonly #fd: number;
+  readonly #file: Resources;
   readonly #signal: AbortSignal | undefined;
-  #registration: Registration | undefined;
-  /** While somebody waits: a rejection that nobody waits for would end the process. */
+  /** While a wait is pending: a rejection without one would end the process. */
   #present: PromiseWithResolvers<void> | undefined;
 
-  constructor(native: Native, fd: number, signal: AbortSignal | undefined) {
-    this.#native = native;
-    this.#fd = fd;
+  constructor(file: Resources, signal: AbortSignal | undefined) {
+    this.#file = file;
     this.#signal = signal;
     if (signal !== undefined) onAbort(signal, this.#onAbort);
   }
 
   wait(): Promise<void> {
     this.#signal?.throwIfAborted();
-    this.#registration ??= register(this.#native, this.#fd, this);
-    this.#registration.arm(POLLIN);
+    const file = this.#file;
+    file.registration ??= register(file.native, file.fd, this);
+    file.registration.arm(POLLIN);
     this.#present = Promise.withResolvers<void>();
     return this.#present.promise;
   }
 
   wake(): void {
-    this.#registration?.rest();
+    this.#file.registration?.rest();
     this.#present?.resolve();
     this.#present = undefined;
   }
 
   fail(error: unknown): void {
-    this.#registration?.rest();
+    this.#file.registration?.rest();
     this.#present?.reject(error);
     this.#present = undefined;
   }
 
   [Symbol.dispose](): void {
     if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort);
-    this.#registration?.remove();
+    this.#file.registration?.remove();
+    this.#file.registration = undefined;
   }
 
   readonly #onAbort = (): void => {
@@ -168,23 +185,29 @@ export class OpenDevice implements Device {
 
   readonly #native: Native;
   readonly #fd: number;
+  readonly #file: Resources;
+  /** Attaching a later device of the same path would be a surprise. */
+  readonly #instance: bigint;
   readonly #waits = new Set<ReadyWait>();
   #closed = false;
 
-  /** @param native The device's to release, once it is open. */
+  /** @param native The device's to release, also if it can't be opened. */
   constructor(native: Native, path: string) {
     this.#native = native;
     this.path = path;
-    this.#fd = openFile(native, path);
+    this.#file = openDevice(native, path);
+    this.#fd = this.#file.fd;
     try {
       const info = readInfo(native, this.#fd, path);
       this.name = info.name;
       this.abiVersion = info.abiVersion;
       this.channels = info.channels;
+      this.#instance = info.instance;
     } catch (error) {
-      native.kup_user_close(this.#fd);
+      this.#file.free();
       throw error;
     }
+    this.#file.belongTo(this, this);
   }
 
   get closed(): boolean {
@@ -193,7 +216,7 @@ export class OpenDevice implements Device {
 
   info(): DeviceInfo {
     this.#check();
-    const { geometry: _, ...info } = readInfo(this.#native, this.#fd, this.path);
+    const { geometry: _, instance: __, ...info } = readInfo(this.#native, this.#fd, this.path);
     return info;
   }
 
@@ -210,21 +233,18 @@ export class OpenDevice implements Device {
     }
     this.#check();
     signal?.throwIfAborted();
+    checkFfi(this.path);
     await prepare();
     signal?.throwIfAborted();
     this.#check();
-    const native = this.#native;
-    retainNative(native);
-    let fd = -1;
+    const resources = this.#openAgain();
     try {
-      fd = openFile(native, this.path);
-      await this.#claim(fd, channel ?? CHANNEL_ANY, wait, signal);
-      const { geometry } = readInfo(native, fd, this.path);
-      const memory = ChannelMemory.map(native, fd, geometry, this.path);
-      return new AttachedChannel({ native, fd, memory, path: this.path, spin: spin / 1000 });
+      await this.#claim(resources, channel ?? CHANNEL_ANY, wait, signal);
+      const { geometry } = readInfo(this.#native, resources.fd, this.path);
+      const memory = ChannelMemory.map(resources, geometry, this);
+      return new AttachedChannel({ resources, memory, spin: spin / 1000 });
     } catch (error) {
-      if (fd >= 0) native.kup_user_close(fd);
-      releaseNative(native);
+      resources.free();
       throw error;
     }
   }
@@ -239,8 +259,7 @@ export class OpenDevice implements Device {
     if (this.#closed) return;
     this.#closed = true;
     for (const wait of this.#waits) wait.fail(closedError(`The device ${this.path}`));
-    this.#native.kup_user_close(this.#fd);
-    releaseNative(this.#native);
+    this.#file.free();
   }
 
   [Symbol.dispose](): void {
@@ -249,6 +268,21 @@ export class OpenDevice implements Device {
 
   #check(): void {
     if (this.#closed) throw closedError(`The device ${this.path}`);
+  }
+
+  /** Another file of this very device. It never loads a module, unlike `open`. */
+  #openAgain(): Resources {
+    const native = this.#native;
+    const fd = this.path.startsWith(HOST)
+      ? native.kup_user_host_open_again(this.#fd)
+      : native.kup_user_open(cString("path", this.path));
+    if (fd < 0) {
+      // That the device is gone explains why its path leads nowhere.
+      readInfo(native, this.#fd, this.path);
+      throw systemError(this.path.startsWith(HOST) ? "attach" : "open", fd, this.path);
+    }
+    retainNative(native);
+    return new Resources(native, fd, `The file ${this.path}`);
   }
 
   /** Is a channel that was asked for in one of these states? */
@@ -264,18 +298,24 @@ export class OpenDevice implements Device {
 
   #taken(channel: number): KupError {
     const number = channel === CHANNEL_ANY ? undefined : channel;
-    return takenError(this.path, number, this.channels, this.#some(channel, "free"));
+    return takenError(
+      this.path,
+      number,
+      this.channels,
+      this.#native.kup_user_held(this.#fd),
+      this.#some(channel, "free"),
+    );
   }
 
   /** ATTACH, again and again while others have the channel. It never blocks: polling tells when to try. */
   async #claim(
-    fd: number,
+    file: Resources,
     channel: number,
     wait: boolean,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     // Without `using`, which Node 22 can't parse: it may import this module, to be refused by name.
-    const ready = new ReadyWait(this.#native, fd, signal);
+    const ready = new ReadyWait(file, signal);
     this.#waits.add(ready);
     try {
       const buffer = new Uint8Array(ATTACH_AT.SIZE);
@@ -283,9 +323,10 @@ export class OpenDevice implements Device {
       view.setUint32(ATTACH_AT.abiVersion, ABI_VERSION, true);
       view.setUint32(ATTACH_AT.flags, ATTACH_NOWAIT, true);
       view.setUint32(ATTACH_AT.channel, channel, true);
+      view.setBigUint64(ATTACH_AT.instance, this.#instance, true);
       const drained = performance.now() + ATTACH_DRAIN_MS;
       for (;;) {
-        const result = this.#native.kup_user_attach(fd, buffer);
+        const result = this.#native.kup_user_attach(file.fd, buffer);
         if (result >= 0) return;
         if (result !== -EBUSY) throw attachError(this.#native, result, this.path);
         // One whose last user has gone is free as soon as the kernel client has read what it sent.
@@ -339,15 +380,18 @@ export class OpenDevice implements Device {
  */
 export function open(path: string | URL, options: OpenOptions = {}): Device {
   checkOptions(options);
+  checkRuntime();
+  // First: to look for the working directory takes a call of the system's library.
+  requireFfi(typeof path === "string" ? path : "KUP");
+  const whole = toPath(path);
   const native = loadNative(options.library);
   try {
-    const whole = toPath(path);
     if (options.parameters !== undefined) loadClient(native, whole, options.parameters);
-    const device = new OpenDevice(native, whole);
-    rememberPath(path, whole);
-    return device;
   } catch (error) {
     releaseNative(native);
     throw error;
   }
+  const device = new OpenDevice(native, whole);
+  rememberPath(path, whole);
+  return device;
 }

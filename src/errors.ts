@@ -17,14 +17,14 @@ import type { Gap } from "./types.ts";
  * |---|---|
  * | `"not-found"` | There is no device of that name: is its module loaded? |
  * | `"not-permitted"` | The device's file mode or owner keeps this user out. |
- * | `"no-ffi-permission"` | Deno was not started with `--allow-ffi`. |
+ * | `"no-ffi-permission"` | Deno lacks the whole permission for FFI (`--allow-ffi`), or it was revoked. |
  * | `"unsupported"` | Another runtime, a Deno that is too old, or another system. |
  * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
  * | `"not-a-device"` | The file exists, but is no KUP device, or no client module. |
  * | `"abi-mismatch"` | The kernel module speaks another version of the contract. |
  * | `"busy"` | The channel (or every channel) is taken, another receive is pending, a reservation has the turn, or a client module is loaded already. |
  * | `"refused"` | The kernel client did not accept this attachment, or to be loaded: see `errno`. |
- * | `"gone"` | The device has been destroyed; nothing but `close` is left to do. |
+ * | `"gone"` | The device has been destroyed; close it. `waitForDevice` opens the next one. |
  * | `"closed"` | This object, or the other side of the channel, is closed. |
  * | `"broken"` | The channel's memory made no sense to one of its sides; it is over. |
  * | `"released"` | The bytes of a message or of a reservation were used after their time. |
@@ -108,13 +108,13 @@ export class KupError extends Error {
 export const EBUSY = 16;
 const EPERM = 1;
 export const ENOENT = 2;
-const ENXIO = 6;
+export const ENXIO = 6;
 const ENOEXEC = 8;
 const ENOMEM = 12;
 const EACCES = 13;
 const EEXIST = 17;
-const ENODEV = 19;
-const ENOTDIR = 20;
+export const ENODEV = 19;
+export const ENOTDIR = 20;
 const EISDIR = 21;
 const EINVAL = 22;
 const ENFILE = 23;
@@ -138,7 +138,7 @@ type Explanation = readonly [KupErrorCode, string];
 /** What they mean whatever was called. */
 const COMMON: Readonly<Record<number, Explanation>> = {
   [ENOMEM]: ["out-of-memory", "There is not enough memory, or the cgroup allows no more."],
-  [ENODEV]: ["gone", "The device has been destroyed; close it."],
+  [ENODEV]: ["gone", "The device has been destroyed; close it, and open a new one."],
   [ENFILE]: [
     "too-many-files",
     "The system has as many files open as it may; close some, or raise its limit (fs.file-max, " +
@@ -284,18 +284,21 @@ function unknown(operation: Operation, errno: number): Explanation {
  *
  * @param channel The number that was asked for, or undefined: any.
  * @param channels How many the device has.
+ * @param held How many of them this process has; negative: that is not known.
  * @param isFree A channel that was asked for is free, and was refused all the same.
  */
 export function takenError(
   subject: string,
   channel: number | undefined,
   channels: number,
+  held: number,
   isFree: boolean,
 ): KupError {
   const which = channel === undefined ? "A channel" : `Channel ${channel}`;
-  let sentence = `${which} is taken; wait for it, or take another one.`;
-  if (channel === undefined) sentence = `All ${channels} channels are taken; wait for one.`;
-  if (channels === 1) sentence = "The only channel is taken; wait for it.";
+  const own = held < 0 ? "" : ` (this process holds ${held} of its ${channels} channels)`;
+  let sentence = `${which} is taken${own}; wait for it, or take another one.`;
+  if (channel === undefined) sentence = `All ${channels} channels are taken${own}; wait for one.`;
+  if (channels === 1) sentence = `The only channel is taken${own}; wait for it.`;
   if (isFree) {
     sentence =
       `${which} is free, and yet ATTACH failed with ${errnoName(EBUSY)}: the kernel client ` +

@@ -7,6 +7,7 @@
 
 import { checkOptions, cString, kindOf } from "./arguments.ts";
 import { ENOENT, KupError, systemError } from "./errors.ts";
+import { hasPermission } from "./permission.ts";
 import { loadNative, type Native, releaseNative } from "./library.ts";
 import { formerPath, HOST, toPath } from "./paths.ts";
 import type { UnloadOptions } from "./types.ts";
@@ -35,16 +36,18 @@ export function attachError(native: Native, result: number, path: string): KupEr
 }
 
 /**
- * Loading a client module is loading a library, which a script that may load only some files may not do by
- * way of another one.
+ * Loading a client module is loading a library, which `--deny-ffi` may forbid.
  *
  * @throws {KupError} `"no-ffi-permission"`.
  */
 export function checkPermission(path: string): void {
   const file = path.slice(HOST.length);
   if (!file.endsWith(".so")) return;
-  if (Deno.permissions.querySync({ name: "ffi", path: file }).state === "granted") return;
-  throw new KupError("no-ffi-permission", `${path}: Run Deno with --allow-ffi=${file} as well.`);
+  if (hasPermission(file)) return;
+  throw new KupError(
+    "no-ffi-permission",
+    `${path}: Deno may not load this file; run it with --allow-ffi, without --deny-ffi=${file}.`,
+  );
 }
 
 /** The module's name as a C string. */

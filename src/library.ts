@@ -12,12 +12,13 @@ import { openEmbedded } from "./embedded.ts";
 import { KupError, meansTooManyFiles, systemError } from "./errors.ts";
 import { openLibc } from "./libc.ts";
 import { fromFileUrl } from "./paths.ts";
+import { permissionError, requireFfi } from "./permission.ts";
 import { readingFails } from "./probe.ts";
 import { buildCommand, checkRuntime } from "./runtime.ts";
 import { SYMBOLS } from "./symbols.ts";
 
 /** Must equal KUP_USER_INTERFACE of `native/kup_user.h`. */
-const INTERFACE = 3;
+const INTERFACE = 4;
 
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
 
@@ -55,6 +56,7 @@ function localFile(): string | undefined {
 }
 
 function load(file: string | undefined): Loaded {
+  requireFfi("KUP");
   const library = openLibrary(file);
   const abi = library.symbols.kup_user_abi_version();
   const version = library.symbols.kup_user_interface();
@@ -83,9 +85,7 @@ function openLibrary(file: string | undefined): Library {
 function explain(cause: unknown, file: string | undefined): KupError {
   if (cause instanceof KupError) return cause;
   if (cause instanceof Deno.errors.NotCapable) {
-    return new KupError("no-ffi-permission", "KUP needs FFI: run Deno with --allow-ffi.", {
-      cause,
-    });
+    return permissionError(file ?? "The native library in this module", cause);
   }
   return file === undefined
     ? new KupError(

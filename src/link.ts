@@ -18,9 +18,10 @@ import {
 } from "./abi.ts";
 import { type Breath, breathOf } from "./breath.ts";
 import { closedError, KupError, systemError } from "./errors.ts";
-import { type Native, POLLIN, POLLOUT, releaseNative } from "./library.ts";
+import { type Native, POLLIN, POLLOUT } from "./library.ts";
 import type { ChannelMemory } from "./memory.ts";
-import { register, type Registration, type Waiter } from "./reactor.ts";
+import { register, type Waiter } from "./reactor.ts";
+import type { Resources } from "./resources.ts";
 import { RING_LIE_FLAGS, RING_LIE_LENGTH, RING_LIE_TURN } from "./ring.ts";
 
 /** The types of Deno 2.7 lack it. */
@@ -40,6 +41,9 @@ const LIES: Readonly<Record<number, number>> = {
   [RING_LIE_TURN]: ERROR_TURN,
 };
 
+/** Links that are waited for without being armed; see {@linkcode Link.hold}. */
+const held = new Set<Link>();
+
 /** One direction of a channel. */
 export type Side = Waiter;
 
@@ -57,22 +61,26 @@ export class Link {
   closed = false;
 
   readonly #words: Int32Array;
+  readonly #resources: Resources;
   #failure: KupError | undefined;
   #sides: readonly Side[] = [];
-  #registration: Registration | undefined;
   /** The events that somebody waits for. */
   #wanted = 0;
   /** Arming is left to the end of `wake`, so that two directions make one system call. */
   #waking = false;
 
-  constructor(native: Native, fd: number, memory: ChannelMemory, subject: string) {
-    this.native = native;
-    this.fd = fd;
+  constructor(resources: Resources, memory: ChannelMemory, subject: string) {
+    this.native = resources.native;
+    this.fd = resources.fd;
     this.memory = memory;
     this.subject = subject;
-    this.breath = breathOf(native);
+    this.breath = breathOf(this.native);
     this.breath.retain();
+    resources.breath = this.breath;
     this.#words = memory.words;
+    this.#resources = resources;
+    resources.subject = `The channel ${subject}`;
+    resources.belongTo(memory, this);
   }
 
   /** Both directions, to be woken. Once. */
@@ -133,15 +141,24 @@ export class Link {
     if (!this.#waking) this.#arm();
   }
 
+  /**
+   * Something waits here for this program's own doing, which poll(2) does not report. Ended by
+   * `unwant`.
+   */
+  hold(): void {
+    held.add(this);
+  }
+
   /** Nobody waits for this event any more. */
   unwant(event: typeof POLLIN | typeof POLLOUT): void {
     this.#wanted &= ~event;
-    if (this.#wanted === 0) this.#registration?.rest();
+    if (event === POLLOUT) held.delete(this);
+    if (this.#wanted === 0) this.#resources.registration?.rest();
   }
 
   #arm(): void {
-    this.#registration ??= register(this.native, this.fd, this);
-    this.#registration.arm(this.#wanted);
+    this.#resources.registration ??= register(this.native, this.fd, this);
+    this.#resources.registration.arm(this.#wanted);
   }
 
   /** Called by the reactor, so from the event loop, which has just had its turn. */
@@ -154,7 +171,7 @@ export class Link {
     this.#waking = false;
     if (this.closed) return;
     try {
-      if (this.#wanted === 0) this.#registration?.rest();
+      if (this.#wanted === 0) this.#resources.registration?.rest();
       else this.#arm();
     } catch (error) {
       this.fail(error);
@@ -164,8 +181,7 @@ export class Link {
   /** Called by the reactor when it can't go on; who waits again gets another one. */
   fail(error: unknown): void {
     this.#wanted = 0;
-    this.#registration?.remove();
-    this.#registration = undefined;
+    this.#leaveWaiter();
     for (const side of this.#sides) side.fail(error);
   }
 
@@ -182,12 +198,15 @@ export class Link {
     this.over = true;
     this.#failure = undefined;
     const reason = this.reason();
-    this.#registration?.remove();
-    this.#registration = undefined;
+    this.#leaveWaiter();
     for (const side of this.#sides) side.fail(reason);
-    this.breath.release();
     this.memory.close();
-    this.native.kup_user_close(this.fd);
-    releaseNative(this.native);
+    this.#resources.free();
+  }
+
+  #leaveWaiter(): void {
+    held.delete(this);
+    this.#resources.registration?.remove();
+    this.#resources.registration = undefined;
   }
 }

@@ -15,8 +15,10 @@
 import { ABI_VERSION, KERNEL_PAGE_AT, MAGIC, MODE_TURN, USER_PAGE_AT } from "./abi.ts";
 import { isDetached } from "./arguments.ts";
 import { KupError, systemError } from "./errors.ts";
-import type { Native } from "./library.ts";
+import { checkFfi } from "./permission.ts";
+import type { Resources } from "./resources.ts";
 import type { RingPlace } from "./ring.ts";
+import type { Device } from "./types.ts";
 
 /** The public buffer's holder may have given it another method of this name. */
 const { transfer } = ArrayBuffer.prototype;
@@ -36,19 +38,34 @@ export interface Geometry {
 const parked = new Map<number, bigint[]>();
 const PARKED_BEFORE_REUSE = 64;
 
+/** Ranges that an attach left behind which failed: no view of them was ever given away. */
+const unseen = new Map<number, bigint[]>();
+
 function takeParked(bytes: number): bigint {
+  const clean = unseen.get(bytes)?.pop();
+  if (clean !== undefined) return clean;
   const ranges = parked.get(bytes);
   if (ranges === undefined || ranges.length <= PARKED_BEFORE_REUSE) return 0n;
   return ranges.shift() ?? 0n;
 }
 
-function park(address: bigint, bytes: number): void {
-  const ranges = parked.get(bytes);
-  if (ranges === undefined) parked.set(bytes, [address]);
-  else ranges.push(address);
+function park(ranges: Map<number, bigint[]>, address: bigint, bytes: number): void {
+  const same = ranges.get(bytes);
+  if (same === undefined) ranges.set(bytes, [address]);
+  else same.push(address);
 }
 
-/** One channel's memory. Belongs to one isolate; `close` ends its use. */
+/**
+ * A view that is all that a program still has of a channel keeps its memory, and so the channel,
+ * from collection.
+ */
+const memoryOf = new WeakMap<ArrayBuffer, ChannelMemory>();
+
+/**
+ * One channel's memory. Belongs to one isolate; `close` ends its use. All that can touch it refers
+ * to this object: both directions, messages, reservations, and (by {@linkcode memoryOf}) views. So
+ * its collection is the channel's.
+ */
 export class ChannelMemory {
   /** All of it, as 32-bit words; private. */
   readonly words: Int32Array<ArrayBuffer>;
@@ -61,23 +78,27 @@ export class ChannelMemory {
   /** Where the user produces. */
   readonly toKernel: RingPlace;
 
-  readonly #native: Native;
+  /** It is in use while this memory is, and then not to be collected. */
+  readonly device: Device;
+  readonly #resources: Resources;
   readonly #address: bigint;
   readonly #dataAt: number;
   #public: ArrayBuffer;
   /** Somebody took the public buffer over, and may alias the range for ever. */
   #exposed = false;
 
-  private constructor(native: Native, address: bigint, geometry: Geometry) {
+  private constructor(resources: Resources, address: bigint, geometry: Geometry, device: Device) {
+    this.device = device;
     const { pageSize, toUserBytes, toKernelBytes } = geometry;
     const total = 2 * (pageSize + toUserBytes + toKernelBytes);
-    this.#native = native;
+    this.#resources = resources;
     this.#address = address;
     this.#dataAt = 2 * pageSize;
     const whole = bufferAt(address, total);
     this.words = new Int32Array(whole);
     this.bytes = new Uint8Array(whole);
     this.#public = bufferAt(address + BigInt(this.#dataAt), total - this.#dataAt);
+    memoryOf.set(this.#public, this);
     this.turns = this.number32(KERNEL_PAGE_AT.mode) === MODE_TURN;
     this.toUser = {
       words: this.words,
@@ -104,28 +125,43 @@ export class ChannelMemory {
   }
 
   /**
-   * Maps the channel that is attached to `fd`.
+   * Maps the channel that the file of `resources` has. After an error nothing is mapped.
    *
-   * @param subject The device's path, for messages.
-   * @throws {KupError} `"out-of-memory"`, `"gone"`, `"abi-mismatch"` or `"system"`.
+   * @throws {KupError} `"out-of-memory"`, `"gone"`, `"abi-mismatch"`, `"no-ffi-permission"` or
+   * `"system"`.
    */
-  static map(native: Native, fd: number, geometry: Geometry, subject: string): ChannelMemory {
+  static map(resources: Resources, geometry: Geometry, device: Device): ChannelMemory {
+    checkFfi(device.path);
+    const { native, fd } = resources;
     const { pageSize, toUserBytes, toKernelBytes } = geometry;
     const bytes = 2 * (pageSize + toUserBytes + toKernelBytes);
     const reused = takeParked(bytes);
     const address = new BigUint64Array([reused]);
     const result = native.kup_user_map(fd, pageSize, toUserBytes, toKernelBytes, address);
     if (result < 0) {
-      if (reused !== 0n) park(reused, bytes);
-      throw systemError("map", result, subject);
+      if (reused !== 0n) park(unseen, reused, bytes);
+      throw systemError("map", result, device.path);
     }
-    const memory = new ChannelMemory(native, address[0]!, geometry);
-    const magic = new DataView(memory.bytes.buffer).getBigUint64(KERNEL_PAGE_AT.magic, true);
-    if (magic !== MAGIC || memory.number32(KERNEL_PAGE_AT.abiVersion) !== ABI_VERSION) {
-      memory.close();
-      throw new KupError("abi-mismatch", `${subject}: The kernel page is not of this version.`);
+    resources.mapping = { address: address[0]!, bytes };
+    try {
+      const memory = new ChannelMemory(resources, address[0]!, geometry, device);
+      memory.#checkVersion();
+      return memory;
+    } catch (error) {
+      resources.mapping = undefined;
+      const unmapped = native.kup_user_unmap(address[0]!, BigInt(bytes));
+      if (unmapped === 0) park(unseen, address[0]!, bytes);
+      throw error;
     }
-    return memory;
+  }
+
+  #checkVersion(): void {
+    const magic = new DataView(this.bytes.buffer).getBigUint64(KERNEL_PAGE_AT.magic, true);
+    if (magic === MAGIC && this.number32(KERNEL_PAGE_AT.abiVersion) === ABI_VERSION) return;
+    throw new KupError(
+      "abi-mismatch",
+      `${this.device.path}: The kernel page is not of this version.`,
+    );
   }
 
   /** A public view of ring data. `at` counts from the beginning of the memory, as in `bytes`. */
@@ -154,15 +190,18 @@ export class ChannelMemory {
     else transfer.call(this.#public, 0);
     const bytes = this.bytes.length;
     this.words.buffer.transfer(0);
-    const result = this.#native.kup_user_unmap(this.#address, BigInt(bytes));
+    this.#resources.mapping = undefined;
+    const result = this.#resources.native.kup_user_unmap(this.#address, BigInt(bytes));
     // If there was no memory even for that, the device's pages stay, and the range with them.
-    if (result === 0 && !this.#exposed) park(this.#address, bytes);
+    if (result === 0 && !this.#exposed) park(parked, this.#address, bytes);
   }
 
   #replacePublic(): void {
     if (this.bytes.length === 0) return;
+    checkFfi(this.#resources.subject);
     this.#exposed = true;
     this.#public = bufferAt(this.#address + BigInt(this.#dataAt), this.bytes.length - this.#dataAt);
+    memoryOf.set(this.#public, this);
   }
 }
 

@@ -89,6 +89,8 @@ export const ATTACH = new Form("attach", {
   timeout: `${WITH_SIGNAL}, or \`wait: false\``,
 });
 
+export const WAIT_FOR_DEVICE = new Form("waitForDevice", { timeout: WITH_SIGNAL });
+
 export const SEND = new Form("send", { ...OF_BYTES, timeout: `${WITH_SIGNAL}, or sendSync` });
 export const SEND_BATCH = new Form("sendBatch", { ...OF_BYTES, timeout: WITH_SIGNAL });
 export const TRY_SEND = new Form("trySend", {

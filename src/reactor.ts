@@ -11,8 +11,12 @@
 import type { Socket } from "node:net";
 import { KupError, systemError } from "./errors.ts";
 import { type Native, POLLOUT } from "./library.ts";
+import { own } from "./resources.ts";
 
-/** Who waits. Called from the event loop, never from within `arm`. */
+/**
+ * Something that waits. Called from the event loop, never from within `arm`. While it is armed it
+ * is kept from the garbage collector; otherwise it is for its own users to keep.
+ */
 export interface Waiter {
   /** Something may have happened: look. A look that finds nothing is not an error. */
   wake(): void;
@@ -33,7 +37,33 @@ const NODE_NET = ["node", "net"].join(":");
  * who never wait need not pay.
  */
 export async function prepare(): Promise<void> {
-  net ??= await import(NODE_NET);
+  try {
+    net ??= await import(NODE_NET);
+  } catch (cause) {
+    throw socketError(cause);
+  }
+}
+
+function socketError(cause: unknown): KupError {
+  const message = "KUP: This runtime can't watch a pipe by node:net; update Deno.";
+  return new KupError("system", message, { cause });
+}
+
+/** The reading and the writing end of a pipe, which both end with this isolate. */
+function openPipe(native: Native): [number, number] {
+  const fds = new Int32Array(2);
+  const result = native.kup_user_pipe(fds);
+  if (result < 0) throw systemError("wait", result, "KUP");
+  const [reading, writing] = fds as unknown as [number, number];
+  try {
+    own(native, reading, "KUP");
+    own(native, writing, "KUP");
+  } catch (error) {
+    native.kup_user_close(reading);
+    native.kup_user_close(writing);
+    throw error;
+  }
+  return [reading, writing];
 }
 
 /** One for each isolate and native library, while there are registrations. */
@@ -41,10 +71,11 @@ class Reactor {
   readonly native: Native;
   /** The end that the waiter writes to. */
   readonly pipe: number;
+  readonly #reading: number;
   readonly #socket: Socket;
-  readonly #waiters = new Map<number, Waiter>();
-  /** How many of them wait: while there are any, the event loop must not end. */
-  #armed = 0;
+  readonly #waiters = new Map<number, WeakRef<Waiter>>();
+  /** Those of them that wait: while there are any, the event loop must not end. */
+  readonly #armed = new Map<number, Waiter>();
   /** The first bytes of an id that a read has split. */
   #rest = new Uint8Array(0);
   /** After that the socket's end is no surprise. */
@@ -53,12 +84,15 @@ class Reactor {
   #pipeGone = false;
 
   constructor(native: Native) {
-    const fds = new Int32Array(2);
-    const result = native.kup_user_pipe(fds);
-    if (result < 0) throw systemError("wait", result, "KUP");
     this.native = native;
-    this.pipe = fds[1]!;
-    this.#socket = new net!.Socket({ fd: fds[0]!, readable: true, writable: false });
+    [this.#reading, this.pipe] = openPipe(native);
+    try {
+      this.#socket = new net!.Socket({ fd: this.#reading, readable: true, writable: false });
+    } catch (cause) {
+      native.kup_user_close(this.#reading);
+      native.kup_user_close(this.pipe);
+      throw socketError(cause);
+    }
     this.#socket.on("data", (data: Uint8Array) => this.#read(data));
     this.#socket.on("end", () => this.#pipeGone = true);
     this.#socket.on("error", (error: unknown) => this.#fail(error));
@@ -68,7 +102,7 @@ class Reactor {
 
   add(fd: number, waiter: Waiter): number {
     const id = this.native.kup_user_waiter_add(fd, this.pipe);
-    if (id > 0) this.#waiters.set(id, waiter);
+    if (id > 0) this.#waiters.set(id, new WeakRef(waiter));
     return id;
   }
 
@@ -86,15 +120,22 @@ class Reactor {
   #end(): void {
     this.#over = true;
     if (reactors.get(this.native) === this) reactors.delete(this.native);
+    // The socket closes this end.
+    this.native.kup_user_disown(this.#reading);
     this.#socket.destroy();
-    // Nobody is registered, so the waiter does not write to it any more.
-    if (!this.#pipeGone) this.native.kup_user_close(this.pipe);
+    // No file is registered, so the waiter does not write to it any more.
+    if (this.#pipeGone) this.native.kup_user_disown(this.pipe);
+    else this.native.kup_user_close(this.pipe);
   }
 
-  count(change: 1 | -1): void {
-    this.#armed += change;
-    if (this.#armed === 0) this.#socket.unref();
-    else if (change === 1 && this.#armed === 1) this.#socket.ref();
+  /** Called by a registration's owner, which is there. */
+  hold(id: number): void {
+    this.#armed.set(id, this.#waiters.get(id)!.deref()!);
+    if (this.#armed.size === 1) this.#socket.ref();
+  }
+
+  letGo(id: number): void {
+    if (this.#armed.delete(id) && this.#armed.size === 0) this.#socket.unref();
   }
 
   #read(data: Uint8Array): void {
@@ -106,18 +147,22 @@ class Reactor {
     }
     const whole = bytes.length & ~3;
     const view = new DataView(bytes.buffer, bytes.byteOffset, whole);
-    for (let at = 0; at < whole; at += 4) this.#waiters.get(view.getInt32(at, true))?.wake();
+    for (let at = 0; at < whole; at += 4) this.#wake(view.getInt32(at, true));
     this.#rest = bytes.slice(whole);
   }
 
-  /** Something else in this process has closed the pipe. Whoever waits again gets a new one. */
+  #wake(id: number): void {
+    this.#waiters.get(id)?.deref()?.wake();
+  }
+
+  /** Something else in this process has closed the pipe. The next wait gets a new one. */
   #fail(cause: unknown): void {
     if (this.#over) return;
     reactors.delete(this.native);
     const error = new KupError("system", "KUP: The pipe of wake-ups was closed; wait again.", {
       cause,
     });
-    for (const waiter of [...this.#waiters.values()]) waiter.fail(error);
+    for (const waiter of [...this.#waiters.values()]) waiter.deref()?.fail(error);
     this.closeIfUnused();
   }
 }
@@ -148,14 +193,14 @@ export class Registration {
     if (result < 0) throw systemError("wait", result, "KUP");
     if (this.#armed) return;
     this.#armed = true;
-    this.#reactor.count(1);
+    this.#reactor.hold(this.#id);
   }
 
   /** It woke up, or nobody waits any more. A wake-up that was asked for may still come. */
   rest(): void {
     if (!this.#armed) return;
     this.#armed = false;
-    this.#reactor.count(-1);
+    this.#reactor.letGo(this.#id);
   }
 
   /** After the return the waiter has forgotten the file. */

@@ -476,7 +476,10 @@ export class Sender implements Side, Condition {
     try {
       do this.#pump(); while (this.#queue.size > 0 && this.#announce(0));
       // While a reservation has the turn, poll would say at once that it is there.
-      if (this.#queue.size > 0 && !this.#producer.taken) this.#link.want(POLLOUT);
+      if (this.#queue.size > 0) {
+        if (this.#producer.taken) this.#link.hold();
+        else this.#link.want(POLLOUT);
+      }
     } catch (error) {
       this.fail(error);
     }

@@ -18,6 +18,8 @@ export const SYMBOLS = {
   /** (const char *path) */
   kup_user_open: { parameters: ["buffer"], result: "i32" },
   /** (fd) */
+  kup_user_host_open_again: { parameters: ["i32"], result: "i32" },
+  /** (fd) */
   kup_user_close: { parameters: ["i32"], result: "i32" },
   /** (fd, struct kup_info *info) */
   kup_user_info: { parameters: ["i32", "buffer"], result: "i32" },
@@ -35,6 +37,12 @@ export const SYMBOLS = {
   kup_user_host_unload: { parameters: ["buffer"], result: "i32" },
   /** (char *text, bytes) */
   kup_user_host_error: { parameters: ["buffer", "u32"], result: "i32" },
+  /** (fd, isolate) */
+  kup_user_own: { parameters: ["i32", "i32"], result: "i32" },
+  /** (fd) */
+  kup_user_disown: { parameters: ["i32"], result: "i32" },
+  /** (fd) */
+  kup_user_held: { parameters: ["i32"], result: "i32" },
   /** (fd, page_size, to_user_bytes, to_kernel_bytes, uint64_t *address) */
   kup_user_map: { parameters: ["i32", "u32", "u32", "u32", "buffer"], result: "i32" },
   /** (address, bytes) */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * The public API's shapes. Everything here belongs to the isolate (the main thread or one worker)
- * that opened the device: objects can't be handed to another one, which opens the device itself. A worker
- * that is ended by `terminate` can't close anything any more: its channels are free again when the process
- * ends, so let it close them first.
+ * that opened the device: objects can't be handed to another one, which opens the device itself.
+ * What is open when the isolate ends is closed: also when a worker is terminated, or when a
+ * program under `deno run --watch` starts again.
  *
  * @module
  */
@@ -36,6 +36,12 @@ export interface OpenOptions {
    * error `"busy"`.
    */
   parameters?: Readonly<Record<string, string | number>>;
+}
+
+/** Options of {@linkcode waitForDevice}. */
+export interface WaitForDeviceOptions extends OpenOptions {
+  /** Ends the wait; the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
 }
 
 /** Options of {@linkcode unload}. */
@@ -476,7 +482,15 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
 }
 
 /**
- * An open device. Its channels are attached through it, but live on without it.
+ * An open device. Its channels are attached through it, but live on without it. It stays the
+ * device that was opened: when that is gone (its module was unloaded), every call fails with
+ * `"gone"`, also if a device of the same path exists again; {@linkcode waitForDevice} opens that
+ * one.
+ *
+ * Declare it with `using`, or close it. A device that the garbage collector finds unclosed is
+ * closed, with a warning; it is kept while a channel of it is in use. The same holds for a
+ * {@linkcode Channel}, which is in use while a call waits, or while the program has its iterator,
+ * a message, a reservation, or a view of their bytes.
  *
  * @example
  * ```ts
@@ -505,11 +519,13 @@ export interface Device extends Disposable {
    */
   info(): DeviceInfo;
   /**
-   * Attaches a channel, which nobody else has then. By default it waits until one is free.
+   * Attaches a channel of this device, exclusively. By default it waits until one is free. It
+   * loads no module.
    *
    * @throws {RangeError} If the device has no such channel, or `spin` is out of range.
-   * @throws {KupError} `"busy"` with `wait: false`; `"refused"` if the kernel client doesn't want it;
-   * `"closed"`, `"gone"`, `"not-found"`, `"not-permitted"`, `"out-of-memory"`, `"too-many-files"`.
+   * @throws {KupError} `"busy"` with `wait: false`; `"refused"` if the kernel client doesn't want
+   * it; `"closed"`, `"gone"`, `"not-found"`, `"not-permitted"`, `"no-ffi-permission"`,
+   * `"out-of-memory"`, `"too-many-files"`.
    */
   attach(options?: AttachOptions): Promise<Channel>;
   /**

@@ -111,6 +111,7 @@ struct kup_device {
 	struct os_node *node;
 	struct os_waitq idle; /* a slot became free */
 	struct os_mutex lock;
+	kup_u64 instance;	    /* its number in the contract; constant */
 	kup_u8 dead;		    /* set under lock; atomic for poll */
 	kup_u64 attaches;	    /* under lock */
 	struct kup_handle *handles; /* under lock: all that are open */

@@ -4,10 +4,12 @@
 
 static struct os_mutex registry_lock;
 static struct kup_device *registry; /* under registry_lock */
+static kup_u64 last_instance;	    /* under registry_lock; see "Instances" in kup_abi.h */
 
 void kup_registry_init(void)
 {
 	os_mutex_init(&registry_lock);
+	last_instance = os_now_ns();
 }
 
 void kup_registry_destroy(void)
@@ -165,6 +167,7 @@ static int registry_add(struct kup_device *device)
 		os_log("%s: the name is taken by the device %s", device->name, other->name);
 		error = -EEXIST;
 	} else {
+		device->instance = ++last_instance;
 		device->next = registry;
 		registry = device;
 	}

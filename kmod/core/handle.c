@@ -115,6 +115,7 @@ int kup_handle_info(struct kup_handle *handle, struct kup_info *info)
 	info->map_bytes =
 		2 * ((kup_u64)info->page_size + info->to_user_bytes + info->to_kernel_bytes);
 	info->spin_us = config->spin_us;
+	info->instance = device->instance;
 	__builtin_memcpy(info->name, device->name, sizeof(info->name));
 	os_mutex_lock(&device->lock);
 	if (device->dead)
@@ -210,6 +211,8 @@ static int attach_valid(const struct kup_handle *handle, const struct kup_attach
 	if (attach->channel != KUP_CHANNEL_ANY &&
 	    attach->channel >= handle->device->config.channels)
 		return -EINVAL;
+	if (attach->instance && attach->instance != handle->device->instance)
+		return -ENODEV;
 	return 0;
 }
 
@@ -362,6 +365,7 @@ int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int 
 	}
 	attach->channel = channel->number;
 	attach->generation = channel->generation;
+	attach->instance = handle->device->instance;
 	return 0;
 put:
 	kup_channel_put(channel);

@@ -99,6 +99,17 @@
  *   record begins that gives it back.
  *
  *
+ * Instances
+ *
+ *   A path may lead to a new device while a process still has a handle of the old one, and a
+ *   process opens a handle for each channel. So INFO contains `instance`, the number of this very
+ *   device, and ATTACH takes it: if the handle belongs to another device, ATTACH fails with ENODEV
+ *   and attaches nothing. 0 stands for any device, and is no device's number. No two devices have
+ *   the same number until the system is started again, also if the module that counts them is
+ *   loaded again: the count begins with the nanoseconds since boot, and to make a device takes
+ *   longer than one. The order of the numbers has no meaning.
+ *
+ *
  * Trust
  *
  *   The kernel loads each user-written word once and checks it against state of its own. On a
@@ -137,6 +148,7 @@
  *           EOPNOTSUPP      ATTACH: a feature bit that this kernel lacks
  *           EINVAL          ATTACH: no such channel
  *           ENODEV          the device is gone; only close is left (KICK of a channel: EPIPE)
+ *                           (ATTACH also: `instance` is another device's)
  *           EISCONN         ATTACH: this handle has a channel already
  *           EBUSY           ATTACH: the channel, or every channel, is taken
  *           EINTR           ATTACH: a signal came while waiting for the last owner's kernel side
@@ -358,7 +370,8 @@ struct kup_info {
 	kup_u32 spin_us;
 	kup_u32 reserved0;
 	char name[KUP_NAME_MAX];
-	kup_u8 reserved[128];
+	kup_u64 instance; /* the number of this device; no other one has it until the next boot */
+	kup_u8 reserved[120];
 };
 KUP_ABI_ASSERT(sizeof(struct kup_info) == 256);
 KUP_ABI_AT(kup_info, abi_version, 0);
@@ -374,6 +387,7 @@ KUP_ABI_AT(kup_info, map_bytes, 40);
 KUP_ABI_AT(kup_info, attaches, 48);
 KUP_ABI_AT(kup_info, spin_us, 56);
 KUP_ABI_AT(kup_info, name, 64);
+KUP_ABI_AT(kup_info, instance, 128);
 
 /*
  * ATTACH: claim a channel. A channel whose last user has just gone may still be drained by its
@@ -389,7 +403,8 @@ struct kup_attach {
 	kup_u64 features;    /* in: bits that the caller can't do without */
 	kup_u32 channel;     /* in: a number or KUP_CHANNEL_ANY; out: the channel got */
 	kup_u32 generation;  /* in: 0; out: as in the kernel page */
-	kup_u8 reserved[40];
+	kup_u64 instance;    /* in: INFO's, or 0 for any; out: INFO's */
+	kup_u8 reserved[32];
 };
 KUP_ABI_ASSERT(sizeof(struct kup_attach) == 64);
 KUP_ABI_AT(kup_attach, abi_version, 0);
@@ -397,6 +412,7 @@ KUP_ABI_AT(kup_attach, flags, 4);
 KUP_ABI_AT(kup_attach, features, 8);
 KUP_ABI_AT(kup_attach, channel, 16);
 KUP_ABI_AT(kup_attach, generation, 20);
+KUP_ABI_AT(kup_attach, instance, 24);
 
 /* STATS: one channel's counters since the device was created, over all its users. */
 struct kup_stats {

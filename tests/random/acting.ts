@@ -18,7 +18,7 @@ export interface Task extends Commands {
   seed: number;
   seconds: number;
   ending: Ending;
-  /** For paths of the host driver: workers at once. Others have one, since it keeps its channel. */
+  /** Workers at once. */
   workers: number;
 }
 
@@ -53,10 +53,13 @@ async function attachAndRun(device: Device, random: Random, task: Task, end: num
 
 /** One device, from its opening to its end. */
 async function visit(task: Task, random: Random, end: number): Promise<void> {
-  const { open } = await library(task);
+  const { open, waitForDevice } = await library(task);
   if (isHost(task) && random.chance(0.1)) openSomething(open, random);
   if (isHost(task) && random.chance(0.05)) await unloadAndLoad(task.path, random);
-  const device = open(task.path);
+  // The double has no waitForDevice.
+  const device = waitForDevice !== undefined && random.chance(0.3)
+    ? await waitForDevice(task.path, { signal: AbortSignal.timeout(int(random, 0, 300)) })
+    : open(task.path);
   try {
     const { channels, channelsFree } = device.info();
     if (channelsFree > channels) fail("more channels than there are");

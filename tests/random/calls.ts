@@ -26,7 +26,10 @@ function startWorker(task: Task, seed: number): Worker {
   return worker;
 }
 
-/** It takes its channels with it: until the process ends, or the client module is unloaded. */
+/**
+ * Workers one after the other, which end in the middle of what they do: their channels are closed
+ * for them.
+ */
 async function runWorker(task: Task, random: Random): Promise<void> {
   do {
     const worker = startWorker(task, int(random, 1, 1e9));
@@ -34,7 +37,7 @@ async function runWorker(task: Task, random: Random): Promise<void> {
     await sleep(1000 * task.seconds * life);
     worker.terminate();
     count("workers terminated");
-  } while (isHost(task) && !state.over);
+  } while (!state.over);
 }
 
 /** In the middle of it all: the others go on until they see it. */

@@ -258,6 +258,7 @@ export class KernelDouble {
         return 0;
       },
       kup_user_stats: () => 0,
+      kup_user_held: () => this.sides.filter((side) => side !== undefined).length,
       kup_user_wait: (fd, events, timeout) => {
         this.#handles.get(fd)?.poll(events);
         return real.kup_user_wait(fd, POLLIN, timeout);

@@ -21,6 +21,8 @@ struct host_module;
 int host_open(const char *name, struct host_file **file);
 /* The first device that this module made; -ENOENT: there is none. */
 int host_open_of(const struct host_module *owner, struct host_file **file);
+/* Another file of the same device; -ENODEV: it is gone. */
+int host_open_again(const struct host_file *file, struct host_file **opened);
 void host_close(struct host_file *file);
 int host_info(struct host_file *file, struct kup_info *info);
 int host_attach(struct host_file *file, struct kup_attach *attach);

@@ -133,6 +133,16 @@ int host_open_of(const struct host_module *owner, struct host_file **opened)
 	return open_device(find_of(owner), opened);
 }
 
+int host_open_again(const struct host_file *file, struct host_file **opened)
+{
+	struct kup_device *device = file->handle->device;
+	int error;
+
+	kup_device_get(device);
+	error = open_device(device, opened);
+	return error == -ENXIO ? -ENODEV : error;
+}
+
 void host_close(struct host_file *file)
 {
 	kup_handle_close(file->handle);

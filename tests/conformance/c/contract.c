@@ -50,6 +50,7 @@ static void test_info(void)
 	      "INFO tells where the last area ends", "%llu", (long long)info.map_bytes);
 	check(strnlen(info.name, KUP_NAME_MAX) < KUP_NAME_MAX && strcmp(info.name, "kup/echo") == 0,
 	      "INFO tells the device's name", "%.64s", info.name);
+	check(info.instance != 0, "INFO tells the device's instance, which is not 0", "it is");
 	check(info.reserved0 == 0 && all_zero(info.reserved, sizeof(info.reserved)) &&
 		      all_zero(info.name + strlen(info.name), KUP_NAME_MAX - strlen(info.name)),
 	      "INFO leaves no byte of its own unset", "a reserved byte isn't zero");
@@ -129,6 +130,45 @@ static void test_attach_order(void)
 	refused(attach_to(peer.fd, peer.attach.channel, 0, NULL), EISCONN,
 		"and at that before who has the channel");
 	peer_stop_wait(&peer);
+}
+
+/* ATTACH compares the instance, if it is given one. */
+static void test_instance(void)
+{
+	struct kup_info info, other;
+	struct kup_attach attach = good;
+	int fd = echo_open(), second = echo_open();
+
+	need(kup_user_info(fd, &info) == 0 && kup_user_info(second, &other) == 0, "INFO");
+	check(info.instance == other.instance, "all handles of a device tell one instance",
+	      "%llx, %llx", (long long)info.instance, (long long)other.instance);
+	attach.instance = info.instance + 1;
+	bad_attach(attach, ENODEV, "ATTACH with another device's instance is refused with ENODEV");
+	attach.instance = 1;
+	bad_attach(attach, ENODEV, "and with one that never was");
+	attach.instance = 1ull << 63 | info.instance;
+	bad_attach(attach, ENODEV, "all 64 bits of it count");
+	attach.channel = CHANNELS;
+	bad_attach(attach, EINVAL, "ATTACH looks at the channel before the instance");
+	attach = good;
+	attach.instance = info.instance;
+	worked(kup_user_attach(fd, &attach), "ATTACH with the device's instance works");
+	check(attach.instance == info.instance, "and leaves it as it was", "%llx",
+	      (long long)attach.instance);
+	attach.instance = info.instance + 1;
+	attach.channel = ANY;
+	attach.generation = 0;
+	refused(kup_user_attach(fd, &attach), ENODEV,
+		"ATTACH looks at the instance before what the handle has already");
+	attach = good;
+	worked(kup_user_attach(second, &attach), "ATTACH without an instance works");
+	check(attach.instance == info.instance, "and tells the device's", "%llx",
+	      (long long)attach.instance);
+	kup_user_close(second);
+	kup_user_close(fd);
+	fd = echo_open();
+	all_free(fd);
+	kup_user_close(fd);
 }
 
 /* Features that the caller can't do without, and that are there. */
@@ -481,6 +521,7 @@ int main(int count, char **arguments)
 	test_info();
 	test_attach_refusals();
 	test_attach_order();
+	test_instance();
 	test_features();
 	test_attach();
 	test_kernel_page();

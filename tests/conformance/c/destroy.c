@@ -94,11 +94,20 @@ static void test_old_handles_and_new_devices(void)
 {
 	struct kup_info info;
 	struct peer old, fresh;
-	int bare = echo_open();
+	struct kup_attach attach = { .abi_version = KUP_ABI_VERSION, .channel = ANY };
+	int bare = echo_open(), later;
 
 	peer_need(&old, 0);
 	need_unload();
 	reload();
+	later = echo_open();
+	need(kup_user_info(later, &info) == 0, "INFO");
+	check(info.instance != old.info.instance, "a device that is made again is another instance",
+	      "both are %llx", (long long)info.instance);
+	attach.instance = old.info.instance;
+	refused(kup_user_attach(later, &attach), ENODEV,
+		"ATTACH with the old instance is refused by the new device with ENODEV");
+	kup_user_close(later);
 	refused(attach_to(bare, ANY, 0, NULL), ENODEV,
 		"a handle of the device that is gone is none of its successor");
 	refused(kup_user_info(old.fd, &info), ENODEV, "with a channel or without");

@@ -6,7 +6,8 @@ import { assert, assertEquals } from "../../../deps.ts";
 /** Registers a test for each program that a Makefile beside `folder` lists and puts into `build`. */
 export function testPrograms(folder: URL, title: string, args: readonly string[]): void {
   const makefile = Deno.readTextFileSync(new URL("c/Makefile", folder));
-  const programs = makefile.match(/^PROGRAMS := (.*)$/m)?.[1]?.split(" ") ?? [];
+  const listed = makefile.match(/^PROGRAMS := ((?:.*\\\n)*.*)$/m)?.[1];
+  const programs = listed?.split(/[\s\\]+/) ?? [];
   assert(programs.length > 0, "no C program was found");
   for (const program of programs) {
     Deno.test(`${title}: ${program}`, (t) =>

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** A program under `deno run --watch`: saving it starts it again, in the same process. */
+
+import { assert } from "../../../deps.ts";
+import { sleep } from "./script.ts";
+
+const MODULE = new URL("../../../mod.ts", import.meta.url).href;
+
+/** How long a program may take to print its next line, in milliseconds. */
+const PATIENCE_MS = 120_000;
+
+/** Between two saves that had no effect, in milliseconds. */
+const SAVE_AGAIN_MS = 3000;
+
+/** Descriptors (but of ordinary files) and threads of a process. */
+export interface Counts {
+  readonly descriptors: number;
+  readonly threads: number;
+}
+
+function countEntries(folder: string): number {
+  return [...Deno.readDirSync(folder)].length;
+}
+
+/** Without ordinary files: Deno opens its caches again with each start. */
+export function countDescriptors(folder: string): number {
+  let count = 0;
+  for (const { name } of Deno.readDirSync(`${folder}/fd`)) {
+    try {
+      const file = Deno.readLinkSync(`${folder}/fd/${name}`);
+      if (!file.startsWith("/") || /^\/(memfd:|dev\/)/.test(file)) count++;
+    } catch {
+      // It was closed while we looked.
+    }
+  }
+  return count;
+}
+
+/** A program in a file of its own, where the library is `kup`, that starts again with each save. */
+export class WatchedProgram implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #source: string;
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: string[] = [];
+  readonly #reading: Promise<unknown>;
+  #saves = 0;
+  #over = false;
+
+  private constructor(folder: string, source: string, flags: string[]) {
+    this.#folder = folder;
+    this.#source = `import * as kup from "${MODULE}";\n${source}\n`;
+    this.#write();
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--no-config", "--no-clear-screen", ...flags, this.#file],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#reading = Promise.all([this.#read(this.#child.stdout), this.#read(this.#child.stderr)]);
+  }
+
+  /** Starts it; `flags` are `--watch` or `--watch-hmr`, and permissions. */
+  static async start(source: string, flags: string[]): Promise<WatchedProgram> {
+    return new WatchedProgram(await Deno.makeTempDir({ prefix: "kup-watched-" }), source, flags);
+  }
+
+  get #file(): string {
+    return `${this.#folder}/program.ts`;
+  }
+
+  /** How often it was saved; the program sees the number as `save`. */
+  #write(): void {
+    Deno.writeTextFileSync(this.#file, `const save = ${this.#saves};\n${this.#source}`);
+  }
+
+  async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    let rest = "";
+    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      this.#lines.push(...lines);
+    }
+    this.#over = true;
+  }
+
+  /**
+   * Saves it, and waits until the program that was started by it has printed a line that ends with
+   * `line`.
+   */
+  async save(line: string): Promise<void> {
+    this.#saves++;
+    this.#write();
+    const until = Date.now() + SAVE_AGAIN_MS;
+    await this.printed(line, () => {
+      // The watcher may not have been watching yet.
+      if (Date.now() > until) this.#write();
+    });
+  }
+
+  /**
+   * Waits for the first line of the present program that ends with `line`; it begins with the
+   * program's `save`.
+   */
+  async printed(line: string, meanwhile = () => {}): Promise<void> {
+    const wanted = `${this.#saves}: ${line}`;
+    for (const end = Date.now() + PATIENCE_MS; !this.#lines.includes(wanted);) {
+      assert(Date.now() < end && !this.#over, `No line "${wanted}" in:\n${this.#lines.join("\n")}`);
+      meanwhile();
+      await sleep(20);
+    }
+  }
+
+  /** All lines so far, of all runs. */
+  get output(): string {
+    return this.#lines.join("\n");
+  }
+
+  counts(): Counts {
+    const folder = `/proc/${this.#child.pid}`;
+    return { descriptors: countDescriptors(folder), threads: countEntries(`${folder}/task`) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.#child.status;
+    await this.#reading;
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
