@@ -208,11 +208,12 @@ static int attach_valid(const struct kup_handle *handle, const struct kup_attach
 		return -EINVAL;
 	if (attach->features & ~KUP_FEATURES)
 		return -EOPNOTSUPP;
+	/* First: the channel's number is meant for the other device. */
+	if (attach->instance && attach->instance != handle->device->instance)
+		return -ENODEV;
 	if (attach->channel != KUP_CHANNEL_ANY &&
 	    attach->channel >= handle->device->config.channels)
 		return -EINVAL;
-	if (attach->instance && attach->instance != handle->device->instance)
-		return -ENODEV;
 	return 0;
 }
 

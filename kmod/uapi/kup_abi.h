@@ -146,9 +146,9 @@
  *           EINVAL          ATTACH: unknown flag, reserved field not zero; STATS: that, or no such
  *                           channel
  *           EOPNOTSUPP      ATTACH: a feature bit that this kernel lacks
+ *           ENODEV          ATTACH: `instance` is another device's
  *           EINVAL          ATTACH: no such channel
  *           ENODEV          the device is gone; only close is left (KICK of a channel: EPIPE)
- *                           (ATTACH also: `instance` is another device's)
  *           EISCONN         ATTACH: this handle has a channel already
  *           EBUSY           ATTACH: the channel, or every channel, is taken
  *           EINTR           ATTACH: a signal came while waiting for the last owner's kernel side

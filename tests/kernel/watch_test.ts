@@ -40,7 +40,7 @@ Deno.test("Worker: one that is terminated gives its channels back", async () => 
     const channels = [await device.attach(), await device.attach({ spin: 0 })];
     channels[1].receive().catch(() => {});
     self.postMessage("attached");`;
-  const { code, error } = await runScript(`
+  const body = `
     using device = kup.open("${PATH}");
     const url = "data:text/javascript," + encodeURIComponent(${JSON.stringify(worker)});
     for (let i = 0; i < 5; i++) {
@@ -48,6 +48,7 @@ Deno.test("Worker: one that is terminated gives its channels back", async () => 
       await new Promise((resolve) => worker.onmessage = resolve);
       worker.terminate();
       while (device.info().channelsFree < 8) await new Promise((resolve) => setTimeout(resolve, 5));
-    }`);
+    }`;
+  const { code, error } = await runScript(body, ["--allow-ffi", "--allow-read"]);
   assertEquals([code, error], [0, ""]);
 });

@@ -149,7 +149,9 @@ static void test_instance(void)
 	attach.instance = 1ull << 63 | info.instance;
 	bad_attach(attach, ENODEV, "all 64 bits of it count");
 	attach.channel = CHANNELS;
-	bad_attach(attach, EINVAL, "ATTACH looks at the channel before the instance");
+	bad_attach(attach, ENODEV, "ATTACH looks at the instance before the channel");
+	attach.features = 2;
+	bad_attach(attach, EOPNOTSUPP, "and at the features before the instance");
 	attach = good;
 	attach.instance = info.instance;
 	worked(kup_user_attach(fd, &attach), "ATTACH with the device's instance works");
