@@ -97,10 +97,14 @@ Deno.test({
   name: "checkGenerated() and checkCompiled() let a header pass that only a comment changed",
   ignore: !hasCargo || !hasZig,
   fn: () =>
-    withChange("/* ATTACH", "/* KUP_USER_DENO_CALL int32_t none(void); ATTACH", async (header) => {
-      assertEquals(await checkGenerated(header), undefined);
-      assertEquals(await checkCompiled(header), undefined);
-    }),
+    withChange(
+      "/*\n * ATTACH",
+      "/* KUP_USER_DENO_CALL int32_t none(void);\n * ATTACH",
+      async (header) => {
+        assertEquals(await checkGenerated(header), undefined);
+        assertEquals(await checkCompiled(header), undefined);
+      },
+    ),
 });
 
 Deno.test({

@@ -224,26 +224,3 @@ Deno.test("AddressSanitizer finds a client's overflow, as the README says", asyn
   assert(bad.code !== 0);
   assertStringIncludes(new TextDecoder().decode(bad.stderr), "heap-buffer-overflow");
 });
-
-Deno.test("who may load some libraries only may not load a client module through one of them", async () => {
-  const { os, arch } = Deno.build;
-  const library = `${ROOT}/native/build/libkup-${os}-${arch}.so`;
-  const file = two.slice("host:".length);
-  const run = async (...files: string[]) => {
-    const script = `import { open } from "${new URL("../../mod.ts", import.meta.url).href}";
-      const opened = (path) => { try { return open(path).name; } catch (error) { return error.code; } };
-      console.log(opened("host:echo"), opened("${two}"));`;
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--no-check",
-        "--no-prompt",
-        `--allow-ffi=${files.join(",")}`,
-        `data:text/javascript,${encodeURIComponent(script)}`,
-      ],
-    }).output();
-    return new TextDecoder().decode(stdout).trim();
-  };
-  assertEquals(await run(library), "kup/echo no-ffi-permission");
-  assertEquals(await run(library, file), "kup/echo two/first");
-});

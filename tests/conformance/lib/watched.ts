@@ -90,10 +90,13 @@ export class WatchedProgram implements AsyncDisposable {
   async save(line: string): Promise<void> {
     this.#saves++;
     this.#write();
-    const until = Date.now() + SAVE_AGAIN_MS;
+    let again = Date.now() + SAVE_AGAIN_MS;
     await this.printed(line, () => {
-      // The watcher may not have been watching yet.
-      if (Date.now() > until) this.#write();
+      if (Date.now() < again) return;
+      // The watcher may not have been watching yet, or may have started a file that was half
+      // written. It waits until the changes pause.
+      this.#write();
+      again = Date.now() + SAVE_AGAIN_MS;
     });
   }
 
