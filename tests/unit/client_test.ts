@@ -4,7 +4,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../deps.ts";
 import { KupError, open, unload } from "../../mod.ts";
 import { ClientModules } from "../lib/client_modules.ts";
-import { ROOT } from "../lib/paths.ts";
 
 const modules = new ClientModules();
 const { folder } = modules;
