@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Devices are told apart also when kup.ko itself, which counts them, is loaded again. */
+/** No two devices have the same number, also when kup.ko, which counts them, is loaded again. */
 
 import { assertEquals } from "../../deps.ts";
 import { open, waitForDevice } from "../../mod.ts";
