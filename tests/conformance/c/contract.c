@@ -50,7 +50,7 @@ static void test_info(void)
 	      "INFO tells where the last area ends", "%llu", (long long)info.map_bytes);
 	check(strnlen(info.name, KUP_NAME_MAX) < KUP_NAME_MAX && strcmp(info.name, "kup/echo") == 0,
 	      "INFO tells the device's name", "%.64s", info.name);
-	check(info.instance != 0, "INFO tells the device's instance, which is not 0", "it is");
+	check(info.instance != 0, "INFO contains the device's instance, which is not 0", "it is");
 	check(info.reserved0 == 0 && all_zero(info.reserved, sizeof(info.reserved)) &&
 		      all_zero(info.name + strlen(info.name), KUP_NAME_MAX - strlen(info.name)),
 	      "INFO leaves no byte of its own unset", "a reserved byte isn't zero");
@@ -140,8 +140,9 @@ static void test_instance(void)
 	int fd = echo_open(), second = echo_open();
 
 	need(kup_user_info(fd, &info) == 0 && kup_user_info(second, &other) == 0, "INFO");
-	check(info.instance == other.instance, "all handles of a device tell one instance",
-	      "%llx, %llx", (long long)info.instance, (long long)other.instance);
+	check(info.instance == other.instance,
+	      "INFO contains the same instance on all handles of a device", "%llx, %llx",
+	      (long long)info.instance, (long long)other.instance);
 	attach.instance = info.instance + 1;
 	bad_attach(attach, ENODEV, "ATTACH with another device's instance is refused with ENODEV");
 	attach.instance = 1;
@@ -164,7 +165,7 @@ static void test_instance(void)
 		"ATTACH looks at the instance before what the handle has already");
 	attach = good;
 	worked(kup_user_attach(second, &attach), "ATTACH without an instance works");
-	check(attach.instance == info.instance, "and tells the device's", "%llx",
+	check(attach.instance == info.instance, "and returns the device's", "%llx",
 	      (long long)attach.instance);
 	kup_user_close(second);
 	kup_user_close(fd);

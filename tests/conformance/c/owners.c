@@ -125,7 +125,7 @@ static void test_next_isolate(void)
 	is_over(&isolates[1], "until its thread ends");
 }
 
-/* A number that was closed or given away belongs to whoever opens the next file. */
+/* A number that was closed or given away belongs to the next file that is opened. */
 static void *close_and_disown(void *argument)
 {
 	int *fds = argument, closed = echo_open(), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
