@@ -54,10 +54,8 @@ const MODES: Readonly<Record<number, DeviceInfo["mode"]>> = {
 const DEFAULT_SPIN_US = 100;
 const MAX_SPIN_US = 1_000_000;
 
-/** Between two looks at a channel that its last user has left. */
-function lookLater(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1));
-}
+// Taken here, because a test framework may replace them.
+const { setTimeout, clearTimeout } = globalThis;
 
 /** What INFO tells, and what only this library needs of it. */
 interface FullInfo extends DeviceInfo {
@@ -134,6 +132,7 @@ class ReadyWait implements Waiter, Disposable {
   readonly #signal: AbortSignal | undefined;
   /** While a wait is pending: a rejection without one would end the process. */
   #present: PromiseWithResolvers<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(file: Resources, signal: AbortSignal | undefined) {
     this.#file = file;
@@ -141,8 +140,10 @@ class ReadyWait implements Waiter, Disposable {
     if (signal !== undefined) onAbort(signal, this.#onAbort);
   }
 
-  wait(): Promise<void> {
+  /** @param limit Milliseconds after which the wait is over, too. */
+  wait(limit?: number): Promise<void> {
     this.#signal?.throwIfAborted();
+    if (limit !== undefined) this.#timer = setTimeout(() => this.wake(), limit);
     const file = this.#file;
     file.registration ??= register(file.native, file.fd, this);
     file.registration.arm(POLLIN);
@@ -151,19 +152,24 @@ class ReadyWait implements Waiter, Disposable {
   }
 
   wake(): void {
-    this.#file.registration?.rest();
-    this.#present?.resolve();
-    this.#present = undefined;
+    this.#end()?.resolve();
   }
 
   fail(error: unknown): void {
-    this.#file.registration?.rest();
-    this.#present?.reject(error);
+    this.#end()?.reject(error);
+  }
+
+  #end(): PromiseWithResolvers<void> | undefined {
+    const present = this.#present;
     this.#present = undefined;
+    clearTimeout(this.#timer);
+    this.#file.registration?.rest();
+    return present;
   }
 
   [Symbol.dispose](): void {
     if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort);
+    clearTimeout(this.#timer);
     this.#file.registration?.remove();
     this.#file.registration = undefined;
   }
@@ -324,15 +330,16 @@ export class OpenDevice implements Device {
       view.setUint32(ATTACH_AT.flags, ATTACH_NOWAIT, true);
       view.setUint32(ATTACH_AT.channel, channel, true);
       view.setBigUint64(ATTACH_AT.instance, this.#instance, true);
-      const drained = performance.now() + ATTACH_DRAIN_MS;
+      const native = this.#native;
+      const end = native.kup_user_now() + ATTACH_DRAIN_MS;
       for (;;) {
-        const result = this.#native.kup_user_attach(file.fd, buffer);
+        const result = native.kup_user_attach(file.fd, buffer);
         if (result >= 0) return;
-        if (result !== -EBUSY) throw attachError(this.#native, result, this.path);
+        if (result !== -EBUSY) throw attachError(native, result, this.path);
         // One whose last user has gone is free as soon as the kernel client has read what it sent.
-        const soon = () => this.#some(channel, "draining", "free");
+        const left = end - native.kup_user_now();
         if (wait) await ready.wait();
-        else if (performance.now() < drained && soon()) await lookLater();
+        else if (left > 0 && this.#some(channel, "draining", "free")) await ready.wait(left);
         else throw this.#taken(channel);
         signal?.throwIfAborted();
         this.#check();

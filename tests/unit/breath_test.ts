@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertLessOrEqual } from "../../deps.ts";
 import { type Channel, open } from "../../mod.ts";
-import { produce, SAMPLE } from "../conformance/lib/echo.ts";
+import { pause, produce, SAMPLE } from "../conformance/lib/echo.ts";
 
 /** More than any of these tests consumes. */
 const ENDLESS = 1_000_000_000;
@@ -240,4 +240,14 @@ Deno.test("no call of a channel needs the clocks and timers that a test framewor
     work(0.05);
     if (++messages === 2000) break;
   }
+});
+
+Deno.test("Device.attach() waits for a channel that drains without the timers that a framework replaces", async () => {
+  using device = open("host:echo");
+  const channel = await device.attach({ channel: 1 });
+  await pause(channel, 50);
+  channel.close();
+  using _ = fakeClocks();
+  using again = await device.attach({ channel: 1, wait: false });
+  assertEquals(again.number, 1);
 });
