@@ -134,8 +134,8 @@ int kup_ended(const struct kup_channel *channel);
 
 /*
  * Sleeps for this time and returns 0; or until the channel ends, and then returns what kup_ended
- * returns. A client that sleeps in any other way keeps its channel, and the unloading of its module,
- * for as long as it sleeps, though its user or its device is gone.
+ * returns. A client that sleeps in any other way keeps its channel, and the unloading of its
+ * module, for as long as it sleeps, though its user or its device is gone.
  */
 int kup_pause(struct kup_channel *channel, kup_time time);
 

@@ -67,12 +67,12 @@ void kupdev_pass(struct kupdev_softc *sc, int chan_id);
 
 /*
  * Ends the device. A process that is attached receives what was sent to it before, and then
- * EKU_SHUTDOWN; calls of threads end with -ESHUTDOWN (or NULL). Returns 0 when the device is gone and
- * the threads have left its calls. A message that a thread has received stays valid until its next
- * call with this device, or its end. Threads have a tenth of a second more to end, but a module that
- * has threads should wait for them before its code goes. Does not wait for processes, and no signal
- * cuts it short. -EBUSY: another thread unloads it; -ESHUTDOWN: it is unloaded already. NULL does
- * nothing, and is 0.
+ * EKU_SHUTDOWN; calls of threads end with -ESHUTDOWN (or NULL). Returns 0 when the device is gone
+ * and the threads have left its calls. A message that a thread has received stays valid until its
+ * next call with this device, or its end. Threads have a tenth of a second more to end, but a
+ * module that has threads should wait for them before its code goes. Does not wait for processes,
+ * and no signal cuts it short. -EBUSY: another thread unloads it; -ESHUTDOWN: it is unloaded
+ * already. NULL does nothing, and is 0.
  */
 int kupdev_unload(struct kupdev_softc *sc);
 

@@ -7,7 +7,7 @@
 #include "core.h"
 
 struct kup_account {
-	struct kup_account *next; /* under device->lock, as are `refs` and `kept` */
+	struct kup_account *next;  /* under device->lock, as are `refs` and `kept` */
 	struct kup_device *device; /* a reference */
 	kup_u32 user;
 	kup_u32 refs; /* each channel's, and those of `kept` */

@@ -77,10 +77,10 @@ static inline void kup_fence(void)
 }
 
 /*
- * Reference counts saturate: one that has come to half of its range, or that was put once too often,
- * stays in the upper half, and what it counts is never freed. A leak is harmless, and a count that
- * wraps to 0 is not. The stores below race with other threads, which have 2^30 calls to go before
- * that matters.
+ * Reference counts saturate: one that has come to half of its range, or that was put once too
+ * often, stays in the upper half, and what it counts is never freed. A leak is harmless, and a
+ * count that wraps to 0 is not. The stores below race with other threads, which have 2^30 calls to
+ * go before that matters.
  */
 #define KUP_REFS_LIMIT 0x80000000u
 #define KUP_REFS_FULL 0xc0000000u

@@ -113,10 +113,10 @@ struct kup_device {
 	struct os_node *node;
 	struct os_waitq idle; /* a slot became free */
 	struct os_mutex lock;
-	kup_u64 instance;	    /* its number in the contract; constant */
-	kup_u8 dead;		    /* set under lock; atomic for poll */
-	kup_u64 attaches;	    /* under lock */
-	kup_u32 started;	    /* channels with client code; changed under lock, read anywhere */
+	kup_u64 instance; /* its number in the contract; constant */
+	kup_u8 dead;	  /* set under lock; atomic for poll */
+	kup_u64 attaches; /* under lock */
+	kup_u32 started;  /* channels with client code; changed under lock, read anywhere */
 	struct kup_account *accounts; /* under lock */
 	struct os_spin waiting_lock;
 	struct kup_handle *waiting; /* under waiting_lock: that have looked for a free channel */
@@ -125,8 +125,8 @@ struct kup_device {
 };
 
 struct kup_handle {
-	kup_u32 refs;		 /* the open file's, its channel's, and a waker's */
-	struct kup_handle *next; /* under waiting_lock, as is what points here */
+	kup_u32 refs;		  /* the open file's, its channel's, and a waker's */
+	struct kup_handle *next;  /* under waiting_lock, as is what points here */
 	struct kup_handle **link; /* NULL: the handle is not in the list */
 	struct kup_device *device;
 	struct os_pollq pollq;	     /* for a free channel, and later for its own */
@@ -144,8 +144,8 @@ int kup_name_check(const char *name);
 void kup_device_get(struct kup_device *device);
 void kup_device_put(struct kup_device *device); /* may sleep */
 /*
- * Destroys, as kup_device_destroy does, and names in the log, the devices whose table of callbacks or
- * code `is_within` finds in a module that is about to go. Returns how many. May sleep.
+ * Destroys, as kup_device_destroy does, and names in the log, the devices whose table of callbacks
+ * or code `is_within` finds in a module that is about to go. Returns how many. May sleep.
  */
 kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), void *argument);
 

@@ -278,8 +278,8 @@ static void set_dead(struct kup_device *device)
 
 /*
  * Of a device that is dead: ends all channels, and waits until no client code runs. An ATTACH that
- * has not called any yet is not waited for: it may be long in getting its memory, and then finds the
- * device dead.
+ * has not called any yet is not waited for: it may be long in getting its memory, and then finds
+ * the device dead.
  */
 static void end(struct kup_device *device)
 {

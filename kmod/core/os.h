@@ -32,9 +32,9 @@ void os_free(void *memory);
 int os_memory_create(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, struct os_memory **memory);
 
 /*
- * The engine's end. An area that no process has mapped goes now. If mappings are left, and the system
- * does not count their pages against a process itself, kup_account_keep is called before this
- * returns, and kup_account_release when the last one is gone. May sleep.
+ * The engine's end. An area that no process has mapped goes now. If mappings are left, and the
+ * system does not count their pages against a process itself, kup_account_keep is called before
+ * this returns, and kup_account_release when the last one is gone. May sleep.
  */
 void os_memory_put(struct os_memory *memory, struct kup_account *account);
 
@@ -107,9 +107,9 @@ void os_breathe(void);
 
 /*
  * Starts a kernel thread that runs main(argument). The backend keeps its own code loaded until the
- * thread has left it; nobody joins: the engine learns of the end from main itself. With `for_caller`
- * the thread works for the calling process, and its processor time counts as that process's where
- * the system can do that. May sleep.
+ * thread has left it; nobody joins: the engine learns of the end from main itself. With
+ * `for_caller` the thread works for the calling process, and its processor time counts as that
+ * process's where the system can do that. May sleep.
  */
 int os_thread_start(void (*main)(void *argument), void *argument, const char *name, kup_u32 number,
 		    int for_caller);

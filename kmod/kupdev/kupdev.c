@@ -10,9 +10,9 @@
  * a thread may come with it that is late.
  */
 struct softc {
-	kup_u32 refs;	    /* its owner's, and of each call */
-	struct softc *next; /* under softcs_lock */
-	unsigned long id;   /* a multiple of ID_STEP */
+	kup_u32 refs;		   /* its owner's, and of each call */
+	struct softc *next;	   /* under softcs_lock */
+	unsigned long id;	   /* a multiple of ID_STEP */
 	struct kup_device *device; /* a reference beside the creator's; NULL until it is made */
 	size_t max_bytes;
 	kup_u32 channels;

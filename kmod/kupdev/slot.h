@@ -18,7 +18,7 @@
 struct use {
 	struct use *next; /* an older one */
 	struct kup_channel *channel;
-	kup_u64 thread; /* 0: none yet */
+	kup_u64 thread;	      /* 0: none yet */
 	unsigned long device; /* once that is unloaded: its id */
 	struct kup_record held;
 	int holds;	/* a message; or zeros */

@@ -204,7 +204,9 @@ free:
 	return error;
 }
 
-/* What mappings keep is charged to its user as swap until the last one goes, and may be paged out. */
+/*
+ * What mappings keep is charged to its user as swap until the last one goes, and may be paged out.
+ */
 void os_memory_put(struct os_memory *memory, struct kup_account *account)
 {
 	(void)account;

@@ -42,7 +42,9 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 		link = &(*link)->next;
 	*link = node;
 	pthread_mutex_unlock(&nodes_lock);
-	/* As in a kernel: the node can be opened, and then there is no memory for the rest of it. */
+	/*
+	 * As in a kernel: the node can be opened, and then there is no memory for the rest of it.
+	 */
 	if (!host_allocation_fails())
 		return 0;
 	kup_sleep_ms(FAILING_MS);

@@ -9,8 +9,8 @@
  * device: so close(2) really ends the handle, and the mapping still keeps its pages. That file and
  * the engine each hold one reference of os_memory.
  *
- * When the engine has let go, an area without a mapping gives its pages back: a process that keeps one
- * page of a channel that it has closed keeps no rings with it.
+ * When the engine has let go, an area without a mapping gives its pages back: a process that keeps
+ * one page of a channel that it has closed keeps no rings with it.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -39,9 +39,9 @@ struct os_memory {
 	struct kup_account *account; /* that mappings count against since `ended`; or NULL */
 	struct mutex lock;
 	struct file *file; /* under lock; for mappings, made for the first one; holds a reference */
-	bool ended;		       /* under lock: the engine has let go */
+	bool ended;	   /* under lock: the engine has let go */
 	unsigned long mappings[AREAS]; /* under lock: how many there are of each area */
-	struct page *map[]; /* one for each page of the layout; NULL: given back */
+	struct page *map[];	       /* one for each page of the layout; NULL: given back */
 };
 
 kup_u32 os_page_size(void)
@@ -208,7 +208,9 @@ void os_memory_put(struct os_memory *memory, struct kup_account *account)
 {
 	vunmap(memory->address);
 	memory->address = NULL;
-	/* The last mapping may go from here on: then our own reference is the last, and releases. */
+	/*
+	 * The last mapping may go from here on: then our own reference is the last, and releases.
+	 */
 	if (end_areas(memory)) {
 		kup_account_keep(account);
 		memory->account = account;
@@ -243,8 +245,8 @@ static unsigned int area_of(const struct os_memory *memory, unsigned long page)
 }
 
 /*
- * The first mapping of an area, and each that the system makes of another: a split one, a moved one,
- * a child's. So an area that has none left gets none later, once the engine has let go.
+ * The first mapping of an area, and each that the system makes of another: a split one, a moved
+ * one, a child's. So an area that has none left gets none later, once the engine has let go.
  */
 static void mapping_open(struct vm_area_struct *vma)
 {

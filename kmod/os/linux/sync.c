@@ -194,7 +194,9 @@ static struct task_struct *create_thread(struct thread *thread, const char *name
 
 	if (IS_ERR(task) || !for_caller)
 		return task;
-	/* So what it does for the process is limited, and counted, as what the process does itself. */
+	/*
+	 * So what it does for the process is limited, and counted, as what the process does itself.
+	 */
 	if (!shares_cgroups(task))
 		error = cgroup_attach_task_all(current, task);
 	if (!error)
@@ -291,8 +293,8 @@ int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
 	init_completion(&call->done);
 	if (context == KUP_CONTEXT_INTERRUPT) {
 		/*
-		 * In the interrupt, but with PREEMPT_RT in a thread as other handlers: a wake-up takes
-		 * locks that sleep there.
+		 * In the interrupt, but with PREEMPT_RT in a thread as other handlers: a wake-up
+		 * takes locks that sleep there.
 		 */
 		call->interrupt = IRQ_WORK_INIT(run_interrupt);
 		irq_work_queue(&call->interrupt);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What one process may do to the others and to the client: a device that fails while processes open
- * it, sleeps and memory that outlast their user, handles that nobody waits with, and clients that go
- * and leave a device behind.
+ * it, sleeps and memory that outlast their user, handles that nobody waits with, and clients that
+ * go and leave a device behind.
  */
 #include <pthread.h>
 #include <string.h>

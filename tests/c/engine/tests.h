@@ -58,7 +58,9 @@ void fail_request(kup_u32 n);
 /* How many there were since. */
 kup_u32 requests(void);
 
-/* Whoever asks for a file in memory waits until this is 0 again; and a word that says if one does. */
+/*
+ * Whoever asks for a file in memory waits until this is 0 again; and a word that says if one does.
+ */
 void hold_memory(kup_u32 hold);
 const kup_u32 *memory_is_held(void);
 

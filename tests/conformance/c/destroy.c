@@ -413,8 +413,7 @@ int main(int count, char **arguments)
 	unload_under(on_full_ring, "who waits for room is woken when the device goes");
 	unload_under(kernel_on_full_ring,
 		     "a kernel side that waits for room ends, and its records can be read");
-	unload_under(in_pause,
-		     "a kernel side that pauses stops when the device goes");
+	unload_under(in_pause, "a kernel side that pauses stops when the device goes");
 	test_drained();
 	test_last_gap();
 	test_waiting_for_channel();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a process can do at most: to the machine's memory and processors, to the unloading of modules,
- * and to other users. docs/security.md has the limits.
+ * What a process can do at most: to the machine's memory and processors, to the unloading of
+ * modules, and to other users. docs/security.md has the limits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -221,15 +221,16 @@ static void test_personality(void)
 	if (child == 0)
 		_exit(map_with_personality());
 	status = ended(child);
-	check(status == 0,
-	      "a process whose mappings are all executable gets areas that are not", "%d", status);
+	check(status == 0, "a process whose mappings are all executable gets areas that are not",
+	      "%d", status);
 }
 
 /* ---- Unloading against an ATTACH that does not get its memory ---- */
 
 static void test_throttled_attach(void)
 {
-	static const char sentence[] = "unloading does not wait for an ATTACH in a throttled cgroup";
+	static const char sentence[] =
+		"unloading does not wait for an ATTACH in a throttled cgroup";
 	struct kup_info info = { 0 };
 	uint64_t start;
 	pid_t child;
@@ -458,7 +459,8 @@ static unsigned int count_failures(unsigned int *refusals)
 
 static void test_failing_device(void)
 {
-	static const char sentence[] = "a device that fails half-way is gone for all that opened it";
+	static const char sentence[] =
+		"a device that fails half-way is gone for all that opened it";
 	unsigned int refusals = 0, most, nth;
 	struct stat node;
 	pid_t children[2];
