@@ -107,7 +107,7 @@ void os_breathe(void);
 
 /*
  * Starts a kernel thread that runs main(argument). The backend keeps its own code loaded until the
- * thread has left it; nobody joins: the engine learns of the end from main itself. With
+ * thread has left it; no thread joins it: the engine learns of the end from main itself. With
  * `for_caller` the thread works for the calling process, and its processor time counts as that
  * process's where the system can do that. May sleep.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What one process may do to the others and to the client: a device that fails while processes open
- * it, sleeps and memory that outlast their user, handles that nobody waits with, and clients that
- * go and leave a device behind.
+ * it, sleeps and memory that outlast their user, handles that no thread waits with, and clients
+ * that go and leave a device behind.
  */
 #include <pthread.h>
 #include <string.h>
@@ -198,21 +198,25 @@ static void test_pause(void)
 	struct kup_device *device = make_device(&config, &pause_ops);
 	struct user user = begin_pause(20000);
 	kup_u64 start = os_now_ns();
+	int ended;
 
 	/* Data wakes the thread, and is not what it sleeps for. */
 	user_send(&user, 1, "x", 1);
 	kup_user_kick(user.file);
-	check(soon(&pause_of.over) && pause_of.result == 0 && os_now_ns() - start > 10000000,
+	ended = soon(&pause_of.over);
+	check(ended && pause_of.result == 0 && os_now_ns() - start > 10000000,
 	      "kup_pause sleeps for its time", "%d", pause_of.result);
 	user_close(&user);
 	user = begin_pause(KUP_FOREVER);
 	user_close(&user);
-	check(soon(&pause_of.over) && pause_of.result == -EPIPE,
-	      "kup_pause ends when the user leaves", "%d", pause_of.result);
+	ended = soon(&pause_of.over);
+	check(ended && pause_of.result == -EPIPE, "kup_pause ends when the user leaves", "%d",
+	      pause_of.result);
 	user = begin_pause(KUP_FOREVER);
 	kup_device_destroy(device);
-	check(kup_load(&pause_of.over) && pause_of.result == -ESHUTDOWN,
-	      "kup_pause ends when its device is destroyed", "%d", pause_of.result);
+	ended = kup_load_acquire(&pause_of.over) != 0;
+	check(ended && pause_of.result == -ESHUTDOWN, "kup_pause ends when its device is destroyed",
+	      "%d", pause_of.result);
 	user_close(&user);
 }
 

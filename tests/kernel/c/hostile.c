@@ -90,7 +90,9 @@ static void send_on(struct meeting *meeting)
 
 /* ---- Memory beyond the channels ---- */
 
-/* As many as the device has channels, and those whose closing was not over when the last one came. */
+/*
+ * As many as the device has channels, and those whose closing was not over when the last one came.
+ */
 #define KEPT_LEAST CHANNELS
 #define KEPT_MOST (2 * CHANNELS)
 
@@ -418,7 +420,7 @@ static void attach_second_node(void)
 	}
 }
 
-/* The n-th thing that can fail in loading the echo client fails. False: there are not so many. */
+/* The n-th thing that can fail in loading the echo client fails. False: there are fewer. */
 static bool load_failing(unsigned int nth, unsigned int *refusals)
 {
 	int module = open("/lib/modules/kup_echo.ko", O_RDONLY | O_CLOEXEC);

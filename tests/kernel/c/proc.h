@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What Linux tells in /proc about its memory and threads, and a cgroup to put processes into. */
+/* What Linux shows in /proc of its memory and threads, and a cgroup to put processes into. */
 #ifndef PROC_H
 #define PROC_H
 
