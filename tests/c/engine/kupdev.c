@@ -466,7 +466,7 @@ static void test_storm(void)
 		games[i] = i;
 		pthread_create(&guests[i], NULL, visit, &games[i]);
 	}
-	while (storm_goes_on(60)) {
+	while (storm_goes_on(60) || devices < 2) {
 		storm_pause(30);
 		devices += renew() != 0;
 	}
