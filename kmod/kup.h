@@ -132,6 +132,13 @@ kup_u32 kup_max_payload(const struct kup_channel *channel);
  */
 int kup_ended(const struct kup_channel *channel);
 
+/*
+ * Sleeps for this time and returns 0; or until the channel ends, and then returns what kup_ended
+ * returns. A client that sleeps in any other way keeps its channel, and the unloading of its
+ * module, for as long as it sleeps, though its user or its device is gone.
+ */
+int kup_pause(struct kup_channel *channel, kup_time time);
+
 /* Ends this side: the user reads what is left and sees a clean close; calls here return -ESHUTDOWN.
  */
 void kup_channel_close(struct kup_channel *channel);

@@ -66,10 +66,13 @@ void kupdev_unlock_channel(struct kupdev_softc *sc, int chan_id);
 void kupdev_pass(struct kupdev_softc *sc, int chan_id);
 
 /*
- * -EBUSY while a process is attached, or another thread unloads it; -ESHUTDOWN if it is unloaded already;
- * otherwise 0: the device is gone, threads in its calls have left, and messages that they have received are no
- * longer valid. (Threads that it has driven out had a tenth of a second to end; who has threads should
- * wait for them all the same.) NULL does nothing, and is 0.
+ * Ends the device. A process that is attached receives what was sent to it before, and then
+ * EKU_SHUTDOWN; calls of threads end with -ESHUTDOWN (or NULL). Returns 0 when the device is gone
+ * and the threads have left its calls. A message that a thread has received stays valid until its
+ * next call with this device, or its end. Threads have a tenth of a second more to end, but a
+ * module that has threads should wait for them before its code goes. Does not wait for processes,
+ * and no signal cuts it short. -EBUSY: another thread unloads it; -ESHUTDOWN: it is unloaded
+ * already. NULL does nothing, and is 0.
  */
 int kupdev_unload(struct kupdev_softc *sc);
 

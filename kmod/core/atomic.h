@@ -76,15 +76,29 @@ static inline void kup_fence(void)
 	KUP_FENCE_HOOK();
 }
 
+/*
+ * Reference counts saturate: one that has come to half of its range, or that was put once too
+ * often, stays in the upper half, and what it counts is never freed. A leak is harmless, and a
+ * count that wraps to 0 is not. The stores below race with other threads, which have 2^30 calls to
+ * go before that matters.
+ */
+#define KUP_REFS_LIMIT 0x80000000u
+#define KUP_REFS_FULL 0xc0000000u
+
 static inline void kup_ref_get(kup_u32 *refs)
 {
-	__atomic_fetch_add(refs, 1, __ATOMIC_RELAXED);
+	if (__atomic_fetch_add(refs, 1, __ATOMIC_RELAXED) >= KUP_REFS_LIMIT - 1)
+		__atomic_store_n(refs, KUP_REFS_FULL, __ATOMIC_RELAXED);
 }
 
 /* Nonzero for the caller that let go of the last reference: it sees all that the others did. */
 static inline int kup_ref_put(kup_u32 *refs)
 {
-	return __atomic_fetch_sub(refs, 1, __ATOMIC_ACQ_REL) == 1;
+	kup_u32 before = __atomic_fetch_sub(refs, 1, __ATOMIC_ACQ_REL);
+
+	if (before == 0 || before >= KUP_REFS_LIMIT)
+		__atomic_store_n(refs, KUP_REFS_FULL, __ATOMIC_RELAXED);
+	return before == 1;
 }
 
 #endif

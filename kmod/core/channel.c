@@ -40,7 +40,9 @@ static void destroy(struct kup_channel *channel)
 	struct kup_device *device = channel->device;
 
 	if (channel->memory)
-		os_memory_put(channel->memory);
+		os_memory_put(channel->memory, channel->account);
+	if (channel->account)
+		kup_account_put(channel->account);
 	os_waitq_destroy(&channel->waitq);
 	os_spin_destroy(&channel->send_lock);
 	kup_handle_put(channel->handle);
@@ -109,6 +111,9 @@ int kup_channel_fill(struct kup_channel *channel)
 	channel->in.turns = channel->out.turns;
 	channel->out.bytes = config->to_user_pages * os_page_size();
 	channel->in.bytes = config->to_kernel_pages * os_page_size();
+	error = kup_account_get(channel->device, &channel->account);
+	if (error)
+		return error;
 	error = os_memory_create(channel->out.bytes, channel->in.bytes, &channel->memory);
 	if (error)
 		return error;
@@ -136,12 +141,31 @@ static void serve_main(void *argument)
 	kup_channel_put(channel); /* the thread's own reference */
 }
 
+/* From here on the device's end waits for this channel's, since client code is called. */
+static int begin_client_code(struct kup_channel *channel)
+{
+	struct kup_device *device = channel->device;
+	int error = 0;
+
+	os_mutex_lock(&device->lock);
+	if (device->dead) {
+		error = -ENODEV;
+	} else {
+		channel->started = 1;
+		kup_store(&device->started, device->started + 1);
+	}
+	os_mutex_unlock(&device->lock);
+	return error;
+}
+
 int kup_channel_start(struct kup_channel *channel)
 {
 	struct kup_device *device = channel->device;
 	const struct kup_ops *ops = device->ops;
-	int error = ops->attach ? ops->attach(channel) : 0;
+	int error = begin_client_code(channel);
 
+	if (!error && ops->attach)
+		error = ops->attach(channel);
 	if (error)
 		return error;
 	channel->accepted = 1;
@@ -149,7 +173,7 @@ int kup_channel_start(struct kup_channel *channel)
 		return 0;
 	channel->serving = 1;
 	kup_channel_get(channel);
-	error = os_thread_start(serve_main, channel, device->name, channel->number);
+	error = os_thread_start(serve_main, channel, device->name, channel->number, 1);
 	if (error) {
 		channel->serving = 0;
 		kup_channel_put(channel);
@@ -252,12 +276,14 @@ void kup_channel_finish(struct kup_channel *channel)
 		device->ops->detach(channel);
 	os_mutex_lock(&device->lock);
 	kup_counters_add(&slot->total, &channel->counters);
-	/* Pairs with the looks without the lock: all_free, slot_free. */
+	/* Pairs with the look without the lock in slot_free. */
 	__atomic_store_n(&slot->channel, NULL, __ATOMIC_RELEASE);
-	/* Under the lock: a destroyer that sees the slot free may let the client's code go away. */
+	if (channel->started)
+		/* Pairs with the acquire in no_client_code. */
+		kup_store_release(&device->started, device->started - 1);
 	os_wake(&device->idle);
-	kup_handles_wake(device);
 	os_mutex_unlock(&device->lock);
+	kup_handles_wake(device);
 	kup_channel_put(channel);
 }
 

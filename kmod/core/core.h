@@ -62,6 +62,7 @@ struct kup_channel {
 	struct kup_device *device;
 	void *context;
 	struct os_memory *memory;
+	struct kup_account *account;  /* of the user who attached it */
 	struct kup_kernel_page *page; /* output only */
 	kup_u32 *user_producer_event; /* in the user page */
 	kup_u32 *user_consumer_event;
@@ -89,6 +90,7 @@ struct kup_channel {
 	struct kup_counters counters;
 
 	/* under device->lock */
+	kup_u8 started;	 /* client code has been called for it */
 	kup_u8 accepted; /* by the attach callback */
 	kup_u8 live;	 /* handed over to the handle */
 	kup_u8 serving;	 /* serve has not returned */
@@ -111,18 +113,21 @@ struct kup_device {
 	struct os_node *node;
 	struct os_waitq idle; /* a slot became free */
 	struct os_mutex lock;
-	kup_u64 instance;	    /* its number in the contract; constant */
-	kup_u8 dead;		    /* set under lock; atomic for poll */
-	kup_u64 attaches;	    /* under lock */
-	struct kup_handle *handles; /* under lock: all that are open */
+	kup_u64 instance; /* its number in the contract; constant */
+	kup_u8 dead;	  /* set under lock; atomic for poll */
+	kup_u64 attaches; /* under lock */
+	kup_u32 started;  /* channels with client code; changed under lock, read anywhere */
+	struct kup_account *accounts; /* under lock */
+	struct os_spin waiting_lock;
+	struct kup_handle *waiting; /* under waiting_lock: that have looked for a free channel */
 	struct kup_device *next;    /* under the registry's lock */
 	struct kup_slot slots[];
 };
 
 struct kup_handle {
-	kup_u32 refs;		 /* the open file's, and its channel's */
-	struct kup_handle *next; /* under device->lock, as is what points here */
-	struct kup_handle **link;
+	kup_u32 refs;		  /* the open file's, its channel's, and a waker's */
+	struct kup_handle *next;  /* under waiting_lock, as is what points here */
+	struct kup_handle **link; /* NULL: the handle is not in the list */
 	struct kup_device *device;
 	struct os_pollq pollq;	     /* for a free channel, and later for its own */
 	struct kup_channel *channel; /* set once, under device->lock; read with acquire */
@@ -138,6 +143,11 @@ void kup_registry_destroy(void);
 int kup_name_check(const char *name);
 void kup_device_get(struct kup_device *device);
 void kup_device_put(struct kup_device *device); /* may sleep */
+/*
+ * Destroys, as kup_device_destroy does, and names in the log, the devices whose table of callbacks
+ * or code `is_within` finds in a module that is about to go. Returns how many. May sleep.
+ */
+kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), void *argument);
 
 /* ---- kupdev/kupdev.c: both once, too ---- */
 
@@ -154,11 +164,9 @@ int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int 
 int kup_handle_kick(struct kup_handle *handle);
 int kup_handle_stats(struct kup_handle *handle, struct kup_stats *stats);
 void kup_handle_count_ioctl(struct kup_handle *handle);
-/* Under device->lock: those that wait for a free channel, or hear that the device goes. */
-void kup_handles_wake(struct kup_device *device);
 void kup_handle_put(struct kup_handle *handle);
-/* Those that wait for a free channel look again. May sleep. */
-void kup_device_wake(struct kup_device *device);
+/* Handles that wait for a free channel, or for the device's end, look again. May sleep. */
+void kup_handles_wake(struct kup_device *device);
 
 /*
  * What is so now: KUP_POLL_*. Of IN and OUT, `events` will wake handle->pollq once they become so (others
@@ -178,6 +186,18 @@ struct kup_area {
 };
 int kup_area_find(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, kup_u64 offset, kup_u64 bytes,
 		  struct kup_area *area);
+
+/* ---- account.c: what one user keeps mapped of channels that are closed; all may sleep ---- */
+
+/* As many as the device has channels, and at least so many. */
+#define KUP_KEPT_LEAST 8
+
+/* The calling process's user, with a reference; -ENOMEM, it keeps too much already. */
+int kup_account_get(struct kup_device *device, struct kup_account **account);
+void kup_account_put(struct kup_account *account);
+/* For a backend: mappings of a channel are left, which hold a reference; and they are gone. */
+void kup_account_keep(struct kup_account *account);
+void kup_account_release(struct kup_account *account);
 
 /* ---- channel.c ---- */
 

@@ -205,6 +205,7 @@ static struct kup_device *allocate(const struct kup_config *config)
 		device->name[i] = config->name[i];
 	device->config.name = device->name;
 	os_mutex_init(&device->lock);
+	os_spin_init(&device->waiting_lock);
 	os_waitq_init(&device->idle);
 	return device;
 }
@@ -219,6 +220,7 @@ void kup_device_put(struct kup_device *device)
 	if (!kup_ref_put(&device->refs))
 		return;
 	os_waitq_destroy(&device->idle);
+	os_spin_destroy(&device->waiting_lock);
 	os_mutex_destroy(&device->lock);
 	os_free(device);
 }
@@ -230,6 +232,66 @@ static void node_refused(const struct kup_device *device, int error)
 		os_log("%s: the name is taken by another driver's device", device->name);
 	else if (error != -ENOMEM)
 		os_log("%s: the system makes no node for it: error %d", device->name, error);
+}
+
+static int no_client_code(void *argument)
+{
+	struct kup_device *device = argument;
+
+	/* Pairs with the release in kup_channel_finish: that channel's detach has returned. */
+	return kup_load_acquire(&device->started) == 0;
+}
+
+/* Ends one channel; its serve thread, if it still runs, finishes it. */
+static void close_slot(struct kup_device *device, kup_u32 number)
+{
+	struct kup_channel *channel;
+	int finish = 0;
+
+	os_mutex_lock(&device->lock);
+	channel = device->slots[number].channel;
+	/* One that isn't handed over yet belongs to an ATTACH that will find the device dead. */
+	if (channel && channel->live) {
+		kup_channel_get(channel);
+		finish = kup_channel_take_finish(channel);
+	} else {
+		channel = NULL;
+	}
+	os_mutex_unlock(&device->lock);
+	if (!channel)
+		return;
+	kup_channel_close(channel);
+	if (finish)
+		kup_channel_finish(channel);
+	kup_channel_put(channel);
+}
+
+/* From here on the device is closed to open, ATTACH and mmap. */
+static void set_dead(struct kup_device *device)
+{
+	os_mutex_lock(&device->lock);
+	/* Pairs with poll_unattached, which has no lock. */
+	__atomic_store_n(&device->dead, 1, __ATOMIC_RELEASE);
+	os_mutex_unlock(&device->lock);
+	kup_handles_wake(device);
+}
+
+/*
+ * Of a device that is dead: ends all channels, and waits until no client code runs. An ATTACH that
+ * has not called any yet is not waited for: it may be long in getting its memory, and then finds
+ * the device dead.
+ */
+static void end(struct kup_device *device)
+{
+	kup_u32 i;
+
+	for (i = 0; i < device->config.channels; i++)
+		close_slot(device, i);
+	os_wait_always(&device->idle, no_client_code, device);
+	/* The last one changed the count under the lock: once we had that, it has left. */
+	os_mutex_lock(&device->lock);
+	os_mutex_unlock(&device->lock);
+	registry_remove(device);
 }
 
 int kup_device_create(const struct kup_config *config, const struct kup_ops *ops, void *context,
@@ -262,75 +324,77 @@ int kup_device_create(const struct kup_config *config, const struct kup_ops *ops
 	*created = device;
 	error = os_node_create(device, device->name, complete.permissions, complete.group,
 			       &device->node);
-	if (error) {
-		node_refused(device, error);
-		goto remove;
-	}
-	return 0;
-remove:
+	if (!error)
+		return 0;
+	node_refused(device, error);
+	/* Some systems let a node be opened before they find that they cannot complete it. */
+	set_dead(device);
+	end(device);
 	*created = NULL;
-	registry_remove(device);
 put:
 	kup_device_put(device);
 	return error;
 }
 
-static int all_free(void *argument)
-{
-	struct kup_device *device = argument;
-	kup_u32 i;
-
-	for (i = 0; i < device->config.channels; i++)
-		if (__atomic_load_n(&device->slots[i].channel, __ATOMIC_ACQUIRE))
-			return 0;
-	return 1;
-}
-
-/* Ends one channel; its serve thread, if it still runs, finishes it. */
-static void close_slot(struct kup_device *device, kup_u32 number)
-{
-	struct kup_channel *channel;
-	int finish = 0;
-
-	os_mutex_lock(&device->lock);
-	channel = device->slots[number].channel;
-	/* One that isn't handed over yet belongs to an ATTACH that will find the device dead. */
-	if (channel && channel->live) {
-		kup_channel_get(channel);
-		finish = kup_channel_take_finish(channel);
-	} else {
-		channel = NULL;
-	}
-	os_mutex_unlock(&device->lock);
-	if (!channel)
-		return;
-	kup_channel_close(channel);
-	if (finish)
-		kup_channel_finish(channel);
-	kup_channel_put(channel);
-}
-
 void kup_device_destroy(struct kup_device *device)
 {
-	kup_u32 i;
-
 	if (!device)
 		return;
-	os_mutex_lock(&device->lock);
-	/* Pairs with poll_unattached, which has no lock. */
-	__atomic_store_n(&device->dead, 1, __ATOMIC_RELEASE);
-	kup_handles_wake(device);
-	os_mutex_unlock(&device->lock);
+	set_dead(device);
 	os_node_destroy(device->node);
-	for (i = 0; i < device->config.channels; i++)
-		close_slot(device, i);
-	/* Client code is in use until then. */
-	os_wait_always(&device->idle, all_free, device);
-	/* The last to free a slot did so under the lock: once we had it, it has left. */
-	os_mutex_lock(&device->lock);
-	os_mutex_unlock(&device->lock);
-	registry_remove(device);
+	end(device);
 	kup_device_put(device);
+}
+
+/* ---- Devices that are left behind ---- */
+
+struct module_end {
+	int (*is_within)(const void *address, void *argument);
+	void *argument;
+};
+
+static int belongs_to(const struct kup_device *device, const struct module_end *module)
+{
+	const struct kup_ops *ops = device->ops;
+	const void *const addresses[] = { ops, (const void *)ops->attach, (const void *)ops->serve,
+					  (const void *)ops->detach };
+	kup_u32 i;
+
+	/* The table first: if it is the module's own, it can still be read. */
+	for (i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		if (addresses[i] && module->is_within(addresses[i], module->argument))
+			return 1;
+	return 0;
+}
+
+/* The next one, with a reference; or NULL. */
+static struct kup_device *find_left(const struct module_end *module)
+{
+	struct kup_device *device;
+
+	os_mutex_lock(&registry_lock);
+	for (device = registry; device && !belongs_to(device, module);)
+		device = device->next;
+	if (device)
+		kup_device_get(device);
+	os_mutex_unlock(&registry_lock);
+	return device;
+}
+
+kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), void *argument)
+{
+	const struct module_end module = { is_within, argument };
+	struct kup_device *device;
+	kup_u32 count = 0;
+
+	while ((device = find_left(&module)) != NULL) {
+		os_log("%s: its module goes without destroying it, which its unload must do",
+		       device->name);
+		kup_device_destroy(device);
+		kup_device_put(device);
+		count++;
+	}
+	return count;
 }
 
 void *kup_device_context(const struct kup_device *device)

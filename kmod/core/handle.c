@@ -32,15 +32,89 @@ int kup_handle_open(struct kup_device *device, struct kup_handle **opened)
 	handle->wanted = KUP_CHANNEL_ANY;
 	os_pollq_init(&handle->pollq);
 	kup_device_get(device);
-	os_mutex_lock(&device->lock);
-	handle->next = device->handles;
-	handle->link = &device->handles;
-	if (handle->next)
-		handle->next->link = &handle->next;
-	device->handles = handle;
-	os_mutex_unlock(&device->lock);
 	*opened = handle;
 	return 0;
+}
+
+/*
+ * ---- Who waits for a free channel ----
+ *
+ * A handle is in the device's list from its look in poll until it is woken. Each look enters it
+ * again, so handles that no process waits with cost the others nothing.
+ */
+
+/* Under waiting_lock. */
+static void waiting_link(struct kup_handle **list, struct kup_handle *handle)
+{
+	handle->next = *list;
+	handle->link = list;
+	if (handle->next)
+		handle->next->link = &handle->next;
+	*list = handle;
+}
+
+/* Under waiting_lock. */
+static void waiting_unlink(struct kup_handle *handle)
+{
+	*handle->link = handle->next;
+	if (handle->next)
+		handle->next->link = handle->link;
+	handle->link = NULL;
+}
+
+static void waiting_add(struct kup_handle *handle)
+{
+	struct kup_device *device = handle->device;
+	unsigned long state = os_spin_lock(&device->waiting_lock);
+
+	if (!handle->link)
+		waiting_link(&device->waiting, handle);
+	os_spin_unlock(&device->waiting_lock, state);
+}
+
+static void waiting_remove(struct kup_handle *handle)
+{
+	struct kup_device *device = handle->device;
+	unsigned long state = os_spin_lock(&device->waiting_lock);
+
+	if (handle->link)
+		waiting_unlink(handle);
+	os_spin_unlock(&device->waiting_lock, state);
+}
+
+/* The first one of the list, taken out, with a reference; or NULL. */
+static struct kup_handle *waiting_take(struct kup_device *device, struct kup_handle **list)
+{
+	unsigned long state = os_spin_lock(&device->waiting_lock);
+	struct kup_handle *handle = *list;
+
+	if (handle) {
+		waiting_unlink(handle);
+		kup_ref_get(&handle->refs);
+	}
+	os_spin_unlock(&device->waiting_lock, state);
+	return handle;
+}
+
+/*
+ * Those that wait now, and not those that look and wait again meanwhile: with enough handles that
+ * would never end. The caller has changed what they look at, without waiting_lock; it pairs with
+ * poll_unattached, which enters the list and then looks.
+ */
+void kup_handles_wake(struct kup_device *device)
+{
+	unsigned long state = os_spin_lock(&device->waiting_lock);
+	struct kup_handle *list = device->waiting, *handle;
+
+	device->waiting = NULL;
+	if (list)
+		list->link = &list;
+	os_spin_unlock(&device->waiting_lock, state);
+	while ((handle = waiting_take(device, &list)) != NULL) {
+		os_poll_wake(&handle->pollq);
+		kup_handle_put(handle);
+		os_breathe();
+	}
 }
 
 void kup_handle_put(struct kup_handle *handle)
@@ -56,33 +130,13 @@ void kup_handle_close(struct kup_handle *handle)
 	struct kup_device *device = handle->device;
 	struct kup_channel *channel = handle->channel;
 
-	os_mutex_lock(&device->lock);
-	*handle->link = handle->next;
-	if (handle->next)
-		handle->next->link = handle->link;
-	os_mutex_unlock(&device->lock);
+	waiting_remove(handle);
 	if (channel) {
 		kup_channel_user_gone(channel);
 		kup_channel_put(channel);
 	}
 	kup_handle_put(handle);
 	kup_device_put(device);
-}
-
-void kup_handles_wake(struct kup_device *device)
-{
-	struct kup_handle *handle;
-
-	for (handle = device->handles; handle; handle = handle->next)
-		if (!handle->channel)
-			os_poll_wake(&handle->pollq);
-}
-
-void kup_device_wake(struct kup_device *device)
-{
-	os_mutex_lock(&device->lock);
-	kup_handles_wake(device);
-	os_mutex_unlock(&device->lock);
 }
 
 /* ---- INFO and STATS ---- */
@@ -174,7 +228,7 @@ int kup_handle_stats(struct kup_handle *handle, struct kup_stats *stats)
 	__builtin_memset(stats, 0, sizeof(*stats));
 	stats->channel = number;
 	os_mutex_lock(&device->lock);
-	slot = &device->slots[number];
+	slot = &device->slots[os_index(number, device->config.channels)];
 	sum = slot->total;
 	stats->generation = slot->generation;
 	if (slot->channel) {
@@ -220,8 +274,9 @@ static int attach_valid(const struct kup_handle *handle, const struct kup_attach
 /* Under the lock: the slot, or NULL; *draining: one of those asked for has no user any more. */
 static struct kup_slot *find_slot(struct kup_device *device, kup_u32 wanted, int *draining)
 {
-	kup_u32 first = wanted == KUP_CHANNEL_ANY ? 0 : wanted;
-	kup_u32 last = wanted == KUP_CHANNEL_ANY ? device->config.channels - 1 : wanted;
+	kup_u32 channels = device->config.channels;
+	kup_u32 first = wanted == KUP_CHANNEL_ANY ? 0 : os_index(wanted, channels);
+	kup_u32 last = wanted == KUP_CHANNEL_ANY ? channels - 1 : first;
 	kup_u32 i;
 
 	*draining = 0;
@@ -268,11 +323,13 @@ static int slot_free(void *argument)
 {
 	const struct drain_wait *wait = argument;
 	struct kup_device *device = wait->device;
-	kup_u32 i;
+	kup_u32 i, channels = device->config.channels;
 
-	if (wait->wanted != KUP_CHANNEL_ANY)
-		return !__atomic_load_n(&device->slots[wait->wanted].channel, __ATOMIC_ACQUIRE);
-	for (i = 0; i < device->config.channels; i++)
+	if (wait->wanted != KUP_CHANNEL_ANY) {
+		i = os_index(wait->wanted, channels);
+		return !__atomic_load_n(&device->slots[i].channel, __ATOMIC_ACQUIRE);
+	}
+	for (i = 0; i < channels; i++)
 		if (!__atomic_load_n(&device->slots[i].channel, __ATOMIC_ACQUIRE))
 			return 1;
 	return 0;
@@ -388,11 +445,13 @@ int kup_handle_kick(struct kup_handle *handle)
 	return 0;
 }
 
-/* Without the lock: who changes what is looked at here does so first, and then wakes the handle. */
+/* Without the lock: what is looked at here is changed first, and then the handle is woken. */
 static kup_u32 poll_unattached(struct kup_handle *handle)
 {
 	struct drain_wait wait = { handle->device, kup_load(&handle->wanted) };
 
+	/* Pairs with kup_handles_wake. */
+	waiting_add(handle);
 	/* Pairs with kup_device_destroy. */
 	if (__atomic_load_n(&handle->device->dead, __ATOMIC_ACQUIRE))
 		return KUP_POLL_HANGUP;

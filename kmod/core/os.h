@@ -13,6 +13,7 @@
 #include "kup_abi.h"
 #include "os_types.h"
 
+struct kup_account;
 struct kup_device;
 
 /* ---- Memory ---- */
@@ -29,7 +30,22 @@ void os_free(void *memory);
  * mapping is gone. May sleep; -ENOMEM, or -EINTR when the caller was killed meanwhile.
  */
 int os_memory_create(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, struct os_memory **memory);
-void os_memory_put(struct os_memory *memory);
+
+/*
+ * The engine's end. An area that no process has mapped goes now. If mappings are left, and the
+ * system does not count their pages against a process itself, kup_account_keep is called before
+ * this returns, and kup_account_release when the last one is gone. May sleep.
+ */
+void os_memory_put(struct os_memory *memory, struct kup_account *account);
+
+/* The calling process's user: a number for comparing. */
+kup_u32 os_user(void);
+
+/*
+ * `index`, which the caller has found to be below `count`; also for a processor that runs ahead of
+ * that check, so that a number from a process never leads it to other memory.
+ */
+kup_u32 os_index(kup_u32 index, kup_u32 count);
 
 /* The kernel's address of the first byte of the layout. */
 kup_u8 *os_memory_address(const struct os_memory *memory);
@@ -91,9 +107,12 @@ void os_breathe(void);
 
 /*
  * Starts a kernel thread that runs main(argument). The backend keeps its own code loaded until the
- * thread has left it; nobody joins: the engine learns of the end from main itself. May sleep.
+ * thread has left it; no thread joins it: the engine learns of the end from main itself. With
+ * `for_caller` the thread works for the calling process, and its processor time counts as that
+ * process's where the system can do that. May sleep.
  */
-int os_thread_start(void (*main)(void *argument), void *argument, const char *name, kup_u32 number);
+int os_thread_start(void (*main)(void *argument), void *argument, const char *name, kup_u32 number,
+		    int for_caller);
 
 /* The calling thread's number: not 0, and not that of an earlier thread again. */
 kup_u64 os_thread_self(void);

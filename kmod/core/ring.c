@@ -136,16 +136,19 @@ static int refresh_head(struct kup_consumer *consumer)
 
 static void advance(struct kup_consumer *consumer, kup_u32 space)
 {
-	kup_u32 before = consumer->tail;
-
 	/* Poll looks at our tail from elsewhere. */
-	kup_store(&consumer->tail, before + space);
+	kup_store(&consumer->tail, consumer->tail + space);
+}
+
+/* The tail was at `before` when it was published last. */
+static void publish_tail(struct kup_consumer *consumer, kup_u32 before)
+{
 	/* D: pairs with the load of tail in refresh_tail: what lies before it may be overwritten.
 	 */
 	kup_store_release(consumer->tail_word, consumer->tail);
 	/* E: the producer announces, fences and looks again; we publish, fence and look. */
 	kup_fence();
-	if (kup_load(consumer->peer_event) - before - 1 < space)
+	if (kup_load(consumer->peer_event) - before - 1 < consumer->tail - before)
 		consumer->owes_wake = 1;
 }
 
@@ -153,7 +156,8 @@ static void advance(struct kup_consumer *consumer, kup_u32 space)
  */
 #define MAX_SKIPS 256
 
-int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
+/* Skips discarded records, and moves the private tail alone. */
+static int find_record(struct kup_consumer *consumer, struct kup_record *record)
 {
 	int skips;
 
@@ -196,9 +200,26 @@ int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
 	return KUP_RING_WAIT;
 }
 
+/*
+ * All that was skipped is published at once. A fence for each would cost the consumer several times
+ * what the producer has spent on a discarded record.
+ */
+int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
+{
+	kup_u32 before = consumer->tail;
+	int result = find_record(consumer, record);
+
+	if (consumer->tail != before)
+		publish_tail(consumer, before);
+	return result;
+}
+
 void kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record)
 {
+	kup_u32 before = consumer->tail;
+
 	advance(consumer, KUP_RECORD_SPACE(record->length));
+	publish_tail(consumer, before);
 }
 
 int kup_consumer_ready(const struct kup_consumer *consumer)

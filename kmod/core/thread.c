@@ -41,7 +41,7 @@ int kup_thread_start(void (*main)(void *argument), void *argument, const char *n
 	thread->main = main;
 	thread->argument = argument;
 	os_waitq_init(&thread->waitq);
-	error = os_thread_start(thread_main, thread, name, 0);
+	error = os_thread_start(thread_main, thread, name, 0, 0);
 	if (error) {
 		thread->refs = 1;
 		put(thread);

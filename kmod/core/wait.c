@@ -119,6 +119,32 @@ int kup_channel_wait(struct kup_channel *channel, struct kup_spin *budget, int (
 	return error;
 }
 
+static int has_ended(void *argument)
+{
+	return kup_ended(argument) != 0;
+}
+
+int kup_pause(struct kup_channel *channel, kup_time time)
+{
+	struct kup_deadline deadline = kup_deadline_in(time);
+
+	for (;;) {
+		int error = kup_ended(channel);
+		kup_u64 now = os_now_ns(), left = OS_FOREVER;
+
+		if (error)
+			return error;
+		if (now >= deadline.at_ns)
+			return 0;
+		if (deadline.at_ns != OS_FOREVER)
+			left = deadline.at_ns - now;
+		/* Also woken for data and room, which has_ended does not look at. */
+		error = os_wait(&channel->waitq, has_ended, channel, left);
+		if (error == -EINTR)
+			return error;
+	}
+}
+
 void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit)
 {
 	/* Pairs with the arming in kup_handle_poll; the caller's publication was followed by a full

@@ -11,7 +11,7 @@ KUP_PARAM_NUMBER(permissions, 0600, "permissions of the device node");
 KUP_PARAM_NUMBER(group, 0, "group of the device node");
 KUP_PARAM_NUMBER(spin, 0, "microseconds to look before sleeping; 0 is KUP's default");
 KUP_PARAM_NUMBER(refuse, 0, "the errno that attaching is refused with; 0 is never");
-
+KUP_PARAM_NUMBER(stubborn, 0, "1: pauses outlast their user and the device; for tests");
 KUP_PARAM_NUMBER(mode, 0, "1 is stream mode, 2 turn mode; 0 is KUP's default");
 
 static struct kup_device *device;
@@ -59,6 +59,18 @@ static int send_report(struct kup_channel *channel, struct echo_channel *echo)
 	return error;
 }
 
+/*
+ * A pause that is cut short is no error here: what the user has sent before it left is served, and
+ * the next call on the channel fails if there is nothing.
+ */
+void echo_pause_for(struct kup_channel *channel, const struct echo_pause *pause)
+{
+	if (stubborn)
+		kup_sleep_ms(pause->milliseconds);
+	else
+		kup_pause(channel, (kup_time)pause->milliseconds * 1000);
+}
+
 /* Arguments are copied before they are looked at. */
 static int run_command(struct kup_channel *channel, const struct kup_record *record)
 {
@@ -87,7 +99,7 @@ static int run_command(struct kup_channel *channel, const struct kup_record *rec
 	if (record->length != sizeof(argument.pause) || argument.pause.milliseconds > 60000)
 		return 0;
 	if (record->type == ECHO_PAUSE)
-		kup_sleep_ms(argument.pause.milliseconds);
+		echo_pause_for(channel, &argument.pause);
 	/* Of three reservations two would wait for the first one's turn. */
 	if (record->type == ECHO_SHUFFLE && kup_turn(channel) == -EINVAL)
 		return echo_shuffle(channel, &argument.pause);

@@ -17,4 +17,7 @@ struct echo_channel {
 int echo_produce(struct kup_channel *channel, const struct echo_produce *produce);
 int echo_shuffle(struct kup_channel *channel, const struct echo_pause *pause);
 
+/* As long as its channel lasts, at most. */
+void echo_pause_for(struct kup_channel *channel, const struct echo_pause *pause);
+
 #endif

@@ -10,7 +10,7 @@
  *   ECHO_SAMPLE           an echo_sample: checks number and checksum, sends nothing
  *   ECHO_REPORT           sends the echo_report of the samples so far, of type ECHO_REPORT, and
  *                         starts anew
- *   ECHO_PAUSE            an echo_pause: reads nothing for so long
+ *   ECHO_PAUSE            an echo_pause: reads nothing for so long, or until the channel ends
  *   ECHO_SHUFFLE          an echo_pause: reserves three records, commits the third, discards the
  *                         second, waits, commits the first; they carry the bytes "1" and "3" (on
  *                         a turn device, where there can't be two: ignored)
@@ -74,12 +74,22 @@ struct echo_pause {
 KUP_ABI_ASSERT(sizeof(struct echo_pause) == 8);
 
 /* FNV-1a, 32 bits, over the bytes, starting from the offset basis xor seed. */
+static inline kup_u32 echo_checksum_begin(kup_u32 seed)
+{
+	return 2166136261u ^ seed;
+}
+
+static inline kup_u32 echo_checksum_add(kup_u32 hash, kup_u8 byte)
+{
+	return (hash ^ byte) * 16777619u;
+}
+
 static inline kup_u32 echo_checksum(kup_u32 seed, const kup_u8 *bytes, kup_u32 length)
 {
-	kup_u32 hash = 2166136261u ^ seed;
+	kup_u32 hash = echo_checksum_begin(seed);
 
 	while (length-- > 0)
-		hash = (hash ^ *bytes++) * 16777619u;
+		hash = echo_checksum_add(hash, *bytes++);
 	return hash;
 }
 

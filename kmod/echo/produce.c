@@ -11,15 +11,19 @@ struct job {
 	struct echo_produced done;
 };
 
+/* Writes only: the user may change what is there. */
 static void fill(struct kup_reservation *reservation, kup_u64 number)
 {
 	struct echo_sample sample = { .number = number };
-	kup_u8 *bytes = reservation->data;
+	kup_u8 *bytes = reservation->data, byte;
 	kup_u32 i, filler = reservation->length - (kup_u32)sizeof(sample);
 
-	for (i = 0; i < filler; i++)
-		bytes[sizeof(sample) + i] = (kup_u8)(number + i);
-	sample.checksum = echo_checksum((kup_u32)number, bytes + sizeof(sample), filler);
+	sample.checksum = echo_checksum_begin((kup_u32)number);
+	for (i = 0; i < filler; i++) {
+		byte = (kup_u8)(number + i);
+		sample.checksum = echo_checksum_add(sample.checksum, byte);
+		bytes[sizeof(sample) + i] = byte;
+	}
 	__builtin_memcpy(bytes, &sample, sizeof(sample));
 }
 
@@ -46,15 +50,20 @@ static int produce_one(struct job *job)
 	return 0;
 }
 
-/* An interrupt handler is left after this many records. */
+/* An interrupt handler is left after this many records, or bytes; one record is the least. */
 #define BURST 64
+#define BURST_BYTES 16384
 
 static void produce_burst(void *argument)
 {
 	struct job *job = argument;
-	kup_u32 i;
+	kup_u32 i, most = BURST_BYTES / job->produce->length;
 
-	for (i = 0; i < BURST && job->left > 0; i++, job->left--)
+	if (most > BURST)
+		most = BURST;
+	else if (most == 0)
+		most = 1;
+	for (i = 0; i < most && job->left > 0; i++, job->left--)
 		produce_one(job);
 }
 
@@ -63,13 +72,13 @@ static int produce_all(struct job *job)
 	int error = 0;
 
 	while (job->left > 0 && !error) {
+		/* Neither calls that never sleep nor interrupts give the processor to others. */
+		kup_breathe();
 		if (job->produce->context == ECHO_INTERRUPT) {
 			error = kup_run_in_context(KUP_CONTEXT_INTERRUPT, produce_burst, job);
 		} else if (job->produce->context == ECHO_DEFERRED) {
 			error = kup_run_in_context(KUP_CONTEXT_DEFERRED, produce_burst, job);
 		} else {
-			/* Calls that never sleep would keep the processor for as long as they fail. */
-			kup_breathe();
 			error = produce_one(job);
 			if (error == -EAGAIN || error == -EMSGSIZE)
 				error = 0;
@@ -117,7 +126,7 @@ int echo_shuffle(struct kup_channel *channel, const struct echo_pause *pause)
 	if (i == 3) {
 		kup_commit(channel, &three[2], ECHO_SHUFFLE, 1);
 		kup_discard(channel, &three[1]);
-		kup_sleep_ms(pause->milliseconds);
+		echo_pause_for(channel, pause);
 		kup_commit(channel, &three[0], ECHO_SHUFFLE, 1);
 		return 0;
 	}

@@ -10,10 +10,10 @@
  * a thread may come with it that is late.
  */
 struct softc {
-	kup_u32 refs;	    /* its owner's, and of each call */
-	struct softc *next; /* under softcs_lock */
-	unsigned long id;   /* a multiple of ID_STEP */
-	struct kup_device *device;
+	kup_u32 refs;		   /* its owner's, and of each call */
+	struct softc *next;	   /* under softcs_lock */
+	unsigned long id;	   /* a multiple of ID_STEP */
+	struct kup_device *device; /* a reference beside the creator's; NULL until it is made */
 	size_t max_bytes;
 	kup_u32 channels;
 	kup_u32 calls; /* threads inside; atomic */
@@ -34,14 +34,58 @@ static struct os_mutex softcs_lock;
 static struct softc *softcs;  /* under softcs_lock */
 static unsigned long last_id; /* the same */
 
+/*
+ * Messages of devices that are unloaded, while the threads that received them may still look at
+ * them: until a call with that device, which fails, or the thread's end.
+ */
+static struct use *left; /* under softcs_lock */
+
 void kup_softcs_init(void)
 {
 	os_mutex_init(&softcs_lock);
 }
 
+/* Clients are gone, and so are their threads. */
 void kup_softcs_destroy(void)
 {
+	uses_free(left);
+	left = NULL;
 	os_mutex_destroy(&softcs_lock);
+}
+
+/* Frees those of the calling thread and this device (0: none), and of threads that have ended. */
+static void sweep_left(unsigned long device)
+{
+	struct use **link, *use, *over = NULL;
+
+	os_mutex_lock(&softcs_lock);
+	for (link = &left; *link;) {
+		use = *link;
+		if (!(use->thread == os_thread_self() && use->device == device) &&
+		    !os_thread_ended(use->thread)) {
+			link = &use->next;
+			continue;
+		}
+		*link = use->next;
+		use->next = over;
+		over = use;
+	}
+	os_mutex_unlock(&softcs_lock);
+	uses_free(over);
+}
+
+static void leave_held(struct use *held, unsigned long device)
+{
+	while (held) {
+		struct use *next = held->next;
+
+		held->device = device;
+		os_mutex_lock(&softcs_lock);
+		held->next = left;
+		left = held;
+		os_mutex_unlock(&softcs_lock);
+		held = next;
+	}
 }
 
 /* ---- Attaching and detaching ---- */
@@ -99,7 +143,9 @@ static void put(struct softc *sc)
 	if (!kup_ref_put(&sc->refs))
 		return;
 	for (i = 0; i < sc->channels; i++)
-		slot_empty(&sc->slots[i]);
+		leave_held(slot_empty(&sc->slots[i]), sc->id);
+	if (sc->device)
+		kup_device_put(sc->device);
 	os_waitq_destroy(&sc->waitq);
 	os_mutex_destroy(&sc->lock);
 	os_free(sc);
@@ -152,6 +198,7 @@ struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cn
 
 	if (!arguments_valid(name, size, chan_cnt))
 		return NULL;
+	sweep_left(0);
 	sc = os_alloc(sizeof(*sc) + chan_cnt * sizeof(struct slot));
 	if (!sc)
 		return NULL;
@@ -169,6 +216,7 @@ struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cn
 		put(sc);
 		return NULL;
 	}
+	kup_device_get(sc->device);
 	return announce(sc);
 }
 
@@ -187,6 +235,8 @@ static struct softc *enter(const struct kupdev_softc *id)
 		kup_ref_get(&sc->calls);
 	}
 	os_mutex_unlock(&softcs_lock);
+	if (!sc)
+		sweep_left((unsigned long)id);
 	return sc;
 }
 
@@ -208,7 +258,7 @@ void kupdev_notify(struct kupdev_softc *id)
 
 	if (!sc)
 		return;
-	kup_device_wake(sc->device);
+	kup_handles_wake(sc->device);
 	leave(sc);
 }
 
@@ -431,13 +481,13 @@ static int no_calls(void *argument)
 	return kup_load_acquire(&sc->calls) == 0;
 }
 
-/* From here on nobody attaches. */
+/* From here on no process attaches. -EBUSY: another thread is at it. */
 static int begin_unload(struct softc *sc)
 {
 	int busy;
 
 	os_mutex_lock(&sc->lock);
-	busy = sc->attached || sc->unloading;
+	busy = sc->unloading != 0;
 	if (!busy)
 		kup_store_release(&sc->unloading, 1);
 	os_mutex_unlock(&sc->lock);
@@ -473,9 +523,9 @@ int kupdev_unload(struct kupdev_softc *id)
 	/* The owner's reference is ours now. */
 	retire(sc);
 	os_wake(&sc->waitq);
-	/* They use the device, too. None can be long: nobody is attached, nor will be. */
-	os_wait_always(&sc->waitq, no_calls, sc);
+	/* Ends the calls of processes, and those of our own threads that wait for one. */
 	kup_device_destroy(sc->device);
+	os_wait_always(&sc->waitq, no_calls, sc);
 	if (calls)
 		kup_sleep_ms(LEAVING_MS);
 	put(sc);

@@ -118,10 +118,24 @@ struct use *slot_tell(struct slot *slot)
 	return over;
 }
 
-void slot_empty(struct slot *slot)
+struct use *slot_empty(struct slot *slot)
 {
-	uses_free(slot->now);
-	uses_free(slot->past);
+	struct use *lists[] = { slot->now, slot->past }, *held = NULL;
+	kup_u32 i;
+
+	for (i = 0; i < 2; i++) {
+		while (lists[i]) {
+			struct use *use = take(&lists[i]);
+
+			if (use->holds) {
+				use->next = held;
+				held = use;
+			} else {
+				uses_free(use);
+			}
+		}
+	}
+	return held;
 }
 
 /* ---- Calls ---- */

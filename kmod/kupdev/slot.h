@@ -18,7 +18,8 @@
 struct use {
 	struct use *next; /* an older one */
 	struct kup_channel *channel;
-	kup_u64 thread; /* 0: none yet */
+	kup_u64 thread;	      /* 0: none yet */
+	unsigned long device; /* once that is unloaded: its id */
 	struct kup_record held;
 	int holds;	/* a message; or zeros */
 	kup_u8 zeros[]; /* the place of a turn without data: as much as the longest message */
@@ -42,8 +43,9 @@ struct use *slot_attach(struct slot *slot, struct use *use);
 struct use *slot_detach(struct slot *slot);
 /* The same, when this thread is told of the process: it hears of its end, and needs no news of others'. */
 struct use *slot_tell(struct slot *slot);
-/* At the end: frees everything. Without the lock. */
-void slot_empty(struct slot *slot);
+/* At the end: frees all uses but those of threads that hold a message, and returns these. Without
+ * the lock. */
+struct use *slot_empty(struct slot *slot);
 
 /* The channel that the calling thread has to use now, as a reference for slot_done; or NULL. */
 struct kup_channel *slot_get(struct slot *slot);

@@ -16,8 +16,9 @@
  *   close(fd)                           the channel is free again (also by exit and kill -9)
  *
  * close() counts when the last descriptor of the open file goes. Mappings do not hold the
- * channel: they keep their pages alive and readable, but nobody else ever sees those pages, and
- * the next owner gets fresh zeroed ones. Mappings are not inherited by fork (unless a process
+ * channel: they keep the pages of their areas alive and readable, but no other process ever sees
+ * those pages, and the next owner gets fresh zeroed ones. How many closed channels a user may keep
+ * mapped is limited: see ENOMEM. Mappings are not inherited by fork (unless a process
  * asks for it by MADV_DOFORK, or on FreeBSD by minherit).
  *
  *
@@ -114,7 +115,9 @@
  *
  *   The kernel loads each user-written word once and checks it against state of its own. On a
  *   lie it sets state to KUP_STATE_BROKEN and error to the reason; this channel is then over, and
- *   nobody else notices. The kernel page is its output only: it is never read back.
+ *   no other one is affected. The kernel page is its output only: it is never read back.
+ *   INFO and STATS answer every handle, for every channel: how much others send is no secret
+ *   between those who may open the device. What they send is. docs/security.md has the whole.
  *
  *
  * What poll(2) reports
@@ -138,7 +141,7 @@
  *
  * Errors (positive errno values, as a process sees them; checked in this order)
  *
- *   open    ENXIO           the device is being destroyed
+ *   open    ENXIO           the device is being destroyed, or could not be created
  *   ioctl   ENOTTY          not one of the commands below (also: right number, wrong size)
  *           EBADF           ATTACH, KICK: the handle is not open for reading and writing
  *           EFAULT          the argument can't be read or written
@@ -153,13 +156,18 @@
  *           EBUSY           ATTACH: the channel, or every channel, is taken
  *           EINTR           ATTACH: a signal came while waiting for the last owner's kernel side
  *           ENOMEM          ATTACH: no memory, or the caller's limits (a cgroup; RLIMIT_SWAP)
- *                           allow no more
+ *                           allow no more. On Linux also: the caller's user keeps mappings of as
+ *                           many closed channels of this device as it has channels, and at least 8;
+ *                           one that is unmapped makes room
  *           ENOTCONN        KICK: nothing is attached
  *           EPIPE           KICK: the channel is closed or broken
- *           other           ATTACH: whatever the kernel client refused with
+ *           other           ATTACH: whatever the kernel client refused with; or the system, to have
+ *                           a kernel thread in the caller's cgroups
  *   mmap    ENOTCONN        nothing is attached
  *           EINVAL          not exactly one whole area, or not MAP_SHARED
  *           EACCES          PROT_WRITE on the kernel page (by mprotect later, too), or PROT_EXEC
+ *                           (but a process with the personality READ_IMPLIES_EXEC, which asks for
+ *                           that each time, gets a mapping that is not executable)
  *           ENODEV          the device is gone
  *           EFAULT          mremap that would grow or duplicate a mapping
  *   read, write: EINVAL.  lseek: ESPIPE.

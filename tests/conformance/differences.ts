@@ -134,6 +134,16 @@ export const SPECIALITIES: readonly Speciality[] = [
   },
   {
     on: ["linux"],
+    what:
+      "What a user keeps mapped of closed channels is limited, and a channel's kernel thread is " +
+      "in its process's cgroups. A client that leaves a device behind can be unloaded.",
+    reason:
+      "FreeBSD charges such memory as swap, and its threads belong to processes. In a process " +
+      "all memory and threads are its own, and a module that leaves a device behind stays.",
+    tests: ["tests/kernel/c/hostile.c"],
+  },
+  {
+    on: ["linux"],
     what: "kup.ko can't be unloaded while it is in use.",
     reason: "The host driver's engine is a part of the native library, which stays.",
     tests: ["tests/kernel/c/unloading.c"],

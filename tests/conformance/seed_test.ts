@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The predecessor's promise: programs and modules on its two APIs, of which neither knows anything newer. */
 
+import { assertEquals } from "../../deps.ts";
+import { open } from "../../mod.ts";
 import { driver } from "./lib/driver.ts";
 import { runProgram } from "./lib/programs.ts";
 
@@ -26,3 +28,19 @@ Deno.test("on the predecessor's APIs: play, with one module", (t) => play(t, "pl
 
 Deno.test("on the predecessor's APIs: customer, with two modules", (t) =>
   play(t, "customer", ["pingpong", "courier"]));
+
+/** NUL-terminated, as in C. */
+function cut(text: string): string {
+  return text.slice(0, text.indexOf("\0"));
+}
+
+Deno.test("the module of docs/from-kup-1.md is unloaded while a process is attached", async () => {
+  const loaded = await driver.insert("mydev");
+  using device = open(loaded ?? driver.pathOf("mydev"));
+  using channel = await device.attach({ channel: 0 });
+  assertEquals(cut((await channel.receive())!.text()), "who?");
+  await channel.send("Ada\0".padEnd(64));
+  assertEquals(cut((await channel.receive())!.text()), "hello, Ada");
+  await driver.remove("mydev");
+  assertEquals(await channel.receive(), undefined);
+});

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A module as one must not write it: it goes, whatever kupdev_unload says, and leaves its device behind. Loaded once
- * more with the device that it had, it asks again.
+ * A module as one must not write it: it goes without kupdev_unload, and leaves its device behind.
+ * Loaded once more with the device that it had, it unloads that.
  */
 #include "kup.h"
 #include "kupdev.h"
@@ -9,14 +9,17 @@
 KUP_PARAM_NUMBER(device, 0, "the device, after loading; before: one that was left behind");
 
 static struct kupdev_softc *sc;
+static int careful;
 
 static void unload(void)
 {
-	kupdev_unload(sc);
+	if (careful)
+		kupdev_unload(sc);
 }
 
 static int load(void)
 {
+	careful = device != 0;
 	sc = device ? (struct kupdev_softc *)(unsigned long)device
 		    : kupdev_create("careless", 1, 1);
 	device = (unsigned int)(unsigned long)sc;

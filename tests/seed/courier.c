@@ -15,8 +15,6 @@ KUP_PARAM_NUMBER(channels, 4, "its channels, and its threads");
 static struct kupdev_softc *sc;
 static struct kup_thread *threads[MAX_CHANNELS];
 static unsigned int totals[MAX_CHANNELS]; /* a process may leave before its items were taken */
-static unsigned int working;		  /* threads that may look at messages */
-static unsigned int closing;		  /* no more of these */
 
 static int send_items(int channel, unsigned int count)
 {
@@ -96,21 +94,15 @@ static void worker(void *argument)
 	int channel;
 
 	(void)argument;
-	while ((channel = kupdev_wait_channel(sc)) >= 0) {
-		__atomic_fetch_add(&working, 1, __ATOMIC_SEQ_CST);
-		if (!__atomic_load_n(&closing, __ATOMIC_SEQ_CST))
-			work_for(channel);
-		__atomic_fetch_sub(&working, 1, __ATOMIC_SEQ_CST);
-	}
+	while ((channel = kupdev_wait_channel(sc)) >= 0)
+		work_for(channel);
 }
 
 static void unload(void)
 {
 	unsigned int i;
 
-	__atomic_store_n(&closing, 1, __ATOMIC_SEQ_CST);
-	while (sc && (__atomic_load_n(&working, __ATOMIC_SEQ_CST) || kupdev_unload(sc)))
-		kup_sleep_ms(10);
+	kupdev_unload(sc);
 	for (i = 0; i < MAX_CHANNELS; i++)
 		kup_thread_join(threads[i]);
 }
@@ -123,7 +115,6 @@ static int load(void)
 	/* In a process, as often as it is loaded. */
 	__builtin_memset(threads, 0, sizeof(threads));
 	__builtin_memset(totals, 0, sizeof(totals));
-	closing = 0;
 	sc = channels > MAX_CHANNELS ? NULL : kupdev_create(name, 1, channels);
 	if (!sc)
 		return -EINVAL;

@@ -21,14 +21,11 @@ struct table {
 	struct kupdev_softc *sc;
 	struct kup_thread *referee;
 	struct kup_thread *players[MAX_CHANNELS];
-	unsigned int playing; /* threads that may look at messages */
-	unsigned int closing; /* no more of these */
 };
 
 static struct table tables[MAX_DEVICES];
 
 struct game {
-	struct table *table;
 	struct kupdev_softc *sc;
 	int channel;
 };
@@ -80,7 +77,6 @@ static void play(void *argument)
 	error = kupdev_send(game->sc, &hello, sizeof(hello), game->channel);
 	while (!error && (message = kupdev_receive(game->sc, game->channel)))
 		error = is(message->text, "bye") || answer(game->sc, game->channel, message);
-	__atomic_fetch_sub(&game->table->playing, 1, __ATOMIC_SEQ_CST);
 	kup_free(game);
 }
 
@@ -90,13 +86,9 @@ static void start_game(struct table *table, int channel)
 
 	if (!game)
 		return;
-	*game = (struct game){ table, table->sc, channel };
-	__atomic_fetch_add(&table->playing, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&table->closing, __ATOMIC_SEQ_CST) &&
-	    !kup_thread_start(play, game, "player", &table->players[channel]))
-		return;
-	__atomic_fetch_sub(&table->playing, 1, __ATOMIC_SEQ_CST);
-	kup_free(game);
+	*game = (struct game){ table->sc, channel };
+	if (kup_thread_start(play, game, "player", &table->players[channel]))
+		kup_free(game);
 }
 
 /* Waits for users, and starts a player for each. */
@@ -117,11 +109,7 @@ static void close_table(struct table *table)
 {
 	unsigned int i;
 
-	/* Messages go with the device, so nobody may look at one; and it refuses while a process is attached. */
-	__atomic_store_n(&table->closing, 1, __ATOMIC_SEQ_CST);
-	while (table->sc &&
-	       (__atomic_load_n(&table->playing, __ATOMIC_SEQ_CST) || kupdev_unload(table->sc)))
-		kup_sleep_ms(10);
+	kupdev_unload(table->sc);
 	kup_thread_join(table->referee);
 	for (i = 0; i < MAX_CHANNELS; i++)
 		kup_thread_join(table->players[i]);

@@ -19,10 +19,11 @@ export interface ModuleBuild {
 /** KUP's own modules, in load order (a client needs the symbols of kup.ko). */
 const OWN = ["kmod/kup.ko", "kmod/kup_echo.ko"];
 
-/** Clients in folders of their own: the example's, and those on the predecessor's API. */
+/** Clients in folders of their own: the example, those on the predecessor's API, and a bad one. */
 const CLIENTS = [
   { folder: "examples/ticker", modules: ["ticker.ko"] },
-  { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko", "careless.ko"] },
+  { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko", "careless.ko", "mydev.ko"] },
+  { folder: "tests/kernel/module", modules: ["deserter.ko"] },
 ];
 
 /**

@@ -204,8 +204,12 @@ free:
 	return error;
 }
 
-void os_memory_put(struct os_memory *memory)
+/*
+ * What mappings keep is charged to its user as swap until the last one goes, and may be paged out.
+ */
+void os_memory_put(struct os_memory *memory, struct kup_account *account)
 {
+	(void)account;
 	unmap_from_kernel(memory);
 	vm_object_deallocate(memory->object);
 	__atomic_fetch_sub(&wired_pages, object_bytes(memory) / PAGE_SIZE, __ATOMIC_RELAXED);

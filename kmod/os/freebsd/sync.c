@@ -15,6 +15,7 @@
 #include <sys/sched.h>
 #include <sys/taskqueue.h>
 #include <sys/time.h>
+#include <sys/ucred.h>
 
 /* ---- Locks ---- */
 
@@ -153,6 +154,22 @@ void os_poll_wake(struct os_pollq *pollq)
 		KNOTE_UNLOCKED(&pollq->sel.si_note, 0);
 }
 
+/* ---- Processes ---- */
+
+kup_u32 os_user(void)
+{
+	return curthread->td_ucred->cr_ruid;
+}
+
+/* The kernel has nothing for this: a mask that is all ones below `count`, made without a branch. */
+kup_u32 os_index(kup_u32 index, kup_u32 count)
+{
+	kup_u32 mask = (kup_u32)(((kup_u64)index - count) >> 32);
+
+	__asm__("" : "+r"(mask));
+	return index & mask;
+}
+
 /* ---- Time and the processor ---- */
 
 kup_u64 os_now_ns(void)
@@ -252,11 +269,14 @@ static void thread_main(void *data)
 	kthread_exit();
 }
 
-int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number)
+/* A thread belongs to a process, and ours must outlive the caller's: its time is the kernel's. */
+int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number,
+		    int for_caller)
 {
 	struct start *start = os_alloc(sizeof(*start));
 	int error;
 
+	(void)for_caller;
 	start->main = main;
 	start->argument = argument;
 	error = kthread_add(thread_main, start, process, NULL, 0, 0, "%s:%u", name, number);

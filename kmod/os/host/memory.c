@@ -160,8 +160,9 @@ free:
 }
 
 /* The user's mapping is its own and outlives this: pages go with the last mapping. */
-void os_memory_put(struct os_memory *memory)
+void os_memory_put(struct os_memory *memory, struct kup_account *account)
 {
+	(void)account;
 	host_may_sleep("os_memory_put");
 	if (!kup_ref_put(&memory->refs))
 		return;

@@ -19,6 +19,9 @@ struct host_file {
 static pthread_mutex_t nodes_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct os_node *nodes; /* under nodes_lock; in the order of their creation */
 
+/* A node that is going to fail can be opened for so long. */
+#define FAILING_MS 2
+
 int os_node_create(struct kup_device *device, const char *name, kup_u32 permissions, kup_u32 group,
 		   struct os_node **created)
 {
@@ -39,7 +42,15 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 		link = &(*link)->next;
 	*link = node;
 	pthread_mutex_unlock(&nodes_lock);
-	return 0;
+	/*
+	 * As in a kernel: the node can be opened, and then there is no memory for the rest of it.
+	 */
+	if (!host_allocation_fails())
+		return 0;
+	kup_sleep_ms(FAILING_MS);
+	*created = NULL;
+	os_node_destroy(node);
+	return -ENOMEM;
 }
 
 void os_node_destroy(struct os_node *node)

@@ -146,6 +146,21 @@ void os_poll_wake(struct os_pollq *pollq)
 	pthread_mutex_unlock(&pollq->lock);
 }
 
+/* ---- Processes ---- */
+
+/* There is one. */
+kup_u32 os_user(void)
+{
+	return 0;
+}
+
+/* A process has all of its memory anyway. */
+kup_u32 os_index(kup_u32 index, kup_u32 count)
+{
+	(void)count;
+	return index;
+}
+
 /* ---- Time and the processor ---- */
 
 static void processor_pause(void)
@@ -233,12 +248,15 @@ static int create_thread(struct thread *thread, pthread_t *id)
 	return host_create_thread(id, HOST_DEFAULT_STACK, &blocked, thread_main, thread);
 }
 
-int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number)
+/* All threads are the process's own. */
+int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number,
+		    int for_caller)
 {
 	struct thread *thread = os_alloc(sizeof(*thread));
 	char label[16];
 	pthread_t id;
 
+	(void)for_caller;
 	if (!thread)
 		return -ENOMEM;
 	thread->main = main;

@@ -16,6 +16,25 @@ void os_log(const char *format, ...)
 	va_end(arguments);
 }
 
+/* ---- Clients that go and leave a device behind: its callbacks would be code that is gone ---- */
+
+static int is_within(const void *address, void *module)
+{
+	return within_module((unsigned long)address, module);
+}
+
+/* Also when a load has failed. The module's memory is freed after this. */
+static int module_changes(struct notifier_block *block, unsigned long state, void *module)
+{
+	if (state == MODULE_STATE_GOING && module != THIS_MODULE)
+		kup_devices_end(is_within, module);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block module_notifier = { .notifier_call = module_changes };
+
+/* ---- Loading and unloading ---- */
+
 static int __init kup_init(void)
 {
 	int error;
@@ -23,16 +42,24 @@ static int __init kup_init(void)
 	kup_registry_init();
 	kup_softcs_init();
 	error = linux_nodes_init();
-	if (error) {
-		kup_softcs_destroy();
-		kup_registry_destroy();
-	}
+	if (error)
+		goto registry;
+	error = register_module_notifier(&module_notifier);
+	if (error)
+		goto nodes;
+	return 0;
+nodes:
+	linux_nodes_exit();
+registry:
+	kup_softcs_destroy();
+	kup_registry_destroy();
 	return error;
 }
 
 /* Clients link to us; devices, open files and mappings hold us: nothing is left when this runs. */
 static void __exit kup_exit(void)
 {
+	unregister_module_notifier(&module_notifier);
 	linux_nodes_exit();
 	kup_softcs_destroy();
 	kup_registry_destroy();
@@ -52,6 +79,7 @@ EXPORT_SYMBOL_GPL(kup_channel_device);
 EXPORT_SYMBOL_GPL(kup_channel_set_context);
 EXPORT_SYMBOL_GPL(kup_channel_context);
 EXPORT_SYMBOL_GPL(kup_ended);
+EXPORT_SYMBOL_GPL(kup_pause);
 EXPORT_SYMBOL_GPL(kup_channel_close);
 EXPORT_SYMBOL_GPL(kup_channel_get);
 EXPORT_SYMBOL_GPL(kup_channel_put);

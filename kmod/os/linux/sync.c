@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* Locks, waiting and waking, time, threads. */
+#include <linux/cgroup.h>
+#include <linux/cred.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -120,6 +123,18 @@ void os_poll_wake(struct os_pollq *pollq)
 	wake_up_all(&pollq->head);
 }
 
+/* ---- Processes ---- */
+
+kup_u32 os_user(void)
+{
+	return from_kuid(&init_user_ns, current_uid());
+}
+
+kup_u32 os_index(kup_u32 index, kup_u32 count)
+{
+	return array_index_nospec(index, count);
+}
+
 /* ---- Time and the processor ---- */
 
 kup_u64 os_now_ns(void)
@@ -157,7 +172,42 @@ static int thread_main(void *data)
 	return 0;
 }
 
-int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number)
+/* They have the same cgroups in all hierarchies. Otherwise finding out takes the system's locks. */
+static bool shares_cgroups(struct task_struct *task)
+{
+	bool same = true;
+
+#ifdef CONFIG_CGROUPS
+	rcu_read_lock();
+	same = task_css_set(task) == task_css_set(current);
+	rcu_read_unlock();
+#endif
+	return same;
+}
+
+/* The new thread, which does not run yet, or an ERR_PTR. */
+static struct task_struct *create_thread(struct thread *thread, const char *name, kup_u32 number,
+					 int for_caller)
+{
+	struct task_struct *task = kthread_create(thread_main, thread, "%s:%u", name, number);
+	int error = 0;
+
+	if (IS_ERR(task) || !for_caller)
+		return task;
+	/*
+	 * So what it does for the process is limited, and counted, as what the process does itself.
+	 */
+	if (!shares_cgroups(task))
+		error = cgroup_attach_task_all(current, task);
+	if (!error)
+		return task;
+	/* It ends without having run. */
+	kthread_stop(task);
+	return ERR_PTR(error);
+}
+
+int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number,
+		    int for_caller)
 {
 	struct thread *thread = kmalloc(sizeof(*thread), GFP_KERNEL);
 	struct task_struct *task;
@@ -167,12 +217,13 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	thread->main = main;
 	thread->argument = argument;
 	__module_get(THIS_MODULE);
-	task = kthread_run(thread_main, thread, "%s:%u", name, number);
+	task = create_thread(thread, name, number, for_caller);
 	if (IS_ERR(task)) {
 		module_put(THIS_MODULE);
 		kfree(thread);
 		return PTR_ERR(task);
 	}
+	wake_up_process(task);
 	return 0;
 }
 
@@ -241,7 +292,11 @@ int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
 	call->argument = argument;
 	init_completion(&call->done);
 	if (context == KUP_CONTEXT_INTERRUPT) {
-		call->interrupt = IRQ_WORK_INIT_HARD(run_interrupt);
+		/*
+		 * In the interrupt, but with PREEMPT_RT in a thread as other handlers: a wake-up
+		 * takes locks that sleep there.
+		 */
+		call->interrupt = IRQ_WORK_INIT(run_interrupt);
 		irq_work_queue(&call->interrupt);
 		wait_for_completion(&call->done);
 		irq_work_sync(&call->interrupt);

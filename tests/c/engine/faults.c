@@ -50,9 +50,8 @@ WRAP(void *, realloc, (void *memory, size_t bytes), (memory, bytes), NULL)
 WRAP(char *, strdup, (const char *text), (text), NULL)
 WRAP(void *, mmap, (void *at, size_t bytes, int protection, int flags, int fd, off_t from),
      (at, bytes, protection, flags, fd, from), MAP_FAILED)
-WRAP(int, memfd_create, (const char *name, unsigned int flags), (name, flags), -1)
-WRAP(int, ftruncate, (int fd, off_t bytes), (fd, bytes), -1)
 WRAP(int, pipe2, (int *fds, int flags), (fds, flags), -1)
+WRAP(int, ftruncate, (int fd, off_t bytes), (fd, bytes), -1)
 WRAP(int, epoll_create1, (int flags), (flags), -1)
 WRAP(int, epoll_ctl, (int fd, int command, int of, struct epoll_event *event),
      (fd, command, of, event), -1)
@@ -62,3 +61,29 @@ WRAP(int, pthread_atfork, (void (*before)(void), void (*parent)(void), void (*ch
 WRAP(int, pthread_create,
      (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument),
      (thread, attributes, start, argument), EAGAIN)
+
+/* ---- Memory that is long in coming ---- */
+
+static kup_u32 hold, held;
+
+void hold_memory(kup_u32 now)
+{
+	kup_store(&held, 0);
+	kup_store(&hold, now);
+}
+
+const kup_u32 *memory_is_held(void)
+{
+	return &held;
+}
+
+int __real_memfd_create(const char *name, unsigned int flags);
+int __wrap_memfd_create(const char *name, unsigned int flags);
+int __wrap_memfd_create(const char *name, unsigned int flags)
+{
+	while (kup_load(&hold)) {
+		kup_store_release(&held, 1);
+		sleep_ms(1);
+	}
+	return fails() ? -1 : __real_memfd_create(name, flags);
+}

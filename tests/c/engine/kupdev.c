@@ -126,19 +126,92 @@ static void test_user_leaves(void)
 	struct kernel_thread kernel = { .sc = kupdev_create("oldtimer", 1, CHANNELS),
 					.received = &kernel };
 	struct seat seat;
-	int busy;
 
 	pthread_create(&kernel.thread, NULL, wait_and_receive, &kernel);
 	seat = sit_down(0);
 	kernproxy_receive(seat.channel, 0);
-	busy = kupdev_unload(kernel.sc);
 	sleep_ms(20);
 	stand_up(&seat);
 	pthread_join(kernel.thread, NULL);
-	check(!kernel.received && kernel.result == -EPIPE && busy == -EBUSY &&
-		      unload(kernel.sc) == 0,
-	      "a thread in kupdev_receive hears when its process leaves", "%p, %d, %d",
-	      kernel.received, kernel.result, busy);
+	check(!kernel.received && kernel.result == -EPIPE && unload(kernel.sc) == 0,
+	      "kupdev_receive fails when the thread's process leaves", "%p, %d", kernel.received,
+	      kernel.result);
+}
+
+/* ---- Unloading while processes are attached ---- */
+
+/* A process in a call, which it has made on channel 0. */
+static void *sit_and_receive(void *error)
+{
+	struct seat seat = sit_down(0);
+
+	/* The kernel passes once, and then says nothing more. */
+	kernproxy_receive(seat.channel, 0);
+	kernproxy_send(seat.channel, "message", 8, 0);
+	*(int *)error = kernproxy_receive(seat.channel, 0) ? 0 : kernproxy_error(seat.channel);
+	stand_up(&seat);
+	return NULL;
+}
+
+struct holder {
+	pthread_t thread;
+	struct kupdev_softc *sc;
+	kup_u32 holds, goes_on;
+	char message[8];
+	int result;
+};
+
+/* Looks at its message after the device is gone. */
+static void *hold_message(void *argument)
+{
+	struct holder *self = argument;
+	int channel = kupdev_wait_channel(self->sc);
+	const char *message;
+
+	kupdev_pass(self->sc, channel);
+	message = kupdev_receive(self->sc, channel);
+	kup_store_release(&self->holds, 1);
+	while (!kup_load_acquire(&self->goes_on))
+		os_relax();
+	memcpy(self->message, message, sizeof(self->message));
+	self->result = kupdev_send(self->sc, "x", 1, channel);
+	return NULL;
+}
+
+static void test_unload_attached(void)
+{
+	struct kupdev_softc *sc = kupdev_create("oldtimer", 1, CHANNELS);
+	struct kernel_thread waits = { .sc = sc };
+	struct holder holds = { .sc = sc };
+	pthread_t process;
+	struct seat seat;
+	int unloaded, told = 0;
+
+	pthread_create(&holds.thread, NULL, hold_message, &holds);
+	pthread_create(&process, NULL, sit_and_receive, &told);
+	while (!kup_load_acquire(&holds.holds))
+		os_relax();
+	/* Another process and its thread, which waits for a message. */
+	pthread_create(&waits.thread, NULL, wait_and_receive, &waits);
+	seat = sit_down(1);
+	kernproxy_receive(seat.channel, 0);
+	unloaded = kupdev_unload(sc);
+	pthread_join(process, NULL);
+	pthread_join(waits.thread, NULL);
+	check(unloaded == 0 && told == EKU_SHUTDOWN,
+	      "kupdev_unload ends while processes are attached, which get EKU_SHUTDOWN", "%d, %d",
+	      unloaded, told);
+	check(!waits.received && waits.result == -ESHUTDOWN,
+	      "kupdev_receive fails when the device is unloaded", "%d", waits.result);
+	check(!kernproxy_receive(seat.channel, 0) && kernproxy_error(seat.channel) == EKU_SHUTDOWN,
+	      "kernproxy_receive fails with EKU_SHUTDOWN when the device has been unloaded", "%d",
+	      kernproxy_error(seat.channel));
+	stand_up(&seat);
+	kup_store_release(&holds.goes_on, 1);
+	pthread_join(holds.thread, NULL);
+	check(memcmp(holds.message, "message", 8) == 0 && holds.result == -ESHUTDOWN,
+	      "a message that a thread has received outlives its device until the next call",
+	      "%.8s, %d", holds.message, holds.result);
 }
 
 static void test_unload_under_wait(void)
@@ -299,8 +372,10 @@ static void test_late(void)
 #define WORKERS 3
 #define GUESTS 3
 
-static kup_u32 stop, closing, working;
-static struct kupdev_softc *shared; /* changed while nobody works */
+static kup_u32 stop;
+static struct kupdev_softc *shared; /* atomic: changed while threads use it */
+
+static _Thread_local kup_u32 sum_read;
 
 static void serve(struct kupdev_softc *sc, int channel)
 {
@@ -309,6 +384,8 @@ static void serve(struct kupdev_softc *sc, int channel)
 
 	kupdev_pass(sc, channel);
 	while ((message = kupdev_receive(sc, channel))) {
+		/* Also while its device goes: a byte that isn't there any more is a crash. */
+		sum_read += (kup_u8)message[0];
 		if (round++ % 3 == 0)
 			kupdev_unlock_channel(sc, channel);
 		if (round % 4 == 0)
@@ -327,12 +404,8 @@ static void *work(void *argument)
 		/* Pointers of devices that are gone are a part of the game. */
 		struct kupdev_softc *sc = __atomic_load_n(&shared, __ATOMIC_ACQUIRE);
 
-		while ((channel = kupdev_wait_channel(sc)) >= 0) {
-			__atomic_fetch_add(&working, 1, __ATOMIC_SEQ_CST);
-			if (!__atomic_load_n(&closing, __ATOMIC_SEQ_CST))
-				serve(sc, channel);
-			__atomic_fetch_sub(&working, 1, __ATOMIC_SEQ_CST);
-		}
+		while ((channel = kupdev_wait_channel(sc)) >= 0)
+			serve(sc, channel);
 		os_relax();
 	}
 	return NULL;
@@ -370,17 +443,13 @@ static void *visit(void *argument)
 	return NULL;
 }
 
+/* Under processes that are attached, and threads that look at their messages. */
 static int renew(void)
 {
-	int error;
+	int error = kupdev_unload(shared);
 
-	__atomic_store_n(&closing, 1, __ATOMIC_SEQ_CST);
-	/* Messages go with the device. */
-	while (__atomic_load_n(&working, __ATOMIC_SEQ_CST) || (error = kupdev_unload(shared)))
-		sleep_ms(1);
 	__atomic_store_n(&shared, kupdev_create("oldtimer", 1, CHANNELS), __ATOMIC_RELEASE);
-	__atomic_store_n(&closing, 0, __ATOMIC_SEQ_CST);
-	return shared != NULL;
+	return !error && shared != NULL;
 }
 
 static void test_storm(void)
@@ -397,7 +466,7 @@ static void test_storm(void)
 		games[i] = i;
 		pthread_create(&guests[i], NULL, visit, &games[i]);
 	}
-	while (storm_goes_on(60)) {
+	while (storm_goes_on(60) || devices < 2) {
 		storm_pause(30);
 		devices += renew() != 0;
 	}
@@ -419,6 +488,7 @@ void kupdev_cases(void)
 	test_arguments();
 	test_no_memory();
 	test_user_leaves();
+	test_unload_attached();
 	test_nothing();
 	test_closed();
 	test_unload_under_wait();

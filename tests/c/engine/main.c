@@ -23,6 +23,7 @@ static void all_cases(void)
 {
 	failure_cases();
 	module_cases();
+	end_cases();
 	number_cases();
 	waiter_cases();
 	duplex_cases();

@@ -301,8 +301,34 @@ static void test_storm(void)
 	fprintf(stderr, "# %u loads and unloads, %u visits\n", loads, visits);
 }
 
+/* ---- The module of docs/from-kup-1.md ---- */
+
+static void test_documented(void)
+{
+	kup_u32 n, failed = 0, left = 0;
+	struct user user;
+	int loaded = -1, attached, unloaded;
+
+	for (n = 1; n < 100 && loaded; n++) {
+		host_fail_allocation(n);
+		loaded = load("mydev", NULL);
+		host_fail_allocation(0);
+		failed += loaded != 0;
+		left += loaded && user_open("mydev") != -ENOENT;
+	}
+	check(!loaded && failed >= 4 && !left,
+	      "the documented module's load frees what it took when it fails",
+	      "%s, failed %u times, left a device %u times", strerror(-loaded), failed, left);
+	attached = user_attach(&user, "mydev", 0);
+	unloaded = unload("mydev");
+	check(!attached && !unloaded && kup_load(&user.kernel->state) == KUP_STATE_CLOSED,
+	      "and it is unloaded while a process is attached", "%d, %d", attached, unloaded);
+	user_close(&user);
+}
+
 void module_cases(void)
 {
+	test_documented();
 	test_good();
 	test_parameters();
 	test_not_clients();

@@ -58,11 +58,18 @@ void fail_request(kup_u32 n);
 /* How many there were since. */
 kup_u32 requests(void);
 
+/*
+ * Whoever asks for a file in memory waits until this is 0 again; and a word that says if one does.
+ */
+void hold_memory(kup_u32 hold);
+const kup_u32 *memory_is_held(void);
+
 /* ---- The cases ---- */
 
 /* First: it wants to see the waiter start. Nothing may be loaded. */
 void failure_cases(void);
 void module_cases(void);
+void end_cases(void);
 /* With the echo client loaded. */
 void life_cases(void);
 void number_cases(void);

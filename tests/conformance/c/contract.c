@@ -447,8 +447,10 @@ static void test_draining(void)
 	struct kup_info info;
 	struct peer peer;
 	uint64_t start;
-	int fd = echo_open();
+	int fd;
 
+	reload_stubborn();
+	fd = echo_open();
 	peer_need(&peer, 3);
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	sleep_ms(50);
@@ -470,6 +472,8 @@ static void test_draining(void)
 	check(stats.to_kernel_records >= 2, "which has got what was sent before", "%llu records",
 	      (long long)stats.to_kernel_records);
 	kup_user_close(fd);
+	need_unload();
+	reload();
 }
 
 /* A pause that is longer than ATTACH's patience. */
@@ -478,8 +482,10 @@ static void test_draining_too_long(void)
 	const struct echo_pause pause = { .milliseconds = 1800 };
 	struct peer peer;
 	uint64_t start;
-	int fd = echo_open();
+	int fd;
 
+	reload_stubborn();
+	fd = echo_open();
 	peer_need(&peer, ANY);
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	sleep_ms(50);
@@ -494,6 +500,33 @@ static void test_draining_too_long(void)
 	      "a client that ends late frees the channel late, and poll tells", "no");
 	worked(attach_to(fd, peer.attach.channel, KUP_ATTACH_NOWAIT, NULL),
 	       "then it can be attached");
+	kup_user_close(fd);
+	need_unload();
+	reload();
+}
+
+/* A ring full of minutes, whose user leaves: they end, and what comes behind them is read. */
+static void test_pauses_left(void)
+{
+	const struct echo_pause pause = { .milliseconds = 60000 };
+	struct kup_stats before, after;
+	struct peer peer;
+	int fd = echo_open();
+	uint64_t sent = 0;
+
+	stats_get(fd, 2, &before);
+	peer_need(&peer, 2);
+	while (peer_room(&peer, KUP_RECORD_SPACE(sizeof(pause)))) {
+		peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
+		sent++;
+	}
+	peer_stop(&peer);
+	check(EVENTUALLY(30000, attach_to(fd, 2, 0, NULL) == 0),
+	      "pauses that a user leaves behind end with it", "no");
+	stats_get(fd, 2, &after);
+	check(after.to_kernel_records - before.to_kernel_records == sent,
+	      "and all that it had sent is read", "%llu of %llu records",
+	      (long long)(after.to_kernel_records - before.to_kernel_records), (long long)sent);
 	kup_user_close(fd);
 }
 
@@ -535,6 +568,7 @@ int main(int count, char **arguments)
 	test_all_taken();
 	test_draining();
 	test_draining_too_long();
+	test_pauses_left();
 	test_client_refuses();
 	return finish();
 }

@@ -174,10 +174,21 @@ static bool device_is_there(void)
 	return fd >= 0;
 }
 
+static void load_again(const char *parameters)
+{
+	need(module_load(parameters) == 0, "the echo client can be loaded again");
+	need(EVENTUALLY(5000, device_is_there()), "and its device is there");
+}
+
 void reload(void)
 {
-	need(module_load("") == 0, "the echo client can be loaded again");
-	need(EVENTUALLY(5000, device_is_there()), "and its device is there");
+	load_again("");
+}
+
+void reload_stubborn(void)
+{
+	need_unload();
+	load_again("stubborn=1");
 }
 
 void need_unload(void)

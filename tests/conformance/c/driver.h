@@ -36,6 +36,10 @@ int module_unload(void);
 /* module_load without parameters, and the device that comes of it; or the end of the program. */
 void reload(void);
 
+/* Loads the echo client again, with pauses that outlast their user and the device, until the next
+ * need_unload and reload. */
+void reload_stubborn(void);
+
 /* module_unload, or the end of the program. */
 void need_unload(void);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The driver in this very process. */
 
-import { open, unload } from "../../../mod.ts";
+import { KupError, open, unload } from "../../../mod.ts";
 import { type Driver, type Parameters, threadsIn } from "./interface.ts";
 
 /** Errno values, as Linux numbers them. */
@@ -13,6 +13,11 @@ const { os, arch } = Deno.build;
 /** A shared object that has no KUP_MODULE. */
 const NO_CLIENT =
   new URL(`../../../native/build/libkup-${os}-${arch}.so`, import.meta.url).pathname;
+
+/** A client of tests/seed. */
+function fileOf(module: string): string {
+  return new URL(`../../seed/build/${module}.so`, import.meta.url).pathname;
+}
 
 export class HostDriver implements Driver {
   readonly name = "host";
@@ -44,13 +49,18 @@ export class HostDriver implements Driver {
     return Promise.resolve();
   }
 
-  /** Its modules are in the process that plays. */
+  /** Its modules are in the process that plays, which loads what it opens. */
   insert(module: string): Promise<string | undefined> {
-    const file = new URL(`../../seed/build/${module}.so`, import.meta.url).pathname;
-    return Promise.resolve(`host:${file}`);
+    return Promise.resolve(`host:${fileOf(module)}`);
   }
 
-  remove(_module: string): Promise<void> {
+  /** A program that has played is gone, and its modules with it. */
+  remove(module: string): Promise<void> {
+    try {
+      unload(`host:${fileOf(module)}`);
+    } catch (error) {
+      if (!(error instanceof KupError && error.code === "not-found")) throw error;
+    }
     return Promise.resolve();
   }
 

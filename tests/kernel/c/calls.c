@@ -130,8 +130,10 @@ static void test_nonblocking(void)
 {
 	const struct echo_pause pause = { .milliseconds = 400 };
 	struct peer peer;
-	int fd = open(echo_path(), O_RDWR | O_NONBLOCK);
+	int fd;
 
+	reload_stubborn();
+	fd = open(echo_path(), O_RDWR | O_NONBLOCK);
 	peer_need(&peer, ANY);
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	sleep_ms(50);
@@ -140,6 +142,8 @@ static void test_nonblocking(void)
 		"ATTACH of a channel that is drained with O_NONBLOCK is refused with EBUSY");
 	check(all_free(fd), "and later it is free", "%u are", channels_free(fd));
 	close(fd);
+	need_unload();
+	reload();
 }
 
 static void on_signal(int signal)
@@ -154,8 +158,10 @@ static void test_signal(void)
 	struct peer peer;
 	pid_t child;
 	uint64_t start;
-	int fd = echo_open();
+	int fd;
 
+	reload_stubborn();
+	fd = echo_open();
 	peer_need(&peer, ANY);
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	sleep_ms(50);
@@ -174,6 +180,8 @@ static void test_signal(void)
 	waitpid(child, NULL, 0);
 	check(all_free(fd), "the channel is free later", "%u are", channels_free(fd));
 	close(fd);
+	need_unload();
+	reload();
 }
 
 /* The native library goes on waiting. */

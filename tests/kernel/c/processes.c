@@ -9,16 +9,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#ifdef __linux__
-#include <sys/mount.h>
-#endif
 #include <unistd.h>
 
 #include "cases.h"
 #include "driver.h"
 #include "peer.h"
+#ifdef __linux__
+#include "proc.h"
+#endif
 
 #define PROCESSES 6
 
@@ -177,28 +176,6 @@ static void test_handles_in_flight(void)
 
 #ifdef __linux__
 
-/* The sum of all lines of such a file whose names begin so. */
-static int64_t sum_of(const char *path, const char *prefix)
-{
-	char line[128], name[128];
-	long long value, sum = 0;
-	FILE *file = fopen(path, "r");
-
-	need(file != NULL, path);
-	while (fgets(line, sizeof(line), file) != NULL)
-		if (sscanf(line, "%127s %lld", name, &value) == 2 &&
-		    strncmp(name, prefix, strlen(prefix)) == 0)
-			sum += value;
-	fclose(file);
-	return sum;
-}
-
-/* Pages that were allocated and not freed; unlike MemFree this ignores the processors' caches. */
-static int64_t pages_in_use(void)
-{
-	return sum_of("/proc/vmstat", "pgalloc_") - sum_of("/proc/vmstat", "pgfree");
-}
-
 static void attach_often(uint32_t times)
 {
 	struct peer peer;
@@ -238,15 +215,6 @@ static void test_leaks(uint32_t times)
 
 /* ---- Limits ---- */
 
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done = fd != -1 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	close(fd);
-	return done;
-}
-
 /* What the child's ATTACHes end with: an errno, 0 if all were granted. */
 static int attach_all(void)
 {
@@ -270,23 +238,16 @@ static void test_memory_limit(void)
 	close(fd);
 	/* Room for some channels, not for all; map_bytes counts the rings twice. */
 	snprintf(limit, sizeof(limit), "%llu", (long long)info.map_bytes * 2);
-	mkdir("/tmp/kup-cgroup", 0700);
-	if (mount("none", "/tmp/kup-cgroup", "cgroup2", 0, NULL) == -1 ||
-	    !put("/tmp/kup-cgroup/cgroup.subtree_control", "+memory") ||
-	    mkdir("/tmp/kup-cgroup/kup", 0700) == -1 ||
-	    !put("/tmp/kup-cgroup/kup/memory.max", limit)) {
+	if (!cgroup_make("memory.max", limit)) {
 		skip(sentence, "no cgroup can be made");
-	} else {
-		child = fork();
-		if (child == 0)
-			_exit(put("/tmp/kup-cgroup/kup/cgroup.procs", "0") ? attach_all() : 255);
-		waitpid(child, &status, 0);
-		check(WIFEXITED(status) && WEXITSTATUS(status) == ENOMEM, sentence, "status %x",
-		      status);
+		return;
 	}
-	rmdir("/tmp/kup-cgroup/kup");
-	umount("/tmp/kup-cgroup");
-	rmdir("/tmp/kup-cgroup");
+	child = fork();
+	if (child == 0)
+		_exit(cgroup_enter() ? attach_all() : 255);
+	waitpid(child, &status, 0);
+	check(WIFEXITED(status) && WEXITSTATUS(status) == ENOMEM, sentence, "status %x", status);
+	cgroup_remove();
 }
 
 #endif

@@ -225,30 +225,34 @@ static void test_killed_while_waiting(void)
 	check(ended(child) == SIGKILL && plays(2, 5), "until it is killed", "no");
 }
 
-/* Unloading waits, since kupdev_unload refuses; the game goes on. */
+/* A process in the middle of a game, whose next call waits for the kernel. */
 static void test_unload_attached(void)
 {
-	uint64_t end = now_ms() + 1500;
-	uint32_t seed = 1;
-	/* Before the channel is opened: it would have that, too. */
 	pid_t child = fork();
 	struct seat seat;
-	bool good;
+	uint64_t start;
 
 	if (child == 0) {
-		sleep_ms(700);
-		_exit(unload() != 0);
+		seat = sit_down(2);
+		if (!starts(seat.channel))
+			_exit(1);
+		/* The kernel keeps its turn after this. */
+		kernproxy_send(seat.channel, (void *)"\4\0\0\0bye", 8, 0);
+		kernproxy_receive(seat.channel, 0);
+		_exit(kernproxy_error(seat.channel) == EKU_SHUTDOWN ? 0 : 2);
 	}
 	seat = sit_down(0);
-	good = starts(seat.channel);
-	while (good && now_ms() < end) {
-		good = round_trip(seat.channel, &seed);
-		sleep_ms(1);
-	}
-	check(good && waitpid(child, NULL, WNOHANG) == 0,
-	      "a module is not unloaded while a process is attached, which plays on", "it is");
+	need(starts(seat.channel), "a game begins");
+	sleep_ms(200);
+	start = now_ms();
+	worked(unload(), "a module is unloaded while processes are attached");
+	check(now_ms() - start < 30000, "without waiting for them", "%llu ms",
+	      (long long)(now_ms() - start));
+	check(ended(child) == 0, "kernproxy_receive ends with EKU_SHUTDOWN", "it doesn't");
+	check(kernproxy_send(seat.channel, (void *)"\1\0\0\0x", 5, 0) == -1 &&
+		      kernproxy_error(seat.channel) == EKU_SHUTDOWN,
+	      "and so does kernproxy_send", "errno %d", kernproxy_error(seat.channel));
 	stand_up(&seat);
-	check(ended(child) == 0, "and is unloaded when that has left", "it isn't");
 	check(sit_down(0).device == NULL && kernproxy_errno == ENOENT, "then its devices are gone",
 	      "errno %d", kernproxy_errno);
 }

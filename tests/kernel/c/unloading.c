@@ -49,7 +49,7 @@ static long unload_careless(void)
 	return sys(syscall(SYS_delete_module, "careless", O_NONBLOCK));
 }
 
-/* A client that doesn't care for kupdev_unload's refusal. */
+/* A client of the predecessor's API that does not call kupdev_unload. */
 static void test_left_behind(void)
 {
 	char parameters[40] = "device=";
@@ -85,6 +85,7 @@ static void test_killed_unload(void)
 	uint64_t spent;
 	pid_t child;
 
+	reload_stubborn();
 	peer_need(&peer, ANY);
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	sleep_ms(100);

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a process can do at most: to the machine's memory and processors, to the unloading of
+ * modules, and to other users. docs/security.md has the limits.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "proc.h"
+#include "raw.h"
+
+#define USER 1000
+/* Far more than anything here takes, and less than what a fault would take. */
+#define SOON_MS 30000
+
+static void become_user(void)
+{
+	need(setgid(USER) == 0 && setuid(USER) == 0, "a user that is not root");
+}
+
+/* The exit status of a child, or the negative of the signal that ended it. */
+static int ended(pid_t child)
+{
+	int status = 0;
+
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void load_with(const char *parameters)
+{
+	need_unload();
+	need(module_load(parameters) == 0, "the echo client can be loaded with other parameters");
+	need(EVENTUALLY(SOON_MS, access(echo_path(), F_OK) == 0), "and its device is there");
+}
+
+static void load_usual(void)
+{
+	need(EVENTUALLY(SOON_MS, module_unload() == 0), "the echo client can be unloaded");
+	reload();
+}
+
+/* A child stops here until the parent wants more of it. */
+struct meeting {
+	int here[2], go_on[2];
+};
+
+static void arrange(struct meeting *meeting)
+{
+	need(pipe(meeting->here) == 0 && pipe(meeting->go_on) == 0, "pipes");
+}
+
+static void arrive(struct meeting *meeting)
+{
+	char byte = 0;
+
+	need(write(meeting->here[1], &byte, 1) == 1 && read(meeting->go_on[0], &byte, 1) == 1,
+	     "the parent is there");
+}
+
+static bool await(struct meeting *meeting)
+{
+	struct pollfd child = { .fd = meeting->here[0], .events = POLLIN };
+	char byte;
+
+	return poll(&child, 1, SOON_MS) == 1 && read(meeting->here[0], &byte, 1) == 1;
+}
+
+static void send_on(struct meeting *meeting)
+{
+	char byte = 0;
+
+	need(write(meeting->go_on[1], &byte, 1) == 1, "the child is there");
+}
+
+/* ---- Memory beyond the channels ---- */
+
+/*
+ * As many as the device has channels, and those whose closing was not over when the last one came.
+ */
+#define KEPT_LEAST CHANNELS
+#define KEPT_MOST (2 * CHANNELS)
+
+/* Attaches, maps one page, closes, and keeps the page: 0 or a negative errno. */
+static int keep_one(void **page)
+{
+	int fd = echo_open(), error;
+
+	if (fd < 0)
+		return fd;
+	error = attach_to(fd, ANY, 0, NULL);
+	if (error == 0) {
+		*page = mmap(NULL, (size_t)getpagesize(), PROT_READ, MAP_SHARED, fd, 0);
+		error = (int)sys_map(*page);
+	}
+	close(fd);
+	return error;
+}
+
+/* In a child of its own, as a user. */
+static int keep_many(struct meeting *meeting)
+{
+	void *pages[100];
+	int kept = 0, error = 0;
+
+	become_user();
+	while (kept < 100 && (error = keep_one(&pages[kept])) == 0)
+		kept++;
+	if (kept < KEPT_LEAST || kept > KEPT_MOST || error != -ENOMEM) {
+		printf("# %d kept, then %s\n", kept, error_name(error));
+		return 1;
+	}
+	for (int i = 0; i < kept; i++)
+		if (*(volatile uint64_t *)pages[i] != KUP_MAGIC)
+			return 2;
+	arrive(meeting);
+	while (kept >= KEPT_LEAST)
+		munmap(pages[--kept], (size_t)getpagesize());
+	error = keep_one(&pages[kept]);
+	if (error != 0)
+		printf("# after some are unmapped: %s\n", error_name(error));
+	return error == 0 ? 0 : 3;
+}
+
+static void test_kept_memory(void)
+{
+	struct meeting meeting;
+	struct kup_info info;
+	int64_t pages, rings;
+	pid_t child;
+	int fd, others;
+
+	load_with("permissions=438");
+	fd = echo_open();
+	kup_user_info(fd, &info);
+	rings = KEPT_LEAST * (int64_t)(info.to_user_bytes + info.to_kernel_bytes) / info.page_size;
+	arrange(&meeting);
+	pages = pages_in_use();
+	child = fork();
+	if (child == 0)
+		_exit(keep_many(&meeting));
+	check(await(&meeting), "a user keeps a limited number of closed channels mapped", "no");
+	pages = pages_in_use() - pages;
+	check(pages < rings / 2, "what is not mapped of them is freed",
+	      "%lld pages are gone, the rings had %lld", (long long)pages, (long long)rings);
+	others = attach_to(fd, ANY, 0, NULL);
+	worked(others, "other users don't notice");
+	send_on(&meeting);
+	check(ended(child) == 0, "and those that are unmapped make room for others", "no");
+	kup_user_close(fd);
+	load_usual();
+}
+
+/* Parts of an area, in children's and moved mappings, keep the whole of it and nothing else. */
+static void test_kept_parts(void)
+{
+	struct peer peer;
+	uint8_t *ring, *moved;
+	size_t length, page;
+	int64_t pages;
+
+	peer_need(&peer, ANY);
+	page = peer.info.page_size;
+	length = area_length(&peer.info, AREA_IN);
+	ring = area_map(peer.fd, &peer.info, AREA_IN);
+	memset(ring, 0x5a, length / 2);
+	peer_stop_wait(&peer);
+	munmap(ring, page);
+	munmap(ring + 3 * page, length - 4 * page);
+	moved = mremap(ring + length - page, page, page, MREMAP_MAYMOVE);
+	check(ring[page] == 0x5a && moved[page - 1] == 0x5a,
+	      "parts of a mapping keep their bytes when the channel is closed", "no");
+	pages = pages_in_use();
+	munmap(ring + page, 2 * page);
+	check(moved[0] == 0x5a, "up to the last of them", "no");
+	munmap(moved, page);
+	check(EVENTUALLY(SOON_MS, pages - pages_in_use() >= (int64_t)(length / 2 / page / 2)),
+	      "and the area goes with that", "%lld pages are back",
+	      (long long)(pages - pages_in_use()));
+}
+
+/* ---- Mappings that every process makes executable ---- */
+
+static int map_with_personality(void)
+{
+	char line[300];
+	struct peer peer;
+	FILE *maps;
+	int executable = 0, seen = 0;
+
+	if (personality(READ_IMPLIES_EXEC) == -1 || peer_start(&peer, ANY) != 0)
+		return 1;
+	maps = fopen("/proc/self/maps", "r");
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		if (strstr(line, "[kup]") == NULL)
+			continue;
+		seen++;
+		executable += strchr(strchr(line, ' '), 'x') != NULL;
+	}
+	fclose(maps);
+	if (seen == 0 || executable > 0 || peer_echo(&peer, 1, 1000) != NULL)
+		return 2;
+	return mprotect(peer.in, peer.info.page_size, PROT_READ | PROT_EXEC) == -1 ? 0 : 3;
+}
+
+static void test_personality(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		_exit(map_with_personality());
+	status = ended(child);
+	check(status == 0, "a process whose mappings are all executable gets areas that are not",
+	      "%d", status);
+}
+
+/* ---- Unloading against an ATTACH that does not get its memory ---- */
+
+static void test_throttled_attach(void)
+{
+	static const char sentence[] =
+		"unloading does not wait for an ATTACH in a throttled cgroup";
+	struct kup_info info = { 0 };
+	uint64_t start;
+	pid_t child;
+	int fd;
+
+	if (!cgroup_make("memory.high", "1000000")) {
+		skip(sentence, "no cgroup can be made");
+		return;
+	}
+	/* 64 MiB a channel. */
+	load_with("to_user_pages=8192 to_kernel_pages=8192");
+	fd = echo_open();
+	child = fork();
+	if (child == 0)
+		_exit(cgroup_enter() ? -attach_to(fd, ANY, 0, NULL) : 255);
+	/* It has a channel's number, and no pages yet. */
+	EVENTUALLY(SOON_MS, kup_user_info(fd, &info) == 0 && info.channels_free < CHANNELS);
+	start = now_ms();
+	worked(module_unload(), sentence);
+	check(now_ms() - start < 10000, "at all", "%llu ms", (long long)(now_ms() - start));
+	refused(kup_user_info(fd, &info), ENODEV, "and the device is gone");
+	kill(child, SIGKILL);
+	ended(child);
+	close(fd);
+	check(EVENTUALLY(SOON_MS, cgroup_remove() == 0), "the process that attached can be killed",
+	      "it is still there");
+	reload();
+}
+
+/* ---- Processor time ---- */
+
+static void serve_in_cgroup(struct meeting *meeting)
+{
+	struct peer peer;
+
+	if (!cgroup_enter() || peer_start(&peer, 4) != 0)
+		_exit(1);
+	arrive(meeting);
+	peer_stop(&peer);
+	_exit(0);
+}
+
+static void test_thread_cgroup(void)
+{
+	static const char sentence[] = "the kernel thread of a channel is in its process's cgroup";
+	struct meeting meeting;
+	char path[64];
+	pid_t child, thread;
+
+	if (!cgroup_make("cgroup.max.descendants", "1")) {
+		skip(sentence, "no cgroup can be made");
+		return;
+	}
+	arrange(&meeting);
+	child = fork();
+	if (child == 0)
+		serve_in_cgroup(&meeting);
+	need(await(&meeting), "a process attaches in a cgroup");
+	thread = thread_named("kup/echo:4");
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", thread);
+	check(thread != 0 && strstr(first_line(path), "/kup") != NULL, sentence, "thread %d: %s",
+	      thread, first_line(path));
+	send_on(&meeting);
+	ended(child);
+	check(EVENTUALLY(SOON_MS, cgroup_remove() == 0), "and leaves it with the channel",
+	      "it is still there");
+}
+
+/*
+ * Records from interrupts, as fast as they come, on the processor that this program is on: it must
+ * get its turns, on a kernel without preemption, too.
+ */
+static void test_breathing(uint32_t context, const char *sentence)
+{
+	const struct echo_produce produce = { .count = ~0ull >> 1,
+					      .length = 64,
+					      .context = context };
+	uint64_t slowest = 0;
+	cpu_set_t one, all;
+	struct peer peer;
+	pid_t thread;
+
+	trying(sentence);
+	peer_need(&peer, 5);
+	thread = thread_named("kup/echo:5");
+	sched_getaffinity(0, sizeof(all), &all);
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	need(thread != 0 && sched_setaffinity(thread, sizeof(one), &one) == 0,
+	     "the channel's thread can be moved");
+	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	for (int i = 0; i < 20; i++) {
+		uint64_t start = now_ms();
+
+		sleep_ms(10);
+		if (now_ms() - start > slowest)
+			slowest = now_ms() - start;
+	}
+	check(peer.kernel->dropped_no_space > 0 && slowest < 10000, sentence,
+	      "%llu lost, a sleep took %llu ms", (long long)peer.kernel->dropped_no_space,
+	      (long long)slowest);
+	sched_setaffinity(0, sizeof(all), &all);
+	peer_stop_wait(&peer);
+}
+
+/* ---- Killed with a ring full of work ---- */
+
+static void test_killed_with_pauses(void)
+{
+	const struct echo_pause pause = { .milliseconds = 60000 };
+	struct meeting meeting;
+	struct peer peer;
+	int fd = echo_open();
+
+	for (int i = 0; i < CHANNELS; i++) {
+		pid_t child;
+
+		arrange(&meeting);
+		child = fork();
+		if (child == 0) {
+			peer_need(&peer, ANY);
+			while (peer_room(&peer, KUP_RECORD_SPACE(sizeof(pause))))
+				peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
+			arrive(&meeting);
+		}
+		need(await(&meeting), "a process fills its ring");
+		kill(child, SIGKILL);
+		ended(child);
+	}
+	check(EVENTUALLY(SOON_MS, channels_free(fd) == CHANNELS),
+	      "processes that are killed with rings full of pauses leave all channels free",
+	      "%u are", channels_free(fd));
+	close(fd);
+}
+
+/* ---- Clients that leave a device behind ---- */
+
+static long load_deserter(const char *parameters)
+{
+	int file = open("/lib/modules/deserter.ko", O_RDONLY | O_CLOEXEC);
+	long result = sys(syscall(SYS_finit_module, file, parameters, 0));
+
+	close(file);
+	return result;
+}
+
+static void test_deserter(void)
+{
+	struct kup_info info;
+	struct peer peer;
+
+	need(load_deserter("") == 0, "the deserter can be loaded");
+	need(peer_start_at(&peer, "/dev/deserter", 0) == 0, "its channel can be attached");
+	check(peer_echo(&peer, 1, 30) == NULL, "its thread serves", "no");
+	worked(sys(syscall(SYS_delete_module, "deserter", O_NONBLOCK)),
+	       "a client that leaves its device behind can be unloaded");
+	refused(kup_user_open("/dev/deserter"), ENOENT, "its device goes with it");
+	refused(kup_user_info(peer.fd, &info), ENODEV, "also for those who have it open");
+	check(peer_state(&peer) == KUP_STATE_CLOSED, "and its channels are closed", "state %u",
+	      peer_state(&peer));
+	peer_stop(&peer);
+	refused(load_deserter("refuse=1"), ENODEV, "a client may fail and leave its device behind");
+	refused(kup_user_open("/dev/deserter"), ENOENT, "which goes with it, too");
+}
+
+/* ---- A device that fails while it is created ---- */
+
+/* Attaches by a node of its own, which is there before and after the device. */
+static void attach_second_node(void)
+{
+	become_user();
+	for (;;) {
+		struct kup_attach attach = { .abi_version = KUP_ABI_VERSION, .channel = ANY };
+		int fd = open("/tmp/kup-second", O_RDWR);
+
+		if (fd < 0)
+			continue;
+		if (kup_user_attach(fd, &attach) == 0)
+			sched_yield();
+		close(fd);
+	}
+}
+
+/* The n-th thing that can fail in loading the echo client fails. False: there are fewer. */
+static bool load_failing(unsigned int nth, unsigned int *refusals)
+{
+	int module = open("/lib/modules/kup_echo.ko", O_RDONLY | O_CLOEXEC);
+	int failing = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	char number[16], left[16] = "";
+	long result;
+
+	snprintf(number, sizeof(number), "%u", nth);
+	need(write(failing, number, strlen(number)) > 0, "something can be made to fail");
+	result = sys(syscall(SYS_finit_module, module, "permissions=438", 0));
+	/* What is left to count; 0: it has failed. */
+	need(pread(failing, left, sizeof(left) - 1, 0) > 0 && pwrite(failing, "0", 1, 0) == 1,
+	     "nothing fails any more");
+	close(failing);
+	close(module);
+	*refusals += result != 0;
+	need(result != 0 || EVENTUALLY(SOON_MS, module_unload() == 0), "it can be unloaded");
+	return atoi(left) == 0;
+}
+
+/* How many there are: the first one that is too many. */
+static unsigned int count_failures(unsigned int *refusals)
+{
+	unsigned int low = 0, high = 64;
+
+	for (; load_failing(high, refusals); high *= 2)
+		low = high;
+	while (high - low > 1) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (load_failing(middle, refusals))
+			low = middle;
+		else
+			high = middle;
+	}
+	return high;
+}
+
+/* Those of the device come last. */
+#define LAST_FAILURES 300
+
+static void test_failing_device(void)
+{
+	static const char sentence[] =
+		"a device that fails half-way is gone for all that opened it";
+	unsigned int refusals = 0, most, nth;
+	struct stat node;
+	pid_t children[2];
+
+	if (access("/proc/self/fail-nth", W_OK) != 0) {
+		skip(sentence, "this kernel does not let allocations fail");
+		return;
+	}
+	put_text("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	need(stat(echo_path(), &node) == 0, "the device's number");
+	unlink("/tmp/kup-second");
+	need(mknod("/tmp/kup-second", S_IFCHR | 0666, node.st_rdev) == 0, "a second node");
+	chmod("/tmp/kup-second", 0666);
+	need_unload();
+	for (int i = 0; i < 2; i++) {
+		children[i] = fork();
+		if (children[i] == 0)
+			attach_second_node();
+	}
+	most = count_failures(&refusals);
+	for (nth = most; nth > 0 && most - nth < LAST_FAILURES; nth--)
+		load_failing(nth, &refusals);
+	for (int i = 0; i < 2; i++) {
+		kill(children[i], SIGKILL);
+		ended(children[i]);
+	}
+	unlink("/tmp/kup-second");
+	check(refusals > 10, sentence, "%u of %u loads failed", refusals, most - nth);
+	printf("# %u failures, %u refusals of %u\n", most, refusals, most - nth);
+	reload();
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 240);
+	test_kept_memory();
+	test_kept_parts();
+	test_personality();
+	test_throttled_attach();
+	test_thread_cgroup();
+	test_breathing(ECHO_INTERRUPT, "a producer in interrupts leaves the processor to others");
+	test_breathing(ECHO_DEFERRED, "and one in softirqs");
+	test_breathing(ECHO_TRYING, "and one that never waits");
+	test_killed_with_pauses();
+	test_deserter();
+	test_failing_device();
+	return finish();
+}
