@@ -9,7 +9,7 @@ import { capture } from "../lib/process.ts";
 const sanitizers = { sanitizeOps: true, sanitizeResources: true } as const;
 
 /** Loaded before any test, so that no test's sanitizer misses its unloading. */
-const kept = open("host:echo");
+let kept = open("host:echo");
 addEventListener("unload", () => kept.close());
 
 Deno.test("waitForDevice() leaves no timer and no library behind", sanitizers, async () => {
@@ -97,6 +97,7 @@ Deno.test("waitForDevice() and `parameters` load a client module that appears la
     assertEquals(device.channels, 3);
     device.close();
     unload(`host:${file}`);
+    kept = open("host:echo");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -18,16 +18,29 @@ static kup_u32 released; /* atomic */
 /* Each with a reference, until a test takes it or its user goes. */
 static struct kup_channel *attached[KUP_MAX_CHANNELS];
 
+/* Those that a test took; it keeps their references until the device goes. */
+static const struct kup_channel *taken[KUP_MAX_CHANNELS];
+static kup_u32 takings;
+
 struct kup_channel *driven_take(kup_u32 number);
 kup_u64 driven_pages(const struct kup_channel *channel);
 kup_u32 driven_kicks(const struct kup_channel *channel);
 kup_u32 driven_files(void);
 void driven_let_go(void);
 
+static struct kup_channel *take(kup_u32 number)
+{
+	return __atomic_exchange_n(&attached[number], NULL, __ATOMIC_ACQ_REL);
+}
+
 /* The channel that was attached last under this number, with its reference; or NULL. */
 struct kup_channel *driven_take(kup_u32 number)
 {
-	return __atomic_exchange_n(&attached[number], NULL, __ATOMIC_ACQ_REL);
+	struct kup_channel *channel = take(number);
+
+	if (channel && takings < KUP_MAX_CHANNELS)
+		taken[takings++] = channel;
+	return channel;
 }
 
 /* The kernel's mapping of all pages, in the order of the contract. */
@@ -42,15 +55,30 @@ kup_u32 driven_kicks(const struct kup_channel *channel)
 	return (kup_u32)kup_load64(&channel->counters.kicks);
 }
 
-/* How many files of the device are open. Only while no other thread opens or closes any. */
+static int was_taken(const struct kup_channel *channel)
+{
+	kup_u32 i;
+
+	for (i = 0; i < takings; i++)
+		if (taken[i] == channel)
+			return 1;
+	return 0;
+}
+
+/*
+ * How many files of the device are open: each has a reference of the device. The others are its
+ * creator's, its node's, and those of channels and of their users' accounts. Only while no other
+ * thread opens or closes any.
+ */
 kup_u32 driven_files(void)
 {
-	const struct kup_handle *handle;
-	kup_u32 count = 0;
+	kup_u32 i, others = 2 + takings;
 
-	for (handle = device->handles; handle; handle = handle->next)
-		count++;
-	return count;
+	for (i = 0; i < channels; i++)
+		others += device->slots[i].channel && !was_taken(device->slots[i].channel);
+	/* A process is one user. */
+	others += device->accounts != NULL;
+	return kup_load(&device->refs) - others;
 }
 
 /* Lets channels be free again without their users. */
@@ -76,7 +104,7 @@ static int serve(struct kup_channel *channel)
 
 static void detach(struct kup_channel *channel)
 {
-	struct kup_channel *left = driven_take(kup_channel_number(channel));
+	struct kup_channel *left = take(kup_channel_number(channel));
 
 	if (left)
 		kup_channel_put(left);
@@ -96,6 +124,7 @@ static int load(void)
 	};
 
 	kup_store_release(&released, 0);
+	takings = 0;
 	return kup_device_create(&config, hold ? &holding : &driven, NULL, &device);
 }
 
