@@ -61,9 +61,9 @@ deno_run = $(config) && exec $(bound) $(DENO) run -A --config "$$KUP_DENO_CONFIG
 vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 
 .DEFAULT_GOAL := all
-.PHONY: all native prebuilt modules setup compiler packages test test-vm unit stress check \
-        check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm install publish load \
-        unload abi bindings clean distclean help
+.PHONY: all native prebuilt modules setup compiler packages test test-vm test-debug debug-kernel \
+        unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
+        install publish load unload abi bindings clean distclean help
 
 ##@ To build
 
@@ -146,6 +146,12 @@ unit: setup prebuilt native $(OLDEST) ## Run a file or folder of tests on this m
 test-vm: setup prebuilt ## Run the kernel tests in a VM (KERNEL, FILTER, VM_SILENCE)
 	@$(vm) --test $(if $(KUP_FILTER),--filter="$$KUP_FILTER")
 
+test-debug: setup prebuilt ## Run the kernel tests in a kernel with detectors of leaks, races and misuse
+	@$(deno_run) tests/run.ts --only vm --kernel debug
+
+debug-kernel: setup ## Build that kernel alone, which takes minutes, once
+	@$(deno_run) tests/vm/debug_kernel.ts
+
 check: setup prebuilt ## Run the static checks whose inputs have changed, or all (FORCE=1)
 	@$(deno_run) tests/run.ts --only static $(if $(filter-out 0 no,$(FORCE)),--force)
 
@@ -205,5 +211,5 @@ help: ## List the targets, and in brackets the variables that they take
 	@awk -F ':.*## ' '/^##@ /{printf "%s%s\n", sep, substr($$0, 5); sep = "\n"} \
 		/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "KERNEL is 6.1 or 6.12 (the default); FILTER is a part of tests' names, or /a pattern/;"
+	@echo "KERNEL is 6.1, 6.12 (the default) or debug; FILTER is a part of tests' names, or /a pattern/;"
 	@echo "VM_SILENCE is how many seconds a guest may print nothing, 300 if it is not set."

@@ -6,6 +6,7 @@
 #   setup.sh zig DIR VERSION     the compiler for other machines, from PyPI into DIR; pip with apt
 #   setup.sh compiler            Debian packages with apt: what builds the native library
 #   setup.sh packages            the same, and what checks and tests need
+#   setup.sh debug-kernel        Debian packages with apt: what builds a kernel, beside the above
 #
 # Deno and Zig stay local. The rest is installed for the whole system, because compilers and QEMU
 # find their own parts by absolute paths and can't be run from an unpacked package.
@@ -54,6 +55,14 @@ TESTS='
 	clang-format clang-format
 	cpio cpio
 	git git
+'
+DEBUG_KERNEL='
+	bc bc
+	bison bison
+	flex flex
+	make make
+	xz xz-utils
+	/usr/include/gelf.h libelf-dev
 '
 
 # Prints the package of each of $wanted that is missing.
@@ -125,5 +134,6 @@ deno) install_deno "$2" "$3" ;;
 zig) install_zig "$2" "$3" ;;
 compiler) install_packages "$COMPILER" ;;
 packages) install_packages "$COMPILER$TESTS" ;;
-*) die "usage: setup.sh deno|zig DIR VERSION | compiler | packages" ;;
+debug-kernel) install_packages "$COMPILER$DEBUG_KERNEL" ;;
+*) die "usage: setup.sh deno|zig DIR VERSION | compiler | packages | debug-kernel" ;;
 esac

@@ -5,7 +5,14 @@ import { differencesOf } from "../conformance/differences.ts";
 import { testPrograms } from "../conformance/lib/programs.ts";
 import { PATH } from "./lib/guest.ts";
 
-testPrograms(new URL("./", import.meta.url), "system calls, in C", [
-  PATH,
-  ...differencesOf("linux"),
-]);
+const HERE = new URL("./", import.meta.url);
+const ARGUMENTS = [PATH, ...differencesOf("linux")];
+
+testPrograms(HERE, "system calls, in C", ARGUMENTS);
+
+/** What `tests/vm/debug.config` adds to the release. Debian's kernels can make no allocation fail. */
+const DEBUG = "-kup-debug";
+
+if (Deno.osRelease().endsWith(DEBUG)) {
+  testPrograms(HERE, "faults, in C", ARGUMENTS, "DEBUG_PROGRAMS");
+}

@@ -35,6 +35,7 @@ export async function makeInitramfs(
   const stage = `${work}/root`;
   await stageProject(`${stage}/kup`, job.tests);
   await install(`${GUEST}/init`, `${stage}/init`, 0o755);
+  await install(`${GUEST}/leaks.awk`, `${stage}/etc/leaks.awk`, 0o644);
   if (own !== undefined) await stageOwn(stage, own);
   for (const module of [...modules, ...own?.modules ?? []]) {
     await install(module, `${stage}/lib/modules/${basename(module)}`, 0o644);

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** A Debian kernel with what it takes to build modules for it, unpacked into the cache. */
+/** A kernel with what it takes to build modules for it, in the cache. */
 
 import { CACHE, exists, fillOnce, ignoreMissing } from "../lib/paths.ts";
 import { SettingError } from "../../scripts/usage.ts";
 import { Archive } from "./debian.ts";
+import { getDebugKernel } from "./debug_kernel.ts";
 import { dependencies, newestOf } from "./version.ts";
 
 /** The series that the suite runs on: Debian 12's own kernel, and its backports'. */
 export const ALL_SERIES = ["6.1", "6.12"] as const;
+
+/** What the debug kernel is called where a series is wanted; it is of the newest of them. */
+export const DEBUG_SERIES = "debug";
 
 /**
  * Checks that a series is one that the project is tested on.
@@ -15,8 +19,9 @@ export const ALL_SERIES = ["6.1", "6.12"] as const;
  * @throws {SettingError} when it is not.
  */
 export function checkSeries(series: string): void {
-  if ((ALL_SERIES as readonly string[]).includes(series)) return;
-  throw new SettingError(`KERNEL=${series} is not one of ${ALL_SERIES.join(", ")}.`);
+  const known: readonly string[] = [...ALL_SERIES, DEBUG_SERIES];
+  if (known.includes(series)) return;
+  throw new SettingError(`KERNEL=${series} is not one of ${known.join(", ")}.`);
 }
 
 /** A kernel that is ready to be booted and built against. */
@@ -35,10 +40,11 @@ const IMAGES = "linux-image-cloud-amd64";
 const HEADERS = "linux-headers-cloud-amd64";
 
 /**
- * Returns the newest kernel of a series. It is chosen and fetched once and then kept, so that
+ * Returns the newest kernel of a series, or the debug kernel. A series' kernel is chosen and fetched once and then kept, so that
  * a second run needs no network; `make distclean` lets the next run choose anew.
  */
 export async function fetchKernel(series: string): Promise<Kernel> {
+  if (series === DEBUG_SERIES) return { series, ...await getDebugKernel() };
   const folder = `${CACHE}/kernel/${series}`;
   await fillOnce(
     folder,

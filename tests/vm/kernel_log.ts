@@ -17,6 +17,10 @@ const TROUBLE: readonly RegExp[] = [
   /\bKCSAN\b/i,
   /\bUBSAN\b/i,
   /\bkmemleak\b/i,
+  /unreferenced object/i,
+  /memory exposure|memory overwrite/i,
+  /buffer overflow|field-spanning write/i,
+  /single bit error/i,
   /refcount_t/i,
   /use-after-free/i,
   /double[- ]free/i,
@@ -24,6 +28,10 @@ const TROUBLE: readonly RegExp[] = [
   /slab-out-of-bounds/i,
   // Lock debugging.
   /\blockdep\b/i,
+  /DEBUG_LOCKS_WARN_ON/,
+  /turning off the locking correctness validator/i,
+  /trying to register non-static key/i,
+  /wait context/i,
   /possible (?:circular|recursive|irq lock inversion)/i,
   /inconsistent lock state/i,
   /suspicious RCU usage/i,
@@ -31,6 +39,9 @@ const TROUBLE: readonly RegExp[] = [
   /held lock freed/i,
   /sleeping function called from invalid context/i,
   /scheduling while atomic/i,
+  /\busing .* in preemptible/i,
+  // Objects that are used before they are set up, or freed while they are in use.
+  /\bODEBUG\b/i,
   // Things that no longer move.
   /INFO: task .* blocked/i,
   /soft lockup/i,
@@ -39,6 +50,7 @@ const TROUBLE: readonly RegExp[] = [
   /detected stalls?/i,
   /self-detected stall/i,
   /watchdog: .*stuck/i,
+  /workqueue lockup/i,
   // Memory that ran out: a test that needs so much has to say so.
   /Out of memory/i,
   /page allocation failure/i,
@@ -48,6 +60,11 @@ const TROUBLE: readonly RegExp[] = [
 const HARMLESS: readonly RegExp[] = [
   // The kernel repeats its parameters, and `oops=panic` is one.
   /Command line: /i,
+  // What a debug kernel says of its detectors when it starts.
+  /kasan: KernelAddressSanitizer initialized/,
+  /kmemleak: Kernel memory leak detector initialized/,
+  /rcu:\s+RCU lockdep checking is enabled/,
+  /ODEBUG: selftest passed/,
 ];
 
 /** Removes what a serial console adds to a line. */

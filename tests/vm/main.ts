@@ -22,7 +22,7 @@ const USAGE = {
 
 Boots a Debian kernel in QEMU with KUP's modules loaded, and does one thing in it.
 
-  --kernel SERIES    6.1 or 6.12; 6.12 if not given
+  --kernel SERIES    6.1, 6.12, or debug for the debug kernel; 6.12 if not given
   --module FOLDER    a module of one's own: it is built, and loaded unless COMMAND has "insmod"; its
                      folder is in the guest, in the same place, and COMMAND is run there
   --quiet            show the command's own output only, unless something is wrong

@@ -2,6 +2,7 @@
 /** Running QEMU. */
 
 import { spawnBound } from "./bound.ts";
+import type { Machine } from "./machine.ts";
 import { type Limits, SilenceWatch } from "./silence.ts";
 import { type Emulator, fetchQemu } from "./tools.ts";
 
@@ -16,6 +17,7 @@ export interface Boot {
   /** Gives the guest's terminal to this process's own, for a shell. */
   readonly interactive: boolean;
   readonly limits: Limits;
+  readonly machine: Machine;
 }
 
 /** How QEMU ended. */
@@ -26,17 +28,6 @@ export interface Ended {
   /** What QEMU itself had to say. */
   readonly complaints: string;
 }
-
-const MEMORY_MB = 2048;
-
-const KERNEL_PARAMETERS = [
-  "console=ttyS0",
-  // A panic restarts at once, and QEMU ends at a restart.
-  "panic=-1",
-  "oops=panic",
-  // The same addresses each time make logs comparable.
-  "nokaslr",
-];
 
 function commandLine(emulator: Emulator, boot: Boot): string[] {
   const terminal = boot.interactive
@@ -54,16 +45,16 @@ function commandLine(emulator: Emulator, boot: Boot): string[] {
     "-cpu",
     "max",
     "-smp",
-    "2",
+    boot.machine.processors,
     "-m",
-    String(MEMORY_MB),
+    String(boot.machine.memoryMb),
     "-no-reboot",
     "-kernel",
     boot.image,
     "-initrd",
     boot.initramfs,
     "-append",
-    KERNEL_PARAMETERS.join(" "),
+    boot.machine.parameters.join(" "),
     "-serial",
     `file:${boot.log}`,
     "-serial",

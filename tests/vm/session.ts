@@ -10,6 +10,7 @@ import type { Job } from "./job.ts";
 import { findTrouble } from "./kernel_log.ts";
 import type { Kernel } from "./kernel.ts";
 import { followLog } from "./log_follower.ts";
+import { machineFor } from "./machine.ts";
 import type { BuiltModule } from "./own_module.ts";
 import { type Boot, type Ended, runQemu } from "./qemu.ts";
 import { guestLimits, NO_LIMITS } from "./silence.ts";
@@ -51,6 +52,7 @@ export async function runGuest(
     verdict: `${work.path}/verdict`,
     interactive: job.shell,
     limits,
+    machine: await machineFor(kernel.series),
   };
   const ended = await runShowingLog(boot, job.tests);
   const logText = await readIfThere(boot.log);

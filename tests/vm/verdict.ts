@@ -4,7 +4,7 @@
  * test can get in between. `guest/init` writes it, in this order:
  *
  *     kup-verdict 1
- *     fault TEXT           zero or more: what went wrong before the command could run
+ *     fault TEXT           zero or more, anywhere: what went wrong beside the command
  *     exit STATUS          the command's exit status; missing if it wasn't run
  *     junit LENGTH         only if there is a report: as many bytes of XML follow
  *     end
@@ -12,7 +12,7 @@
 
 /** A whole report of a guest. */
 export interface Verdict {
-  /** What went wrong in the guest before the command, such as a module that can't be loaded. */
+  /** What went wrong in the guest beside the command, such as a module that can't be loaded. */
   readonly faults: readonly string[];
   /** The command's exit status. */
   readonly exit?: number;

@@ -3,11 +3,19 @@
 
 import { assert, assertEquals } from "../../../deps.ts";
 
-/** Registers a test for each program that a Makefile beside `folder` lists and puts into `build`. */
-export function testPrograms(folder: URL, title: string, args: readonly string[]): void {
+/**
+ * Registers a test for each program that a Makefile beside `folder` lists, in a variable of this name,
+ * and puts into `build`.
+ */
+export function testPrograms(
+  folder: URL,
+  title: string,
+  args: readonly string[],
+  variable = "PROGRAMS",
+): void {
   const makefile = Deno.readTextFileSync(new URL("c/Makefile", folder));
-  const listed = makefile.match(/^PROGRAMS := ((?:.*\\\n)*.*)$/m)?.[1];
-  const programs = listed?.split(/[\s\\]+/) ?? [];
+  const list = new RegExp(`^${variable} := ((?:.*\\\n)*.*)$`, "m");
+  const programs = makefile.match(list)?.[1]?.split(/[\s\\]+/) ?? [];
   assert(programs.length > 0, "no C program was found");
   for (const program of programs) {
     Deno.test(`${title}: ${program}`, (t) =>

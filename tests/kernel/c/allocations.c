@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Each allocation of the modules fails in turn. The kernel has to be built with fault injection: the
+ * number that is written to a thread's `fail-nth` says which allocation from now on fails; reading it
+ * returns what is left of that number. Only those that the modules' code makes are counted. What
+ * leaks here is found by kmemleak, after all tests.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "raw.h"
+
+/* Where x86's kernel puts the code of modules. */
+#define MODULES_START "0xffffffffa0000000"
+#define MODULES_END "0xffffffffff000000"
+
+#define MOST_FAULTS 2000 /* more than any call allocates */
+
+static int fail_nth;
+
+/* ---- The kernel's part ---- */
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd != -1 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd != -1)
+		close(fd);
+	return done;
+}
+
+static void set_fault(const char *kind, const char *name, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", kind, name);
+	need(write_file(path, value), path);
+}
+
+static void prepare_faults(void)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
+
+	for (int i = 0; i < 3; i++) {
+		set_fault(kinds[i], "verbose", "0");
+		set_fault(kinds[i], "require-start", MODULES_START);
+		set_fault(kinds[i], "require-end", MODULES_END);
+		if (i < 2) /* Those that may sleep, too. */
+			set_fault(kinds[i], "ignore-gfp-wait", "N");
+	}
+	set_fault("fail_page_alloc", "ignore-gfp-highmem", "N");
+	set_fault("fail_page_alloc", "min-order", "0");
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	need(fail_nth != -1, "the kernel can make allocations fail");
+}
+
+static void arm(int number)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d", number);
+
+	need(pwrite(fail_nth, text, (size_t)length, 0) == length, "a fault can be planned");
+}
+
+/* Plans nothing any more, and returns whether the fault was still to come. */
+static bool disarm(void)
+{
+	char text[16] = "";
+	ssize_t length = pread(fail_nth, text, sizeof(text) - 1, 0);
+
+	need(length > 0, "what is left of a plan can be read");
+	arm(0);
+	return atoi(text) > 0;
+}
+
+/* ---- One call ---- */
+
+struct call {
+	const char *name;
+	/* Makes the call, and returns 0 or a negative errno. */
+	long (*run)(void);
+	/* Before each, and after each that worked. */
+	void (*before)(void);
+	void (*undo)(void);
+	/* After each that did not. */
+	void (*recover)(void);
+	/* Which of the echo device's channels have to be free then; 0 if there is no device. */
+	uint32_t free_channels;
+};
+
+static bool is_documented(long result)
+{
+	return result == 0 || result == -ENOMEM || result == -EFAULT;
+}
+
+/* Whether the device is as it was before a call that failed. */
+static bool is_unchanged(const struct call *call)
+{
+	int fd;
+	bool same;
+
+	if (call->free_channels == 0)
+		return true;
+	fd = echo_open();
+	if (fd < 0)
+		return false;
+	same = EVENTUALLY(PATIENCE_MS, channels_free(fd) == call->free_channels);
+	kup_user_close(fd);
+	return same;
+}
+
+static void nothing(void)
+{
+}
+
+/* Makes one call with the given allocation failing, and returns whether it made fewer. */
+static bool try_call(const struct call *call, int number, int *refusals)
+{
+	long result;
+	bool unused;
+
+	call->before();
+	arm(number);
+	result = call->run();
+	unused = disarm();
+	if (result == 0) {
+		call->undo();
+	} else {
+		(*refusals)++;
+		call->recover();
+	}
+	if (!is_documented(result) || (unused && result != 0)) {
+		check(false, call->name, "allocation %d: %s", number, error_name(result));
+		return true;
+	}
+	if (!is_unchanged(call)) {
+		check(false, call->name, "after allocation %d has failed, channels are not free",
+		      number);
+		return true;
+	}
+	if (unused)
+		check(*refusals > 0, call->name, "no allocation of %d had an effect", number - 1);
+	return unused;
+}
+
+/* Until a call makes fewer allocations than the one that should fail: that one has to work. */
+static void try_all(const struct call *call)
+{
+	uint64_t start = now_ms();
+	int refusals = 0;
+	int number = 1;
+
+	trying(call->name);
+	while (number < MOST_FAULTS && !try_call(call, number, &refusals))
+		number++;
+	need(number < MOST_FAULTS, call->name);
+	printf("# %s: %d allocations, %d refusals, %llu ms\n", call->name, number - 1, refusals,
+	       (long long)(now_ms() - start));
+}
+
+/* ---- A process's calls ---- */
+
+static int handle;
+static struct kup_info info;
+static void *area;
+static int epoll;
+
+static void open_handle(void)
+{
+	handle = echo_open();
+	need(handle >= 0 && kup_user_info(handle, &info) == 0, "the echo device can be opened");
+}
+
+static void close_handle(void)
+{
+	close(handle);
+}
+
+static void open_attached(void)
+{
+	open_handle();
+	need(attach_to(handle, 3, 0, NULL) == 0, "a channel can be attached");
+}
+
+static void open_polling(void)
+{
+	open_attached();
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	need(epoll != -1, "an epoll instance can be made");
+}
+
+static void close_polling(void)
+{
+	close(epoll);
+	close(handle);
+}
+
+static long run_open(void)
+{
+	handle = (int)sys(open(echo_path(), O_RDWR | O_CLOEXEC));
+	return handle < 0 ? handle : 0;
+}
+
+static long run_attach(void)
+{
+	return attach_to(handle, 3, 0, NULL);
+}
+
+static long run_map(void)
+{
+	area = area_map(handle, &info, AREA_USER);
+	return sys_map(area);
+}
+
+static void unmap(void)
+{
+	munmap(area, area_length(&info, AREA_USER));
+	close(handle);
+}
+
+static long run_epoll(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return sys(epoll_ctl(epoll, EPOLL_CTL_ADD, handle, &event));
+}
+
+static void test_calls(void)
+{
+	const struct call calls[] = {
+		{ "open() gives nothing away when an allocation fails", run_open, nothing,
+		  close_handle, nothing, CHANNELS },
+		{ "ATTACH gives everything back when an allocation fails", run_attach, open_handle,
+		  close_handle, close_handle, CHANNELS },
+		{ "mmap() gives everything back when an allocation fails", run_map, open_attached,
+		  unmap, close_handle, CHANNELS },
+		{ "epoll_ctl() gives everything back when an allocation fails", run_epoll,
+		  open_polling, close_polling, close_polling, CHANNELS },
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		try_all(&calls[i]);
+}
+
+/* ---- Loading ---- */
+
+static const char *module;
+
+static long run_load(void)
+{
+	char path[64];
+	long result;
+	int file;
+
+	snprintf(path, sizeof(path), "/lib/modules/%s.ko", module);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	result = sys(syscall(SYS_finit_module, file, "", 0));
+	close(file);
+	return result;
+}
+
+static void unload(void)
+{
+	need(syscall(SYS_delete_module, module, O_NONBLOCK) == 0, module);
+}
+
+/* The echo client, then one on the predecessor's API; kup.ko with nothing that holds it. */
+static void test_loads(void)
+{
+	const struct call load = { NULL, run_load, nothing, unload, nothing, 0 };
+	struct call call = load;
+
+	need_unload();
+	module = "kup_echo";
+	call.name = "insmod of a client gives everything back when an allocation fails";
+	try_all(&call);
+	module = "pingpong";
+	call.name = "insmod of a client of the predecessor's gives everything back then";
+	try_all(&call);
+	need(syscall(SYS_delete_module, "kup", O_NONBLOCK) == 0, "kup can be unloaded");
+	module = "kup";
+	call.name = "insmod of kup gives everything back when an allocation fails";
+	try_all(&call);
+	need(run_load() == 0, "kup can be loaded again");
+	reload();
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 300);
+	prepare_faults();
+	test_calls();
+	test_loads();
+	return finish();
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Comparing a kernel's configuration with what was wanted of it. */
+
+const OPTION = /^(CONFIG_\w+)=(.*)$|^# (CONFIG_\w+) is not set$/;
+
+/** Options and their values; one that is not set is "n". */
+function parse(text: string): Map<string, string> {
+  const options = new Map<string, string>();
+  for (const line of text.split("\n")) {
+    const [, name, value, off] = OPTION.exec(line) ?? [];
+    if (name !== undefined && value !== undefined) options.set(name, value);
+    else if (off !== undefined) options.set(off, "n");
+  }
+  return options;
+}
+
+/**
+ * Returns one line for each option of `wanted` that has another value in `got`. The kernel's own
+ * configuration drops without a word what it does not know, and what it can't have.
+ */
+export function checkOptions(wanted: string, got: string): string[] {
+  const real = parse(got);
+  return [...parse(wanted)].filter(([name, value]) => (real.get(name) ?? "n") !== value)
+    .map(([name, value]) => `${name} is ${real.get(name) ?? "n"}, not ${value}`);
+}
