@@ -20,10 +20,43 @@ const TROUBLE = [
   "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
   "list_del corruption. prev->next should be ff1100, but was ff1101",
   "Call Trace:",
+  // What only a kernel with detectors prints.
+  "BUG: KASAN: double-free in kup_handle_put+0x3f/0x60 [kup]",
+  "BUG: KASAN: vmalloc-out-of-bounds in take_pages+0x1f/0x90 [kup]",
+  "UBSAN: shift-out-of-bounds in kmod/core/send.c:88:17",
+  "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:585",
+  "BUG: scheduling while atomic: kup/echo:3/212/0x00000002",
+  "[ BUG: Invalid wait context ]",
+  "[ BUG: Nested lock was not taken ]",
+  "WARNING: inconsistent lock state",
+  "WARNING: possible recursive locking detected",
+  "WARNING: possible irq lock inversion dependency detected",
+  "WARNING: suspicious RCU usage",
+  "WARNING: bad unlock balance detected!",
+  "WARNING: held lock freed!",
+  "WARNING: lock held when returning to user space!",
+  "DEBUG_LOCKS_WARN_ON(lock->magic != lock)",
+  "INFO: trying to register non-static key.",
+  "turning off the locking correctness validator.",
+  "INFO: lockdep is turned off.",
+  "BUG: MAX_LOCKDEP_CHAINS too low!",
+  "BUG: using smp_processor_id() in preemptible [00000000] code: deno/180",
+  "ODEBUG: free active (active state 0) object: ffff888007a3c0a8 object type: timer_list",
+  "kernel BUG at mm/page_table_check.c:146!",
+  "pagealloc: memory corruption",
+  "pagealloc: single bit error",
+  "BUG kmalloc-64 (Tainted: G           O      ): Poison overwritten",
+  "usercopy: Kernel memory exposure attempt detected from SLUB object 'kmalloc-64' (offset 0, size 96)!",
+  "detected buffer overflow in memcpy",
+  'memcpy: detected field-spanning write (size 16) of single field "a" at b.c:1 (size 8)',
+  "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!",
+  "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+  "kmemleak: Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE",
+  "kmemleak: Kernel memory leak detector disabled",
 ];
 
 for (const line of TROUBLE) {
-  Deno.test(`the kernel log scanner finds "${line.slice(0, 50)}"`, () => {
+  Deno.test(`the kernel log scanner finds "${line.slice(0, 70)}"`, () => {
     const log = `[    1.000000] booting\r\n[    2.135000] ${line}\r\n[    3.000000] done\r\n`;
     assertEquals(findTrouble(log), [`[    2.135000] ${line}`]);
   });
@@ -40,6 +73,23 @@ Deno.test("the kernel log scanner finds nothing in an ordinary boot", () => {
     "[    5.400000] systemd[1]: DEBUG output",
     "[    5.500000] kup: kup/echo: to_user_pages is 3, which is not a power of two",
     "[    5.810167] reboot: machine restart",
+  ].join("\r\n");
+  assertEquals(findTrouble(log), []);
+});
+
+Deno.test("the kernel log scanner finds nothing in a debug kernel's ordinary boot", () => {
+  const log = [
+    "[    0.000000] Kernel command line: console=ttyS0 slub_debug=FZPU page_poison=1 watchdog_thresh=30",
+    "[    0.019000] kasan: KernelAddressSanitizer initialized",
+    "[   24.065963] rcu: \tRCU callback double-/use-after-free debug is enabled.",
+    "[   24.065963] rcu: \tRCU lockdep checking is enabled.",
+    "[   24.070000] Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar",
+    "[   24.070000] ... MAX_LOCKDEP_SUBCLASSES:  8",
+    "[   24.071000] ... MAX_LOCKDEP_CHAINS:      65536",
+    "[   24.080000] ODEBUG: selftest passed",
+    "[   25.202114] Callback from call_rcu_tasks() invoked.",
+    "[   28.045814] kmemleak: Kernel memory leak detector initialized (mem pool available: 14781)",
+    "[   28.111186] hrtimer: interrupt took 17165991 ns",
   ].join("\r\n");
   assertEquals(findTrouble(log), []);
 });

@@ -64,6 +64,7 @@ const HARMLESS: readonly RegExp[] = [
   /kasan: KernelAddressSanitizer initialized/,
   /kmemleak: Kernel memory leak detector initialized/,
   /rcu:\s+RCU lockdep checking is enabled/,
+  /rcu:\s+RCU callback double-\/use-after-free debug is enabled/,
   /ODEBUG: selftest passed/,
 ];
 
