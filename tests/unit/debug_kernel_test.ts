@@ -44,18 +44,29 @@ unreferenced object 0xffff888006aa0000 (size 32):
     00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ................
   backtrace (crc 0):
     0xffffffffa0011234
+    0xffffffffa0010000
+    0xffffffff81000000
 `;
 
-async function oneLine(text: string): Promise<string[]> {
-  const file = await Deno.makeTempFile({ prefix: "kup-leaks-" });
+/** As /proc/kallsyms has the modules' functions and data. */
+const SYMBOLS = `ffffffffa0011230 t os_alloc\t[kup]
+ffffffffa0011233 d some_data\t[kup]
+ffffffffa0010000 T kup_send\t[kup]
+ffffffffa0012000 t attach\t[kup_echo]
+`;
+
+async function oneLine(text: string, known = SYMBOLS): Promise<string[]> {
+  const folder = await Deno.makeTempDir({ prefix: "kup-leaks-" });
   try {
-    await Deno.writeTextFile(file, text);
-    const args = ["-f", `${ROOT}/tests/vm/guest/leaks.awk`, file];
+    const [symbols, reports] = [`${folder}/symbols`, `${folder}/reports`];
+    await Deno.writeTextFile(symbols, known);
+    await Deno.writeTextFile(reports, text);
+    const args = ["-f", `${ROOT}/tests/vm/guest/leaks.awk`, symbols, reports];
     const { code, stdout } = await new Deno.Command("awk", { args }).output();
     assertEquals(code, 0);
     return new TextDecoder().decode(stdout).split("\n").slice(0, -1);
   } finally {
-    await Deno.remove(file);
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
@@ -65,10 +76,17 @@ Deno.test("a guest's report on leaks is one line for each, with the functions th
     'kmemleak: unreferenced object 0xffff8880067ecc80 (size 64): comm "insmod", pid 84: ' +
     "__kmalloc_cache_noprof+0x1b3/0x280 os_alloc+0x22/0x30 kup_handle_open+0x5c/0x160",
     'kmemleak: unreferenced object 0xffff888006aa0000 (size 32): comm "deno", pid 90: ' +
-    "0xffffffffa0011234",
+    "os_alloc+? [kup] kup_send+? [kup] 0xffffffff81000000",
   ]);
   assertEquals(findTrouble(lines.join("\n")), lines);
   assertEquals(await oneLine(""), []);
+  assertEquals(
+    (await oneLine(LEAKS, ""))[1]?.endsWith(
+      ": 0xffffffffa0011234 " +
+        "0xffffffffa0010000 0xffffffff81000000",
+    ),
+    true,
+  );
 });
 
 Deno.test("a guest's report on a leak fits into one line of the kernel's log", async () => {

@@ -89,6 +89,8 @@ Deno.test("the kernel log scanner finds nothing in a debug kernel's ordinary boo
     "[   24.080000] ODEBUG: selftest passed",
     "[   25.202114] Callback from call_rcu_tasks() invoked.",
     "[   28.045814] kmemleak: Kernel memory leak detector initialized (mem pool available: 14781)",
+    "[  134.552156] kmemleak: Cannot allocate a scan area, scanning the full object",
+    "[  187.257922] kobject: kobject_add_internal failed for kup (error: -12 parent: class)",
     "[   28.111186] hrtimer: interrupt took 17165991 ns",
   ].join("\r\n");
   assertEquals(findTrouble(log), []);

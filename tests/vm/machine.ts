@@ -42,7 +42,7 @@ async function debugMachine(): Promise<Machine> {
     // The table that describes them to a kernel without ACPI has one processor in each socket.
     processors: "2,sockets=2,cores=1",
     // Shadow memory, quarantines and stack traces take their share.
-    memoryMb: 4096,
+    memoryMb: 3072,
     parameters: [
       ...EVERYWHERE,
       // There is no other clock that it could measure this one by.
