@@ -14,7 +14,7 @@ export function testPrograms(
   variable = "PROGRAMS",
 ): void {
   const makefile = Deno.readTextFileSync(new URL("c/Makefile", folder));
-  const list = new RegExp(`^${variable} := ((?:.*\\\n)*.*)$`, "m");
+  const list = new RegExp(`^${variable} := ((?:.*\\\\\n)*.*)$`, "m");
   const programs = makefile.match(list)?.[1]?.split(/[\s\\]+/) ?? [];
   assert(programs.length > 0, "no C program was found");
   for (const program of programs) {
