@@ -146,7 +146,7 @@ unit: setup prebuilt native $(OLDEST) ## Run a file or folder of tests on this m
 test-vm: setup prebuilt ## Run the kernel tests in a VM (KERNEL, FILTER, VM_SILENCE)
 	@$(vm) --test $(if $(KUP_FILTER),--filter="$$KUP_FILTER")
 
-test-debug: setup prebuilt ## Run the kernel tests in a kernel with detectors of leaks, races and misuse
+test-debug: setup prebuilt ## Run the kernel tests in a kernel full of detectors
 	@$(deno_run) tests/run.ts --only vm --kernel debug
 
 debug-kernel: setup ## Build that kernel alone, which takes minutes, once
@@ -211,5 +211,6 @@ help: ## List the targets, and in brackets the variables that they take
 	@awk -F ':.*## ' '/^##@ /{printf "%s%s\n", sep, substr($$0, 5); sep = "\n"} \
 		/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "KERNEL is 6.1, 6.12 (the default) or debug; FILTER is a part of tests' names, or /a pattern/;"
+	@echo "KERNEL is 6.1, 6.12 (the default) or debug;"
+	@echo "FILTER is a part of tests' names, or /a pattern/;"
 	@echo "VM_SILENCE is how many seconds a guest may print nothing, 300 if it is not set."

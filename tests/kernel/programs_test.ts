@@ -10,7 +10,7 @@ const ARGUMENTS = [PATH, ...differencesOf("linux")];
 
 testPrograms(HERE, "system calls, in C", ARGUMENTS);
 
-/** What `tests/vm/debug.config` adds to the release. Debian's kernels can make no allocation fail. */
+/** What `tests/vm/debug.config` adds to the release. Only that kernel can make allocations fail. */
 const DEBUG = "-kup-debug";
 
 if (Deno.osRelease().endsWith(DEBUG)) {

@@ -70,7 +70,7 @@ async function oneLine(text: string, known = SYMBOLS): Promise<string[]> {
   }
 }
 
-Deno.test("a guest's report on leaks is one line for each, with the functions that led to it", async () => {
+Deno.test("a guest's report on leaks has one line for each, with the functions that led to it", async () => {
   const lines = await oneLine(LEAKS);
   assertEquals(lines, [
     'kmemleak: unreferenced object 0xffff8880067ecc80 (size 64): comm "insmod", pid 84: ' +
@@ -109,7 +109,7 @@ Deno.test("machineFor() has Debian's kernels check memory, and preempt both ways
   ]);
 });
 
-Deno.test("machineFor() gives the debug kernel the frequency that its clock really has", async () => {
+Deno.test("machineFor() measures the frequency of the debug kernel's clock", async () => {
   const { parameters } = await machineFor(DEBUG_SERIES);
   const told = /tsc_early_khz=(\d+)/.exec(parameters.join(" "))?.[1];
   assertMatch(told ?? "", /^\d{6,7}$/);

@@ -40,8 +40,9 @@ const IMAGES = "linux-image-cloud-amd64";
 const HEADERS = "linux-headers-cloud-amd64";
 
 /**
- * Returns the newest kernel of a series, or the debug kernel. A series' kernel is chosen and fetched once and then kept, so that
- * a second run needs no network; `make distclean` lets the next run choose anew.
+ * Returns the newest kernel of a series, or the debug kernel. A kernel is chosen, and fetched or
+ * built, once; then it is kept, so that a second run needs no network. `make distclean` lets the
+ * next run choose again.
  */
 export async function fetchKernel(series: string): Promise<Kernel> {
   if (series === DEBUG_SERIES) return { series, ...await getDebugKernel() };

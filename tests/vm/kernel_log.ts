@@ -66,7 +66,7 @@ const HARMLESS: readonly RegExp[] = [
   /rcu:\s+RCU lockdep checking is enabled/,
   /rcu:\s+RCU callback double-\/use-after-free debug is enabled/,
   /ODEBUG: selftest passed/,
-  // An allocation of the detector's own was made to fail by a test. It goes on, with more to look at.
+  // A test made an allocation of the detector's own fail. It continues, with more to look at.
   /kmemleak: Cannot allocate a scan area, scanning the full object/,
 ];
 

@@ -4,8 +4,8 @@
 import { assert, assertEquals } from "../../../deps.ts";
 
 /**
- * Registers a test for each program that a Makefile beside `folder` lists, in a variable of this name,
- * and puts into `build`.
+ * Registers a test for each program that a Makefile beside `folder` lists, in a variable of this
+ * name, and puts into `build`.
  */
 export function testPrograms(
   folder: URL,

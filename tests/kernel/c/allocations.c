@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Each allocation of the modules fails in turn. The kernel has to be built with fault injection: the
- * number that is written to a thread's `fail-nth` says which allocation from now on fails; reading it
- * returns what is left of that number. Only those that the modules' code makes are counted. What
- * leaks here is found by kmemleak, after all tests.
+ * Each allocation of the modules fails in turn. The kernel has to be built with fault injection:
+ * the number that is written to a thread's `fail-nth` says which allocation from now on fails;
+ * reading it returns what is left of that number. Only those that the modules' code makes are
+ * counted. What leaks here is found by kmemleak, after all tests.
  */
 #include <errno.h>
 #include <fcntl.h>

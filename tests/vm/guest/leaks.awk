@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Makes one line of each of kmemleak's reports, as the kernel's log takes it: how much, whose, and the
-# functions that led to the allocation, innermost first. Call it with the modules' symbols, as
+# Makes one line of each of kmemleak's reports, as the kernel's log takes it: how much, whose, and
+# the functions that led to the allocation, innermost first. Call it with the modules' symbols, as
 # /proc/kallsyms had them before the modules were unloaded, and the reports.
 
 function end_report() {
