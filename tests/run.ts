@@ -28,7 +28,7 @@ const USAGE = {
 Runs every check and test, and prints the verdict as its last line.
 
   --only PART        one part: the static checks, the tests on this machine, or those in kernels
-  --kernel SERIES    one kernel series instead of all; `debug` is the debug kernel
+  --kernel SERIES    one kernel series instead of all, or debug for the debug kernel
   --force            run also the static checks that have passed with the same inputs`,
   values: ["only", "kernel"],
   flags: ["force"],

@@ -134,6 +134,12 @@ export const SPECIALITIES: readonly Speciality[] = [
   },
   {
     on: ["linux"],
+    what: "Each allocation of a load, an open, an ATTACH and an mmap fails in turn.",
+    reason: "Only a kernel that is built for it, the debug kernel, can make them fail.",
+    tests: ["tests/kernel/c/allocations.c"],
+  },
+  {
+    on: ["linux"],
     what: "kup.ko can't be unloaded while it is in use.",
     reason: "The host driver's engine is a part of the native library, which stays.",
     tests: ["tests/kernel/c/unloading.c"],
