@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Makes one line of each of kmemleak's reports, as the kernel's log takes it: how much, whose, and
-# the functions that led to the allocation, innermost first. Call it with the modules' symbols, as
-# /proc/kallsyms had them before the modules were unloaded, and the reports.
+# Makes one line, as the kernel's log takes it, of all of kmemleak's reports on the same allocation:
+# the size, how many, whose, and the functions that led to it, innermost first. Call it with the
+# modules' symbols, as /proc/kallsyms had them before the modules were unloaded, and the reports.
 
 function end_report() {
-	if (line != "")
-		print substr(line, 1, 900)
+	if (line != "" && !count[line]++)
+		lines[++kinds] = line
 	line = ""
 	trace = 0
 }
@@ -15,12 +15,15 @@ function end_report() {
 function name_of(place, address, symbol, best) {
 	if (place !~ /^0x/)
 		return place
+	if (place in known)
+		return known[place]
 	address = substr(place, 3)
 	best = ""
 	for (symbol in names)
 		if (symbol <= address && symbol > best)
 			best = symbol
-	return best == "" ? place : names[best]
+	known[place] = best == "" ? place : names[best]
+	return known[place]
 }
 
 FILENAME == ARGV[1] {
@@ -31,12 +34,13 @@ FILENAME == ARGV[1] {
 
 /^unreferenced object/ {
 	end_report()
-	line = "kmemleak: " $0
+	line = "(size " $NF
+	sub(/:$/, "", line)
 	next
 }
 
 /^  comm/ {
-	sub(/, jiffies.*/, "")
+	sub(/, pid.*/, "")
 	sub(/^ */, "")
 	line = line " " $0 ":"
 	next
@@ -53,4 +57,6 @@ trace {
 
 END {
 	end_report()
+	for (i = 1; i <= kinds; i++)
+		print substr("kmemleak: unreferenced object, " count[lines[i]] " times " lines[i], 1, 900)
 }
