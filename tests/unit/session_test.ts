@@ -25,6 +25,13 @@ Deno.test("a verdict is read with its JUnit report, whatever that holds", () => 
   assertEquals(parseVerdict(bytes(text)), { faults: [], exit: 0, junit: xml });
 });
 
+Deno.test("a verdict's faults count whether they come before the command or after it", () => {
+  const text = "kup-verdict 1\nfault early\nexit 0\nfault late\njunit 4\n<x/>end\n";
+  assertEquals(parseVerdict(bytes(text))?.faults, ["early", "late"]);
+  const verdict = { faults: ["a module can't be unloaded"], exit: 0, junit: junit(PASSED) };
+  assertEquals(judge(testJob(""), WELL, QUIET, verdict).problems, ["a module can't be unloaded"]);
+});
+
 Deno.test("a verdict that is cut off anywhere is none", () => {
   const whole = "kup-verdict 1\nfault a b\nexit 7\njunit 4\n<x/>end\n";
   assertEquals(parseVerdict(bytes(whole))?.faults, ["a b"]);
