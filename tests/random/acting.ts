@@ -12,8 +12,6 @@ export type Ending = typeof ENDINGS[number];
 
 /** What the parent process passes on. */
 export interface Task extends Commands {
-  /** The URL of a module with `open`; this library's, unless told otherwise. */
-  module?: string | undefined;
   path: string;
   seed: number;
   seconds: number;
@@ -26,8 +24,8 @@ export interface Task extends Commands {
 export const state = { over: false };
 
 /** Imported when it is used, so that a worker is there before the library is. */
-export function library(task: Task): Promise<typeof import("../../mod.ts")> {
-  return import(task.module ?? "../../mod.ts");
+export function library(): Promise<typeof import("../../mod.ts")> {
+  return import("../../mod.ts");
 }
 
 export function isHost(task: Task): boolean {
@@ -53,11 +51,10 @@ async function attachAndRun(device: Device, random: Random, task: Task, end: num
 
 /** One device, from its opening to its end. */
 async function visit(task: Task, random: Random, end: number): Promise<void> {
-  const { open, waitForDevice } = await library(task);
+  const { open, waitForDevice } = await library();
   if (isHost(task) && random.chance(0.1)) openSomething(open, random);
   if (isHost(task) && random.chance(0.05)) await unloadAndLoad(task.path, random);
-  // The double has no waitForDevice.
-  const device = waitForDevice !== undefined && random.chance(0.3)
+  const device = random.chance(0.3)
     ? await waitForDevice(task.path, { signal: AbortSignal.timeout(int(random, 0, 300)) })
     : open(task.path);
   try {

@@ -23,14 +23,14 @@ common.report = (what) => {
  * KUP's call or in Atomics.wait: a process that waits for it would wait for ever.
  */
 async function blockForEver(task: Task): Promise<void> {
-  const { open } = await library(task);
+  const { open } = await library();
   const channel = await open(task.path).attach({ signal: AbortSignal.timeout(1000) });
   channel.receiveSync();
 }
 
 /** Hands memory of a channel to the main thread, and goes on using the channel. */
 async function giveAway(task: Task): Promise<void> {
-  const { open } = await library(task);
+  const { open } = await library();
   using channel = await open(task.path).attach({ signal: AbortSignal.timeout(1000) });
   for (let i = 0; i < 20; i++) {
     await channel.send(new Uint8Array(100), { signal: AbortSignal.timeout(100) });

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Tests on a channel of the kernel's double, whose kernel side they drive. */
+/** Tests on a channel whose kernel side they drive. */
 
 import { assert, assertEquals } from "../../deps.ts";
 import { type Channel, KupError, type KupErrorCode } from "../../mod.ts";
-import { type DoubleOptions, KernelDouble, type KernelSide } from "./kernel_double.ts";
+import { DrivenDevice, type DrivenOptions, type KernelSide } from "./driven.ts";
 
-/** Gives the event loop some turns first. */
+/**
+ * Acts some turns of the event loop later, when calls that wait usually sleep already. A test may need
+ * neither that they do nor that they do not.
+ */
 export function later(action: () => void): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(() => {
@@ -37,25 +40,20 @@ export function assertThrowsWith(action: () => unknown, code: KupErrorCode): voi
   assertCode(caught, code);
 }
 
-/** Runs a test on an attached channel, and with all sanitizers. */
+/** Runs a test on an attached channel. */
 export function test(
   name: string,
-  run: (channel: Channel, kernel: KernelSide) => Promise<void> | void,
-  options: DoubleOptions & { spin?: number } = {},
+  run: (channel: Channel, kernel: KernelSide, device: DrivenDevice) => Promise<void> | void,
+  options: DrivenOptions & { spin?: number } = {},
 ): void {
-  Deno.test({
-    name,
-    sanitizeOps: true,
-    sanitizeResources: true,
-    async fn() {
-      const double = new KernelDouble(options);
-      {
-        using device = double.open();
-        using channel = await device.attach({ spin: options.spin ?? 0 });
-        await run(channel, double.side(channel.number));
-      }
-      assertEquals(double.handles, 0, "a file was left open");
-    },
+  Deno.test(name, async () => {
+    using driven = new DrivenDevice(options);
+    {
+      using device = driven.open();
+      using channel = await device.attach({ spin: options.spin ?? 0 });
+      await run(channel, driven.side(channel.number), driven);
+    }
+    assertEquals(driven.files, 0, "a file was left open");
   });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { KupError } from "../../mod.ts";
-import { ERROR_HEAD } from "../../src/abi.ts";
+import { until } from "../lib/until.ts";
 import { assertRejectsWith, assertThrowsWith, fill, later, test } from "./attached.ts";
 
 test("a message goes out and another comes back", async (channel, kernel) => {
@@ -168,7 +168,7 @@ test("leaving an iteration keeps the channel open", async (channel, kernel) => {
     assertEquals(message.text(), "b");
     break;
   }
-  assertEquals(Atomics.load(kernel.words, kernel.toUser.tail >> 2), 32);
+  assertEquals(kernel.tail, 32);
 });
 
 test("what was sent before the close is still received", async (channel, kernel) => {
@@ -184,7 +184,7 @@ test("a broken channel says why", async (channel, kernel) => {
   const received = channel.receive();
   fill(channel, "x");
   const sent = channel.send("y");
-  kernel.break(ERROR_HEAD);
+  kernel.break();
   await assertRejectsWith(received, "broken");
   await assertRejectsWith(sent, "broken");
   await assertRejects(() => channel.receive(), KupError, "head position");
@@ -354,17 +354,21 @@ test("the kernel is kicked only when it sleeps for this", async (channel, kernel
   assert(channel.trySend("b"));
   assertEquals(kernel.kicks, 1);
   while (kernel.receive() !== undefined);
-  kernel.in.announce();
+  const received = kernel.receiveWaiting();
+  await until(() => kernel.announced.data === 32, "the kernel's side sleeps for a message");
   assert(channel.trySend("c"));
   assertEquals(kernel.kicks, 2);
+  assertEquals((await received)?.text, "c");
   await channel.sendBatch(["d", "e", "f"]);
   assertEquals(kernel.kicks, 2);
   while (kernel.send("y".repeat(100)));
-  kernel.out.announce(112);
+  const sent = kernel.sendWaiting("y".repeat(100));
+  await until(() => kernel.announced.room > 0, "the kernel's side sleeps for room");
   channel.tryReceive();
   assertEquals(kernel.kicks, 2);
   channel.tryReceive();
   assertEquals(kernel.kicks, 3);
+  await sent;
   channel.tryReceive();
   assertEquals(kernel.kicks, 3);
 });
@@ -473,16 +477,14 @@ test(
 test(
   "hundreds of round trips with sleeping on both sides lose nothing",
   async (channel, kernel) => {
-    const answer = setInterval(() => {
-      for (let got; (got = kernel.receive()) !== undefined;) kernel.send(got.text, got.type);
-      kernel.in.announce();
-    }, 0);
+    const echo = kernel.echo();
     for (let i = 0; i < 300; i++) {
       const text = "m".repeat(i * 7);
       const received = channel.receive();
       await channel.send(text, { type: i });
       assertEquals((await received)?.text(), text);
     }
-    clearInterval(answer);
+    channel.close();
+    await echo;
   },
 );

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { KupError, type KupErrorCode, open } from "../../mod.ts";
-import { KernelDouble } from "./kernel_double.ts";
+import { ENOENT, throwsWith } from "../conformance/lib/errors.ts";
+import { patience, sleep, until } from "../lib/until.ts";
+import { DrivenDevice } from "./driven.ts";
 
 const libc = Deno.dlopen("libc.so.6", { close: { parameters: ["i32"], result: "i32" } }).symbols;
 
@@ -18,8 +20,6 @@ function writablePipes(): Set<number> {
   }
   return fds;
 }
-
-const sanitizers = { sanitizeOps: true, sanitizeResources: true } as const;
 
 function codeOf(action: () => unknown): KupErrorCode | undefined {
   try {
@@ -38,7 +38,7 @@ function rejection(promise: Promise<unknown>): Promise<KupErrorCode | undefined>
   });
 }
 
-Deno.test("a file that is not there or not a device is told apart", sanitizers, () => {
+Deno.test("a file that is not there or not a device is told apart", () => {
   assertEquals(codeOf(() => open("/dev/kup/there-is-none")), "not-found");
   assertEquals(codeOf(() => open("/dev/null/below")), "not-found");
   assertEquals(codeOf(() => open("/dev/null")), "not-a-device");
@@ -48,15 +48,10 @@ Deno.test("a file that is not there or not a device is told apart", sanitizers, 
 });
 
 Deno.test("an error keeps its errno and says what to do", () => {
-  try {
-    open("/dev/kup/there-is-none");
-  } catch (error) {
-    assert(error instanceof KupError);
-    assertEquals(error.errno, 2);
-    assertEquals(error.name, "KupError");
-    assert(error.message.startsWith("/dev/kup/there-is-none: "));
-    assert(error.message.includes("load the module"));
-  }
+  const error = throwsWith("not-found", () => open("/dev/kup/there-is-none"), ENOENT);
+  assertEquals(error.name, "KupError");
+  assert(error.message.startsWith("/dev/kup/there-is-none: "), error.message);
+  assert(error.message.includes("load the module"), error.message);
 });
 
 Deno.test("a native library that can't be loaded is told", () => {
@@ -81,12 +76,12 @@ Deno.test("without permission for FFI an error says which one is needed", async 
   assertEquals(new TextDecoder().decode(stdout).trim(), "no-ffi-permission true");
 });
 
-Deno.test("a device tells about itself", sanitizers, () => {
-  const double = new KernelDouble({ channels: 3, ring: 8192 });
-  using device = double.open();
+Deno.test("a device tells about itself", () => {
+  using driven = new DrivenDevice({ channels: 3, ring: 8192 });
+  using device = driven.open();
   assertEquals([device.name, device.path, device.channels, device.abiVersion], [
-    "double",
-    "/dev/double",
+    "driven",
+    driven.path,
     3,
     1,
   ]);
@@ -97,9 +92,9 @@ Deno.test("a device tells about itself", sanitizers, () => {
   assertEquals(Object.hasOwn(info, "geometry"), false);
 });
 
-Deno.test("attach takes the channel that is asked for, or a free one", sanitizers, async () => {
-  const double = new KernelDouble({ channels: 3 });
-  using device = double.open();
+Deno.test("attach takes the channel that is asked for, or a free one", async () => {
+  using driven = new DrivenDevice({ channels: 3 });
+  using device = driven.open();
   using second = await device.attach({ channel: 1 });
   using first = await device.attach();
   await using third = await device.attach();
@@ -111,13 +106,14 @@ Deno.test("attach takes the channel that is asked for, or a free one", sanitizer
   assertThrows(() => device.stats(3), RangeError);
 });
 
-Deno.test("attach waits until the channel is free", sanitizers, async () => {
-  const double = new KernelDouble();
-  using device = double.open();
+Deno.test("attach waits until the channel is free", async () => {
+  using driven = new DrivenDevice();
+  using device = driven.open();
   const first = await device.attach();
   const second = device.attach();
   const third = device.attach({ channel: 0 });
-  setTimeout(() => first.close(), 5);
+  await until(() => driven.files === 4, "both attaches have files of their own");
+  first.close();
   // Either may win; the other one goes on waiting.
   const winner = await Promise.race([second, third]);
   winner.close();
@@ -125,14 +121,14 @@ Deno.test("attach waits until the channel is free", sanitizers, async () => {
   (await third).close();
 });
 
-Deno.test("a wait for a channel ends by its signal or the device's close", sanitizers, async () => {
-  const double = new KernelDouble();
-  const device = double.open();
+Deno.test("a wait for a channel ends by its signal or the device's close", async () => {
+  using driven = new DrivenDevice();
+  const device = driven.open();
   using channel = await device.attach();
   const controller = new AbortController();
   const aborted = device.attach({ signal: controller.signal });
   const closed = device.attach();
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => driven.files === 4, "both attaches have files of their own");
   controller.abort(new Error("enough"));
   await assertRejects(() => aborted, Error, "enough");
   await assertRejects(() => device.attach({ signal: AbortSignal.abort() }), DOMException);
@@ -145,21 +141,22 @@ Deno.test("a wait for a channel ends by its signal or the device's close", sanit
   assert(channel.trySend("channels live on"));
 });
 
-Deno.test("closing a device ends an attach that looks again and again", sanitizers, async () => {
-  const double = new KernelDouble();
-  const device = double.open();
-  using _channel = await device.attach();
-  // The double's channels are always "free" to STATS, so it hopes for its second.
+Deno.test("closing a device ends an attach that looks again and again", async () => {
+  using driven = new DrivenDevice({ hold: true });
+  const device = driven.open();
+  (await device.attach()).close();
+  // The client goes on reading what the last user sent, so the attach hopes for its end.
+  assertEquals(device.stats(0).state, "draining");
   const attach = device.attach({ wait: false });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => driven.files === 2, "the attach has a file of its own");
   device.close();
   assertEquals(await rejection(attach), "closed");
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(driven.files, 0);
 });
 
 Deno.test("who waits is told when something closes the pipe, and may wait again", async () => {
-  const double = new KernelDouble();
-  using device = double.open();
+  using driven = new DrivenDevice();
+  using device = driven.open();
   using channel = await device.attach({ spin: 0 });
   const before = writablePipes();
   const received = channel.receive();
@@ -168,54 +165,52 @@ Deno.test("who waits is told when something closes the pipe, and may wait again"
   libc.close(pipe!);
   assertEquals(await rejection(received), "system");
   const again = channel.receive();
-  double.side().send("here");
+  driven.side().send("here");
   assertEquals((await again)?.text(), "here");
 });
 
 Deno.test(
   "addresses are reused only after a while, and never twice at once",
-  sanitizers,
   async () => {
-    const double = new KernelDouble({ channels: 2, ring: 16384 });
-    using device = double.open();
+    using driven = new DrivenDevice({ channels: 2, ring: 16384 });
+    using device = driven.open();
     for (let i = 0; i < 200; i++) {
       using a = await device.attach();
       using b = await device.attach();
       a.trySend("a");
       b.trySend("b");
-      assertEquals(double.side(a.number).receive()?.text, "a");
-      assertEquals(double.side(b.number).receive()?.text, "b");
+      assertEquals(driven.side(a.number).receive()?.text, "a");
+      assertEquals(driven.side(b.number).receive()?.text, "b");
     }
   },
 );
 
-Deno.test("many channels wait at once", sanitizers, async () => {
-  const double = new KernelDouble({ channels: 100 });
-  using device = double.open();
+Deno.test("many channels wait at once", async () => {
+  using driven = new DrivenDevice({ channels: 100 });
+  using device = driven.open();
   using stack = new DisposableStack();
   const received: Promise<string | undefined>[] = [];
   for (let i = 0; i < 100; i++) {
     const channel = stack.use(await device.attach({ spin: 0 }));
     received.push(channel.receive().then((message) => message?.text()));
   }
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  for (let i = 99; i >= 0; i--) double.side(i).send(`to ${i}`);
+  await sleep(0);
+  for (let i = 99; i >= 0; i--) driven.side(i).send(`to ${i}`);
   assertEquals(await Promise.all(received), Array.from({ length: 100 }, (_, i) => `to ${i}`));
 });
 
 Deno.test("a process that waits for nothing may end", async () => {
   const program = `
-    import { KernelDouble } from ${JSON.stringify(new URL("kernel_double.ts", import.meta.url))};
-    const double = new KernelDouble();
-    const device = double.open();
+    import { open } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url))};
+    const device = open("host:echo");
     const channel = await device.attach({ spin: 0 });
     const received = channel.receive();
-    setTimeout(() => double.side().send("x"), 5);
+    setTimeout(() => channel.trySend("x"), 5);
     await received;
     console.log("not closed, not waiting");`;
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-config", `data:text/javascript,${encodeURIComponent(program)}`],
-    signal: AbortSignal.timeout(20000),
+    signal: AbortSignal.timeout(patience()),
   }).output();
   assert(success, new TextDecoder().decode(stderr));
   assertEquals(new TextDecoder().decode(stdout).trim(), "not closed, not waiting");

@@ -8,7 +8,7 @@ import vm from "node:vm";
 import { assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import type { Channel, Data } from "../../mod.ts";
 import { fill, test } from "./attached.ts";
-import { KernelDouble } from "./kernel_double.ts";
+import { DrivenDevice } from "./driven.ts";
 
 /** A call with options of whatever kind. */
 type Calling = (channel: Channel, options: object) => unknown;
@@ -87,7 +87,8 @@ test("Channel's calls refuse options that are no object", async (channel) => {
 });
 
 Deno.test("Device.attach() refuses a time-out, and names what to use", async () => {
-  using device = new KernelDouble().open();
+  using driven = new DrivenDevice();
+  using device = driven.open();
   const advice = "attach takes no `timeout`: use `signal: AbortSignal.timeout";
   await assertRejects(() => device.attach({ timeout: 5 } as object), TypeError, advice);
   (await device.attach({ wait: false })).close();

@@ -3,27 +3,8 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { type Channel, KupError, type KupErrorCode } from "../../mod.ts";
-import { KernelDouble, type KernelSide } from "./kernel_double.ts";
-
-function test(
-  name: string,
-  run: (channel: Channel, kernel: KernelSide) => Promise<void> | void,
-): void {
-  Deno.test({
-    name,
-    sanitizeOps: true,
-    sanitizeResources: true,
-    async fn() {
-      const double = new KernelDouble();
-      {
-        using device = double.open();
-        using channel = await device.attach({ spin: 0 });
-        await run(channel, double.side(channel.number));
-      }
-      assertEquals(double.handles, 0, "a file was left open");
-    },
-  });
-}
+import { test } from "./attached.ts";
+import type { KernelSide } from "./driven.ts";
 
 async function rejectsWith(code: KupErrorCode, promise: Promise<unknown>): Promise<void> {
   assertEquals((await assertRejects(() => promise, KupError)).code, code);
@@ -242,7 +223,7 @@ test("listeners of a signal may call back into the channel", async (channel, ker
   assertEquals(kernel.number, 0);
 });
 
-test("numbers that only turn into numbers are refused", async (channel, kernel) => {
+test("numbers that only turn into numbers are refused", async (channel, kernel, driven) => {
   const changing = { valueOf: () => (channel.trySend("from within"), 5) };
   for (const value of ["5", null, 5n, changing, [5], true]) {
     const number = untyped<number>(value);
@@ -251,8 +232,7 @@ test("numbers that only turn into numbers are refused", async (channel, kernel) 
     assertThrows(() => channel.trySend("x", { type: number }), TypeError);
     assertThrows(() => channel.tryReserve(number), TypeError);
     assertThrows(() => channel.tryReceiveBatch({ max: number }), TypeError);
-    const double = new KernelDouble();
-    using device = double.open();
+    using device = driven.open();
     await assertRejects(() => device.attach({ spin: number }), TypeError);
     await assertRejects(() => device.attach({ channel: number }), TypeError);
   }

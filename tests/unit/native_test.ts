@@ -126,13 +126,12 @@ Deno.test("a blocking wait ends by its timeout or its event", () => {
 
 Deno.test("each worker is woken by its own pipe", async () => {
   const code = `
-    import { KernelDouble } from ${JSON.stringify(new URL("kernel_double.ts", import.meta.url))};
-    const double = new KernelDouble();
-    using device = double.open();
+    import { open } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url))};
+    using device = open("host:echo");
     using channel = await device.attach({ spin: 0 });
     for (let i = 0; i < 200; i++) {
       const received = channel.receive();
-      setTimeout(() => double.side().send("x" + i), 0);
+      setTimeout(() => channel.trySend("x" + i), 0);
       if ((await received)?.text() !== "x" + i) throw new Error("wrong message");
     }
     postMessage("done");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Random calls: on the kernel's double, and on the host driver, with whatever else may go wrong there. */
+/** Random calls on the host driver, with whatever else may go wrong there. */
 
 import { assertEquals, assertGreater } from "../../deps.ts";
 import { open, unload } from "../../mod.ts";
@@ -10,16 +10,7 @@ import { common, Finding, sleep } from "../random/session.ts";
 
 const repeat = `(KUP_SEED=${seed})`;
 
-Deno.test(`random calls end neither in a signal nor in nonsense ${repeat}`, async () => {
-  await randomCalls({
-    ...hostTask(seed, 3, "exit"),
-    module: new URL("echo_double.ts", import.meta.url).href,
-    path: "/dev/double",
-    workers: 1,
-  });
-});
-
-Deno.test(`random calls of the host driver and its modules do neither ${repeat}`, async () => {
+Deno.test(`random calls of the host driver end neither in a signal nor in nonsense ${repeat}`, async () => {
   const env = { KUP_HOST_FAILURES: `50:${seed}`, KUP_HOST_DELAYS: `50:${seed}` };
   await Promise.all([
     randomCalls(hostTask(seed, 3, "exit")),

@@ -3,19 +3,13 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { type Channel, KupError, type Message, type ReadableOptions } from "../../mod.ts";
-import { ERROR_HEAD } from "../../src/abi.ts";
+import { until } from "../lib/until.ts";
 import { assertRejectsWith, assertThrowsWith, fill, later, test } from "./attached.ts";
-import type { KernelSide } from "./kernel_double.ts";
 
 type Chunk = ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
 
 function textOf({ done, value }: Chunk): string | undefined {
   return done ? undefined : new TextDecoder().decode(value);
-}
-
-/** Where the kernel's producer finds free room to begin: the user's tail. */
-function tail(kernel: KernelSide): number {
-  return Atomics.load(kernel.words, kernel.toUser.tail >> 2);
 }
 
 /** Calls that receive, in each form. */
@@ -58,13 +52,14 @@ test("Channel.readable takes nothing from the ring before a read", async (channe
   await later(() => {});
   const reader = readable.getReader();
   await later(() => {});
-  assertEquals(tail(kernel), 0);
+  assertEquals(kernel.tail, 0);
   await reader.read();
   await later(() => {});
-  assertEquals(tail(kernel), 0, "a second message was taken");
+  assertEquals(kernel.tail, 0, "a second message was taken");
   await Promise.all([reader.read(), reader.read()]);
+  await until(() => kernel.tail === 32, "two messages are given back");
   await later(() => {});
-  assertEquals(tail(kernel), 32);
+  assertEquals(kernel.tail, 32);
 });
 
 test(
@@ -85,9 +80,8 @@ test(
       if (sent % 20 === 0) await later(() => {});
     }
     assert(sent < 50, "the ring has room for 36 of these, and the pipe for 2");
-    assertEquals(written, 1);
+    await until(() => written === 1, "the pipe has taken a message");
     gate.resolve();
-    await later(() => {});
     kernel.close();
     await piped;
     assertEquals(written, sent);
@@ -228,7 +222,7 @@ test(
 test("Channel.readable fails when the channel breaks", async (channel, kernel) => {
   const reader = channel.readable.getReader();
   const read = reader.read();
-  await later(() => kernel.break(ERROR_HEAD));
+  await later(() => kernel.break());
   await assertRejectsWith(read, "broken");
   await assertRejectsWith(reader.closed, "broken");
   await assertRejectsWith(Array.fromAsync(channel.readable), "broken");
@@ -240,16 +234,16 @@ test(
     const { readable } = channel;
     const reader = readable.getReader();
     kernel.send("a");
-    kernel.gap(3, 30);
+    kernel.gap(3, 30_000);
     kernel.send("b");
     assertEquals(textOf(await reader.read()), "a");
-    await assertRejects(() => reader.read(), KupError, "3 messages are missing here (30 bytes)");
+    await assertRejects(() => reader.read(), KupError, "3 messages are missing here (30000 bytes)");
     await assertRejectsWith(reader.closed, "gap");
     assert(channel.readable !== readable);
     const next = channel.readable.getReader();
     assertEquals(textOf(await next.read()), "b");
     const late = next.read();
-    await later(() => kernel.gap(1, 1));
+    await later(() => kernel.gap(1, 10_000));
     await assertRejectsWith(late, "gap");
     kernel.send("c");
     assertEquals(channel.tryReceive()?.text(), "c");
@@ -260,14 +254,14 @@ test("Channel.toReadable() calls its function for gaps and goes on", async (chan
   let lost = 0;
   const stream = channel.toReadable({ gaps: ({ records }) => void (lost += records) });
   assert(channel.readable === stream);
-  kernel.gap(1, 1);
+  kernel.gap(1, 10_000);
   kernel.send("a");
-  kernel.gap(2, 2);
-  kernel.gap(3, 3);
+  kernel.gap(2, 20_000);
+  kernel.gap(3, 30_000);
   const reader = stream.getReader();
   assertEquals([textOf(await reader.read()), lost], ["a", 1]);
   const read = reader.read();
-  await later(() => kernel.gap(4, 4));
+  await later(() => kernel.gap(4, 40_000));
   await later(() => kernel.send("b"));
   assertEquals([textOf(await read), lost], ["b", 10]);
 });
@@ -285,7 +279,7 @@ test("Channel.toReadable() allows every call in the function for gaps", async (c
   ) {
     const reader = channel.toReadable({ gaps }).getReader();
     const read = reader.read().then(textOf, (error) => error);
-    await later(() => kernel.gap(1, 1));
+    await later(() => kernel.gap(1, 10_000));
     kernel.send("after");
     const text = await read;
     assert(text === thrown || text === "after" || text.code === "busy", String(text));
@@ -293,7 +287,7 @@ test("Channel.toReadable() allows every call in the function for gaps", async (c
     if (text !== "after") assertEquals(channel.tryReceive()?.text(), "after");
   }
   const reader = channel.toReadable({ gaps: () => channel.close() }).getReader();
-  kernel.gap(1, 1);
+  kernel.gap(1, 10_000);
   assertEquals((await reader.read()).done, true);
 });
 
@@ -438,7 +432,7 @@ test("Channel.writable fails when this side closes the channel", async (channel)
 test("Channel.writable fails when an idle channel is closed or breaks", async (channel, kernel) => {
   const writer = channel.writable.getWriter();
   await writer.write("a");
-  kernel.break(ERROR_HEAD);
+  kernel.break();
   assertThrowsWith(() => channel.trySend("x"), "broken");
   await assertRejectsWith(writer.closed, "broken");
   const other = channel.writable.getWriter();
@@ -479,10 +473,7 @@ test(
 );
 
 test("Channel.writable and Channel.readable are piped into each other", async (channel, kernel) => {
-  const echo = setInterval(() => {
-    for (let got; (got = kernel.receive()) !== undefined;) kernel.send(got.text);
-    kernel.in.announce();
-  }, 0);
+  const echo = kernel.echo();
   const text = "all work and no play makes jack a dull boy\n".repeat(500);
   const source = new Blob([text]).stream().pipeThrough(
     new TransformStream({
@@ -500,7 +491,8 @@ test("Channel.writable and Channel.readable are piped into each other", async (c
     if (back.length === text.length) break;
   }
   await written;
-  clearInterval(echo);
+  channel.close();
+  await echo;
   assertEquals(back, text);
 });
 
