@@ -402,8 +402,9 @@ static void pass(struct softc *sc, int chan_id)
 	if (!error)
 		kup_release(channel, &record);
 	if (!error || error == -EDEADLK)
-		error = kup_pass(channel, KUP_FOREVER);
-	slot_done(slot, channel, error);
+		kup_pass(channel, KUP_FOREVER);
+	/* The thread does not learn of an end by this call, so its next one has to fail. */
+	slot_done(slot, channel, 0);
 }
 
 void kupdev_pass(struct kupdev_softc *id, int chan_id)

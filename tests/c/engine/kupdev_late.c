@@ -132,6 +132,37 @@ static void test_told_late(void)
 	unload(sc);
 }
 
+static int wait_pass_receive(struct worker *worker, kup_u32 step)
+{
+	if (step == 0)
+		return kupdev_wait_channel(worker->sc);
+	if (step == 1)
+		kupdev_pass(worker->sc, 0);
+	return step == 1 ? 0 : kupdev_receive(worker->sc, 0) != NULL;
+}
+
+/* A pass says nothing of an end, so it must not be the call after which a thread is free for others. */
+static void test_passed_late(void)
+{
+	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
+	struct worker first;
+	int told, received;
+
+	employ(&first, sc, wait_pass_receive);
+	open_channel("host:late");
+	told = do_step(&first);
+	leave();
+	open_channel("host:late");
+	do_step(&first);
+	received = do_step(&first);
+	check(told == 0 && !received,
+	      "a thread whose pass came after the end receives nothing of the next process",
+	      "%d, %d", told, received);
+	leave();
+	dismiss(&first);
+	unload(sc);
+}
+
 static int send_only(struct worker *worker, kup_u32 step)
 {
 	(void)step;
@@ -372,6 +403,7 @@ void kupdev_late_cases(void)
 	test_attach_without_memory();
 	test_ended();
 	test_told_late();
+	test_passed_late();
 	test_heard_once();
 	test_held();
 }
