@@ -34,6 +34,8 @@ export class Breath {
   /** When the mark was set, or the last turn was seen. */
   #since: number;
   #mark: Turn | undefined;
+  /** The turn that the present breath waits for. */
+  #turn: Turn | undefined;
   /** When the streak began. */
   #streak = 0;
   /** When the present breath is long enough. */
@@ -53,7 +55,9 @@ export class Breath {
 
   /** A channel is closed; without any, nothing may be left in the event loop. */
   release(): void {
-    if (--this.#users === 0) this.#mark?.cancel();
+    if (--this.#users > 0) return;
+    this.#mark?.cancel();
+    this.#turn?.cancel();
   }
 
   /** The event loop has had no turn for a while. */
@@ -107,11 +111,15 @@ export class Breath {
     this.#since = -Infinity;
     retainNative(native);
     try {
-      do await new Turn(native).done; while (native.kup_user_now() < this.#end);
+      do {
+        this.#turn = new Turn(native);
+        await this.#turn.done;
+      } while (this.#users > 0 && native.kup_user_now() < this.#end);
       if (this.#users > 0) this.#begin();
     } catch {
       // As in #begin.
     } finally {
+      this.#turn = undefined;
       this.turned();
       this.#present = undefined;
       releaseNative(native);

@@ -239,6 +239,7 @@ export function register(native: Native, fd: number, waiter: Waiter): Registrati
 export class Turn implements Waiter {
   readonly #done = Promise.withResolvers<void>();
   readonly #registration: Registration;
+  #over = false;
 
   /** @throws {KupError} `"too-many-files"`, `"out-of-memory"` or `"system"`. */
   constructor(native: Native) {
@@ -263,6 +264,9 @@ export class Turn implements Waiter {
   }
 
   wake(): void {
+    // It may be cancelled when it has just come.
+    if (this.#over) return;
+    this.#over = true;
     this.#registration.remove();
     this.#done.resolve();
   }

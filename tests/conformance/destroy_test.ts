@@ -51,7 +51,7 @@ Deno.test("a receive that waits ends, and so do a batch and an iteration", () =>
 
 Deno.test("a send and a reserve that wait for room are refused as closed", () =>
   going(async (channel) => {
-    await echo.pause(channel, 300);
+    await echo.occupy(channel);
     const bytes = new Uint8Array(10_000);
     while (channel.trySend(bytes));
     const sending = rejectsWith("closed", () => channel.send(bytes));
@@ -102,8 +102,9 @@ Deno.test("a thread that is blocked in sendSync is refused as closed", () =>
     using thread = new Thread(`
       const device = kup.open("${PATH}");
       const channel = await device.attach();
-      const pause = new Uint32Array([400, 0]);
-      channel.sendSync(pause, { type: ${echo.PAUSE} });
+      // The client waits for room for these, and reads nothing more.
+      const samples = new Uint32Array([1000, 0, 1000, ${echo.context.waiting}]);
+      channel.sendSync(samples, { type: ${echo.PRODUCE} });
       while (channel.trySend(new Uint8Array(10_000)));
       tell("full");
       try { for (;;) channel.sendSync(new Uint8Array(10_000)); }

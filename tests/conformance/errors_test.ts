@@ -12,7 +12,7 @@ import { type KupErrorCode, open } from "../../mod.ts";
 import { driver, PATH, withEcho } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { EACCES, EBUSY, ENODEV, ENOENT, rejectsWith, throwsWith } from "./lib/errors.ts";
-import { runScript, until } from "./lib/script.ts";
+import { runScript } from "./lib/script.ts";
 
 Deno.test("opening what isn't there, or isn't KUP's, says which", () => {
   for (const [path, code, errno] of driver.refusedPaths) {
@@ -101,12 +101,7 @@ Deno.test("each call that a channel's end refuses says so by its code and errno"
 Deno.test("each call on a broken channel says so by its code", async () => {
   using device = open(PATH);
   using channel = await device.attach();
-  channel.sendSync("one");
-  const all = new Uint8Array((await channel.receive())!.bytes.buffer);
-  await echo.pause(channel, 200);
-  await channel.reserve(8);
-  all.fill(0x0f);
-  await until(() => device.stats(channel.number).state === "broken", "the kernel notices");
+  await echo.scribble(device, channel);
   throwsWith("broken", () => channel.trySend("x"));
   throwsWith("broken", () => channel.sendSync("x"));
   throwsWith("broken", () => channel.tryReserve(1));
@@ -142,12 +137,13 @@ Deno.test("time-outs are errors of their own, and nothing is lost by them", asyn
   using channel = await device.attach();
   throwsWith("timed-out", () => channel.receiveSync({ timeout: 20 }));
   throwsWith("timed-out", () => channel.receiveSync({ timeout: 0 }));
-  await echo.pause(channel, 400);
+  await echo.occupy(channel);
   const bytes = new Uint8Array(10_000);
   let sent = 0;
   while (channel.trySend(bytes, { type: sent })) sent++;
   throwsWith("timed-out", () => channel.sendSync(bytes, { type: 0xbad, timeout: 20 }));
   throwsWith("timed-out", () => channel.sendSync(bytes, { type: 0xbad, timeout: 0 }));
+  await echo.release(channel);
   for (let i = 0; i < sent; i++) assertEquals(channel.receiveSync()?.type, i);
   throwsWith("timed-out", () => channel.receiveSync({ timeout: 50 }));
 });

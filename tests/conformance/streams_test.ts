@@ -32,16 +32,6 @@ function lines(length: number): string {
   return all.join("");
 }
 
-/** Until the kernel's producer has filled the ring. */
-async function filled(channel: Channel): Promise<number> {
-  let last = -1;
-  await until(
-    () => last === (last = channel.stats().toUserRecords) && last > 2,
-    "the ring is full",
-  );
-  return last;
-}
-
 /** Ends a stream behind so many bytes; the source is then cancelled. */
 function upTo(length: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
   let left = length;
@@ -94,12 +84,12 @@ Deno.test("Channel.readable takes no message before it is read, and loses none",
   attached(async (channel) => {
     const count = 3000;
     await echo.produce(channel, count, 500);
-    const before = await filled(channel);
+    const before = await echo.filled(channel);
     const { readable: pipe, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const piped = channel.readable.pipeTo(writable, { preventCancel: true });
     await sleep(50);
     // The pipe holds one or two.
-    assertLess(await filled(channel), before + 10);
+    assertLess(await echo.filled(channel), before + 10);
     assertLess(before, count);
     let next = 0;
     for await (const chunk of pipe) {
@@ -171,20 +161,9 @@ Deno.test("Channel.readable fails at a gap unless a function takes it", () =>
     assertEquals(channel.stats().droppedNoSpace, first + lost);
   }));
 
-/** Keeps the echo client from reading: it waits for room for samples, until they are received. */
-async function occupy(channel: Channel): Promise<void> {
-  await echo.produce(channel, 1000, 1000);
-  await filled(channel);
-}
-
-/** Receives the samples, after which the echo client reads again. */
-async function release(channel: Channel): Promise<void> {
-  for await (const { type } of channel) if (type === echo.PRODUCE) return;
-}
-
 Deno.test("Channel.writable is done with a write when its message is in the ring", () =>
   attached(async (channel) => {
-    await occupy(channel);
+    await echo.occupy(channel);
     const bytes = new Uint8Array(10_000);
     let written = 0;
     const writer = channel.writable.getWriter();
@@ -193,7 +172,7 @@ Deno.test("Channel.writable is done with a write when its message is in the ring
     const closed = writer.close();
     await sleep(50);
     assertLess(written * bytes.length, channel.maxMessage);
-    await release(channel);
+    await echo.release(channel);
     for (let i = 0; i < count; i++) assertEquals((await channel.receive())?.length, bytes.length);
     await Promise.all([...writes, closed]);
     assertEquals(written, count);
@@ -203,7 +182,7 @@ Deno.test("Channel.writable is done with a write when its message is in the ring
 
 Deno.test("Channel.writable drops at an abort what is not in the ring", () =>
   attached(async (channel) => {
-    await occupy(channel);
+    await echo.occupy(channel);
     const bytes = new Uint8Array(10_000);
     let sent = 0;
     while (channel.trySend(bytes)) sent++;
@@ -215,7 +194,7 @@ Deno.test("Channel.writable drops at an abort what is not in the ring", () =>
     for (const write of writes) assertEquals(await assertRejects(() => write), reason);
     await aborted;
     const last = channel.send("last");
-    await release(channel);
+    await echo.release(channel);
     for (let i = 0; i < sent; i++) assertEquals((await channel.receive())?.length, bytes.length);
     assertEquals((await channel.receive())?.text(), "last");
     await last;
@@ -223,7 +202,7 @@ Deno.test("Channel.writable drops at an abort what is not in the ring", () =>
 
 Deno.test("Channel.writable fails when the channel is closed", () =>
   attached(async (channel) => {
-    await occupy(channel);
+    await echo.occupy(channel);
     const writer = channel.writable.getWriter();
     const bytes = new Uint8Array(channel.maxMessage - 1000);
     const writes = [writer.write(bytes), writer.write(bytes), writer.write(bytes)];

@@ -191,6 +191,24 @@ Deno.test("Channel.receive() that waits for the event loop's turn keeps other re
   });
 });
 
+Deno.test("Channel.close() ends the event loop's turns that a call takes", async () => {
+  using device = open("host:echo");
+  using channel = await device.attach();
+  work(20);
+  await channel.send("begins a streak");
+  // So late that the next call takes turns for 10 ms.
+  work(400);
+  const sent = channel.send("x");
+  let turned = false;
+  const turn = setTimeout(() => turned = true, 5);
+  channel.close();
+  device.close();
+  await sent;
+  clearTimeout(turn);
+  // The test runner's sanitizer would also find that the library is in use still.
+  assertEquals(turned, false);
+});
+
 /** What a test framework replaces, by things that never happen. */
 const FAKES: Record<string, unknown> = {
   setTimeout: () => 0,

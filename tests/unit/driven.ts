@@ -135,11 +135,11 @@ export class KernelSide {
    * can't be small.
    */
   gap(records: number, bytes: number): void {
-    for (let left = records, rest = bytes; left > 0; left--) {
-      const length = left === 1 ? rest : Math.floor(bytes / records);
+    const each = Math.floor(bytes / records);
+    for (let i = 1; i <= records; i++) {
+      const length = i < records ? each : bytes - (records - 1) * each;
       const result = engine.kup_try_send(this.#channel, 0, null, length);
       if (result >= 0) throw new Error(`a message of ${length} bytes was not lost`);
-      rest -= length;
     }
     // The report goes ahead of the next record, which the user doesn't get to see.
     const reservation = new Uint8Array(RESERVATION_SIZE);

@@ -24,8 +24,7 @@ Deno.test(`a process ends with everything open, whichever way it ends ${repeat}`
 
 Deno.test({
   name: `random calls leave no resource and no operation behind ${repeat}`,
-  sanitizeOps: true,
-  sanitizeResources: true,
+
   sanitizeExit: true,
   fn: async () => {
     const findings: string[] = [];

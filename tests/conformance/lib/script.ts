@@ -2,6 +2,9 @@
 /** Scripts and workers beside the test, and waiting for what they do. */
 
 import type { Device } from "../../../mod.ts";
+import { until } from "../../lib/until.ts";
+
+export { sleep, until } from "../../lib/until.ts";
 
 const MODULE = new URL("../../../mod.ts", import.meta.url).href;
 
@@ -73,19 +76,6 @@ export class Thread implements Disposable {
 export function processorTicks(folder: string): number {
   const fields = Deno.readTextFileSync(`${folder}/stat`).replace(/^.*\) /s, "").split(" ");
   return Number(fields[11]) + Number(fields[12]);
-}
-
-export function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** Waits until it is so; fails after `seconds`. */
-export async function until(condition: () => boolean, what: string, seconds = 10): Promise<void> {
-  const end = Date.now() + seconds * 1000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
-    await sleep(5);
-  }
 }
 
 /** Waits until nobody has a channel of this device, and no kernel side still reads. */
