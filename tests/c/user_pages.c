@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../lib/patience.h"
 #include "include/kup.h"
 #include "kup_user.h"
 
@@ -313,7 +314,7 @@ int main(int count, char **arguments)
 	unsigned long seed = count > 2 ? strtoul(arguments[2], NULL, 0) : 1;
 
 	/* A call that doesn't end. */
-	alarm(120 + (unsigned int)(rounds / 50));
+	alarm(patience(600 + (unsigned int)(rounds / 10)));
 	for (unsigned long round = 0; round < rounds; round++) {
 		make_world(seed + round);
 		if (world.info.mode == KUP_MODE_TURN && roll(2))

@@ -24,7 +24,7 @@
 /* More than the rings hold, so that both sides wait for each other and every ring wraps. */
 #define MESSAGES 2000
 #define LONGEST 3000
-#define PATIENCE_MS 20000.0
+#define PATIENCE_MS 60000.0
 
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \

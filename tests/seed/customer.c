@@ -16,6 +16,8 @@
 #include "courier.h"
 #include "kup.h"
 
+#include "../lib/patience.h"
+
 #define CHANNELS 4
 
 static const char *prefix = "";
@@ -333,6 +335,37 @@ static int play_across(void *channel, long milliseconds)
 
 #define NAP_MS 200
 
+/* Both calls without waiting, while the kernel's side naps for so long; -1: they came too late. */
+static int refused(void *channel, unsigned int nap_ms)
+{
+	long start = now_ms();
+	int good;
+
+	give_order(channel, COURIER_NAP, nap_ms);
+	good = kernproxy_send(channel, "x", 1, KP_NB) == -1 &&
+	       kernproxy_error(channel) == EKU_NOTREADY && !kernproxy_receive(channel, KP_NB) &&
+	       kernproxy_error(channel) == EKU_NOTREADY;
+	return now_ms() - start < nap_ms ? good : -1;
+}
+
+static void test_refusals(const struct seat *seat)
+{
+	int good, said, passed = 1;
+	unsigned int nap_ms = 300;
+
+	do {
+		good = refused(seat->channel, nap_ms);
+		said = kernproxy_error(seat->device) == EKU_NOTREADY;
+		passed &= kernproxy_send(seat->channel, NULL, 0, 0) == 0 &&
+			  kernproxy_error(seat->channel) == 0;
+		kernproxy_receive(seat->channel, 0);
+		nap_ms *= 2;
+	} while (good < 0 && nap_ms < 10000);
+	check(good > 0, "while the kernel keeps its turn, nothing can be sent or received");
+	check(said, "which its device says, too");
+	check(passed, "a send waits for its turn, and passes it");
+}
+
 static void test_turns(void)
 {
 	struct seat seat = sit_down(3);
@@ -347,16 +380,7 @@ static void test_turns(void)
 	nothing = kernproxy_receive(channel, 0);
 	check(nothing && nothing[0] == 0 && nothing[KP_NOTHING - 1] == 0,
 	      "also where the program has written into the last one");
-	give_order(channel, COURIER_NAP, 300);
-	check(kernproxy_send(channel, "x", 1, KP_NB) == -1 &&
-		      kernproxy_error(channel) == EKU_NOTREADY &&
-		      !kernproxy_receive(channel, KP_NB) &&
-		      kernproxy_error(channel) == EKU_NOTREADY,
-	      "while the kernel keeps its turn, nothing can be sent or received");
-	check(kernproxy_error(seat.device) == EKU_NOTREADY, "which its device says, too");
-	check(kernproxy_send(channel, NULL, 0, 0) == 0 && kernproxy_error(channel) == 0,
-	      "a send waits for its turn, and passes it");
-	kernproxy_receive(channel, 0);
+	test_refusals(&seat);
 	give_order(channel, COURIER_NAP, NAP_MS);
 	/* It leaves while it is the kernel's turn. */
 	stand_up(&seat);
@@ -413,7 +437,7 @@ int main(int count, char **arguments)
 
 	if (count > 1)
 		prefix = arguments[1];
-	alarm(120);
+	alarm(patience(600));
 	for (i = 2; i < count; i++)
 		kernproxy_close(kernproxy_open(arguments[i]));
 	test_one_way();

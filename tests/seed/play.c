@@ -16,6 +16,8 @@
 
 #include "kup.h"
 
+#include "../lib/patience.h"
+
 #define CHANNELS 3
 #define DEVICES 2
 #define PAGES 4
@@ -282,7 +284,7 @@ int main(int count, char **arguments)
 {
 	if (count > 1)
 		prefix = arguments[1];
-	alarm(120);
+	alarm(patience(600));
 	if (count > 2)
 		kernproxy_close(kernproxy_open(arguments[2]));
 	test_single();

@@ -49,7 +49,7 @@ int main(int count, char **arguments)
 	run.odds = number(count, arguments, 2, 50);
 	run.storm_ns = storm_ms * 1000000ull;
 	/* A lost wake-up is a hang: SIGALRM ends it, without the summary that a good run has. */
-	alarm(300 + 20 * storm_ms / 1000);
+	alarm(patience(900 + 60 * storm_ms / 1000));
 	all_cases();
 	fprintf(stderr, "# with delays, seed %u, odds %u\n", run.seed, run.odds);
 	run.delays = 1;

@@ -83,7 +83,7 @@ kup_u32 storm_steps(void)
 
 int storm_goes_on(kup_u32 least_steps)
 {
-	const kup_u64 patience_ns = 30000000000ull;
+	const kup_u64 patience_ns = PATIENCE_MS * 1000000ull;
 	kup_u64 spent = os_now_ns() - storm.begin;
 
 	return spent < run.storm_ns || (storm_steps() < least_steps && spent < patience_ns);

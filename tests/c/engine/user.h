@@ -10,6 +10,7 @@
 #include "kup_user.h"
 #include "ring.h"
 #include "tests.h"
+#include "../../lib/patience.h"
 
 /* Then the user's mapping is the kernel's own; see kmod/os/host/memory.c. */
 #ifdef __SANITIZE_THREAD__
@@ -45,7 +46,5 @@ int user_send(struct user *user, kup_u32 type, const void *data, kup_u32 length)
 /* The record stays in the ring until user_release. */
 int user_receive(struct user *user, struct kup_record *record);
 void user_release(struct user *user, const struct kup_record *record);
-
-#define PATIENCE_MS 20000
 
 #endif

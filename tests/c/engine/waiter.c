@@ -67,7 +67,7 @@ static int comes(int fd, int id, kup_u32 timeout_ms)
 	return 0;
 }
 
-#define SOON_MS 5000
+#define SOON_MS PATIENCE_MS
 #define NEVER_MS 30
 
 static void test_one_shot(void)

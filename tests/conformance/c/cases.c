@@ -45,7 +45,7 @@ void begin_cases(unsigned int seconds)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGALRM, stuck);
 	signal(SIGPIPE, SIG_IGN);
-	alarm(seconds);
+	alarm(patience(5 * seconds));
 }
 
 void trying(const char *what)

@@ -7,7 +7,12 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Ends the program with a "not ok" if it isn't done in so many seconds. */
+#include "../../lib/patience.h"
+
+/*
+ * Ends the program with a "not ok" if it isn't done in five times as many seconds as a quiet machine
+ * may need.
+ */
 void begin_cases(unsigned int seconds);
 
 /* What is being tried: told if the program gets stuck. */

@@ -12,7 +12,7 @@
 #include "kup_echo.h"
 
 #define FOREVER -1.0
-#define PATIENCE 10000.0
+#define PATIENCE ((double)PATIENCE_MS)
 
 typedef struct kup_user_channel channel_t;
 typedef struct kup_user_message message_t;
@@ -211,7 +211,7 @@ static void test_preparing(void)
 	refused(kup_user_prepare_wait(channel, POLLOUT, UINT32_MAX), EMSGSIZE,
 		"nor is room for more than the ring takes");
 	kup_user_send(channel, 1, "x", 1, PATIENCE);
-	check(EVENTUALLY(5000, prepare(channel, POLLIN | POLLOUT) == (POLLIN | POLLOUT)),
+	check(EVENTUALLY(PATIENCE_MS, prepare(channel, POLLIN | POLLOUT) == (POLLIN | POLLOUT)),
 	      "also of a message", "no");
 	need(kup_user_receive(channel, &(message_t){ 0 }, PATIENCE) == 0, "which is received");
 	check(prepare(channel, POLLIN) == 0, "and then has to be given back", "no");
@@ -220,7 +220,7 @@ static void test_preparing(void)
 		;
 	check(prepare(channel, POLLIN | POLLOUT) == 0, "a full ring is worth waiting", "no");
 	kup_user_send(channel, ECHO_CLOSE, NULL, 0, PATIENCE);
-	check(EVENTUALLY(5000, prepare(channel, POLLIN | POLLOUT) == (POLLIN | POLLOUT)),
+	check(EVENTUALLY(PATIENCE_MS, prepare(channel, POLLIN | POLLOUT) == (POLLIN | POLLOUT)),
 	      "a closed channel is not", "no");
 	kup_user_channel_close(channel);
 }
@@ -237,8 +237,8 @@ static void test_gaps(void)
 
 	kup_user_send(channel, ECHO_PRODUCE, &produce, sizeof(produce), 0);
 	/* Until the ring is full. */
-	EVENTUALLY(5000, kup_user_stats(kup_user_channel_file(channel), &stats) == 0 &&
-				 stats.dropped_no_space > 0);
+	EVENTUALLY(PATIENCE_MS, kup_user_stats(kup_user_channel_file(channel), &stats) == 0 &&
+					stats.dropped_no_space > 0);
 	while (kup_user_receive(channel, &message, PATIENCE) == 0) {
 		if (message.flags == KUP_RECORD_GAP && message.length == sizeof(gap)) {
 			memcpy(&gap, message.data, sizeof(gap));
@@ -359,7 +359,8 @@ static void test_turn_preparing(void)
 	others = prepare(channel, POLLIN | POLLOUT);
 	check(own == (POLLIN | POLLOUT) && others == 0, "at one's own turn nothing has to wait",
 	      "%d, %d", own, others);
-	check(EVENTUALLY(5000, prepare(channel, POLLOUT) == POLLOUT), "until it comes", "no");
+	check(EVENTUALLY(PATIENCE_MS, prepare(channel, POLLOUT) == POLLOUT), "until it comes",
+	      "no");
 	kup_user_channel_close(channel);
 }
 

@@ -270,7 +270,8 @@ static void test_kernel_page(void)
 	for (uint32_t i = 0; i < 10; i++)
 		check(peer_echo(&peer, i, i * 100) == NULL || i > 9, "an echo of some length works",
 		      "%u", i);
-	check(EVENTUALLY(1000, page->to_user_records == 10 && page->to_kernel_records == 10) &&
+	check(EVENTUALLY(PATIENCE_MS,
+			 page->to_user_records == 10 && page->to_kernel_records == 10) &&
 		      page->to_user_payload == 4500 && page->to_kernel_payload == 4500,
 	      "the kernel page counts records and payload", "%llu, %llu, %llu, %llu",
 	      (long long)page->to_user_records, (long long)page->to_kernel_records,
@@ -362,7 +363,7 @@ static void test_kick(void)
 	peer_need(&peer, ANY);
 	worked(peer_kick(&peer), "KICK of an idle channel works");
 	peer_send(&peer, ECHO_CLOSE, NULL, 0);
-	check(EVENTUALLY(5000, peer_state(&peer) == KUP_STATE_CLOSED),
+	check(EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_CLOSED),
 	      "the kernel's side can close a channel", "state %u", peer_state(&peer));
 	refused(peer_kick(&peer), EPIPE, "KICK of a closed channel is refused with EPIPE");
 	check(peer_poll(&peer, POLLIN, 0) == (POLLIN | POLLHUP),
@@ -395,7 +396,7 @@ static void test_closed_is_drained(void)
 	for (uint32_t i = 0; i < 20; i++)
 		peer_send(&peer, i, &i, sizeof(i));
 	peer_send(&peer, ECHO_CLOSE, NULL, 0);
-	EVENTUALLY(5000, peer_state(&peer) == KUP_STATE_CLOSED);
+	EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_CLOSED);
 	while (peer_receive(&peer, &record) == 0) {
 		records += record.type == (uint32_t)records;
 		peer_release(&peer, &record);
@@ -423,12 +424,12 @@ static void test_all_taken(void)
 	refused(attach_to(named, peers[4].attach.channel, 0, NULL), EBUSY,
 		"ATTACH of one of them is refused with EBUSY");
 	peer_stop_wait(&peers[2]);
-	check(kup_user_wait(any, POLLIN, 3000) == POLLIN, "poll tells when a channel is free",
+	check(kup_user_wait(any, POLLIN, PATIENCE_MS) == POLLIN, "poll tells when a channel is free",
 	      "no");
 	check(kup_user_wait(named, POLLIN, 50) == 0,
 	      "a poll for one channel does not report another that is free", "it does");
 	peer_stop_wait(&peers[4]);
-	check(kup_user_wait(named, POLLIN, 3000) == POLLIN,
+	check(kup_user_wait(named, POLLIN, PATIENCE_MS) == POLLIN,
 	      "a poll for one channel tells when that one is free", "no");
 	worked(attach_to(named, peers[4].attach.channel, KUP_ATTACH_NOWAIT, NULL),
 	       "then it can be attached");
@@ -490,7 +491,7 @@ static void test_draining_too_long(void)
 	start = now_ms() - start;
 	check(start >= KUP_ATTACH_DRAIN_MS - 10 && start < KUP_ATTACH_DRAIN_MS + 500,
 	      "after a second", "%llu ms", (long long)start);
-	check(kup_user_wait(fd, POLLIN, 5000) == POLLIN,
+	check(kup_user_wait(fd, POLLIN, PATIENCE_MS) == POLLIN,
 	      "a client that ends late frees the channel late, and poll tells", "no");
 	worked(attach_to(fd, peer.attach.channel, KUP_ATTACH_NOWAIT, NULL),
 	       "then it can be attached");

@@ -162,7 +162,7 @@ static void *kernel_on_full_ring(void *unused)
 	uint64_t number = 0;
 
 	peer_send(&victim, ECHO_PRODUCE, &produce, sizeof(produce));
-	EVENTUALLY(60000, peer_state(&victim) == KUP_STATE_CLOSED);
+	EVENTUALLY(PATIENCE_MS, peer_state(&victim) == KUP_STATE_CLOSED);
 	while ((victim_error = peer_receive(&victim, &record)) == 0) {
 		if (record.type == ECHO_SAMPLE && *(const kup_u64 *)record.data != number++)
 			break;
@@ -210,7 +210,7 @@ static void test_drained(void)
 	peer_need(&peer, ANY);
 	for (uint32_t i = 0; i < 50; i++)
 		peer_send(&peer, i, &i, sizeof(i));
-	EVENTUALLY(5000, peer.kernel->to_user_records == 50);
+	EVENTUALLY(PATIENCE_MS, peer.kernel->to_user_records == 50);
 	need_unload();
 	while (peer_receive(&peer, &record) == 0) {
 		count += record.type == count;
@@ -236,7 +236,7 @@ static void test_last_gap(void)
 
 	peer_need(&peer, ANY);
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
-	EVENTUALLY(5000, peer.kernel->dropped_no_space > 0);
+	EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space > 0);
 	need_unload();
 	while (peer_receive(&peer, &record) == 0) {
 		last = record.flags == KUP_RECORD_GAP;
@@ -261,7 +261,7 @@ static int waiting_handle, waiting_result;
 
 static void *wait_for_free(void *unused)
 {
-	waiting_result = kup_user_wait(waiting_handle, POLLIN, 20000);
+	waiting_result = kup_user_wait(waiting_handle, POLLIN, PATIENCE_MS);
 	return unused;
 }
 
@@ -386,7 +386,7 @@ static void test_unload_storm(int rounds)
 		pthread_create(&threads[i], NULL, visitor, (void *)i);
 	for (uint32_t seed = 5; done < rounds; done++) {
 		sleep_us(random_next(&seed) % 60000);
-		if (!EVENTUALLY(5000, (error = module_unload()) == 0))
+		if (!EVENTUALLY(PATIENCE_MS, (error = module_unload()) == 0))
 			break;
 		error = module_load("");
 		if (error != 0)

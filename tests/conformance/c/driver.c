@@ -177,7 +177,7 @@ static bool device_is_there(void)
 void reload(void)
 {
 	need(module_load("") == 0, "the echo client can be loaded again");
-	need(EVENTUALLY(5000, device_is_there()), "and its device is there");
+	need(EVENTUALLY(PATIENCE_MS, device_is_there()), "and its device is there");
 }
 
 void need_unload(void)

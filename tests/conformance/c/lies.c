@@ -23,7 +23,7 @@ static void warm_up(struct peer *peer)
 		if (peer_echo(peer, i, 24) != NULL)
 			need(false, "a channel echoes before it is lied to");
 	/* The kernel has seen everything when its tail says so. */
-	EVENTUALLY(5000, word_get(&peer->kernel->to_kernel_tail.value) == peer->head);
+	EVENTUALLY(PATIENCE_MS, word_get(&peer->kernel->to_kernel_tail.value) == peer->head);
 }
 
 static void set_head(struct peer *peer, uint32_t head)
@@ -206,7 +206,7 @@ static void try_lie(const struct lie *lie, struct peer *witness)
 	peer_need(&peer, ANY);
 	warm_up(&peer);
 	lie->tell(&peer);
-	EVENTUALLY(5000, peer_state(&peer) == KUP_STATE_BROKEN);
+	EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_BROKEN);
 	why = aftermath(&peer, lie->error);
 	if (why == NULL && peer_echo(witness, 1, 700) != NULL)
 		why = "another channel doesn't echo any more";
@@ -284,7 +284,7 @@ static void test_full_ring(void)
 								   : peer.info.to_kernel_bytes;
 	check(peer_echo(&peer, 5, KUP_MAX_PAYLOAD(ring)) == NULL,
 	      "the longest record that fits both rings comes back", "no");
-	EVENTUALLY(5000, peer_room(&peer, peer.info.to_kernel_bytes));
+	EVENTUALLY(PATIENCE_MS, peer_room(&peer, peer.info.to_kernel_bytes));
 	while (peer_room(&peer, 8)) {
 		peer_write(&peer, 0, 3, NULL, 0);
 		count++;
@@ -412,7 +412,7 @@ static void test_scribblers(struct peer *witness)
 		pthread_join(threads[i], NULL);
 	check(why == NULL, "an honest channel's records are intact beside scribblers", "%s", why);
 	printf("# %u round trips, %llu scribblers\n", rounds, (long long)scribbled);
-	check(EVENTUALLY(5000, channels_free(fd) == CHANNELS - 1),
+	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == CHANNELS - 1),
 	      "the scribblers' channels are free afterwards", "%u free", channels_free(fd));
 	for (uint32_t channel = 5; channel < 8; channel++) {
 		struct peer peer;

@@ -241,7 +241,8 @@ static void test_stale_mapping(void)
 	memset(old.out, 0xdd, old.info.to_kernel_bytes);
 	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
 	kup_user_close(old.fd);
-	need(EVENTUALLY(2000, peer_start(&fresh, 7) == 0), "the channel can be attached again");
+	need(EVENTUALLY(PATIENCE_MS, peer_start(&fresh, 7) == 0),
+	     "the channel can be attached again");
 	dirt = nonzero(fresh.in, fresh.info.to_user_bytes) +
 	       nonzero(fresh.out, fresh.info.to_kernel_bytes) +
 	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
@@ -275,7 +276,7 @@ static void test_unread_bytes(void)
 	peer_need(&peer, 2);
 	for (int i = 0; i < 10; i++)
 		peer_send(&peer, 1, secret, sizeof(secret));
-	EVENTUALLY(5000, peer.kernel->to_user_records == 10);
+	EVENTUALLY(PATIENCE_MS, peer.kernel->to_user_records == 10);
 	peer_stop_wait(&peer);
 	peer_need(&peer, 2);
 	check(!peer_look(&peer, &record) && nonzero(peer.in, peer.info.to_user_bytes) == 0 &&

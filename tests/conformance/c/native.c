@@ -46,7 +46,7 @@ static void closed_number(int fd, int pipe, const char *sentence)
 	const int results[] = {
 		kup_user_info(fd, &info),	 stats_get(fd, 0, &stats),
 		attach_to(fd, ANY, 0, NULL),	 kup_user_kick(fd),
-		kup_user_wait(fd, POLLIN, 1000), kup_user_map(fd, 4096, 4096, 4096, &address),
+		kup_user_wait(fd, POLLIN, PATIENCE_MS), kup_user_map(fd, 4096, 4096, 4096, &address),
 		kup_user_waiter_add(fd, pipe),	 kup_user_close(fd),
 	};
 	int wrong = -1;
@@ -135,7 +135,7 @@ static void wait_while(uint32_t events, double timeout_ms, void (*something)(voi
 	wait_ms = timeout_ms;
 	wait_begun = 0;
 	pthread_create(&thread, NULL, in_wait, NULL);
-	EVENTUALLY(5000, __atomic_load_n(&wait_begun, __ATOMIC_SEQ_CST));
+	EVENTUALLY(PATIENCE_MS, __atomic_load_n(&wait_begun, __ATOMIC_SEQ_CST));
 	sleep_ms(100);
 	something();
 	pthread_join(thread, NULL);
@@ -224,10 +224,10 @@ static void test_close_under_wait(void)
 	check((state_while_waiting == KUP_STATE_OPEN) != differs("polls-hold-no-file"),
 	      "which keeps the channel, if the system's poll keeps its file", "state %u",
 	      state_while_waiting);
-	check(EVENTUALLY(3000, stats_get(fd, waited.attach.channel, &stats) == 0 &&
-				       stats.state == KUP_STATE_FREE),
+	check(EVENTUALLY(PATIENCE_MS, stats_get(fd, waited.attach.channel, &stats) == 0 &&
+					      stats.state == KUP_STATE_FREE),
 	      "and gives it back at its end", "state %u", stats.state);
-	refused(kup_user_wait(waited.fd, POLLIN, 1000), EBADF, "the number is closed by then");
+	refused(kup_user_wait(waited.fd, POLLIN, PATIENCE_MS), EBADF, "the number is closed by then");
 	peer_unmap(&waited);
 	kup_user_close(fd);
 }

@@ -12,7 +12,6 @@
 
 #define CHANNELS 8 /* of the echo device, unless a test says otherwise */
 #define ANY KUP_CHANNEL_ANY
-#define PATIENCE_MS 10000 /* how long a wake-up may take before it counts as lost */
 
 struct peer {
 	int fd;

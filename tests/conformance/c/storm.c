@@ -337,10 +337,10 @@ static void test_leaks(uint32_t times)
 	files = descriptors();
 	maps = mappings();
 	attach_often(times);
-	check(all_free(fd) && EVENTUALLY(5000, descriptors() <= files),
+	check(all_free(fd) && EVENTUALLY(PATIENCE_MS, descriptors() <= files),
 	      "attaching often leaves no descriptor behind", "%u, then %u", files, descriptors());
-	check(EVENTUALLY(5000, mappings() < maps + times / 10), "nor a mapping", "%u, then %u",
-	      maps, mappings());
+	check(EVENTUALLY(PATIENCE_MS, mappings() < maps + times / 10), "nor a mapping",
+	      "%u, then %u", maps, mappings());
 	kup_user_close(fd);
 }
 

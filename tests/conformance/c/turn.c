@@ -273,7 +273,7 @@ static void try_lie(const struct lie *lie, struct player *witness)
 	for (uint32_t i = 0; i < 5; i++)
 		echoes(&player, i);
 	lie->tell(&player);
-	broken = EVENTUALLY(5000, peer_state(&player.peer) == KUP_STATE_BROKEN);
+	broken = EVENTUALLY(PATIENCE_MS, peer_state(&player.peer) == KUP_STATE_BROKEN);
 	good = broken && player.peer.kernel->error == lie->error &&
 	       peer_poll(&player.peer, POLLIN | POLLOUT, 0) ==
 		       (POLLIN | POLLOUT | POLLHUP | POLLERR) &&
@@ -359,7 +359,7 @@ static void test_stream_heads(void)
 		peer_write(&peer, 0, 1, "x", 1);
 		word_set(&peer.user->to_kernel_head.value, peer.head | bits);
 		peer_kick(&peer);
-		wrong += !EVENTUALLY(5000, peer_state(&peer) == KUP_STATE_BROKEN) ||
+		wrong += !EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_BROKEN) ||
 			 peer.kernel->error != KUP_ERROR_HEAD;
 		peer_stop_wait(&peer);
 	}
@@ -399,7 +399,7 @@ static void test_poll_full(void)
 	start(&player, ANY);
 	/* Taken at once; the kernel's side can't answer before it gets the turn. */
 	put(&player, 0, 0, 1, "x", 1);
-	need(EVENTUALLY(5000, player.peer.kernel->sleeps > 0), "the kernel's side waits");
+	need(EVENTUALLY(PATIENCE_MS, player.peer.kernel->sleeps > 0), "the kernel's side waits");
 	while (peer_room(&player.peer, 1024))
 		put(&player, 0, 0, ECHO_SAMPLE, NULL, 1008);
 	while (peer_room(&player.peer, 8))

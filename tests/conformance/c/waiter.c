@@ -143,7 +143,7 @@ static void test_other_event(void)
 	stats_get(peer.fd, peer.attach.channel, &before);
 	peer_send(&peer, ECHO_SAMPLE, NULL, 0);
 	peer_send(&peer, ECHO_SAMPLE, NULL, 0);
-	EVENTUALLY(5000, peer.kernel->to_kernel_records == 2);
+	EVENTUALLY(PATIENCE_MS, peer.kernel->to_kernel_records == 2);
 	stats_get(peer.fd, peer.attach.channel, &after);
 	check(after.wakeups > before.wakeups, "the kernel's side has woken the user, for room",
 	      "it hasn't");

@@ -198,7 +198,7 @@ static void test_shuffle(void)
 	peer_need(&peer, ANY);
 	start = now_ms();
 	peer_send(&peer, ECHO_SHUFFLE, &pause, sizeof(pause));
-	check(EVENTUALLY(5000, word_get(&peer.kernel->to_user_head.value) != 0) &&
+	check(EVENTUALLY(PATIENCE_MS, word_get(&peer.kernel->to_user_head.value) != 0) &&
 		      !peer_look(&peer, &record),
 	      "a record behind one that is not finished is not readable", "it is");
 	check(peer_poll(&peer, POLLIN, 0) == 0, "poll does not report it either", "it does");
@@ -226,7 +226,7 @@ static void test_gaps(uint32_t context, const char *sentence)
 	/* Three times what the ring holds: let most be lost. */
 	produce.count = peer.info.to_user_bytes / 1000 * 3;
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
-	EVENTUALLY(5000, peer.kernel->dropped_no_space > 0);
+	EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space > 0);
 	while ((error = peer_receive(&peer, &record)) == 0 && record.type != ECHO_PRODUCE) {
 		if (record.flags & KUP_RECORD_GAP) {
 			struct kup_gap gap;
@@ -248,7 +248,7 @@ static void test_gaps(uint32_t context, const char *sentence)
 	      sentence, "%llu seen of %llu, %llu lost of %llu, %llu odd ones, error %d",
 	      (long long)seen, (long long)produced.sent, (long long)lost, (long long)produced.lost,
 	      (long long)wrong, error);
-	check(EVENTUALLY(1000, peer.kernel->dropped_no_space == lost),
+	check(EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space == lost),
 	      "and the kernel page counts them", "%llu, not %llu",
 	      (long long)peer.kernel->dropped_no_space, (long long)lost);
 	peer_stop_wait(&peer);
@@ -269,8 +269,9 @@ static void test_exact_losses(uint32_t context, uint32_t length, const char *sen
 	too_long = length > KUP_MAX_PAYLOAD(peer.info.to_user_bytes);
 	fits = too_long ? 0 : peer.info.to_user_bytes / KUP_RECORD_SPACE(length);
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
-	fine = EVENTUALLY(5000, peer.kernel->dropped_no_space + peer.kernel->dropped_too_long ==
-					produce.count - fits) &&
+	fine = EVENTUALLY(PATIENCE_MS,
+			  peer.kernel->dropped_no_space + peer.kernel->dropped_too_long ==
+				  produce.count - fits) &&
 	       (too_long ? peer.kernel->dropped_no_space : peer.kernel->dropped_too_long) == 0;
 	while (peer_receive(&peer, &record) == 0 && record.type == ECHO_SAMPLE) {
 		fine = fine && *(const kup_u64 *)record.data == seen++;
