@@ -15,9 +15,11 @@ import { runPrebuiltTests } from "./checks/prebuilt.ts";
 import { CONFIG, staticChecks } from "./checks/static.ts";
 import { runConformance, runCTests, runDenoTests } from "./checks/unit.ts";
 import { runKernelTests, runOwnModuleTest } from "./checks/vm.ts";
+import { RunBeside } from "./lib/beside.ts";
 import { CACHE, ROOT } from "./lib/paths.ts";
 import { Tally } from "./lib/tally.ts";
 import { ALL_SERIES, checkSeries, DEBUG_SERIES, fetchKernel } from "./vm/kernel.ts";
+import { buildPrograms } from "./vm/programs.ts";
 import { guestLimits } from "./vm/silence.ts";
 
 const PARTS = ["static", "unit", "vm"];
@@ -29,8 +31,9 @@ Runs every check and test, and prints the verdict as its last line.
 
   --only PART        one part: the static checks, the tests on this machine, or those in kernels
   --kernel SERIES    one kernel series instead of all, or debug for the debug kernel
-  --force            run also the static checks that have passed with the same inputs`,
-  values: ["only", "kernel"],
+  --force            run also the static checks that have passed with the same inputs
+  --results FILE     write the results there instead of printing them at the end`,
+  values: ["only", "kernel", "results"],
   flags: ["force"],
 };
 
@@ -113,6 +116,46 @@ async function runStatic(tally: Tally, series: readonly string[], force: boolean
   await runChecks(tally, staticChecks(series), force);
 }
 
+async function runUnit(tally: Tally): Promise<void> {
+  heading("Unit tests");
+  await timed(tally, "unit tests", () => runDenoTests(tally));
+  await timed(tally, "C tests", () => runCTests(tally));
+  await timed(tally, "conformance of the host driver", () => runConformance(tally));
+  await timed(tally, "prebuilt libraries", () => runPrebuiltTests(tally));
+}
+
+async function runKernels(tally: Tally, series: readonly string[]): Promise<void> {
+  for (const one of series) {
+    heading(`Kernel tests on Linux ${one}`);
+    await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one));
+  }
+  const newest = series.at(-1)!;
+  // What this tests is the same for all kernels, and the debug kernel is slow.
+  if (newest === DEBUG_SERIES) return;
+  heading(`A module from outside the project on Linux ${newest}`);
+  await timed(tally, "it", () => runOwnModuleTest(tally, newest));
+}
+
+/**
+ * The tests in kernels run beside those on this machine: both sleep
+ * for much of their time.
+ */
+async function startKernels(kernel: string | undefined): Promise<RunBeside> {
+  // Both use them, so they are made before.
+  await buildPrograms(true);
+  return new RunBeside([
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--config",
+    CONFIG,
+    `${ROOT}/tests/run.ts`,
+    "--only=vm",
+    ...kernel === undefined ? [] : [`--kernel=${kernel}`],
+    "--results",
+  ]);
+}
+
 function summarise(tally: Tally): void {
   for (const name of tally.names("skipped")) console.log(`${yellow("skipped")} ${name}`);
   for (const name of tally.names("failed")) console.log(`${red("failed")} ${name}`);
@@ -139,26 +182,24 @@ async function main(line: CommandLine): Promise<number> {
     heading("Static checks");
     await timed(tally, "static checks", () => runStatic(tally, series, line.flag("force")));
   }
-  if (parts.includes("unit")) {
-    heading("Unit tests");
-    await timed(tally, "unit tests", () => runDenoTests(tally));
-    await timed(tally, "C tests", () => runCTests(tally));
-    await timed(tally, "conformance of the host driver", () => runConformance(tally));
-    await timed(tally, "prebuilt libraries", () => runPrebuiltTests(tally));
-  }
-  if (parts.includes("vm")) {
-    for (const one of series) {
-      heading(`Kernel tests on Linux ${one}`);
-      await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one));
-    }
-    const newest = series.at(-1)!;
-    // What this tests is the same for all kernels, and the debug kernel is slow.
-    if (newest !== DEBUG_SERIES) {
-      heading(`A module from outside the project on Linux ${newest}`);
-      await timed(tally, "it", () => runOwnModuleTest(tally, newest));
-    }
+  if (parts.includes("unit") && parts.includes("vm")) {
+    let kernels: RunBeside | undefined;
+    await guarded(tally, "kernel tests", async () => {
+      kernels = await startKernels(kernel);
+    });
+    await runUnit(tally);
+    await guarded(tally, "kernel tests", async () => await kernels?.finish(tally, "kernel tests"));
+  } else if (parts.includes("unit")) {
+    await runUnit(tally);
+  } else if (parts.includes("vm")) {
+    await runKernels(tally, series);
   }
 
+  const results = line.value("results");
+  if (results !== undefined) {
+    await Deno.writeTextFile(results, JSON.stringify(tally));
+    return 0;
+  }
   heading("Summary");
   console.log(`took ${secondsSince(start)}`);
   summarise(tally);

@@ -5,6 +5,7 @@ import { assertEquals, assertGreater, assertRejects } from "../../deps.ts";
 import { type Channel, type Device, open } from "../../mod.ts";
 import { driver, PATH, thenLoad } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
+import { occupy } from "./lib/hindered.ts";
 import { ENODEV, rejectsWith, throwsWith } from "./lib/errors.ts";
 import { sleep, Thread, until } from "./lib/script.ts";
 
@@ -51,7 +52,7 @@ Deno.test("a receive that waits ends, and so do a batch and an iteration", () =>
 
 Deno.test("a send and a reserve that wait for room are refused as closed", () =>
   going(async (channel) => {
-    await echo.occupy(channel);
+    await occupy(channel);
     const bytes = new Uint8Array(10_000);
     while (channel.trySend(bytes));
     const sending = rejectsWith("closed", () => channel.send(bytes));

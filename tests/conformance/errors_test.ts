@@ -11,6 +11,7 @@ import {
 import { type KupErrorCode, open } from "../../mod.ts";
 import { driver, PATH, withEcho } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
+import { occupy, release, scribble } from "./lib/hindered.ts";
 import { EACCES, EBUSY, ENODEV, ENOENT, rejectsWith, throwsWith } from "./lib/errors.ts";
 import { runScript } from "./lib/script.ts";
 
@@ -101,7 +102,7 @@ Deno.test("each call that a channel's end refuses says so by its code and errno"
 Deno.test("each call on a broken channel says so by its code", async () => {
   using device = open(PATH);
   using channel = await device.attach();
-  await echo.scribble(device, channel);
+  await scribble(device, channel);
   throwsWith("broken", () => channel.trySend("x"));
   throwsWith("broken", () => channel.sendSync("x"));
   throwsWith("broken", () => channel.tryReserve(1));
@@ -137,13 +138,13 @@ Deno.test("time-outs are errors of their own, and nothing is lost by them", asyn
   using channel = await device.attach();
   throwsWith("timed-out", () => channel.receiveSync({ timeout: 20 }));
   throwsWith("timed-out", () => channel.receiveSync({ timeout: 0 }));
-  await echo.occupy(channel);
+  await occupy(channel);
   const bytes = new Uint8Array(10_000);
   let sent = 0;
   while (channel.trySend(bytes, { type: sent })) sent++;
   throwsWith("timed-out", () => channel.sendSync(bytes, { type: 0xbad, timeout: 20 }));
   throwsWith("timed-out", () => channel.sendSync(bytes, { type: 0xbad, timeout: 0 }));
-  await echo.release(channel);
+  await release(channel);
   for (let i = 0; i < sent; i++) assertEquals(channel.receiveSync()?.type, i);
   throwsWith("timed-out", () => channel.receiveSync({ timeout: 50 }));
 });

@@ -5,6 +5,7 @@ import { assertEquals, assertRejects } from "../../deps.ts";
 import { type Channel, open } from "../../mod.ts";
 import { PATH } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
+import { scribble } from "./lib/hindered.ts";
 import { EBUSY, rejectsWith, throwsWith } from "./lib/errors.ts";
 import { runScript, sleep, Thread } from "./lib/script.ts";
 
@@ -160,7 +161,7 @@ Deno.test("a script that scribbles over its rings breaks its own channel and no 
   using device = open(PATH);
   using good = await device.attach();
   using bad = await device.attach();
-  await echo.scribble(device, bad);
+  await scribble(device, bad);
   await rejectsWith("broken", async () => {
     for await (const _ of bad);
   });

@@ -14,6 +14,7 @@ import {
 import { type Channel, type Device, KupError, open } from "../../mod.ts";
 import { PATH } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
+import { filled, occupy, release } from "./lib/hindered.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { runScript, sleep, until } from "./lib/script.ts";
 
@@ -84,12 +85,12 @@ Deno.test("Channel.readable takes no message before it is read, and loses none",
   attached(async (channel) => {
     const count = 3000;
     await echo.produce(channel, count, 500);
-    const before = await echo.filled(channel);
+    const before = await filled(channel);
     const { readable: pipe, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const piped = channel.readable.pipeTo(writable, { preventCancel: true });
     await sleep(50);
     // The pipe holds one or two.
-    assertLess(await echo.filled(channel), before + 10);
+    assertLess(await filled(channel), before + 10);
     assertLess(before, count);
     let next = 0;
     for await (const chunk of pipe) {
@@ -163,7 +164,7 @@ Deno.test("Channel.readable fails at a gap unless a function takes it", () =>
 
 Deno.test("Channel.writable is done with a write when its message is in the ring", () =>
   attached(async (channel) => {
-    await echo.occupy(channel);
+    await occupy(channel);
     const bytes = new Uint8Array(10_000);
     let written = 0;
     const writer = channel.writable.getWriter();
@@ -172,7 +173,7 @@ Deno.test("Channel.writable is done with a write when its message is in the ring
     const closed = writer.close();
     await sleep(50);
     assertLess(written * bytes.length, channel.maxMessage);
-    await echo.release(channel);
+    await release(channel);
     for (let i = 0; i < count; i++) assertEquals((await channel.receive())?.length, bytes.length);
     await Promise.all([...writes, closed]);
     assertEquals(written, count);
@@ -182,7 +183,7 @@ Deno.test("Channel.writable is done with a write when its message is in the ring
 
 Deno.test("Channel.writable drops at an abort what is not in the ring", () =>
   attached(async (channel) => {
-    await echo.occupy(channel);
+    await occupy(channel);
     const bytes = new Uint8Array(10_000);
     let sent = 0;
     while (channel.trySend(bytes)) sent++;
@@ -194,7 +195,7 @@ Deno.test("Channel.writable drops at an abort what is not in the ring", () =>
     for (const write of writes) assertEquals(await assertRejects(() => write), reason);
     await aborted;
     const last = channel.send("last");
-    await echo.release(channel);
+    await release(channel);
     for (let i = 0; i < sent; i++) assertEquals((await channel.receive())?.length, bytes.length);
     assertEquals((await channel.receive())?.text(), "last");
     await last;
@@ -202,7 +203,7 @@ Deno.test("Channel.writable drops at an abort what is not in the ring", () =>
 
 Deno.test("Channel.writable fails when the channel is closed", () =>
   attached(async (channel) => {
-    await echo.occupy(channel);
+    await occupy(channel);
     const writer = channel.writable.getWriter();
     const bytes = new Uint8Array(channel.maxMessage - 1000);
     const writes = [writer.write(bytes), writer.write(bytes), writer.write(bytes)];

@@ -20,6 +20,17 @@ export class Tally {
     }
   }
 
+  /** Counts the results of another one, as its JSON has them. */
+  add(names: Readonly<Record<Outcome, readonly string[]>>): void {
+    for (const outcome of ["passed", "failed", "skipped"] as const) {
+      for (const name of names[outcome]) this.record(outcome, name);
+    }
+  }
+
+  toJSON(): Readonly<Record<Outcome, readonly string[]>> {
+    return this.#names;
+  }
+
   /** The names of all results of one kind, in the order they came. */
   names(outcome: Outcome): readonly string[] {
     return this.#names[outcome];

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertFalse } from "../../deps.ts";
 import { Skip } from "../checks/check.ts";
 import { countCTests, countTests } from "../checks/unit.ts";
 import { findUnused } from "../checks/unused.ts";
+import { RunBeside } from "../lib/beside.ts";
 import { Tally } from "../lib/tally.ts";
 import { runCheck } from "../run.ts";
 import { findWarnings } from "../vm/modules.ts";
@@ -20,6 +21,27 @@ Deno.test("a run in which nothing was tested is not good", () => {
   tally.record("failed", "three");
   assertFalse(tally.ok);
   assertEquals(tally.verdict, "1 passed, 1 failed, 1 skipped");
+});
+
+Deno.test("RunBeside.finish() counts what the other run has written at its end", async () => {
+  const tally = new Tally();
+  tally.record("passed", "one");
+  const other = new Tally();
+  other.record("passed", "two");
+  other.record("failed", "three");
+  other.record("skipped", "four");
+  const script = `echo "the other run's output"; echo '${JSON.stringify(other)}' >"$0"`;
+  await new RunBeside(["sh", "-c", script]).finish(tally, "other");
+  assertEquals(tally.verdict, "2 passed, 1 failed, 1 skipped");
+  assertEquals(tally.names("failed"), ["three"]);
+});
+
+Deno.test("RunBeside.finish() counts a run without results, or that has failed, as one failure", async () => {
+  for (const script of ["true", 'echo {} >"$0"; exit 3', "kill -9 $$"]) {
+    const tally = new Tally();
+    await new RunBeside(["sh", "-c", script]).finish(tally, "other");
+    assertEquals(tally.verdict, "0 passed, 1 failed, 0 skipped", script);
+  }
 });
 
 Deno.test("a test run that fails beside its passing tests counts as one failure", () => {

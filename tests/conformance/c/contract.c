@@ -424,8 +424,8 @@ static void test_all_taken(void)
 	refused(attach_to(named, peers[4].attach.channel, 0, NULL), EBUSY,
 		"ATTACH of one of them is refused with EBUSY");
 	peer_stop_wait(&peers[2]);
-	check(kup_user_wait(any, POLLIN, PATIENCE_MS) == POLLIN, "poll tells when a channel is free",
-	      "no");
+	check(kup_user_wait(any, POLLIN, PATIENCE_MS) == POLLIN,
+	      "poll tells when a channel is free", "no");
 	check(kup_user_wait(named, POLLIN, 50) == 0,
 	      "a poll for one channel does not report another that is free", "it does");
 	peer_stop_wait(&peers[4]);

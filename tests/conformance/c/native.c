@@ -44,10 +44,14 @@ static void closed_number(int fd, int pipe, const char *sentence)
 	struct kup_stats stats;
 	uint64_t address = 0;
 	const int results[] = {
-		kup_user_info(fd, &info),	 stats_get(fd, 0, &stats),
-		attach_to(fd, ANY, 0, NULL),	 kup_user_kick(fd),
-		kup_user_wait(fd, POLLIN, PATIENCE_MS), kup_user_map(fd, 4096, 4096, 4096, &address),
-		kup_user_waiter_add(fd, pipe),	 kup_user_close(fd),
+		kup_user_info(fd, &info),
+		stats_get(fd, 0, &stats),
+		attach_to(fd, ANY, 0, NULL),
+		kup_user_kick(fd),
+		kup_user_wait(fd, POLLIN, PATIENCE_MS),
+		kup_user_map(fd, 4096, 4096, 4096, &address),
+		kup_user_waiter_add(fd, pipe),
+		kup_user_close(fd),
 	};
 	int wrong = -1;
 
@@ -227,7 +231,8 @@ static void test_close_under_wait(void)
 	check(EVENTUALLY(PATIENCE_MS, stats_get(fd, waited.attach.channel, &stats) == 0 &&
 					      stats.state == KUP_STATE_FREE),
 	      "and gives it back at its end", "state %u", stats.state);
-	refused(kup_user_wait(waited.fd, POLLIN, PATIENCE_MS), EBADF, "the number is closed by then");
+	refused(kup_user_wait(waited.fd, POLLIN, PATIENCE_MS), EBADF,
+		"the number is closed by then");
 	peer_unmap(&waited);
 	kup_user_close(fd);
 }

@@ -233,7 +233,7 @@ bool peer_look(struct peer *peer, struct record *record)
 
 bool peer_soon(struct peer *peer, struct record *record)
 {
-	return EVENTUALLY(500, peer_look(peer, record));
+	return EVENTUALLY(PATIENCE_MS, peer_look(peer, record));
 }
 
 int peer_receive(struct peer *peer, struct record *record)

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** A part of a run in a process of its own, beside this one, whose output appears in one piece. */
+
+import { spawnBound } from "../vm/bound.ts";
+import { ROOT } from "./paths.ts";
+import type { Tally } from "./tally.ts";
+
+/** A program that runs already, and writes its results into a file at its end. */
+export class RunBeside {
+  readonly #child: Deno.ChildProcess;
+  readonly #results: string;
+  /** What it has printed; undefined once it prints for itself. */
+  #held: Uint8Array[] | undefined = [];
+  readonly #copying: Promise<void>[];
+
+  /** @param command Gets the file's name as its last word. */
+  constructor(command: readonly string[]) {
+    this.#results = Deno.makeTempFileSync({ prefix: "kup-results-" });
+    this.#child = spawnBound([...command, this.#results], {
+      deathSignal: "TERM",
+      cwd: ROOT,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+    this.#copying = [this.#copy(this.#child.stdout), this.#copy(this.#child.stderr)];
+  }
+
+  async #copy(output: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const chunk of output) {
+      if (this.#held === undefined) print(chunk);
+      else this.#held.push(chunk);
+    }
+  }
+
+  /** Shows what it has printed, and what it prints from now on, and counts its results. */
+  async finish(tally: Tally, name: string): Promise<void> {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const chunk of held) print(chunk);
+    await Promise.all(this.#copying);
+    const { code } = await this.#child.status;
+    const text = await Deno.readTextFile(this.#results);
+    await Deno.remove(this.#results);
+    // It writes them last of all.
+    if (code === 0 && text !== "") tally.add(JSON.parse(text));
+    else tally.record("failed", `${name}: the run ended with exit status ${code}`);
+  }
+}
+
+function print(chunk: Uint8Array): void {
+  for (let rest = chunk; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
+}
