@@ -40,6 +40,30 @@ static struct {
 	int has_key;
 } owners = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* ---- The lock ---- */
+
+static void lock_owners(void)
+{
+	/* Without memory a forked child may find it taken, and nothing else. */
+	(void)watch_forks();
+	pthread_mutex_lock(&owners.lock);
+}
+
+static void unlock_owners(void)
+{
+	pthread_mutex_unlock(&owners.lock);
+}
+
+void owners_before_fork(void)
+{
+	pthread_mutex_lock(&owners.lock);
+}
+
+void owners_after_fork(void)
+{
+	unlock_owners();
+}
+
 /* ---- The table; all under the lock ---- */
 
 static struct entry *find(int32_t fd)
@@ -113,9 +137,9 @@ static void close_all(const struct owner *owner)
 {
 	struct entry *list, *entry;
 
-	pthread_mutex_lock(&owners.lock);
+	lock_owners();
 	list = take_all(owner);
-	pthread_mutex_unlock(&owners.lock);
+	unlock_owners();
 	for (entry = list; entry; entry = entry->next)
 		waiter_forget(entry->fd);
 	while ((entry = list)) {
@@ -155,12 +179,12 @@ static struct owner *this_owner(void)
 	struct owner *owner = NULL;
 	int error = 0;
 
-	pthread_mutex_lock(&owners.lock);
+	lock_owners();
 	if (!owners.has_key)
 		error = pthread_key_create(&owners.key, on_thread_end);
 	if (!error)
 		owners.has_key = 1;
-	pthread_mutex_unlock(&owners.lock);
+	unlock_owners();
 	if (error)
 		return NULL;
 	owner = pthread_getspecific(owners.key);
@@ -189,13 +213,13 @@ int32_t kup_user_own(int32_t fd, int32_t isolate)
 	if (owner->isolate != isolate)
 		close_all(owner);
 	owner->isolate = isolate;
-	pthread_mutex_lock(&owners.lock);
+	lock_owners();
 	entry = find_or_add(fd);
 	if (entry) {
 		entry->owner = owner;
 		look(fd, &entry->file);
 	}
-	pthread_mutex_unlock(&owners.lock);
+	unlock_owners();
 	return entry ? isolate : -ENOMEM;
 }
 
@@ -203,13 +227,13 @@ int32_t kup_user_disown(int32_t fd)
 {
 	struct entry **link = &owners.entries, *entry;
 
-	pthread_mutex_lock(&owners.lock);
+	lock_owners();
 	while (*link && (*link)->fd != fd)
 		link = &(*link)->next;
 	entry = *link;
 	if (entry)
 		*link = entry->next;
-	pthread_mutex_unlock(&owners.lock);
+	unlock_owners();
 	free(entry);
 	return entry ? 0 : -ENOENT;
 }
@@ -234,10 +258,10 @@ int32_t kup_user_held(int32_t fd)
 
 	if (count < 0)
 		return count;
-	pthread_mutex_lock(&owners.lock);
+	lock_owners();
 	for (entry = owners.entries; entry; entry = entry->next)
 		count += has_channel(entry->fd, info.instance);
-	pthread_mutex_unlock(&owners.lock);
+	unlock_owners();
 	return count;
 }
 
@@ -245,21 +269,21 @@ int32_t kup_user_held(int32_t fd)
 
 void owners_attached(int32_t fd)
 {
-	pthread_mutex_lock(&owners.lock);
+	lock_owners();
 	/* Without memory a count is too small, and nothing else. */
 	(void)find_or_add(fd);
-	pthread_mutex_unlock(&owners.lock);
+	unlock_owners();
 }
 
 void owners_mapped(int32_t fd, uint64_t address, uint64_t bytes)
 {
 	struct entry *entry;
 
-	pthread_mutex_lock(&owners.lock);
+	lock_owners();
 	entry = find(fd);
 	if (entry) {
 		entry->address = address;
 		entry->bytes = bytes;
 	}
-	pthread_mutex_unlock(&owners.lock);
+	unlock_owners();
 }

@@ -213,17 +213,19 @@ static int start_thread(void)
 }
 
 /*
- * A forked child has no waiter, and none of what it waited for is of use there: it starts afresh. The lock
- * is held across the fork, so the table is whole.
+ * A forked child has no waiter, and none of what it waited for is of use there: it starts afresh. The locks
+ * are held across the fork, so the tables are whole.
  */
 static void before_fork(void)
 {
+	owners_before_fork();
 	pthread_mutex_lock(&waiter.lock);
 }
 
 static void after_fork_in_parent(void)
 {
 	pthread_mutex_unlock(&waiter.lock);
+	owners_after_fork();
 }
 
 static void after_fork_in_child(void)
@@ -234,23 +236,34 @@ static void after_fork_in_child(void)
 		if (waiter.places[i].pipe >= 0)
 			leave_place(&waiter.places[i]);
 	poller_after_fork(&waiter.poller);
-	pthread_mutex_unlock(&waiter.lock);
+	after_fork_in_parent();
+}
+
+/* Once. */
+int watch_forks(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static int watched;
+	int error = 0;
+
+	if (__atomic_load_n(&watched, __ATOMIC_ACQUIRE))
+		return 0;
+	pthread_mutex_lock(&lock);
+	if (!watched)
+		error = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	if (!error)
+		__atomic_store_n(&watched, 1, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+	return error;
 }
 
 /* Under the lock. */
 static int start(void)
 {
-	static int watches_forks;
-	int error;
+	int error = watch_forks();
 
-	if (waiter.poller.fd >= 0)
-		return 0;
-	if (!watches_forks) {
-		error = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-		if (error)
-			return error;
-		watches_forks = 1;
-	}
+	if (error || waiter.poller.fd >= 0)
+		return error;
 	error = poller_open(&waiter.poller);
 	if (error)
 		return error;

@@ -24,9 +24,6 @@ import { register, type Waiter } from "./reactor.ts";
 import type { Resources } from "./resources.ts";
 import { RING_LIE_FLAGS, RING_LIE_LENGTH, RING_LIE_TURN } from "./ring.ts";
 
-/** The types of Deno 2.7 lack it. */
-declare function setImmediate(callback: () => void): unknown;
-
 const REASONS: Readonly<Record<number, string>> = {
   [ERROR_HEAD]: "a head position that makes no sense",
   [ERROR_TAIL]: "a tail position that makes no sense",

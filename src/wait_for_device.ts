@@ -12,7 +12,7 @@ import { open } from "./device.ts";
 import { ENODEV, ENOENT, ENOTDIR, ENXIO, KupError } from "./errors.ts";
 import { loadNative, releaseNative } from "./library.ts";
 import { check, WAIT_FOR_DEVICE } from "./options.ts";
-import { toPath } from "./paths.ts";
+import { rememberPath, toPath } from "./paths.ts";
 import { requireFfi } from "./permission.ts";
 import { checkRuntime } from "./runtime.ts";
 import type { Device, WaitForDeviceOptions } from "./types.ts";
@@ -107,7 +107,9 @@ export async function waitForDevice(
     let refusedFor = 0;
     for (let wait = SHORTEST_PAUSE_MS;; wait = Math.min(2 * wait, LONGEST_PAUSE_MS)) {
       try {
-        return open(whole, others);
+        const device = open(whole, others);
+        rememberPath(path, whole);
+        return device;
       } catch (error) {
         if (!(error instanceof KupError)) throw error;
         refusedFor = error.code === "not-permitted" ? refusedFor + wait : 0;

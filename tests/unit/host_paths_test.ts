@@ -64,6 +64,18 @@ Deno.test("Device.attach() and unload() find what a relative path meant at open(
     assertEquals(lines, [client, client, client, "not-found true", device, device]);
   }));
 
+Deno.test("unload() finds what a relative path meant at waitForDevice()", () =>
+  inFolder(async (folder) => {
+    await build(`${folder}/client.so`);
+    const script = `
+      const { waitForDevice } = await import(${JSON.stringify(`file://${ROOT}/mod.ts`)});
+      (await waitForDevice("host:client.so")).close();
+      Deno.chdir("/");
+      unload("host:client.so");
+      console.log("ok");`;
+    assertEquals(await runIn(folder, script, "-A"), ["ok"]);
+  }));
+
 Deno.test("open() and unload() of a relative path need no permission to read", () =>
   inFolder(async (folder) => {
     await build(`${folder}/client.so`);

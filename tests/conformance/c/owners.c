@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -207,6 +209,47 @@ static void test_open_again(void)
 	kup_user_close(fd);
 }
 
+static void *own_and_disown(void *pipe)
+{
+	const int *fds = pipe;
+
+	for (;;) {
+		kup_user_own(fds[0], 1);
+		kup_user_disown(fds[0]);
+		pthread_testcancel();
+	}
+	return NULL;
+}
+
+/* A child has none of the other threads, which may have been in the middle of a call. */
+static void test_fork(void)
+{
+	const int forks = 300;
+	int hung = 0, pipe[2];
+	pthread_t thread;
+
+	need(kup_user_pipe(pipe) == 0, "a pipe");
+	pthread_create(&thread, NULL, own_and_disown, pipe);
+	for (int i = 0; i < forks && hung == 0; i++) {
+		int status = 0;
+		pid_t child = fork();
+
+		if (child == 0) {
+			signal(SIGALRM, SIG_DFL);
+			alarm(10);
+			kup_user_disown(pipe[1]);
+			_exit(0);
+		}
+		need(child > 0 && waitpid(child, &status, 0) == child, "a child");
+		hung += status != 0;
+	}
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	check(hung == 0, "a forked child waits for no thread that it doesn't have", "it hangs");
+	close(pipe[0]);
+	close(pipe[1]);
+}
+
 int main(int count, char **arguments)
 {
 	begin(count, arguments, 60);
@@ -215,5 +258,6 @@ int main(int count, char **arguments)
 	test_given_away();
 	test_held();
 	test_open_again();
+	test_fork();
 	return finish();
 }
