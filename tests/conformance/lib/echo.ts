@@ -4,8 +4,7 @@
  * that there is one place where they are written down.
  */
 
-import type { Channel, Device, Message } from "../../../mod.ts";
-import { until } from "../../lib/until.ts";
+import type { Channel, Message } from "../../../mod.ts";
 
 const header = Deno.readTextFileSync(new URL("../../../kmod/echo/kup_echo.h", import.meta.url));
 
@@ -61,42 +60,6 @@ export function produced(message: Message): { sent: number; lost: number } {
 /** Makes the client read nothing for so long. */
 export function pause(channel: Channel, milliseconds: number): Promise<void> {
   return channel.send(milliseconds8(milliseconds), { type: PAUSE });
-}
-
-/** Waits until the client's producer has filled the ring towards this process; how many records fit. */
-export async function filled(channel: Channel): Promise<number> {
-  let last = -1;
-  await until(
-    () => last === (last = channel.stats().toUserRecords) && last > 2,
-    "the ring is full",
-  );
-  return last;
-}
-
-/** Keeps the client from reading: it waits for room for samples, until {@linkcode release}. */
-export async function occupy(channel: Channel): Promise<void> {
-  await produce(channel, 1000, 1000);
-  await filled(channel);
-}
-
-/** Receives the samples, after which the client reads again. */
-export async function release(channel: Channel): Promise<void> {
-  for await (const { type } of channel) if (type === PRODUCE) return;
-}
-
-/** Writes nonsense where the kernel's side reads next, until the channel is broken. */
-export async function scribble(device: Device, channel: Channel): Promise<void> {
-  channel.sendSync("one");
-  const all = new Uint8Array((await channel.receive())!.bytes.buffer);
-  const first = await channel.reserve(8);
-  await channel.reserve(8);
-  all.fill(0x0f);
-  // It wakes the kernel's side, which then comes to the header of the other one.
-  first.commit();
-  await until(
-    () => device.stats(channel.number).state === "broken",
-    "the kernel's side finds the nonsense",
-  );
 }
 
 /** Three records, finished out of order; see kup_echo.h. */
