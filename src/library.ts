@@ -102,7 +102,7 @@ function explain(cause: unknown, file: string | undefined): KupError {
 function explainFile(cause: unknown, file: string): KupError {
   if (isLibrary(file)) return explainLibrary(cause, file);
   try {
-    const errno = file === "" ? 0 : readingFails(cString("library", file));
+    const errno = readingFails(cString("library", file));
     if (meansTooManyFiles(errno)) return systemError("open", -errno, `The native library ${file}`);
   } catch (error) {
     // A permission for this file, and not for the system's library.
@@ -189,12 +189,14 @@ function loadUsual(): Loaded {
  *
  * @throws {KupError} `"unsupported"`, `"no-ffi-permission"`, `"library"`, `"too-many-files"` or
  * `"out-of-memory"`.
- * @throws {TypeError} If the file's name is no string.
+ * @throws {TypeError} If the file's name is no string, empty, or holds a NUL character.
  */
 export function loadNative(file?: string): Native {
   if (file !== undefined && typeof file !== "string") {
     throw new TypeError(`\`library\` must be a string, not ${kindOf(file)}.`);
   }
+  // To the loader an empty name is the program itself.
+  if (file !== undefined) cString("library", file);
   checkRuntime();
   let entry = loaded.get(file ?? localFile());
   if (file === undefined) entry ??= loaded.get(undefined) ?? loadUsual();

@@ -110,6 +110,8 @@ Deno.test("each call names null options in its error, or takes them as none", as
 const WRONG: readonly (readonly [string, Untyped, string])[] = [
   ["open", { library: 5 }, "library"],
   ["open", { library: null }, "library"],
+  ["open", { library: "" }, "library"],
+  ["open", { library: "/lib\0kup.so" }, "library"],
   ["open", { parameters: null }, "parameters"],
   ["open", { parameters: "channels=2" }, "parameters"],
   ["open", { parameters: { channels: null } }, "channels"],
