@@ -9,7 +9,7 @@
 import { CACHE, exists, fillOnce, ROOT } from "../lib/paths.ts";
 import { CommandError, must } from "../lib/process.ts";
 import { Archive } from "./debian.ts";
-import { checkOptions } from "./debug_options.ts";
+import { checkOptions, parseOptions } from "./debug_options.ts";
 import { newestOf } from "./version.ts";
 
 const HOME = `${CACHE}/debug-kernel`;
@@ -51,7 +51,9 @@ export async function getDebugKernel(): Promise<BuiltKernel> {
   await fillOnce(`${HOME}/source`, (folder) => Archive.open((archive) => fetch(archive, folder)));
   const config = await Deno.readTextFile(CONFIG);
   const version = await Deno.readTextFile(`${HOME}/source/debian-version`);
-  const key = await hash(`${BUILD_FORMAT}\n${version}\n${config}`);
+  // A comment that changes builds nothing.
+  const options = [...parseOptions(config)].sort().join("\n");
+  const key = await hash(`${BUILD_FORMAT}\n${version}\n${options}`);
   const folder = `${HOME}/build-${key}`;
   await Deno.mkdir(folder, { recursive: true });
   // Another run may be building it. One that was interrupted is continued, not begun again.

@@ -4,7 +4,7 @@
 const OPTION = /^(CONFIG_\w+)=(.*)$|^# (CONFIG_\w+) is not set$/;
 
 /** Options and their values; one that is not set is "n". */
-function parse(text: string): Map<string, string> {
+export function parseOptions(text: string): Map<string, string> {
   const options = new Map<string, string>();
   for (const line of text.split("\n")) {
     const [, name, value, off] = OPTION.exec(line) ?? [];
@@ -19,7 +19,7 @@ function parse(text: string): Map<string, string> {
  * configuration drops without a word what it does not know, and what it can't have.
  */
 export function checkOptions(wanted: string, got: string): string[] {
-  const real = parse(got);
-  return [...parse(wanted)].filter(([name, value]) => (real.get(name) ?? "n") !== value)
+  const real = parseOptions(got);
+  return [...parseOptions(wanted)].filter(([name, value]) => (real.get(name) ?? "n") !== value)
     .map(([name, value]) => `${name} is ${real.get(name) ?? "n"}, not ${value}`);
 }
