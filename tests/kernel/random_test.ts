@@ -18,7 +18,7 @@ async function callAndCheck(): Promise<void> {
     close: CLOSE,
   });
   using device = open(PATH);
-  await until(() => device.info().channelsFree === device.channels, "all channels are free", 30);
+  await until(() => device.info().channelsFree === device.channels, "all channels are free");
   for (let number = 0; number < device.channels; number++) {
     using channel = await device.attach({ channel: number });
     channel.sendSync("still works");

@@ -2,13 +2,11 @@
 /** Runs calls.ts in a process of its own, where a crash is seen as a signal. */
 
 import { assert, assertEquals, assertGreater } from "../../deps.ts";
+import { patience } from "../lib/until.ts";
 import type { Task } from "./acting.ts";
 
 /** Set KUP_SEED to repeat a run. */
 export const seed = Number(Deno.env.get("KUP_SEED") ?? Date.now() % 1e9);
-
-/** Everything has its time-outs, and so comes to its end soon after its time. */
-const PATIENCE_MS = 60_000;
 
 /** What a run may be told beside its task. */
 export interface RunOptions {
@@ -40,7 +38,8 @@ export async function randomCalls(task: Task, { env = {} }: RunOptions = {}): Pr
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const timer = setTimeout(() => child.kill("SIGABRT"), 1000 * task.seconds + PATIENCE_MS);
+  // Everything has its time-outs, and so comes to its end soon after its time.
+  const timer = setTimeout(() => child.kill("SIGABRT"), 1000 * task.seconds + patience());
   const { code, signal, stdout, stderr } = await child.output();
   clearTimeout(timer);
   const out = new TextDecoder().decode(stdout);

@@ -77,6 +77,8 @@ async function leavesNothing(device: Device, fail: () => Promise<unknown>): Prom
   await allFree(device);
   // Sockets that were destroyed are closed soon.
   await until(() => counts().descriptors <= before.descriptors + 2, "descriptors are closed");
+  // A thread that has served gives its mapping up after its channel is free.
+  await until(() => counts().mappings < before.mappings + TOLERANCE, "mappings are gone");
   checkLeft(before);
   // And it still works.
   using channel = await device.attach();

@@ -6,6 +6,7 @@
 
 import { assert, assertEquals } from "../../deps.ts";
 import { runScript } from "../conformance/lib/script.ts";
+import { patience } from "../lib/until.ts";
 
 const FLAGS = ["--allow-ffi", "--v8-flags=--expose-gc"];
 
@@ -20,8 +21,8 @@ const COMMON = `
   /** Collects all that can be collected, and lets finalizers run. */
   const collect = async () => { for (let i = 0; i < 5; i++) { gc(); await turn(); } };
   const until = async (condition) => {
-    for (const end = Date.now() + 20_000; !condition();) {
-      if (Date.now() > end) throw new Error("Not within 20 s: " + condition + JSON.stringify(warnings));
+    for (const end = Date.now() + ${patience()}; !condition();) {
+      if (Date.now() > end) throw new Error("Not in time: " + condition + JSON.stringify(warnings));
       await collect();
     }
   };

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What a guest's runner decides without a guest: limits, folders, and what ends with it. */
 
-import {
-  assert,
-  assertEquals,
-  assertLess,
-  assertMatch,
-  assertRejects,
-  assertThrows,
-} from "../../deps.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "../../deps.ts";
 import { SettingError } from "../../scripts/usage.ts";
 import { CONFIG } from "../checks/static.ts";
 import { exists, ROOT } from "../lib/paths.ts";
+import { until } from "../lib/until.ts";
 import { loadsModules } from "../vm/job.ts";
 import { checkSeries } from "../vm/kernel.ts";
 import { guestConfig, readOwnModule } from "../vm/own_module.ts";
@@ -62,17 +56,6 @@ async function runs(pid: number): Promise<boolean> {
   return stat !== "" && !/\) [ZX] /.test(stat);
 }
 
-/** Much longer than a signal takes on the slowest machine. */
-const PATIENCE_MS = 60_000;
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const start = performance.now();
-  while (!await condition()) {
-    assertLess(performance.now() - start, PATIENCE_MS, "nothing has changed for a minute");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 /** A real one that boots nothing and waits without a limit. */
 const QEMU = [
   ...["qemu-system-x86_64", "-nodefaults", "-no-user-config"],
@@ -91,11 +74,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const) {
     const pid = Number(new TextDecoder().decode(value));
     // The shell in between has become QEMU.
     const name = () => Deno.readTextFile(`/proc/${pid}/comm`);
-    await until(async () => (await name()).startsWith("qemu"));
+    await until(async () => (await name()).startsWith("qemu"), "QEMU runs");
     runner.kill(signal);
     await runner.status;
     try {
-      await until(async () => !await runs(pid));
+      await until(async () => !await runs(pid), "QEMU has ended");
     } finally {
       if (await runs(pid)) Deno.kill(pid, "SIGKILL");
       await reader.cancel();

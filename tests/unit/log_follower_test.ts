@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assertEquals } from "../../deps.ts";
 import { followLog, LogLines } from "../vm/log_follower.ts";
+import { until } from "../lib/until.ts";
 
 Deno.test("a log's lines come whole, and only from the modules' loading on", () => {
   const lines = new LogLines();
@@ -17,7 +18,7 @@ Deno.test("a log is followed to its last line, also if it comes late", async () 
     const shown: string[] = [];
     const following = followLog(path, done.signal, (line) => shown.push(line));
     await Deno.writeTextFile(path, "kup: one\n");
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => shown.length > 0, "the first line is shown");
     assertEquals(shown, ["kup: one"]);
     await Deno.writeTextFile(path, "two\n", { append: true });
     done.abort();

@@ -7,6 +7,7 @@
 import { assertEquals } from "../../deps.ts";
 import { ROOT } from "../lib/paths.ts";
 import { publishedFiles } from "../lib/published.ts";
+import { patience } from "../lib/until.ts";
 
 const USE = `
   const device = open("host:echo");
@@ -58,7 +59,7 @@ async function run(script: string, host: string): Promise<{ output: string; code
       cwd: folder,
       clearEnv: true,
       env: { DENO_DIR: `${folder}/deno`, PATH: "", NO_COLOR: "1" },
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(patience()),
     }).output();
     const text = new TextDecoder();
     return { output: text.decode(stdout) + text.decode(stderr), code };

@@ -3,6 +3,7 @@
 
 import { assertEquals, assertGreater } from "../../deps.ts";
 import { open, unload } from "../../mod.ts";
+import { until } from "../lib/until.ts";
 import { act, ENDINGS } from "../random/acting.ts";
 import { Random } from "../random/random.ts";
 import { hostTask, randomCalls, seed } from "../random/run.ts";
@@ -24,7 +25,6 @@ Deno.test(`a process ends with everything open, whichever way it ends ${repeat}`
 
 Deno.test({
   name: `random calls leave no resource and no operation behind ${repeat}`,
-
   sanitizeExit: true,
   fn: async () => {
     const findings: string[] = [];
@@ -37,8 +37,7 @@ Deno.test({
     assertEquals(findings, []);
     assertGreater(common.calls, 50);
     using device = open(task.path);
-    for (let i = 0; i < 100 && device.info().channelsFree < device.channels; i++) await sleep(10);
-    assertEquals(device.info().channelsFree, device.channels, "all is given back");
+    await until(() => device.info().channelsFree === device.channels, "all is given back");
     unload(task.path);
     // The last of the signals' time-outs.
     await sleep(350);

@@ -81,7 +81,9 @@ Deno.test("waitForDevice() and `parameters` load a client module that appears la
   const folder = await Deno.makeTempDir({ prefix: "kup-wait-" });
   try {
     const file = `${folder}/late.so`;
-    const waiting = waitForDevice(`host:${file}`, { parameters: { channels: 3 } });
+    const waiting = waitForDevice(`host:${file}`, {
+      parameters: { channels: 3, name: "kup/other" },
+    });
     await sleep(50);
     const root = new URL("../../", import.meta.url).pathname;
     const { code, output } = await capture([
@@ -90,8 +92,6 @@ Deno.test("waitForDevice() and `parameters` load a client module that appears la
       ...[`${root}kmod/echo/echo.c`, `${root}kmod/echo/produce.c`],
     ]);
     assertEquals(code, 0, output);
-    kept.close();
-    unload("host:echo");
     await Deno.rename(`${folder}/building`, file);
     using device = await waiting;
     assertEquals(device.channels, 3);

@@ -3,6 +3,7 @@
 
 import { assert, assertEquals } from "../../deps.ts";
 import { WatchedProgram } from "../conformance/lib/watched.ts";
+import { patience } from "../lib/until.ts";
 
 const SAVES = 10;
 
@@ -198,7 +199,7 @@ Deno.test("Worker: however it ends, its channels are free and its descriptors cl
     `const print = (value) => console.log(value);\n${body}`;
   const { stdout, success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-config", `data:text/javascript,${encodeURIComponent(source)}`],
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(patience(120)),
   }).output();
   assert(success, new TextDecoder().decode(stderr));
   assertEquals(new TextDecoder().decode(stdout).trim().split("\n").length, 6);

@@ -4,6 +4,7 @@
 #define TESTS_H
 
 #include "host.h"
+#include "../../lib/patience.h"
 
 /* Prints "ok SENTENCE" or "not ok SENTENCE: why"; the process's exit status tells of `failures`. */
 extern int failures;

@@ -10,7 +10,6 @@
 #include "kup_user.h"
 #include "ring.h"
 #include "tests.h"
-#include "../../lib/patience.h"
 
 /* Then the user's mapping is the kernel's own; see kmod/os/host/memory.c. */
 #ifdef __SANITIZE_THREAD__

@@ -2,12 +2,12 @@
 /** A program under `deno run --watch`: saving it starts it again, in the same process. */
 
 import { assert } from "../../../deps.ts";
-import { sleep } from "./script.ts";
+import { patience, sleep } from "../../lib/until.ts";
 
 const MODULE = new URL("../../../mod.ts", import.meta.url).href;
 
 /** How long a program may take to print its next line, in milliseconds. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = patience(120);
 
 /** Between two saves that had no effect, in milliseconds. */
 const SAVE_AGAIN_MS = 3000;
