@@ -129,9 +129,11 @@ Deno.test({
   fn: () =>
     onFreeBsd(async (copy) => {
       const own = `${copy.folder}/own`;
-      const spoil = ["/tmp", "/var/tmp"].map((folder) =>
-        `mount --bind ${folder} ${folder}; mount -o remount,bind,noexec ${folder}`
-      );
+      const mount = (folder: string, option: string) =>
+        `mount --bind '${folder}' '${folder}'; mount -o remount,bind,${option} '${folder}'`;
+      // The checkout may lie in one of these folders.
+      const deno = Deno.execPath().replace(/\/[^/]*$/, "");
+      const spoil = [mount("/tmp", "noexec"), mount("/var/tmp", "noexec"), mount(deno, "exec")];
       const wrapper = ["unshare", "-m", "sh", "-ec", `${spoil.join("; ")}; exec "$@"`, "sh"];
       const script = `
         try {
