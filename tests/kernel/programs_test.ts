@@ -3,6 +3,7 @@
 
 import { differencesOf } from "../conformance/differences.ts";
 import { testPrograms } from "../conformance/lib/programs.ts";
+import { IN_DEBUG_KERNEL } from "../lib/debug_kernel.ts";
 import { PATH } from "./lib/guest.ts";
 
 const HERE = new URL("./", import.meta.url);
@@ -10,9 +11,6 @@ const ARGUMENTS = [PATH, ...differencesOf("linux")];
 
 testPrograms(HERE, "system calls, in C", ARGUMENTS);
 
-/** What `tests/vm/debug.config` adds to the release. Only that kernel can make allocations fail. */
-const DEBUG = "-kup-debug";
-
-if (Deno.osRelease().endsWith(DEBUG)) {
+if (IN_DEBUG_KERNEL) {
   testPrograms(HERE, "faults, in C", ARGUMENTS, "DEBUG_PROGRAMS");
 }

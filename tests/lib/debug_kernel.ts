@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Whether these tests run in the debug kernel. */
+
+/** What `tests/vm/debug.config` adds to the kernel's release. */
+const SUFFIX = "-kup-debug";
+
+/** That kernel can make allocations fail, and its detectors make it many times slower. */
+export const IN_DEBUG_KERNEL = Deno.osRelease().endsWith(SUFFIX);
