@@ -7,12 +7,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -272,9 +276,53 @@ static long run_load(void)
 	return result;
 }
 
+/* The users of a device may hold its module for a moment. */
 static void unload(void)
 {
-	need(syscall(SYS_delete_module, module, O_NONBLOCK) == 0, module);
+	need(EVENTUALLY(PATIENCE_MS, syscall(SYS_delete_module, module, O_NONBLOCK) == 0), module);
+}
+
+#define SECOND_NODE "/tmp/kup-second"
+#define USERS 2
+
+static pid_t users[USERS];
+
+/* Attaches by a node that is there before and after the device. */
+static void attach_again_and_again(void)
+{
+	for (;;) {
+		int fd = open(SECOND_NODE, O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		if (attach_to(fd, ANY, 0, NULL) == 0)
+			sched_yield();
+		close(fd);
+	}
+}
+
+/* Processes that find a device as soon as its number leads to it, also one that is not complete. */
+static void start_users(void)
+{
+	struct stat node;
+
+	need(stat(echo_path(), &node) == 0, "the device has a number");
+	unlink(SECOND_NODE);
+	need(mknod(SECOND_NODE, S_IFCHR | 0600, node.st_rdev) == 0, "a second node can be made");
+	for (int i = 0; i < USERS; i++) {
+		users[i] = fork();
+		if (users[i] == 0)
+			attach_again_and_again();
+	}
+}
+
+static void end_users(void)
+{
+	for (int i = 0; i < USERS; i++) {
+		kill(users[i], SIGKILL);
+		waitpid(users[i], NULL, 0);
+	}
+	unlink(SECOND_NODE);
 }
 
 /* The echo client, then one on the predecessor's API; kup.ko with nothing that holds it. */
@@ -282,18 +330,20 @@ static void test_loads(void)
 {
 	struct call call = { NULL, run_load, nothing, unload, nothing, 0, 0 };
 
-	need_unload();
+	start_users();
+	need(EVENTUALLY(PATIENCE_MS, module_unload() == 0), "the echo client can be unloaded");
 	module = "kup_echo";
-	call.name = "insmod of a client gives everything back when an allocation fails";
+	call.name = "a device that fails half-way gives everything back, also what has opened it";
 	try_all(&call);
+	end_users();
 	module = "pingpong";
 	call.name = "insmod of a client of the predecessor's gives everything back then";
 	/* The predecessor's kupdev_create() has no errno to hand on. */
 	call.other_errno = EINVAL;
 	try_all(&call);
 	call.other_errno = 0;
-	need(syscall(SYS_delete_module, "kup", O_NONBLOCK) == 0, "kup can be unloaded");
 	module = "kup";
+	unload();
 	call.name = "insmod of kup gives everything back when an allocation fails";
 	try_all(&call);
 	need(run_load() == 0, "kup can be loaded again");

@@ -402,102 +402,6 @@ static void test_deserter(void)
 	refused(kup_user_open("/dev/deserter"), ENOENT, "which goes with it, too");
 }
 
-/* ---- A device that fails while it is created ---- */
-
-/* Attaches by a node of its own, which is there before and after the device. */
-static void attach_second_node(void)
-{
-	become_user();
-	for (;;) {
-		struct kup_attach attach = { .abi_version = KUP_ABI_VERSION, .channel = ANY };
-		int fd = open("/tmp/kup-second", O_RDWR);
-
-		if (fd < 0)
-			continue;
-		if (kup_user_attach(fd, &attach) == 0)
-			sched_yield();
-		close(fd);
-	}
-}
-
-/* The n-th thing that can fail in loading the echo client fails. False: there are fewer. */
-static bool load_failing(unsigned int nth, unsigned int *refusals)
-{
-	int module = open("/lib/modules/kup_echo.ko", O_RDONLY | O_CLOEXEC);
-	int failing = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	char number[16], left[16] = "";
-	long result;
-
-	snprintf(number, sizeof(number), "%u", nth);
-	need(write(failing, number, strlen(number)) > 0, "something can be made to fail");
-	result = sys(syscall(SYS_finit_module, module, "permissions=438", 0));
-	/* What is left to count; 0: it has failed. */
-	need(pread(failing, left, sizeof(left) - 1, 0) > 0 && pwrite(failing, "0", 1, 0) == 1,
-	     "nothing fails any more");
-	close(failing);
-	close(module);
-	*refusals += result != 0;
-	need(result != 0 || EVENTUALLY(SOON_MS, module_unload() == 0), "it can be unloaded");
-	return atoi(left) == 0;
-}
-
-/* How many there are: the first one that is too many. */
-static unsigned int count_failures(unsigned int *refusals)
-{
-	unsigned int low = 0, high = 64;
-
-	for (; load_failing(high, refusals); high *= 2)
-		low = high;
-	while (high - low > 1) {
-		unsigned int middle = low + (high - low) / 2;
-
-		if (load_failing(middle, refusals))
-			low = middle;
-		else
-			high = middle;
-	}
-	return high;
-}
-
-/* Those of the device come last. */
-#define LAST_FAILURES 300
-
-static void test_failing_device(void)
-{
-	static const char sentence[] =
-		"a device that fails half-way is gone for all that opened it";
-	unsigned int refusals = 0, most, nth;
-	struct stat node;
-	pid_t children[2];
-
-	if (access("/proc/self/fail-nth", W_OK) != 0) {
-		skip(sentence, "this kernel does not let allocations fail");
-		return;
-	}
-	put_text("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	need(stat(echo_path(), &node) == 0, "the device's number");
-	unlink("/tmp/kup-second");
-	need(mknod("/tmp/kup-second", S_IFCHR | 0666, node.st_rdev) == 0, "a second node");
-	chmod("/tmp/kup-second", 0666);
-	need_unload();
-	for (int i = 0; i < 2; i++) {
-		children[i] = fork();
-		if (children[i] == 0)
-			attach_second_node();
-	}
-	most = count_failures(&refusals);
-	for (nth = most; nth > 0 && most - nth < LAST_FAILURES; nth--)
-		load_failing(nth, &refusals);
-	for (int i = 0; i < 2; i++) {
-		kill(children[i], SIGKILL);
-		ended(children[i]);
-	}
-	unlink("/tmp/kup-second");
-	check(refusals > 10, sentence, "%u of %u loads failed", refusals, most - nth);
-	printf("# %u failures, %u refusals of %u\n", most, refusals, most - nth);
-	reload();
-}
-
 int main(int count, char **arguments)
 {
 	begin(count, arguments, 240);
@@ -511,6 +415,5 @@ int main(int count, char **arguments)
 	test_breathing(ECHO_TRYING, "and one that never waits");
 	test_killed_with_pauses();
 	test_deserter();
-	test_failing_device();
 	return finish();
 }
