@@ -12,6 +12,11 @@
 #include "owners.h"
 #include "portable.h"
 
+/* FreeBSD's name for it. */
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE (MAP_FIXED | MAP_EXCL)
+#endif
+
 /* MAP_NORESERVE: zeros that nobody touches cost address space and nothing else. */
 #define ZEROS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
@@ -29,36 +34,80 @@ static int put_zeros(void *address, size_t bytes)
 	return got == MAP_FAILED ? -errno : 0;
 }
 
-/* The four areas, each where the contract puts it. */
-static int map_kernel_areas(int fd, char *base, size_t page, size_t to_user, size_t to_kernel)
+/* A part of a range, in bytes from its start. */
+struct part {
+	size_t offset, bytes;
+};
+
+/* The four areas, each where the contract puts it. After an error *failed is the one that is not. */
+static int map_kernel_areas(int fd, char *base, size_t page, size_t to_user, size_t to_kernel,
+			    struct part *failed)
 {
 	const struct {
-		size_t offset, bytes;
+		struct part part;
 		int protection;
 	} areas[] = {
-		{ 0, page, PROT_READ },
-		{ page, page, PROT_READ | PROT_WRITE },
-		{ 2 * page, 2 * to_user, PROT_READ | PROT_WRITE },
-		{ 2 * page + 2 * to_user, 2 * to_kernel, PROT_READ | PROT_WRITE },
+		{ { 0, page }, PROT_READ },
+		{ { page, page }, PROT_READ | PROT_WRITE },
+		{ { 2 * page, 2 * to_user }, PROT_READ | PROT_WRITE },
+		{ { 2 * page + 2 * to_user, 2 * to_kernel }, PROT_READ | PROT_WRITE },
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(areas) / sizeof(areas[0]); i++) {
-		void *got = mmap(base + areas[i].offset, areas[i].bytes, areas[i].protection,
-				 MAP_SHARED | MAP_FIXED, fd, (off_t)areas[i].offset);
+		const struct part *part = &areas[i].part;
+		void *got = mmap(base + part->offset, part->bytes, areas[i].protection,
+				 MAP_SHARED | MAP_FIXED, fd, (off_t)part->offset);
 
-		if (got == MAP_FAILED)
+		if (got == MAP_FAILED) {
+			*failed = *part;
 			return -errno;
+		}
 	}
 	return 0;
 }
 
-static int map_areas(int fd, char *base, size_t page, uint32_t to_user, uint32_t to_kernel)
+/* Most files that can't be mapped are found out by a page of theirs, elsewhere. */
+static int try_page(int fd, size_t page)
+{
+	void *got = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
+
+	return got == MAP_FAILED || munmap(got, page) ? -errno : 0;
+}
+
+static int map_areas(int fd, char *base, size_t page, uint32_t to_user, uint32_t to_kernel,
+		     struct part *failed)
 {
 	uint64_t address = (uintptr_t)base;
 
 	return is_host_file(fd) ? host_number_map(fd, (uint32_t)page, to_user, to_kernel, &address)
-				: map_kernel_areas(fd, base, page, to_user, to_kernel);
+				: map_kernel_areas(fd, base, page, to_user, to_kernel, failed);
+}
+
+/*
+ * Before it asks the driver, Linux takes away what was at the address. If the driver refuses, the
+ * part is empty, and another thread's mapping may be there by now. So such a part is left alone,
+ * which costs its address space where a system puts back what it has taken.
+ */
+static void give_back(char *base, size_t bytes, const struct part *failed, int fresh)
+{
+	const struct part parts[] = { { 0, failed->offset },
+				      { failed->offset + failed->bytes,
+					bytes - failed->offset - failed->bytes } };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (parts[i].bytes == 0)
+			continue;
+		if (fresh)
+			munmap(base + parts[i].offset, parts[i].bytes);
+		else
+			put_zeros(base + parts[i].offset, parts[i].bytes);
+	}
+	/* Views of a range that was used before stay valid: zeros, but only if the part is empty. */
+	if (!fresh && failed->bytes > 0)
+		mmap(base + failed->offset, failed->bytes, PROT_READ | PROT_WRITE,
+		     ZEROS | MAP_FIXED_NOREPLACE, -1, 0);
 }
 
 static int32_t map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes, uint32_t to_kernel_bytes,
@@ -66,28 +115,29 @@ static int32_t map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes, uint3
 {
 	size_t bytes = 2 * ((size_t)page_size + to_user_bytes + to_kernel_bytes);
 	void *base = (void *)(uintptr_t)*address;
+	struct part failed = { 0, 0 };
 	int fresh = base == NULL;
-	int error;
+	int error = 0;
 
 	if (ONE_MAPPING && is_host_file(fd))
 		return host_number_map(fd, page_size, to_user_bytes, to_kernel_bytes, address);
 	/* Linux refuses it anyway; FreeBSD's mmap would round offsets, and map something else. */
 	if (page_size % (uint32_t)sysconf(_SC_PAGESIZE) != 0)
 		return -EINVAL;
+	if (!is_host_file(fd))
+		error = try_page(fd, page_size);
+	if (error)
+		return error;
 	if (fresh) {
 		base = mmap(NULL, bytes, PROT_NONE, ZEROS, -1, 0);
 		if (base == MAP_FAILED)
 			return -errno;
 	}
-	error = map_areas(fd, base, page_size, to_user_bytes, to_kernel_bytes);
-	if (!error) {
-		*address = (uintptr_t)base;
-		return 0;
-	}
-	if (fresh)
-		munmap(base, bytes);
+	error = map_areas(fd, base, page_size, to_user_bytes, to_kernel_bytes, &failed);
+	if (error)
+		give_back(base, bytes, &failed, fresh);
 	else
-		put_zeros(base, bytes);
+		*address = (uintptr_t)base;
 	return error;
 }
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "cases.h"
 #include "driver.h"
@@ -226,6 +227,80 @@ static void test_unmap_under_access(void)
 	peer_stop_wait(&peer);
 }
 
+/* ---- A file that changes in the middle ---- */
+
+/* A number that stands for a file that can be mapped, for one that can't be, and so on. */
+static int changing, mappable, unmappable;
+
+static void *change(void *unused)
+{
+	while (poking) {
+		dup2(unmappable, changing);
+		dup2(mappable, changing);
+	}
+	return unused;
+}
+
+static void *map_changing(void *number)
+{
+	const struct peer *peer = number;
+	uint64_t address;
+
+	while (poking) {
+		address = 0;
+		if (kup_user_map(changing, peer->info.page_size, peer->info.to_user_bytes,
+				 peer->info.to_kernel_bytes, &address) == 0)
+			munmap((void *)(uintptr_t)address, peer->info.map_bytes);
+	}
+	return NULL;
+}
+
+/* An owner of other memory, which must keep it while the others map and fail. */
+static uint32_t count_taken_pages(int rounds)
+{
+	uint32_t taken = 0;
+
+	for (int i = 0; i < rounds; i++) {
+		uint8_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		for (int look = 0; look < 20 && page != MAP_FAILED; look++)
+			if (write_to(page) != 0) {
+				taken++;
+				break;
+			}
+		munmap(page, 4096);
+	}
+	return taken;
+}
+
+static void test_change_under_map(void)
+{
+	struct peer peer;
+	pthread_t changer, mapper;
+	uint32_t taken;
+
+	/* Only a descriptor can be changed. */
+	if (!differs("devices-are-files"))
+		return;
+	peer_need(&peer, ANY);
+	mappable = peer.fd;
+	unmappable = echo_open();
+	changing = echo_open();
+	poking = true;
+	pthread_create(&changer, NULL, change, NULL);
+	pthread_create(&mapper, NULL, map_changing, &peer);
+	taken = count_taken_pages(20000);
+	poking = false;
+	pthread_join(changer, NULL);
+	pthread_join(mapper, NULL);
+	check(taken == 0, "a mapping that is refused half-way takes no memory from other threads",
+	      "it takes %u pages", taken);
+	kup_user_close(changing);
+	kup_user_close(unmappable);
+	peer_stop_wait(&peer);
+}
+
 /* Old owners, new owners. */
 static void test_stale_mapping(void)
 {
@@ -299,6 +374,7 @@ int main(int count, char **arguments)
 	peer_stop_wait(&peer);
 	test_unmap();
 	test_unmap_under_access();
+	test_change_under_map();
 	test_stale_mapping();
 	test_unread_bytes();
 	return finish();
