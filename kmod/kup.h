@@ -29,7 +29,6 @@
  *   -ESHUTDOWN this side was closed: kup_channel_close, or the device is being destroyed
  *   -EPROTO    the user broke the protocol; the channel is over
  *   -EBUSY     two threads receive on the same channel at once
- *   -EDEADLK   (turn mode) nothing can come to receive: it is this side's turn to send, or to pass
  *   -EINVAL    an argument makes no sense
  *
  * Contexts: kup_try_send, kup_try_reserve, kup_commit and kup_discard may be called anywhere,
@@ -43,9 +42,8 @@
 #ifndef KUP_H
 #define KUP_H
 
-#include "uapi/kup_abi.h"
+#include "kup_record.h"
 #include "kup_system.h" /* the system's: errno, NULL, memcpy and its like, KUP_MODULE, KUP_PARAM */
-#include "core/ring.h"	/* struct kup_record */
 
 struct kup_device;
 struct kup_channel;
@@ -60,7 +58,7 @@ struct kup_config {
 	kup_u32 channels;      /* 1 to KUP_MAX_CHANNELS; 0 means 1 */
 	kup_u32 to_user_pages; /* ring sizes in pages, powers of two; 0 means 16 */
 	kup_u32 to_kernel_pages;
-	kup_u32 mode;	     /* KUP_MODE_STREAM or KUP_MODE_TURN; 0 means stream */
+	kup_u32 mode;	     /* KUP_MODE_STREAM, or KUP_MODE_TURN (layers/turn.h); 0 means stream */
 	kup_u32 permissions; /* of the node; 0 means 0600 */
 	kup_u32 group;	     /* its group; 0 is root's */
 	kup_u32 spin_us;     /* look this long before sleeping, at most; see KUP_NO_SPIN */
@@ -183,19 +181,6 @@ void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation
 /* Instead of kup_commit: gives the room back, the user sees nothing. */
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation);
 
-/*
- * Turn mode. Sending takes the turn and passes it: the calls above wait until it is the kernel's, or
- * fail with -EAGAIN, with nothing lost or counted as such. A reservation holds the turn until it is
- * committed; discarding it keeps the turn. Records that pass the turn without data arrive with
- * KUP_RECORD_PASS in their flags and a length of 0; a send that comes first consumes them.
- */
-
-/* Passes the turn without data. -EINVAL: a stream channel. */
-int kup_pass(struct kup_channel *channel, kup_time timeout);
-
-/* Nonzero if it is the kernel's turn; -EINVAL: a stream channel. Any context. */
-int kup_turn(const struct kup_channel *channel);
-
 /* ---- Receiving ---- */
 
 /*
@@ -211,11 +196,48 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 /*
  * The next message in place, until kup_release. The user can change record->data's bytes at any
  * moment: read each once, and copy before you decide by it. length and type can't change any more. What isn't
- * released keeps all that comes behind it in the ring, passes, too.
+ * released keeps all that comes behind it in the ring.
  */
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout);
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record);
 void kup_release(struct kup_channel *channel, const struct kup_record *record);
+
+/* ---- For layers: modes of use that are built on streams, such as layers/turn.h ---- */
+
+#define KUP_WAIT_IN 1u	/* a record can be read */
+#define KUP_WAIT_OUT 2u /* a record of `length` bytes has room */
+
+/* When a timeout that begins now is over; for kup_wait. Any context. */
+kup_u64 kup_until(kup_time timeout);
+
+/*
+ * Looks for a while, then sleeps, until one of `what` may hold, the channel has ended, or kup_wake
+ * is called: 0 in all these cases, so the caller looks again. It consumes nothing and holds nothing,
+ * and any number of threads may wait. `wakes` is what kup_wakes returned before the caller looked: so
+ * no kup_wake is lost that comes between the look and the sleep. -EAGAIN: the timeout was 0;
+ * -ETIMEDOUT; -EINTR.
+ */
+int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
+	     kup_u64 until);
+
+/* How many calls of kup_wake there were (modulo 2^32). Any context. */
+kup_u32 kup_wakes(const struct kup_channel *channel);
+
+/* Makes all threads in kup_wait look again. Any context. */
+void kup_wake(struct kup_channel *channel);
+
+/*
+ * Instead of kup_commit: publishes a control record of this kind, with the first `length` bytes. The
+ * channel's mode must allow the kind (KUP_CONTROLS_TO_USER). It is not counted as a record.
+ */
+void kup_commit_control(struct kup_channel *channel, struct kup_reservation *reservation,
+			kup_u32 kind, kup_u32 length);
+
+/*
+ * The user broke the rules of a layer: as with the rules of the rings, the channel is over for both
+ * sides, and calls return -EPROTO. `error` is the KUP_ERROR_* that the user sees. Any context.
+ */
+void kup_channel_break(struct kup_channel *channel, kup_u32 error);
 
 /* ---- Threads of a client's own ---- */
 

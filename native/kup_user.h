@@ -191,25 +191,21 @@ KUP_USER_DENO_CALL double kup_user_now_coarse(void);
  * Timeouts are in milliseconds, fractions count; 0 doesn't wait at all, negative or infinite is for ever.
  * Waiting calls look for a while before they sleep. What they fail with:
  *
- *   -EAGAIN    (a timeout of 0) no room, nothing to read, or not this side's turn
+ *   -EAGAIN    (a timeout of 0) no room, or nothing to read
  *   -ETIMEDOUT the timeout passed
  *   -EPIPE     the kernel's side has closed and, for receiving, everything was read
  *   -EPROTO    the channel is broken: its memory made no sense to one of the sides
  *   -EMSGSIZE  longer than kup_user_max_message
- *   -EDEADLK   (turn mode) nothing can come to receive: it is this side's turn to send, to commit, or
- *              to pass
- *   -EBUSY     (turn mode) a reservation is open, which has the turn
- *   -EINVAL    turns on a stream channel
  */
 
 struct kup_user_channel;
 
-/* A message in place. On a gap (KUP_RECORD_GAP) data is a struct kup_gap; on a pass it is NULL. */
+/* A message in place. On a gap (KUP_CONTROL_GAP) data is a struct kup_gap. */
 struct kup_user_message {
 	const void *data; /* in memory that the kernel writes no more until the release */
 	uint32_t length;  /* bytes */
 	uint32_t type;
-	uint32_t flags; /* 0, KUP_RECORD_GAP or KUP_RECORD_PASS */
+	uint32_t control; /* 0: a message; otherwise KUP_CONTROL_* */
 };
 
 /* Room for a message, to be written in place. From reserve to commit the kernel stops at it. */
@@ -253,23 +249,27 @@ KUP_USER_CALL int32_t kup_user_receive(struct kup_user_channel *channel,
 /* Gives the last message's room back. Nothing is held: does nothing. */
 KUP_USER_CALL void kup_user_release(struct kup_user_channel *channel);
 
-/* Copies one message into the ring. In turn mode it takes the turn, and passes it. */
+/* Copies one message into the ring. */
 KUP_USER_CALL int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type,
 				    const void *data, uint32_t length, double timeout_ms);
 
-/* Each reservation is committed or discarded, once. Commit sends the first `length` bytes. */
+/* Each reservation is committed or discarded, once. Commit sends the first `length` bytes. (For
+ * layers: commit_control sends a control record of this kind instead of a message.) */
 KUP_USER_CALL int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length,
 				       double timeout_ms, struct kup_user_reservation *reservation);
 KUP_USER_CALL void kup_user_commit(struct kup_user_channel *channel,
 				   struct kup_user_reservation *reservation, uint32_t type,
 				   uint32_t length);
+KUP_USER_CALL void kup_user_commit_control(struct kup_user_channel *channel,
+					   struct kup_user_reservation *reservation, uint32_t kind,
+					   uint32_t length);
 KUP_USER_CALL void kup_user_discard(struct kup_user_channel *channel,
 				    struct kup_user_reservation *reservation);
 
 /*
  * For programs with an event loop of their own, each time before they sleep in it: the kernel's side wakes only who
  * has announced to sleep. Announces it for POLLIN, a message (and releases the last one); for POLLOUT, room for
- * one of `length` bytes, in turn mode also the turn; or for both. Returns those of them whose calls would not
+ * one of `length` bytes; or for both. Returns those of them whose calls would not
  * wait: then don't sleep. The loop sleeps in poll, epoll (also edge-triggered) or kqueue on the channel's
  * file; with the host driver, where that is no descriptor, see kup_user_waiter_arm.
  *
@@ -278,11 +278,6 @@ KUP_USER_CALL void kup_user_discard(struct kup_user_channel *channel,
  */
 KUP_USER_CALL int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events,
 					    uint32_t length);
-
-/* Turn mode: 1 if it is this side's turn, 0 if it is the kernel's. */
-KUP_USER_CALL int32_t kup_user_turn(const struct kup_user_channel *channel);
-/* Passes the turn without data. */
-KUP_USER_CALL int32_t kup_user_pass(struct kup_user_channel *channel, double timeout_ms);
 
 #ifdef __cplusplus
 }

@@ -57,9 +57,8 @@ int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 
 	header = (void *)at(producer->data, producer->bytes, producer->head);
 	kup_store(&header->length_flags, length | KUP_RECORD_BUSY);
 	kup_store(&producer->head, producer->head + space);
-	/* A: pairs with the load of head in kup_consumer_peek, which then sees the BUSY header. */
-	if (!producer->turns)
-		kup_store_release(producer->head_word, producer->head);
+	/* A: pairs with the load of head in refresh_head, which then sees the BUSY header. */
+	kup_store_release(producer->head_word, producer->head);
 	return KUP_RING_OK;
 }
 
@@ -77,15 +76,6 @@ static void fill(const struct kup_producer *producer, kup_u32 position, kup_u32 
 	kup_store(&header->length_flags, (space - KUP_RECORD_HEADER) | KUP_RECORD_DISCARD);
 }
 
-/* Turn mode: the record and the turn that goes with it, in one word. */
-static void publish_turn(struct kup_producer *producer, kup_u32 flags)
-{
-	if (!(flags & KUP_RECORD_DISCARD))
-		kup_store(&producer->sends, producer->sends + 1);
-	/* A: as in kup_producer_reserve, but the header is final. */
-	kup_store_release(producer->head_word, producer->head | (producer->sends & KUP_HEAD_SENDS));
-}
-
 int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32 reserved,
 			kup_u32 length, kup_u32 type, kup_u32 flags)
 {
@@ -99,8 +89,6 @@ int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32
 	kup_store(&header->type, type);
 	/* B: pairs with the load of the header in kup_consumer_peek. */
 	kup_store_release(&header->length_flags, length | flags);
-	if (producer->turns)
-		publish_turn(producer, flags);
 	/* C: the consumer announces, fences and looks again; we publish, fence and look. */
 	kup_fence();
 	return kup_load(producer->peer_event) == position;
@@ -115,17 +103,11 @@ void kup_producer_announce(struct kup_producer *producer, kup_u32 position)
 
 /* ---- Consuming ---- */
 
-/* What the head word says of the position. */
-static kup_u32 position_of(const struct kup_consumer *consumer, kup_u32 word)
-{
-	return consumer->turns ? word & ~KUP_HEAD_SENDS : word;
-}
-
 /* Takes the producer's newest head over, if the ring could really hold that much. */
 static int refresh_head(struct kup_consumer *consumer)
 {
 	/* Pairs with A in kup_producer_reserve. */
-	kup_u32 head = position_of(consumer, kup_load_acquire(consumer->head_word));
+	kup_u32 head = kup_load_acquire(consumer->head_word);
 
 	if (head % KUP_RECORD_ALIGN != 0 || head - consumer->tail > consumer->bytes ||
 	    head - consumer->tail < consumer->head - consumer->tail)
@@ -152,6 +134,26 @@ static void publish_tail(struct kup_consumer *consumer, kup_u32 before)
 		consumer->owes_wake = 1;
 }
 
+#define KNOWN_FLAGS (KUP_RECORD_DISCARD | KUP_RECORD_CONTROL)
+
+static int is_known(const struct kup_consumer *consumer, kup_u32 kind)
+{
+	return kind < 32 && consumer->controls & 1u << kind;
+}
+
+/* A control record of a later version, for readers that know more. */
+static int is_unknown(const struct kup_consumer *consumer, kup_u32 flags, kup_u32 kind)
+{
+	return flags & KUP_RECORD_CONTROL && !is_known(consumer, kind);
+}
+
+static int is_lie(const struct kup_consumer *consumer, kup_u32 flags, kup_u32 kind)
+{
+	if (flags & KUP_RECORD_DISCARD || !is_unknown(consumer, flags, kind))
+		return 0;
+	return !(consumer->skips_unknown && kind & KUP_CONTROL_OPTIONAL);
+}
+
 /* A producer that publishes nothing but discarded records must not keep its consumer in one call.
  */
 #define MAX_SKIPS 256
@@ -163,7 +165,7 @@ static int find_record(struct kup_consumer *consumer, struct kup_record *record)
 
 	for (skips = 0; skips < MAX_SKIPS; skips++) {
 		const struct kup_record_header *header;
-		kup_u32 word, length, flags;
+		kup_u32 word, length, flags, type;
 		int result;
 
 		if (consumer->head == consumer->tail) {
@@ -184,16 +186,17 @@ static int find_record(struct kup_consumer *consumer, struct kup_record *record)
 		flags = word & ~KUP_RECORD_LENGTH;
 		if (KUP_RECORD_SPACE(length) > consumer->head - consumer->tail)
 			return KUP_RING_LIE_LENGTH;
-		if (flags & ~consumer->allowed || (flags & KUP_RECORD_PASS && length > 0))
+		type = kup_load(&header->type);
+		if (flags & ~KNOWN_FLAGS || is_lie(consumer, flags, type))
 			return KUP_RING_LIE_FLAGS;
-		if (flags & KUP_RECORD_DISCARD) {
+		if (flags & KUP_RECORD_DISCARD || is_unknown(consumer, flags, type)) {
 			advance(consumer, KUP_RECORD_SPACE(length));
 			continue;
 		}
 		record->data = header + 1;
 		record->length = length;
-		record->type = kup_load(&header->type);
-		record->flags = flags;
+		record->type = flags & KUP_RECORD_CONTROL ? 0 : type;
+		record->control = flags & KUP_RECORD_CONTROL ? type : 0;
 		record->position = consumer->tail;
 		return KUP_RING_OK;
 	}
@@ -230,33 +233,17 @@ int kup_consumer_ready(const struct kup_consumer *consumer)
 		return 1;
 	/* Pairs with A: a head that is ahead comes with the header that was written before it. */
 	if (consumer->head == consumer->tail &&
-	    position_of(consumer, kup_load_acquire(consumer->head_word)) == consumer->tail)
+	    kup_load_acquire(consumer->head_word) == consumer->tail)
 		return 0;
 	header = (const void *)at(consumer->data, consumer->bytes, consumer->tail);
 	return !(kup_load(&header->length_flags) & KUP_RECORD_BUSY);
 }
 
-void kup_consumer_announce_at(struct kup_consumer *consumer, kup_u32 position)
-{
-	kup_store(consumer->event_word, position);
-	/* C: pairs with the fence in kup_producer_commit. */
-	kup_fence();
-}
-
 void kup_consumer_announce(struct kup_consumer *consumer)
 {
-	kup_consumer_announce_at(consumer, consumer->tail);
-}
-
-kup_u32 kup_turn_ahead(const struct kup_producer *producer, const kup_u32 *peer_head)
-{
-	/* Acquire: who has the turn has all that was sent before it. Pairs with A in publish_turn. */
-	return (kup_load(&producer->sends) - kup_load_acquire(peer_head)) & KUP_HEAD_SENDS;
-}
-
-kup_u32 kup_turn_position(const struct kup_consumer *consumer)
-{
-	return position_of(consumer, kup_load(consumer->head_word));
+	kup_store(consumer->event_word, consumer->tail);
+	/* C: pairs with the fence in kup_producer_commit. */
+	kup_fence();
 }
 
 int kup_consumer_freeze(struct kup_consumer *consumer)

@@ -27,6 +27,7 @@
 #ifndef KUP_RING_H
 #define KUP_RING_H
 
+#include "../kup_record.h"
 #include "atomic.h"
 
 /* Results; the engine maps them to the system's errno values. */
@@ -34,9 +35,8 @@
 #define KUP_RING_WAIT 1		/* no room, or nothing readable */
 #define KUP_RING_LIE_POSITION 2 /* the peer's head or tail makes no sense */
 #define KUP_RING_LIE_LENGTH 3	/* a record is longer than what lies before head */
-#define KUP_RING_LIE_FLAGS 4	/* a record has flags that this consumer doesn't take */
+#define KUP_RING_LIE_FLAGS 4	/* a record has flags, or a kind, that this consumer doesn't take */
 #define KUP_RING_END 5		/* frozen, and everything has been read */
-#define KUP_RING_LIE_TURN 6	/* turn mode: the peer has sent out of turn */
 
 /* The producing side. */
 struct kup_producer {
@@ -44,8 +44,6 @@ struct kup_producer {
 	kup_u32 bytes;		  /* of the ring, once; a power of two */
 	kup_u32 head;		  /* where the next record goes */
 	kup_u32 tail;		  /* the last tail that was found valid */
-	kup_u32 turns;		  /* nonzero: turn mode */
-	kup_u32 sends;		  /* turn mode: how many were published */
 	kup_u32 *head_word;	  /* ours, shared: output only */
 	kup_u32 *event_word;	  /* ours, shared: output only */
 	const kup_u32 *tail_word; /* the peer's */
@@ -58,23 +56,14 @@ struct kup_consumer {
 	kup_u32 bytes;
 	kup_u32 tail;		  /* the next record to read */
 	kup_u32 head;		  /* the last head that was found valid */
-	kup_u32 allowed;	  /* the KUP_RECORD_* flags that a record may carry */
+	kup_u32 controls;	  /* the kinds that a control record may have: a mask of 1 << kind */
+	kup_u32 skips_unknown;	  /* nonzero: skips kinds that are optional, and not known */
 	kup_u32 frozen;		  /* no more records after head */
 	kup_u32 owes_wake;	  /* the producer sleeps, and the tail has reached its event */
-	kup_u32 turns;		  /* nonzero: turn mode */
 	kup_u32 *tail_word;	  /* ours, shared: output only */
 	kup_u32 *event_word;	  /* ours, shared: output only */
 	const kup_u32 *head_word; /* the peer's */
 	const kup_u32 *peer_event;
-};
-
-/* A readable record. data points into the ring: the peer may still change what is there. */
-struct kup_record {
-	const void *data;
-	kup_u32 length; /* bytes of payload; checked, and not read again */
-	kup_u32 type;
-	kup_u32 flags;	  /* KUP_RECORD_GAP, KUP_RECORD_PASS or 0 */
-	kup_u32 position; /* for the release */
 };
 
 /* Free bytes by the peer's newest tail, or 0 and a result other than KUP_RING_OK. */
@@ -85,8 +74,7 @@ int kup_producer_room(struct kup_producer *producer, kup_u32 space);
 
 /*
  * Claims the next record: a BUSY header of this length, head published. On KUP_RING_OK *position
- * names it, and each such record must be committed. `length` is at most KUP_MAX_PAYLOAD(bytes). In
- * turn mode one record at a time may be claimed, and head is published by the commit.
+ * names it, and each such record must be committed. `length` is at most KUP_MAX_PAYLOAD(bytes).
  */
 int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 *position);
 
@@ -95,8 +83,8 @@ void *kup_producer_payload(const struct kup_producer *producer, kup_u32 position
 
 /*
  * Finishes the record at `position`, reserved with `reserved` bytes; `length` may be less. flags:
- * 0, KUP_RECORD_DISCARD, KUP_RECORD_GAP or KUP_RECORD_PASS. Nonzero if the consumer sleeps for this
- * very record: wake it.
+ * 0, KUP_RECORD_DISCARD or KUP_RECORD_CONTROL. Nonzero if the consumer sleeps for this very record:
+ * wake it.
  */
 int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32 reserved,
 			kup_u32 length, kup_u32 type, kup_u32 flags);
@@ -119,19 +107,6 @@ int kup_consumer_ready(const struct kup_consumer *consumer);
 
 /* "I am going to sleep until the record at my tail is readable." Then look again. */
 void kup_consumer_announce(struct kup_consumer *consumer);
-
-/*
- * Turn mode, by one look at the peer's head: how many sends it has made less than we have, modulo 8.
- * For the kernel's side 0 is its turn and 1 the user's; for the user's side 7 is its turn and 0 the
- * kernel's. Everything else is a lie.
- */
-kup_u32 kup_turn_ahead(const struct kup_producer *producer, const kup_u32 *peer_head);
-
-/* Where the peer's next record will begin: the one that passes the turn, if it is the peer's. */
-kup_u32 kup_turn_position(const struct kup_consumer *consumer);
-
-/* "I am going to sleep until the record at this position is readable." Then look again. */
-void kup_consumer_announce_at(struct kup_consumer *consumer, kup_u32 position);
 
 /* The producer is gone: what it has published now is all there will be. KUP_RING_OK or a lie. */
 int kup_consumer_freeze(struct kup_consumer *consumer);

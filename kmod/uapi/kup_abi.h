@@ -66,9 +66,11 @@
  *   store-release head; write the payload; store-release the header's length_flags without BUSY. (A
  *   producer that fills the payload at once may write it and the final header first and
  *   store-release head last.) Several records may be BUSY and finish in any order.
- *   (In turn mode always so; see there.)
  *   Consume: load-acquire head; unless head == tail load-acquire length_flags at tail; stop there
  *   if it is BUSY; skip it if it is DISCARD; use the payload; store-release tail + space.
+ *   A record with CONTROL is no message: its type is a KUP_CONTROL_* kind. The channel's mode says
+ *   which kinds each side may send; an unknown kind whose top bit is set is skipped by a user, and
+ *   all others are a lie.
  *   The end: when there is nothing to read, load-acquire state; if it is CLOSED, look at the ring
  *   once more: what is readable then is the rest, and a BUSY record will not be finished any more.
  *
@@ -88,16 +90,16 @@
  *   holds zeros: the first record may wake somebody who isn't asleep, which is harmless.
  *
  *
- * Turn mode
+ * Turn mode: a layer on the rings, which know nothing of it
  *
- *   One side at a time may send, and a send passes the turn; the kernel has the first one. The low
- *   three bits of a head word, zero in stream mode, count its side's sends (modulo 8), so that record
- *   and turn are published in one store: if both counts are equal it is the kernel's turn, if
- *   the kernel's is one ahead it is the user's, and anything else is a lie.
- *   A record is finished before head says that it is there. A record with KUP_RECORD_PASS and no
- *   payload passes the turn without data; a discarded record is no send. There are no GAP records.
- *   A side that sleeps for its turn writes down the head of its peer as consumer_event: there the
- *   record begins that gives it back.
+ *   One side at a time may send; the kernel has the first turn. A record gives the turn to the side
+ *   that receives it: so a side has the turn exactly if it has received a record since it last sent
+ *   one. A control record KUP_CONTROL_PASS has no payload, and gives the turn without a message; a
+ *   discarded record gives nothing. There are no GAP records.
+ *   A side that is about to send first releases the record that has brought the turn, and publishes
+ *   its tail: so the side that has the turn has an empty ring. A finished record behind the one that
+ *   has brought the turn is a lie (KUP_ERROR_TURN).
+ *   A side waits for its turn as it waits for a record.
  *
  *
  * Instances
@@ -127,7 +129,7 @@
  *                  POLLHUP         the device is gone
  *   after ATTACH   POLLIN          a record is readable, or the channel is closed or broken
  *                  POLLOUT         the ring towards the kernel isn't full, and its tail has reached
- *                                  the user's producer_event; in turn mode it is the user's turn, too
+ *                                  the user's producer_event
  *                  POLLHUP         the kernel's side is closed; what is in the ring can be read
  *                  POLLERR         the channel is broken (POLLHUP is reported, too)
  *                  With POLLHUP come POLLIN and POLLOUT: there is nothing to wait for.
@@ -229,16 +231,26 @@ typedef __UINT64_TYPE__ kup_u64;
 #define KUP_RECORD_LENGTH 0x0fffffffu
 #define KUP_RECORD_BUSY 0x80000000u    /* not finished: a consumer stops here */
 #define KUP_RECORD_DISCARD 0x40000000u /* finished, but carries nothing: skip it */
-#define KUP_RECORD_GAP 0x20000000u     /* kernel to user only: payload is a kup_gap */
-#define KUP_RECORD_PASS 0x10000000u    /* turn mode only: passes the turn; length 0 */
+#define KUP_RECORD_CONTROL 0x20000000u /* no message: its type is one of KUP_CONTROL_* */
 
 struct kup_record_header {
 	kup_u32 length_flags; /* by the producer; atomic */
-	kup_u32 type;	      /* the clients' own tag; KUP gives it no meaning */
+	kup_u32 type;	      /* the clients' own tag, which KUP gives no meaning; or a kind */
 };
 KUP_ABI_ASSERT(sizeof(struct kup_record_header) == KUP_RECORD_HEADER);
 KUP_ABI_AT(kup_record_header, length_flags, 0);
 KUP_ABI_AT(kup_record_header, type, 4);
+
+/* Kinds of control records. */
+#define KUP_CONTROL_GAP 1u /* to the user: a kup_gap follows */
+#define KUP_CONTROL_PASS 2u /* turn mode: gives the turn; no payload */
+#define KUP_CONTROL_END 3u  /* reserved: the sender has sent all that it will */
+#define KUP_CONTROL_OPTIONAL 0x80000000u /* a user skips a kind with this bit that it does not know */
+
+/* Which of them a record may have, as a mask of 1 << kind. */
+#define KUP_CONTROLS_TO_USER(mode)                                                                 \
+	((mode) == KUP_MODE_TURN ? 1u << KUP_CONTROL_PASS : 1u << KUP_CONTROL_GAP)
+#define KUP_CONTROLS_TO_KERNEL(mode) ((mode) == KUP_MODE_TURN ? 1u << KUP_CONTROL_PASS : 0u)
 
 /* "Here something is missing": what could not be placed since the last record, without sleeping. */
 struct kup_gap {
@@ -272,15 +284,12 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 #define KUP_ERROR_HEAD 1 /* to_kernel.head: not aligned, behind what was seen, or beyond the ring */
 #define KUP_ERROR_TAIL 2 /* to_user.tail: not aligned, backwards, or beyond head */
 #define KUP_ERROR_LENGTH 3 /* a record that is longer than what lies before head */
-#define KUP_ERROR_FLAGS 4  /* a record with flags that a user may not set; PASS with a payload */
-#define KUP_ERROR_TURN 5   /* turn mode: a send out of turn */
+#define KUP_ERROR_FLAGS 4  /* a record with flags, or of a control kind, that a user may not send */
+#define KUP_ERROR_TURN 5   /* turn mode: a send out of turn; a pass with a payload */
 
 /* modes */
 #define KUP_MODE_STREAM 1 /* full duplex, many records in flight */
-#define KUP_MODE_TURN 2	  /* one side at a time */
-
-/* A head word in turn mode: its position above, its side's count of sends below. */
-#define KUP_HEAD_SENDS 7u
+#define KUP_MODE_TURN 2	  /* one side at a time: a layer */
 
 /* feature bits */
 #define KUP_FEATURE_GAP 1ull /* producers that must not sleep report losses by GAP records */

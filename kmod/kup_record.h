@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef KUP_RECORD_H
+#define KUP_RECORD_H
+
+#include "uapi/kup_abi.h"
+
+/* A readable record. `data` points into the ring: the peer may still change what is there. */
+struct kup_record {
+	const void *data;
+	kup_u32 length;	  /* bytes of payload; checked, and not read again */
+	kup_u32 type;	  /* the client's own tag; of a control record: 0 */
+	kup_u32 control;  /* 0: a message; otherwise KUP_CONTROL_* */
+	kup_u32 position; /* for the release */
+};
+
+#endif

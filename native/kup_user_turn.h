@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Turns, for programs in C: a layer on a channel of kup_user.h, for devices whose mode is
+ * KUP_MODE_TURN. The kernel's side is kmod/layers/turn.h, which has the rules.
+ *
+ * One thread at a time. Timeouts are as in kup_user.h. Errors are those of the channel's calls, and:
+ *
+ *   -EDEADLK    receiving: it is this side's turn, so nothing can come; send or pass first
+ *   -ENOTEMPTY  sending, passing: the turn came with a message that was not received, which would be
+ *               lost; receive it, or say KUP_USER_TURN_DROP
+ *   -EBUSY      a reservation is open, which has the turn
+ *   -EAGAIN     (a timeout of 0) it is the kernel's turn
+ */
+#ifndef KUP_USER_TURN_H
+#define KUP_USER_TURN_H
+
+#include "kup_user.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Sending and passing: a message that was not received is dropped. */
+#define KUP_USER_TURN_DROP 1u
+
+/* One channel's turns. The program keeps it; fields are the layer's. */
+struct kup_user_turn {
+	struct kup_user_channel *channel;
+	int mine;     /* this side has the turn */
+	int unread;   /* `message` was not received */
+	int reserved; /* a reservation is open */
+	struct kup_user_message message; /* what has brought the turn, while it is in the ring */
+};
+
+/* Before the first call with it, on a channel that was opened and not used. The kernel has the turn.
+ * -EINVAL: the device's mode is not KUP_MODE_TURN. */
+KUP_USER_CALL int32_t kup_user_turn_begin(struct kup_user_turn *turn,
+					  struct kup_user_channel *channel);
+
+/*
+ * Waits for the kernel's record, which gives this side the turn; it is valid until the next send,
+ * pass or commit. A pass has message->control KUP_CONTROL_PASS, and NULL as its data.
+ */
+KUP_USER_CALL int32_t kup_user_turn_receive(struct kup_user_turn *turn,
+					    struct kup_user_message *message, double timeout_ms);
+
+/* Waits for the turn, sends one message, and so gives the turn. `flags`: 0 or KUP_USER_TURN_DROP. */
+KUP_USER_CALL int32_t kup_user_turn_send(struct kup_user_turn *turn, uint32_t type,
+					 const void *data, uint32_t length, uint32_t flags,
+					 double timeout_ms);
+
+/* Waits for the turn, and gives it without a message. */
+KUP_USER_CALL int32_t kup_user_turn_pass(struct kup_user_turn *turn, uint32_t flags,
+					 double timeout_ms);
+
+/*
+ * Waits for the turn, and for room for a message that is written in place. What came with the turn
+ * stays valid until the commit, which sends the message and gives the turn; discarding keeps the
+ * turn.
+ */
+KUP_USER_CALL int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length,
+					    uint32_t flags, double timeout_ms,
+					    struct kup_user_reservation *reservation);
+/* 0, or -EPROTO: the kernel has sent out of turn, and nothing was sent. */
+KUP_USER_CALL int32_t kup_user_turn_commit(struct kup_user_turn *turn,
+					   struct kup_user_reservation *reservation, uint32_t type,
+					   uint32_t length);
+KUP_USER_CALL void kup_user_turn_discard(struct kup_user_turn *turn,
+					 struct kup_user_reservation *reservation);
+
+/* 1 if this side has the turn, or the record that gives it is there; 0 if it is the kernel's. */
+KUP_USER_CALL int32_t kup_user_turn_is_mine(struct kup_user_turn *turn);
+
+/* For event loops, as kup_user_prepare_wait: announces that the program sleeps for its turn, which
+ * poll reports as POLLIN. Returns POLLIN if it is there already: then don't sleep. */
+KUP_USER_CALL int32_t kup_user_turn_prepare_wait(struct kup_user_turn *turn);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
