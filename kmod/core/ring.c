@@ -8,10 +8,17 @@ static kup_u8 *at(const kup_u8 *data, kup_u32 bytes, kup_u32 position)
 
 /* ---- Producing ---- */
 
-/* Takes the consumer's newest tail over, if it lies between the last one and our head. */
-static int refresh_tail(struct kup_producer *producer)
+/* Behind each record there is room for the next one's header, which is the sentinel until then. */
+#define SENTINEL KUP_RECORD_HEADER
+
+static struct kup_record_header *header_at(const struct kup_producer *producer, kup_u32 position)
 {
-	/* Pairs with D in kup_consumer_release: the consumer is done with what lies before it. */
+	return (void *)at(producer->data, producer->bytes, position);
+}
+
+int kup_producer_refresh(struct kup_producer *producer)
+{
+	/* C: pairs with the release in kup_consumer_publish, which is done with what lies before it. */
 	kup_u32 tail = kup_load_acquire(producer->tail_word);
 
 	if (tail % KUP_RECORD_ALIGN != 0 || tail - producer->tail > producer->head - producer->tail)
@@ -20,121 +27,176 @@ static int refresh_tail(struct kup_producer *producer)
 	return KUP_RING_OK;
 }
 
-static kup_u32 free_bytes(const struct kup_producer *producer)
+static int fits(const struct kup_producer *producer, kup_u32 space)
 {
-	return producer->bytes - (producer->head - producer->tail);
-}
-
-int kup_producer_free(struct kup_producer *producer, kup_u32 *bytes)
-{
-	int result = refresh_tail(producer);
-
-	*bytes = result == KUP_RING_OK ? free_bytes(producer) : 0;
-	return result;
+	return space + SENTINEL <= producer->bytes - (producer->head - producer->tail);
 }
 
 int kup_producer_room(struct kup_producer *producer, kup_u32 space)
 {
 	int result;
 
-	if (space <= free_bytes(producer))
+	if (fits(producer, space))
 		return KUP_RING_OK;
-	result = refresh_tail(producer);
+	result = kup_producer_refresh(producer);
 	if (result != KUP_RING_OK)
 		return result;
-	return space <= free_bytes(producer) ? KUP_RING_OK : KUP_RING_WAIT;
+	return fits(producer, space) ? KUP_RING_OK : KUP_RING_WAIT;
+}
+
+kup_u32 kup_producer_wants(const struct kup_producer *producer, kup_u32 space)
+{
+	return kup_load(&producer->head) + space + SENTINEL - producer->bytes;
+}
+
+static kup_u32 *open_at(struct kup_producer *producer, kup_u32 i)
+{
+	return &producer->open[(producer->first + i) % KUP_MOST_OPEN];
 }
 
 int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 *position)
 {
-	struct kup_record_header *header;
 	kup_u32 space = KUP_RECORD_SPACE(length);
 	int result = kup_producer_room(producer, space);
 
 	if (result != KUP_RING_OK)
 		return result;
+	if (producer->count == KUP_MOST_OPEN)
+		return KUP_RING_CROWDED;
 	*position = producer->head;
-	header = (void *)at(producer->data, producer->bytes, producer->head);
-	kup_store(&header->length_flags, length | KUP_RECORD_BUSY);
+	*open_at(producer, producer->count++) = producer->head;
+	/* The last sentinel is this record's header. Both stores come before A of this record. */
+	kup_store(&header_at(producer, producer->head + space)->length_flags, 0);
 	kup_store(&producer->head, producer->head + space);
-	/* A: pairs with the load of head in refresh_head, which then sees the BUSY header. */
-	kup_store_release(producer->head_word, producer->head);
+	kup_store(producer->head_word, producer->head);
 	return KUP_RING_OK;
 }
 
 void *kup_producer_payload(const struct kup_producer *producer, kup_u32 position)
 {
-	return at(producer->data, producer->bytes, position) + KUP_RECORD_HEADER;
+	return header_at(producer, position) + 1;
 }
 
 /* What a shortened record leaves over becomes a discarded record of its own. */
 static void fill(const struct kup_producer *producer, kup_u32 position, kup_u32 space)
 {
-	struct kup_record_header *header = (void *)at(producer->data, producer->bytes, position);
+	struct kup_record_header *header = header_at(producer, position);
 
 	kup_store(&header->type, 0);
-	kup_store(&header->length_flags, (space - KUP_RECORD_HEADER) | KUP_RECORD_DISCARD);
+	kup_store(&header->length_flags,
+		  (space - KUP_RECORD_HEADER) | KUP_RECORD_READY | KUP_RECORD_DISCARD);
+}
+
+/* Marks the record as finished; nonzero: it was open. */
+static int close_position(struct kup_producer *producer, kup_u32 position)
+{
+	kup_u32 i;
+
+	for (i = 0; i < producer->count; i++) {
+		if (*open_at(producer, i) == position) {
+			*open_at(producer, i) |= 1;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* Advances `end` over all that is finished. */
+static void advance_end(struct kup_producer *producer)
+{
+	while (producer->count > 0 && *open_at(producer, 0) & 1) {
+		producer->first = (producer->first + 1) % KUP_MOST_OPEN;
+		producer->count--;
+	}
+	kup_store(&producer->end, producer->count > 0 ? *open_at(producer, 0) : producer->head);
 }
 
 int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32 reserved,
 			kup_u32 length, kup_u32 type, kup_u32 flags)
 {
-	struct kup_record_header *header = (void *)at(producer->data, producer->bytes, position);
+	struct kup_record_header *header = header_at(producer, position);
 	kup_u32 space = KUP_RECORD_SPACE(length);
 	kup_u32 left = KUP_RECORD_SPACE(reserved) - space;
+	kup_u32 before = producer->end;
 
+	if (!close_position(producer, position))
+		return 0;
 	/* Both are published by the release below: the consumer stops before them until then. */
 	if (left > 0)
 		fill(producer, position + space, left);
 	kup_store(&header->type, type);
-	/* B: pairs with the load of the header in kup_consumer_peek. */
-	kup_store_release(&header->length_flags, length | flags);
-	/* C: the consumer announces, fences and looks again; we publish, fence and look. */
+	/* A: pairs with the load of the header in find_record. */
+	kup_store_release(&header->length_flags, length | flags | KUP_RECORD_READY);
+	advance_end(producer);
+	if (producer->end == before)
+		return 0;
+	/* B: the consumer announces, fences and looks again; we publish, fence and look. */
 	kup_fence();
-	return kup_load(producer->peer_event) == position;
+	return kup_load(producer->peer_event) - before < producer->end - before;
 }
 
 void kup_producer_announce(struct kup_producer *producer, kup_u32 position)
 {
 	kup_store(producer->event_word, position);
-	/* E: pairs with the fence in kup_consumer_release. */
+	/* D: pairs with the fence in kup_consumer_publish. */
 	kup_fence();
 }
 
 /* ---- Consuming ---- */
 
-/* Takes the producer's newest head over, if the ring could really hold that much. */
-static int refresh_head(struct kup_consumer *consumer)
+static const struct kup_record_header *next_header(const struct kup_consumer *consumer)
 {
-	/* Pairs with A in kup_producer_reserve. */
-	kup_u32 head = kup_load_acquire(consumer->head_word);
+	kup_u32 cursor = kup_load(&consumer->cursor);
 
-	if (head % KUP_RECORD_ALIGN != 0 || head - consumer->tail > consumer->bytes ||
-	    head - consumer->tail < consumer->head - consumer->tail)
-		return KUP_RING_LIE_POSITION;
-	consumer->head = head;
-	return KUP_RING_OK;
+	return (const void *)at(consumer->data, consumer->bytes, cursor);
 }
 
 static void advance(struct kup_consumer *consumer, kup_u32 space)
 {
-	/* Poll looks at our tail from elsewhere. */
-	kup_store(&consumer->tail, consumer->tail + space);
+	/* Other threads look at the cursor in kup_consumer_ready. */
+	kup_store(&consumer->cursor, consumer->cursor + space);
 }
 
-/* The tail was at `before` when it was published last. */
-static void publish_tail(struct kup_consumer *consumer, kup_u32 before)
+int kup_consumer_publish(struct kup_consumer *consumer)
 {
-	/* D: pairs with the load of tail in refresh_tail: what lies before it may be overwritten.
-	 */
-	kup_store_release(consumer->tail_word, consumer->tail);
-	/* E: the producer announces, fences and looks again; we publish, fence and look. */
+	kup_u32 before = consumer->tail, cursor = consumer->cursor;
+	/* Relaxed: the headers were loaded with acquire (A), and their head was stored before them. */
+	kup_u32 head = consumer->frozen ? consumer->head : kup_load(consumer->head_word);
+
+	if (cursor == before)
+		return KUP_RING_OK;
+	if (head % KUP_RECORD_ALIGN != 0 || head - cursor > consumer->bytes)
+		return KUP_RING_LIE_POSITION;
+	kup_store(&consumer->tail, cursor);
+	/* C: pairs with the load of tail in kup_producer_refresh: what lies before it may be
+	 * overwritten. */
+	kup_store_release(consumer->tail_word, cursor);
+	/* D: the producer announces, fences and looks again; we publish, fence and look. */
 	kup_fence();
-	if (kup_load(consumer->peer_event) - before - 1 < consumer->tail - before)
+	if (kup_load(consumer->peer_event) - before - 1 < cursor - before)
 		consumer->owes_wake = 1;
+	return KUP_RING_OK;
 }
 
-#define KNOWN_FLAGS (KUP_RECORD_DISCARD | KUP_RECORD_CONTROL)
+/* Much is unpublished: also the bound on what forged headers can make a consumer believe. */
+static int is_much(const struct kup_consumer *consumer)
+{
+	return consumer->cursor - consumer->tail >= consumer->bytes / 8;
+}
+
+/* The producer sleeps for room that was not published. Its store may come later: see D. */
+static int is_awaited(const struct kup_consumer *consumer)
+{
+	return kup_load(consumer->peer_event) - consumer->tail - 1 <
+	       consumer->cursor - consumer->tail;
+}
+
+static int must_publish(const struct kup_consumer *consumer)
+{
+	return is_much(consumer) || !kup_consumer_ready(consumer) || is_awaited(consumer);
+}
+
+#define KNOWN_FLAGS (KUP_RECORD_READY | KUP_RECORD_DISCARD | KUP_RECORD_CONTROL)
 
 static int is_known(const struct kup_consumer *consumer, kup_u32 kind)
 {
@@ -149,108 +211,95 @@ static int is_unknown(const struct kup_consumer *consumer, kup_u32 flags, kup_u3
 
 static int is_lie(const struct kup_consumer *consumer, kup_u32 flags, kup_u32 kind)
 {
+	if (flags & ~KNOWN_FLAGS)
+		return 1;
 	if (flags & KUP_RECORD_DISCARD || !is_unknown(consumer, flags, kind))
 		return 0;
 	return !(consumer->skips_unknown && kind & KUP_CONTROL_OPTIONAL);
+}
+
+/* The record at the cursor, which may be one to skip. */
+static int look(const struct kup_consumer *consumer, struct kup_record *record, int *skip)
+{
+	const struct kup_record_header *header = next_header(consumer);
+	kup_u32 word, flags, type, cursor = consumer->cursor;
+
+	if (consumer->frozen && cursor == consumer->head)
+		return KUP_RING_END;
+	/* A: pairs with the release in kup_producer_commit. The one and only look at this word. */
+	word = kup_load_acquire(&header->length_flags);
+	if (!(word & KUP_RECORD_READY))
+		return consumer->frozen ? KUP_RING_END : KUP_RING_WAIT;
+	record->length = word & KUP_RECORD_LENGTH;
+	flags = word & ~KUP_RECORD_LENGTH;
+	if (KUP_RECORD_SPACE(record->length) + SENTINEL > consumer->bytes ||
+	    (consumer->frozen && KUP_RECORD_SPACE(record->length) > consumer->head - cursor))
+		return KUP_RING_LIE_LENGTH;
+	type = kup_load(&header->type);
+	if (is_lie(consumer, flags, type))
+		return KUP_RING_LIE_FLAGS;
+	*skip = flags & KUP_RECORD_DISCARD || is_unknown(consumer, flags, type);
+	record->data = header + 1;
+	record->type = flags & KUP_RECORD_CONTROL ? 0 : type;
+	record->control = flags & KUP_RECORD_CONTROL ? type : 0;
+	record->position = cursor;
+	return KUP_RING_OK;
 }
 
 /* A producer that publishes nothing but discarded records must not keep its consumer in one call.
  */
 #define MAX_SKIPS 256
 
-/* Skips discarded records, and moves the private tail alone. */
-static int find_record(struct kup_consumer *consumer, struct kup_record *record)
-{
-	int skips;
-
-	for (skips = 0; skips < MAX_SKIPS; skips++) {
-		const struct kup_record_header *header;
-		kup_u32 word, length, flags, type;
-		int result;
-
-		if (consumer->head == consumer->tail) {
-			if (consumer->frozen)
-				return KUP_RING_END;
-			result = refresh_head(consumer);
-			if (result != KUP_RING_OK)
-				return result;
-			if (consumer->head == consumer->tail)
-				return KUP_RING_WAIT;
-		}
-		header = (const void *)at(consumer->data, consumer->bytes, consumer->tail);
-		/* Pairs with B in kup_producer_commit. The one and only look at this word. */
-		word = kup_load_acquire(&header->length_flags);
-		if (word & KUP_RECORD_BUSY)
-			return consumer->frozen ? KUP_RING_END : KUP_RING_WAIT;
-		length = word & KUP_RECORD_LENGTH;
-		flags = word & ~KUP_RECORD_LENGTH;
-		if (KUP_RECORD_SPACE(length) > consumer->head - consumer->tail)
-			return KUP_RING_LIE_LENGTH;
-		type = kup_load(&header->type);
-		if (flags & ~KNOWN_FLAGS || is_lie(consumer, flags, type))
-			return KUP_RING_LIE_FLAGS;
-		if (flags & KUP_RECORD_DISCARD || is_unknown(consumer, flags, type)) {
-			advance(consumer, KUP_RECORD_SPACE(length));
-			continue;
-		}
-		record->data = header + 1;
-		record->length = length;
-		record->type = flags & KUP_RECORD_CONTROL ? 0 : type;
-		record->control = flags & KUP_RECORD_CONTROL ? type : 0;
-		record->position = consumer->tail;
-		return KUP_RING_OK;
-	}
-	return KUP_RING_WAIT;
-}
-
-/*
- * All that was skipped is published at once. A fence for each would cost the consumer several times
- * what the producer has spent on a discarded record.
- */
 int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
 {
-	kup_u32 before = consumer->tail;
-	int result = find_record(consumer, record);
+	int skips, skip = 0, result, published;
 
-	if (consumer->tail != before)
-		publish_tail(consumer, before);
+	for (skips = 0; skips < MAX_SKIPS; skips++) {
+		result = look(consumer, record, &skip);
+		if (result != KUP_RING_OK || !skip)
+			break;
+		advance(consumer, KUP_RECORD_SPACE(record->length));
+		published = is_much(consumer) ? kup_consumer_publish(consumer) : KUP_RING_OK;
+		if (published != KUP_RING_OK)
+			return published;
+	}
+	if (skips == MAX_SKIPS)
+		result = KUP_RING_WAIT;
+	if (skips > 0 && result != KUP_RING_OK) {
+		published = kup_consumer_publish(consumer);
+		if (published != KUP_RING_OK)
+			return published;
+	}
 	return result;
 }
 
-void kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record)
+int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record)
 {
-	kup_u32 before = consumer->tail;
-
 	advance(consumer, KUP_RECORD_SPACE(record->length));
-	publish_tail(consumer, before);
+	return must_publish(consumer) ? kup_consumer_publish(consumer) : KUP_RING_OK;
 }
 
 int kup_consumer_ready(const struct kup_consumer *consumer)
 {
-	const struct kup_record_header *header;
-
-	if (consumer->frozen)
-		return 1;
-	/* Pairs with A: a head that is ahead comes with the header that was written before it. */
-	if (consumer->head == consumer->tail &&
-	    kup_load_acquire(consumer->head_word) == consumer->tail)
-		return 0;
-	header = (const void *)at(consumer->data, consumer->bytes, consumer->tail);
-	return !(kup_load(&header->length_flags) & KUP_RECORD_BUSY);
+	/* Only a look: who believes it loads the word again, with acquire. */
+	return consumer->frozen || kup_load(&next_header(consumer)->length_flags) & KUP_RECORD_READY;
 }
 
-void kup_consumer_announce(struct kup_consumer *consumer)
+void kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position)
 {
-	kup_store(consumer->event_word, consumer->tail);
-	/* C: pairs with the fence in kup_producer_commit. */
+	kup_store(consumer->event_word, position);
+	/* B: pairs with the fence in kup_producer_commit. */
 	kup_fence();
 }
 
 int kup_consumer_freeze(struct kup_consumer *consumer)
 {
-	int result = refresh_head(consumer);
+	/* Acquire: headers before it are complete, or not READY. */
+	kup_u32 head = kup_load_acquire(consumer->head_word);
+	int lie = head % KUP_RECORD_ALIGN != 0 || head - consumer->cursor > consumer->bytes;
 
 	/* Whatever the last head says: it is not looked at again. */
+	consumer->head = lie ? consumer->cursor : head;
 	consumer->frozen = 1;
-	return result;
+	return lie ? KUP_RING_LIE_POSITION : KUP_RING_OK;
 }

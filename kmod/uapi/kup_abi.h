@@ -5,12 +5,12 @@
  * this file and no other. It needs no header but the system's ioctl encoding.
  *
  *
- * A process's way through it
+ * How a process uses it
  *
  *   fd = open("/dev/NAME", O_RDWR)      a handle; many may be open
- *   ioctl(fd, KUP_IOC_INFO, &info)      ABI version, geometry, free channels
+ *   ioctl(fd, KUP_IOC_INFO, &info)      versions, modes, sizes, free channels
  *   ioctl(fd, KUP_IOC_ATTACH, &attach)  this handle now owns one channel, exclusively
- *   mmap(...) four times                the four areas below
+ *   mmap(...) four times                the four areas below, by the sizes that ATTACH returned
  *   ...                                 no system call while both sides are busy
  *   poll(fd), ioctl(fd, KUP_IOC_KICK)   only to sleep, and to wake a sleeping kernel
  *   close(fd)                           the channel is free again (also by exit and kill -9)
@@ -24,11 +24,11 @@
  *
  * The memory of one channel: four areas, each mapped by an mmap of its own
  *
- *   offset                area         length            mapping            written by
- *   0                     kernel page  page_size         MAP_SHARED, read   kernel
- *   page_size             user page    page_size         MAP_SHARED, r/w    user
- *   2 * page_size         to_user      2 * to_user_bytes MAP_SHARED, r/w    kernel (*)
- *    + 2 * to_user_bytes  to_kernel    2 * to_kernel_    MAP_SHARED, r/w    user
+ *   offset                area         length             mapping           written by
+ *   0                     kernel page  page_size          MAP_SHARED, read  kernel
+ *   page_size             user page    page_size          MAP_SHARED, r/w   user
+ *   KUP_TO_USER_AT        to_user      2 * to_user_bytes  MAP_SHARED, r/w   kernel (*)
+ *   KUP_TO_KERNEL_AT      to_kernel    2 * to_kernel_     MAP_SHARED, r/w   user
  *                                          bytes
  *
  *   kernel page                        user page
@@ -41,53 +41,114 @@
  *   0x180 +----------------------+     0x180 +--------------------------+
  *         | to_user.             |           | to_user.consumer_event   |
  *         |       producer_event |     0x200 +--------------------------+
- *   0x200 +----------------------+           | the user's own           |
- *         | to_kernel.tail       |           . (the kernel never reads) .
- *   0x280 +----------------------+
- *         | to_kernel.           |     a ring, as either side sees it:
- *         |       consumer_event |
- *   0x300 +----------------------+     +---------------+---------------+
- *         | counters             |     | bytes 0..n-1  | bytes 0..n-1  |
- *   0x400 +----------------------+     +---------------+---------------+
- *         . zero                 .       the same pages, mapped twice: a
- *                                        record at n-8 simply runs on
+ *   0x200 +----------------------+           . zero, for later versions .
+ *         | to_kernel.tail       |     0x800 +--------------------------+
+ *   0x280 +----------------------+           . the process's own        .
+ *         | to_kernel.           |
+ *         |       consumer_event |     a ring, as either side sees it:
+ *   0x300 +----------------------+
+ *         | counters             |     +---------------+---------------+
+ *   0x400 +----------------------+     | bytes 0..n-1  | bytes 0..n-1  |
+ *         . zero, for later      |     +---------------+---------------+
+ *         .             versions |     the same pages, mapped twice: a
+ *                                      record at n-8 simply continues
  *
- *   (*) The kernel never reads the to_user data back; what a process scribbles there harms itself.
+ *   (*) The kernel never reads the to_user data back. A process that writes there harms itself.
  *
- *
- * A ring: positions, records
- *
- *   head and tail are free-running u32 byte counts; the byte at position p is data[p % ring_bytes],
- *   ring_bytes is a power of two, and head - tail (modulo 2^32) bytes are in use. Both are always
- *   multiples of KUP_RECORD_ALIGN. Records lie at [tail, head), each a kup_record_header
- *   followed by its payload, padded to KUP_RECORD_ALIGN.
- *
- *   Produce: check head + space - tail <= ring_bytes; write the header with KUP_RECORD_BUSY;
- *   store-release head; write the payload; store-release the header's length_flags without BUSY. (A
- *   producer that fills the payload at once may write it and the final header first and
- *   store-release head last.) Several records may be BUSY and finish in any order.
- *   Consume: load-acquire head; unless head == tail load-acquire length_flags at tail; stop there
- *   if it is BUSY; skip it if it is DISCARD; use the payload; store-release tail + space.
- *   A record with CONTROL is no message: its type is a KUP_CONTROL_* kind. The channel's mode says
- *   which kinds each side may send; an unknown kind whose top bit is set is skipped by a user, and
- *   all others are a lie.
- *   The end: when there is nothing to read, load-acquire state; if it is CLOSED, look at the ring
- *   once more: what is readable then is the rest, and a BUSY record will not be finished any more.
+ *   All words are in native byte order. A u64 is aligned to 8 bytes, also for a 32-bit process. KUP
+ *   is not built for machines whose SHMLBA is more than a page.
  *
  *
- * Sleeping and waking: event positions
+ * A ring: positions and records
  *
- *   There are no flags to set and clear. Who wants to sleep writes down what for:
+ *   Positions are free-running u32 byte counts; the byte at position p is data[p % ring_bytes], and
+ *   ring_bytes is a power of two. All positions are multiples of KUP_RECORD_ALIGN. A record is a
+ *   kup_record_header and its payload, padded to KUP_RECORD_ALIGN; it takes
+ *   KUP_RECORD_SPACE(length). Records lie one behind the other from the consumer's tail on:
  *
- *   consumer_event = P   "wake me when the record at position P has become readable". A producer
- *                        that finishes the record at P, and sees P there after a full fence, wakes.
- *   producer_event = X   "wake me when tail has reached X". A consumer that moves tail from T0 to
- *                        T1, and sees an X in (T0, T1] after a full fence, wakes.
+ *        tail                              end              head
+ *         | READY  | READY  | READY DISCARD | 0    | READY   | 0 |
+ *         +--------+--------+---------------+------+---------+---+
+ *           finished                          open   finished  sentinel
  *
- *   The sleeper stores its event, executes a full fence, looks once more, and only then sleeps. A
- *   user sleeps in poll() and wakes the kernel with KUP_IOC_KICK. A position passes but once in
- *   4 GiB, so each sleep costs one wake-up at most, and a busy channel costs none. A fresh page
- *   holds zeros: the first record may wake somebody who isn't asleep, which is harmless.
+ *   `head` is where the producer's next record begins, `tail` is what the consumer has given back.
+ *   `end` is where the first unfinished record begins; each side knows its own, and no word holds
+ *   it.
+ *
+ *   A record without KUP_RECORD_READY is not finished, and a consumer stops there. A record with
+ *   KUP_RECORD_DISCARD is skipped. A record with KUP_RECORD_CONTROL is no message: its type is a
+ *   KUP_CONTROL_* kind. The mode says which kinds each side may send; a user skips an unknown kind
+ *   that has KUP_CONTROL_OPTIONAL, and everything else is a lie. All other flags are zero.
+ *
+ *
+ * Publication: why a consumer never reads what is not there
+ *
+ *   A producer, which serialises its calls by a lock of its own:
+ *
+ *     1. waits until head + space + 8 - tail <= ring_bytes: the record and a header behind it;
+ *     2. stores the sentinel, a zero length_flags, behind the record;
+ *     3. stores head + space as head;
+ *     4. writes payload and type; several records may be at this step, and finish in any order;
+ *     5. if the record became shorter, stores a DISCARD READY header for the rest;
+ *     6. store-releases length_flags with READY;
+ *     7. executes a full fence, loads consumer_event, and wakes as described below.
+ *
+ *   A consumer load-acquires length_flags at its cursor: READY makes payload, type, the sentinel
+ *   behind the record and a head that lies behind it visible. So it never meets an old byte in the
+ *   place of a header: behind each finished record there is a record, or the sentinel. Fresh memory
+ *   is zero, which is a sentinel, too. What a consumer polls, header or head, is its own choice.
+ *
+ *   A consumer gives room back by a store-release of tail. It may keep up to an eighth of the ring
+ *   back while more is readable, but it publishes its tail
+ *     - when nothing readable is left behind the record that it has released,
+ *     - when an eighth of the ring is unpublished,
+ *     - when producer_event lies between the published and the real tail, at each release,
+ *     - before it sleeps for anything on this channel, and at the end of a batch.
+ *
+ *   The kernel believes no header: SPACE(length) + 8 <= ring_bytes keeps it inside the mapping, and
+ *   each time that it publishes a tail it loads head, and breaks the channel unless
+ *   tail <= head <= tail + ring_bytes. A ring full of forged headers is found out after an eighth.
+ *
+ *   The end. When a consumer finds nothing, it load-acquires state. If the kernel's side has closed,
+ *   the user looks once more: what is READY then is the rest. When the user is gone, the kernel
+ *   loads head once, reads what is READY before it, and no more: a user that died between the
+ *   sentinel and its header leaves an unfinished record, which is the end.
+ *
+ *
+ * Events: why no wake-up is lost, and why busy sides make none
+ *
+ *   There are no flags to set and clear. A side that is going to sleep stores the position that it
+ *   sleeps for, executes a full fence, looks once more, and only then sleeps:
+ *
+ *   consumer_event = P   for the record that contains position P. A producer whose end moves from
+ *                        E0 to E1 wakes if P lies in [E0, E1). Its cursor stands for "anything"; for
+ *                        n bytes (a watermark, half a ring at most) P is cursor + n - 1, rounded
+ *                        down to KUP_RECORD_ALIGN.
+ *   producer_event = X   for room up to X. A consumer that publishes a tail T1 after T0 wakes if X
+ *                        lies in (T0, T1].
+ *
+ *   The other side publishes, executes a full fence, and then loads the event. Of two full fences
+ *   one is the first: so either the sleeper's second look sees what was published, or the other side
+ *   sees the event. An event is passed once in 4 GiB, so a sleep costs one wake-up at most. A fresh
+ *   page holds zeros: the first record may wake a side that does not sleep, which is harmless. The
+ *   low three bits of an event are zero, and reserved.
+ *
+ *   - A sleep for a watermark that ends by time stores the cursor, so the next record wakes.
+ *   - A producer that fails for room wakes a consumer whose event lies ahead: with a full ring the
+ *     watermark may never be reached.
+ *   - Close, break, and records that were lost (a GAP) wake always.
+ *   - Several threads that sleep for one word announce the nearest position; one that leaves wakes
+ *     the others, which announce again.
+ *
+ *   A user sleeps in poll(2), and wakes the kernel with KUP_IOC_KICK.
+ *
+ *
+ * Control records
+ *
+ *   GAP   to the user: here records are missing, which a producer that must not sleep could not
+ *         place. A kup_gap; a reader accepts a longer one.
+ *   PASS  turn mode: gives the turn. No payload.
+ *   END   reserved: the sender has sent all that it will send, and still reads. No payload.
  *
  *
  * Turn mode: a layer on the rings, which know nothing of it
@@ -100,6 +161,36 @@
  *   its tail: so the side that has the turn has an empty ring. A finished record behind the one that
  *   has brought the turn is a lie (KUP_ERROR_TURN).
  *   A side waits for its turn as it waits for a record.
+ *
+ *
+ * Stamps, and calls: reserved, not built yet
+ *
+ *   On a channel with KUP_FEATURE_STAMPS (required) the payload of each record to the user, GAP
+ *   records included, begins with a kup_stamp, which the header's length contains. The time is
+ *   taken under the producer's lock, by a clock that does not go back between processors; INFO names
+ *   it. The sequence counts records that were placed or lost; a discarded one leaves a hole.
+ *
+ *   A layer for request and reply puts a kup_call before each payload; the method is the type.
+ *   Modes from 0x80000000 on are layers of clients' own; types from KUP_TYPE_RESERVED on are KUP's.
+ *
+ *
+ * Sizes
+ *
+ *   ATTACH may ask for ring sizes in bytes: 0 is the device's default, others are rounded up to a
+ *   power of two of at least a page; more than the device's maximum is EINVAL. ATTACH returns the
+ *   sizes, and mmap takes no other ones. INFO has defaults and maxima, and the real sizes of the
+ *   channel that the handle has.
+ *
+ *
+ * Versions and features
+ *
+ *   KUP_ABI_VERSION changes when an old program would misunderstand a new kernel, or the reverse;
+ *   both must be equal. Everything else is a feature bit: a process may ignore those of `features`;
+ *   those of `required` it must understand, and it says so in ATTACH's `understood`, or gets
+ *   EOPNOTSUPP. Numbers and sizes of the ioctls, and the first two fields of INFO, never change, so
+ *   each version can find out which one it meets. Reserved fields and the pages below 0x800 are zero.
+ *
+ *   1  2026-11  the first: streams and turns, INFO, ATTACH, KICK, STATS.
  *
  *
  * Instances
@@ -121,20 +212,32 @@
  *   INFO and STATS answer every handle, for every channel: how much others send is no secret
  *   between those who may open the device. What they send is. docs/security.md has the whole.
  *
+ *   word or bytes              the check                                      the lie
+ *   to_kernel.head             aligned; tail <= head <= tail + ring_bytes     HEAD
+ *   to_user.tail               aligned; not backwards; not beyond head        TAIL
+ *   length of a record         SPACE + 8 <= ring_bytes; not beyond a last     LENGTH
+ *                              head
+ *   flags, kind of a record    only those that a user may send                FLAGS
+ *   a second record in a turn  none; no payload in a pass                     TURN
+ *   both events                none: a wrong one makes its own user's wake-ups wrong
+ *   type, payload              none: the client's own business
+ *
  *
  * What poll(2) reports
  *
  *   before ATTACH  POLLIN          a channel is free: any, or, after an ATTACH that failed with
  *                                  EBUSY, the one that it asked for
  *                  POLLHUP         the device is gone
- *   after ATTACH   POLLIN          a record is readable, or the channel is closed or broken
+ *   after ATTACH   POLLIN          a finished record lies behind tail, and consumer_event is not
+ *                                  ahead of it (or the kernel lacks room); or the channel is closed
+ *                                  or broken
  *                  POLLOUT         the ring towards the kernel isn't full, and its tail has reached
  *                                  the user's producer_event
  *                  POLLHUP         the kernel's side is closed; what is in the ring can be read
  *                  POLLERR         the channel is broken (POLLHUP is reported, too)
  *                  With POLLHUP come POLLIN and POLLOUT: there is nothing to wait for.
  *   A poll that finds nothing arms a wake-up by itself; the event positions are what makes a
- *   wake-up happen while nobody is inside poll, as with a permanent epoll registration.
+ *   wake-up happen while the process is not inside poll, as with a permanent epoll registration.
  *
  *   kqueue(2) says the same: EVFILT_READ is POLLIN, EVFILT_WRITE is POLLOUT, EV_EOF is POLLHUP,
  *   and then EPROTO in fflags is POLLERR. (FreeBSD's poll(2) itself never shows POLLOUT together with
@@ -150,9 +253,9 @@
  *           EPROTONOSUPPORT ATTACH: abi_version is not this one
  *           EINVAL          ATTACH: unknown flag, reserved field not zero; STATS: that, or no such
  *                           channel
- *           EOPNOTSUPP      ATTACH: a feature bit that this kernel lacks
+ *           EOPNOTSUPP      ATTACH: `required` has a feature that `understood` lacks
  *           ENODEV          ATTACH: `instance` is another device's
- *           EINVAL          ATTACH: no such channel
+ *           EINVAL          ATTACH: no such channel; a ring larger than the device's maximum
  *           ENODEV          the device is gone; only close is left (KICK of a channel: EPIPE)
  *           EISCONN         ATTACH: this handle has a channel already
  *           EBUSY           ATTACH: the channel, or every channel, is taken
@@ -175,14 +278,6 @@
  *   read, write: EINVAL.  lseek: ESPIPE.
  *   On FreeBSD EFAULT comes before all others, for the kernel itself copies arguments; and an ATTACH
  *   whose result can't be written has attached (INFO tells), as it was copied too late.
- *
- *
- * Versions
- *
- *   1  2026-11  the first: stream mode and turn mode, INFO, ATTACH, KICK, STATS.
- *
- * KUP_ABI_VERSION grows with every change that an old program could notice. INFO's number and size
- * and its first field never change, so any version can tell which one it met.
  */
 #ifndef KUP_ABI_H
 #define KUP_ABI_H
@@ -219,18 +314,19 @@ typedef __UINT64_TYPE__ kup_u64;
 #define KUP_RECORD_SPACE(length) (((kup_u32)(length) + 15u) & ~7u)
 
 /*
- * The longest payload that the kernel sends: a GAP record and the record behind it always fit into
- * an empty ring. Towards the kernel whatever fits is valid; good manners keep to the same limit.
+ * The longest payload that the kernel sends: a GAP record, the record behind it and the sentinel
+ * always fit into an empty ring. Towards the kernel whatever fits is valid; a well-behaved user
+ * keeps to the same limit.
  */
-#define KUP_RECORD_RESERVE 32
+#define KUP_RECORD_RESERVE 40
 #define KUP_MAX_PAYLOAD(ring_bytes) ((ring_bytes)-KUP_RECORD_RESERVE)
 
 /* ---- Records ---- */
 
 /* length_flags: the payload's length in the low 28 bits, flags above. */
 #define KUP_RECORD_LENGTH 0x0fffffffu
-#define KUP_RECORD_BUSY 0x80000000u    /* not finished: a consumer stops here */
-#define KUP_RECORD_DISCARD 0x40000000u /* finished, but carries nothing: skip it */
+#define KUP_RECORD_READY 0x80000000u   /* finished; a consumer stops at a record without it */
+#define KUP_RECORD_DISCARD 0x40000000u /* carries nothing: skip it */
 #define KUP_RECORD_CONTROL 0x20000000u /* no message: its type is one of KUP_CONTROL_* */
 
 struct kup_record_header {
@@ -240,6 +336,9 @@ struct kup_record_header {
 KUP_ABI_ASSERT(sizeof(struct kup_record_header) == KUP_RECORD_HEADER);
 KUP_ABI_AT(kup_record_header, length_flags, 0);
 KUP_ABI_AT(kup_record_header, type, 4);
+
+/* Types of messages from here on are KUP's own. */
+#define KUP_TYPE_RESERVED 0xffff0000u
 
 /* Kinds of control records. */
 #define KUP_CONTROL_GAP 1u /* to the user: a kup_gap follows */
@@ -288,12 +387,39 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 #define KUP_ERROR_TURN 5   /* turn mode: a send out of turn; a pass with a payload */
 
 /* modes */
-#define KUP_MODE_STREAM 1 /* full duplex, many records in flight */
-#define KUP_MODE_TURN 2	  /* one side at a time: a layer */
+#define KUP_MODE_STREAM 1	    /* full duplex, many records in flight */
+#define KUP_MODE_TURN 2		    /* one side at a time: a layer */
+#define KUP_MODE_CLIENTS 0x80000000u /* from here on: layers of clients' own */
 
-/* feature bits */
-#define KUP_FEATURE_GAP 1ull /* producers that must not sleep report losses by GAP records */
-#define KUP_FEATURES KUP_FEATURE_GAP
+/* Feature bits, of `features`, `required` and `understood`. */
+#define KUP_FEATURE_GAP 1ull	/* producers that must not sleep report losses by GAP records */
+#define KUP_FEATURE_SIZES 2ull	/* ATTACH takes ring sizes */
+#define KUP_FEATURE_STAMPS 4ull /* reserved: a kup_stamp before each payload; required */
+#define KUP_FEATURES (KUP_FEATURE_GAP | KUP_FEATURE_SIZES)
+
+/* Reserved: the kup_stamp of a record. */
+struct kup_stamp {
+	kup_u64 time_ns;
+	kup_u32 cpu;
+	kup_u32 sequence;
+};
+KUP_ABI_ASSERT(sizeof(struct kup_stamp) == 16);
+
+/* Reserved: the frame of a request or a reply. */
+struct kup_call {
+	kup_u64 id; /* the caller's: slot and generation */
+	kup_u32 kind;
+	__INT32_TYPE__ status;
+};
+KUP_ABI_ASSERT(sizeof(struct kup_call) == 16);
+
+/* ---- The layout: offsets of areas, bytes of all ---- */
+
+#define KUP_USER_PAGE_AT(page) ((kup_u64)(page))
+#define KUP_TO_USER_AT(page) (2 * (kup_u64)(page))
+#define KUP_TO_KERNEL_AT(page, to_user_bytes) (2 * ((kup_u64)(page) + (to_user_bytes)))
+#define KUP_MAP_BYTES(page, to_user_bytes, to_kernel_bytes)                                        \
+	(2 * ((kup_u64)(page) + (to_user_bytes) + (to_kernel_bytes)))
 
 struct kup_kernel_page {
 	/* constant from ATTACH on */
@@ -301,13 +427,15 @@ struct kup_kernel_page {
 	kup_u32 abi_version;
 	kup_u32 mode;
 	kup_u64 features;
+	kup_u64 required;
+	kup_u64 instance;
 	kup_u32 page_size;
 	kup_u32 channel;
 	kup_u32 generation;    /* counts the attaches of this channel number, from 1 */
 	kup_u32 to_user_bytes; /* ring sizes, each once (not doubled) */
 	kup_u32 to_kernel_bytes;
 	kup_u32 spin_us; /* how long the kernel's side looks before it sleeps */
-	kup_u8 pad0[KUP_LINE - 48];
+	kup_u8 pad0[KUP_LINE - 64];
 
 	/* atomic; error is stored before state */
 	kup_u32 state;
@@ -336,12 +464,14 @@ KUP_ABI_AT(kup_kernel_page, magic, 0);
 KUP_ABI_AT(kup_kernel_page, abi_version, 8);
 KUP_ABI_AT(kup_kernel_page, mode, 12);
 KUP_ABI_AT(kup_kernel_page, features, 16);
-KUP_ABI_AT(kup_kernel_page, page_size, 24);
-KUP_ABI_AT(kup_kernel_page, channel, 28);
-KUP_ABI_AT(kup_kernel_page, generation, 32);
-KUP_ABI_AT(kup_kernel_page, to_user_bytes, 36);
-KUP_ABI_AT(kup_kernel_page, to_kernel_bytes, 40);
-KUP_ABI_AT(kup_kernel_page, spin_us, 44);
+KUP_ABI_AT(kup_kernel_page, required, 24);
+KUP_ABI_AT(kup_kernel_page, instance, 32);
+KUP_ABI_AT(kup_kernel_page, page_size, 40);
+KUP_ABI_AT(kup_kernel_page, channel, 44);
+KUP_ABI_AT(kup_kernel_page, generation, 48);
+KUP_ABI_AT(kup_kernel_page, to_user_bytes, 52);
+KUP_ABI_AT(kup_kernel_page, to_kernel_bytes, 56);
+KUP_ABI_AT(kup_kernel_page, spin_us, 60);
 KUP_ABI_AT(kup_kernel_page, state, 0x80);
 KUP_ABI_AT(kup_kernel_page, error, 0x84);
 KUP_ABI_AT(kup_kernel_page, to_user_head, 0x100);
@@ -371,40 +501,49 @@ KUP_ABI_AT(kup_user_page, to_user_consumer_event, 0x180);
 
 /* ---- ioctls; every reserved field must be zero on the way in, and is zero on the way out ---- */
 
-/* INFO: the device, without attaching. Output only. Size and abi_version's place never change. */
+/* INFO: the device, without attaching. Output only. */
 struct kup_info {
 	kup_u32 abi_version;
 	kup_u32 attached; /* this handle's channel, or KUP_CHANNEL_ANY while it has none */
-	kup_u64 features;
+	kup_u64 features; /* may be ignored */
+	kup_u64 required; /* must be understood */
 	kup_u32 mode;
 	kup_u32 page_size;
 	kup_u32 channels;
 	kup_u32 channels_free;
-	kup_u32 to_user_bytes;
+	kup_u32 to_user_bytes; /* what ATTACH gives for 0 */
 	kup_u32 to_kernel_bytes;
-	kup_u64 map_bytes; /* where the last area ends: 2 pages and both rings twice */
-	kup_u64 attaches;  /* of all channels, since the device was created */
-	kup_u32 spin_us;
-	kup_u32 reserved0;
+	kup_u32 max_to_user_bytes; /* what it gives at most */
+	kup_u32 max_to_kernel_bytes;
+	kup_u32 attached_to_user_bytes; /* of this handle's channel; 0 while it has none */
+	kup_u32 attached_to_kernel_bytes;
 	char name[KUP_NAME_MAX];
 	kup_u64 instance; /* the number of this device; no other one has it until the next boot */
-	kup_u8 reserved[120];
+	kup_u64 attaches; /* of all channels, since the device was created */
+	kup_u32 spin_us;
+	kup_u32 clock; /* reserved: of stamps; 0 */
+	kup_u8 reserved[104];
 };
 KUP_ABI_ASSERT(sizeof(struct kup_info) == 256);
 KUP_ABI_AT(kup_info, abi_version, 0);
 KUP_ABI_AT(kup_info, attached, 4);
 KUP_ABI_AT(kup_info, features, 8);
-KUP_ABI_AT(kup_info, mode, 16);
-KUP_ABI_AT(kup_info, page_size, 20);
-KUP_ABI_AT(kup_info, channels, 24);
-KUP_ABI_AT(kup_info, channels_free, 28);
-KUP_ABI_AT(kup_info, to_user_bytes, 32);
-KUP_ABI_AT(kup_info, to_kernel_bytes, 36);
-KUP_ABI_AT(kup_info, map_bytes, 40);
-KUP_ABI_AT(kup_info, attaches, 48);
-KUP_ABI_AT(kup_info, spin_us, 56);
+KUP_ABI_AT(kup_info, required, 16);
+KUP_ABI_AT(kup_info, mode, 24);
+KUP_ABI_AT(kup_info, page_size, 28);
+KUP_ABI_AT(kup_info, channels, 32);
+KUP_ABI_AT(kup_info, channels_free, 36);
+KUP_ABI_AT(kup_info, to_user_bytes, 40);
+KUP_ABI_AT(kup_info, to_kernel_bytes, 44);
+KUP_ABI_AT(kup_info, max_to_user_bytes, 48);
+KUP_ABI_AT(kup_info, max_to_kernel_bytes, 52);
+KUP_ABI_AT(kup_info, attached_to_user_bytes, 56);
+KUP_ABI_AT(kup_info, attached_to_kernel_bytes, 60);
 KUP_ABI_AT(kup_info, name, 64);
 KUP_ABI_AT(kup_info, instance, 128);
+KUP_ABI_AT(kup_info, attaches, 136);
+KUP_ABI_AT(kup_info, spin_us, 144);
+KUP_ABI_AT(kup_info, clock, 148);
 
 /*
  * ATTACH: claim a channel. A channel whose last user has just gone may still be drained by its
@@ -417,19 +556,25 @@ KUP_ABI_AT(kup_info, instance, 128);
 struct kup_attach {
 	kup_u32 abi_version; /* in: KUP_ABI_VERSION */
 	kup_u32 flags;	     /* in: KUP_ATTACH_NOWAIT or 0 */
-	kup_u64 features;    /* in: bits that the caller can't do without */
+	kup_u64 understood;  /* in: all feature bits that the caller understands */
+	kup_u64 instance;    /* in: INFO's, or 0 for any; out: INFO's */
 	kup_u32 channel;     /* in: a number or KUP_CHANNEL_ANY; out: the channel got */
 	kup_u32 generation;  /* in: 0; out: as in the kernel page */
-	kup_u64 instance;    /* in: INFO's, or 0 for any; out: INFO's */
-	kup_u8 reserved[32];
+	kup_u32 to_user_bytes; /* in: a size, or 0; out: the ring's size */
+	kup_u32 to_kernel_bytes;
+	kup_u64 map_bytes; /* in: 0; out: where the last area ends, KUP_MAP_BYTES */
+	kup_u8 reserved[80];
 };
-KUP_ABI_ASSERT(sizeof(struct kup_attach) == 64);
+KUP_ABI_ASSERT(sizeof(struct kup_attach) == 128);
 KUP_ABI_AT(kup_attach, abi_version, 0);
 KUP_ABI_AT(kup_attach, flags, 4);
-KUP_ABI_AT(kup_attach, features, 8);
-KUP_ABI_AT(kup_attach, channel, 16);
-KUP_ABI_AT(kup_attach, generation, 20);
-KUP_ABI_AT(kup_attach, instance, 24);
+KUP_ABI_AT(kup_attach, understood, 8);
+KUP_ABI_AT(kup_attach, instance, 16);
+KUP_ABI_AT(kup_attach, channel, 24);
+KUP_ABI_AT(kup_attach, generation, 28);
+KUP_ABI_AT(kup_attach, to_user_bytes, 32);
+KUP_ABI_AT(kup_attach, to_kernel_bytes, 36);
+KUP_ABI_AT(kup_attach, map_bytes, 40);
 
 /* STATS: one channel's counters since the device was created, over all its users. */
 struct kup_stats {
