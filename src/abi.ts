@@ -9,7 +9,7 @@
  */
 
 /** Names the declarations in both headers and the version; the libraries have it, too. */
-export const CONTRACT = "d8b23ddfb4264d37";
+export const CONTRACT = "e2615696175aa871";
 export const ABI_VERSION = 1;
 /** each polled word has a line of this size to itself */
 export const LINE = 128;
@@ -27,14 +27,15 @@ export const MAX_CHANNELS = 1024;
 export const NAME_MAX = 64;
 /** ATTACH: any free channel */
 export const CHANNEL_ANY = 0xffffffff;
-export const RECORD_RESERVE = 32;
+export const RECORD_RESERVE = 40;
 export const RECORD_LENGTH = 0xfffffff;
-/** not finished: a consumer stops here */
-export const RECORD_BUSY = 0x80000000;
-/** finished, but carries nothing: skip it */
+/** finished; a consumer stops at a record without it */
+export const RECORD_READY = 0x80000000;
+/** carries nothing: skip it */
 export const RECORD_DISCARD = 0x40000000;
 /** no message: its type is one of KUP_CONTROL_* */
 export const RECORD_CONTROL = 0x20000000;
+export const TYPE_RESERVED = 0xffff0000;
 /** to the user: a kup_gap follows */
 export const CONTROL_GAP = 1;
 /** turn mode: gives the turn; no payload */
@@ -69,9 +70,15 @@ export const ERROR_TURN = 5;
 export const MODE_STREAM = 1;
 /** one side at a time: a layer */
 export const MODE_TURN = 2;
+/** from here on: layers of clients' own */
+export const MODE_CLIENTS = 0x80000000;
 /** producers that must not sleep report losses by GAP records */
 export const FEATURE_GAP = 1n;
-export const FEATURES = 1n;
+/** ATTACH takes ring sizes */
+export const FEATURE_SIZES = 2n;
+/** reserved: a kup_stamp before each payload; required */
+export const FEATURE_STAMPS = 4n;
+export const FEATURES = 3n;
 export const ATTACH_NOWAIT = 1;
 export const ATTACH_DRAIN_MS = 1000;
 
@@ -92,21 +99,40 @@ export const GAP_AT = {
   SIZE: 16,
 } as const;
 
+/** Offsets in `struct kup_stamp`, and its size as `bytes`. */
+export const STAMP_AT = {
+  timeNs: 0,
+  cpu: 8,
+  sequence: 12,
+  SIZE: 16,
+} as const;
+
+/** Offsets in `struct kup_call`, and its size as `bytes`. */
+export const CALL_AT = {
+  /** the caller's: slot and generation */
+  id: 0,
+  kind: 8,
+  status: 12,
+  SIZE: 16,
+} as const;
+
 /** Offsets in `struct kup_kernel_page`, and its size as `bytes`. */
 export const KERNEL_PAGE_AT = {
   magic: 0,
   abiVersion: 8,
   mode: 12,
   features: 16,
-  pageSize: 24,
-  channel: 28,
+  required: 24,
+  instance: 32,
+  pageSize: 40,
+  channel: 44,
   /** counts the attaches of this channel number, from 1 */
-  generation: 32,
+  generation: 48,
   /** ring sizes, each once (not doubled) */
-  toUserBytes: 36,
-  toKernelBytes: 40,
+  toUserBytes: 52,
+  toKernelBytes: 56,
   /** how long the kernel's side looks before it sleeps */
-  spinUs: 44,
+  spinUs: 60,
   state: 128,
   error: 132,
   toUserHead: 256,
@@ -141,21 +167,31 @@ export const INFO_AT = {
   abiVersion: 0,
   /** this handle's channel, or KUP_CHANNEL_ANY while it has none */
   attached: 4,
+  /** may be ignored */
   features: 8,
-  mode: 16,
-  pageSize: 20,
-  channels: 24,
-  channelsFree: 28,
-  toUserBytes: 32,
-  toKernelBytes: 36,
-  /** where the last area ends: 2 pages and both rings twice */
-  mapBytes: 40,
-  /** of all channels, since the device was created */
-  attaches: 48,
-  spinUs: 56,
+  /** must be understood */
+  required: 16,
+  mode: 24,
+  pageSize: 28,
+  channels: 32,
+  channelsFree: 36,
+  /** what ATTACH gives for 0 */
+  toUserBytes: 40,
+  toKernelBytes: 44,
+  /** what it gives at most */
+  maxToUserBytes: 48,
+  maxToKernelBytes: 52,
+  /** of this handle's channel; 0 while it has none */
+  attachedToUserBytes: 56,
+  attachedToKernelBytes: 60,
   name: 64,
   /** the number of this device; no other one has it until the next boot */
   instance: 128,
+  /** of all channels, since the device was created */
+  attaches: 136,
+  spinUs: 144,
+  /** reserved: of stamps; 0 */
+  clock: 148,
   SIZE: 256,
 } as const;
 
@@ -165,15 +201,20 @@ export const ATTACH_AT = {
   abiVersion: 0,
   /** in: KUP_ATTACH_NOWAIT or 0 */
   flags: 4,
-  /** in: bits that the caller can't do without */
-  features: 8,
-  /** in: a number or KUP_CHANNEL_ANY; out: the channel got */
-  channel: 16,
-  /** in: 0; out: as in the kernel page */
-  generation: 20,
+  /** in: all feature bits that the caller understands */
+  understood: 8,
   /** in: INFO's, or 0 for any; out: INFO's */
-  instance: 24,
-  SIZE: 64,
+  instance: 16,
+  /** in: a number or KUP_CHANNEL_ANY; out: the channel got */
+  channel: 24,
+  /** in: 0; out: as in the kernel page */
+  generation: 28,
+  /** in: a size, or 0; out: the ring's size */
+  toUserBytes: 32,
+  toKernelBytes: 36,
+  /** in: 0; out: where the last area ends, KUP_MAP_BYTES */
+  mapBytes: 40,
+  SIZE: 128,
 } as const;
 
 /** Offsets in `struct kup_stats`, and its size as `bytes`. */

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * One ring, seen from its producing and from its consuming side: the same protocol as
- * `kmod/core/ring.c`, held against it by the vectors in `tests/vectors/`. Who pairs with whom (A to E)
- * is drawn at the top of `kmod/core/ring.h`.
+ * `kmod/core/ring.c`, held against it by the vectors in `tests/vectors/`. Which access pairs with
+ * which (A to D) is drawn at the top of `kmod/core/ring.h`; the rules are explained in `kup_abi.h`.
  *
- * Positions are `u32` byte counts, kept as `int32` (`| 0`), which is what a JIT computes with; only their
- * differences mean anything. Every word that both sides use is read and written with `Atomics`, whose
- * sequential consistency contains each release, acquire and full fence that the protocol asks for. Payload
- * is plain: the atomic words order it.
+ * Positions are `u32` byte counts, kept as `int32` (`| 0`), which is what a JIT computes with; only
+ * their differences mean anything. Headers, tails and events are accessed with `Atomics`, whose
+ * sequential consistency contains each release, acquire and full fence that the protocol asks for.
+ * Payload, type, sentinel and head are plain: the header's store publishes them.
  *
- * Each side keeps its positions to itself and never reads its own words back. A word of the peer's that
- * makes no sense gives one of the LIE results and changes nothing, so scribbled memory can't
- * make this code reach outside the ring.
+ * Each side keeps its positions to itself and never reads its own words back. A word of the peer's
+ * that makes no sense gives one of the LIE results, so scribbled memory can't make this code reach
+ * outside the ring.
  *
  * @module
  */
@@ -19,11 +19,11 @@
 import {
   CONTROL_OPTIONAL,
   RECORD_ALIGN,
-  RECORD_BUSY,
   RECORD_CONTROL,
   RECORD_DISCARD,
   RECORD_HEADER,
   RECORD_LENGTH,
+  RECORD_READY,
 } from "./abi.ts";
 
 /** The same numbers as KUP_RING_* in ring.h. */
@@ -32,15 +32,23 @@ export const RING_OK = 0;
 export const RING_WAIT = 1;
 /** The peer's head or tail makes no sense. */
 export const RING_LIE_POSITION = 2;
-/** A record is longer than what lies before head. */
+/** A record is longer than it can be. */
 export const RING_LIE_LENGTH = 3;
 /** A record has flags, or a kind, that this consumer doesn't take. */
 export const RING_LIE_FLAGS = 4;
+/** As many records as possible are reserved, and not finished. */
+export const RING_CROWDED = 6;
 
-const BUSY = RECORD_BUSY | 0;
+const READY = RECORD_READY | 0;
 const DISCARD = RECORD_DISCARD | 0;
 const FLAGS = ~RECORD_LENGTH;
-const UNKNOWN_FLAGS = FLAGS & ~(RECORD_DISCARD | RECORD_CONTROL);
+const UNKNOWN_FLAGS = FLAGS & ~(RECORD_READY | RECORD_DISCARD | RECORD_CONTROL);
+
+/** Behind each record there is room for the next one's header, which is the sentinel until then. */
+const SENTINEL = RECORD_HEADER;
+
+/** How many records may be reserved at a time, counted from the first unfinished one. */
+const MOST_OPEN = 64;
 
 /** A producer of nothing but discarded records must not keep its consumer in one call. */
 const MAX_SKIPS = 256;
@@ -69,7 +77,7 @@ export function recordSpace(length: number): number {
 
 /** The producing side. One thread. */
 export class Producer {
-  /** After `put` or `commit`: the consumer sleeps for that very record, so wake it. */
+  /** After `put` or `commit`: the consumer sleeps for what is finished now, so wake it. */
   wakes = false;
   /** After `reserve`: the position that the record has, to commit it by. */
   position = 0;
@@ -85,8 +93,12 @@ export class Producer {
   readonly #peerEventWord: number;
   /** Where the next record goes. */
   #head: number;
+  /** Where the first unfinished record begins, or `#head`. */
+  #end: number;
   /** Bytes that are free by the last tail that was found valid. */
   #free: number;
+  /** The positions from `#end` on while a reservation is open; the lowest bit: it is finished. */
+  readonly #open: number[] = [];
 
   /** @param position Where head and tail are; 0 in fresh memory. */
   constructor(place: RingPlace, position = 0) {
@@ -99,14 +111,21 @@ export class Producer {
     this.#tailWord = place.tail >> 2;
     this.#eventWord = place.producerEvent >> 2;
     this.#peerEventWord = place.consumerEvent >> 2;
-    this.#head = position | 0;
+    this.#head = this.#end = position | 0;
     this.#free = place.size;
   }
 
   /** Is there room for `space` bytes? RING_OK, RING_WAIT or RING_LIE_POSITION. */
   room(space: number): number {
-    if (space <= this.#free) return RING_OK;
-    // D: the consumer is done with what lies before its tail.
+    if (space + SENTINEL <= this.#free) return RING_OK;
+    const result = this.refresh();
+    if (result !== RING_OK) return result;
+    return space + SENTINEL <= this.#free ? RING_OK : RING_WAIT;
+  }
+
+  /** Looks at the peer's newest tail: RING_OK or RING_LIE_POSITION. */
+  refresh(): number {
+    // C: the consumer is done with what lies before its tail.
     const tail = Atomics.load(this.#words, this.#tailWord);
     const used = (this.#head - tail) >>> 0;
     // A tail between the last one and our head leaves at most as much in use as there was.
@@ -114,16 +133,12 @@ export class Producer {
       return RING_LIE_POSITION;
     }
     this.#free = this.#size - used;
-    return space <= this.#free ? RING_OK : RING_WAIT;
-  }
-
-  /** Bytes that are free by the peer's newest tail, or -1 if that makes no sense. */
-  free(): number {
-    return this.room(this.#size + 1) === RING_LIE_POSITION ? -1 : this.#free;
+    return RING_OK;
   }
 
   /**
-   * Publishes a finished record at once. RING_OK (look at `wakes`), or what `room` returns.
+   * Publishes a finished record at once. RING_OK (look at `wakes`), RING_CROWDED, or what `room`
+   * returns.
    *
    * @param data At most KUP_MAX_PAYLOAD bytes.
    * @param length How many they really are, for data whose class may say something else.
@@ -131,42 +146,46 @@ export class Producer {
    */
   put(data: Uint8Array, type: number, length = data.length, flags = 0): number {
     const space = (length + 15) & ~7;
-    if (space > this.#free) {
+    if (space + SENTINEL > this.#free) {
       const result = this.room(space);
       if (result !== RING_OK) return result;
     }
+    if (this.#open.length === MOST_OPEN) return RING_CROWDED;
     const words = this.#words;
     const position = this.#head;
     const at = this.#data + (position & this.#mask);
+    this.#claim(position, space);
     this.#bytes.set(data, at + RECORD_HEADER);
     words[(at >> 2) + 1] = type;
-    // No BUSY and no atomic: nobody looks here before head says so.
-    words[at >> 2] = length | flags;
-    const head = (position + space) | 0;
-    this.#head = head;
-    this.#free -= space;
-    // A: publishes header and payload. C: then look for a sleeper.
-    Atomics.store(words, this.#headWord, head);
-    this.wakes = Atomics.load(words, this.#peerEventWord) === position;
+    // A: publishes all stores before it.
+    Atomics.store(words, at >> 2, length | flags | READY);
+    if (this.#open.length === 0) this.#finish(this.#head);
+    else this.#close(this.#open.push(position) - 1);
     return RING_OK;
   }
 
   /**
-   * Claims the next record, BUSY, and publishes head. RING_OK (its place is in `position`), RING_WAIT or
-   * RING_LIE_POSITION. Each claimed record must be committed.
+   * Claims the next record. RING_OK (its place is in `position`), RING_CROWDED, or what `room` returns.
+   * Each claimed record must be committed.
    */
   reserve(length: number): number {
     const space = recordSpace(length);
     const result = this.room(space);
     if (result !== RING_OK) return result;
-    const position = this.#head;
-    Atomics.store(this.#words, this.#wordAt(position), length | BUSY);
-    this.#head = (position + space) | 0;
-    this.#free -= space;
-    // A: the consumer that sees this head sees the BUSY header, too.
-    Atomics.store(this.#words, this.#headWord, this.#head);
-    this.position = position;
+    if (this.#open.length === MOST_OPEN) return RING_CROWDED;
+    this.position = this.#head;
+    this.#open.push(this.#head);
+    this.#claim(this.#head, space);
     return RING_OK;
+  }
+
+  /** Sentinel and head. Plain stores: they are published by A of this record. */
+  #claim(position: number, space: number): void {
+    const head = (position + space) | 0;
+    this.#words[this.#wordAt(head)] = 0;
+    this.#words[this.#headWord] = head;
+    this.#head = head;
+    this.#free -= space;
   }
 
   /** Byte offset of the payload of the record at `position`. */
@@ -176,11 +195,14 @@ export class Producer {
 
   /**
    * Finishes the record at `position`, which was reserved with `reserved` bytes; `length` may be less: what is
-   * left over becomes a discarded record. Look at `wakes`.
+   * left over becomes a discarded record. Look at `wakes`. A position that is not open is ignored.
    *
    * @param flags 0, RECORD_DISCARD, or RECORD_CONTROL: `type` is a kind.
    */
   commit(position: number, reserved: number, length: number, type: number, flags: number): void {
+    this.wakes = false;
+    const index = this.#open.indexOf(position | 0);
+    if (index < 0) return;
     const words = this.#words;
     const space = recordSpace(length);
     const left = recordSpace(reserved) - space;
@@ -188,22 +210,40 @@ export class Producer {
     if (left > 0) {
       const rest = this.#wordAt(position + space);
       words[rest + 1] = 0;
-      words[rest] = (left - RECORD_HEADER) | DISCARD;
+      words[rest] = (left - RECORD_HEADER) | READY | DISCARD;
     }
     words[word + 1] = type;
-    // B: until now the consumer stopped here. C: then look for a sleeper.
-    Atomics.store(words, word, length | flags);
-    this.wakes = Atomics.load(words, this.#peerEventWord) === (position | 0);
+    // A: until now the consumer stopped here.
+    Atomics.store(words, word, length | flags | READY);
+    this.#close(index);
+  }
+
+  /** Marks an open record as finished, and moves the end over all that is. */
+  #close(index: number): void {
+    const open = this.#open;
+    open[index]! |= 1;
+    this.wakes = false;
+    if (index > 0) return;
+    while (open.length > 0 && (open[0]! & 1) !== 0) open.shift();
+    this.#finish(open.length > 0 ? open[0]! : this.#head);
+  }
+
+  /** B: Atomics are fences; we have published, and look for a sleeper. */
+  #finish(end: number): void {
+    const before = this.#end;
+    this.#end = end;
+    const event = Atomics.load(this.#words, this.#peerEventWord);
+    this.wakes = ((event - before) >>> 0) < ((end - before) >>> 0);
   }
 
   /** "I am going to sleep until there is room for `space` bytes." Then look again. */
   announce(space: number): void {
-    this.announcePosition(this.#head + space - this.#size);
+    this.announcePosition(this.#head + space + SENTINEL - this.#size);
   }
 
   /** "I am going to sleep until tail has reached this position." Then look again. */
   announcePosition(position: number): void {
-    // E: pairs with the load in Consumer.release.
+    // D: pairs with the load in Consumer.publish.
     Atomics.store(this.#words, this.#eventWord, position | 0);
   }
 
@@ -241,12 +281,12 @@ export class Consumer {
   readonly #tailWord: number;
   readonly #eventWord: number;
   readonly #peerEventWord: number;
-  /** What is given back ends here. */
-  #tail: number;
   /** The next record to look at. */
   #cursor: number;
-  /** The last head that was found valid. */
-  #head: number;
+  /** What may be given back ends here: the cursor, unless records are held. */
+  #released: number;
+  /** What is given back ends here: the tail that was published. */
+  #tail: number;
 
   /**
    * @param controls The kinds that a control record may have: a mask of `1 << kind`. Unknown ones
@@ -263,7 +303,7 @@ export class Consumer {
     this.#tailWord = place.tail >> 2;
     this.#eventWord = place.consumerEvent >> 2;
     this.#peerEventWord = place.producerEvent >> 2;
-    this.#tail = this.#cursor = this.#head = position | 0;
+    this.#tail = this.#released = this.#cursor = position | 0;
   }
 
   /**
@@ -272,21 +312,17 @@ export class Consumer {
    */
   next(): number {
     for (let skips = 0; skips < MAX_SKIPS; skips++) {
-      if (this.#head === this.#cursor) {
-        const result = this.#refreshHead();
-        if (result !== RING_OK) return result;
-      }
       const cursor = this.#cursor;
       const at = this.#data + (cursor & this.#mask);
-      // B: the one and only look at this word.
+      // A: the one and only look at this word.
       const word = Atomics.load(this.#words, at >> 2);
-      if (word < 0) return RING_WAIT;
+      if (word >= 0) return this.#nothing(RING_WAIT, skips);
       const length = word & RECORD_LENGTH;
       const space = (length + 15) & ~7;
-      if (space > ((this.#head - cursor) | 0)) return RING_LIE_LENGTH;
+      if (space + SENTINEL > this.#size) return this.#nothing(RING_LIE_LENGTH, skips);
       const type = this.#words[(at >> 2) + 1]! >>> 0;
-      const use = (word & FLAGS) === 0 ? RING_OK : this.#use(word, type);
-      if (use === RING_LIE_FLAGS) return use;
+      const use = (word & FLAGS) === READY ? RING_OK : this.#use(word, type);
+      if (use === RING_LIE_FLAGS) return this.#nothing(use, skips);
       this.#cursor = (cursor + space) | 0;
       if (use === RING_OK) {
         const isControl = (word & RECORD_CONTROL) !== 0;
@@ -297,10 +333,14 @@ export class Consumer {
         this.held++;
         return RING_OK;
       }
-      // Nothing before it is in use, so its room is given back at once.
-      if (this.held === 0) this.#advance();
+      // Nothing before it is in use.
+      if (this.held === 0) {
+        this.#released = this.#cursor;
+        const published = this.#isMuch() ? this.publish() : RING_OK;
+        if (published !== RING_OK) return published;
+      }
     }
-    return RING_WAIT;
+    return this.#nothing(RING_WAIT, MAX_SKIPS);
   }
 
   /** A record with flags: RING_OK, RING_WAIT if it is to be skipped, or RING_LIE_FLAGS. */
@@ -311,49 +351,65 @@ export class Consumer {
     return kind >= CONTROL_OPTIONAL ? RING_WAIT : RING_LIE_FLAGS;
   }
 
-  /** Gives back all that `next` has passed. Look at `owesWake`. */
-  release(): void {
+  /** The result of a look that has found nothing, behind so many records that it skipped. */
+  #nothing(result: number, skips: number): number {
+    const published = skips > 0 ? this.publish() : RING_OK;
+    return published === RING_OK ? result : published;
+  }
+
+  /**
+   * Gives back all that `next` has passed: at once if nothing is readable behind it, if the producer
+   * sleeps for it, or if it is much; otherwise later. RING_OK or RING_LIE_POSITION. Look at `owesWake`.
+   */
+  release(): number {
     this.held = 0;
     this.epoch++;
-    this.#advance();
+    this.#released = this.#cursor;
+    return this.#isMuch() || !this.ready() || this.#isAwaited() ? this.publish() : RING_OK;
+  }
+
+  /** Much is unpublished: also the bound on what forged headers can make a consumer believe. */
+  #isMuch(): boolean {
+    return ((this.#released - this.#tail) >>> 0) >= this.#size >>> 3;
+  }
+
+  /** The producer sleeps for room that was not published. Its store may come later: see D. */
+  #isAwaited(): boolean {
+    const event = Atomics.load(this.#words, this.#peerEventWord);
+    return ((event - this.#tail - 1) >>> 0) < ((this.#released - this.#tail) >>> 0);
+  }
+
+  /** Gives all room back, before a sleep on the channel. RING_OK or RING_LIE_POSITION. */
+  publish(): number {
+    const before = this.#tail;
+    const tail = this.#released;
+    if (tail === before) return RING_OK;
+    // Plain: the headers were loaded before (A), and their head was stored before them.
+    const head = this.#words[this.#headWord]!;
+    if ((head & (RECORD_ALIGN - 1)) !== 0 || ((head - this.#cursor) >>> 0) > this.#size) {
+      return RING_LIE_POSITION;
+    }
+    this.#tail = tail;
+    // C: what lies before it may be overwritten. D: then look for a sleeper.
+    Atomics.store(this.#words, this.#tailWord, tail);
+    const event = Atomics.load(this.#words, this.#peerEventWord);
+    if (((event - before - 1) >>> 0) < ((tail - before) >>> 0)) this.owesWake = true;
+    return RING_OK;
   }
 
   /** "I am going to sleep until the next record is readable." Then look again. */
   announce(): void {
-    // C: pairs with the loads in Producer.put and Producer.commit.
-    Atomics.store(this.#words, this.#eventWord, this.#cursor);
+    this.announcePosition(this.#cursor);
+  }
+
+  /** "I am going to sleep until the record that contains this position is readable." Then look again. */
+  announcePosition(position: number): void {
+    // B: pairs with the load in Producer.put and Producer.commit.
+    Atomics.store(this.#words, this.#eventWord, position | 0);
   }
 
   /** Might `next` return something else than RING_WAIT? Changes nothing. */
   ready(): boolean {
-    const cursor = this.#cursor;
-    if (this.#head === cursor && Atomics.load(this.#words, this.#headWord) === cursor) {
-      return false;
-    }
-    return Atomics.load(this.#words, (this.#data + (cursor & this.#mask)) >> 2) >= 0;
-  }
-
-  /** RING_OK: there is something at the cursor. */
-  #refreshHead(): number {
-    // A: the header and the payload before this head were written before it.
-    const head = Atomics.load(this.#words, this.#headWord);
-    if (head === this.#cursor) return RING_WAIT;
-    const used = (head - this.#tail) >>> 0;
-    if (
-      (head & (RECORD_ALIGN - 1)) !== 0 || used > this.#size ||
-      used < ((this.#head - this.#tail) >>> 0)
-    ) return RING_LIE_POSITION;
-    this.#head = head;
-    return RING_OK;
-  }
-
-  #advance(): void {
-    const before = this.#tail;
-    const tail = this.#cursor;
-    this.#tail = tail;
-    // D: what lies before it may be overwritten. E: then look for a sleeper.
-    Atomics.store(this.#words, this.#tailWord, tail);
-    const event = Atomics.load(this.#words, this.#peerEventWord);
-    if (((event - before - 1) >>> 0) < ((tail - before) >>> 0)) this.owesWake = true;
+    return Atomics.load(this.#words, (this.#data + (this.#cursor & this.#mask)) >> 2) < 0;
   }
 }

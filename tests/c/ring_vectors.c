@@ -15,7 +15,6 @@
 
 struct bench {
 	kup_u32 head, tail, producer_event, consumer_event; /* the shared words */
-	kup_u32 peer_head;				    /* of the other ring */
 	kup_u32 size;
 	struct kup_producer producer;
 	struct kup_consumer consumer;
@@ -92,13 +91,10 @@ static void room(char **words, char *out)
 	sprintf(out, "%d", kup_producer_room(&bench.producer, number(words[1])));
 }
 
-static void free_bytes(char **words, char *out)
+static void refresh(char **words, char *out)
 {
-	kup_u32 bytes;
-	int result = kup_producer_free(&bench.producer, &bytes);
-
 	(void)words;
-	sprintf(out, "%d", result == KUP_RING_OK ? (int)bytes : -1);
+	sprintf(out, "%d", kup_producer_refresh(&bench.producer));
 }
 
 static void announce_room(char **words, char *out)
@@ -119,7 +115,7 @@ static void peek(char **words, char *out)
 	if (result != KUP_RING_OK)
 		return;
 	out += sprintf(out, " %u %u %u %u ", (kup_u32)(data - bench.data), record->length,
-		       record->type, record->flags);
+		       record->type, record->control);
 	if (record->length == 0)
 		strcpy(out, "-");
 	for (i = 0; i < record->length; i++)
@@ -129,14 +125,19 @@ static void peek(char **words, char *out)
 static void release(char **words, char *out)
 {
 	(void)words;
-	kup_consumer_release(&bench.consumer, &bench.record);
-	strcpy(out, "0");
+	sprintf(out, "%d", kup_consumer_release(&bench.consumer, &bench.record));
+}
+
+static void publish(char **words, char *out)
+{
+	(void)words;
+	sprintf(out, "%d", kup_consumer_publish(&bench.consumer));
 }
 
 static void announce_record(char **words, char *out)
 {
-	(void)words;
-	kup_consumer_announce(&bench.consumer);
+	kup_consumer_announce(&bench.consumer,
+			      words[1] ? number(words[1]) : bench.consumer.cursor);
 	strcpy(out, "0");
 }
 
@@ -144,18 +145,6 @@ static void ready(char **words, char *out)
 {
 	(void)words;
 	sprintf(out, "%d", kup_consumer_ready(&bench.consumer));
-}
-
-/* As ring.ts names it, which knows the user's side only. */
-static void turn(char **words, char *out)
-{
-	kup_u32 ahead = kup_turn_ahead(&bench.producer, &bench.peer_head);
-
-	(void)words;
-	sprintf(out, "%d",
-		ahead == KUP_HEAD_SENDS ? KUP_RING_OK
-		: ahead == 0		? KUP_RING_WAIT
-					: KUP_RING_LIE_TURN);
 }
 
 static void poke(char **words, char *out)
@@ -166,8 +155,7 @@ static void poke(char **words, char *out)
 	} names[] = { { "head", &bench.head },
 		      { "tail", &bench.tail },
 		      { "producer_event", &bench.producer_event },
-		      { "consumer_event", &bench.consumer_event },
-		      { "peer_head", &bench.peer_head } };
+		      { "consumer_event", &bench.consumer_event } };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -193,13 +181,13 @@ static const struct {
 	{ "fill", fill },
 	{ "commit", commit },
 	{ "room", room },
-	{ "free", free_bytes },
+	{ "refresh", refresh },
 	{ "announce_room", announce_room },
 	{ "peek", peek },
 	{ "release", release },
+	{ "publish", publish },
 	{ "announce_record", announce_record },
 	{ "ready", ready },
-	{ "turn", turn },
 	{ "poke", poke },
 	{ "poke_data", poke_data },
 };
@@ -211,26 +199,24 @@ static void begin(char **words)
 	struct bench *b = &bench;
 	kup_u32 position = number(words[2]);
 
-	kup_u32 turns = words[4] && number(words[4]);
-
 	memset(b, 0, sizeof(*b));
 	b->size = number(words[1]);
 	b->head = b->tail = position;
 	b->producer = (struct kup_producer){ .data = b->data,
 					     .bytes = b->size,
 					     .head = position,
+					     .end = position,
 					     .tail = position,
-					     .turns = turns,
 					     .head_word = &b->head,
 					     .event_word = &b->producer_event,
 					     .tail_word = &b->tail,
 					     .peer_event = &b->consumer_event };
 	b->consumer = (struct kup_consumer){ .data = b->data,
 					     .bytes = b->size,
-					     .head = position,
+					     .cursor = position,
 					     .tail = position,
-					     .allowed = number(words[3]),
-					     .turns = turns,
+					     .controls = number(words[3]),
+					     .skips_unknown = 1,
 					     .tail_word = &b->tail,
 					     .event_word = &b->consumer_event,
 					     .head_word = &b->head,

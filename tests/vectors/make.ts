@@ -11,10 +11,10 @@ import {
   CONTROL_GAP,
   CONTROL_OPTIONAL,
   CONTROL_PASS,
-  RECORD_BUSY,
   RECORD_CONTROL,
   RECORD_DISCARD,
   RECORD_LENGTH,
+  RECORD_READY,
 } from "../../src/abi.ts";
 import { RingBench } from "./ring_bench.ts";
 
@@ -33,11 +33,12 @@ const HELP = `# SPDX-License-Identifier: BSD-3-Clause
 # reserve LENGTH                  also tells the position
 # fill POSITION BYTES             the payload of a reserved record
 # commit POSITION RESERVED LENGTH TYPE FLAGS    tells whether it wakes
-# room SPACE, free                the producer's look at tail; free is -1 after a lie
+# room SPACE, refresh             the producer's look at tail
 # announce_room POSITION          the producer's event
 # peek                            also tells the payload's offset, length, type, control, bytes
-# release                         what peek has found
-# announce_record, ready          the consumer's event; its look without consuming
+# release                         what peek has found; publish: all that was released
+# announce_record [POSITION]      the consumer's event; its cursor without POSITION
+# ready                           its look without consuming
 # poke WORD VALUE, poke_data OFFSET VALUE       writes a word behind both sides' backs
 `;
 
@@ -60,8 +61,7 @@ function run(operation: string): string[] {
 
 function take(): boolean {
   if (run("peek")[0] !== "0") return false;
-  run("release");
-  return true;
+  return run("release")[0] === "0";
 }
 
 /** Recognisable bytes. */
@@ -73,7 +73,7 @@ function payload(length: number, seed: number): string {
 function wraps(): void {
   for (let offset = 0; offset < 64; offset += 8) {
     begin(`a record that begins at offset ${offset} of 64`, 64, offset);
-    for (const length of [0, 1, 20, 33, 56]) {
+    for (const length of [0, 1, 20, 33, 48, 49]) {
       run(`put ${length} ${payload(length, offset)}`);
       run("room 8");
       take();
@@ -88,13 +88,13 @@ function wraps(): void {
       take();
       run(`announce_room ${(position + 16 * i) >>> 0}`);
       take();
-      run("free");
+      run("refresh");
     }
   }
 }
 
 function records(): void {
-  begin("a consumer stops at a busy record", 64);
+  begin("a consumer stops at an unfinished record", 64);
   run("reserve 8");
   run("put 2 0102");
   run("peek");
@@ -120,12 +120,20 @@ function records(): void {
     while (take());
   }
   begin("a full ring has no room, and a smaller record may fit", 64);
-  run(`put 1 ${payload(32, 1)}`);
+  run(`put 1 ${payload(24, 1)}`);
   run("put 2 01020304050607080910111213141516ff");
   run("put 3 0102030405060708");
   run("room 8");
   run("put 3 -");
+  run("room 0");
   run("put 4 -");
+  while (take());
+  begin("64 records may be open, and finish in any order", 4096);
+  for (let i = 0; i < 65; i++) run("reserve 0");
+  run("put 9 aa");
+  for (let i = 63; i >= 0; i--) run(`commit ${8 * i} 0 0 ${i} 0`);
+  run("commit 0 0 0 1 0");
+  run("put 9 aa");
   while (take());
   begin("no more than 256 discarded records in one look", 4096);
   for (let i = 0; i < 300; i++) {
@@ -135,6 +143,34 @@ function records(): void {
   run("put 1 77");
   run("peek");
   while (take());
+}
+
+/** When a consumer publishes its tail. */
+function tails(): void {
+  begin("a tail is published where nothing is left, and where an eighth is unpublished", 256);
+  for (let i = 0; i < 12; i++) run(`put ${i} ${payload(i, i)}`);
+  while (take());
+  begin("a tail is published on demand", 256);
+  for (let i = 0; i < 3; i++) run(`put ${i} -`);
+  take();
+  run("publish");
+  run("publish");
+  while (take());
+  for (const event of [0, 8, 16, 24]) {
+    begin(`a tail is published for a producer that sleeps for ${event}`, 512);
+    for (let i = 0; i < 5; i++) run(`put ${i} -`);
+    take();
+    run(`announce_room ${event}`);
+    while (take());
+  }
+  begin("headers that head does not cover", 256);
+  for (let i = 0; i < 32; i++) run(`poke_data ${8 * i} ${RECORD_READY}`);
+  run("poke head 24");
+  while (take());
+  begin("discarded headers that head does not cover", 256);
+  for (let i = 0; i < 32; i++) run(`poke_data ${8 * i} ${RECORD_READY + RECORD_DISCARD}`);
+  run("peek");
+  run("peek");
 }
 
 function events(): void {
@@ -154,6 +190,15 @@ function events(): void {
     run("commit 0 8 8 0 0");
     run("put 1 -");
   }
+  for (const event of [8, 24, 40]) {
+    begin(`a consumer that sleeps for what contains ${event}`, 128);
+    run(`announce_record ${event}`);
+    run(`put 1 ${payload(16, 1)}`);
+    run(`put 2 ${payload(20, 2)}`);
+    run("reserve 8");
+    run("put 3 -");
+    run("commit 56 8 0 4 0");
+  }
 }
 
 function lies(): void {
@@ -161,49 +206,44 @@ function lies(): void {
     begin(`a tail that lies: ${value}`, 64);
     run(`put 1 ${payload(40, 3)}`);
     run(`poke ${word} ${value}`);
-    for (const operation of ["room 8", "room 32", "free", "reserve 20", "put 0 -"]) run(operation);
+    for (const operation of ["room 8", "room 32", "refresh", "reserve 20", "put 0 -"]) run(operation);
     run(`put 0 ${payload(20, 3)}`);
     run("poke tail 8");
-    run("free");
+    run("refresh");
     run("poke tail 0");
-    run("free");
+    run("refresh");
   }
-  for (const value of [4, 72, 104, 8, 0xfffffff8, 0x80000000]) {
+  for (const value of [4, 72, 104, 8, 16, 0xfffffff8, 0x80000000]) {
     begin(`a head that lies: ${value}`, 64, 16);
     run(`put 1 ${payload(8, 3)}`);
-    take();
     run(`poke head ${value}`);
     run("ready");
     take();
     run("poke head 32");
+    run("publish");
     take();
   }
-  begin("a head that goes back while records are left", 64);
-  run("put 1 -");
-  run("put 2 -");
-  take();
-  run("poke head 0");
-  take();
-  run("peek");
   for (
     const word of [
       RECORD_LENGTH,
-      9,
+      49,
+      48,
       8 + 0x10000000,
       8 + 0x10000000 + RECORD_DISCARD,
       8 + RECORD_CONTROL,
       8 + RECORD_CONTROL + RECORD_DISCARD,
       RECORD_LENGTH + RECORD_DISCARD,
-      RECORD_LENGTH + RECORD_BUSY,
-      8 + RECORD_BUSY + RECORD_CONTROL,
     ]
   ) {
     begin(`a header that lies: ${word}`, 64, 8);
     run(`put 4 ${payload(8, 1)}`);
     run(`poke_data 8 ${word}`);
     run("ready");
+    run("peek");
+    run(`poke_data 8 ${RECORD_READY + word}`);
+    run("ready");
     take();
-    run("poke_data 8 8");
+    run(`poke_data 8 ${RECORD_READY + 8}`);
     take();
   }
 }
@@ -269,7 +309,7 @@ function mix(
   } else if (kind === 4) {
     run("announce_record");
   } else if (kind === 5) {
-    run(`announce_room ${8 * next(2 ** 29)}`);
+    run(next(2) === 0 ? "publish" : `announce_room ${8 * next(2 ** 29)}`);
   } else {
     take();
   }
@@ -284,5 +324,5 @@ function mixtures(): void {
   }
 }
 
-for (const part of [wraps, records, events, lies, controls, mixtures]) part();
+for (const part of [wraps, records, tails, events, lies, controls, mixtures]) part();
 await Deno.writeTextFile(new URL("ring.txt", import.meta.url), lines.join("\n") + "\n");

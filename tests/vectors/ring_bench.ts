@@ -84,18 +84,20 @@ export class RingBench {
         return `${+this.#producer.wakes}`;
       case "room":
         return `${this.#producer.room(number(0))}`;
-      case "free":
-        return `${this.#producer.free()}`;
+      case "refresh":
+        return `${this.#producer.refresh()}`;
       case "announce_room":
         this.#producer.announcePosition(number(0));
         return "0";
       case "peek":
         return this.#peek();
       case "release":
-        this.#consumer.release();
-        return "0";
+        return `${this.#consumer.release()}`;
+      case "publish":
+        return `${this.#consumer.publish()}`;
       case "announce_record":
-        this.#consumer.announce();
+        if (args.length === 0) this.#consumer.announce();
+        else this.#consumer.announcePosition(number(0));
         return "0";
       case "ready":
         return `${+this.#consumer.ready()}`;
