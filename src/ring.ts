@@ -287,6 +287,8 @@ export class Consumer {
   #released: number;
   /** What is given back ends here: the tail that was published. */
   #tail: number;
+  /** Where the cursor was when head was looked at last. */
+  #checked: number;
 
   /**
    * @param controls The kinds that a control record may have: a mask of `1 << kind`. Unknown ones
@@ -303,7 +305,7 @@ export class Consumer {
     this.#tailWord = place.tail >> 2;
     this.#eventWord = place.consumerEvent >> 2;
     this.#peerEventWord = place.producerEvent >> 2;
-    this.#tail = this.#released = this.#cursor = position | 0;
+    this.#tail = this.#released = this.#cursor = this.#checked = position | 0;
   }
 
   /**
@@ -368,7 +370,7 @@ export class Consumer {
     return this.#isMuch() || !this.ready() || this.#isAwaited() ? this.publish() : RING_OK;
   }
 
-  /** Much is unpublished: also the bound on what forged headers can make a consumer believe. */
+  /** Much is unpublished. */
   #isMuch(): boolean {
     return ((this.#released - this.#tail) >>> 0) >= this.#size >>> 3;
   }
@@ -384,10 +386,9 @@ export class Consumer {
     const before = this.#tail;
     const tail = this.#released;
     if (tail === before) return RING_OK;
-    // Plain: the headers were loaded before (A), and their head was stored before them.
-    const head = this.#words[this.#headWord]!;
-    if ((head & (RECORD_ALIGN - 1)) !== 0 || ((head - this.#cursor) >>> 0) > this.#size) {
-      return RING_LIE_POSITION;
+    if (((this.#cursor - this.#checked) >>> 0) >= this.#size >>> 3) {
+      const checked = this.#checkHead();
+      if (checked !== RING_OK) return checked;
     }
     this.#tail = tail;
     // C: what lies before it may be overwritten. D: then look for a sleeper.
@@ -397,15 +398,30 @@ export class Consumer {
     return RING_OK;
   }
 
-  /** "I am going to sleep until the next record is readable." Then look again. */
-  announce(): void {
-    this.announcePosition(this.#cursor);
+  /** Bounds what forged headers can make a consumer believe; not at each record, as ring.c says. */
+  #checkHead(): number {
+    // Plain: the headers were loaded before (A), and their head was stored before them.
+    const head = this.#words[this.#headWord]!;
+    if ((head & (RECORD_ALIGN - 1)) !== 0 || ((head - this.#cursor) >>> 0) > this.#size) {
+      return RING_LIE_POSITION;
+    }
+    this.#checked = this.#cursor;
+    return RING_OK;
   }
 
-  /** "I am going to sleep until the record that contains this position is readable." Then look again. */
-  announcePosition(position: number): void {
+  /** "I am going to sleep until the next record is readable." Then look again. As `release`. */
+  announce(): number {
+    return this.announcePosition(this.#cursor);
+  }
+
+  /**
+   * "I am going to sleep until the record that contains this position is readable." Then look again.
+   * RING_OK or RING_LIE_POSITION.
+   */
+  announcePosition(position: number): number {
     // B: pairs with the load in Producer.put and Producer.commit.
     Atomics.store(this.#words, this.#eventWord, position | 0);
+    return this.#checkHead();
   }
 
   /** Might `next` return something else than RING_WAIT? Changes nothing. */

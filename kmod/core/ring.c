@@ -157,15 +157,33 @@ static void advance(struct kup_consumer *consumer, kup_u32 space)
 	kup_store(&consumer->cursor, consumer->cursor + space);
 }
 
+/* A head that lies: by it, what was read was not there, or the ring holds more than it can. */
+static int is_head_lie(const struct kup_consumer *consumer, kup_u32 head)
+{
+	return head % KUP_RECORD_ALIGN != 0 || head - consumer->cursor > consumer->bytes;
+}
+
+/*
+ * Looks at head: what bounds forged headers. Not at each record, since the line with the producer's
+ * head would travel with each then, which costs a round trip a seventh.
+ */
+static int check_head(struct kup_consumer *consumer)
+{
+	/* Relaxed: the headers were loaded with acquire (A), and their head was stored before them. */
+	if (!consumer->frozen && is_head_lie(consumer, kup_load(consumer->head_word)))
+		return KUP_RING_LIE_POSITION;
+	consumer->checked = consumer->cursor;
+	return KUP_RING_OK;
+}
+
 int kup_consumer_publish(struct kup_consumer *consumer)
 {
 	kup_u32 before = consumer->tail, cursor = consumer->cursor;
-	/* Relaxed: the headers were loaded with acquire (A), and their head was stored before them. */
-	kup_u32 head = consumer->frozen ? consumer->head : kup_load(consumer->head_word);
 
 	if (cursor == before)
 		return KUP_RING_OK;
-	if (head % KUP_RECORD_ALIGN != 0 || head - cursor > consumer->bytes)
+	if (cursor - consumer->checked >= consumer->bytes / 8 &&
+	    check_head(consumer) != KUP_RING_OK)
 		return KUP_RING_LIE_POSITION;
 	kup_store(&consumer->tail, cursor);
 	/* C: pairs with the load of tail in kup_producer_refresh: what lies before it may be
@@ -178,7 +196,7 @@ int kup_consumer_publish(struct kup_consumer *consumer)
 	return KUP_RING_OK;
 }
 
-/* Much is unpublished: also the bound on what forged headers can make a consumer believe. */
+/* Much is unpublished. */
 static int is_much(const struct kup_consumer *consumer)
 {
 	return consumer->cursor - consumer->tail >= consumer->bytes / 8;
@@ -285,18 +303,19 @@ int kup_consumer_ready(const struct kup_consumer *consumer)
 	return consumer->frozen || kup_load(&next_header(consumer)->length_flags) & KUP_RECORD_READY;
 }
 
-void kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position)
+int kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position)
 {
 	kup_store(consumer->event_word, position);
 	/* B: pairs with the fence in kup_producer_commit. */
 	kup_fence();
+	return check_head(consumer);
 }
 
 int kup_consumer_freeze(struct kup_consumer *consumer)
 {
 	/* Acquire: headers before it are complete, or not READY. */
 	kup_u32 head = kup_load_acquire(consumer->head_word);
-	int lie = head % KUP_RECORD_ALIGN != 0 || head - consumer->cursor > consumer->bytes;
+	int lie = is_head_lie(consumer, head);
 
 	/* Whatever the last head says: it is not looked at again. */
 	consumer->head = lie ? consumer->cursor : head;

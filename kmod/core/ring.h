@@ -15,7 +15,7 @@
  *      reserve:  sentinel; head
  *      fill:     payload, type
  *   A  commit:   header      (release)   ----> peek:     header        (acquire)  A
- *                                              publish:  head          (relaxed: A is enough)
+ *                                              check:    head          (relaxed: A is enough)
  *   B  commit:   fence; load consumer_event    announce: store consumer_event; fence;
  *                                                        look again (A)           B
  *   C  room:     tail        (acquire)   <---- publish:  tail          (release)  C
@@ -65,6 +65,7 @@ struct kup_consumer {
 	kup_u32 bytes;
 	kup_u32 cursor;		  /* the next record to read */
 	kup_u32 tail;		  /* what is given back ends here: the tail that was published */
+	kup_u32 checked;	  /* where the cursor was when head was looked at last */
 	kup_u32 head;		  /* frozen: no more records after this */
 	kup_u32 frozen;
 	kup_u32 controls;	  /* the kinds that a control record may have: a mask of 1 << kind */
@@ -128,8 +129,11 @@ int kup_consumer_publish(struct kup_consumer *consumer);
 /* Might a peek return something else than KUP_RING_WAIT? Trusts nothing, changes nothing. */
 int kup_consumer_ready(const struct kup_consumer *consumer);
 
-/* "I am going to sleep until the record that contains this position is readable." Then look again. */
-void kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position);
+/*
+ * "I am going to sleep until the record that contains this position is readable." Then look again.
+ * KUP_RING_OK, or KUP_RING_LIE_POSITION: records were readable that head does not cover.
+ */
+int kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position);
 
 /* The producer is gone: what it has published now is all there will be. KUP_RING_OK or a lie. */
 int kup_consumer_freeze(struct kup_consumer *consumer);

@@ -105,9 +105,10 @@
  *     - when producer_event lies between the published and the real tail, at each release,
  *     - before it sleeps for anything on this channel, and at the end of a batch.
  *
- *   The kernel believes no header: SPACE(length) + 8 <= ring_bytes keeps it inside the mapping, and
- *   each time that it publishes a tail it loads head, and breaks the channel unless
- *   tail <= head <= tail + ring_bytes. A ring full of forged headers is found out after an eighth.
+ *   The kernel believes no header: SPACE(length) + 8 <= ring_bytes keeps it inside the mapping. Each
+ *   time that it has read an eighth of the ring, and before each sleep, it loads head, and breaks the
+ *   channel unless cursor <= head <= cursor + ring_bytes. So a ring full of forged headers feeds it
+ *   no more than an eighth.
  *
  *   The end. When a consumer finds nothing, it load-acquires state. If the kernel's side has closed,
  *   the user looks once more: what is READY then is the rest. When the user is gone, the kernel
@@ -213,7 +214,7 @@
  *   between those who may open the device. What they send is. docs/security.md has the whole.
  *
  *   word or bytes              the check                                      the lie
- *   to_kernel.head             aligned; tail <= head <= tail + ring_bytes     HEAD
+ *   to_kernel.head             aligned; cursor <= head <= cursor + ring_bytes HEAD
  *   to_user.tail               aligned; not backwards; not beyond head        TAIL
  *   length of a record         SPACE + 8 <= ring_bytes; not beyond a last     LENGTH
  *                              head

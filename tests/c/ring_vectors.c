@@ -136,9 +136,9 @@ static void publish(char **words, char *out)
 
 static void announce_record(char **words, char *out)
 {
-	kup_consumer_announce(&bench.consumer,
-			      words[1] ? number(words[1]) : bench.consumer.cursor);
-	strcpy(out, "0");
+	kup_u32 position = words[1] ? number(words[1]) : bench.consumer.cursor;
+
+	sprintf(out, "%d", kup_consumer_announce(&bench.consumer, position));
 }
 
 static void ready(char **words, char *out)
@@ -215,6 +215,7 @@ static void begin(char **words)
 					     .bytes = b->size,
 					     .cursor = position,
 					     .tail = position,
+					     .checked = position,
 					     .controls = number(words[3]),
 					     .skips_unknown = 1,
 					     .tail_word = &b->tail,

@@ -167,6 +167,11 @@ function tails(): void {
   for (let i = 0; i < 32; i++) run(`poke_data ${8 * i} ${RECORD_READY}`);
   run("poke head 24");
   while (take());
+  begin("one header that head does not cover", 256);
+  run("put 1 -");
+  run(`poke_data 8 ${RECORD_READY}`);
+  while (take());
+  run("announce_record");
   begin("discarded headers that head does not cover", 256);
   for (let i = 0; i < 32; i++) run(`poke_data ${8 * i} ${RECORD_READY + RECORD_DISCARD}`);
   run("peek");
@@ -219,8 +224,10 @@ function lies(): void {
     run(`poke head ${value}`);
     run("ready");
     take();
+    run("announce_record");
     run("poke head 32");
     run("publish");
+    run("announce_record");
     take();
   }
   for (

@@ -96,9 +96,9 @@ export class RingBench {
       case "publish":
         return `${this.#consumer.publish()}`;
       case "announce_record":
-        if (args.length === 0) this.#consumer.announce();
-        else this.#consumer.announcePosition(number(0));
-        return "0";
+        return args.length === 0
+          ? `${this.#consumer.announce()}`
+          : `${this.#consumer.announcePosition(number(0))}`;
       case "ready":
         return `${+this.#consumer.ready()}`;
       case "poke":
