@@ -14,7 +14,7 @@
 
 #include "../lib/patience.h"
 #include "include/kup.h"
-#include "kup_user.h"
+#include "kup_user_turn.h"
 
 #define PAGE 4096u
 #define FILE_NUMBER 5
@@ -193,8 +193,6 @@ static void make_world(uint64_t seed)
 	place(world.out + out, out, file, 2 * PAGE + in);
 	close(file);
 	world.kernel->state = KUP_STATE_OPEN;
-	if (world.info.mode == KUP_MODE_TURN)
-		world.kernel->to_user_head.value = roll(2);
 }
 
 static void end_world(void)
@@ -274,10 +272,72 @@ static void use_channel(void)
 			kup_user_prepare_wait(channel, POLLIN | POLLOUT, roll(PAGE));
 			break;
 		default:
-			kup_user_pass(channel, 0);
-			kup_user_turn(channel);
 			kup_user_release(channel);
 		}
+	}
+	kup_user_channel_close(channel);
+}
+
+static void settle_turn(struct kup_user_turn *turn, struct kup_user_reservation *room)
+{
+	memset(room->data, 4, room->length);
+	if (roll(2))
+		kup_user_turn_commit(turn, room, 1, roll(5 * PAGE));
+	else
+		kup_user_turn_discard(turn, room);
+}
+
+static void count(int32_t error)
+{
+	if (error)
+		seen.refusals++;
+	else
+		seen.sends++;
+}
+
+static void use_turn(struct kup_user_turn *turn, struct kup_user_reservation *room)
+{
+	static const uint8_t bytes[5 * PAGE];
+	struct kup_user_message message;
+
+	switch (roll(6)) {
+	case 0:
+		if (kup_user_turn_receive(turn, &message, roll(2)) == 0)
+			look_at(&message);
+		break;
+	case 1:
+		count(kup_user_turn_send(turn, 1, bytes, roll(sizeof(bytes)), roll(2), roll(2)));
+		break;
+	case 2:
+		count(kup_user_turn_pass(turn, roll(2), roll(2)));
+		break;
+	case 3:
+		if (!room->data)
+			kup_user_turn_reserve(turn, roll(5 * PAGE), roll(2), roll(2), room);
+		break;
+	case 4:
+		if (room->data)
+			settle_turn(turn, room);
+		break;
+	default:
+		kup_user_turn_prepare_wait(turn);
+		kup_user_turn_is_mine(turn);
+	}
+}
+
+static void use_turns(void)
+{
+	struct kup_user_reservation room = { 0 };
+	struct kup_user_channel *channel;
+	struct kup_user_turn turn;
+
+	if (kup_user_channel_open("/dev/pages", KUP_CHANNEL_ANY, 0, &channel) != 0 ||
+	    kup_user_turn_begin(&turn, channel) != 0)
+		abort();
+	kup_user_channel_set_spin(channel, 0);
+	for (int step = 0; step < STEPS; step++) {
+		scribble();
+		use_turn(&turn, &room);
 	}
 	kup_user_channel_close(channel);
 }
@@ -317,10 +377,12 @@ int main(int count, char **arguments)
 	alarm(patience(600 + (unsigned int)(rounds / 10)));
 	for (unsigned long round = 0; round < rounds; round++) {
 		make_world(seed + round);
-		if (world.info.mode == KUP_MODE_TURN && roll(2))
+		if (world.info.mode == KUP_MODE_STREAM)
+			use_channel();
+		else if (roll(2))
 			use_kernproxy();
 		else
-			use_channel();
+			use_turns();
 		end_world();
 	}
 	fprintf(stderr, "# %lu messages, %lu sends, %lu refusals\n", seen.messages, seen.sends,
