@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The C API on pages that make no sense: between the calls of a program, all words that the other side may write, and
- * some that it may not, get odd values. Whatever happens, a call ends, messages lie inside their ring, and nobody
- * touches anything outside. This file stands in for device.c and memory.c: a device is a piece of memory.
+ * The C API on pages that make no sense: between the calls of a program, all words that the other
+ * side may write, and some that it may not, get odd values, or those of an honest kernel. Whatever
+ * happens, a call ends, messages lie inside their ring, and nothing outside is touched. This file
+ * stands in for device.c and memory.c: a device is a piece of memory.
  */
 #include <errno.h>
 #include <poll.h>
@@ -67,10 +68,32 @@ static kup_u32 *any_word(void)
 	}
 }
 
+/* What an honest kernel does: takes all, and sends a record once the user has taken its last one. */
+static void behave(void)
+{
+	kup_u32 head = world.kernel->to_user_head.value;
+	kup_u32 length = roll(100);
+	struct kup_record_header *header;
+
+	world.kernel->to_kernel_tail.value = world.user->to_kernel_head.value;
+	if (head != world.user->to_user_tail.value || head % KUP_RECORD_ALIGN)
+		return;
+	header = (void *)(world.in + head % world.info.to_user_bytes);
+	*header = (struct kup_record_header){ .length_flags = length };
+	if (world.info.mode == KUP_MODE_TURN && roll(4) == 0)
+		*header = (struct kup_record_header){ KUP_RECORD_CONTROL, KUP_CONTROL_PASS };
+	length = header->length_flags & KUP_RECORD_LENGTH;
+	world.kernel->to_user_head.value = head + KUP_RECORD_SPACE(length);
+}
+
 static void scribble(void)
 {
 	uint32_t words = roll(6);
 
+	if (roll(3) > 0) {
+		behave();
+		return;
+	}
 	while (words-- > 0) {
 		kup_u32 *word = any_word();
 
