@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The C API on pages that make no sense: between the calls of a program, all words that the other side may write, and
- * some that it may not, get odd values. Whatever happens, a call ends, messages lie inside their ring, and nobody
- * touches anything outside. This file stands in for device.c and memory.c: a device is a piece of memory.
+ * The C API on pages that make no sense: between the calls of a program, all words that the other
+ * side may write, and some that it may not, get odd values, or those of an honest kernel. Whatever
+ * happens, a call ends, messages lie inside their ring, and nothing outside is touched. This file
+ * stands in for device.c and memory.c: a device is a piece of memory.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +15,7 @@
 
 #include "../lib/patience.h"
 #include "include/kup.h"
-#include "kup_user.h"
+#include "kup_user_turn.h"
 
 #define PAGE 4096u
 #define FILE_NUMBER 5
@@ -67,10 +68,32 @@ static kup_u32 *any_word(void)
 	}
 }
 
+/* What an honest kernel does: takes all, and sends a record once the user has taken its last one. */
+static void behave(void)
+{
+	kup_u32 head = world.kernel->to_user_head.value;
+	kup_u32 length = roll(100);
+	struct kup_record_header *header;
+
+	world.kernel->to_kernel_tail.value = world.user->to_kernel_head.value;
+	if (head != world.user->to_user_tail.value || head % KUP_RECORD_ALIGN)
+		return;
+	header = (void *)(world.in + head % world.info.to_user_bytes);
+	*header = (struct kup_record_header){ .length_flags = length };
+	if (world.info.mode == KUP_MODE_TURN && roll(4) == 0)
+		*header = (struct kup_record_header){ KUP_RECORD_CONTROL, KUP_CONTROL_PASS };
+	length = header->length_flags & KUP_RECORD_LENGTH;
+	world.kernel->to_user_head.value = head + KUP_RECORD_SPACE(length);
+}
+
 static void scribble(void)
 {
 	uint32_t words = roll(6);
 
+	if (roll(3) > 0) {
+		behave();
+		return;
+	}
 	while (words-- > 0) {
 		kup_u32 *word = any_word();
 
@@ -193,8 +216,6 @@ static void make_world(uint64_t seed)
 	place(world.out + out, out, file, 2 * PAGE + in);
 	close(file);
 	world.kernel->state = KUP_STATE_OPEN;
-	if (world.info.mode == KUP_MODE_TURN)
-		world.kernel->to_user_head.value = roll(2);
 }
 
 static void end_world(void)
@@ -274,10 +295,72 @@ static void use_channel(void)
 			kup_user_prepare_wait(channel, POLLIN | POLLOUT, roll(PAGE));
 			break;
 		default:
-			kup_user_pass(channel, 0);
-			kup_user_turn(channel);
 			kup_user_release(channel);
 		}
+	}
+	kup_user_channel_close(channel);
+}
+
+static void settle_turn(struct kup_user_turn *turn, struct kup_user_reservation *room)
+{
+	memset(room->data, 4, room->length);
+	if (roll(2))
+		kup_user_turn_commit(turn, room, 1, roll(5 * PAGE));
+	else
+		kup_user_turn_discard(turn, room);
+}
+
+static void count(int32_t error)
+{
+	if (error)
+		seen.refusals++;
+	else
+		seen.sends++;
+}
+
+static void use_turn(struct kup_user_turn *turn, struct kup_user_reservation *room)
+{
+	static const uint8_t bytes[5 * PAGE];
+	struct kup_user_message message;
+
+	switch (roll(6)) {
+	case 0:
+		if (kup_user_turn_receive(turn, &message, roll(2)) == 0)
+			look_at(&message);
+		break;
+	case 1:
+		count(kup_user_turn_send(turn, 1, bytes, roll(sizeof(bytes)), roll(2), roll(2)));
+		break;
+	case 2:
+		count(kup_user_turn_pass(turn, roll(2), roll(2)));
+		break;
+	case 3:
+		if (!room->data)
+			kup_user_turn_reserve(turn, roll(5 * PAGE), roll(2), roll(2), room);
+		break;
+	case 4:
+		if (room->data)
+			settle_turn(turn, room);
+		break;
+	default:
+		kup_user_turn_prepare_wait(turn);
+		kup_user_turn_is_mine(turn);
+	}
+}
+
+static void use_turns(void)
+{
+	struct kup_user_reservation room = { 0 };
+	struct kup_user_channel *channel;
+	struct kup_user_turn turn;
+
+	if (kup_user_channel_open("/dev/pages", KUP_CHANNEL_ANY, 0, &channel) != 0 ||
+	    kup_user_turn_begin(&turn, channel) != 0)
+		abort();
+	kup_user_channel_set_spin(channel, 0);
+	for (int step = 0; step < STEPS; step++) {
+		scribble();
+		use_turn(&turn, &room);
 	}
 	kup_user_channel_close(channel);
 }
@@ -317,10 +400,12 @@ int main(int count, char **arguments)
 	alarm(patience(600 + (unsigned int)(rounds / 10)));
 	for (unsigned long round = 0; round < rounds; round++) {
 		make_world(seed + round);
-		if (world.info.mode == KUP_MODE_TURN && roll(2))
+		if (world.info.mode == KUP_MODE_STREAM)
+			use_channel();
+		else if (roll(2))
 			use_kernproxy();
 		else
-			use_channel();
+			use_turns();
 		end_world();
 	}
 	fprintf(stderr, "# %lu messages, %lu sends, %lu refusals\n", seen.messages, seen.sends,
