@@ -261,7 +261,7 @@ kup_u32 kup_page_size(void);
  * stop, as printf formats it (%s, %u, %d, %lu and %o, which all systems have). "kup: " comes before
  * it. May sleep.
  */
-__attribute__((format(printf, 1, 2))) void kup_log(const char *format, ...);
+void kup_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * A lock that a thread may sleep with, and sleeps to get; its holder can wait until another holder
