@@ -118,7 +118,7 @@ KUP_USER_CALL void *kernproxy_open(const char *name)
 
 /* ---- Channels ---- */
 
-/* Checks what was asked for before waiting for it, and tells its size in bytes. */
+/* Checks what was asked for before waiting for it, and returns its size in bytes. */
 static int32_t check_channel(const struct handle *device, size_t chan_id, size_t size,
 			     size_t *bytes)
 {
@@ -231,8 +231,7 @@ static double timeout_of(int flags)
 static int32_t receive(struct handle *channel, int flags)
 {
 	struct kup_user_message message = { 0 };
-	int32_t error =
-		kup_user_turn_receive(&channel->turn, &message, timeout_of(flags));
+	int32_t error = kup_user_turn_receive(&channel->turn, &message, timeout_of(flags));
 
 	if (error == -EDEADLK && channel->last)
 		return 0;

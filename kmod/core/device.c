@@ -105,18 +105,18 @@ static int config_check(const struct kup_config *config)
 		return -EINVAL;
 	if (config->channels > KUP_MAX_CHANNELS)
 		kup_log("%s: channels is %u, more than %u", name, config->channels,
-		       KUP_MAX_CHANNELS);
+			KUP_MAX_CHANNELS);
 	else if (config->mode != KUP_MODE_STREAM && config->mode != KUP_MODE_TURN)
 		kup_log("%s: mode is %u, neither KUP_MODE_STREAM (%u) nor KUP_MODE_TURN (%u)", name,
-		       config->mode, KUP_MODE_STREAM, KUP_MODE_TURN);
+			config->mode, KUP_MODE_STREAM, KUP_MODE_TURN);
 	else if (config->permissions & ~0777u)
 		kup_log("%s: permissions is 0%o, more than 0777 (which is octal)", name,
-		       config->permissions);
+			config->permissions);
 	else if (config->group == NO_GROUP)
 		kup_log("%s: group is %u, which is no group's number", name, config->group);
 	else if (config->spin_us > KUP_SPIN_MAX)
-		kup_log("%s: spin_us is %u, more than %u and not KUP_NO_SPIN", name, config->spin_us,
-		       KUP_SPIN_MAX);
+		kup_log("%s: spin_us is %u, more than %u and not KUP_NO_SPIN", name,
+			config->spin_us, KUP_SPIN_MAX);
 	else
 		return 0;
 	return -EINVAL;
@@ -303,8 +303,8 @@ int kup_device_create(const struct kup_config *config, const struct kup_ops *ops
 
 	if (!config || !ops || !created) {
 		kup_log("kup_device_create: %s is NULL", !config ? "config"
-							: !ops	? "ops"
-								: "device");
+							 : !ops	 ? "ops"
+								 : "device");
 		return -EINVAL;
 	}
 	complete = *config;
@@ -389,7 +389,7 @@ kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), v
 
 	while ((device = find_left(&module)) != NULL) {
 		kup_log("%s: its module goes without destroying it, which its unload must do",
-		       device->name);
+			device->name);
 		kup_device_destroy(device);
 		kup_device_put(device);
 		count++;

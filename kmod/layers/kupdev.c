@@ -20,7 +20,7 @@ struct seat {
 	kup_u32 refs;		     /* its place's, its process's, and each call's */
 	struct kup_channel *channel; /* a reference */
 	struct kup_turn turn;
-	void *data;    /* what kupdev_receive has returned and nothing has ended; or NULL */
+	void *data;   /* what kupdev_receive has returned and nothing has ended; or NULL */
 	char zeros[]; /* instead of a message: as much as the longest one */
 };
 

@@ -284,8 +284,9 @@ static void test_closed(void)
 		      kernproxy_error(seat.channel) == EKU_SHUTDOWN &&
 		      kernproxy_error(seat.device) == EKU_SHUTDOWN &&
 		      kernproxy_send(seat.channel, "x", 1, 0) == -1,
-	      "kernproxy_receive fails in a process that has the turn when the kernel's side closes", "%d",
-	      kernproxy_error(seat.channel));
+	      "kernproxy_receive fails in a process that has the turn when the kernel's side "
+	      "closes",
+	      "%d", kernproxy_error(seat.channel));
 	stand_up(&seat);
 	kup_device_destroy(device);
 }

@@ -124,7 +124,8 @@ static void test_told_late(void)
 	next = late ? do_step(&second) : -EDEADLK;
 	message = next ? NULL : kernproxy_receive(channel, 0);
 	check(told == 0 && late == -EPIPE && message && strcmp(message, "mine") == 0,
-	      "kupdev_send goes to the process that kupdev_wait_channel has returned, not to the next",
+	      "kupdev_send goes to the process that kupdev_wait_channel has returned, not to the "
+	      "next",
 	      "%d, %d, %d", told, late, next);
 	leave();
 	dismiss(&first);
@@ -156,8 +157,8 @@ static void test_passed_late(void)
 	do_step(&first);
 	received = do_step(&first);
 	check(told == 0 && !received,
-	      "kupdev_receive fails after a pass to a process that has left",
-	      "%d, %d", told, received);
+	      "kupdev_receive fails after a pass to a process that has left", "%d, %d", told,
+	      received);
 	leave();
 	dismiss(&first);
 	unload(sc);
@@ -390,8 +391,7 @@ static void test_memory(void)
 	check(message && memcmp(message, "bye", 4) == 0 && after - before < 10,
 	      "it stays after kupdev_unload, too", "%u channels", after - before);
 	check(kupdev_send(sc, "x", 1, number) == -ESHUTDOWN && channels_in_memory() == before,
-	      "and is given back when a call fails", "%u channels",
-	      channels_in_memory() - before);
+	      "and is given back when a call fails", "%u channels", channels_in_memory() - before);
 }
 
 /* ---- Devices ---- */
