@@ -324,7 +324,9 @@ export class TurnChannel extends Layer implements Channel {
 
   #message(data: Data, options: SendOptions | undefined): Outgoing {
     const type = checkType(options?.type);
-    return { bytes: this.#sender.checked(data), type, flags: 0, discard: checkDiscard(options) };
+    const discard = checkDiscard(options);
+    // Last, since a string's bytes are good until the next call.
+    return { bytes: this.#sender.checked(data), type, flags: 0, discard };
   }
 
   #put(record: Outgoing, signal: AbortSignal | undefined): Promise<void> {
