@@ -220,6 +220,10 @@ kup_u64 kup_until(kup_time timeout);
 int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
 	     kup_u64 until);
 
+/* Nonzero: kup_wait with this would return at once: one of `what` may hold, or the channel has ended.
+ * Any context. */
+int kup_ready(struct kup_channel *channel, kup_u32 what, kup_u32 length);
+
 /* How many calls of kup_wake there were (modulo 2^32). Any context. */
 kup_u32 kup_wakes(const struct kup_channel *channel);
 

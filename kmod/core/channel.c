@@ -94,7 +94,7 @@ static void set_up_rings(struct kup_channel *channel, kup_u8 *base)
 	out->peer_event = &user->to_user_consumer_event.value;
 
 	in->data = out->data + 2 * (unsigned long)out->bytes;
-	in->allowed = KUP_RECORD_DISCARD | (in->turns ? KUP_RECORD_PASS : 0);
+	in->controls = KUP_CONTROLS_TO_KERNEL(channel->device->config.mode);
 	in->tail_word = &kernel->to_kernel_tail.value;
 	in->event_word = &kernel->to_kernel_consumer_event.value;
 	in->head_word = &user->to_kernel_head.value;
@@ -107,8 +107,6 @@ int kup_channel_fill(struct kup_channel *channel)
 	const struct kup_config *config = &channel->device->config;
 	int error;
 
-	channel->out.turns = config->mode == KUP_MODE_TURN;
-	channel->in.turns = channel->out.turns;
 	channel->out.bytes = config->to_user_pages * os_page_size();
 	channel->in.bytes = config->to_kernel_pages * os_page_size();
 	error = kup_account_get(channel->device, &channel->account);
@@ -325,9 +323,6 @@ int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position
 		return -EPROTO;
 	case KUP_RING_LIE_FLAGS:
 		kup_channel_break(channel, KUP_ERROR_FLAGS);
-		return -EPROTO;
-	case KUP_RING_LIE_TURN:
-		kup_channel_break(channel, KUP_ERROR_TURN);
 		return -EPROTO;
 	default:
 		kup_channel_break(channel, position_error);

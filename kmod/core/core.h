@@ -68,7 +68,7 @@ struct kup_channel {
 	kup_u32 *user_consumer_event;
 
 	struct os_waitq waitq;	   /* the kernel's side sleeps here */
-	kup_u32 sleepers;	   /* threads that do, or are about to; atomic */
+	kup_u32 wakes;		   /* calls of kup_wake; atomic */
 	struct kup_handle *handle; /* whose pollq the user's side sleeps at; a reference */
 	kup_u32 poll_armed;	   /* POLL_*; atomic */
 
@@ -78,12 +78,10 @@ struct kup_channel {
 	kup_u32 open_positions[OPEN_POSITIONS];
 	kup_u32 room_waiters; /* under send_lock: threads that sleep for room */
 	kup_u32 room_event;   /* under send_lock: what was announced for them */
-	kup_u32 turn_taken;   /* turn mode, under send_lock: a reservation is open */
-	kup_u32 turn_event;   /* turn mode, under send_lock: what was announced last */
 	struct kup_gap lost;  /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
-	kup_u32 receiving; /* who is at work on `in`; atomic */
+	kup_u32 receiving; /* nonzero: a thread looks at `in`; atomic */
 	struct kup_consumer in;
 	struct kup_spin receive_spin;
 
@@ -213,8 +211,6 @@ void kup_channel_user_gone(struct kup_channel *channel);
  * the lock. */
 int kup_channel_take_finish(struct kup_channel *channel);
 void kup_channel_finish(struct kup_channel *channel);
-/* Both sides see that it is over, and why. Any context. */
-void kup_channel_break(struct kup_channel *channel, kup_u32 error);
 /* A ring's result as errno; breaks the channel on a lie. `position_error` says whose position it
  * was. */
 int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position_error);
@@ -222,46 +218,14 @@ void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more)
 
 /* ---- wait.c ---- */
 
-/* The rest of a timeout. */
-struct kup_deadline {
-	kup_u64 at_ns; /* OS_FOREVER: none */
-};
-struct kup_deadline kup_deadline_in(kup_time timeout);
-
-/*
- * Spins for a while, then announces and sleeps, until ready(argument); 0, -EAGAIN (a timeout of 0),
- * -ETIMEDOUT or -EINTR.
- */
-int kup_channel_wait(struct kup_channel *channel, struct kup_spin *spin,
-		     int (*ready)(void *argument), void *argument, void (*announce)(void *argument),
-		     struct kup_deadline deadline);
-
 /* Wakes the user if one of these is so: it sleeps for exactly that, or is inside poll. Any context.
  */
 void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit);
 
-/* ---- turn.c; stream channels answer that it is the kernel's turn ---- */
-
-#define TURN_KERNEL 0u
-#define TURN_USER 1u
-#define TURN_LIE 2u
-/*
- * Whose turn it is. Any context. It takes two looks: a client's other thread may send between them, and the
- * user answer, so without send_lock a lie may be none. _checked takes the lock.
- */
-kup_u32 kup_channel_turn(const struct kup_channel *channel);
-kup_u32 kup_channel_turn_checked(struct kup_channel *channel);
-/* Waits until it may be the kernel's, and no other thread of the client has it; or there is no more. */
-int kup_turn_wait(struct kup_channel *channel, struct kup_deadline deadline);
-/* It isn't the user's, and no thread of the client has it. Any context. */
-int kup_turn_is_idle(const struct kup_channel *channel);
-/* "This thread is going to sleep for the user's record at this position." Then look again. */
-void kup_turn_announce(struct kup_channel *channel, kup_u32 position);
-
 /* ---- send.c, receive.c ---- */
 
-/* Turn mode: the turn has been taken, so PASS records that wait to be received have done their work. */
-void kup_channel_skip_passes(struct kup_channel *channel);
+/* What a record of `length` bytes needs of the ring. Any context. */
+kup_u32 kup_channel_space(struct kup_channel *channel, kup_u32 length);
 
 /* Under send_lock: losses that no later record will report; a GAP record if there is room. */
 void kup_channel_flush_gap(struct kup_channel *channel);

@@ -112,13 +112,14 @@ static int refresh_head(struct kup_consumer *consumer)
 	if (head % KUP_RECORD_ALIGN != 0 || head - consumer->tail > consumer->bytes ||
 	    head - consumer->tail < consumer->head - consumer->tail)
 		return KUP_RING_LIE_POSITION;
-	consumer->head = head;
+	/* As in advance. */
+	kup_store(&consumer->head, head);
 	return KUP_RING_OK;
 }
 
 static void advance(struct kup_consumer *consumer, kup_u32 space)
 {
-	/* Poll looks at our tail from elsewhere. */
+	/* Poll, and other threads that wait, look at our positions. */
 	kup_store(&consumer->tail, consumer->tail + space);
 }
 
@@ -225,23 +226,28 @@ void kup_consumer_release(struct kup_consumer *consumer, const struct kup_record
 	publish_tail(consumer, before);
 }
 
+/*
+ * Another thread may consume meanwhile. It stores the new tail before the producer can write over what lies before
+ * that: so a header that isn't the one at our tail any more comes with a tail that has moved.
+ */
 int kup_consumer_ready(const struct kup_consumer *consumer)
 {
 	const struct kup_record_header *header;
+	kup_u32 tail = kup_load(&consumer->tail);
 
-	if (consumer->frozen)
+	if (kup_load(&consumer->frozen))
 		return 1;
 	/* Pairs with A: a head that is ahead comes with the header that was written before it. */
-	if (consumer->head == consumer->tail &&
-	    kup_load_acquire(consumer->head_word) == consumer->tail)
+	if (kup_load(&consumer->head) == tail && kup_load_acquire(consumer->head_word) == tail)
 		return 0;
-	header = (const void *)at(consumer->data, consumer->bytes, consumer->tail);
-	return !(kup_load(&header->length_flags) & KUP_RECORD_BUSY);
+	header = (const void *)at(consumer->data, consumer->bytes, tail);
+	return !(kup_load_acquire(&header->length_flags) & KUP_RECORD_BUSY) ||
+	       kup_load(&consumer->tail) != tail;
 }
 
 void kup_consumer_announce(struct kup_consumer *consumer)
 {
-	kup_store(consumer->event_word, consumer->tail);
+	kup_store(consumer->event_word, kup_load(&consumer->tail));
 	/* C: pairs with the fence in kup_producer_commit. */
 	kup_fence();
 }
@@ -251,6 +257,6 @@ int kup_consumer_freeze(struct kup_consumer *consumer)
 	int result = refresh_head(consumer);
 
 	/* Whatever the last head says: it is not looked at again. */
-	consumer->frozen = 1;
+	kup_store(&consumer->frozen, 1);
 	return result;
 }

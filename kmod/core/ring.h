@@ -22,7 +22,8 @@
  *                look again (D)                                                   E
  *
  * Thread rule: calls on one side of one ring are serialised by the caller, but for
- * kup_producer_commit, which may run concurrently with everything.
+ * kup_producer_commit, which may run concurrently with everything, and for kup_consumer_ready and
+ * kup_consumer_announce, as said there.
  */
 #ifndef KUP_RING_H
 #define KUP_RING_H
@@ -102,10 +103,11 @@ int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record);
 void kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record);
 
 /* Might a peek return something else than KUP_RING_WAIT? Reads shared words, trusts none, changes
- * nothing. */
+ * nothing. Also by threads that don't own the consumer, and by several at once. */
 int kup_consumer_ready(const struct kup_consumer *consumer);
 
-/* "I am going to sleep until the record at my tail is readable." Then look again. */
+/* "I am going to sleep until the record at my tail is readable." Then look again. Also by threads that
+ * don't own the consumer, one at a time. */
 void kup_consumer_announce(struct kup_consumer *consumer);
 
 /* The producer is gone: what it has published now is all there will be. KUP_RING_OK or a lie. */

@@ -20,6 +20,15 @@ static kup_u32 space_needed(const struct kup_channel *channel, kup_u32 length)
 	return channel->lost.records ? space + KUP_RECORD_SPACE(sizeof(struct kup_gap)) : space;
 }
 
+kup_u32 kup_channel_space(struct kup_channel *channel, kup_u32 length)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	kup_u32 space = space_needed(channel, length);
+
+	os_spin_unlock(&channel->send_lock, state);
+	return space;
+}
+
 /* Under send_lock, with room for it. Nonzero: the user sleeps for this record. */
 static int put_gap(struct kup_channel *channel)
 {
@@ -32,7 +41,8 @@ static int put_gap(struct kup_channel *channel)
 	channel->lost.records = 0;
 	channel->lost.bytes = 0;
 	return kup_producer_commit(&channel->out, position, sizeof(struct kup_gap),
-				   sizeof(struct kup_gap), 0, KUP_RECORD_GAP);
+				   sizeof(struct kup_gap), KUP_CONTROL_GAP,
+				   KUP_RECORD_CONTROL);
 }
 
 /* Under send_lock: one more, or (both negative) one less after all, or a shorter one. */
@@ -60,6 +70,8 @@ static void count_lost(struct kup_channel *channel, kup_u32 length, int error)
 	} else {
 		return;
 	}
+	if (!(KUP_CONTROLS_TO_USER(channel->device->config.mode) & 1u << KUP_CONTROL_GAP))
+		return;
 	channel->lost.records++;
 	channel->lost.bytes += length;
 }
@@ -114,26 +126,9 @@ static int room_error(int result)
 static void unlocked(struct kup_channel *channel, int error, int wake)
 {
 	if (error == -EPROTO)
-		kup_channel_break(channel, kup_channel_turn_checked(channel) == TURN_LIE
-						   ? KUP_ERROR_TURN
-						   : KUP_ERROR_TAIL);
+		kup_channel_break(channel, KUP_ERROR_TAIL);
 	if (wake)
 		kup_channel_wake_user(channel, 1, POLL_DATA);
-}
-
-/* Under send_lock. -EAGAIN: it is not the kernel's, or another thread of the client has it. */
-static int may_take_turn(const struct kup_channel *channel)
-{
-	if (!channel->out.turns)
-		return 0;
-	switch (kup_channel_turn(channel)) {
-	case TURN_KERNEL:
-		return channel->turn_taken ? -EAGAIN : 0;
-	case TURN_USER:
-		return -EAGAIN;
-	default:
-		return -EPROTO;
-	}
 }
 
 /*
@@ -149,9 +144,6 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return error;
 	if (length > kup_max_payload(channel))
 		return -EMSGSIZE;
-	error = may_take_turn(channel);
-	if (error)
-		return error;
 	result = kup_producer_room(&channel->out, space_needed(channel, length));
 	if (result != KUP_RING_OK)
 		return room_error(result);
@@ -163,7 +155,6 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return room_error(result);
 	reservation->data = kup_producer_payload(&channel->out, reservation->position);
 	reservation->length = length;
-	kup_store(&channel->turn_taken, channel->out.turns);
 	count_sent(channel, 1, length);
 	return 0;
 }
@@ -175,13 +166,10 @@ static int reserve_now(struct kup_channel *channel, kup_u32 length,
 	unsigned long state = os_spin_lock(&channel->send_lock);
 
 	error = reserve_locked(channel, length, reservation, &wake);
-	/* Who has to wait for its turn has lost nothing by asking. */
-	if (error && count && !channel->out.turns)
+	if (error && count)
 		count_lost(channel, length, error);
 	os_spin_unlock(&channel->send_lock, state);
 	unlocked(channel, error, wake);
-	if (!error)
-		kup_channel_skip_passes(channel);
 	return error;
 }
 
@@ -191,142 +179,39 @@ int kup_try_reserve(struct kup_channel *channel, kup_u32 length,
 	return reserve_now(channel, length, reservation, 1);
 }
 
-/* ---- Waiting for room ---- */
-
-/* One sender that waits. */
-struct room_wait {
-	struct kup_channel *channel;
-	kup_u32 space; /* what it needs */
-};
-
-/*
- * Worth another try: there is room, or what was announced (perhaps for another sender) has been
- * passed, and has to be announced anew. Trusts nothing, and takes no lock: the try does.
- */
-static int room_ready(void *argument)
-{
-	const struct room_wait *wait = argument;
-	struct kup_channel *channel = wait->channel;
-	kup_u32 tail = kup_load_acquire(channel->out.tail_word);
-
-	return kup_ended(channel) ||
-	       wait->space <= channel->out.bytes - (kup_load(&channel->out.head) - tail) ||
-	       (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0;
-}
-
-static void room_announce(void *argument)
-{
-	struct kup_channel *channel = ((const struct room_wait *)argument)->channel;
-	unsigned long state = os_spin_lock(&channel->send_lock);
-
-	kup_producer_announce(&channel->out, channel->room_event);
-	os_spin_unlock(&channel->send_lock, state);
-}
-
-/* Under send_lock: of all that sleep, the one that needs the least says when to wake. */
-static kup_u32 room_want(struct kup_channel *channel, kup_u32 length)
-{
-	kup_u32 space = space_needed(channel, length);
-	kup_u32 event = channel->out.head + space - channel->out.bytes;
-
-	if (channel->room_waiters++ == 0 ||
-	    event - channel->out.tail < channel->room_event - channel->out.tail)
-		kup_store(&channel->room_event, event);
-	return space;
-}
-
-/*
- * What was announced may have been this one's need, and has been reached: nobody would wake the
- * others for theirs. So they look again, and announce anew.
- */
-static void room_leave(struct kup_channel *channel)
-{
-	unsigned long state = os_spin_lock(&channel->send_lock);
-	kup_u32 others = --channel->room_waiters;
-
-	os_spin_unlock(&channel->send_lock, state);
-	if (others)
-		os_wake(&channel->waitq);
-}
-
-/* One try. On -EAGAIN, *space is what it needs of the ring, or 0: it needs its turn first. */
-static int reserve_or_want(struct kup_channel *channel, kup_u32 length,
-			   struct kup_reservation *reservation, kup_u32 *space)
-{
-	unsigned long state = os_spin_lock(&channel->send_lock);
-	int wake = 0, error = reserve_locked(channel, length, reservation, &wake);
-
-	if (error == -EAGAIN)
-		*space = may_take_turn(channel) ? 0 : room_want(channel, length);
-	os_spin_unlock(&channel->send_lock, state);
-	unlocked(channel, error, wake);
-	return error;
-}
-
 int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 		struct kup_reservation *reservation)
 {
-	struct kup_deadline deadline = kup_deadline_in(timeout);
-	struct room_wait wait = { .channel = channel };
-	int error;
+	kup_u64 until = kup_until(timeout);
 
 	for (;;) {
+		kup_u32 wakes = kup_wakes(channel);
+		int error;
+
 		if (timeout)
 			os_breathe();
-		error = reserve_or_want(channel, length, reservation, &wait.space);
-		if (!error)
-			kup_channel_skip_passes(channel);
-		if (error != -EAGAIN)
-			return error;
-		if (!wait.space) {
-			error = kup_turn_wait(channel, deadline);
-		} else {
-			error = kup_channel_wait(channel, &channel->send_spin, room_ready, &wait,
-						 room_announce, deadline);
-			room_leave(channel);
+		error = reserve_now(channel, length, reservation, 0);
+		if (error == -EAGAIN) {
+			error = kup_wait(channel, KUP_WAIT_OUT, length, wakes, until);
+			if (!error)
+				continue;
 		}
-		if (error)
-			return error;
+		return error;
 	}
 }
 
 /* ---- Finishing ---- */
-
-/* The turn goes with the record; or, if that was discarded, to whom of the client's threads wants it. */
-static int commit_turn(struct kup_channel *channel, const struct kup_reservation *reservation,
-		       kup_u32 length, kup_u32 type, kup_u32 flags)
-{
-	unsigned long state = os_spin_lock(&channel->send_lock);
-	int asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
-					length, type, flags);
-
-	/* Under the lock, which poll takes: it reports no record that isn't published yet. */
-	close_position(channel, reservation->position);
-	/* Pairs with the acquire in kup_turn_is_idle and peek_turn: the send is counted. */
-	kup_store_release(&channel->turn_taken, 0);
-	os_spin_unlock(&channel->send_lock, state);
-	if (flags & KUP_RECORD_DISCARD)
-		os_wake(&channel->waitq);
-	return asked;
-}
 
 static void finish(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 length,
 		   kup_u32 type, kup_u32 flags)
 {
 	int asked;
 
-	if (channel->out.turns) {
-		asked = commit_turn(channel, reservation, length, type, flags);
-		/* It may be the user's turn now, and poll calls that room. */
-		kup_channel_wake_user(channel, asked, POLL_DATA | POLL_ROOM);
-	} else {
-		/* Before the record becomes readable: a poll that still finds it open arms, and is woken
-		 * below. */
-		close_position(channel, reservation->position);
-		asked = kup_producer_commit(&channel->out, reservation->position,
-					    reservation->length, length, type, flags);
-		kup_channel_wake_user(channel, asked, POLL_DATA);
-	}
+	/* Before the record becomes readable: a poll that still finds it open arms, and is woken below. */
+	close_position(channel, reservation->position);
+	asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
+				    length, type, flags);
+	kup_channel_wake_user(channel, asked, POLL_DATA);
 	reservation->data = NULL;
 }
 
@@ -346,6 +231,15 @@ void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation
 	if (length < reservation->length)
 		count_less(channel, 0, reservation->length - length);
 	finish(channel, reservation, length, type, 0);
+}
+
+void kup_commit_control(struct kup_channel *channel, struct kup_reservation *reservation,
+			kup_u32 kind, kup_u32 length)
+{
+	if (length > reservation->length)
+		length = reservation->length;
+	count_less(channel, -1, reservation->length);
+	finish(channel, reservation, length, kind, KUP_RECORD_CONTROL);
 }
 
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation)
@@ -376,18 +270,6 @@ int kup_try_send(struct kup_channel *channel, kup_u32 type, const void *data, ku
 		return error;
 	__builtin_memcpy(reservation.data, data, length);
 	kup_commit(channel, &reservation, type, length);
-	return 0;
-}
-
-int kup_pass(struct kup_channel *channel, kup_time timeout)
-{
-	struct kup_reservation reservation;
-	int error = channel->out.turns ? kup_reserve(channel, 0, timeout, &reservation) : -EINVAL;
-
-	if (error)
-		return error;
-	count_less(channel, -1, 0);
-	finish(channel, &reservation, 0, 0, KUP_RECORD_PASS);
 	return 0;
 }
 

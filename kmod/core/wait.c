@@ -3,18 +3,147 @@
 #include "core.h"
 #include "spin.h"
 
-struct kup_deadline kup_deadline_in(kup_time timeout)
+kup_u64 kup_until(kup_time timeout)
 {
-	struct kup_deadline deadline = { OS_FOREVER };
 	/* Longer than any machine runs, and far from overflow. */
 	const kup_time limit = (kup_time)1 << 50;
 
-	if (timeout >= 0)
-		deadline.at_ns = os_now_ns() + (kup_u64)(timeout < limit ? timeout : limit) * 1000;
+	if (timeout < 0)
+		return OS_FOREVER;
 	if (timeout == 0)
-		deadline.at_ns = 0;
-	return deadline;
+		return 0;
+	return os_now_ns() + (kup_u64)(timeout < limit ? timeout : limit) * 1000;
 }
+
+/* ---- What a thread waits for ---- */
+
+/* One thread in kup_wait. */
+struct waiter {
+	struct kup_channel *channel;
+	kup_u32 what;	  /* KUP_WAIT_* */
+	kup_u32 space;	  /* OUT: what its record needs of the ring */
+	kup_u32 wakes;	  /* how many calls of kup_wake its caller knows of */
+	kup_u32 announced; /* nonzero: it is about to sleep, or sleeps */
+	kup_u32 position; /* IN: where the tail was then */
+};
+
+/*
+ * All threads that sleep for IN share one event word, and wait for the same record: the one at the tail.
+ * A tail that has moved means that another thread has received that record. The word may still have
+ * its position, so the next one has to be announced.
+ */
+static int in_ready(const struct waiter *waiter)
+{
+	const struct kup_consumer *in = &waiter->channel->in;
+
+	return kup_consumer_ready(in) ||
+	       (waiter->announced && kup_load(&in->tail) != waiter->position);
+}
+
+/*
+ * There is room; or what was announced, perhaps for another thread that needs less, has been reached, and the next
+ * need has to be announced. Trusts nothing, and takes no lock: the caller's next try does.
+ */
+static int out_ready(const struct waiter *waiter)
+{
+	const struct kup_channel *channel = waiter->channel;
+	const struct kup_producer *out = &channel->out;
+	kup_u32 tail = kup_load_acquire(out->tail_word);
+
+	if (waiter->space > out->bytes ||
+	    waiter->space <= out->bytes - (kup_load(&out->head) - tail))
+		return 1;
+	return waiter->announced && (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0;
+}
+
+/* Worth another look by the caller. */
+static int is_ready(void *argument)
+{
+	const struct waiter *waiter = argument;
+	const struct kup_channel *channel = waiter->channel;
+
+	return kup_ended(channel) || kup_wakes(channel) != waiter->wakes ||
+	       (waiter->what & KUP_WAIT_IN && in_ready(waiter)) ||
+	       (waiter->what & KUP_WAIT_OUT && out_ready(waiter));
+}
+
+static struct waiter waiter_for(struct kup_channel *channel, kup_u32 what, kup_u32 length,
+				kup_u32 wakes)
+{
+	struct waiter waiter = { .channel = channel, .what = what, .wakes = wakes };
+
+	if (what & KUP_WAIT_OUT)
+		waiter.space = kup_channel_space(channel, length);
+	return waiter;
+}
+
+int kup_ready(struct kup_channel *channel, kup_u32 what, kup_u32 length)
+{
+	struct waiter waiter = waiter_for(channel, what, length, kup_wakes(channel));
+
+	return is_ready(&waiter);
+}
+
+/* ---- Announcing it to the user ---- */
+
+/*
+ * Under send_lock: of all threads that sleep for room, the one that needs the least is announced.
+ * Nonzero: this replaces an announcement that the user has reached, but might look at only now. The
+ * threads behind it must look for themselves.
+ */
+static int announce_room(struct kup_channel *channel, kup_u32 space)
+{
+	kup_u32 tail = kup_load_acquire(channel->out.tail_word);
+	kup_u32 event = channel->out.head + space - channel->out.bytes;
+	int others = channel->room_waiters++ > 0;
+	int reached = (__INT32_TYPE__)(tail - channel->room_event) >= 0;
+
+	if (!others || reached || (__INT32_TYPE__)(event - channel->room_event) < 0)
+		kup_store(&channel->room_event, event);
+	kup_producer_announce(&channel->out, channel->room_event);
+	return others && reached;
+}
+
+/* Under the lock, so that of two threads the later one announces the newer position. */
+static void announce(struct waiter *waiter)
+{
+	struct kup_channel *channel = waiter->channel;
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	int wake = 0;
+
+	waiter->announced = 1;
+	if (waiter->what & KUP_WAIT_IN) {
+		/* Load first: a tail that moves behind this makes in_ready true, and never hides it. */
+		waiter->position = kup_load(&channel->in.tail);
+		kup_consumer_announce(&channel->in);
+	}
+	if (waiter->what & KUP_WAIT_OUT)
+		wake = announce_room(channel, waiter->space);
+	os_spin_unlock(&channel->send_lock, state);
+	if (wake)
+		os_wake(&channel->waitq);
+}
+
+/*
+ * What was announced for room may have been this thread's need: the others look again. (For IN nothing is to
+ * do: all wait for the same record.)
+ */
+static void leave(struct waiter *waiter)
+{
+	struct kup_channel *channel = waiter->channel;
+	unsigned long state;
+	kup_u32 others;
+
+	if (!(waiter->what & KUP_WAIT_OUT))
+		return;
+	state = os_spin_lock(&channel->send_lock);
+	others = --channel->room_waiters;
+	os_spin_unlock(&channel->send_lock, state);
+	if (others)
+		os_wake(&channel->waitq);
+}
+
+/* ---- Spinning and sleeping ---- */
 
 /*
  * What a wait that slept teaches: one that was over within the limit would have been covered by a
@@ -34,10 +163,10 @@ static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
 }
 
 /* 1: it is ready. 0: it was not in so many looks. -1: something else wants the processor. */
-static int look(kup_u32 looks, int (*ready)(void *), void *argument)
+static int look(kup_u32 looks, struct waiter *waiter)
 {
 	for (; looks > 0; looks--) {
-		if (ready(argument))
+		if (is_ready(waiter))
 			return 1;
 		if (!os_relax())
 			return -1;
@@ -50,13 +179,12 @@ static int look(kup_u32 looks, int (*ready)(void *), void *argument)
  * takes the time off the budget. `now` is 0 if the caller has not read the clock; then the first
  * looks do without it.
  */
-static int spin_for(struct kup_spin *spin, kup_u64 *budget_ns, kup_u64 now, int (*ready)(void *),
-		    void *argument)
+static int spin_for(struct kup_spin *spin, kup_u64 *budget_ns, kup_u64 now, struct waiter *waiter)
 {
 	while (*budget_ns > 0) {
 		kup_u32 look_ns = kup_load(&spin->look_ns);
 		kup_u32 looks = kup_looks_in(*budget_ns, look_ns);
-		int found = look(looks, ready, argument);
+		int found = look(looks, waiter);
 		kup_u64 before = now, took_ns = (kup_u64)looks * look_ns;
 
 		if (found)
@@ -75,48 +203,65 @@ static int spin_for(struct kup_spin *spin, kup_u64 *budget_ns, kup_u64 now, int 
 	return 0;
 }
 
-static int sleep_until(struct kup_channel *channel, int (*ready)(void *), void *argument,
-		       void (*announce)(void *), struct kup_deadline deadline)
+static int sleep_until(struct waiter *waiter, kup_u64 until)
 {
+	struct kup_channel *channel = waiter->channel;
 	kup_u64 now, left = OS_FOREVER;
+	int error = 0;
 
-	if (deadline.at_ns != OS_FOREVER) {
+	if (until != OS_FOREVER) {
 		now = os_now_ns();
-		if (now >= deadline.at_ns)
+		if (now >= until)
 			return -ETIMEDOUT;
-		left = deadline.at_ns - now;
+		left = until - now;
 	}
-	announce(argument);
-	if (ready(argument))
-		return 0;
-	kup_add64(&channel->counters.sleeps, 1);
-	kup_store64(&channel->page->sleeps, kup_load64(&channel->counters.sleeps));
-	return os_wait(&channel->waitq, ready, argument, left);
+	announce(waiter);
+	if (!is_ready(waiter)) {
+		kup_add64(&channel->counters.sleeps, 1);
+		kup_store64(&channel->page->sleeps, kup_load64(&channel->counters.sleeps));
+		error = os_wait(&channel->waitq, is_ready, waiter, left);
+	}
+	leave(waiter);
+	return error;
 }
 
-int kup_channel_wait(struct kup_channel *channel, struct kup_spin *budget, int (*ready)(void *),
-		     void *argument, void (*announce)(void *), struct kup_deadline deadline)
+int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
+	     kup_u64 until)
 {
-	kup_u64 budget_ns = kup_load(&budget->now_us) * 1000ull, left_ns = budget_ns, start = 0;
+	struct kup_spin *spin = what & KUP_WAIT_IN ? &channel->receive_spin : &channel->send_spin;
+	kup_u64 budget_ns = kup_load(&spin->now_us) * 1000ull, left_ns = budget_ns, start = 0;
+	struct waiter waiter;
 	int error;
 
-	if (deadline.at_ns == 0)
+	if (until == 0)
 		return -EAGAIN;
 	/* Also if it is ready: a user that keeps it so for nothing must not outrun the timeout. */
-	if (deadline.at_ns != OS_FOREVER) {
+	if (until != OS_FOREVER) {
 		start = os_now_ns();
-		if (start >= deadline.at_ns)
+		if (start >= until)
 			return -ETIMEDOUT;
 	}
-	if (spin_for(budget, &left_ns, start, ready, argument))
+	waiter = waiter_for(channel, what, length, wakes);
+	if (spin_for(spin, &left_ns, start, &waiter))
 		return 0;
 	if (!start)
 		start = os_now_ns() - (budget_ns - left_ns);
-	__atomic_fetch_add(&channel->sleepers, 1, __ATOMIC_RELAXED);
-	error = sleep_until(channel, ready, argument, announce, deadline);
-	__atomic_fetch_sub(&channel->sleepers, 1, __ATOMIC_RELAXED);
-	learn(budget, channel->spin_us, os_now_ns() - start);
+	error = sleep_until(&waiter, until);
+	learn(spin, channel->spin_us, os_now_ns() - start);
 	return error;
+}
+
+kup_u32 kup_wakes(const struct kup_channel *channel)
+{
+	/* Pairs with kup_wake: what its caller did before is seen. */
+	return kup_load_acquire(&channel->wakes);
+}
+
+void kup_wake(struct kup_channel *channel)
+{
+	/* Pairs with kup_wakes. */
+	__atomic_fetch_add(&channel->wakes, 1, __ATOMIC_RELEASE);
+	os_wake(&channel->waitq);
 }
 
 static int has_ended(void *argument)
@@ -126,7 +271,7 @@ static int has_ended(void *argument)
 
 int kup_pause(struct kup_channel *channel, kup_time time)
 {
-	struct kup_deadline deadline = kup_deadline_in(time);
+	kup_u64 until = kup_until(time);
 
 	for (;;) {
 		int error = kup_ended(channel);
@@ -134,10 +279,10 @@ int kup_pause(struct kup_channel *channel, kup_time time)
 
 		if (error)
 			return error;
-		if (now >= deadline.at_ns)
+		if (now >= until)
 			return 0;
-		if (deadline.at_ns != OS_FOREVER)
-			left = deadline.at_ns - now;
+		if (until != OS_FOREVER)
+			left = until - now;
 		/* Also woken for data and room, which has_ended does not look at. */
 		error = os_wait(&channel->waitq, has_ended, channel, left);
 		if (error == -EINTR)

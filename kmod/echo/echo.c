@@ -23,13 +23,12 @@ static struct kup_device *device;
 static int echo_record(struct kup_channel *channel, const struct kup_record *record)
 {
 	struct kup_reservation reservation;
-	int error = kup_reserve(channel, record->length, KUP_FOREVER, &reservation);
+	int error = echo_reserve(channel, record->length, KUP_FOREVER, &reservation);
 
 	if (error)
 		return error == -EMSGSIZE ? 0 : error;
 	__builtin_memcpy(reservation.data, record->data, record->length);
-	kup_commit(channel, &reservation, record->type, record->length);
-	return 0;
+	return echo_commit(channel, &reservation, record->type, record->length);
 }
 
 /* The user may change the bytes while we count: then the sample is damaged, and that is what we
@@ -52,8 +51,7 @@ static void check_sample(struct echo_channel *echo, const struct kup_record *rec
 
 static int send_report(struct kup_channel *channel, struct echo_channel *echo)
 {
-	int error =
-		kup_send(channel, ECHO_REPORT, &echo->report, sizeof(echo->report), KUP_FOREVER);
+	int error = echo_send(channel, ECHO_REPORT, &echo->report, sizeof(echo->report));
 
 	__builtin_memset(&echo->report, 0, sizeof(echo->report));
 	return error;
@@ -91,44 +89,38 @@ static int run_command(struct kup_channel *channel, const struct kup_record *rec
 	if (record->length > sizeof(argument))
 		return 0;
 	__builtin_memcpy(&argument, record->data, record->length);
-	if (record->type == ECHO_PRODUCE && record->length == sizeof(argument.produce)) {
-		/* In turn mode the user passes many times meanwhile, which would fill the ring behind it. */
-		kup_release(channel, record);
+	if (record->type == ECHO_PRODUCE && record->length == sizeof(argument.produce))
 		return echo_produce(channel, &argument.produce);
-	}
 	if (record->length != sizeof(argument.pause) || argument.pause.milliseconds > 60000)
 		return 0;
 	if (record->type == ECHO_PAUSE)
 		echo_pause_for(channel, &argument.pause);
 	/* Of three reservations two would wait for the first one's turn. */
-	if (record->type == ECHO_SHUFFLE && kup_turn(channel) == -EINVAL)
+	if (record->type == ECHO_SHUFFLE && !echo->turns)
 		return echo_shuffle(channel, &argument.pause);
 	return 0;
 }
 
-static int serve_and_release(struct kup_channel *channel, const struct kup_record *record)
+int echo_answer(struct kup_channel *channel, const struct kup_record *record)
 {
-	int error = 0;
-
-	if (!(record->flags & KUP_RECORD_PASS))
-		error = record->type < ECHO_COMMANDS ? echo_record(channel, record)
-						     : run_command(channel, record);
-	kup_release(channel, record);
-	return error;
+	return record->type < ECHO_COMMANDS ? echo_record(channel, record)
+					    : run_command(channel, record);
 }
 
 static int serve(struct kup_channel *channel)
 {
+	const struct echo_channel *echo = kup_channel_context(channel);
 	struct kup_record record;
 	int error = 0;
 
+	if (echo->turns)
+		return echo_serve_turns(channel);
 	while (!error) {
 		error = kup_peek(channel, &record, KUP_FOREVER);
-		/* On a turn device: at first, and where there is no answer. */
-		if (error == -EDEADLK)
-			error = kup_pass(channel, KUP_FOREVER);
-		else if (!error)
-			error = serve_and_release(channel, &record);
+		if (!error) {
+			error = echo_answer(channel, &record);
+			kup_release(channel, &record);
+		}
 	}
 	return error;
 }
@@ -142,6 +134,8 @@ static int attach(struct kup_channel *channel)
 	echo = kup_alloc(sizeof(*echo));
 	if (!echo)
 		return -ENOMEM;
+	echo->turns = mode == KUP_MODE_TURN;
+	kup_turn_begin(&echo->turn, channel);
 	kup_channel_set_context(channel, echo);
 	return 0;
 }

@@ -34,20 +34,17 @@ static int produce_one(struct job *job)
 	struct kup_reservation reservation;
 	kup_u32 length = job->produce->length;
 	kup_u64 number = job->echo->next_sent++;
-	int error;
+	kup_time timeout = job->produce->context == ECHO_WAITING ? KUP_FOREVER : 0;
+	int error = echo_reserve(job->channel, length, timeout, &reservation);
 
-	if (job->produce->context == ECHO_WAITING)
-		error = kup_reserve(job->channel, length, KUP_FOREVER, &reservation);
-	else
-		error = kup_try_reserve(job->channel, length, &reservation);
 	if (error) {
 		job->done.lost++;
 		return error;
 	}
 	fill(&reservation, number);
-	kup_commit(job->channel, &reservation, ECHO_SAMPLE, length);
-	job->done.sent++;
-	return 0;
+	error = echo_commit(job->channel, &reservation, ECHO_SAMPLE, length);
+	job->done.sent += !error;
+	return error;
 }
 
 /* An interrupt handler is left after this many records, or bytes; one record is the least. */
@@ -108,7 +105,7 @@ int echo_produce(struct kup_channel *channel, const struct echo_produce *produce
 	error = produce_all(&job);
 	if (error)
 		return error;
-	return kup_send(channel, ECHO_PRODUCE, &job.done, sizeof(job.done), KUP_FOREVER);
+	return echo_send(channel, ECHO_PRODUCE, &job.done, sizeof(job.done));
 }
 
 /* Records become readable as they are finished, but the user stops at one that isn't. */

@@ -327,48 +327,23 @@ int kupdev_wait_channel(struct kupdev_softc *id)
 
 /* ---- Messages ---- */
 
-/*
- * It is the kernel's turn, and it is about to be passed: a message that nobody has received is gone, as if there were
- * one place for both. (An honest process has sent one since the last turn.)
- */
-static void drop_unread(struct kup_channel *channel)
-{
-	struct kup_record record;
-
-	if (!kup_try_peek(channel, &record))
-		kup_release(channel, &record);
-}
-
-/* The data may be what the last receive has returned: it is given back when it was read. */
-static int send_on(struct slot *slot, struct kup_channel *channel, const void *data, kup_u32 length)
-{
-	struct kup_reservation reservation;
-	int error = kup_reserve(channel, length, KUP_FOREVER, &reservation);
-
-	if (error)
-		return error;
-	if (length > 0)
-		__builtin_memcpy(reservation.data, data, length);
-	slot_unlock(slot);
-	drop_unread(channel);
-	kup_commit(channel, &reservation, 0, length);
-	return 0;
-}
-
 static int send(struct softc *sc, const void *data, size_t len, int chan_id)
 {
 	struct slot *slot = slot_of(sc, chan_id);
 	struct kup_channel *channel;
+	struct kup_turn *turn;
 	int error;
 
 	if (!slot)
 		return -EINVAL;
 	if (len > sc->max_bytes)
 		return -EMSGSIZE;
-	channel = slot_get(slot);
+	channel = slot_get(slot, &turn);
 	if (!channel)
 		return -EPIPE;
-	error = send_on(slot, channel, data, (kup_u32)len);
+	error = kup_turn_send(turn, 0, data, (kup_u32)len, KUP_TURN_DROP, KUP_FOREVER);
+	if (!error)
+		slot_unlock(slot);
 	slot_done(slot, channel, error);
 	return error;
 }
@@ -385,7 +360,8 @@ int kupdev_send(struct kupdev_softc *id, void *data, size_t len, int chan_id)
 	return error;
 }
 
-static int receive_on(struct slot *slot, struct kup_channel *channel, void **data)
+static int receive_on(struct slot *slot, struct kup_channel *channel, struct kup_turn *turn,
+		      void **data)
 {
 	struct kup_record record;
 	int error;
@@ -394,7 +370,7 @@ static int receive_on(struct slot *slot, struct kup_channel *channel, void **dat
 	if (*data)
 		return 0;
 	slot_unlock(slot);
-	error = kup_peek(channel, &record, KUP_FOREVER);
+	error = kup_turn_peek(turn, &record, KUP_FOREVER);
 	if (!error || error == -EDEADLK)
 		*data = slot_hold(slot, channel, error ? NULL : &record);
 	return error == -EDEADLK ? 0 : error;
@@ -403,13 +379,14 @@ static int receive_on(struct slot *slot, struct kup_channel *channel, void **dat
 static void *receive(struct softc *sc, int chan_id)
 {
 	struct slot *slot = slot_of(sc, chan_id);
-	struct kup_channel *channel = slot ? slot_get(slot) : NULL;
+	struct kup_turn *turn;
+	struct kup_channel *channel = slot ? slot_get(slot, &turn) : NULL;
 	void *data;
 	int error;
 
 	if (!channel)
 		return NULL;
-	error = receive_on(slot, channel, &data);
+	error = receive_on(slot, channel, turn, &data);
 	slot_done(slot, channel, error);
 	return data;
 }
@@ -440,19 +417,13 @@ void kupdev_unlock_channel(struct kupdev_softc *id, int chan_id)
 static void pass(struct softc *sc, int chan_id)
 {
 	struct slot *slot = slot_of(sc, chan_id);
-	struct kup_channel *channel = slot ? slot_get(slot) : NULL;
-	struct kup_record record;
-	int error;
+	struct kup_turn *turn;
+	struct kup_channel *channel = slot ? slot_get(slot, &turn) : NULL;
 
 	if (!channel)
 		return;
-	slot_unlock(slot);
-	/* With the turn comes a message that nobody wants. */
-	error = kup_peek(channel, &record, KUP_FOREVER);
-	if (!error)
-		kup_release(channel, &record);
-	if (!error || error == -EDEADLK)
-		kup_pass(channel, KUP_FOREVER);
+	if (!kup_turn_pass(turn, KUP_TURN_DROP, KUP_FOREVER))
+		slot_unlock(slot);
 	/* The thread does not learn of an end by this call, so its next one has to fail. */
 	slot_done(slot, channel, 0);
 }

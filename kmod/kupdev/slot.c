@@ -11,6 +11,7 @@ struct use *use_create(struct kup_channel *channel, kup_u32 zeros)
 		return NULL;
 	kup_channel_get(channel);
 	use->channel = channel;
+	kup_turn_begin(&use->turn, channel);
 	return use;
 }
 
@@ -54,14 +55,6 @@ static struct use *take(struct use **link)
 	*link = use->next;
 	use->next = NULL;
 	return use;
-}
-
-static void release_held(struct use *use)
-{
-	/* Zeros are none of the channel's. */
-	if (use->holds && use->held.data)
-		kup_release(use->channel, &use->held);
-	use->holds = 0;
 }
 
 /* ---- Coming and going ---- */
@@ -140,7 +133,7 @@ struct use *slot_empty(struct slot *slot)
 
 /* ---- Calls ---- */
 
-struct kup_channel *slot_get(struct slot *slot)
+struct kup_channel *slot_get(struct slot *slot, struct kup_turn **turn)
 {
 	struct kup_channel *channel = NULL;
 	struct use *use;
@@ -154,6 +147,7 @@ struct kup_channel *slot_get(struct slot *slot)
 	}
 	if (use) {
 		channel = use->channel;
+		*turn = &use->turn;
 		kup_channel_get(channel);
 	}
 	os_mutex_unlock(slot->lock);
@@ -197,7 +191,7 @@ void slot_done(struct slot *slot, struct kup_channel *channel, int error)
 
 static void *data_of(struct use *use)
 {
-	if (use->held.data && !(use->held.flags & KUP_RECORD_PASS))
+	if (use->held.data && !(use->held.control))
 		return (void *)use->held.data;
 	/* Again, if the client has written there. */
 	__builtin_memset(use->zeros, 0, KUPDEV_NOTHING);
@@ -212,7 +206,7 @@ void *slot_held(struct slot *slot, struct kup_channel *channel)
 	os_mutex_lock(slot->lock);
 	use = own_use(slot);
 	if (use && use->channel == channel && use->holds && use->held.data && !kup_ended(channel) &&
-	    kup_turn(channel) > 0)
+	    kup_turn_is_mine(&use->turn))
 		data = data_of(use);
 	os_mutex_unlock(slot->lock);
 	return data;
@@ -243,6 +237,6 @@ void slot_unlock(struct slot *slot)
 	os_mutex_lock(slot->lock);
 	use = own_use(slot);
 	if (use)
-		release_held(use);
+		use->holds = 0;
 	os_mutex_unlock(slot->lock);
 }

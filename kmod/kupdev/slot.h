@@ -10,6 +10,7 @@
 
 #include "core.h"
 #include "kupdev.h"
+#include "layers/turn.h"
 
 /* Of threads that hold no message so many uses that are over are remembered; they may never call again. */
 #define PAST_USES 8
@@ -18,6 +19,7 @@
 struct use {
 	struct use *next; /* an older one */
 	struct kup_channel *channel;
+	struct kup_turn turn;
 	kup_u64 thread;	      /* 0: none yet */
 	unsigned long device; /* once that is unloaded: its id */
 	struct kup_record held;
@@ -48,7 +50,7 @@ struct use *slot_tell(struct slot *slot);
 struct use *slot_empty(struct slot *slot);
 
 /* The channel that the calling thread has to use now, as a reference for slot_done; or NULL. */
-struct kup_channel *slot_get(struct slot *slot);
+struct kup_channel *slot_get(struct slot *slot, struct kup_turn **turn);
 /* `error`: the call has failed. If that was because of the channel's end, its thread has heard of it. */
 void slot_done(struct slot *slot, struct kup_channel *channel, int error);
 

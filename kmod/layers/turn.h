@@ -47,10 +47,9 @@
 /* One channel's turns. The client keeps it, for as long as it uses the channel; fields are the layer's. */
 struct kup_turn {
 	struct kup_channel *channel;
-	kup_u32 state;		/* atomic */
-	kup_u32 waiters;	/* atomic: threads that wait for another one of this side */
-	kup_u32 came;		/* the turn came with `record`, which is still in the ring */
-	kup_u32 unread;		/* `record` is a message that was not received */
+	kup_u32 state; /* atomic; the others belong to the thread that has taken the turn */
+	kup_u32 came;	/* the turn came with `record`, which is still in the ring */
+	kup_u32 unread; /* `record` was not received */
 	struct kup_record record;
 };
 

@@ -199,7 +199,7 @@ static void test_losses(void)
 	while (!error && !(error = user_receive(&user, &record))) {
 		struct kup_gap gap;
 
-		if (record.flags & KUP_RECORD_GAP) {
+		if (record.control == KUP_CONTROL_GAP) {
 			__builtin_memcpy(&gap, record.data, sizeof(gap));
 			lost += gap.records;
 		} else if (record.type == ECHO_PRODUCE) {

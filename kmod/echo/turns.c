@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* The echo client on a device of turns: where it sends, it takes the turn first, as often as it has to. */
+#include "echo.h"
+
+int echo_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
+		 struct kup_reservation *reservation)
+{
+	struct echo_channel *echo = kup_channel_context(channel);
+
+	if (echo->turns)
+		return kup_turn_reserve(&echo->turn, length, KUP_TURN_DROP, timeout, reservation);
+	return timeout ? kup_reserve(channel, length, timeout, reservation)
+		       : kup_try_reserve(channel, length, reservation);
+}
+
+int echo_commit(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 type,
+		kup_u32 length)
+{
+	struct echo_channel *echo = kup_channel_context(channel);
+
+	if (echo->turns)
+		return kup_turn_commit(&echo->turn, reservation, type, length);
+	kup_commit(channel, reservation, type, length);
+	return 0;
+}
+
+int echo_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length)
+{
+	struct kup_reservation reservation;
+	int error = echo_reserve(channel, length, KUP_FOREVER, &reservation);
+
+	if (error)
+		return error;
+	__builtin_memcpy(reservation.data, data, length);
+	return echo_commit(channel, &reservation, type, length);
+}
+
+int echo_serve_turns(struct kup_channel *channel)
+{
+	struct kup_turn *turn = &((struct echo_channel *)kup_channel_context(channel))->turn;
+	struct kup_record record;
+	int error = 0;
+
+	while (!error) {
+		error = kup_turn_peek(turn, &record, KUP_FOREVER);
+		/* At first, and where there was no answer. */
+		if (error == -EDEADLK)
+			error = kup_turn_pass(turn, 0, KUP_FOREVER);
+		else if (!error && !record.control)
+			error = echo_answer(channel, &record);
+	}
+	return error;
+}
