@@ -28,6 +28,8 @@ struct kup_user_channel {
 	struct kup_producer out;
 	struct kup_consumer in;
 	struct kup_record held; /* what receive returned; position is NOTHING_HELD: nothing */
+	int broken;		/* the memory makes no sense to this side */
+	int split;		/* see kup_user_channel_split */
 	uint64_t spin_ns;	/* how long to look before sleeping, at most */
 	struct spin send_spin;	/* each its direction's */
 	struct spin receive_spin;
@@ -70,8 +72,8 @@ static void set_up_rings(struct kup_user_channel *channel)
 
 	channel->kernel = kernel;
 	channel->in = (struct kup_consumer){
-		.data = base + 2 * page,
-		.bytes = channel->info.to_user_bytes,
+		.data = base + KUP_TO_USER_AT(page),
+		.bytes = channel->attach.to_user_bytes,
 		.controls = KUP_CONTROLS_TO_USER(channel->info.mode),
 		.skips_unknown = 1,
 		.tail_word = &user->to_user_tail.value,
@@ -80,8 +82,8 @@ static void set_up_rings(struct kup_user_channel *channel)
 		.peer_event = &kernel->to_user_producer_event.value,
 	};
 	channel->out = (struct kup_producer){
-		.data = base + 2 * page + 2 * (size_t)channel->info.to_user_bytes,
-		.bytes = channel->info.to_kernel_bytes,
+		.data = base + KUP_TO_KERNEL_AT(page, channel->attach.to_user_bytes),
+		.bytes = channel->attach.to_kernel_bytes,
 		.head_word = &user->to_kernel_head.value,
 		.event_word = &user->to_kernel_producer_event.value,
 		.tail_word = &kernel->to_kernel_tail.value,
@@ -100,6 +102,7 @@ static int32_t attach(struct kup_user_channel *channel, uint32_t number, double 
 
 		memset(&channel->attach, 0, sizeof(channel->attach));
 		channel->attach.abi_version = KUP_ABI_VERSION;
+		channel->attach.understood = KUP_FEATURES;
 		channel->attach.channel = number;
 		error = kup_user_attach(channel->file, &channel->attach);
 		now = now_ns();
@@ -114,9 +117,9 @@ static int32_t attach(struct kup_user_channel *channel, uint32_t number, double 
 
 static int32_t map(struct kup_user_channel *channel)
 {
-	const struct kup_info *info = &channel->info;
-	int32_t error = kup_user_map(channel->file, info->page_size, info->to_user_bytes,
-				     info->to_kernel_bytes, &channel->memory);
+	const struct kup_attach *attach = &channel->attach;
+	int32_t error = kup_user_map(channel->file, channel->info.page_size, attach->to_user_bytes,
+				     attach->to_kernel_bytes, &channel->memory);
 
 	if (!error)
 		set_up_rings(channel);
@@ -159,7 +162,7 @@ void kup_user_channel_close(struct kup_user_channel *channel)
 {
 	if (!channel)
 		return;
-	kup_user_release_range(channel->memory, channel->info.map_bytes);
+	kup_user_release_range(channel->memory, channel->attach.map_bytes);
 	kup_user_close(channel->file);
 	free(channel);
 }
@@ -174,6 +177,11 @@ void kup_user_channel_set_spin(struct kup_user_channel *channel, double microsec
 	channel->spin_ns = (uint64_t)((microseconds < limit ? microseconds : limit) * 1e3);
 	channel->send_spin.budget_ns = channel->spin_ns;
 	channel->receive_spin.budget_ns = channel->spin_ns;
+}
+
+void kup_user_channel_split(struct kup_user_channel *channel)
+{
+	channel->split = 1;
 }
 
 int32_t kup_user_channel_file(const struct kup_user_channel *channel)
@@ -201,6 +209,8 @@ uint32_t kup_user_max_message(const struct kup_user_channel *channel)
 /* Why nothing can be sent any more, or 0. */
 static int32_t over(const struct kup_user_channel *channel)
 {
+	if (channel->broken)
+		return -EPROTO;
 	switch (kup_load_acquire(&channel->kernel->state)) {
 	case KUP_STATE_OPEN:
 		return 0;
@@ -214,6 +224,22 @@ static int32_t over(const struct kup_user_channel *channel)
 int32_t kup_user_ended(const struct kup_user_channel *channel)
 {
 	return over(channel);
+}
+
+/* The kernel sleeps for room, and the tail has come to where it wanted it. */
+static void wake_kernel(struct kup_user_channel *channel)
+{
+	if (!channel->in.owes_wake)
+		return;
+	channel->in.owes_wake = 0;
+	kup_user_kick(channel->file);
+}
+
+/* After a call on the consuming side. */
+static void consumed(struct kup_user_channel *channel, int result)
+{
+	wake_kernel(channel);
+	channel->broken |= result >= KUP_RING_LIE_POSITION && result <= KUP_RING_LIE_FLAGS;
 }
 
 /* ---- Waiting ---- */
@@ -236,7 +262,7 @@ static void announce_send(const struct wait *wait)
 {
 	struct kup_producer *out = &wait->channel->out;
 
-	kup_producer_announce(out, out->head + wait->space - out->bytes);
+	kup_producer_announce(out, kup_producer_wants(out, wait->space));
 }
 
 static int may_receive(const struct wait *wait)
@@ -246,7 +272,7 @@ static int may_receive(const struct wait *wait)
 
 static void announce_receive(const struct wait *wait)
 {
-	kup_consumer_announce(&wait->channel->in);
+	kup_consumer_announce(&wait->channel->in, wait->channel->in.cursor);
 }
 
 static void pause_processor(void)
@@ -295,6 +321,16 @@ static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, const struct w
 	return 0;
 }
 
+/*
+ * Before a sleep for one of `events` gives the kernel all room back, or both sides might sleep for
+ * room. On a split channel the receiver is another thread, which does this itself.
+ */
+static void settle(struct kup_user_channel *channel, short events)
+{
+	if (events & POLLIN || !channel->split)
+		consumed(channel, kup_consumer_settle(&channel->in));
+}
+
 /* Announces, and sleeps until the deadline. */
 static int32_t sleep_for(const struct wait *wait, int (*ready)(const struct wait *),
 			 void (*announce)(const struct wait *), short events, uint64_t deadline)
@@ -305,6 +341,7 @@ static int32_t sleep_for(const struct wait *wait, int (*ready)(const struct wait
 						: 0;
 	int32_t error;
 
+	settle(wait->channel, events);
 	announce(wait);
 	if (ready(wait))
 		return 0;
@@ -359,8 +396,9 @@ int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events,
 	if (events & POLLIN) {
 		/* As the receive that follows does. */
 		kup_user_release(channel);
-		kup_consumer_announce(&channel->in);
+		announce_receive(&wait);
 	}
+	settle(channel, (short)events);
 	if (events & POLLOUT)
 		announce_send(&wait);
 	if ((events & POLLIN) && may_receive(&wait))
@@ -372,22 +410,12 @@ int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events,
 
 /* ---- Receiving ---- */
 
-/* The kernel sleeps for room, and the tail has come to where it wanted it. */
-static void wake_kernel(struct kup_user_channel *channel)
-{
-	if (!channel->in.owes_wake)
-		return;
-	channel->in.owes_wake = 0;
-	kup_user_kick(channel->file);
-}
-
 void kup_user_release(struct kup_user_channel *channel)
 {
 	if (channel->held.position == NOTHING_HELD)
 		return;
-	kup_consumer_release(&channel->in, &channel->held);
+	consumed(channel, kup_consumer_release(&channel->in, &channel->held));
 	channel->held.position = NOTHING_HELD;
-	wake_kernel(channel);
 }
 
 /* Nothing is held. -EAGAIN: nothing is there. */
@@ -395,7 +423,7 @@ static int32_t look(struct kup_user_channel *channel)
 {
 	int result = kup_consumer_peek(&channel->in, &channel->held);
 
-	wake_kernel(channel);
+	consumed(channel, result);
 	if (result == KUP_RING_OK)
 		return 0;
 	channel->held.position = NOTHING_HELD;
@@ -453,6 +481,9 @@ static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, ui
 	result = kup_producer_reserve(&channel->out, length, position);
 	if (result == KUP_RING_WAIT)
 		return -EAGAIN;
+	/* No wait would end it: the reservations are the caller's own. */
+	if (result == KUP_RING_CROWDED)
+		return -EBUSY;
 	return result == KUP_RING_OK ? 0 : -EPROTO;
 }
 

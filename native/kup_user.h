@@ -187,11 +187,13 @@ KUP_USER_DENO_CALL double kup_user_now_coarse(void);
 /*
  * ---- channel.c: a whole channel, for programs in C ----
  *
- * A channel is one thread's at a time; on a stream channel one thread may send while another receives.
+ * A channel is one thread's at a time; after kup_user_channel_split one thread may send while another
+ * receives.
  * Timeouts are in milliseconds, fractions count; 0 doesn't wait at all, negative or infinite is for ever.
  * Waiting calls look for a while before they sleep. What they fail with:
  *
  *   -EAGAIN    (a timeout of 0) no room, or nothing to read
+ *   -EBUSY     64 reservations are open, counted from the first one that is not finished
  *   -ETIMEDOUT the timeout passed
  *   -EPIPE     the kernel's side has closed and, for receiving, everything was read
  *   -EPROTO    the channel is broken: its memory made no sense to one of the sides
@@ -228,6 +230,9 @@ KUP_USER_CALL void kup_user_channel_close(struct kup_user_channel *channel);
 
 /* How long to look before sleeping, at most; less while waits are longer than that. 100 at first. */
 KUP_USER_CALL void kup_user_channel_set_spin(struct kup_user_channel *channel, double microseconds);
+
+/* From now on one thread may send while another one receives. Before that. */
+KUP_USER_CALL void kup_user_channel_split(struct kup_user_channel *channel);
 
 /* The file's number: of a kernel's device a descriptor, whose poll(2) kup_abi.h explains. */
 KUP_USER_CALL int32_t kup_user_channel_file(const struct kup_user_channel *channel);

@@ -48,9 +48,9 @@ static int map_kernel_areas(int fd, char *base, size_t page, size_t to_user, siz
 		int protection;
 	} areas[] = {
 		{ { 0, page }, PROT_READ },
-		{ { page, page }, PROT_READ | PROT_WRITE },
-		{ { 2 * page, 2 * to_user }, PROT_READ | PROT_WRITE },
-		{ { 2 * page + 2 * to_user, 2 * to_kernel }, PROT_READ | PROT_WRITE },
+		{ { KUP_USER_PAGE_AT(page), page }, PROT_READ | PROT_WRITE },
+		{ { KUP_TO_USER_AT(page), 2 * to_user }, PROT_READ | PROT_WRITE },
+		{ { KUP_TO_KERNEL_AT(page, to_user), 2 * to_kernel }, PROT_READ | PROT_WRITE },
 	};
 	size_t i;
 
@@ -113,7 +113,7 @@ static void give_back(char *base, size_t bytes, const struct part *failed, int f
 static int32_t map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes, uint32_t to_kernel_bytes,
 		   uint64_t *address)
 {
-	size_t bytes = 2 * ((size_t)page_size + to_user_bytes + to_kernel_bytes);
+	size_t bytes = KUP_MAP_BYTES(page_size, to_user_bytes, to_kernel_bytes);
 	void *base = (void *)(uintptr_t)*address;
 	struct part failed = { 0, 0 };
 	int fresh = base == NULL;
@@ -148,7 +148,7 @@ int32_t kup_user_map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes,
 
 	if (!error)
 		owners_mapped(fd, *address,
-			      2 * ((uint64_t)page_size + to_user_bytes + to_kernel_bytes));
+			      KUP_MAP_BYTES(page_size, to_user_bytes, to_kernel_bytes));
 	return error;
 }
 

@@ -12,6 +12,7 @@ import {
   ATTACH_NOWAIT,
   CHANNEL_ANY,
   CONTROL_GAP,
+  FEATURES,
   INFO_AT,
   MODE_STREAM,
   MODE_TURN,
@@ -61,7 +62,7 @@ const { setTimeout, clearTimeout } = globalThis;
 
 /** What INFO tells, and what only this library needs of it. */
 interface FullInfo extends DeviceInfo {
-  readonly geometry: Geometry;
+  readonly pageSize: number;
   /** The number that no other device has. */
   readonly instance: bigint;
 }
@@ -116,22 +117,17 @@ function readInfo(native: Native, fd: number, path: string): FullInfo {
     );
   }
   const name = buffer.subarray(INFO_AT.name);
-  const geometry = {
-    pageSize: number(INFO_AT.pageSize),
-    toUserBytes: number(INFO_AT.toUserBytes),
-    toKernelBytes: number(INFO_AT.toKernelBytes),
-  };
   return {
     name: new TextDecoder().decode(name.subarray(0, name.indexOf(0))),
     abiVersion,
     mode,
     channels: number(INFO_AT.channels),
     channelsFree: number(INFO_AT.channelsFree),
-    toUserBytes: geometry.toUserBytes,
-    toKernelBytes: geometry.toKernelBytes,
+    toUserBytes: number(INFO_AT.toUserBytes),
+    toKernelBytes: number(INFO_AT.toKernelBytes),
     attaches: Number(view.getBigUint64(INFO_AT.attaches, true)),
     spinMicroseconds: number(INFO_AT.spinUs),
-    geometry,
+    pageSize: number(INFO_AT.pageSize),
     instance: view.getBigUint64(INFO_AT.instance, true),
   };
 }
@@ -204,6 +200,7 @@ export class OpenDevice implements Device {
   readonly #file: Resources;
   /** Attaching a later device of the same path would be a surprise. */
   readonly #instance: bigint;
+  readonly #pageSize: number;
   readonly #waits = new Set<ReadyWait>();
   #closed = false;
 
@@ -219,6 +216,7 @@ export class OpenDevice implements Device {
       this.abiVersion = info.abiVersion;
       this.channels = info.channels;
       this.#instance = info.instance;
+      this.#pageSize = info.pageSize;
     } catch (error) {
       this.#file.free();
       throw error;
@@ -232,7 +230,7 @@ export class OpenDevice implements Device {
 
   info(): DeviceInfo {
     this.#check();
-    const { geometry: _, instance: __, ...info } = readInfo(this.#native, this.#fd, this.path);
+    const { pageSize: _, instance: __, ...info } = readInfo(this.#native, this.#fd, this.path);
     return info;
   }
 
@@ -255,8 +253,7 @@ export class OpenDevice implements Device {
     this.#check();
     const resources = this.#openAgain();
     try {
-      await this.#claim(resources, channel ?? CHANNEL_ANY, wait, signal);
-      const { geometry } = readInfo(this.#native, resources.fd, this.path);
+      const geometry = await this.#claim(resources, channel ?? CHANNEL_ANY, wait, signal);
       const memory = ChannelMemory.map(resources, geometry, this);
       return makeChannel({ resources, memory, spin: spin / 1000 });
     } catch (error) {
@@ -329,7 +326,7 @@ export class OpenDevice implements Device {
     channel: number,
     wait: boolean,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
+  ): Promise<Geometry> {
     // Without `using`, which Node 22 can't parse: it may import this module, to be refused by name.
     const ready = new ReadyWait(file, signal);
     this.#waits.add(ready);
@@ -340,11 +337,18 @@ export class OpenDevice implements Device {
       view.setUint32(ATTACH_AT.flags, ATTACH_NOWAIT, true);
       view.setUint32(ATTACH_AT.channel, channel, true);
       view.setBigUint64(ATTACH_AT.instance, this.#instance, true);
+      view.setBigUint64(ATTACH_AT.understood, FEATURES, true);
       const native = this.#native;
       const end = native.kup_user_now() + ATTACH_DRAIN_MS;
       for (;;) {
         const result = native.kup_user_attach(file.fd, buffer);
-        if (result >= 0) return;
+        if (result >= 0) {
+          return {
+            pageSize: this.#pageSize,
+            toUserBytes: view.getUint32(ATTACH_AT.toUserBytes, true),
+            toKernelBytes: view.getUint32(ATTACH_AT.toKernelBytes, true),
+          };
+        }
         if (result !== -EBUSY) throw attachError(native, result, this.path);
         // One whose last user has gone is free as soon as the kernel client has read what it sent.
         const left = end - native.kup_user_now();

@@ -38,7 +38,10 @@ const LIES: Readonly<Record<number, number>> = {
 };
 
 /** One direction of a channel. */
-export type Side = Waiter;
+export interface Side extends Waiter {
+  /** Before a sleep on the channel. */
+  settle?(): void;
+}
 
 /** One per channel. Whoever has it may use `memory` only while `over` is false. */
 export class Link {
@@ -132,8 +135,17 @@ export class Link {
     this.native.kup_user_kick(this.fd);
   }
 
+  /**
+   * Before a sleep on this channel, in either direction: gives the kernel all room back. Throws when
+   * the memory makes no sense.
+   */
+  #settle(): void {
+    for (const side of this.#sides) side.settle?.();
+  }
+
   /** Calls `wake` on both sides when poll(2) reports this event, in addition to what was wanted before. */
   want(event: typeof POLLIN | typeof POLLOUT): void {
+    this.#settle();
     this.#wanted |= event;
     if (!this.#waking) this.#arm();
   }
@@ -175,6 +187,7 @@ export class Link {
 
   /** Blocks this thread until one of `events` is reported, or for `timeout` milliseconds (-1: for ever). */
   block(events: number, timeout: number): void {
+    this.#settle();
     const result = this.native.kup_user_wait(this.fd, events, timeout);
     if (result < 0) throw systemError("wait", result, this.subject);
   }

@@ -30,6 +30,11 @@ export interface Geometry {
   readonly toKernelBytes: number;
 }
 
+/** KUP_MAP_BYTES of the contract: the rings are there twice. */
+function mapBytes({ pageSize, toUserBytes, toKernelBytes }: Geometry): number {
+  return 2 * (pageSize + toUserBytes + toKernelBytes);
+}
+
 /**
  * Ranges that closed channels left behind, oldest first, by their size. An asynchronous operation that was
  * given a view may still be using a range for a while, which only this order and number protect
@@ -90,7 +95,7 @@ export class ChannelMemory {
   private constructor(resources: Resources, address: bigint, geometry: Geometry, device: Device) {
     this.device = device;
     const { pageSize, toUserBytes, toKernelBytes } = geometry;
-    const total = 2 * (pageSize + toUserBytes + toKernelBytes);
+    const total = mapBytes(geometry);
     this.#resources = resources;
     this.#address = address;
     this.#dataAt = 2 * pageSize;
@@ -132,7 +137,7 @@ export class ChannelMemory {
     checkFfi(device.path);
     const { native, fd } = resources;
     const { pageSize, toUserBytes, toKernelBytes } = geometry;
-    const bytes = 2 * (pageSize + toUserBytes + toKernelBytes);
+    const bytes = mapBytes(geometry);
     const reused = takeParked(bytes);
     const address = new BigUint64Array([reused]);
     const result = native.kup_user_map(fd, pageSize, toUserBytes, toKernelBytes, address);

@@ -173,8 +173,12 @@ export class Receiver implements Side, Condition {
   /** Gives back what was received; messages that a caller still has are no longer valid. */
   release(): void {
     if (this.#link.over || this.#consumer.held === 0) return;
-    this.#consumer.release();
-    this.#settleWake();
+    this.#checked(this.#consumer.release());
+  }
+
+  /** Before a sleep on the channel. */
+  settle(): void {
+    if (!this.#link.over) this.#checked(this.#consumer.settle());
   }
 
   /** The same, unless another call has received since this message. */
@@ -253,7 +257,7 @@ export class Receiver implements Side, Condition {
     const link = this.#link;
     if (link.over) throw link.reason();
     const consumer = this.#consumer;
-    if (consumer.held !== 0) consumer.release();
+    if (consumer.held !== 0) this.#checked(consumer.release());
     const result = consumer.next();
     if (consumer.owesWake) this.#settleWake();
     return result === RING_OK ? this.#message() : this.#nothing(result);
@@ -298,6 +302,12 @@ export class Receiver implements Side, Condition {
       messages.push(new RecordMessage(this.#link.memory, consumer));
     }
     return messages;
+  }
+
+  /** After the consumer gave room back: wakes the kernel's side if it waits for that. */
+  #checked(result: number): void {
+    this.#settleWake();
+    if (result !== RING_OK) throw this.#link.lieError(result);
   }
 
   #settleWake(): void {

@@ -381,7 +381,7 @@ export class Consumer {
     return ((event - this.#tail - 1) >>> 0) < ((this.#released - this.#tail) >>> 0);
   }
 
-  /** Gives all room back, before a sleep on the channel. RING_OK or RING_LIE_POSITION. */
+  /** Gives all released room back. RING_OK or RING_LIE_POSITION. */
   publish(): number {
     const before = this.#tail;
     const tail = this.#released;
@@ -409,19 +409,21 @@ export class Consumer {
     return RING_OK;
   }
 
-  /** "I am going to sleep until the next record is readable." Then look again. As `release`. */
-  announce(): number {
-    return this.announcePosition(this.#cursor);
+  /** Before a sleep on the channel: gives all room back, and checks what was read. As `release`. */
+  settle(): number {
+    const result = this.publish();
+    return result === RING_OK ? this.#checkHead() : result;
   }
 
-  /**
-   * "I am going to sleep until the record that contains this position is readable." Then look again.
-   * RING_OK or RING_LIE_POSITION.
-   */
-  announcePosition(position: number): number {
+  /** "I am going to sleep until the next record is readable." Then look again. */
+  announce(): void {
+    this.announcePosition(this.#cursor);
+  }
+
+  /** "I am going to sleep until the record that contains this position is readable." Then look again. */
+  announcePosition(position: number): void {
     // B: pairs with the load in Producer.put and Producer.commit.
     Atomics.store(this.#words, this.#eventWord, position | 0);
-    return this.#checkHead();
   }
 
   /** Might `next` return something else than RING_WAIT? Changes nothing. */

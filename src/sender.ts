@@ -22,7 +22,7 @@ import { POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import * as forms from "./options.ts";
 import { Pending } from "./pending.ts";
-import { Producer, recordSpace, RING_LIE_POSITION, RING_OK, RING_WAIT } from "./ring.ts";
+import { Producer, recordSpace, RING_LIE_POSITION, RING_CROWDED, RING_OK, RING_WAIT } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type {
   AsyncSendOptions,
@@ -358,8 +358,16 @@ export class Sender implements Side, Condition {
       if (producer.wakes) this.#link.kick();
       return true;
     }
-    if (result !== RING_WAIT) throw this.#link.lieError(result);
+    if (result !== RING_WAIT) throw this.#error(result);
     return false;
+  }
+
+  #error(result: number): KupError {
+    if (result !== RING_CROWDED) return this.#link.lieError(result);
+    return new KupError(
+      "busy",
+      `${this.#link.subject}: 64 reservations are open; commit or discard the first one.`,
+    );
   }
 
   /** Claims a record of a length that was checked, if there is room and the channel is open. */
@@ -367,7 +375,7 @@ export class Sender implements Side, Condition {
     this.#checkOpen();
     const result = this.#producer.reserve(length);
     if (result === RING_WAIT) return undefined;
-    if (result !== RING_OK) throw this.#link.lieError(result);
+    if (result !== RING_OK) throw this.#error(result);
     return new OpenReservation(this.#link, this.#producer, length, owner);
   }
 

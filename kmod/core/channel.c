@@ -16,7 +16,6 @@ struct kup_channel *kup_channel_create(struct kup_handle *handle)
 {
 	struct kup_device *device = handle->device;
 	struct kup_channel *channel = os_alloc(sizeof(*channel));
-	kup_u32 i;
 
 	if (!channel)
 		return NULL;
@@ -25,8 +24,6 @@ struct kup_channel *kup_channel_create(struct kup_handle *handle)
 	kup_device_get(device);
 	channel->handle = handle;
 	kup_ref_get(&handle->refs);
-	for (i = 0; i < OPEN_POSITIONS; i++)
-		channel->open_positions[i] = NO_POSITION;
 	channel->spin_us = device->config.spin_us;
 	channel->send_spin.now_us = channel->spin_us;
 	channel->receive_spin.now_us = channel->spin_us;
@@ -70,6 +67,7 @@ static void fill_page(struct kup_channel *channel)
 	page->abi_version = KUP_ABI_VERSION;
 	page->mode = config->mode;
 	page->features = KUP_FEATURES;
+	page->instance = channel->device->instance;
 	page->page_size = os_page_size();
 	page->channel = channel->number;
 	page->generation = channel->generation;
@@ -83,17 +81,17 @@ static void set_up_rings(struct kup_channel *channel, kup_u8 *base)
 {
 	kup_u32 page_size = os_page_size();
 	struct kup_kernel_page *kernel = (void *)base;
-	struct kup_user_page *user = (void *)(base + page_size);
+	struct kup_user_page *user = (void *)(base + KUP_USER_PAGE_AT(page_size));
 	struct kup_producer *out = &channel->out;
 	struct kup_consumer *in = &channel->in;
 
-	out->data = base + 2 * (unsigned long)page_size;
+	out->data = base + KUP_TO_USER_AT(page_size);
 	out->head_word = &kernel->to_user_head.value;
 	out->event_word = &kernel->to_user_producer_event.value;
 	out->tail_word = &user->to_user_tail.value;
 	out->peer_event = &user->to_user_consumer_event.value;
 
-	in->data = out->data + 2 * (unsigned long)out->bytes;
+	in->data = base + KUP_TO_KERNEL_AT(page_size, out->bytes);
 	in->controls = KUP_CONTROLS_TO_KERNEL(channel->device->config.mode);
 	in->tail_word = &kernel->to_kernel_tail.value;
 	in->event_word = &kernel->to_kernel_consumer_event.value;
@@ -102,16 +100,14 @@ static void set_up_rings(struct kup_channel *channel, kup_u8 *base)
 	channel->page = kernel;
 }
 
-int kup_channel_fill(struct kup_channel *channel)
+int kup_channel_fill(struct kup_channel *channel, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes)
 {
-	const struct kup_config *config = &channel->device->config;
-	int error;
+	int error = kup_account_get(channel->device, &channel->account);
 
-	channel->out.bytes = config->to_user_pages * os_page_size();
-	channel->in.bytes = config->to_kernel_pages * os_page_size();
-	error = kup_account_get(channel->device, &channel->account);
 	if (error)
 		return error;
+	channel->out.bytes = to_user_bytes;
+	channel->in.bytes = to_kernel_bytes;
 	error = os_memory_create(channel->out.bytes, channel->in.bytes, &channel->memory);
 	if (error)
 		return error;

@@ -33,11 +33,6 @@
 #define KUP_POLL_HANGUP 4u
 #define KUP_POLL_ERROR 8u
 
-/* No reservation; real positions are even. */
-#define NO_POSITION 1u
-/* So many open reservations are noted, for poll to know what isn't readable yet. */
-#define OPEN_POSITIONS 8
-
 /* How long one kind of wait spins before it sleeps: between 0 and the channel's spin_us. */
 struct kup_spin {
 	kup_u32 now_us;
@@ -74,11 +69,11 @@ struct kup_channel {
 
 	struct os_spin send_lock;
 	struct kup_producer out; /* under send_lock */
-	/* Of reservations that aren't committed: taken under send_lock, given back by anybody. */
-	kup_u32 open_positions[OPEN_POSITIONS];
 	kup_u32 room_waiters; /* under send_lock: threads that sleep for room */
 	kup_u32 room_event;   /* under send_lock: what was announced for them */
-	struct kup_gap lost;  /* under send_lock: since the last GAP record */
+	kup_u32 short_of_room; /* under send_lock: a record did not fit, when the tail was at... */
+	kup_u32 short_tail;    /* ... this position */
+	struct kup_gap lost;   /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
 	kup_u32 receiving; /* nonzero: a thread looks at `in`; atomic */
@@ -196,8 +191,8 @@ void kup_account_release(struct kup_account *account);
 
 /* A channel without number or memory yet, or NULL. The caller has the reference. */
 struct kup_channel *kup_channel_create(struct kup_handle *handle);
-/* Pages and rings. */
-int kup_channel_fill(struct kup_channel *channel);
+/* Pages and rings of these sizes, in bytes. */
+int kup_channel_fill(struct kup_channel *channel, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes);
 /* The kernel's side begins: attach, then serve in its thread. */
 int kup_channel_start(struct kup_channel *channel);
 /* The handle is closed, or never came to own it. */
@@ -222,8 +217,11 @@ void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_
 /* What a record of `length` bytes needs of the ring. Any context. */
 kup_u32 kup_channel_space(struct kup_channel *channel, kup_u32 length);
 
-/* Under send_lock: losses that no later record will report; a GAP record if there is room. */
+/* Losses that no later record has reported: a GAP record, if there is room. _flush: under send_lock. */
 void kup_channel_flush_gap(struct kup_channel *channel);
+void kup_channel_put_gap(struct kup_channel *channel);
+/* Before a thread sleeps on the channel: gives the user all room back. Any context. */
+void kup_channel_settle(struct kup_channel *channel);
 /*
  * For poll: is there a finished record at the user's tail; has its producer the room that it asked
  * for? If not: has the user announced what it waits for, so that the ring's own event wakes it?

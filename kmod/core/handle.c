@@ -166,8 +166,12 @@ int kup_handle_info(struct kup_handle *handle, struct kup_info *info)
 	info->channels = config->channels;
 	info->to_user_bytes = config->to_user_pages * info->page_size;
 	info->to_kernel_bytes = config->to_kernel_pages * info->page_size;
-	info->map_bytes =
-		2 * ((kup_u64)info->page_size + info->to_user_bytes + info->to_kernel_bytes);
+	info->max_to_user_bytes = info->to_user_bytes;
+	info->max_to_kernel_bytes = info->to_kernel_bytes;
+	if (channel) {
+		info->attached_to_user_bytes = channel->out.bytes;
+		info->attached_to_kernel_bytes = channel->in.bytes;
+	}
 	info->spin_us = config->spin_us;
 	info->instance = device->instance;
 	__builtin_memcpy(info->name, device->name, sizeof(info->name));
@@ -253,22 +257,38 @@ void kup_handle_count_ioctl(struct kup_handle *handle)
 
 /* ---- ATTACH ---- */
 
-static int attach_valid(const struct kup_handle *handle, const struct kup_attach *attach)
+/* What ATTACH gives for a size that it is asked for, in bytes; 0: it is larger than the maximum. */
+static kup_u32 ring_size(kup_u32 asked, kup_u32 standard)
 {
+	kup_u32 bytes = os_page_size();
+
+	if (asked > standard)
+		return 0;
+	while (bytes < asked)
+		bytes *= 2;
+	return asked ? bytes : standard;
+}
+
+/* Fills in the sizes. */
+static int attach_valid(const struct kup_handle *handle, struct kup_attach *attach)
+{
+	const struct kup_config *config = &handle->device->config;
+
 	if (attach->abi_version != KUP_ABI_VERSION)
 		return -EPROTONOSUPPORT;
-	if (attach->flags & ~KUP_ATTACH_NOWAIT || attach->generation ||
+	if (attach->flags & ~KUP_ATTACH_NOWAIT || attach->generation || attach->map_bytes ||
 	    !all_zero(attach->reserved, sizeof(attach->reserved)))
 		return -EINVAL;
-	if (attach->features & ~KUP_FEATURES)
-		return -EOPNOTSUPP;
-	/* First: the channel's number is meant for the other device. */
+	/* First: the rest is meant for the other device. */
 	if (attach->instance && attach->instance != handle->device->instance)
 		return -ENODEV;
-	if (attach->channel != KUP_CHANNEL_ANY &&
-	    attach->channel >= handle->device->config.channels)
+	if (attach->channel != KUP_CHANNEL_ANY && attach->channel >= config->channels)
 		return -EINVAL;
-	return 0;
+	attach->to_user_bytes =
+		ring_size(attach->to_user_bytes, config->to_user_pages * os_page_size());
+	attach->to_kernel_bytes =
+		ring_size(attach->to_kernel_bytes, config->to_kernel_pages * os_page_size());
+	return attach->to_user_bytes && attach->to_kernel_bytes ? 0 : -EINVAL;
 }
 
 /* Under the lock: the slot, or NULL; *draining: one of those asked for has no user any more. */
@@ -408,7 +428,7 @@ int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int 
 	error = claim_waiting(handle, channel, attach->channel, may_wait);
 	if (error)
 		goto put;
-	error = kup_channel_fill(channel);
+	error = kup_channel_fill(channel, attach->to_user_bytes, attach->to_kernel_bytes);
 	if (!error)
 		error = kup_channel_start(channel);
 	if (error) {
@@ -424,6 +444,7 @@ int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int 
 	attach->channel = channel->number;
 	attach->generation = channel->generation;
 	attach->instance = handle->device->instance;
+	attach->map_bytes = KUP_MAP_BYTES(os_page_size(), channel->out.bytes, channel->in.bytes);
 	return 0;
 put:
 	kup_channel_put(channel);
@@ -441,6 +462,7 @@ int kup_handle_kick(struct kup_handle *handle)
 	kup_add64(&channel->counters.kicks, 1);
 	if (kup_ended(channel))
 		return -EPIPE;
+	kup_channel_put_gap(channel);
 	os_wake(&channel->waitq);
 	return 0;
 }
@@ -493,7 +515,7 @@ kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events)
 	if ((so & events & (KUP_POLL_IN | KUP_POLL_OUT)) == (events & (KUP_POLL_IN | KUP_POLL_OUT)))
 		return so;
 	/*
-	 * Arm or rely on what the user has announced; fence; look again. Pairs with C and E of the
+	 * Arm or rely on what the user has announced; fence; look again. Pairs with B and D of the
 	 * rings, and with kup_channel_wake_user, whose caller published and fenced.
 	 */
 	if (arm)
@@ -520,9 +542,9 @@ int kup_area_find(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, kup_u64 offset
 	kup_u64 page_size = os_page_size();
 	const struct kup_area areas[] = {
 		{ 0, page_size, 0 },
-		{ page_size, page_size, 1 },
-		{ 2 * page_size, 2 * (kup_u64)to_user_bytes, 1 },
-		{ 2 * page_size + 2 * (kup_u64)to_user_bytes, 2 * (kup_u64)to_kernel_bytes, 1 },
+		{ KUP_USER_PAGE_AT(page_size), page_size, 1 },
+		{ KUP_TO_USER_AT(page_size), 2 * (kup_u64)to_user_bytes, 1 },
+		{ KUP_TO_KERNEL_AT(page_size, to_user_bytes), 2 * (kup_u64)to_kernel_bytes, 1 },
 	};
 	unsigned int i;
 

@@ -65,8 +65,9 @@ static void leave(struct kup_channel *channel)
 static void release(struct kup_channel *channel, const struct kup_record *record)
 {
 	struct kup_counters *counters = &channel->counters;
+	kup_u32 tail = channel->in.tail;
+	int result = kup_consumer_release(&channel->in, record);
 
-	kup_consumer_release(&channel->in, record);
 	if (!record->control) {
 		kup_store64(&counters->to_kernel_records, counters->to_kernel_records + 1);
 		kup_store64(&counters->to_kernel_payload,
@@ -74,7 +75,28 @@ static void release(struct kup_channel *channel, const struct kup_record *record
 		kup_store64(&channel->page->to_kernel_records, counters->to_kernel_records);
 		kup_store64(&channel->page->to_kernel_payload, counters->to_kernel_payload);
 	}
-	wake_producer(channel);
+	if (channel->in.tail != tail)
+		wake_producer(channel);
+	/* For the next call: this record was good. */
+	if (result != KUP_RING_OK)
+		kup_channel_result(channel, result, KUP_ERROR_HEAD);
+}
+
+void kup_channel_settle(struct kup_channel *channel)
+{
+	kup_u32 tail;
+	int result;
+
+	/* A thread that looks at it now does the same when it sleeps. */
+	if (enter(channel))
+		return;
+	tail = channel->in.tail;
+	result = kup_consumer_settle(&channel->in);
+	if (channel->in.tail != tail)
+		wake_producer(channel);
+	leave(channel);
+	if (result != KUP_RING_OK)
+		kup_channel_result(channel, result, KUP_ERROR_HEAD);
 }
 
 static int copy_out(struct kup_channel *channel, void *buffer, kup_u32 capacity,
@@ -125,7 +147,7 @@ void kup_release(struct kup_channel *channel, const struct kup_record *record)
 	if (enter(channel))
 		return;
 	/* Once only, and only what the last peek returned. */
-	if (record->position == channel->in.tail && channel->in.head != channel->in.tail)
+	if (record->position == channel->in.cursor && kup_consumer_ready(&channel->in))
 		release(channel, record);
 	leave(channel);
 }
@@ -179,5 +201,6 @@ int kup_channel_writable(struct kup_channel *channel, int *announced)
 	kup_u32 ahead = kup_load(channel->in.peer_event) - tail;
 
 	*announced = ahead != 0 && ahead <= channel->in.bytes;
-	return used < channel->in.bytes && !*announced;
+	/* The smallest record, and the sentinel. */
+	return used + 2 * KUP_RECORD_HEADER <= channel->in.bytes && !*announced;
 }

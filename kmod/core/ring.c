@@ -49,6 +49,11 @@ kup_u32 kup_producer_wants(const struct kup_producer *producer, kup_u32 space)
 	return kup_load(&producer->head) + space + SENTINEL - producer->bytes;
 }
 
+int kup_producer_crowded(const struct kup_producer *producer)
+{
+	return kup_load(&producer->count) == KUP_MOST_OPEN;
+}
+
 static kup_u32 *open_at(struct kup_producer *producer, kup_u32 i)
 {
 	return &producer->open[(producer->first + i) % KUP_MOST_OPEN];
@@ -61,10 +66,11 @@ int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 
 
 	if (result != KUP_RING_OK)
 		return result;
-	if (producer->count == KUP_MOST_OPEN)
+	if (kup_producer_crowded(producer))
 		return KUP_RING_CROWDED;
 	*position = producer->head;
-	*open_at(producer, producer->count++) = producer->head;
+	*open_at(producer, producer->count) = producer->head;
+	kup_store(&producer->count, producer->count + 1);
 	/* The last sentinel is this record's header. Both stores come before A of this record. */
 	kup_store(&header_at(producer, producer->head + space)->length_flags, 0);
 	kup_store(&producer->head, producer->head + space);
@@ -106,7 +112,7 @@ static void advance_end(struct kup_producer *producer)
 {
 	while (producer->count > 0 && *open_at(producer, 0) & 1) {
 		producer->first = (producer->first + 1) % KUP_MOST_OPEN;
-		producer->count--;
+		kup_store(&producer->count, producer->count - 1);
 	}
 	kup_store(&producer->end, producer->count > 0 ? *open_at(producer, 0) : producer->head);
 }
@@ -144,10 +150,9 @@ void kup_producer_announce(struct kup_producer *producer, kup_u32 position)
 
 /* ---- Consuming ---- */
 
-static const struct kup_record_header *next_header(const struct kup_consumer *consumer)
+static const struct kup_record_header *next_header(const struct kup_consumer *consumer,
+						   kup_u32 cursor)
 {
-	kup_u32 cursor = kup_load(&consumer->cursor);
-
 	return (const void *)at(consumer->data, consumer->bytes, cursor);
 }
 
@@ -239,8 +244,8 @@ static int is_lie(const struct kup_consumer *consumer, kup_u32 flags, kup_u32 ki
 /* The record at the cursor, which may be one to skip. */
 static int look(const struct kup_consumer *consumer, struct kup_record *record, int *skip)
 {
-	const struct kup_record_header *header = next_header(consumer);
 	kup_u32 word, flags, type, cursor = consumer->cursor;
+	const struct kup_record_header *header = next_header(consumer, cursor);
 
 	if (consumer->frozen && cursor == consumer->head)
 		return KUP_RING_END;
@@ -297,18 +302,32 @@ int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record 
 	return must_publish(consumer) ? kup_consumer_publish(consumer) : KUP_RING_OK;
 }
 
+/*
+ * Another thread may consume meanwhile. It stores the new cursor before the producer can overwrite
+ * what lies before it: so a word that is no header any more comes with a cursor that has moved.
+ */
 int kup_consumer_ready(const struct kup_consumer *consumer)
 {
-	/* Only a look: who believes it loads the word again, with acquire. */
-	return consumer->frozen || kup_load(&next_header(consumer)->length_flags) & KUP_RECORD_READY;
+	kup_u32 cursor = kup_load(&consumer->cursor);
+	/* A: as in look, which loads it again. */
+	kup_u32 word = kup_load_acquire(&next_header(consumer, cursor)->length_flags);
+
+	return word & KUP_RECORD_READY || kup_load(&consumer->frozen) ||
+	       kup_load(&consumer->cursor) != cursor;
 }
 
-int kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position)
+int kup_consumer_settle(struct kup_consumer *consumer)
+{
+	int result = kup_consumer_publish(consumer);
+
+	return result == KUP_RING_OK ? check_head(consumer) : result;
+}
+
+void kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position)
 {
 	kup_store(consumer->event_word, position);
 	/* B: pairs with the fence in kup_producer_commit. */
 	kup_fence();
-	return check_head(consumer);
 }
 
 int kup_consumer_freeze(struct kup_consumer *consumer)
@@ -319,6 +338,6 @@ int kup_consumer_freeze(struct kup_consumer *consumer)
 
 	/* Whatever the last head says: it is not looked at again. */
 	consumer->head = lie ? consumer->cursor : head;
-	consumer->frozen = 1;
+	kup_store(&consumer->frozen, 1);
 	return lie ? KUP_RING_LIE_POSITION : KUP_RING_OK;
 }

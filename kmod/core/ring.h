@@ -23,7 +23,9 @@
  *                look again (C)                                                   D
  *
  * Thread rule: calls on one side of one ring are serialised by the caller, but for
- * kup_producer_payload and kup_consumer_ready, which may run concurrently with everything.
+ * kup_producer_payload, kup_producer_crowded, kup_producer_wants and kup_consumer_ready, which may
+ * run concurrently with everything; and for kup_consumer_announce, which several threads may call,
+ * one at a time.
  */
 #ifndef KUP_RING_H
 #define KUP_RING_H
@@ -88,6 +90,9 @@ int kup_producer_room(struct kup_producer *producer, kup_u32 space);
 /* The tail that gives room for `space` bytes: what a producer announces. */
 kup_u32 kup_producer_wants(const struct kup_producer *producer, kup_u32 space);
 
+/* Nonzero: kup_producer_reserve would return KUP_RING_CROWDED. */
+int kup_producer_crowded(const struct kup_producer *producer);
+
 /*
  * Claims the next record. On KUP_RING_OK *position names it, and each such record must be committed;
  * KUP_RING_CROWDED, or what kup_producer_room returns. `length` is at most KUP_MAX_PAYLOAD(bytes).
@@ -123,17 +128,20 @@ int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record);
  */
 int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record);
 
-/* Gives all room back: before a sleep on the channel, and at the end of a batch. As release. */
+/* Gives all room back, at the end of a batch. As release. */
 int kup_consumer_publish(struct kup_consumer *consumer);
 
 /* Might a peek return something else than KUP_RING_WAIT? Trusts nothing, changes nothing. */
 int kup_consumer_ready(const struct kup_consumer *consumer);
 
 /*
- * "I am going to sleep until the record that contains this position is readable." Then look again.
- * KUP_RING_OK, or KUP_RING_LIE_POSITION: records were readable that head does not cover.
+ * Before a sleep on the channel: gives all room back, and checks what was read against head. As
+ * release.
  */
-int kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position);
+int kup_consumer_settle(struct kup_consumer *consumer);
+
+/* "I am going to sleep until the record that contains this position is readable." Then look again. */
+void kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position);
 
 /* The producer is gone: what it has published now is all there will be. KUP_RING_OK or a lie. */
 int kup_consumer_freeze(struct kup_consumer *consumer);

@@ -2,7 +2,7 @@
 /*
  * Kernel to user: many producers, any context.
  *
- * Reserving is serialised by send_lock; filling and committing are not, records become readable as
+ * Reserving and committing are serialised by send_lock; filling is not. Records become readable as
  * they are finished, and the user stops at the first one that isn't.
  */
 #include "core.h"
@@ -29,7 +29,7 @@ kup_u32 kup_channel_space(struct kup_channel *channel, kup_u32 length)
 	return space;
 }
 
-/* Under send_lock, with room for it. Nonzero: the user sleeps for this record. */
+/* Under send_lock, with room for it. Nonzero: wake the user. */
 static int put_gap(struct kup_channel *channel)
 {
 	kup_u32 position;
@@ -76,50 +76,26 @@ static void count_lost(struct kup_channel *channel, kup_u32 length, int error)
 	channel->lost.bytes += length;
 }
 
-/*
- * ---- Which reservations are open: so that poll doesn't report a record that isn't finished ----
- */
-
-/* Under send_lock. When there is no place left it isn't noted, and poll may report it too early. */
-static void open_position(struct kup_channel *channel, kup_u32 position)
-{
-	kup_u32 i;
-
-	for (i = 0; i < OPEN_POSITIONS; i++) {
-		if (kup_load(&channel->open_positions[i]) == NO_POSITION) {
-			kup_store(&channel->open_positions[i], position);
-			return;
-		}
-	}
-}
-
-/* Without a lock: nobody else touches the place that has our position. */
-static void close_position(struct kup_channel *channel, kup_u32 position)
-{
-	kup_u32 i;
-
-	for (i = 0; i < OPEN_POSITIONS; i++) {
-		if (kup_load(&channel->open_positions[i]) == position) {
-			kup_store(&channel->open_positions[i], NO_POSITION);
-			return;
-		}
-	}
-}
-
-static int is_open(struct kup_channel *channel, kup_u32 position)
-{
-	kup_u32 i;
-
-	for (i = 0; i < OPEN_POSITIONS; i++)
-		if (kup_load(&channel->open_positions[i]) == position)
-			return 1;
-	return 0;
-}
-
 /* A ring's result, where the lock forbids to break the channel: see unlocked. */
 static int room_error(int result)
 {
-	return result == KUP_RING_WAIT ? -EAGAIN : -EPROTO;
+	return result == KUP_RING_WAIT || result == KUP_RING_CROWDED ? -EAGAIN : -EPROTO;
+}
+
+/*
+ * Under send_lock: a record does not fit. A user that sleeps until more has come than fits would
+ * sleep forever. So poll reports what is there, until the tail moves. Nonzero: wake the user.
+ */
+static int note_shortage(struct kup_channel *channel)
+{
+	const struct kup_producer *out = &channel->out;
+	kup_u32 event = kup_load(out->peer_event);
+
+	if (channel->short_of_room && channel->short_tail == out->tail)
+		return 0;
+	channel->short_of_room = 1;
+	channel->short_tail = out->tail;
+	return event - out->end < out->bytes && out->end != out->tail;
 }
 
 /* After the lock: what a reservation leaves to do. */
@@ -132,8 +108,9 @@ static void unlocked(struct kup_channel *channel, int error, int wake)
 }
 
 /*
- * Under send_lock. On 0 the reservation is made; *wake says whether the user sleeps for a GAP
- * record that went ahead of it. -EPROTO: the user's tail is a lie, or was before.
+ * Under send_lock. On 0 the reservation is made; *wake: the user is to be woken, for a GAP record
+ * that went ahead of it, or for the room that there is not. -EPROTO: the user's tail is a lie, or
+ * was before.
  */
 static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 			  struct kup_reservation *reservation, int *wake)
@@ -145,11 +122,12 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 	if (length > kup_max_payload(channel))
 		return -EMSGSIZE;
 	result = kup_producer_room(&channel->out, space_needed(channel, length));
+	if (result == KUP_RING_WAIT)
+		*wake = note_shortage(channel);
 	if (result != KUP_RING_OK)
 		return room_error(result);
 	if (channel->lost.records)
 		*wake = put_gap(channel);
-	open_position(channel, channel->out.head);
 	result = kup_producer_reserve(&channel->out, length, &reservation->position);
 	if (result != KUP_RING_OK)
 		return room_error(result);
@@ -202,50 +180,54 @@ int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 
 /* ---- Finishing ---- */
 
-static void finish(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 length,
-		   kup_u32 type, kup_u32 flags)
-{
-	int asked;
+/* What the counters lose, since they count a reservation as it was made. */
+struct less {
+	kup_u32 records, payload;
+};
 
-	/* Before the record becomes readable: a poll that still finds it open arms, and is woken below. */
-	close_position(channel, reservation->position);
-	asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
-				    length, type, flags);
+static void finish(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 length,
+		   kup_u32 type, kup_u32 flags, struct less less)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	int crowded = kup_producer_crowded(&channel->out);
+	int asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
+					length, type, flags);
+
+	crowded = crowded && !kup_producer_crowded(&channel->out);
+	if (less.records || less.payload)
+		count_sent(channel, -(__INT64_TYPE__)less.records, -(__INT64_TYPE__)less.payload);
+	os_spin_unlock(&channel->send_lock, state);
 	kup_channel_wake_user(channel, asked, POLL_DATA);
+	/* Senders that found no place for one more reservation. */
+	if (crowded)
+		os_wake(&channel->waitq);
 	reservation->data = NULL;
 }
 
-static void count_less(struct kup_channel *channel, int records, kup_u32 payload)
+static kup_u32 at_most(kup_u32 length, const struct kup_reservation *reservation)
 {
-	unsigned long state = os_spin_lock(&channel->send_lock);
-
-	count_sent(channel, records, -(__INT64_TYPE__)payload);
-	os_spin_unlock(&channel->send_lock, state);
+	return length < reservation->length ? length : reservation->length;
 }
 
 void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 type,
 		kup_u32 length)
 {
-	if (length > reservation->length)
-		length = reservation->length;
-	if (length < reservation->length)
-		count_less(channel, 0, reservation->length - length);
-	finish(channel, reservation, length, type, 0);
+	length = at_most(length, reservation);
+	finish(channel, reservation, length, type, 0,
+	       (struct less){ 0, reservation->length - length });
 }
 
 void kup_commit_control(struct kup_channel *channel, struct kup_reservation *reservation,
 			kup_u32 kind, kup_u32 length)
 {
-	if (length > reservation->length)
-		length = reservation->length;
-	count_less(channel, -1, reservation->length);
-	finish(channel, reservation, length, kind, KUP_RECORD_CONTROL);
+	finish(channel, reservation, at_most(length, reservation), kind, KUP_RECORD_CONTROL,
+	       (struct less){ 1, reservation->length });
 }
 
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation)
 {
-	count_less(channel, -1, reservation->length);
-	finish(channel, reservation, reservation->length, 0, KUP_RECORD_DISCARD);
+	finish(channel, reservation, reservation->length, 0, KUP_RECORD_DISCARD,
+	       (struct less){ 1, reservation->length });
 }
 
 int kup_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length,
@@ -273,31 +255,56 @@ int kup_try_send(struct kup_channel *channel, kup_u32 type, const void *data, ku
 	return 0;
 }
 
-/* ---- For close and poll ---- */
+/* ---- For close, kick and poll ---- */
+
+static int flush_gap(struct kup_channel *channel)
+{
+	if (!channel->lost.records ||
+	    kup_producer_room(&channel->out, KUP_RECORD_SPACE(sizeof(struct kup_gap))) !=
+		    KUP_RING_OK)
+		return 0;
+	return put_gap(channel);
+}
 
 void kup_channel_flush_gap(struct kup_channel *channel)
 {
-	if (channel->lost.records &&
-	    kup_producer_room(&channel->out, KUP_RECORD_SPACE(sizeof(struct kup_gap))) ==
-		    KUP_RING_OK)
-		put_gap(channel);
+	(void)flush_gap(channel);
+}
+
+void kup_channel_put_gap(struct kup_channel *channel)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	int asked = flush_gap(channel);
+
+	os_spin_unlock(&channel->send_lock, state);
+	kup_channel_wake_user(channel, asked, POLL_DATA);
+}
+
+/* Under send_lock: the user sleeps until the end has passed its event, and it has not. */
+static int sleeps_for_more(const struct kup_channel *channel, kup_u32 event)
+{
+	const struct kup_producer *out = &channel->out;
+	kup_u32 ahead = event - out->tail;
+
+	if (channel->short_of_room && channel->short_tail == out->tail)
+		return 0;
+	return ahead - 1 < out->bytes - 1 && out->end - out->tail <= ahead;
 }
 
 int kup_channel_readable(struct kup_channel *channel, int *announced)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
-	kup_u32 free, head, tail;
-	int open, result = kup_producer_free(&channel->out, &free);
+	const struct kup_producer *out = &channel->out;
+	int readable, result = kup_producer_refresh(&channel->out);
+	kup_u32 event = kup_load(out->peer_event);
 
-	head = channel->out.head;
-	tail = channel->out.tail;
-	open = is_open(channel, tail);
+	/* The user looks now, so the wake-up is not needed. */
+	(void)flush_gap(channel);
+	readable = out->end != out->tail && !sleeps_for_more(channel, event);
+	/* Then a record that moves the end over it wakes. */
+	*announced = event - out->end < out->bytes;
 	os_spin_unlock(&channel->send_lock, state);
 	if (result != KUP_RING_OK)
 		kup_channel_result(channel, result, KUP_ERROR_TAIL);
-	*announced = kup_load(channel->out.peer_event) == tail;
-	/*
-	 * A record that is still being filled at the user's tail is all that may hide the others.
-	 */
-	return head != tail && !open;
+	return readable;
 }

@@ -24,20 +24,20 @@ struct waiter {
 	kup_u32 space;	  /* OUT: what its record needs of the ring */
 	kup_u32 wakes;	  /* how many calls of kup_wake its caller knows of */
 	kup_u32 announced; /* nonzero: it is about to sleep, or sleeps */
-	kup_u32 position; /* IN: where the tail was then */
+	kup_u32 position; /* IN: where the cursor was then */
 };
 
 /*
- * All threads that sleep for IN share one event word, and wait for the same record: the one at the tail.
- * A tail that has moved means that another thread has received that record. The word may still have
- * its position, so the next one has to be announced.
+ * All threads that sleep for IN share one event word, and wait for the same record: the one at the
+ * cursor. A cursor that has moved means that another thread has received that record. The word may
+ * still have its position, so the next one has to be announced.
  */
 static int in_ready(const struct waiter *waiter)
 {
 	const struct kup_consumer *in = &waiter->channel->in;
 
 	return kup_consumer_ready(in) ||
-	       (waiter->announced && kup_load(&in->tail) != waiter->position);
+	       (waiter->announced && kup_load(&in->cursor) != waiter->position);
 }
 
 /*
@@ -50,8 +50,9 @@ static int out_ready(const struct waiter *waiter)
 	const struct kup_producer *out = &channel->out;
 	kup_u32 tail = kup_load_acquire(out->tail_word);
 
-	if (waiter->space > out->bytes ||
-	    waiter->space <= out->bytes - (kup_load(&out->head) - tail))
+	if (kup_producer_crowded(out))
+		return 0;
+	if ((__INT32_TYPE__)(tail - kup_producer_wants(out, waiter->space)) >= 0)
 		return 1;
 	return waiter->announced && (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0;
 }
@@ -94,7 +95,7 @@ int kup_ready(struct kup_channel *channel, kup_u32 what, kup_u32 length)
 static int announce_room(struct kup_channel *channel, kup_u32 space)
 {
 	kup_u32 tail = kup_load_acquire(channel->out.tail_word);
-	kup_u32 event = channel->out.head + space - channel->out.bytes;
+	kup_u32 event = kup_producer_wants(&channel->out, space);
 	int others = channel->room_waiters++ > 0;
 	int reached = (__INT32_TYPE__)(tail - channel->room_event) >= 0;
 
@@ -113,9 +114,9 @@ static void announce(struct waiter *waiter)
 
 	waiter->announced = 1;
 	if (waiter->what & KUP_WAIT_IN) {
-		/* Load first: a tail that moves behind this makes in_ready true, and never hides it. */
-		waiter->position = kup_load(&channel->in.tail);
-		kup_consumer_announce(&channel->in);
+		/* Load first: a cursor that moves after this makes in_ready true, and never hides it. */
+		waiter->position = kup_load(&channel->in.cursor);
+		kup_consumer_announce(&channel->in, waiter->position);
 	}
 	if (waiter->what & KUP_WAIT_OUT)
 		wake = announce_room(channel, waiter->space);
@@ -215,6 +216,7 @@ static int sleep_until(struct waiter *waiter, kup_u64 until)
 			return -ETIMEDOUT;
 		left = until - now;
 	}
+	kup_channel_settle(channel);
 	announce(waiter);
 	if (!is_ready(waiter)) {
 		kup_add64(&channel->counters.sleeps, 1);

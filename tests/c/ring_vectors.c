@@ -134,11 +134,18 @@ static void publish(char **words, char *out)
 	sprintf(out, "%d", kup_consumer_publish(&bench.consumer));
 }
 
+static void settle(char **words, char *out)
+{
+	(void)words;
+	sprintf(out, "%d", kup_consumer_settle(&bench.consumer));
+}
+
 static void announce_record(char **words, char *out)
 {
 	kup_u32 position = words[1] ? number(words[1]) : bench.consumer.cursor;
 
-	sprintf(out, "%d", kup_consumer_announce(&bench.consumer, position));
+	kup_consumer_announce(&bench.consumer, position);
+	strcpy(out, "0");
 }
 
 static void ready(char **words, char *out)
@@ -186,6 +193,7 @@ static const struct {
 	{ "peek", peek },
 	{ "release", release },
 	{ "publish", publish },
+	{ "settle", settle },
 	{ "announce_record", announce_record },
 	{ "ready", ready },
 	{ "poke", poke },

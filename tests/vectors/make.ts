@@ -36,7 +36,7 @@ const HELP = `# SPDX-License-Identifier: BSD-3-Clause
 # room SPACE, refresh             the producer's look at tail
 # announce_room POSITION          the producer's event
 # peek                            also tells the payload's offset, length, type, control, bytes
-# release                         what peek has found; publish: all that was released
+# release                         what peek has found; publish, settle: all that was released
 # announce_record [POSITION]      the consumer's event; its cursor without POSITION
 # ready                           its look without consuming
 # poke WORD VALUE, poke_data OFFSET VALUE       writes a word behind both sides' backs
@@ -171,7 +171,7 @@ function tails(): void {
   run("put 1 -");
   run(`poke_data 8 ${RECORD_READY}`);
   while (take());
-  run("announce_record");
+  run("settle");
   begin("discarded headers that head does not cover", 256);
   for (let i = 0; i < 32; i++) run(`poke_data ${8 * i} ${RECORD_READY + RECORD_DISCARD}`);
   run("peek");
@@ -224,10 +224,10 @@ function lies(): void {
     run(`poke head ${value}`);
     run("ready");
     take();
-    run("announce_record");
+    run("settle");
     run("poke head 32");
     run("publish");
-    run("announce_record");
+    run("settle");
     take();
   }
   for (

@@ -96,9 +96,11 @@ export class RingBench {
       case "publish":
         return `${this.#consumer.publish()}`;
       case "announce_record":
-        return args.length === 0
-          ? `${this.#consumer.announce()}`
-          : `${this.#consumer.announcePosition(number(0))}`;
+        if (args.length === 0) this.#consumer.announce();
+        else this.#consumer.announcePosition(number(0));
+        return "0";
+      case "settle":
+        return `${this.#consumer.settle()}`;
       case "ready":
         return `${+this.#consumer.ready()}`;
       case "poke":

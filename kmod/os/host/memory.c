@@ -44,7 +44,7 @@ kup_u8 *os_memory_address(const struct os_memory *memory)
 
 static kup_u64 map_bytes(const struct os_memory *memory)
 {
-	return 2 * ((kup_u64)os_page_size() + memory->to_user_bytes + memory->to_kernel_bytes);
+	return KUP_MAP_BYTES(os_page_size(), memory->to_user_bytes, memory->to_kernel_bytes);
 }
 
 /* The contract's layout over a range of addresses; the file holds each ring once, behind the two

@@ -45,13 +45,18 @@ static void test_info(void)
 	      "%u of %u", info.channels_free, info.channels);
 	check(good_ring(info.to_user_bytes) && good_ring(info.to_kernel_bytes),
 	      "INFO tells both rings' sizes", "%u, %u", info.to_user_bytes, info.to_kernel_bytes);
-	check(info.map_bytes == 2ull * info.page_size + 2ull * info.to_user_bytes +
-					2ull * info.to_kernel_bytes,
-	      "INFO tells where the last area ends", "%llu", (long long)info.map_bytes);
+	check(info.max_to_user_bytes == info.to_user_bytes &&
+		      info.max_to_kernel_bytes == info.to_kernel_bytes,
+	      "INFO contains the largest sizes", "%u, %u", info.max_to_user_bytes,
+	      info.max_to_kernel_bytes);
+	check(info.attached_to_user_bytes == 0 && info.attached_to_kernel_bytes == 0,
+	      "and no sizes of a channel before ATTACH", "%u, %u", info.attached_to_user_bytes,
+	      info.attached_to_kernel_bytes);
+	check(info.required == 0, "INFO requires no feature", "%llx", (long long)info.required);
 	check(strnlen(info.name, KUP_NAME_MAX) < KUP_NAME_MAX && strcmp(info.name, "kup/echo") == 0,
 	      "INFO tells the device's name", "%.64s", info.name);
 	check(info.instance != 0, "INFO contains the device's instance, which is not 0", "it is");
-	check(info.reserved0 == 0 && all_zero(info.reserved, sizeof(info.reserved)) &&
+	check(info.clock == 0 && all_zero(info.reserved, sizeof(info.reserved)) &&
 		      all_zero(info.name + strlen(info.name), KUP_NAME_MAX - strlen(info.name)),
 	      "INFO leaves no byte of its own unset", "a reserved byte isn't zero");
 	kup_user_close(fd);
@@ -88,8 +93,14 @@ static void test_attach_refusals(void)
 	bad.flags = 0x80000001u;
 	bad_attach(bad, EINVAL, "ATTACH with the highest flag is refused with EINVAL");
 	bad = good;
-	bad.features = KUP_FEATURE_GAP | 1ull << 63;
-	bad_attach(bad, EOPNOTSUPP, "ATTACH with an unknown feature is refused with EOPNOTSUPP");
+	bad.to_user_bytes = 64 * 4096 + 1;
+	bad_attach(bad, EINVAL, "ATTACH with a ring beyond the maximum is refused with EINVAL");
+	bad = good;
+	bad.to_kernel_bytes = 0x80000000u;
+	bad_attach(bad, EINVAL, "in the other direction, too");
+	bad = good;
+	bad.map_bytes = 1;
+	bad_attach(bad, EINVAL, "ATTACH with a result filled in is refused with EINVAL");
 	bad = good;
 	bad.channel = CHANNELS;
 	bad_attach(bad, EINVAL, "ATTACH of a channel behind the last is refused with EINVAL");
@@ -118,13 +129,12 @@ static void test_attach_order(void)
 	bad.flags = 2;
 	bad_attach(bad, EPROTONOSUPPORT, "ATTACH looks at the version before the flags");
 	bad.abi_version = KUP_ABI_VERSION;
-	bad.features = 2;
-	bad_attach(bad, EINVAL, "and at the flags before the features");
+	bad.instance = 1;
+	bad_attach(bad, EINVAL, "and at the flags before the instance");
 	bad.flags = 0;
+	bad.instance = 0;
 	bad.channel = CHANNELS;
-	bad_attach(bad, EOPNOTSUPP, "and at the features before the channel");
 	peer_need(&peer, ANY);
-	bad.features = 0;
 	refused(kup_user_attach(peer.fd, &bad), EINVAL,
 		"and at the channel before what the handle has already");
 	refused(attach_to(peer.fd, peer.attach.channel, 0, NULL), EISCONN,
@@ -151,8 +161,6 @@ static void test_instance(void)
 	bad_attach(attach, ENODEV, "all 64 bits of it count");
 	attach.channel = CHANNELS;
 	bad_attach(attach, ENODEV, "ATTACH looks at the instance before the channel");
-	attach.features = 2;
-	bad_attach(attach, EOPNOTSUPP, "and at the features before the instance");
 	attach = good;
 	attach.instance = info.instance;
 	worked(kup_user_attach(fd, &attach), "ATTACH with the device's instance works");
@@ -174,18 +182,53 @@ static void test_instance(void)
 	kup_user_close(fd);
 }
 
-/* Features that the caller can't do without, and that are there. */
+/* What ATTACH makes of one size, with rings of 64 and 32 pages at most. */
+static void size_becomes(uint32_t asked, uint32_t wanted)
+{
+	struct kup_attach attach = good;
+	struct kup_info info = { 0 };
+	const uint32_t page = (uint32_t)getpagesize();
+	int fd = echo_open();
+
+	attach.to_user_bytes = asked;
+	worked(kup_user_attach(fd, &attach), "ATTACH takes a size");
+	check(attach.to_user_bytes == wanted && attach.to_kernel_bytes == 32 * page &&
+		      attach.map_bytes == KUP_MAP_BYTES(page, wanted, 32 * page),
+	      "and returns the real ones", "%u becomes %u, %u; %llu", asked, attach.to_user_bytes,
+	      attach.to_kernel_bytes, (long long)attach.map_bytes);
+	kup_user_info(fd, &info);
+	check(info.attached_to_user_bytes == wanted && info.attached_to_kernel_bytes == 32 * page,
+	      "which INFO of that handle contains", "%u, %u", info.attached_to_user_bytes,
+	      info.attached_to_kernel_bytes);
+	kup_user_close(fd);
+	fd = echo_open();
+	all_free(fd);
+	kup_user_close(fd);
+}
+
+static void test_sizes(void)
+{
+	const uint32_t page = (uint32_t)getpagesize();
+
+	size_becomes(0, 64 * page);
+	size_becomes(1, page);
+	size_becomes(page, page);
+	size_becomes(page + 1, 2 * page);
+	size_becomes(64 * page, 64 * page);
+}
+
+/* Whatever a caller understands, it gets what the device has. */
 static void test_features(void)
 {
 	struct kup_attach attach = good;
 	int fd = echo_open();
 
-	attach.features = KUP_FEATURE_GAP;
-	worked(kup_user_attach(fd, &attach), "ATTACH grants a feature that is there");
+	attach.understood = ~0ull;
+	worked(kup_user_attach(fd, &attach), "ATTACH takes a caller that understands everything");
 	check(attach.abi_version == KUP_ABI_VERSION && attach.flags == 0 &&
-		      attach.features == KUP_FEATURE_GAP,
-	      "and changes nothing but channel and generation", "%u, %u, %llx", attach.abi_version,
-	      attach.flags, (long long)attach.features);
+		      attach.understood == ~0ull,
+	      "and leaves its fields", "%u, %u, %llx", attach.abi_version, attach.flags,
+	      (long long)attach.understood);
 	kup_user_close(fd);
 	fd = echo_open();
 	all_free(fd);
@@ -560,6 +603,7 @@ int main(int count, char **arguments)
 	test_attach_order();
 	test_instance();
 	test_features();
+	test_sizes();
 	test_attach();
 	test_kernel_page();
 	test_stats_refusals();

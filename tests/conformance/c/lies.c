@@ -272,9 +272,9 @@ static void test_discard(void)
 
 	peer_need(&peer, ANY);
 	for (uint32_t i = 0; i < 100; i++)
-		peer_show(&peer, peer_write(&peer, KUP_RECORD_DISCARD, i, NULL, i));
+		peer_wake(&peer, peer_write(&peer, KUP_RECORD_DISCARD, i, NULL, i));
 	for (uint32_t i = 0; i < 100; i++)
-		peer_show(&peer, peer_write(&peer, KUP_RECORD_DISCARD | KUP_RECORD_CONTROL, i, NULL,
+		peer_wake(&peer, peer_write(&peer, KUP_RECORD_DISCARD | KUP_RECORD_CONTROL, i, NULL,
 					    i));
 	check(peer_send(&peer, 7, "seven", 5) == 0 && peer_receive(&peer, &record) == 0 &&
 		      record.type == 7,
@@ -290,9 +290,9 @@ static void test_busy(void)
 	uint32_t busy, last;
 
 	peer_need(&peer, ANY);
-	busy = peer_write(&peer, KUP_RECORD_BUSY, 1, "first", 5);
-	peer_show(&peer, busy);
-	peer_show(&peer, peer_write(&peer, 0, 2, "second", 6));
+	busy = peer_write(&peer, UNFINISHED, 1, "first", 5);
+	peer_wake(&peer, busy);
+	peer_wake(&peer, peer_write(&peer, 0, 2, "second", 6));
 	sleep_ms(50);
 	check(!peer_look(&peer, &record) && peer_state(&peer) == KUP_STATE_OPEN,
 	      "the kernel's side stops at a record that isn't finished", "it went on");
@@ -305,8 +305,8 @@ static void test_busy(void)
 	peer_release(&peer, &record);
 	check(peer_receive(&peer, &record) == 0 && record.type == 2, "in order", "no");
 	peer_release(&peer, &record);
-	last = peer_write(&peer, KUP_RECORD_BUSY, 1, "never", 5);
-	peer_show(&peer, last);
+	last = peer_write(&peer, UNFINISHED, 1, "never", 5);
+	peer_wake(&peer, last);
 	peer_stop_wait(&peer);
 	peer_need(&peer, peer.attach.channel);
 	check(peer_echo(&peer, 1, 10) == NULL,
@@ -400,7 +400,7 @@ static void *scribbler(void *channel)
 				user[dice / 64 % 4 * (KUP_LINE / 4)] = value;
 			else
 				ring[dice / 8 % (peer.info.to_kernel_bytes / 4)] = value &
-										   ~KUP_RECORD_BUSY;
+										   ~UNFINISHED;
 			if (dice % 16 == 2) {
 				peer.head += 8 * (1 + dice / 4096 % 64);
 				word_set(&peer.user->to_kernel_head.value, peer.head);

@@ -137,18 +137,18 @@ static void test_refusal_in_place(struct peer *peer)
 	need(peer_map(&again) == 0, "the areas can be mapped once more");
 	address = again.address;
 	bytes = (uint8_t *)(uintptr_t)address;
-	kup_user_unmap(address, peer->info.map_bytes);
+	kup_user_unmap(address, peer->attach.map_bytes);
 	bytes[0] = 1;
-	bytes[peer->info.map_bytes - 1] = 2;
+	bytes[peer->attach.map_bytes - 1] = 2;
 	refused(kup_user_map(peer->fd, peer->info.page_size, peer->info.to_user_bytes / 2,
 			     peer->info.to_kernel_bytes +
 				     (peer->info.to_user_bytes - peer->info.to_user_bytes / 2),
 			     &address),
 		EINVAL, "a mapping into a range that is refused");
 	check(address == again.address && write_to(bytes) == 0 &&
-		      write_to(bytes + peer->info.map_bytes - 1) == 0,
+		      write_to(bytes + peer->attach.map_bytes - 1) == 0,
 	      "leaves the range to its owner", "it doesn't");
-	munmap(bytes, peer->info.map_bytes);
+	munmap(bytes, peer->attach.map_bytes);
 }
 
 /* ---- Leaving ---- */
@@ -176,11 +176,11 @@ static void test_unmap(void)
 	bytes = (uint8_t *)(uintptr_t)peer.address;
 	memset(peer.in, 0xee, peer.info.to_user_bytes);
 	memset(peer.out, 0xdd, peer.info.to_kernel_bytes);
-	worked(kup_user_unmap(peer.address, peer.info.map_bytes), "a mapping can be left");
-	check(nonzero(bytes, peer.info.map_bytes) == 0, "then there are zeros",
-	      "%u bytes are something else", nonzero(bytes, peer.info.map_bytes));
-	memset(bytes, 0x77, peer.info.map_bytes);
-	check(bytes[0] == 0x77 && bytes[peer.info.map_bytes - 1] == 0x77,
+	worked(kup_user_unmap(peer.address, peer.attach.map_bytes), "a mapping can be left");
+	check(nonzero(bytes, peer.attach.map_bytes) == 0, "then there are zeros",
+	      "%u bytes are something else", nonzero(bytes, peer.attach.map_bytes));
+	memset(bytes, 0x77, peer.attach.map_bytes);
+	check(bytes[0] == 0x77 && bytes[peer.attach.map_bytes - 1] == 0x77,
 	      "which can be written, the kernel page too", "no");
 	again = peer;
 	need(peer_map(&again) == 0, "the areas can be mapped once more");
@@ -213,10 +213,10 @@ static void test_unmap_under_access(void)
 	poked = (uint8_t *)peer.user;
 	poking = true;
 	pthread_create(&thread, NULL, poke,
-		       (void *)(uintptr_t)(peer.info.map_bytes - peer.info.page_size));
+		       (void *)(uintptr_t)(peer.attach.map_bytes - peer.info.page_size));
 	for (int round = 0; round < 100; round++) {
 		address = peer.address;
-		errors += kup_user_unmap(peer.address, peer.info.map_bytes) != 0;
+		errors += kup_user_unmap(peer.address, peer.attach.map_bytes) != 0;
 		errors += kup_user_map(peer.fd, peer.info.page_size, peer.info.to_user_bytes,
 				       peer.info.to_kernel_bytes, &address) != 0;
 	}
@@ -250,7 +250,7 @@ static void *map_changing(void *number)
 		address = 0;
 		if (kup_user_map(changing, peer->info.page_size, peer->info.to_user_bytes,
 				 peer->info.to_kernel_bytes, &address) == 0)
-			munmap((void *)(uintptr_t)address, peer->info.map_bytes);
+			munmap((void *)(uintptr_t)address, peer->attach.map_bytes);
 	}
 	return NULL;
 }

@@ -19,6 +19,7 @@ int attach_to(int fd, uint32_t channel, uint32_t flags, struct kup_attach *out)
 {
 	struct kup_attach attach = {
 		.abi_version = KUP_ABI_VERSION,
+		.understood = KUP_FEATURES,
 		.flags = flags,
 		.channel = channel,
 	};
@@ -31,28 +32,28 @@ int attach_to(int fd, uint32_t channel, uint32_t flags, struct kup_attach *out)
 
 int peer_map(struct peer *peer)
 {
-	const struct kup_info *info = &peer->info;
+	const uint32_t page = peer->info.page_size, to_user = peer->attach.to_user_bytes;
 	uint8_t *base;
 	int error;
 
 	peer->address = 0;
-	error = kup_user_map(peer->fd, info->page_size, info->to_user_bytes, info->to_kernel_bytes,
+	error = kup_user_map(peer->fd, page, to_user, peer->attach.to_kernel_bytes,
 			     &peer->address);
 	if (error != 0)
 		return error;
 	base = (uint8_t *)(uintptr_t)peer->address;
 	peer->kernel = (const void *)base;
-	peer->user = (void *)(base + info->page_size);
-	peer->in = base + 2 * (size_t)info->page_size;
-	peer->out = peer->in + 2 * (size_t)info->to_user_bytes;
+	peer->user = (void *)(base + KUP_USER_PAGE_AT(page));
+	peer->in = base + KUP_TO_USER_AT(page);
+	peer->out = base + KUP_TO_KERNEL_AT(page, to_user);
 	return 0;
 }
 
 /* The range of zeros that stays is the caller's to give back. */
 void peer_unmap(struct peer *peer)
 {
-	kup_user_unmap(peer->address, peer->info.map_bytes);
-	munmap((void *)(uintptr_t)peer->address, peer->info.map_bytes);
+	kup_user_unmap(peer->address, peer->attach.map_bytes);
+	munmap((void *)(uintptr_t)peer->address, peer->attach.map_bytes);
 	peer->kernel = NULL;
 }
 
@@ -143,7 +144,7 @@ bool peer_room(const struct peer *peer, uint32_t space)
 {
 	uint32_t tail = word_get(&peer->kernel->to_kernel_tail.value);
 
-	return peer->head + space - tail <= peer->info.to_kernel_bytes;
+	return peer->head + space + KUP_RECORD_HEADER - tail <= peer->info.to_kernel_bytes;
 }
 
 static int wait_room(struct peer *peer, uint32_t space)
@@ -156,7 +157,7 @@ static int wait_room(struct peer *peer, uint32_t space)
 			return -EPIPE;
 		peer->announced++;
 		word_set(&peer->user->to_kernel_producer_event.value,
-			 peer->head + space - peer->info.to_kernel_bytes);
+			 peer->head + space + KUP_RECORD_HEADER - peer->info.to_kernel_bytes);
 		full_fence();
 		if (peer_room(peer, space))
 			return 0;
@@ -166,27 +167,45 @@ static int wait_room(struct peer *peer, uint32_t space)
 	}
 }
 
+kup_u32 *peer_header(const struct peer *peer, uint32_t position)
+{
+	return (kup_u32 *)(void *)(peer->out + position % peer->info.to_kernel_bytes);
+}
+
+void peer_set_head(struct peer *peer, uint32_t head)
+{
+	word_set(&peer->user->to_kernel_head.value, head);
+}
+
+void peer_wake(struct peer *peer, uint32_t from)
+{
+	full_fence();
+	if (word_get(&peer->kernel->to_kernel_consumer_event.value) - from < peer->head - from)
+		peer_kick(peer);
+}
+
 uint32_t peer_write(struct peer *peer, uint32_t flags, uint32_t type, const void *data,
 		    uint32_t length)
 {
 	uint32_t from = peer->head;
-	uint8_t *place = peer->out + from % peer->info.to_kernel_bytes;
-	struct kup_record_header *header = (struct kup_record_header *)place;
+	kup_u32 *header = peer_header(peer, from);
 
-	if (data != NULL)
-		memcpy(place + sizeof(*header), data, length);
-	header->type = type;
-	word_set(&header->length_flags, length | flags);
 	peer->head = from + KUP_RECORD_SPACE(length);
+	word_set(peer_header(peer, peer->head), 0);
+	if (data != NULL)
+		memcpy(header + 2, data, length);
+	header[1] = type;
+	peer_set_head(peer, peer->head);
+	word_set(header, (length | flags) ^ KUP_RECORD_READY);
 	return from;
 }
 
-void peer_show(struct peer *peer, uint32_t from)
+void peer_finish(struct peer *peer, uint32_t from)
 {
-	word_set(&peer->user->to_kernel_head.value, peer->head);
-	full_fence();
-	if (word_get(&peer->kernel->to_kernel_consumer_event.value) == from)
-		peer_kick(peer);
+	kup_u32 *header = peer_header(peer, from);
+
+	word_set(header, *header | KUP_RECORD_READY);
+	peer_wake(peer, from);
 }
 
 int peer_send(struct peer *peer, uint32_t type, const void *data, uint32_t length)
@@ -195,7 +214,7 @@ int peer_send(struct peer *peer, uint32_t type, const void *data, uint32_t lengt
 
 	if (error != 0)
 		return error;
-	peer_show(peer, peer_write(peer, 0, type, data, length));
+	peer_wake(peer, peer_write(peer, 0, type, data, length));
 	return 0;
 }
 
@@ -211,16 +230,13 @@ static bool look_any(struct peer *peer, struct record *record)
 {
 	const uint8_t *place = peer->in + peer->tail % peer->info.to_user_bytes;
 	const struct kup_record_header *header = (const struct kup_record_header *)place;
-	uint32_t word;
+	uint32_t word = word_get(&header->length_flags);
 
-	if (word_get(&peer->kernel->to_user_head.value) == peer->tail)
-		return false;
-	word = word_get(&header->length_flags);
-	if (word & KUP_RECORD_BUSY)
+	if (!(word & KUP_RECORD_READY))
 		return false;
 	record->type = header->type;
 	record->length = word & KUP_RECORD_LENGTH;
-	record->flags = word & ~KUP_RECORD_LENGTH;
+	record->flags = word & ~(KUP_RECORD_LENGTH | KUP_RECORD_READY);
 	record->data = place + sizeof(*header);
 	record->space = KUP_RECORD_SPACE(record->length);
 	return true;

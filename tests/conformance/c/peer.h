@@ -81,13 +81,20 @@ int peer_poll(struct peer *peer, uint32_t events, double timeout_ms);
 int peer_send(struct peer *peer, uint32_t type, const void *data, uint32_t length);
 
 /*
- * The parts of it, for those who want to lie: room; a record that only the caller knows of; the
- * word that shows it, with the wake-up that the kernel asked for.
+ * The parts of it, for tests that lie: room; a record without a wake-up, which returns its position
+ * (with UNFINISHED among its flags, it is not READY); the wake-up that the kernel asked for, for what
+ * is finished from a position on; and finishing a record, with the wake-up.
  */
+#define UNFINISHED KUP_RECORD_READY
 bool peer_room(const struct peer *peer, uint32_t space);
 uint32_t peer_write(struct peer *peer, uint32_t flags, uint32_t type, const void *data,
 		    uint32_t length);
-void peer_show(struct peer *peer, uint32_t from);
+void peer_wake(struct peer *peer, uint32_t from);
+void peer_finish(struct peer *peer, uint32_t from);
+
+/* The header of the record at a position, and the user's head. */
+kup_u32 *peer_header(const struct peer *peer, uint32_t position);
+void peer_set_head(struct peer *peer, uint32_t head);
 
 /* The next record, if one is readable now. */
 bool peer_look(struct peer *peer, struct record *record);

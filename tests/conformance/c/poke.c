@@ -43,7 +43,7 @@ static uint32_t odd_type(uint32_t *seed)
 static void poke_header(struct peer *peer, uint32_t *seed)
 {
 	static const uint32_t flags[] = {
-		0, 0, KUP_RECORD_CONTROL, KUP_RECORD_DISCARD, KUP_RECORD_BUSY, 0x10000000u, ~0u
+		0, 0, KUP_RECORD_CONTROL, KUP_RECORD_DISCARD, UNFINISHED, 0x10000000u, ~0u
 	};
 	uint32_t place = random_next(seed) % 128 * 8;
 	uint32_t length = random_next(seed) % 4 ? random_next(seed) % 64 : random_next(seed);

@@ -14,7 +14,7 @@
 /* A record, without a look at whose turn it is. */
 static void put(struct peer *peer, uint32_t flags, uint32_t type, const void *data, uint32_t length)
 {
-	peer_show(peer, peer_write(peer, flags, type, data, length));
+	peer_wake(peer, peer_write(peer, flags, type, data, length));
 }
 
 static void pass(struct peer *peer)
@@ -162,7 +162,7 @@ static void two_at_once(struct peer *peer)
 	uint32_t from = peer_write(peer, 0, 1, "x", 1);
 
 	peer_write(peer, 0, 2, "y", 1);
-	peer_show(peer, from);
+	peer_wake(peer, from);
 }
 
 static void message_behind_pass(struct peer *peer)
@@ -170,7 +170,7 @@ static void message_behind_pass(struct peer *peer)
 	uint32_t from = peer_write(peer, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, NULL, 0);
 
 	peer_write(peer, 0, 2, "y", 1);
-	peer_show(peer, from);
+	peer_wake(peer, from);
 }
 
 static void behind_discarded(struct peer *peer)
@@ -179,7 +179,7 @@ static void behind_discarded(struct peer *peer)
 
 	peer_write(peer, KUP_RECORD_DISCARD, 0, NULL, 24);
 	peer_write(peer, 0, 2, "y", 1);
-	peer_show(peer, from);
+	peer_wake(peer, from);
 }
 
 static void pass_with_payload(struct peer *peer)
@@ -206,14 +206,14 @@ static void longer(struct peer *peer)
 {
 	peer_write(peer, 0, 1, "0123456789abcdef", 16);
 	peer->head -= 8;
-	peer_show(peer, 0);
+	peer_wake(peer, 0);
 	peer_kick(peer);
 }
 
 static void move_head(struct peer *peer, uint32_t by)
 {
 	peer->head += by;
-	peer_show(peer, 0);
+	peer_wake(peer, 0);
 	peer_kick(peer);
 }
 
@@ -292,8 +292,8 @@ static void test_busy(struct peer *witness)
 	uint32_t from;
 
 	start(&peer, ANY);
-	from = peer_write(&peer, KUP_RECORD_BUSY, 1, "busy", 4);
-	peer_show(&peer, from);
+	from = peer_write(&peer, UNFINISHED, 1, "busy", 4);
+	peer_wake(&peer, from);
 	peer_kick(&peer);
 	check(echoes(witness, 2) && !peer_look(&peer, &record) &&
 		      peer_state(&peer) == KUP_STATE_OPEN,
@@ -302,8 +302,8 @@ static void test_busy(struct peer *witness)
 	check(take(&peer, &record) && record.type == 1, "when it is finished it gives the turn",
 	      "no");
 	pause_kernel(&peer, 50);
-	from = peer_write(&peer, KUP_RECORD_BUSY, 2, "early", 5);
-	peer_show(&peer, from);
+	from = peer_write(&peer, UNFINISHED, 2, "early", 5);
+	peer_wake(&peer, from);
 	check(take(&peer, &record) && record_is(&record, KUP_CONTROL_PASS),
 	      "a record may be reserved out of turn", "state %u, error %u", peer_state(&peer),
 	      peer.kernel->error);

@@ -173,7 +173,7 @@ static void test_one_wake_up(void)
 	for (; peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes))); records++)
 		peer_write(&peer, 0, ECHO_SAMPLE, bytes, sizeof(bytes));
 	word_set(&peer.user->to_kernel_producer_event.value, peer.head);
-	peer_show(&peer, 0);
+	peer_wake(&peer, 0);
 	peer_kick(&peer);
 	stats_get(peer.fd, peer.attach.channel, &before);
 	check(peer_poll(&peer, POLLOUT, PATIENCE_MS) == POLLOUT &&

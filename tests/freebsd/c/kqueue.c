@@ -110,7 +110,7 @@ static void test_room(void)
 	while (peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes))))
 		peer_write(&peer, 0, ECHO_SAMPLE, bytes, sizeof(bytes));
 	word_set(&peer.user->to_kernel_producer_event.value, peer.head);
-	peer_show(&peer, 0);
+	peer_wake(&peer, 0);
 	peer_kick(&peer);
 	change(queue, peer.fd, EVFILT_WRITE, EV_ADD | EV_ONESHOT);
 	check(next_event(queue, 0).filter == 0, "a full ring can't be written", "it can");

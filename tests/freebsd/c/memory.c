@@ -77,7 +77,7 @@ static void test_refusals(struct peer *peer)
 	       "the other half of a ring is refused with EINVAL");
 	no_map(peer, in, READ_WRITE, MAP_SHARED, in_at + (off_t)page, EINVAL,
 	       "a shifted ring is refused with EINVAL");
-	no_map(peer, page, READ_WRITE, MAP_SHARED, (off_t)peer->info.map_bytes, EINVAL,
+	no_map(peer, page, READ_WRITE, MAP_SHARED, (off_t)peer->attach.map_bytes, EINVAL,
 	       "what lies behind the last area is refused with EINVAL");
 	no_map(peer, page, PROT_READ, MAP_SHARED, (off_t)1 << 44, EINVAL,
 	       "an offset of 16 TiB is refused with EINVAL");

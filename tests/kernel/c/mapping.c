@@ -86,7 +86,7 @@ static void test_refusals(struct peer *peer)
 	       "a private ring is refused with EINVAL");
 	no_map(peer, 2 * page, PROT_READ, MAP_SHARED, 0, EINVAL,
 	       "two areas in one mmap are refused with EINVAL");
-	no_map(peer, peer->info.map_bytes, PROT_READ, MAP_SHARED, 0, EINVAL,
+	no_map(peer, peer->attach.map_bytes, PROT_READ, MAP_SHARED, 0, EINVAL,
 	       "all areas in one mmap are refused with EINVAL");
 	no_map(peer, in / 2, READ_WRITE, MAP_SHARED, in_at, EINVAL,
 	       "half a ring is refused with EINVAL");
