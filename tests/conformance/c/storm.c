@@ -212,8 +212,10 @@ static void hammer_map(int fd)
 			 &address) != 0)
 		return;
 	*(volatile uint8_t *)(uintptr_t)address;
-	kup_user_unmap(address, geometry.map_bytes);
-	munmap((void *)(uintptr_t)address, geometry.map_bytes);
+	kup_user_unmap(address, KUP_MAP_BYTES(geometry.page_size, geometry.to_user_bytes,
+					       geometry.to_kernel_bytes));
+	munmap((void *)(uintptr_t)address, KUP_MAP_BYTES(geometry.page_size, geometry.to_user_bytes,
+					       geometry.to_kernel_bytes));
 }
 
 static void *hammer(void *number)
