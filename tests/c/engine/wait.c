@@ -110,8 +110,10 @@ static int is_done(struct call *call)
 /* What a test has let sleep ends here. */
 static int finish(struct call *call)
 {
-	if (!kup_load_acquire(&call->done))
+	if (!kup_load_acquire(&call->done)) {
 		kup_channel_close(call->world->channel);
+		kup_wake(call->world->channel);
+	}
 	pthread_join(call->thread, NULL);
 	return call->error;
 }
