@@ -414,8 +414,8 @@ static int begin_unload(struct kupdev_softc *id, struct softc **sc)
 }
 
 /*
- * Threads may be between two calls, and read what kupdev_receive has returned to them. The next call
- * of such a thread fails, and ends that.
+ * Threads may be between two calls, and read what kupdev_receive has returned to them. The next
+ * call of such a thread fails, and ends that.
  */
 static void end_unload(struct softc *sc)
 {
