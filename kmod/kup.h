@@ -255,6 +255,42 @@ int kup_thread_start(void (*main)(void *argument), void *argument, const char *n
  * nothing. */
 void kup_thread_join(struct kup_thread *thread);
 
+/* ---- What a client needs of the system, beside kup_system.h ---- */
+
+/* Bytes of a page. Any context. */
+kup_u32 kup_page_size(void);
+
+/*
+ * One line of the kernel's log, for the person who loads the module: a sentence without its full
+ * stop, as printf formats it (%s, %u, %d, %lu and %o, which all systems have). "kup: " comes before
+ * it. May sleep.
+ */
+void kup_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * A lock that a thread may sleep with, and sleeps to get; its holder can wait until another holder
+ * has changed something. All of it in a thread that may sleep.
+ */
+struct kup_monitor;
+
+/* -ENOMEM. The monitor is the caller's to destroy, when no thread uses it. NULL does nothing. */
+int kup_monitor_create(struct kup_monitor **monitor);
+void kup_monitor_destroy(struct kup_monitor *monitor);
+
+void kup_monitor_lock(struct kup_monitor *monitor);
+void kup_monitor_unlock(struct kup_monitor *monitor);
+
+/*
+ * For the holder: gives the lock away, sleeps until kup_monitor_wake is called, and takes the lock
+ * again: look again, the change may be another one. 0, or -EINTR: the calling process has a signal
+ * (which does not end the second one).
+ */
+int kup_monitor_wait(struct kup_monitor *monitor);
+void kup_monitor_wait_always(struct kup_monitor *monitor);
+
+/* For the holder: all threads that wait look again, one after the other. */
+void kup_monitor_wake(struct kup_monitor *monitor);
+
 /* ---- For tests of non-sleeping producers ---- */
 
 #define KUP_CONTEXT_INTERRUPT 1 /* an interrupt handler: of hardware, or (FreeBSD) of a thread */

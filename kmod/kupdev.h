@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The kernel API of KUP's predecessor, on turn channels (see kup.h): for modules that were written for it, and
- * for those who like ping-pong. docs/from-kup-1.md tells what changes. This file needs no other of KUP's: it may
- * lie beside one of theirs that has a name of ours.
+ * The kernel API of KUP's predecessor, a layer on turns (layers/turn.h): for modules that were
+ * written for it, and for those who like ping-pong. docs/from-kup-1.md describes what changes. This
+ * file needs no other file of KUP's: it may lie beside a file that has the name of one.
  *
- * A device's channels belong to nobody until a process attaches one; kupdev_wait_channel tells which.
- * The kernel has the first turn; sending passes it. Any number of threads may use different channels at
- * once; on one channel, one thread sends and receives. When its process leaves, that thread receives what the
- * process has sent before, and then a call of it fails, also if another process has attached the channel
- * meanwhile. Calls with a device that is unloaded fail with -ESHUTDOWN. All calls may sleep; where the calling
- * process has a signal, those that wait end with -EINTR (or NULL), and nothing has happened.
+ * A channel number belongs to no process until kupdev_wait_channel returns it. From then on, all
+ * calls with this number go to that process, until one of them has failed because the process has
+ * left: a call may be late, and still receive what the process had sent. Another process can attach
+ * the number meanwhile. kupdev_wait_channel returns it after that failed call, and not before. So a
+ * module uses a number until a call fails; then, and only then, the number's next process is served.
+ *
+ * The kernel has the first turn; sending passes it. Any number of threads may use different channels
+ * at once; on one channel, one thread sends and receives. Calls with a device that was unloaded fail
+ * with -ESHUTDOWN. All calls may sleep; where the calling process has a signal, those that wait end
+ * with -EINTR (or NULL), and nothing has happened.
  */
 #ifndef KUPDEV_H
 #define KUPDEV_H
@@ -35,44 +39,48 @@ struct kupdev_softc;
 struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cnt);
 
 /*
- * Waits until a process attaches a channel, and returns its number; each attachment is returned once. Negative:
- * -ESHUTDOWN, the device is being unloaded; -EINTR, the calling process has a signal.
+ * Waits until a process has attached a channel, and returns its number. Each attachment is returned
+ * once, and not if the process has left before. Negative: -ESHUTDOWN, the device is being unloaded;
+ * -EINTR, the calling process has a signal.
  */
 int kupdev_wait_channel(struct kupdev_softc *sc);
 
-/* Wakes processes that wait for a channel, to look again. (KUP does so by itself when one becomes free.) */
+/* Does nothing: KUP wakes processes that wait for a channel by itself, when one becomes free. */
 void kupdev_notify(struct kupdev_softc *sc);
 
 /*
- * Waits for the turn, sends `len` bytes, and passes the turn. A message that was not received is gone then. 0, or:
- * -EPIPE, the process is gone or nobody is attached; -EMSGSIZE, longer than the device's size; -ESHUTDOWN;
- * -EPROTO, the process broke the protocol; -EINVAL, no such channel; -EINTR.
+ * Waits for the turn, sends `len` bytes, and passes the turn. A message that was not received is
+ * dropped. 0, or: -EPIPE, the process is gone, or the number has no process; -EMSGSIZE, longer than
+ * the device's size; -ESHUTDOWN; -EPROTO, the process broke the protocol; -EINVAL, no such channel;
+ * -EINTR.
  */
 int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id);
 
 /*
- * Waits for the next message, which gives the kernel the turn, and returns its bytes in place: the device's size may be
- * read and written there until kupdev_unlock_channel, the next send or pass on this channel, or a call that fails.
- * The process can still change them: copy what you decide by. While it is the kernel's turn, the same message
- * again; a pass without data, or a turn without any message, begins with KUPDEV_NOTHING bytes of zero.
- * NULL: as kupdev_send's errors.
+ * Waits for the next message, which gives the kernel the turn, and returns its bytes in place: the
+ * device's size may be read and written there until kupdev_unlock_channel, the next send or pass on
+ * this channel, or a call that fails. The process can still change them: copy what you decide by.
+ * While it is the kernel's turn, the same message again; a pass without data, or a turn without any
+ * message, begins with KUPDEV_NOTHING bytes of zero. NULL: as kupdev_send's errors.
  */
 void *kupdev_receive(struct kupdev_softc *sc, int chan_id);
 
 /* Gives the bytes of the last kupdev_receive back. The turn stays. */
 void kupdev_unlock_channel(struct kupdev_softc *sc, int chan_id);
 
-/* Waits for the turn, and passes it without data. A message that was not received is gone then. */
+/*
+ * Waits for the turn, and passes it without data. A message that was not received is dropped. (It
+ * returns no error, so it is never the failed call after which the number gets its next process.)
+ */
 void kupdev_pass(struct kupdev_softc *sc, int chan_id);
 
 /*
  * Ends the device. A process that is attached receives what was sent to it before, and then
- * EKU_SHUTDOWN; calls of threads end with -ESHUTDOWN (or NULL). Returns 0 when the device is gone
- * and the threads have left its calls. A message that a thread has received stays valid until its
- * next call with this device, or its end. Threads have a tenth of a second more to end, but a
- * module that has threads should wait for them before its code goes. Does not wait for processes,
- * and no signal cuts it short. -EBUSY: another thread unloads it; -ESHUTDOWN: it is unloaded
- * already. NULL does nothing, and is 0.
+ * EKU_SHUTDOWN; calls of threads end with -ESHUTDOWN (or NULL). Returns 0 when the device is gone and
+ * all threads have left its calls; it does not wait for processes, and no signal cuts it short. What
+ * kupdev_receive has returned to a thread stays valid until that thread's next call with this
+ * number, which fails. The module itself has to wait for its threads before its code goes.
+ * -EBUSY: another thread unloads it; -ESHUTDOWN: it is unloaded already. NULL does nothing, and is 0.
  */
 int kupdev_unload(struct kupdev_softc *sc);
 

@@ -31,7 +31,6 @@ struct kup_user_channel {
 	uint64_t spin_ns;	/* how long to look before sleeping, at most */
 	struct spin send_spin;	/* each its direction's */
 	struct spin receive_spin;
-	int reserved; /* turn mode: a reservation has the turn */
 };
 
 /* ---- Time ---- */
@@ -68,14 +67,13 @@ static void set_up_rings(struct kup_user_channel *channel)
 	uint8_t *base = (uint8_t *)(uintptr_t)channel->memory;
 	struct kup_kernel_page *kernel = (void *)base;
 	struct kup_user_page *user = (void *)(base + page);
-	uint32_t turns = channel->info.mode == KUP_MODE_TURN;
 
 	channel->kernel = kernel;
 	channel->in = (struct kup_consumer){
 		.data = base + 2 * page,
 		.bytes = channel->info.to_user_bytes,
-		.allowed = KUP_RECORD_DISCARD | (turns ? KUP_RECORD_PASS : KUP_RECORD_GAP),
-		.turns = turns,
+		.controls = KUP_CONTROLS_TO_USER(channel->info.mode),
+		.skips_unknown = 1,
 		.tail_word = &user->to_user_tail.value,
 		.event_word = &user->to_user_consumer_event.value,
 		.head_word = &kernel->to_user_head.value,
@@ -84,7 +82,6 @@ static void set_up_rings(struct kup_user_channel *channel)
 	channel->out = (struct kup_producer){
 		.data = base + 2 * page + 2 * (size_t)channel->info.to_user_bytes,
 		.bytes = channel->info.to_kernel_bytes,
-		.turns = turns,
 		.head_word = &user->to_kernel_head.value,
 		.event_word = &user->to_kernel_producer_event.value,
 		.tail_word = &kernel->to_kernel_tail.value,
@@ -219,19 +216,6 @@ int32_t kup_user_ended(const struct kup_user_channel *channel)
 	return over(channel);
 }
 
-/* The user's turn, as kup_turn_ahead tells it: its count is one behind the kernel's. */
-#define USERS_TURN KUP_HEAD_SENDS
-
-static uint32_t turn_ahead(const struct kup_user_channel *channel)
-{
-	return kup_turn_ahead(&channel->out, channel->in.head_word);
-}
-
-int32_t kup_user_turn(const struct kup_user_channel *channel)
-{
-	return channel->out.turns ? turn_ahead(channel) == USERS_TURN : -EINVAL;
-}
-
 /* ---- Waiting ---- */
 
 struct wait {
@@ -245,8 +229,6 @@ static int may_send(const struct wait *wait)
 
 	if (over(channel))
 		return 1;
-	if (channel->out.turns && turn_ahead(channel) == 0)
-		return 0;
 	return kup_producer_room(&channel->out, wait->space) != KUP_RING_WAIT;
 }
 
@@ -374,20 +356,14 @@ int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events,
 		return -EINVAL;
 	if ((events & POLLOUT) && length > kup_user_max_message(channel))
 		return -EMSGSIZE;
-	/* As the receive that follows does. */
-	if (events & POLLIN)
+	if (events & POLLIN) {
+		/* As the receive that follows does. */
 		kup_user_release(channel);
-	/* The record that brings the turn is also the first that receive hasn't seen. */
-	if (channel->out.turns)
-		kup_consumer_announce_at(&channel->in, kup_turn_position(&channel->in));
-	else if (events & POLLIN)
 		kup_consumer_announce(&channel->in);
+	}
 	if (events & POLLOUT)
 		announce_send(&wait);
 	if ((events & POLLIN) && may_receive(&wait))
-		there |= POLLIN;
-	/* At one's own turn nothing can come. */
-	if ((events & POLLIN) && kup_user_turn(channel) > 0)
 		there |= POLLIN;
 	if ((events & POLLOUT) && may_send(&wait))
 		there |= POLLOUT;
@@ -426,13 +402,11 @@ static int32_t look(struct kup_user_channel *channel)
 	return result == KUP_RING_WAIT ? -EAGAIN : -EPROTO;
 }
 
-/* After a look that found nothing: what came last comes before a state, or a turn, that says so. */
+/* After a look that found nothing: the last records come before the state that ends the channel. */
 static int32_t look_again(struct kup_user_channel *channel)
 {
 	int32_t end = over(channel), error;
 
-	if (!end && channel->out.turns && turn_ahead(channel) == USERS_TURN)
-		end = -EDEADLK;
 	if (!end)
 		return -EAGAIN;
 	error = look(channel);
@@ -460,53 +434,26 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 	}
 	if (error)
 		return error;
-	message->data = channel->held.flags & KUP_RECORD_PASS ? NULL : channel->held.data;
+	message->data = channel->held.data;
 	message->length = channel->held.length;
 	message->type = channel->held.type;
-	message->flags = channel->held.flags;
-	/* There is nothing to keep, and passes that are kept would fill the ring. */
-	if (message->flags & KUP_RECORD_PASS)
-		kup_user_release(channel);
+	message->control = channel->held.control;
 	return 0;
 }
 
 /* ---- Sending ---- */
 
-/* The turn was taken, so what only passed it has done its work. */
-static void skip_passes(struct kup_user_channel *channel)
-{
-	while (channel->out.turns && channel->held.position == NOTHING_HELD && !look(channel)) {
-		if (!(channel->held.flags & KUP_RECORD_PASS)) {
-			/* A message: still the next to receive. */
-			channel->held.position = NOTHING_HELD;
-			return;
-		}
-		kup_user_release(channel);
-	}
-}
-
 static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, uint32_t *position)
 {
 	int32_t error = over(channel);
-	uint32_t ahead;
 	int result;
 
 	if (error)
 		return error;
-	if (channel->reserved)
-		return -EBUSY;
-	/* One look: the turn may come at any moment. */
-	ahead = channel->out.turns ? turn_ahead(channel) : USERS_TURN;
-	if (ahead != USERS_TURN)
-		return ahead == 0 ? -EAGAIN : -EPROTO;
 	result = kup_producer_reserve(&channel->out, length, position);
 	if (result == KUP_RING_WAIT)
 		return -EAGAIN;
-	if (result != KUP_RING_OK)
-		return -EPROTO;
-	channel->reserved = channel->out.turns != 0;
-	skip_passes(channel);
-	return 0;
+	return result == KUP_RING_OK ? 0 : -EPROTO;
 }
 
 int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length, double timeout_ms,
@@ -534,10 +481,12 @@ int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length, doub
 	return 0;
 }
 
+/* `length` may be more than was reserved: the whole reservation. */
 static void finish(struct kup_user_channel *channel, struct kup_user_reservation *reservation,
 		   uint32_t type, uint32_t length, uint32_t flags)
 {
-	channel->reserved = 0;
+	if (length > reservation->length)
+		length = reservation->length;
 	if (kup_producer_commit(&channel->out, reservation->position, reservation->length, length,
 				type, flags))
 		kup_user_kick(channel->file);
@@ -547,8 +496,14 @@ static void finish(struct kup_user_channel *channel, struct kup_user_reservation
 void kup_user_commit(struct kup_user_channel *channel, struct kup_user_reservation *reservation,
 		     uint32_t type, uint32_t length)
 {
-	finish(channel, reservation, type,
-	       length < reservation->length ? length : reservation->length, 0);
+	finish(channel, reservation, type, length, 0);
+}
+
+void kup_user_commit_control(struct kup_user_channel *channel,
+			     struct kup_user_reservation *reservation, uint32_t kind,
+			     uint32_t length)
+{
+	finish(channel, reservation, kind, length, KUP_RECORD_CONTROL);
 }
 
 void kup_user_discard(struct kup_user_channel *channel, struct kup_user_reservation *reservation)
@@ -568,15 +523,4 @@ int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type, const voi
 		memcpy(reservation.data, data, length);
 	kup_user_commit(channel, &reservation, type, length);
 	return 0;
-}
-
-int32_t kup_user_pass(struct kup_user_channel *channel, double timeout_ms)
-{
-	struct kup_user_reservation reservation;
-	int32_t error = channel->out.turns ? kup_user_reserve(channel, 0, timeout_ms, &reservation)
-					   : -EINVAL;
-
-	if (!error)
-		finish(channel, &reservation, 0, 0, KUP_RECORD_PASS);
-	return error;
 }

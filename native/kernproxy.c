@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The predecessor's user API over turn channels: see include/kup.h. */
+/* The predecessor's user API: a layer on kup_user_turn.h. See include/kup.h. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "include/kup.h"
-#include "kup_user.h"
+#include "kup_user_turn.h"
 
 #define FOREVER -1.0
 
@@ -30,9 +30,10 @@ struct handle {
 	uint32_t number;     /* under the device's lock; what is waited for, until it is attached */
 	int attached;	     /* under the device's lock */
 	struct kup_user_channel *channel;
+	struct kup_user_turn turn;
 	size_t max_bytes;
 	void *last; /* what kernproxy_receive returned, while it is this side's turn */
-	char nothing[] __attribute__((aligned(16))); /* max_bytes: what a pass carries */
+	char nothing[] __attribute__((aligned(16))); /* max_bytes: instead of a message */
 };
 
 KUP_USER_CALL __thread int kernproxy_errno;
@@ -117,7 +118,7 @@ KUP_USER_CALL void *kernproxy_open(const char *name)
 
 /* ---- Channels ---- */
 
-/* Checks what was asked for before waiting for it, and tells its size in bytes. */
+/* Checks what was asked for before waiting for it, and returns its size in bytes. */
 static int32_t check_channel(const struct handle *device, size_t chan_id, size_t size,
 			     size_t *bytes)
 {
@@ -212,54 +213,57 @@ KUP_USER_CALL void *kernproxy_channel(void *handle, size_t chan_id, size_t size)
 	add_channel(channel, (uint32_t)chan_id);
 	error = attach(channel);
 	if (!error)
+		error = kup_user_turn_begin(&channel->turn, channel->channel);
+	if (!error)
 		return channel;
 	note(device, error);
 	remove_channel(channel);
+	kup_user_channel_close(channel->channel);
 	free(channel);
 	return NULL;
+}
+
+static double timeout_of(int flags)
+{
+	return flags & KP_NB ? 0 : FOREVER;
+}
+
+static int32_t receive(struct handle *channel, int flags)
+{
+	struct kup_user_message message = { 0 };
+	int32_t error = kup_user_turn_receive(&channel->turn, &message, timeout_of(flags));
+
+	if (error == -EDEADLK && channel->last)
+		return 0;
+	if (error && error != -EDEADLK)
+		return error;
+	/* Again: the program may have written there. */
+	memset(channel->nothing, 0, KP_NOTHING);
+	channel->last = error || message.control ? channel->nothing : (void *)message.data;
+	return 0;
 }
 
 KUP_USER_CALL void *kernproxy_receive(void *handle, int flags)
 {
 	struct handle *channel = handle;
-	struct kup_user_message message;
-	int32_t error;
+	int32_t error = -EINVAL;
 
-	if (!channel || !channel->channel || flags & ~KP_NB) {
-		note(channel, -EINVAL);
-		return NULL;
-	}
-	if (channel->last) {
-		error = kup_user_ended(channel->channel);
-		return note(channel, error) ? NULL : channel->last;
-	}
-	error = kup_user_receive(channel->channel, &message, flags & KP_NB ? 0 : FOREVER);
-	if (note(channel, error))
-		return NULL;
-	/* Again: the program may have written there. */
-	memset(channel->nothing, 0, KP_NOTHING);
-	channel->last = message.flags & KUP_RECORD_PASS ? channel->nothing : (void *)message.data;
-	return channel->last;
+	if (channel && channel->channel && !(flags & ~KP_NB))
+		error = receive(channel, flags);
+	return note(channel, error) ? NULL : channel->last;
 }
 
-/* The data may be the message that was received: what is given back was copied before. */
+/* The data may be the message that was received, which stays until it was copied. */
 static int32_t send_on(struct handle *channel, const void *data, size_t len, int flags)
 {
-	struct kup_user_reservation reservation;
-	struct kup_user_message unread;
-	int32_t error = kup_user_reserve(channel->channel, (uint32_t)len,
-					 flags & KP_NB ? 0 : FOREVER, &reservation);
+	const double timeout = timeout_of(flags);
+	int32_t error = len > 0 ? kup_user_turn_send(&channel->turn, 0, data, (uint32_t)len,
+						     KUP_USER_TURN_DROP, timeout)
+				: kup_user_turn_pass(&channel->turn, KUP_USER_TURN_DROP, timeout);
 
-	if (error)
-		return error;
-	if (len > 0)
-		memcpy(reservation.data, data, len);
-	/* What nobody has received is gone, as if there were one place for both. */
-	while (!kup_user_receive(channel->channel, &unread, 0))
-		;
-	kup_user_commit(channel->channel, &reservation, 0, (uint32_t)len);
-	channel->last = NULL;
-	return 0;
+	if (!error)
+		channel->last = NULL;
+	return error;
 }
 
 KUP_USER_CALL int kernproxy_send(void *handle, void *data, size_t len, int flags)

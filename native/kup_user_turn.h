@@ -9,7 +9,10 @@
  *   -ENOTEMPTY  sending, passing: the turn came with a message that was not received, which would be
  *               lost; receive it, or say KUP_USER_TURN_DROP
  *   -EBUSY      a reservation is open, which has the turn
- *   -EAGAIN     (a timeout of 0) it is the kernel's turn
+ *   -EAGAIN     (a timeout of 0) it is the kernel's turn; or it has not yet skipped reservations
+ *               that were discarded, which take the room
+ *   -EPROTO     also: the kernel has broken the rules of turns
+ *   -EINVAL     flags that do not exist
  */
 #ifndef KUP_USER_TURN_H
 #define KUP_USER_TURN_H
@@ -26,13 +29,15 @@ extern "C" {
 /* One channel's turns. The program keeps it; fields are the layer's. */
 struct kup_user_turn {
 	struct kup_user_channel *channel;
-	int mine;     /* this side has the turn */
-	int unread;   /* `message` was not received */
-	int reserved; /* a reservation is open */
+	int mine;			 /* this side has the turn */
+	int unread;			 /* `message` was not received */
+	int reserved;			 /* a reservation is open */
+	int broken;			 /* the kernel has broken the rules */
 	struct kup_user_message message; /* what has brought the turn, while it is in the ring */
 };
 
 /* Before the first call with it, on a channel that was opened and not used. The kernel has the turn.
+ * The channel's own calls that send, receive, release or wait are the layer's from then on.
  * -EINVAL: the device's mode is not KUP_MODE_TURN. */
 KUP_USER_CALL int32_t kup_user_turn_begin(struct kup_user_turn *turn,
 					  struct kup_user_channel *channel);
@@ -61,18 +66,20 @@ KUP_USER_CALL int32_t kup_user_turn_pass(struct kup_user_turn *turn, uint32_t fl
 KUP_USER_CALL int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length,
 					    uint32_t flags, double timeout_ms,
 					    struct kup_user_reservation *reservation);
-/* 0, or -EPROTO: the kernel has sent out of turn, and nothing was sent. */
+/* 0; or nothing was sent: -EPROTO, the kernel has sent out of turn; -EPIPE, it has closed. */
 KUP_USER_CALL int32_t kup_user_turn_commit(struct kup_user_turn *turn,
 					   struct kup_user_reservation *reservation, uint32_t type,
 					   uint32_t length);
 KUP_USER_CALL void kup_user_turn_discard(struct kup_user_turn *turn,
 					 struct kup_user_reservation *reservation);
 
-/* 1 if this side has the turn, or the record that gives it is there; 0 if it is the kernel's. */
+/* 1 if this side has the turn, or the record that gives it is there; 0 if it is the kernel's, or
+ * the channel has ended. */
 KUP_USER_CALL int32_t kup_user_turn_is_mine(struct kup_user_turn *turn);
 
 /* For event loops, as kup_user_prepare_wait: announces that the program sleeps for its turn, which
- * poll reports as POLLIN. Returns POLLIN if it is there already: then don't sleep. */
+ * poll reports as POLLIN. Returns POLLIN if it is there already, or will never come: then don't
+ * sleep. */
 KUP_USER_CALL int32_t kup_user_turn_prepare_wait(struct kup_user_turn *turn);
 
 #ifdef __cplusplus

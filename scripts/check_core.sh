@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The engine and the echo client are free of any operating system: they compile without a single system
-# header, have no OS #ifdef, and call nothing but what os.h and the client API declare.
+# The engine, the layers and the echo client are free of any operating system: they compile without a single
+# system header, have no OS #ifdef, and call nothing but what os.h and the client API declare. Layers and clients see
+# kup.h and nothing of the engine.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,22 +14,33 @@ fail() {
 	failed=1
 }
 
-for file in kmod/core/*.c kmod/echo/*.c; do
-	object="$out/$(basename "$file" .c).o"
-	${CC:-cc} -std=gnu11 -ffreestanding -nostdinc -O2 -Wall -Wextra -Werror \
-		-DKUP_ABI_NO_IOCTL -Ikmod -Ikmod/uapi -Ikmod/core -Itests/osfree \
-		-c "$file" -o "$object" || fail "$file does not compile on its own"
+# compile FILE FLAG...
+compile() {
+	file=$1
+	object="$out/$(echo "$file" | tr / -).o"
+	shift
+	${CC:-cc} -std=gnu11 -ffreestanding -nostdinc -O2 -Wall -Wextra -Werror -DKUP_ABI_NO_IOCTL "$@" \
+		-Itests/osfree -MMD -MF "$out/headers" -c "$file" -o "$object" ||
+		fail "$file does not compile on its own"
+}
+
+for file in kmod/core/*.c; do
+	compile "$file" -Ikmod -Ikmod/uapi -Ikmod/core
+done
+for file in $(find kmod/layers -name '*.c') kmod/echo/*.c; do
+	compile "$file" -Ikmod -Ikmod/uapi
+	! grep -o '[^ ]*core/[a-z_]*\.h' "$out/headers" || fail "$file includes the engine's header above"
 done
 
 # The contract's one system header is behind KUP_ABI_NO_IOCTL, which the engine sets.
 if grep -nE '^[[:space:]]*#[[:space:]]*(include[[:space:]]*<|.*(__linux__|__KERNEL__|__FreeBSD__|_WIN32|__APPLE__|__unix__))' \
-	kmod/core/*.[ch] kmod/echo/*.[ch] kmod/kup.h; then
+	-r --include='*.[ch]' --exclude=kupdev.h kmod/core kmod/layers kmod/echo kmod/kup.h kmod/kup_record.h; then
 	fail "the lines above name an operating system or one of its headers"
 fi
 
 # What they call is in os.h, in the client API, among themselves, or what the compiler calls by itself.
 nm "$out"/*.o | awk '$2 == "T" { print $3 }' >"$out/defined"
-allowed=$(cat "$out/defined"; grep -ohE '\b(os|kup)_[a-z0-9_]+\(' kmod/core/*.h kmod/kup.h tests/osfree/kup_system.h | tr -d '(' | sort -u)
+allowed=$(cat "$out/defined"; grep -ohE '\b(os|kup)_[a-z0-9_]+\(' kmod/core/*.h kmod/*.h kmod/layers/*.h tests/osfree/kup_system.h | tr -d '(' | sort -u)
 for symbol in $(nm -u "$out"/*.o | awk '$1 == "U" { print $2 }' | sort -u); do
 	case "$symbol" in
 	memcpy | memset | memcmp | memmove) continue ;;
@@ -36,5 +48,5 @@ for symbol in $(nm -u "$out"/*.o | awk '$1 == "U" { print $2 }' | sort -u); do
 	echo "$allowed" | grep -qx "$symbol" || fail "calls $symbol, which no header of the engine declares"
 done
 
-[ "$failed" = 0 ] && echo "check_core: the engine is OS-free"
+[ "$failed" = 0 ] && echo "check_core: the engine and the layers are OS-free"
 exit "$failed"

@@ -41,7 +41,7 @@ machine_flags() {
 # As kmod/freebsd/kup/Makefile has them.
 file_flags() {
 	case $1 in
-	*/ring.c | */slot.c) echo '-Wno-cast-qual' ;;
+	*/ring.c | */kupdev.c) echo '-Wno-cast-qual' ;;
 	esac
 }
 
@@ -71,7 +71,7 @@ module() {
 
 for arch in x86_64 aarch64; do
 	# The engine without the system's ioctl, as everywhere.
-	module $arch core -DKUP_ABI_NO_IOCTL kmod/core/*.c kmod/layers/*.c kmod/kupdev/*.c
+	module $arch core -DKUP_ABI_NO_IOCTL kmod/core/*.c kmod/layers/*.c
 	module $arch os '' kmod/os/freebsd/*.c
 	$ZIG ld.lld -r -o "$out/$arch-kup.o" "$out/$arch-core.o" "$out/$arch-os.o" ||
 		fail "kup does not link for $arch"
@@ -91,7 +91,7 @@ for source in tests/freebsd/c/*.c tests/conformance/c/*.c tests/kernel/c/calls.c
 done
 
 # FreeBSD's own make is given lists of files.
-for source in kmod/core/*.c kmod/layers/*.c kmod/kupdev/*.c kmod/os/freebsd/*.c; do
+for source in kmod/core/*.c kmod/layers/*.c kmod/os/freebsd/*.c; do
 	grep -qw "$(basename "$source" .c)" kmod/freebsd/kup/Makefile ||
 		fail "kmod/freebsd/kup/Makefile doesn't name $source"
 done

@@ -48,7 +48,15 @@ const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).
 );
 
 /** What the libraries are made of. Flags are in native/Makefile and here. */
-const FOLDERS = ["native", "kmod", "kmod/uapi", "kmod/core", "kmod/echo", "kmod/os/host"];
+const FOLDERS = [
+  "native",
+  "kmod",
+  "kmod/uapi",
+  "kmod/core",
+  "kmod/layers",
+  "kmod/echo",
+  "kmod/os/host",
+];
 const SOURCE = /\.[ch]$|^Makefile$|^exports\.map$/;
 
 async function findSources(): Promise<string[]> {

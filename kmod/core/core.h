@@ -147,11 +147,6 @@ void kup_device_put(struct kup_device *device); /* may sleep */
  */
 kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), void *argument);
 
-/* ---- kupdev/kupdev.c: both once, too ---- */
-
-void kup_softcs_init(void);
-void kup_softcs_destroy(void);
-
 /* ---- handle.c: one open file, for a backend's device node; all may sleep ---- */
 
 /* -ENXIO: the device is going away. */

@@ -72,14 +72,14 @@ int kup_name_check(const char *name)
 	int shown;
 
 	if (!name) {
-		os_log("a device's name is NULL");
+		kup_log("a device's name is NULL");
 		return -EINVAL;
 	}
 	fault = name_fault(name);
 	if (!fault)
 		return 0;
 	shown = shown_length(name);
-	os_log("\"%.*s%s\" is no device's name: %s", shown, name, name[shown] ? "..." : "", fault);
+	kup_log("\"%.*s%s\" is no device's name: %s", shown, name, name[shown] ? "..." : "", fault);
 	return -EINVAL;
 }
 
@@ -88,9 +88,9 @@ static int pages_check(const char *name, const char *field, kup_u32 pages)
 	kup_u32 most = KUP_MAX_RING / os_page_size();
 
 	if (pages > most)
-		os_log("%s: %s is %u, more than %u", name, field, pages, most);
+		kup_log("%s: %s is %u, more than %u", name, field, pages, most);
 	else if ((pages & (pages - 1)) != 0)
-		os_log("%s: %s is %u, which is not a power of two", name, field, pages);
+		kup_log("%s: %s is %u, which is not a power of two", name, field, pages);
 	else
 		return 0;
 	return -EINVAL;
@@ -104,19 +104,19 @@ static int config_check(const struct kup_config *config)
 	    pages_check(name, "to_kernel_pages", config->to_kernel_pages))
 		return -EINVAL;
 	if (config->channels > KUP_MAX_CHANNELS)
-		os_log("%s: channels is %u, more than %u", name, config->channels,
-		       KUP_MAX_CHANNELS);
+		kup_log("%s: channels is %u, more than %u", name, config->channels,
+			KUP_MAX_CHANNELS);
 	else if (config->mode != KUP_MODE_STREAM && config->mode != KUP_MODE_TURN)
-		os_log("%s: mode is %u, neither KUP_MODE_STREAM (%u) nor KUP_MODE_TURN (%u)", name,
-		       config->mode, KUP_MODE_STREAM, KUP_MODE_TURN);
+		kup_log("%s: mode is %u, neither KUP_MODE_STREAM (%u) nor KUP_MODE_TURN (%u)", name,
+			config->mode, KUP_MODE_STREAM, KUP_MODE_TURN);
 	else if (config->permissions & ~0777u)
-		os_log("%s: permissions is 0%o, more than 0777 (which is octal)", name,
-		       config->permissions);
+		kup_log("%s: permissions is 0%o, more than 0777 (which is octal)", name,
+			config->permissions);
 	else if (config->group == NO_GROUP)
-		os_log("%s: group is %u, which is no group's number", name, config->group);
+		kup_log("%s: group is %u, which is no group's number", name, config->group);
 	else if (config->spin_us > KUP_SPIN_MAX)
-		os_log("%s: spin_us is %u, more than %u and not KUP_NO_SPIN", name, config->spin_us,
-		       KUP_SPIN_MAX);
+		kup_log("%s: spin_us is %u, more than %u and not KUP_NO_SPIN", name,
+			config->spin_us, KUP_SPIN_MAX);
 	else
 		return 0;
 	return -EINVAL;
@@ -164,7 +164,7 @@ static int registry_add(struct kup_device *device)
 	for (other = registry; other && !names_conflict(other->name, device->name);)
 		other = other->next;
 	if (other) {
-		os_log("%s: the name is taken by the device %s", device->name, other->name);
+		kup_log("%s: the name is taken by the device %s", device->name, other->name);
 		error = -EEXIST;
 	} else {
 		device->instance = ++last_instance;
@@ -229,9 +229,9 @@ void kup_device_put(struct kup_device *device)
 static void node_refused(const struct kup_device *device, int error)
 {
 	if (error == -EEXIST)
-		os_log("%s: the name is taken by another driver's device", device->name);
+		kup_log("%s: the name is taken by another driver's device", device->name);
 	else if (error != -ENOMEM)
-		os_log("%s: the system makes no node for it: error %d", device->name, error);
+		kup_log("%s: the system makes no node for it: error %d", device->name, error);
 }
 
 static int no_client_code(void *argument)
@@ -302,9 +302,9 @@ int kup_device_create(const struct kup_config *config, const struct kup_ops *ops
 	int error;
 
 	if (!config || !ops || !created) {
-		os_log("kup_device_create: %s is NULL", !config ? "config"
-							: !ops	? "ops"
-								: "device");
+		kup_log("kup_device_create: %s is NULL", !config ? "config"
+							 : !ops	 ? "ops"
+								 : "device");
 		return -EINVAL;
 	}
 	complete = *config;
@@ -388,8 +388,8 @@ kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), v
 	kup_u32 count = 0;
 
 	while ((device = find_left(&module)) != NULL) {
-		os_log("%s: its module goes without destroying it, which its unload must do",
-		       device->name);
+		kup_log("%s: its module goes without destroying it, which its unload must do",
+			device->name);
 		kup_device_destroy(device);
 		kup_device_put(device);
 		count++;
@@ -400,4 +400,9 @@ kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), v
 void *kup_device_context(const struct kup_device *device)
 {
 	return device->context;
+}
+
+kup_u32 kup_page_size(void)
+{
+	return os_page_size();
 }

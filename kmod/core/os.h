@@ -114,21 +114,6 @@ void os_breathe(void);
 int os_thread_start(void (*main)(void *argument), void *argument, const char *name, kup_u32 number,
 		    int for_caller);
 
-/* The calling thread's number: not 0, and not that of an earlier thread again. */
-kup_u64 os_thread_self(void);
-
-/* Nonzero: the thread with this number has ended. (Soon after its end it may still be 0.) May sleep. */
-int os_thread_ended(kup_u64 thread);
-
-/* ---- The log ---- */
-
-/*
- * One line for the person who loads a module: a sentence without its full stop, as printf formats
- * it (%s, %u, %d, %lu and %o, which all systems have). The backend puts "kup: " before it. May
- * sleep.
- */
-__attribute__((format(printf, 1, 2))) void os_log(const char *format, ...);
-
 /* ---- The device node ---- */
 
 /*

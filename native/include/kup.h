@@ -3,7 +3,7 @@
  * The process's side of KUP's predecessor: ping-pong over turn channels, for programs that were written for it.
  * docs/from-kup-1.md tells what changes. New programs find more in kup_user.h.
  *
- * Calls return NULL or a nonzero number on failure; kernproxy_error tells why, for the handle that the call was
+ * Calls return NULL or a nonzero number on failure; kernproxy_error returns why, for the handle that the call was
  * given, and kernproxy_errno for the calling thread's last failure: EKU_*, or a plain errno. Nothing
  * is printed, nothing ends the process. A channel is one thread's at a time; a device may be used by several, each
  * of which has its own channels.

@@ -15,7 +15,6 @@
 
 struct bench {
 	kup_u32 head, tail, producer_event, consumer_event; /* the shared words */
-	kup_u32 peer_head;				    /* of the other ring */
 	kup_u32 size;
 	struct kup_producer producer;
 	struct kup_consumer consumer;
@@ -119,7 +118,7 @@ static void peek(char **words, char *out)
 	if (result != KUP_RING_OK)
 		return;
 	out += sprintf(out, " %u %u %u %u ", (kup_u32)(data - bench.data), record->length,
-		       record->type, record->flags);
+		       record->type, record->control);
 	if (record->length == 0)
 		strcpy(out, "-");
 	for (i = 0; i < record->length; i++)
@@ -146,18 +145,6 @@ static void ready(char **words, char *out)
 	sprintf(out, "%d", kup_consumer_ready(&bench.consumer));
 }
 
-/* As ring.ts names it, which knows the user's side only. */
-static void turn(char **words, char *out)
-{
-	kup_u32 ahead = kup_turn_ahead(&bench.producer, &bench.peer_head);
-
-	(void)words;
-	sprintf(out, "%d",
-		ahead == KUP_HEAD_SENDS ? KUP_RING_OK
-		: ahead == 0		? KUP_RING_WAIT
-					: KUP_RING_LIE_TURN);
-}
-
 static void poke(char **words, char *out)
 {
 	const struct {
@@ -166,8 +153,7 @@ static void poke(char **words, char *out)
 	} names[] = { { "head", &bench.head },
 		      { "tail", &bench.tail },
 		      { "producer_event", &bench.producer_event },
-		      { "consumer_event", &bench.consumer_event },
-		      { "peer_head", &bench.peer_head } };
+		      { "consumer_event", &bench.consumer_event } };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -199,7 +185,6 @@ static const struct {
 	{ "release", release },
 	{ "announce_record", announce_record },
 	{ "ready", ready },
-	{ "turn", turn },
 	{ "poke", poke },
 	{ "poke_data", poke_data },
 };
@@ -211,8 +196,6 @@ static void begin(char **words)
 	struct bench *b = &bench;
 	kup_u32 position = number(words[2]);
 
-	kup_u32 turns = words[4] && number(words[4]);
-
 	memset(b, 0, sizeof(*b));
 	b->size = number(words[1]);
 	b->head = b->tail = position;
@@ -220,7 +203,6 @@ static void begin(char **words)
 					     .bytes = b->size,
 					     .head = position,
 					     .tail = position,
-					     .turns = turns,
 					     .head_word = &b->head,
 					     .event_word = &b->producer_event,
 					     .tail_word = &b->tail,
@@ -229,8 +211,8 @@ static void begin(char **words)
 					     .bytes = b->size,
 					     .head = position,
 					     .tail = position,
-					     .allowed = number(words[3]),
-					     .turns = turns,
+					     .controls = number(words[3]),
+					     .skips_unknown = 1,
 					     .tail_word = &b->tail,
 					     .event_word = &b->consumer_event,
 					     .head_word = &b->head,

@@ -1,36 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The C API on pages that make no sense: between the calls of a program, all words that the other side may write, and
- * some that it may not, get odd values. Whatever happens, a call ends, messages lie inside their ring, and nobody
- * touches anything outside. This file stands in for device.c and memory.c: a device is a piece of memory.
+ * The C API on pages that make no sense: between the calls of a program, all words that the other
+ * side may write, and some that it may not, get odd values, or those of an honest kernel. Whatever
+ * happens, a call ends, messages lie inside their ring, and nothing outside is touched.
  */
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../lib/patience.h"
 #include "include/kup.h"
-#include "kup_user.h"
+#include "kup_user_turn.h"
+#include "world.h"
 
-#define PAGE 4096u
-#define FILE_NUMBER 5
 #define STEPS 100
 /* A call that was woken so often finds its channel over: it need not end before. */
 #define PATIENCE 20
 
 static struct {
-	uint64_t dice;
-	struct kup_info info;
-	uint8_t *memory; /* the areas, with a page before and behind that nobody may touch */
-	struct kup_kernel_page *kernel;
-	struct kup_user_page *user;
-	uint8_t *in, *out;
+	uint64_t state;
+	uint32_t honesty; /* of so many scribbles one is odd */
 	unsigned int waits;
-} world;
+} dice;
 
 static struct {
 	unsigned long messages, sends, refusals;
@@ -38,8 +31,8 @@ static struct {
 
 static uint32_t roll(uint32_t sides)
 {
-	world.dice = world.dice * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(world.dice >> 33) % sides;
+	dice.state = dice.state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(dice.state >> 33) % sides;
 }
 
 /* ---- Odd values ---- */
@@ -67,10 +60,28 @@ static kup_u32 *any_word(void)
 	}
 }
 
+/* What an honest kernel does: takes all, and sends a record once the user has taken its last one. */
+static void behave(void)
+{
+	kup_u32 head = world.kernel->to_user_head.value;
+
+	world.kernel->to_kernel_tail.value = world.user->to_kernel_head.value;
+	if (head != world.user->to_user_tail.value || head % KUP_RECORD_ALIGN)
+		return;
+	if (world.info.mode == KUP_MODE_TURN && roll(4) == 0)
+		send_record(KUP_RECORD_CONTROL, KUP_CONTROL_PASS);
+	else
+		send_record(roll(100), 1);
+}
+
 static void scribble(void)
 {
 	uint32_t words = roll(6);
 
+	if (roll(dice.honesty) > 0) {
+		behave();
+		return;
+	}
 	while (words-- > 0) {
 		kup_u32 *word = any_word();
 
@@ -96,110 +107,25 @@ static void scribble(void)
 	}
 }
 
-/* ---- What the API is built on ---- */
-
-int32_t kup_user_open(const char *path)
+static void scribble_while_waiting(void)
 {
-	(void)path;
-	return FILE_NUMBER;
-}
-
-int32_t kup_user_close(int32_t file)
-{
-	return file == FILE_NUMBER ? 0 : -EBADF;
-}
-
-int32_t kup_user_info(int32_t file, struct kup_info *info)
-{
-	*info = world.info;
-	return file == FILE_NUMBER ? 0 : -EBADF;
-}
-
-int32_t kup_user_attach(int32_t file, struct kup_attach *attach)
-{
-	if (attach->channel == KUP_CHANNEL_ANY)
-		attach->channel = 1;
-	return file == FILE_NUMBER ? 0 : -EBADF;
-}
-
-int32_t kup_user_kick(int32_t file)
-{
-	return file == FILE_NUMBER ? 0 : -EBADF;
-}
-
-int32_t kup_user_wait(int32_t file, uint32_t events, double timeout_ms)
-{
-	(void)timeout_ms;
 	scribble();
-	if (++world.waits > PATIENCE)
+	if (++dice.waits > PATIENCE)
 		world.kernel->state = roll(2) ? KUP_STATE_CLOSED : KUP_STATE_BROKEN;
-	return file == FILE_NUMBER ? (int32_t)events : -EBADF;
 }
 
-int32_t kup_user_map(int32_t file, uint32_t page, uint32_t to_user, uint32_t to_kernel,
-		     uint64_t *address)
+static void make_odd_world(uint64_t seed)
 {
-	(void)page;
-	(void)to_user;
-	(void)to_kernel;
-	*address = (uint64_t)(uintptr_t)(world.memory + PAGE);
-	return file == FILE_NUMBER ? 0 : -EBADF;
-}
+	uint32_t to_user, to_kernel, mode;
 
-int32_t kup_user_release_range(uint64_t address, uint64_t bytes)
-{
-	(void)address;
-	(void)bytes;
-	return 0;
-}
-
-/* ---- A device ---- */
-
-static void place(uint8_t *at, size_t bytes, int file, off_t offset)
-{
-	if (mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, offset) != at)
-		abort();
-}
-
-static void make_world(uint64_t seed)
-{
-	uint32_t in, out;
-	int file = memfd_create("pages", 0);
-
-	memset(&world, 0, sizeof(world));
-	world.dice = seed * 7919 + 1;
-	in = PAGE << roll(3);
-	out = PAGE << roll(3);
-	world.info = (struct kup_info){
-		.abi_version = KUP_ABI_VERSION,
-		.mode = roll(2) ? KUP_MODE_TURN : KUP_MODE_STREAM,
-		.channels = 4,
-		.page_size = PAGE,
-		.to_user_bytes = in,
-		.to_kernel_bytes = out,
-		.map_bytes = 2 * (PAGE + in + out),
-	};
-	world.memory = mmap(NULL, world.info.map_bytes + 2 * PAGE, PROT_NONE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (file < 0 || ftruncate(file, 2 * PAGE + in + out) != 0 || world.memory == MAP_FAILED)
-		abort();
-	world.kernel = (void *)(world.memory + PAGE);
-	world.user = (void *)(world.memory + 2 * PAGE);
-	world.in = world.memory + 3 * PAGE;
-	world.out = world.in + 2 * in;
-	place(world.memory + PAGE, 2 * PAGE + in, file, 0);
-	place(world.in + in, in, file, 2 * PAGE);
-	place(world.out, out, file, 2 * PAGE + in);
-	place(world.out + out, out, file, 2 * PAGE + in);
-	close(file);
-	world.kernel->state = KUP_STATE_OPEN;
-	if (world.info.mode == KUP_MODE_TURN)
-		world.kernel->to_user_head.value = roll(2);
-}
-
-static void end_world(void)
-{
-	munmap(world.memory, world.info.map_bytes + 2 * PAGE);
+	dice.state = seed * 7919 + 1;
+	dice.honesty = 1 + roll(30);
+	dice.waits = 0;
+	to_user = PAGE << roll(3);
+	to_kernel = PAGE << roll(3);
+	mode = roll(2) ? KUP_MODE_TURN : KUP_MODE_STREAM;
+	make_world(mode, to_user, to_kernel);
+	world.on_wait = scribble_while_waiting;
 }
 
 /* ---- Programs ---- */
@@ -274,10 +200,72 @@ static void use_channel(void)
 			kup_user_prepare_wait(channel, POLLIN | POLLOUT, roll(PAGE));
 			break;
 		default:
-			kup_user_pass(channel, 0);
-			kup_user_turn(channel);
 			kup_user_release(channel);
 		}
+	}
+	kup_user_channel_close(channel);
+}
+
+static void settle_turn(struct kup_user_turn *turn, struct kup_user_reservation *room)
+{
+	memset(room->data, 4, room->length);
+	if (roll(2))
+		kup_user_turn_commit(turn, room, 1, roll(5 * PAGE));
+	else
+		kup_user_turn_discard(turn, room);
+}
+
+static void count(int32_t error)
+{
+	if (error)
+		seen.refusals++;
+	else
+		seen.sends++;
+}
+
+static void use_turn(struct kup_user_turn *turn, struct kup_user_reservation *room)
+{
+	static const uint8_t bytes[5 * PAGE];
+	struct kup_user_message message;
+
+	switch (roll(6)) {
+	case 0:
+		if (kup_user_turn_receive(turn, &message, roll(2)) == 0)
+			look_at(&message);
+		break;
+	case 1:
+		count(kup_user_turn_send(turn, 1, bytes, roll(sizeof(bytes)), roll(2), roll(2)));
+		break;
+	case 2:
+		count(kup_user_turn_pass(turn, roll(2), roll(2)));
+		break;
+	case 3:
+		if (!room->data)
+			kup_user_turn_reserve(turn, roll(5 * PAGE), roll(2), roll(2), room);
+		break;
+	case 4:
+		if (room->data)
+			settle_turn(turn, room);
+		break;
+	default:
+		kup_user_turn_prepare_wait(turn);
+		kup_user_turn_is_mine(turn);
+	}
+}
+
+static void use_turns(void)
+{
+	struct kup_user_reservation room = { 0 };
+	struct kup_user_channel *channel;
+	struct kup_user_turn turn;
+
+	if (kup_user_channel_open("/dev/pages", KUP_CHANNEL_ANY, 0, &channel) != 0 ||
+	    kup_user_turn_begin(&turn, channel) != 0)
+		abort();
+	kup_user_channel_set_spin(channel, 0);
+	for (int step = 0; step < STEPS; step++) {
+		scribble();
+		use_turn(&turn, &room);
 	}
 	kup_user_channel_close(channel);
 }
@@ -316,11 +304,13 @@ int main(int count, char **arguments)
 	/* A call that doesn't end. */
 	alarm(patience(600 + (unsigned int)(rounds / 10)));
 	for (unsigned long round = 0; round < rounds; round++) {
-		make_world(seed + round);
-		if (world.info.mode == KUP_MODE_TURN && roll(2))
+		make_odd_world(seed + round);
+		if (world.info.mode == KUP_MODE_STREAM)
+			use_channel();
+		else if (roll(2))
 			use_kernproxy();
 		else
-			use_channel();
+			use_turns();
 		end_world();
 	}
 	fprintf(stderr, "# %lu messages, %lu sends, %lu refusals\n", seen.messages, seen.sends,

@@ -64,10 +64,13 @@ async function allowedExports(): Promise<{ names: string[]; prefixes: string[] }
   };
 }
 
-/** The calls that the header declares. */
-async function declaredCalls(): Promise<string[]> {
-  const header = await Deno.readTextFile(`${ROOT}/native/kup_user.h`);
-  return [...header.matchAll(/^KUP_USER_(?:DENO_)?CALL \w+ (\w+)\(/gm)].map(([, name]) => name!);
+/** The calls that the headers for programs declare. */
+function declaredCalls(): string[] {
+  const headers = ["kup_user.h", "kup_user_turn.h"].map((name) =>
+    Deno.readTextFileSync(`${ROOT}/native/${name}`)
+  );
+  return [...headers.join("").matchAll(/^KUP_USER_(?:DENO_)?CALL \w+ (\w+)\(/gm)]
+    .map(([, name]) => name!);
 }
 
 async function checkExports(file: string): Promise<string[]> {
@@ -79,7 +82,7 @@ async function checkExports(file: string): Promise<string[]> {
   const names = exported.map((row) => row[7]!);
   const { names: wanted, prefixes } = await allowedExports();
   const problems: string[] = [];
-  for (const name of [...wanted, ...await declaredCalls()]) {
+  for (const name of [...wanted, ...declaredCalls()]) {
     if (!names.includes(name)) problems.push(`does not export ${name}`);
   }
   for (const name of names) {

@@ -22,6 +22,7 @@ enum {
 	ENOTCONN,
 	ESHUTDOWN,
 	ETIMEDOUT,
+	ENOTEMPTY,
 };
 
 #define NULL ((void *)0)

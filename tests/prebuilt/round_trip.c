@@ -147,7 +147,8 @@ static void set_up_rings(struct user *user)
 	user->in = (struct kup_consumer){
 		.data = memory + 2 * page,
 		.bytes = user->info.to_user_bytes,
-		.allowed = KUP_RECORD_DISCARD | KUP_RECORD_GAP,
+		.controls = KUP_CONTROLS_TO_USER(KUP_MODE_STREAM),
+		.skips_unknown = 1,
 		.tail_word = &own->to_user_tail.value,
 		.event_word = &own->to_user_consumer_event.value,
 		.head_word = &kernel->to_user_head.value,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A module as it was written for KUP's predecessor, on its kernel API alone: `devices` devices with `channels`
- * channels, and a thread for each channel that plays with whoever attaches.
+ * A module as it was written for KUP's predecessor, on its kernel API alone: `devices` devices with
+ * `channels` channels, and for each process that attaches one a thread that plays with it.
  *
- * Its game: the kernel sends "hello N"; each message that it gets is sent back, with each byte one more. "pass"
- * is answered by a pass, "bye" ends the game: then the thread waits for the channel's next user.
+ * Its game: the kernel sends "hello N"; each message that it gets is sent back, with each byte one
+ * more. "pass" is answered by a pass, "bye" ends the game: then the thread keeps its turn until the
+ * process has left.
  */
 #include "kup.h"
 #include "kupdev.h"
@@ -17,18 +18,19 @@ KUP_PARAM_NUMBER(pages, 4, "the longest message, in pages");
 #define MAX_CHANNELS 8
 #define SMALLEST_PAGE 4096
 
-struct table {
-	struct kupdev_softc *sc;
-	struct kup_thread *referee;
-	struct kup_thread *players[MAX_CHANNELS];
-};
-
-static struct table tables[MAX_DEVICES];
-
 struct game {
 	struct kupdev_softc *sc;
 	int channel;
 };
+
+struct table {
+	struct kupdev_softc *sc;
+	struct kup_thread *referee;
+	struct kup_thread *players[MAX_CHANNELS];
+	struct game games[MAX_CHANNELS];
+};
+
+static struct table tables[MAX_DEVICES];
 
 static int is(const char *message, const char *word)
 {
@@ -55,17 +57,21 @@ static int answer(struct kupdev_softc *sc, int channel, struct message *message)
 		kupdev_pass(sc, channel);
 		return 0;
 	}
-	if (length > pages * SMALLEST_PAGE - sizeof(*message))
-		return -EMSGSIZE;
+	if (is(message->text, "bye") || length > pages * SMALLEST_PAGE - sizeof(*message)) {
+		/* Keeps the turn; the next kupdev_receive returns the same message, or fails. */
+		kup_sleep_ms(1);
+		return 0;
+	}
 	for (i = 0; i < length; i++)
 		message->text[i]++;
 	/* In place: the message is read before its bytes are given back. */
 	return kupdev_send(sc, message, sizeof(*message) + length, channel);
 }
 
+/* Until a call fails: then the process has left. */
 static void play(void *argument)
 {
-	struct game *game = argument;
+	const struct game *game = argument;
 	struct {
 		unsigned int length; /* as a struct message */
 		char text[8];
@@ -76,19 +82,16 @@ static void play(void *argument)
 	hello.text[6] = (char)('0' + game->channel);
 	error = kupdev_send(game->sc, &hello, sizeof(hello), game->channel);
 	while (!error && (message = kupdev_receive(game->sc, game->channel)))
-		error = is(message->text, "bye") || answer(game->sc, game->channel, message);
-	kup_free(game);
+		error = answer(game->sc, game->channel, message);
 }
 
 static void start_game(struct table *table, int channel)
 {
-	struct game *game = kup_alloc(sizeof(*game));
+	struct game *game = &table->games[channel];
 
-	if (!game)
-		return;
 	*game = (struct game){ table->sc, channel };
 	if (kup_thread_start(play, game, "player", &table->players[channel]))
-		kup_free(game);
+		play(game);
 }
 
 /* Waits for users, and starts a player for each. */

@@ -93,12 +93,11 @@ Deno.test("kup_device_create names the device that has the name already", () => 
 Deno.test("kupdev_create, which returns no errno, says what is wrong with its arguments", () => {
   const cases: readonly (readonly [Parameters, string])[] = [
     [{ null: "name" }, "a device's name is NULL"],
-    [{ null: "name", size: 0 }, "a device's name is NULL"],
     [{ name: ".hidden" }, `".hidden" ${NO_NAME}: a part of it begins with "."`],
-    [{ size: 0 }, "mine/wrong: size is 0, not 1 to 32768 pages"],
-    [{ size: 32769 }, "mine/wrong: size is 32769, not 1 to 32768 pages"],
-    [{ chan_cnt: 0 }, "mine/wrong: chan_cnt is 0, not 1 to 1024"],
-    [{ chan_cnt: 1025 }, "mine/wrong: chan_cnt is 1025, not 1 to 1024"],
+    [{ size: 0 }, "kupdev_create: size is 0, not 1 to 32768 pages"],
+    [{ size: 32769 }, "kupdev_create: size is 32769, not 1 to 32768 pages"],
+    [{ chan_cnt: 0 }, "kupdev_create: chan_cnt is 0, not 1 to 1024"],
+    [{ chan_cnt: 1025 }, "kupdev_create: chan_cnt is 1025, not 1 to 1024"],
   ];
   for (const [parameters, sentence] of cases) {
     assertEquals(

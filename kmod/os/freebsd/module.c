@@ -7,13 +7,14 @@
  * files refuse the unload here; threads are waited for. Mappings need nothing of us.
  */
 #include "freebsd.h"
+#include "layers/layers.h"
 
 #include <sys/kernel.h>
 #include <sys/linker.h>
 #include <sys/module.h>
 
 /* The compiler's own names: the header for them has moved between releases. */
-void os_log(const char *format, ...)
+void kup_log(const char *format, ...)
 {
 	__builtin_va_list arguments;
 	char line[256];
@@ -29,13 +30,18 @@ static int load(void)
 	int error;
 
 	kup_registry_init();
-	kup_softcs_init();
 	freebsd_nodes_init();
+	error = kup_layers_init();
+	if (error)
+		goto registry;
 	error = freebsd_threads_init();
-	if (error) {
-		kup_softcs_destroy();
-		kup_registry_destroy();
-	}
+	if (error)
+		goto layers;
+	return 0;
+layers:
+	kup_layers_exit();
+registry:
+	kup_registry_destroy();
 	return error;
 }
 
@@ -49,7 +55,7 @@ static void unload(void)
 {
 	pause_sbt("kupend", LEAVING_MS * SBT_1MS, 0, 0);
 	freebsd_threads_exit();
-	kup_softcs_destroy();
+	kup_layers_exit();
 	kup_registry_destroy();
 }
 

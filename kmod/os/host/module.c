@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "layers/layers.h"
 
 struct host_module {
 	struct host_module *next;
@@ -45,7 +46,9 @@ static _Thread_local char why[512];
 __attribute__((constructor)) static void start(void)
 {
 	kup_registry_init();
-	kup_softcs_init();
+	/* Before main, and some bytes: a process that has not even these does not come far. */
+	if (kup_layers_init())
+		abort();
 }
 
 const struct host_module *host_loading(void)
@@ -140,7 +143,7 @@ static void take_sentence(const struct host_module *module, char sentence[SENTEN
 	pthread_mutex_unlock(&said.lock);
 }
 
-void os_log(const char *format, ...)
+void kup_log(const char *format, ...)
 {
 	char sentence[SENTENCE];
 	va_list arguments;

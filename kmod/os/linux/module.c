@@ -3,9 +3,10 @@
 #include <linux/module.h>
 
 #include "kupdev.h"
+#include "layers/layers.h"
 #include "linux.h"
 
-void os_log(const char *format, ...)
+void kup_log(const char *format, ...)
 {
 	struct va_format line = { .fmt = format };
 	va_list arguments;
@@ -40,18 +41,21 @@ static int __init kup_init(void)
 	int error;
 
 	kup_registry_init();
-	kup_softcs_init();
-	error = linux_nodes_init();
+	error = kup_layers_init();
 	if (error)
 		goto registry;
+	error = linux_nodes_init();
+	if (error)
+		goto layers;
 	error = register_module_notifier(&module_notifier);
 	if (error)
 		goto nodes;
 	return 0;
 nodes:
 	linux_nodes_exit();
+layers:
+	kup_layers_exit();
 registry:
-	kup_softcs_destroy();
 	kup_registry_destroy();
 	return error;
 }
@@ -61,7 +65,7 @@ static void __exit kup_exit(void)
 {
 	unregister_module_notifier(&module_notifier);
 	linux_nodes_exit();
-	kup_softcs_destroy();
+	kup_layers_exit();
 	kup_registry_destroy();
 }
 
@@ -104,6 +108,15 @@ EXPORT_SYMBOL_GPL(kup_wake);
 EXPORT_SYMBOL_GPL(kup_channel_break);
 EXPORT_SYMBOL_GPL(kup_thread_start);
 EXPORT_SYMBOL_GPL(kup_thread_join);
+EXPORT_SYMBOL_GPL(kup_page_size);
+EXPORT_SYMBOL_GPL(kup_log);
+EXPORT_SYMBOL_GPL(kup_monitor_create);
+EXPORT_SYMBOL_GPL(kup_monitor_destroy);
+EXPORT_SYMBOL_GPL(kup_monitor_lock);
+EXPORT_SYMBOL_GPL(kup_monitor_unlock);
+EXPORT_SYMBOL_GPL(kup_monitor_wait);
+EXPORT_SYMBOL_GPL(kup_monitor_wait_always);
+EXPORT_SYMBOL_GPL(kup_monitor_wake);
 EXPORT_SYMBOL_GPL(kup_run_in_context);
 
 EXPORT_SYMBOL_GPL(kup_turn_begin);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Threads of an old module that are late, while processes come and go on one channel number: what they hold, what
- * they hear, and whom their calls reach.
+ * Old modules and their channel numbers: which process a call reaches, and when kupdev_wait_channel
+ * returns the next one, while processes come and go and threads are late.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -103,7 +103,7 @@ static int wait_then_send(struct worker *worker, kup_u32 step)
 	return step == 0 ? kupdev_wait_channel(worker->sc) : kupdev_send(worker->sc, "mine", 5, 0);
 }
 
-/* It was told of a process that has left before its first call; the next one is told to somebody else. */
+/* The process has left before the first call of the thread that serves it, and another one has come. */
 static void test_told_late(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
@@ -124,7 +124,8 @@ static void test_told_late(void)
 	next = late ? do_step(&second) : -EDEADLK;
 	message = next ? NULL : kernproxy_receive(channel, 0);
 	check(told == 0 && late == -EPIPE && message && strcmp(message, "mine") == 0,
-	      "a thread's first call goes to the process that it was told of, not to the next one",
+	      "kupdev_send goes to the process that kupdev_wait_channel has returned, not to the "
+	      "next",
 	      "%d, %d, %d", told, late, next);
 	leave();
 	dismiss(&first);
@@ -141,7 +142,7 @@ static int wait_pass_receive(struct worker *worker, kup_u32 step)
 	return step == 1 ? 0 : kupdev_receive(worker->sc, 0) != NULL;
 }
 
-/* A pass says nothing of an end, so it must not be the call after which a thread is free for others. */
+/* A pass returns no error, so it must not be the call after which the next process comes. */
 static void test_passed_late(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
@@ -156,8 +157,8 @@ static void test_passed_late(void)
 	do_step(&first);
 	received = do_step(&first);
 	check(told == 0 && !received,
-	      "a thread whose pass came after the end receives nothing of the next process",
-	      "%d, %d", told, received);
+	      "kupdev_receive fails after a pass to a process that has left", "%d, %d", told,
+	      received);
 	leave();
 	dismiss(&first);
 	unload(sc);
@@ -177,10 +178,7 @@ static int receive_only(struct worker *worker, kup_u32 step)
 	return worker->message ? 0 : -EPIPE;
 }
 
-/*
- * A thread hears of the end by a call that fails a moment before the channel is free; the next process is another
- * matter. Others wait for channels and tell it.
- */
+/* A thread in kupdev_receive is woken a moment before the channel is free for the next process. */
 static void test_heard_once(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
@@ -204,46 +202,155 @@ static void test_heard_once(void)
 		worker.act = send_only;
 		wrong += do_step(&worker) != 0;
 		leave();
+		wrong += do_step(&worker) != -EPIPE;
 		dismiss(&worker);
 	}
-	check(!wrong, "a thread hears of its process's end once", "not in round %u", round);
+	check(!wrong, "one call fails because its process has left, and the next process is served",
+	      "not in round %u", round);
 	unload(sc);
 }
 
-#define HOLDERS 12
+/* ---- Places: now and next ---- */
 
-/* Each process has a thread of its own, which looks at its message after all the others have gone. */
-static void test_held(void)
+static struct worker crew;
+
+/* A process attaches channel `number`, and stays if `stays`. */
+static void *visit(size_t number, int stays)
+{
+	void *visitor = kernproxy_open("host:late");
+
+	kernproxy_channel(visitor, number, 1);
+	if (stays)
+		return visitor;
+	kernproxy_close(visitor);
+	return NULL;
+}
+
+/* Numbers are searched in turn, so after channel 1 comes channel 0, unless it may not. */
+static void test_next_waits(void)
+{
+	struct kupdev_softc *sc = kupdev_create("late", 1, 2);
+	void *second, *other;
+	int numbers[5];
+
+	second = visit(0, 1);
+	numbers[0] = kupdev_wait_channel(sc);
+	kernproxy_close(second);
+	second = visit(0, 1);
+	other = visit(1, 1);
+	numbers[1] = kupdev_wait_channel(sc);
+	kernproxy_close(other);
+	numbers[2] = kupdev_send(sc, "x", 1, 1);
+	other = visit(1, 1);
+	numbers[3] = kupdev_wait_channel(sc);
+	check(numbers[0] == 0 && numbers[1] == 1 && numbers[2] == -EPIPE && numbers[3] == 1,
+	      "kupdev_wait_channel does not return a number again before a call on it has failed",
+	      "%d, %d, %d, %d", numbers[0], numbers[1], numbers[2], numbers[3]);
+	numbers[0] = kupdev_send(sc, "x", 1, 0);
+	numbers[1] = kupdev_send(sc, "x", 1, 0);
+	numbers[2] = kupdev_wait_channel(sc);
+	numbers[3] = kupdev_send(sc, "x", 1, 0);
+	check(numbers[0] == -EPIPE && numbers[1] == -EPIPE && numbers[2] == 0 && numbers[3] == 0,
+	      "and then it returns it; in between, all calls on it fail", "%d, %d, %d, %d",
+	      numbers[0], numbers[1], numbers[2], numbers[3]);
+	kernproxy_close(second);
+	kernproxy_close(other);
+	unload(sc);
+}
+
+static int wait_only(struct worker *worker, kup_u32 step)
+{
+	(void)step;
+	return kupdev_wait_channel(worker->sc);
+}
+
+/* The failed call is what a thread that waits is woken by. */
+static void test_next_wakes(void)
+{
+	kup_u32 round, rounds = run.delays ? 30 : 300, wrong = 0;
+	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
+
+	for (round = 0; round < rounds && !wrong; round++) {
+		void *visitor = visit(0, 1);
+
+		wrong += kupdev_wait_channel(sc) != 0;
+		employ(&crew, sc, wait_only);
+		begin_step(&crew);
+		kernproxy_close(visitor);
+		visitor = visit(0, 1);
+		if (round % 2)
+			sleep_ms(1);
+		wrong += kupdev_send(sc, "x", 1, 0) != -EPIPE;
+		wrong += finish_step(&crew) != 0;
+		kernproxy_close(visitor);
+		wrong += kupdev_send(sc, "x", 1, 0) != -EPIPE;
+		dismiss(&crew);
+	}
+	check(!wrong, "kupdev_wait_channel wakes when a call fails whose number is attached again",
+	      "not in round %u", round);
+	unload(sc);
+}
+
+static void test_next_leaves(void)
+{
+	struct kupdev_softc *sc = kupdev_create("late", 1, 2);
+	void *visitor;
+	int sent, first, second;
+
+	visit(0, 0);
+	visitor = visit(0, 1);
+	sent = kupdev_send(sc, "x", 1, 0);
+	kernproxy_close(visitor);
+	visit(0, 0);
+	visitor = visit(1, 1);
+	first = kupdev_wait_channel(sc);
+	check(sent == -EPIPE && first == 1,
+	      "a process that leaves before kupdev_wait_channel has returned it is dropped",
+	      "%d, %d", sent, first);
+	kernproxy_close(visitor);
+	visit(1, 0);
+	visitor = visit(0, 1);
+	first = kupdev_wait_channel(sc);
+	second = kupdev_send(sc, "x", 1, 1);
+	check(first == 0 && second == -EPIPE && kupdev_send(sc, "x", 1, 0) == 0,
+	      "also behind another one that has left", "%d, %d", first, second);
+	kernproxy_close(visitor);
+	unload(sc);
+}
+
+/* What the process sends, in two messages; it is gone before the module looks. */
+static void test_rest_is_read(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
-	struct worker workers[HOLDERS];
-	kup_u32 i, wrong = 0;
-	char name[16] = "";
+	void *channel = open_channel("host:late"), *visitor;
+	const char *message;
+	char first[8] = "";
+	int good;
 
-	for (i = 0; i < HOLDERS; i++) {
-		void *channel = open_channel("host:late");
-
-		employ(&workers[i], sc, receive_only);
-		wrong += kupdev_wait_channel(sc) != 0;
-		begin_step(&workers[i]);
-		kernproxy_receive(channel, 0);
-		snprintf(name, sizeof(name), "process %u", i);
-		kernproxy_send(channel, name, sizeof(name), 0);
-		wrong += finish_step(&workers[i]) != 0;
-		leave();
-	}
-	for (i = 0; i < HOLDERS && !wrong; i++) {
-		snprintf(name, sizeof(name), "process %u", i);
-		wrong += strcmp(workers[i].message, name) != 0;
-	}
-	check(!wrong, "a message stays while its thread holds it, however many processes come",
-	      "%u wrong", wrong);
-	for (i = 0; i < HOLDERS; i++)
-		dismiss(&workers[i]);
+	kupdev_wait_channel(sc);
+	kupdev_pass(sc, 0);
+	kernproxy_receive(channel, 0);
+	kernproxy_send(channel, "farewell", 8, 0);
+	leave();
+	visitor = visit(0, 1);
+	message = kupdev_receive(sc, 0);
+	good = message && kernproxy_error(visitor) == 0;
+	/* Also while another one comes and goes. */
+	kernproxy_close(visitor);
+	visitor = visit(0, 1);
+	if (message)
+		memcpy(first, message, sizeof(first));
+	check(good && memcmp(first, "farewell", 8) == 0,
+	      "kupdev_receive returns what a process has sent when the next one is there", "%.8s",
+	      first);
+	check(!kupdev_receive(sc, 0) && kupdev_wait_channel(sc) == 0 &&
+		      kupdev_send(sc, "hello", 6, 0) == 0,
+	      "and then fails, once", "no");
+	kernproxy_close(visitor);
 	unload(sc);
 }
 
-/* ---- Threads that end without another call ---- */
+/* ---- Memory ---- */
 
 static kup_u32 channels_in_memory(void)
 {
@@ -259,28 +366,32 @@ static kup_u32 channels_in_memory(void)
 	return pieces / 3;
 }
 
-static void test_ended(void)
+/* Nothing is sent to the processes, which come and go behind one whose thread has ended. */
+static void test_memory(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
-	kup_u32 i, wrong = 0, before = channels_in_memory(), after;
-	struct worker worker;
+	kup_u32 i, before = channels_in_memory(), after;
+	void *channel = open_channel("host:late");
+	int number = kupdev_wait_channel(sc);
+	char *message;
 
-	for (i = 0; i < 60; i++) {
-		void *channel = open_channel("host:late");
-
-		employ(&worker, sc, receive_only);
-		wrong += kupdev_wait_channel(sc) != 0;
-		begin_step(&worker);
-		kernproxy_receive(channel, 0);
-		kernproxy_send(channel, "bye", 4, 0);
-		wrong += finish_step(&worker) != 0;
-		dismiss(&worker);
-		leave();
-	}
+	kupdev_pass(sc, number);
+	kernproxy_receive(channel, 0);
+	kernproxy_send(channel, "bye", 4, 0);
+	message = kupdev_receive(sc, number);
+	leave();
+	for (i = 0; i < 60; i++)
+		visit(0, 0);
 	after = channels_in_memory();
-	check(!wrong && after - before < 30, "what threads held that have ended is given back",
-	      "%u wrong, %u channels", wrong, after - before);
+	check(message && memcmp(message, "bye", 4) == 0 && after - before < 10,
+	      "a message stays while processes come and go, of which nothing stays", "%u channels",
+	      after - before);
 	unload(sc);
+	after = channels_in_memory();
+	check(message && memcmp(message, "bye", 4) == 0 && after - before < 10,
+	      "it stays after kupdev_unload, too", "%u channels", after - before);
+	check(kupdev_send(sc, "x", 1, number) == -ESHUTDOWN && channels_in_memory() == before,
+	      "and is given back when a call fails", "%u channels", channels_in_memory() - before);
 }
 
 /* ---- Devices ---- */
@@ -318,7 +429,7 @@ static void test_gone(void)
 	      wrong);
 }
 
-/* One comes again and again; the other waits. */
+/* One comes again and again; the other one waits. */
 static void test_fair(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 2);
@@ -327,13 +438,14 @@ static void test_fair(void)
 	int first, second;
 
 	first = kupdev_wait_channel(sc);
-	if (first == 0) {
-		kernproxy_close(channel);
-		channel = kernproxy_channel(both, 0, 1);
-	}
+	kernproxy_close(channel);
+	channel = kernproxy_channel(both, 0, 1);
+	/* Its last process has left. */
+	kupdev_send(sc, "x", 1, 0);
 	second = kupdev_wait_channel(sc);
-	check(first == 1 || second == 1,
-	      "a process that comes again and again keeps nobody waiting", "%d, %d", first, second);
+	check(first == 0 && second == 1,
+	      "a process that comes again and again keeps no other one waiting", "%d, %d", first,
+	      second);
 	kernproxy_close(channel);
 	kernproxy_close(other);
 	kernproxy_close(both);
@@ -401,9 +513,12 @@ void kupdev_late_cases(void)
 	test_fair();
 	test_gone();
 	test_attach_without_memory();
-	test_ended();
+	test_memory();
 	test_told_late();
 	test_passed_late();
 	test_heard_once();
-	test_held();
+	test_next_waits();
+	test_next_wakes();
+	test_next_leaves();
+	test_rest_is_read();
 }

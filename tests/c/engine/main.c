@@ -27,6 +27,7 @@ static void all_cases(void)
 	number_cases();
 	waiter_cases();
 	duplex_cases();
+	wait_cases();
 	life_cases();
 	turn_cases();
 	turn_raw_cases();

@@ -77,6 +77,7 @@ void number_cases(void);
 void waiter_cases(void);
 void flow_cases(void);
 void duplex_cases(void);
+void wait_cases(void);
 void turn_cases(void);
 void turn_raw_cases(void);
 void kupdev_cases(void);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Turn mode where threads meet: several of a client's on one channel, users by kup_user.h's channels, ends of all
- * kinds while somebody waits.
+ * Turns where threads meet: several of a client's on one channel, users by kup_user_turn.h, ends of all kinds while a
+ * thread waits.
  */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "kup_user_turn.h"
+#include "layers/turn.h"
 #include "user.h"
 
 static const struct kup_config config = { .name = "turns",
@@ -16,13 +18,13 @@ static const struct kup_config config = { .name = "turns",
 					  .to_kernel_pages = 1,
 					  .spin_us = KUP_NO_SPIN };
 
-static struct kup_user_channel *open_channel(kup_u32 number)
+/* The user's side. 0 or a negative errno. */
+static int join(struct kup_user_turn *player, kup_u32 number)
 {
-	struct kup_user_channel *channel = NULL;
+	struct kup_user_channel *channel;
+	int error = kup_user_channel_open("host:turns", number, PATIENCE_MS, &channel);
 
-	if (kup_user_channel_open("host:turns", number, PATIENCE_MS, &channel))
-		return NULL;
-	return channel;
+	return error ? error : kup_user_turn_begin(player, channel);
 }
 
 /* ---- Several senders, and a receiver, of one client ---- */
@@ -31,7 +33,7 @@ static struct kup_user_channel *open_channel(kup_u32 number)
 #define PER_SENDER 200
 
 struct sender {
-	struct kup_channel *channel;
+	struct kup_turn *turn;
 	pthread_t thread;
 	kup_u32 number, sent;
 };
@@ -45,35 +47,31 @@ static void *send_in_turn(void *argument)
 	for (i = 0; i < PER_SENDER; i++) {
 		kup_u32 message[2] = { sender->number, i };
 
-		/* Now and then one has the turn for nothing, and the next one gets it. */
+		/* Now and then a thread gives the turn back unused, and the next one gets it. */
 		if (i % 5 == 0) {
-			if (kup_reserve(sender->channel, 16, KUP_FOREVER, &reservation))
+			if (kup_turn_reserve(sender->turn, 16, KUP_TURN_DROP, KUP_FOREVER,
+					     &reservation))
 				break;
-			kup_discard(sender->channel, &reservation);
+			kup_turn_discard(sender->turn, &reservation);
 		}
-		if (kup_send(sender->channel, sender->number, message, sizeof(message),
-			     KUP_FOREVER))
+		if (kup_turn_send(sender->turn, sender->number, message, sizeof(message),
+				  KUP_TURN_DROP, KUP_FOREVER))
 			break;
 		sender->sent++;
 	}
 	return NULL;
 }
 
-static kup_u32 passes_received;
-
-/* Reads what the user says meanwhile: its turn is somebody else's to use. */
-static void *receive_passes(void *argument)
+/* Reads the user's answers meanwhile. Its turn is for the others to use. */
+static void *receive_answers(void *argument)
 {
-	struct kup_channel *channel = argument;
 	struct kup_record record;
 	kup_u8 buffer[16];
 	int error;
 
 	do {
-		error = kup_receive(channel, buffer, sizeof(buffer), &record, KUP_FOREVER);
-		if (!error)
-			passes_received++;
-		else if (error == -EDEADLK)
+		error = kup_turn_receive(argument, buffer, sizeof(buffer), &record, KUP_FOREVER);
+		if (error == -EDEADLK)
 			os_relax();
 	} while (!error || error == -EDEADLK);
 	return NULL;
@@ -82,12 +80,14 @@ static void *receive_passes(void *argument)
 static int serve_senders(struct kup_channel *channel)
 {
 	struct sender senders[SENDERS] = { 0 };
+	struct kup_turn turn;
 	pthread_t receiver;
 	kup_u32 i;
 
-	pthread_create(&receiver, NULL, receive_passes, channel);
+	kup_turn_begin(&turn, channel);
+	pthread_create(&receiver, NULL, receive_answers, &turn);
 	for (i = 0; i < SENDERS; i++) {
-		senders[i].channel = channel;
+		senders[i].turn = &turn;
 		senders[i].number = i;
 		pthread_create(&senders[i].thread, NULL, send_in_turn, &senders[i]);
 	}
@@ -99,25 +99,25 @@ static int serve_senders(struct kup_channel *channel)
 }
 
 /* The user answers each message by a message, a pass, or after a while. */
-static int answer(struct kup_user_channel *channel, kup_u32 *state)
+static int answer(struct kup_user_turn *player, kup_u32 *state)
 {
 	if (dice(state) % 8 == 0)
 		sleep_ms(1);
 	if (dice(state) % 2)
-		return kup_user_pass(channel, PATIENCE_MS);
-	return kup_user_send(channel, 9, "answer", 6, PATIENCE_MS);
+		return kup_user_turn_pass(player, 0, PATIENCE_MS);
+	return kup_user_turn_send(player, 9, "answer", 6, 0, PATIENCE_MS);
 }
 
 static void test_senders(void)
 {
 	const struct kup_ops ops = { .serve = serve_senders };
 	struct kup_device *device = make_device(&config, &ops);
-	struct kup_user_channel *channel = open_channel(0);
+	struct kup_user_turn player = { 0 };
 	struct kup_user_message message;
 	kup_u32 next[SENDERS] = { 0 }, wrong = 0, state = dice_seed(70), got = 0;
-	int error = channel ? 0 : -EIO;
+	int error = join(&player, 0);
 
-	while (!error && !(error = kup_user_receive(channel, &message, PATIENCE_MS))) {
+	while (!error && !(error = kup_user_turn_receive(&player, &message, PATIENCE_MS))) {
 		kup_u32 words[2];
 
 		if (message.length == sizeof(words)) {
@@ -127,23 +127,23 @@ static void test_senders(void)
 		} else {
 			wrong++;
 		}
-		if (answer(channel, &state) == -EPIPE)
+		if (answer(&player, &state) == -EPIPE)
 			continue; /* what is left is still to be read */
 	}
 	check(error == -EPIPE && !wrong && got == SENDERS * PER_SENDER,
-	      "a client's threads take turns at one channel, and all get through",
+	      "kup_turn_send() by several threads takes turns, and each message gets through",
 	      "%s, %u of %u, %u wrong", strerror(-error), got, SENDERS * PER_SENDER, wrong);
-	kup_user_channel_close(channel);
+	kup_user_channel_close(player.channel);
 	kup_device_destroy(device);
 }
 
-/* ---- A reservation that is discarded, under those who wait ---- */
+/* ---- A reservation that is discarded, while other threads wait ---- */
 
 static int discard_result, receive_result;
 
 static void *wait_for_turn(void *argument)
 {
-	discard_result = kup_send(argument, 1, "mine", 4, 5000000);
+	discard_result = kup_turn_send(argument, 1, "mine", 4, 0, 5000000);
 	return NULL;
 }
 
@@ -151,7 +151,7 @@ static void *wait_for_record(void *argument)
 {
 	struct kup_record record;
 
-	receive_result = kup_peek(argument, &record, 5000000);
+	receive_result = kup_turn_peek(argument, &record, 5000000);
 	return NULL;
 }
 
@@ -159,18 +159,20 @@ static int serve_discard(struct kup_channel *channel)
 {
 	struct kup_reservation reservation;
 	pthread_t sender, receiver;
+	struct kup_turn turn;
 
-	if (kup_reserve(channel, 8, KUP_FOREVER, &reservation))
+	kup_turn_begin(&turn, channel);
+	if (kup_turn_reserve(&turn, 8, 0, KUP_FOREVER, &reservation))
 		return 0;
-	pthread_create(&receiver, NULL, wait_for_record, channel);
+	pthread_create(&receiver, NULL, wait_for_record, &turn);
 	sleep_ms(20);
-	kup_discard(channel, &reservation);
+	kup_turn_discard(&turn, &reservation);
 	pthread_join(receiver, NULL);
-	if (kup_reserve(channel, 8, KUP_FOREVER, &reservation))
+	if (kup_turn_reserve(&turn, 8, 0, KUP_FOREVER, &reservation))
 		return 0;
-	pthread_create(&sender, NULL, wait_for_turn, channel);
+	pthread_create(&sender, NULL, wait_for_turn, &turn);
 	sleep_ms(20);
-	kup_discard(channel, &reservation);
+	kup_turn_discard(&turn, &reservation);
 	pthread_join(sender, NULL);
 	return 0;
 }
@@ -179,17 +181,20 @@ static void test_discard(void)
 {
 	const struct kup_ops ops = { .serve = serve_discard };
 	struct kup_device *device = make_device(&config, &ops);
-	struct kup_user_channel *channel = open_channel(0);
 	struct kup_user_message message = { 0 };
-	int error = channel ? kup_user_receive(channel, &message, PATIENCE_MS) : -EIO;
+	struct kup_user_turn player = { 0 };
+	int error = join(&player, 0);
 
+	if (!error)
+		error = kup_user_turn_receive(&player, &message, PATIENCE_MS);
 	kup_device_destroy(device);
 	check(!error && message.length == 4 && discard_result == 0,
-	      "a discarded reservation hands the turn to who waits for it", "%s, %s",
+	      "kup_turn_discard() hands the turn to a thread that waits for it", "%s, %s",
 	      strerror(-error), strerror(-discard_result));
-	check(receive_result == -EDEADLK, "and a receive hears that nothing will come", "%s",
+	check(receive_result == -EDEADLK,
+	      "kup_turn_peek() fails when a discarded reservation leaves the turn with the kernel", "%s",
 	      strerror(-receive_result));
-	kup_user_channel_close(channel);
+	kup_user_channel_close(player.channel);
 }
 
 /* ---- Threads that drive a channel without serve: the rest of a user that is gone ---- */
@@ -228,8 +233,10 @@ static void test_rest(void)
 	stream.mode = KUP_MODE_STREAM;
 	device = make_device(&stream, &ops);
 	for (i = 0; i < 50; i++) {
-		struct kup_user_channel *channel = open_channel(0);
+		struct kup_user_channel *channel;
 
+		if (kup_user_channel_open("host:turns", 0, PATIENCE_MS, &channel))
+			break;
 		before = rest_seen;
 		kup_user_send(channel, 1, "one", 3, PATIENCE_MS);
 		pthread_create(&thread, NULL, read_rest, driven);
@@ -238,7 +245,7 @@ static void test_rest(void)
 		pthread_join(thread, NULL);
 		wrong += rest_seen != before + 2 || rest_error != -EPIPE;
 	}
-	check(!wrong, "a client's own thread reads what a user has sent before it left",
+	check(!wrong && i == 50, "a client's own thread reads what a user has sent before it left",
 	      "%u times not, %s", wrong, strerror(-rest_error));
 	kup_device_destroy(device);
 }
@@ -250,32 +257,37 @@ static kup_u32 stop;
 static int serve_turns(struct kup_channel *channel)
 {
 	struct kup_record record;
+	struct kup_turn turn;
 	kup_u8 buffer[300];
 	int error = 0;
 
+	kup_turn_begin(&turn, channel);
 	while (!error) {
-		error = kup_receive(channel, buffer, sizeof(buffer), &record, KUP_FOREVER);
-		if (error == -EDEADLK || (!error && record.flags & KUP_RECORD_PASS))
-			error = kup_pass(channel, KUP_FOREVER);
+		error = kup_turn_receive(&turn, buffer, sizeof(buffer), &record, KUP_FOREVER);
+		if (error == -EDEADLK || (!error && record.control))
+			error = kup_turn_pass(&turn, 0, KUP_FOREVER);
 		else if (!error)
-			error = kup_send(channel, record.type, buffer, record.length, KUP_FOREVER);
+			error = kup_turn_send(&turn, record.type, buffer, record.length, 0,
+					      KUP_FOREVER);
 	}
 	return 0;
 }
 
-static int play(struct kup_user_channel *channel, kup_u32 *state)
+static int play(struct kup_user_turn *player, kup_u32 *state)
 {
 	struct kup_user_message message;
 	kup_u32 round, rounds = dice(state) % 40;
 	int error = 0;
 
 	if (dice(state) % 2)
-		kup_user_channel_set_spin(channel, dice(state) % 2 ? 0 : 1000);
+		kup_user_channel_set_spin(player->channel, dice(state) % 2 ? 0 : 1000);
 	for (round = 0; round < rounds && !error; round++) {
-		error = dice(state) % 3 ? kup_user_send(channel, round, "hello", 5, PATIENCE_MS)
-					: kup_user_pass(channel, PATIENCE_MS);
+		error = dice(state) % 3
+				? kup_user_turn_send(player, round, "hello", 5, KUP_USER_TURN_DROP,
+						     PATIENCE_MS)
+				: kup_user_turn_pass(player, KUP_USER_TURN_DROP, PATIENCE_MS);
 		if (!error && dice(state) % 4)
-			error = kup_user_receive(channel, &message, PATIENCE_MS);
+			error = kup_user_turn_receive(player, &message, PATIENCE_MS);
 	}
 	return error == -EPIPE ? 0 : error;
 }
@@ -292,16 +304,16 @@ static void *come_and_go(void *argument)
 	kup_u32 state = dice_seed(800 + guest->number);
 
 	while (!kup_load(&stop) && !guest->error) {
-		struct kup_user_channel *channel = open_channel(KUP_CHANNEL_ANY);
+		struct kup_user_turn player = { 0 };
 
-		if (!channel) {
+		if (join(&player, KUP_CHANNEL_ANY)) {
 			os_relax();
 			continue;
 		}
-		guest->error = play(channel, &state);
+		guest->error = play(&player, &state);
 		guest->rounds++;
 		storm_step();
-		kup_user_channel_close(channel);
+		kup_user_channel_close(player.channel);
 	}
 	return NULL;
 }

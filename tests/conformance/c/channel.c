@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whole channels, by kup_user.h's calls alone: each result that it tells of, in stream and in turn mode. */
+/* Whole channels, by kup_user.h's calls alone: each result that it documents. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -8,39 +8,9 @@
 #include <string.h>
 
 #include "cases.h"
+#include "channels.h"
 #include "driver.h"
 #include "kup_echo.h"
-
-#define FOREVER -1.0
-#define PATIENCE ((double)PATIENCE_MS)
-
-typedef struct kup_user_channel channel_t;
-typedef struct kup_user_message message_t;
-typedef struct kup_user_reservation room_t;
-
-static channel_t *open_any(void)
-{
-	channel_t *channel = NULL;
-	int error = kup_user_channel_open(path_of(ECHO_NAME), KUP_CHANNEL_ANY, PATIENCE, &channel);
-
-	if (error)
-		check(false, "a channel can be opened", "%s", error_name(error));
-	need(error == 0, "a channel can be opened");
-	return channel;
-}
-
-/* In turn mode: until the kernel's side has nothing to say. */
-static channel_t *open_turns(void)
-{
-	channel_t *channel = open_any();
-	message_t message;
-
-	need(kup_user_receive(channel, &message, PATIENCE) == 0 &&
-		     message.flags == KUP_RECORD_PASS && message.length == 0,
-	     "the kernel's first turn is passed");
-	kup_user_release(channel);
-	return channel;
-}
 
 static int send_pause(channel_t *channel, uint32_t milliseconds)
 {
@@ -55,7 +25,7 @@ static bool echoes(channel_t *channel, uint32_t type, const void *data, uint32_t
 
 	return kup_user_send(channel, type, data, length, PATIENCE) == 0 &&
 	       kup_user_receive(channel, &message, PATIENCE) == 0 && message.type == type &&
-	       message.length == length && message.flags == 0 &&
+	       message.length == length && message.control == 0 &&
 	       memcmp(message.data, data, length) == 0;
 }
 
@@ -109,12 +79,12 @@ static void test_opening(void)
 	kup_user_channel_close(NULL);
 }
 
-/* ---- Stream mode ---- */
+/* ---- Messages ---- */
 
 static void test_echo(void)
 {
 	static uint8_t bytes[20000];
-	channel_t *channel = open_any();
+	channel_t *channel = open_channel();
 	message_t message;
 	uint32_t i;
 
@@ -130,8 +100,6 @@ static void test_echo(void)
 	refused(kup_user_receive(channel, &message, 0), EAGAIN, "nothing to read is EAGAIN");
 	refused(kup_user_receive(channel, &message, 20.5), ETIMEDOUT,
 		"and ETIMEDOUT after a while");
-	refused(kup_user_turn(channel), EINVAL, "a stream channel has no turn: EINVAL");
-	refused(kup_user_pass(channel, 0), EINVAL, "to pass: EINVAL");
 	kup_user_release(channel);
 	kup_user_channel_set_spin(channel, 0);
 	check(echoes(channel, 1, "sleeps", 6), "a channel that never looks, but sleeps, works, too",
@@ -143,7 +111,7 @@ static void test_echo(void)
 
 static void test_reservations(void)
 {
-	channel_t *channel = open_any();
+	channel_t *channel = open_channel();
 	room_t first, second, third;
 	message_t message;
 	int good;
@@ -175,7 +143,7 @@ static void test_reservations(void)
 static void test_full(void)
 {
 	static const uint8_t bytes[4096];
-	channel_t *channel = open_any();
+	channel_t *channel = open_channel();
 	message_t message;
 	uint32_t sent = 0, received = 0;
 	int error;
@@ -202,7 +170,7 @@ static int prepare(channel_t *channel, int events)
 static void test_preparing(void)
 {
 	static const uint8_t bytes[4096];
-	channel_t *channel = open_any();
+	channel_t *channel = open_channel();
 	int idle = prepare(channel, POLLIN), both = prepare(channel, POLLIN | POLLOUT);
 
 	check(idle == 0 && both == POLLOUT, "who prepares to wait is told what is there already",
@@ -229,7 +197,7 @@ static void test_gaps(void)
 {
 	struct echo_produce produce = { .count = 5000, .length = 1000, .context = ECHO_TRYING };
 	struct echo_produced produced = { 0 };
-	channel_t *channel = open_any();
+	channel_t *channel = open_channel();
 	message_t message;
 	uint64_t lost = 0, seen = 0;
 	struct kup_stats stats = { .channel = kup_user_channel_number(channel) };
@@ -240,7 +208,7 @@ static void test_gaps(void)
 	EVENTUALLY(PATIENCE_MS, kup_user_stats(kup_user_channel_file(channel), &stats) == 0 &&
 					stats.dropped_no_space > 0);
 	while (kup_user_receive(channel, &message, PATIENCE) == 0) {
-		if (message.flags == KUP_RECORD_GAP && message.length == sizeof(gap)) {
+		if (message.control == KUP_CONTROL_GAP && message.length == sizeof(gap)) {
 			memcpy(&gap, message.data, sizeof(gap));
 			lost += gap.records;
 		} else if (message.type == ECHO_PRODUCE) {
@@ -271,7 +239,7 @@ static void *send_many(void *argument)
 
 static void test_two_threads(void)
 {
-	channel_t *channel = open_any();
+	channel_t *channel = open_channel();
 	message_t message;
 	pthread_t thread;
 	uint32_t i;
@@ -288,7 +256,7 @@ static void test_two_threads(void)
 
 static void test_kernel_closes(void)
 {
-	channel_t *channel = open_any();
+	channel_t *channel = open_channel();
 	message_t message;
 
 	kup_user_send(channel, 1, "last", 4, 0);
@@ -304,14 +272,14 @@ static void test_kernel_closes(void)
 /* A header beside a reservation's bytes is the caller's to spoil. */
 static void test_broken(void)
 {
-	channel_t *channel = open_any();
+	channel_t *channel = open_channel();
 	message_t message;
 	room_t first, second;
 
 	need(kup_user_reserve(channel, 8, 0, &first) == 0 &&
 		     kup_user_reserve(channel, 8, 0, &second) == 0,
 	     "two messages can be reserved");
-	((uint32_t *)second.data)[-2] = KUP_RECORD_GAP;
+	((uint32_t *)second.data)[-2] = KUP_RECORD_LENGTH;
 	kup_user_commit(channel, &first, 1, 8);
 	check(kup_user_receive(channel, &message, PATIENCE) == 0, "what was good is echoed", "no");
 	refused(kup_user_receive(channel, &message, PATIENCE), EPROTO,
@@ -320,105 +288,7 @@ static void test_broken(void)
 	kup_user_channel_close(channel);
 }
 
-/* ---- Turn mode ---- */
-
-static void test_turns(void)
-{
-	channel_t *channel = open_turns();
-	message_t message;
-	uint32_t i;
-
-	check(kup_user_channel_mode(channel) == KUP_MODE_TURN && kup_user_turn(channel) == 1,
-	      "after the kernel's pass it is the user's turn", "%d", kup_user_turn(channel));
-	refused(kup_user_receive(channel, &message, 0), EDEADLK,
-		"at one's own turn nothing can come: EDEADLK");
-	refused(kup_user_receive(channel, &message, FOREVER), EDEADLK, "however long one waits");
-	for (i = 0; i < 1000 && echoes(channel, i, &i, sizeof(i)); i++)
-		;
-	check(i == 1000, "messages go there and back in turns", "not message %u", i);
-	send_pause(channel, 200);
-	check(kup_user_turn(channel) == 0, "at the kernel's turn", "%d", kup_user_turn(channel));
-	refused(kup_user_send(channel, 1, "x", 1, 0), EAGAIN, "sending is EAGAIN");
-	refused(kup_user_pass(channel, 0), EAGAIN, "passing, too");
-	refused(kup_user_send(channel, 1, "x", 1, 20), ETIMEDOUT, "ETIMEDOUT after a while");
-	refused(kup_user_receive(channel, &message, 0), EAGAIN, "receiving is EAGAIN");
-	refused(kup_user_receive(channel, &message, 20), ETIMEDOUT, "and ETIMEDOUT");
-	worked(kup_user_send(channel, 8, "x", 1, FOREVER), "sending waits for the turn");
-	check(kup_user_receive(channel, &message, FOREVER) == 0 && message.type == 8,
-	      "and what only passed the turn needs no receive", "type %u, flags %x", message.type,
-	      message.flags);
-	kup_user_channel_close(channel);
-}
-
-static void test_turn_preparing(void)
-{
-	channel_t *channel = open_turns();
-	int own = prepare(channel, POLLIN | POLLOUT), others;
-
-	send_pause(channel, 300);
-	others = prepare(channel, POLLIN | POLLOUT);
-	check(own == (POLLIN | POLLOUT) && others == 0, "at one's own turn nothing has to wait",
-	      "%d, %d", own, others);
-	check(EVENTUALLY(PATIENCE_MS, prepare(channel, POLLOUT) == POLLOUT), "until it comes",
-	      "no");
-	kup_user_channel_close(channel);
-}
-
-static void test_turn_reservations(void)
-{
-	channel_t *channel = open_turns();
-	message_t message;
-	room_t room, other;
-	uint32_t i;
-
-	for (i = 0; i < 1000; i++) {
-		if (kup_user_reserve(channel, i, PATIENCE, &room))
-			break;
-		kup_user_discard(channel, &room);
-	}
-	check(i == 1000 && kup_user_turn(channel) == 1, "a discarded reservation keeps the turn",
-	      "%u", i);
-	worked(kup_user_reserve(channel, 10, 0, &room), "a reservation takes it");
-	refused(kup_user_reserve(channel, 10, FOREVER, &other), EBUSY, "so another one is EBUSY");
-	refused(kup_user_send(channel, 1, "x", 1, FOREVER), EBUSY, "a send, too");
-	refused(kup_user_pass(channel, FOREVER), EBUSY, "and a pass");
-	refused(kup_user_receive(channel, &message, FOREVER), EDEADLK,
-		"and nothing can come before its commit");
-	memcpy(room.data, "reserved", 8);
-	kup_user_commit(channel, &room, 6, 8);
-	check(kup_user_receive(channel, &message, FOREVER) == 0 && message.length == 8 &&
-		      message.type == 6,
-	      "which passes the turn", "type %u", message.type);
-	kup_user_channel_close(channel);
-}
-
-static void test_passes(void)
-{
-	channel_t *channel = open_turns();
-	message_t message;
-	uint32_t i;
-
-	for (i = 0; i < 1000; i++)
-		if (kup_user_pass(channel, PATIENCE) ||
-		    kup_user_receive(channel, &message, PATIENCE) ||
-		    message.flags != KUP_RECORD_PASS)
-			break;
-	check(i == 1000, "passes go there and back", "not pass %u", i);
-	/* Ten times what the ring takes. */
-	for (i = 0; i < 5000; i++)
-		if (kup_user_pass(channel, PATIENCE))
-			break;
-	check(i == 5000, "passes that nobody receives fill nothing up", "pass %u", i);
-	for (i = 0; i < 10; i++)
-		kup_user_send(channel, i, "unread", 6, PATIENCE);
-	for (i = 0; i < 10; i++)
-		if (kup_user_receive(channel, &message, PATIENCE) || message.type != i)
-			break;
-	check(i == 10, "messages that were not received stay, in order", "not message %u", i);
-	kup_user_channel_close(channel);
-}
-
-/* ---- The end, while somebody waits ---- */
+/* ---- The end, while a thread waits ---- */
 
 struct waiting {
 	pthread_t thread;
@@ -444,16 +314,14 @@ static int wait_send(channel_t *channel)
 	return error;
 }
 
-static int wait_pass(channel_t *channel)
-{
-	return kup_user_pass(channel, INFINITY);
-}
-
 static int wait_reserve(channel_t *channel)
 {
 	room_t room;
+	int error;
 
-	return kup_user_reserve(channel, 1, NAN, &room);
+	while (!(error = kup_user_reserve(channel, 1000, NAN, &room)))
+		kup_user_commit(channel, &room, ECHO_SAMPLE, room.length);
+	return error;
 }
 
 static void *run_wait(void *argument)
@@ -471,10 +339,7 @@ static void destroy_under(const char *parameters, int (*wait)(channel_t *channel
 	struct waiting waiting = { .wait = wait };
 
 	need(module_load(parameters) == 0, "the echo client can be loaded");
-	if (strcmp(parameters, "mode=2") == 0)
-		waiting.channel = open_turns();
-	else
-		waiting.channel = open_any();
+	waiting.channel = open_channel();
 	send_pause(waiting.channel, 300);
 	pthread_create(&waiting.thread, NULL, run_wait, &waiting);
 	sleep_ms(100);
@@ -491,12 +356,9 @@ static void test_destroyed(void)
 
 	destroy_under("", wait_receive, "a receive that waits ends with EPIPE");
 	destroy_under("to_kernel_pages=1", wait_send, "so does a send into a full ring");
-	destroy_under("mode=2", wait_receive, "a receive in the kernel's turn");
-	destroy_under("mode=2", wait_send, "a send");
-	destroy_under("mode=2", wait_pass, "a pass");
-	destroy_under("mode=2", wait_reserve, "and a reservation");
+	destroy_under("to_kernel_pages=1", wait_reserve, "and a reservation");
 	need(module_load("channels=1") == 0, "the echo client can be loaded");
-	channel = open_any();
+	channel = open_channel();
 	pthread_create(&opening.thread, NULL, open_waiting, &opening);
 	sleep_ms(100);
 	need_unload();
@@ -517,14 +379,6 @@ int main(int count, char **arguments)
 	test_two_threads();
 	test_kernel_closes();
 	test_broken();
-	need_unload();
-	need(module_load("mode=2") == 0, "the echo client can be loaded in turn mode");
-	test_turns();
-	test_turn_preparing();
-	test_turn_reservations();
-	need_unload();
-	need(module_load("mode=2 to_user_pages=1 to_kernel_pages=1") == 0, "with small rings, too");
-	test_passes();
 	need_unload();
 	test_destroyed();
 	reload();

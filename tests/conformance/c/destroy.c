@@ -239,7 +239,7 @@ static void test_last_gap(void)
 	EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space > 0);
 	need_unload();
 	while (peer_receive(&peer, &record) == 0) {
-		last = record.flags == KUP_RECORD_GAP;
+		last = record_is(&record, KUP_CONTROL_GAP);
 		gaps += last;
 		samples += record.type == ECHO_SAMPLE;
 		if (last)

@@ -133,19 +133,53 @@ static void record_ring(struct peer *peer)
 	set_record(peer, peer->info.to_kernel_bytes, 64);
 }
 
-static void record_gap(struct peer *peer)
+#define UNKNOWN_FLAG 0x10000000u
+
+static void record_unknown_flag(struct peer *peer)
 {
-	set_record(peer, 16 | KUP_RECORD_GAP, 24);
+	set_record(peer, 16 | UNKNOWN_FLAG, 24);
 }
 
-static void record_pass(struct peer *peer)
+static void record_discarded_unknown_flag(struct peer *peer)
 {
-	set_record(peer, 16 | KUP_RECORD_PASS, 24);
+	set_record(peer, 16 | UNKNOWN_FLAG | KUP_RECORD_DISCARD, 24);
 }
 
-static void record_discarded_gap(struct peer *peer)
+static void control(struct peer *peer, uint32_t kind, uint32_t length)
 {
-	set_record(peer, 16 | KUP_RECORD_GAP | KUP_RECORD_DISCARD, 24);
+	peer_write(peer, KUP_RECORD_CONTROL, kind, NULL, length);
+	set_head(peer, peer->head);
+}
+
+static void control_gap(struct peer *peer)
+{
+	control(peer, KUP_CONTROL_GAP, sizeof(struct kup_gap));
+}
+
+static void control_pass(struct peer *peer)
+{
+	control(peer, KUP_CONTROL_PASS, 0);
+}
+
+static void control_end(struct peer *peer)
+{
+	control(peer, KUP_CONTROL_END, 0);
+}
+
+static void control_zero(struct peer *peer)
+{
+	control(peer, 0, 8);
+}
+
+/* It would be KUP_CONTROL_GAP to a reader that shifts by the kind modulo 32. */
+static void control_unknown(struct peer *peer)
+{
+	control(peer, 32 + KUP_CONTROL_GAP, 8);
+}
+
+static void control_optional(struct peer *peer)
+{
+	control(peer, KUP_CONTROL_OPTIONAL | 5, 8);
 }
 
 static const struct lie lies[] = {
@@ -165,9 +199,15 @@ static const struct lie lies[] = {
 	{ "a record of the longest length", KUP_ERROR_LENGTH, record_longest },
 	{ "a discarded record of the longest length", KUP_ERROR_LENGTH, record_discarded_longest },
 	{ "a record as long as the ring", KUP_ERROR_LENGTH, record_ring },
-	{ "a GAP record", KUP_ERROR_FLAGS, record_gap },
-	{ "a PASS record", KUP_ERROR_FLAGS, record_pass },
-	{ "a discarded GAP record", KUP_ERROR_FLAGS, record_discarded_gap },
+	{ "a record with an unknown flag", KUP_ERROR_FLAGS, record_unknown_flag },
+	{ "a discarded record with an unknown flag", KUP_ERROR_FLAGS,
+	  record_discarded_unknown_flag },
+	{ "a GAP record", KUP_ERROR_FLAGS, control_gap },
+	{ "a PASS record", KUP_ERROR_FLAGS, control_pass },
+	{ "an END record", KUP_ERROR_FLAGS, control_end },
+	{ "a control record of kind 0", KUP_ERROR_FLAGS, control_zero },
+	{ "a control record of an unknown kind", KUP_ERROR_FLAGS, control_unknown },
+	{ "a control record of an optional kind", KUP_ERROR_FLAGS, control_optional },
 };
 
 /* NULL, or what is wrong with the channel that was lied to. */
@@ -233,9 +273,12 @@ static void test_discard(void)
 	peer_need(&peer, ANY);
 	for (uint32_t i = 0; i < 100; i++)
 		peer_show(&peer, peer_write(&peer, KUP_RECORD_DISCARD, i, NULL, i));
+	for (uint32_t i = 0; i < 100; i++)
+		peer_show(&peer, peer_write(&peer, KUP_RECORD_DISCARD | KUP_RECORD_CONTROL, i, NULL,
+					    i));
 	check(peer_send(&peer, 7, "seven", 5) == 0 && peer_receive(&peer, &record) == 0 &&
 		      record.type == 7,
-	      "discarded records are skipped", "state %u, error %u", peer_state(&peer),
+	      "discarded records are skipped, of all kinds", "state %u, error %u", peer_state(&peer),
 	      peer.kernel->error);
 	peer_stop_wait(&peer);
 }

@@ -201,6 +201,11 @@ int peer_send(struct peer *peer, uint32_t type, const void *data, uint32_t lengt
 
 /* ---- Consuming ---- */
 
+bool record_is(const struct record *record, uint32_t kind)
+{
+	return record->flags == KUP_RECORD_CONTROL && record->type == kind;
+}
+
 /* The record at the tail, whatever it is. */
 static bool look_any(struct peer *peer, struct record *record)
 {

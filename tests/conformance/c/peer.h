@@ -32,12 +32,15 @@ struct peer {
 };
 
 struct record {
-	uint32_t type;
+	uint32_t type; /* of a control record: its kind */
 	uint32_t length;
 	uint32_t flags;
 	const uint8_t *data;
 	uint32_t space;
 };
+
+/* A control record of this kind (KUP_CONTROL_*). */
+bool record_is(const struct record *record, uint32_t kind);
 
 /* Results are 0 or a negative errno. */
 

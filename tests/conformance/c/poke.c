@@ -16,19 +16,34 @@ static uint32_t odd_word(uint32_t *seed, uint32_t word)
 	case 2:
 		return word - 8 * (random_next(seed) % 16);
 	case 3:
-		return (word & ~KUP_HEAD_SENDS) | random_next(seed) % 8;
+		return (word & ~7u) | random_next(seed) % 8;
 	case 4:
 		return word + 0x80000000u;
 	default:
 		/* What an honest one would do, now and then. */
-		return word + 8 + (random_next(seed) % 4 != 0);
+		return word + 8;
+	}
+}
+
+/* Kinds of control records; commands of the echo client that keep it busy for a moment only. */
+static uint32_t odd_type(uint32_t *seed)
+{
+	switch (random_next(seed) % 4) {
+	case 0:
+		return ECHO_SAMPLE;
+	case 1:
+		return ECHO_REPORT;
+	case 2:
+		return random_next(seed) % 2 ? KUP_CONTROL_PASS : random_next(seed) % 5;
+	default:
+		return random_next(seed) % ECHO_COMMANDS;
 	}
 }
 
 static void poke_header(struct peer *peer, uint32_t *seed)
 {
 	static const uint32_t flags[] = {
-		0, 0, KUP_RECORD_PASS, KUP_RECORD_DISCARD, KUP_RECORD_BUSY, KUP_RECORD_GAP, ~0u
+		0, 0, KUP_RECORD_CONTROL, KUP_RECORD_DISCARD, KUP_RECORD_BUSY, 0x10000000u, ~0u
 	};
 	uint32_t place = random_next(seed) % 128 * 8;
 	uint32_t length = random_next(seed) % 4 ? random_next(seed) % 64 : random_next(seed);
@@ -42,11 +57,7 @@ static void poke_header(struct peer *peer, uint32_t *seed)
 			~7u;
 	word_set((kup_u32 *)(void *)(peer->out + place),
 		 flags[random_next(seed) % 7] | (length & KUP_RECORD_LENGTH));
-	/* Two of the echo client's commands, too, that keep it busy for a moment only. */
-	word_set((kup_u32 *)(void *)(peer->out + place + 4),
-		 random_next(seed) % 2
-			 ? ECHO_SAMPLE + random_next(seed) % 2 * (ECHO_REPORT - ECHO_SAMPLE)
-			 : random_next(seed) % ECHO_COMMANDS);
+	word_set((kup_u32 *)(void *)(peer->out + place + 4), odd_type(seed));
 }
 
 static void poke_word(struct peer *peer, uint32_t *seed)
@@ -62,7 +73,7 @@ static void poke_word(struct peer *peer, uint32_t *seed)
 	/* Or its side would never have room. */
 	if (random_next(seed) % 2)
 		word_set(&peer->user->to_user_tail.value,
-			 word_get(&peer->kernel->to_user_head.value) & ~KUP_HEAD_SENDS);
+			 word_get(&peer->kernel->to_user_head.value));
 }
 
 void poke(struct peer *peer, uint32_t *seed, uint32_t steps)

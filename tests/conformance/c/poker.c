@@ -43,37 +43,26 @@ static void *lie(void *argument)
 	return NULL;
 }
 
-/* An honest message there and back, in turn mode. */
-static bool echoes(struct peer *peer, uint32_t *sends, uint32_t type)
+/* An honest message there and back. */
+static bool echoes(struct peer *peer, uint32_t type)
 {
-	kup_u32 *head = &peer->user->to_kernel_head.value;
-	uint32_t from = peer_write(peer, 0, type, &type, sizeof(type));
-	const struct kup_record_header *header;
-	uint32_t word, place;
+	struct record record;
+	bool same;
 
-	++*sends;
-	word_set(head, peer->head | (*sends & KUP_HEAD_SENDS));
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (word_get(&peer->kernel->to_kernel_consumer_event.value) == from)
-		peer_kick(peer);
-	if (!EVENTUALLY(PATIENCE_MS, ((word_get(&peer->kernel->to_user_head.value) - *sends) &
-				      KUP_HEAD_SENDS) == 1))
+	if (peer_send(peer, type, &type, sizeof(type)) != 0 || peer_receive(peer, &record) != 0)
 		return false;
-	word = word_get(&peer->kernel->to_user_head.value) & ~KUP_HEAD_SENDS;
-	/* The last record: that of a message, of 4 bytes. */
-	place = (word - KUP_RECORD_SPACE(sizeof(type))) % peer->info.to_user_bytes;
-	header = (const void *)(peer->in + place);
-	word_set(&peer->user->to_user_tail.value, word);
-	return header->type == type && header->length_flags == sizeof(type);
+	same = record.type == type && record.flags == 0 && record.length == sizeof(type);
+	peer_release(peer, &record);
+	return same;
 }
 
 static bool first_turn(struct peer *peer)
 {
-	bool good = EVENTUALLY(PATIENCE_MS,
-			       (word_get(&peer->kernel->to_user_head.value) & KUP_HEAD_SENDS) == 1);
+	struct record record;
+	bool good = peer_receive(peer, &record) == 0 && record_is(&record, KUP_CONTROL_PASS);
 
-	word_set(&peer->user->to_user_tail.value,
-		 word_get(&peer->kernel->to_user_head.value) & ~KUP_HEAD_SENDS);
+	if (good)
+		peer_release(peer, &record);
 	return good;
 }
 
@@ -81,7 +70,7 @@ static void test_liars(unsigned int milliseconds)
 {
 	struct liar liars[LIARS] = { 0 };
 	uint64_t end = now_ms() + milliseconds;
-	uint32_t sends = 0, rounds = 0, lives = 0, broken = 0;
+	uint32_t rounds = 0, lives = 0, broken = 0;
 	struct peer witness;
 	int error = 0;
 	bool good;
@@ -93,7 +82,7 @@ static void test_liars(unsigned int milliseconds)
 		pthread_create(&liars[i].thread, NULL, lie, &liars[i]);
 	}
 	while (good && now_ms() < end)
-		good = echoes(&witness, &sends, rounds++ & 0xffff);
+		good = echoes(&witness, rounds++ & 0xffff);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < LIARS; i++) {
 		pthread_join(liars[i].thread, NULL);
@@ -118,11 +107,10 @@ static void test_afterwards(void)
 	check(all_free(fd), "and nothing of them stays", "%u channels are free", channels_free(fd));
 	kup_user_close(fd);
 	for (uint32_t i = 0; i < CHANNELS; i++) {
-		uint32_t sends = 0;
 		struct peer peer;
 
 		peer_need(&peer, i);
-		good += first_turn(&peer) && echoes(&peer, &sends, i);
+		good += first_turn(&peer) && echoes(&peer, i);
 		peer_stop_wait(&peer);
 	}
 	check(good == CHANNELS, "the next owner of each channel plays", "%u of %u do", good,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The contract's turn mode from the user's side, by hand: turns, lies about them, poll, and sleeping for them. */
+/* Turn mode, written from the contract's text: the user's side by hand, and lies about turns. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -9,494 +9,404 @@
 #include "driver.h"
 #include "peer.h"
 
-/* A peer that counts its sends. */
-struct player {
-	struct peer peer;
-	uint32_t sends;
-};
+/* ---- Turns, as the contract explains them ---- */
 
-/* ---- Turns, as the contract tells them ---- */
-
-static uint32_t kernel_word(const struct player *player)
+/* A record, without a look at whose turn it is. */
+static void put(struct peer *peer, uint32_t flags, uint32_t type, const void *data, uint32_t length)
 {
-	return word_get(&player->peer.kernel->to_user_head.value);
+	peer_show(peer, peer_write(peer, flags, type, data, length));
 }
 
-/* How many sends the kernel is ahead: 1, the user's turn; 0, the kernel's. */
-static uint32_t ahead(const struct player *player)
+static void pass(struct peer *peer)
 {
-	return (kernel_word(player) - player->sends) & KUP_HEAD_SENDS;
+	put(peer, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, NULL, 0);
 }
 
-static void publish(struct player *player, uint32_t from)
+/* Waits for the turn, which comes with a record. The record is released at once. */
+static bool take(struct peer *peer, struct record *record)
 {
-	struct peer *peer = &player->peer;
-
-	word_set(&peer->user->to_kernel_head.value, peer->head | (player->sends & KUP_HEAD_SENDS));
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (word_get(&peer->kernel->to_kernel_consumer_event.value) == from)
-		peer_kick(peer);
-}
-
-/* A record and, unless `counts` is 0, so many sends with it; whoever's turn it is. */
-static void put(struct player *player, uint32_t counts, uint32_t flags, uint32_t type,
-		const void *data, uint32_t length)
-{
-	uint32_t from = peer_write(&player->peer, flags, type, data, length);
-
-	player->sends += counts;
-	publish(player, from);
-}
-
-static bool look(struct player *player, struct record *record)
-{
-	struct peer *peer = &player->peer;
-	const uint8_t *place = peer->in + peer->tail % peer->info.to_user_bytes;
-	uint32_t word;
-
-	if ((kernel_word(player) & ~KUP_HEAD_SENDS) == peer->tail)
+	if (peer_receive(peer, record) != 0)
 		return false;
-	word = word_get((const kup_u32 *)(const void *)place);
-	record->type = ((const struct kup_record_header *)(const void *)place)->type;
-	record->length = word & KUP_RECORD_LENGTH;
-	record->flags = word & ~KUP_RECORD_LENGTH;
-	record->data = place + KUP_RECORD_HEADER;
-	record->space = KUP_RECORD_SPACE(record->length);
+	peer_release(peer, record);
 	return true;
 }
 
-/* What the kernel's side has said so far; how many messages that were. */
-static uint32_t drain(struct player *player)
+/* The kernel has the first turn, and passes it. */
+static void start(struct peer *peer, uint32_t channel)
 {
 	struct record record;
-	uint32_t messages = 0;
 
-	while (look(player, &record)) {
-		messages += !(record.flags & KUP_RECORD_PASS);
-		peer_release(&player->peer, &record);
-	}
-	return messages;
+	peer_need(peer, channel);
+	need(take(peer, &record) && record_is(&record, KUP_CONTROL_PASS),
+	     "the kernel passes its first turn");
 }
 
-static bool users_turn(struct player *player)
+/* A message there and back. This side has the turn. */
+static bool echoes(struct peer *peer, uint32_t type)
 {
-	return EVENTUALLY(PATIENCE_MS, ahead(player) == 1);
+	struct record record;
+
+	put(peer, 0, type, &type, sizeof(type));
+	return take(peer, &record) && record.type == type && record.flags == 0 &&
+	       record.length == sizeof(type) && memcmp(record.data, &type, sizeof(type)) == 0;
 }
 
-static void start(struct player *player, uint32_t channel)
+static void pause_kernel(struct peer *peer, uint32_t milliseconds)
 {
-	memset(player, 0, sizeof(*player));
-	peer_need(&player->peer, channel);
-	need(users_turn(player), "the kernel's first turn is passed");
-	drain(player);
-}
+	const struct echo_pause pause = { .milliseconds = milliseconds };
 
-/* A message there and back, however long that takes. */
-static bool echoes(struct player *player, uint32_t type)
-{
-	struct record record = { 0 };
-	bool good = users_turn(player);
-
-	drain(player);
-	put(player, 1, 0, type, &type, sizeof(type));
-	good = good && users_turn(player) && look(player, &record) && record.type == type &&
-	       record.length == sizeof(type) && record.flags == 0 &&
-	       memcmp(record.data, &type, sizeof(type)) == 0;
-	drain(player);
-	return good;
+	put(peer, 0, ECHO_PAUSE, &pause, sizeof(pause));
 }
 
 /* ---- Who has it ---- */
 
 static void test_first_turn(void)
 {
-	struct player player = { 0 };
-	struct record record;
-	bool there;
+	struct peer peer;
+	struct record record = { 0 };
+	uint32_t good = 0;
+	bool passed;
 
-	peer_need(&player.peer, ANY);
-	check(player.peer.kernel->mode == KUP_MODE_TURN && player.peer.info.mode == KUP_MODE_TURN,
-	      "page and INFO tell that this is turn mode", "%u", player.peer.kernel->mode);
-	need(users_turn(&player), "the kernel's first turn is passed");
-	there = look(&player, &record);
-	check(there && record.flags == KUP_RECORD_PASS && record.length == 0 &&
-		      (kernel_word(&player) & KUP_HEAD_SENDS) == 1,
-	      "the kernel begins: a PASS record, and one send", "flags %x", record.flags);
-	check(echoes(&player, 5), "a send passes the turn, and the answer brings it back", "no");
-	for (uint32_t i = 0; i < 20; i++)
-		if (!echoes(&player, i))
-			there = false;
-	check(there && (player.sends & KUP_HEAD_SENDS) == (21 & KUP_HEAD_SENDS),
-	      "the counts go on modulo 8", "no");
-	peer_stop_wait(&player.peer);
+	peer_need(&peer, ANY);
+	check(peer.kernel->mode == KUP_MODE_TURN && peer.info.mode == KUP_MODE_TURN,
+	      "page and INFO tell that this is turn mode", "%u", peer.kernel->mode);
+	passed = peer_receive(&peer, &record) == 0 && record_is(&record, KUP_CONTROL_PASS);
+	check(passed && record.length == 0, "the kernel begins: a PASS record", "flags %x, type %u",
+	      record.flags, record.type);
+	peer_release(&peer, &record);
+	while (good < 20 && echoes(&peer, good))
+		good++;
+	check(good == 20, "a send gives the turn, and the answer brings it back", "%u", good);
+	check(word_get(&peer.kernel->to_user_head.value) == peer.tail,
+	      "a head word is a position alone", "%x, not %x",
+	      word_get(&peer.kernel->to_user_head.value), peer.tail);
+	peer_stop_wait(&peer);
+}
+
+/* The kernel releases what has brought its turn before it gives the turn. */
+static void test_empty_ring(void)
+{
+	static const uint8_t bytes[3000];
+	struct peer peer;
+	struct record record;
+	uint32_t rounds = 0;
+
+	for (start(&peer, ANY); rounds < 500; rounds++) {
+		put(&peer, 0, rounds & 0xffff, bytes, sizeof(bytes));
+		if (!take(&peer, &record) ||
+		    word_get(&peer.kernel->to_kernel_tail.value) != peer.head)
+			break;
+	}
+	check(rounds == 500, "the side that has the turn has an empty ring", "not in round %u",
+	      rounds);
+	peer_stop_wait(&peer);
 }
 
 static void test_pass(void)
 {
-	struct player player;
+	struct peer peer;
 	struct record record;
 	uint32_t passes = 0;
 
-	start(&player, ANY);
-	for (; passes < 3000; passes++) {
-		put(&player, 1, KUP_RECORD_PASS, 0, NULL, 0);
-		if (!users_turn(&player) || !look(&player, &record) ||
-		    record.flags != KUP_RECORD_PASS)
+	for (start(&peer, ANY); passes < 3000; passes++) {
+		pass(&peer);
+		if (!take(&peer, &record) || !record_is(&record, KUP_CONTROL_PASS) ||
+		    record.length != 0)
 			break;
-		peer_release(&player.peer, &record);
 	}
-	check(passes == 3000 && player.peer.kernel->to_user_records == 0 &&
-		      player.peer.kernel->to_kernel_records == 0,
+	check(passes == 3000 && peer.kernel->to_user_records == 0 &&
+		      peer.kernel->to_kernel_records == 0,
 	      "passes go there and back, and are no messages", "%u, %llu", passes,
-	      (long long)player.peer.kernel->to_user_records);
-	peer_stop_wait(&player.peer);
+	      (long long)peer.kernel->to_user_records);
+	peer_stop_wait(&peer);
 }
 
 static void test_discard(void)
 {
-	struct player player;
+	struct peer peer;
+	struct record record;
 
-	start(&player, ANY);
+	start(&peer, ANY);
 	for (uint32_t i = 0; i < 100; i++)
-		put(&player, 0, KUP_RECORD_DISCARD, 0, NULL, i);
-	sleep_ms(20);
-	check(ahead(&player) == 1 && peer_state(&player.peer) == KUP_STATE_OPEN,
-	      "a discarded record is no send: the turn stays", "%u", ahead(&player));
-	check(echoes(&player, 9), "and is skipped", "state %u, error %u", peer_state(&player.peer),
-	      player.peer.kernel->error);
-	peer_stop_wait(&player.peer);
+		put(&peer, KUP_RECORD_DISCARD, 0, NULL, i);
+	/* It has skipped them all. */
+	EVENTUALLY(PATIENCE_MS, word_get(&peer.kernel->to_kernel_tail.value) == peer.head);
+	check(!peer_look(&peer, &record) && peer_state(&peer) == KUP_STATE_OPEN,
+	      "a discarded record gives nothing", "state %u", peer_state(&peer));
+	check(echoes(&peer, 9), "and is skipped", "state %u, error %u", peer_state(&peer),
+	      peer.kernel->error);
+	pause_kernel(&peer, 50);
+	put(&peer, KUP_RECORD_DISCARD, 0, NULL, 16);
+	check(take(&peer, &record) && echoes(&peer, 10), "also out of turn", "state %u, error %u",
+	      peer_state(&peer), peer.kernel->error);
+	peer_stop_wait(&peer);
 }
 
 /* ---- Lies ---- */
 
-static void pause_kernel(struct player *player, uint32_t milliseconds)
+static void out_of_turn(struct peer *peer)
 {
-	const struct echo_pause pause = { .milliseconds = milliseconds };
-
-	put(player, 1, 0, ECHO_PAUSE, &pause, sizeof(pause));
+	pause_kernel(peer, 50);
+	put(peer, 0, 1, "x", 1);
 }
 
-static void out_of_turn(struct player *player)
+static void pass_out_of_turn(struct peer *peer)
 {
-	pause_kernel(player, 50);
-	put(player, 1, 0, 1, "x", 1);
+	pause_kernel(peer, 50);
+	pass(peer);
 }
 
-static void pass_out_of_turn(struct player *player)
+/* By one store of head. */
+static void two_at_once(struct peer *peer)
 {
-	pause_kernel(player, 50);
-	put(player, 1, KUP_RECORD_PASS, 0, NULL, 0);
+	uint32_t from = peer_write(peer, 0, 1, "x", 1);
+
+	peer_write(peer, 0, 2, "y", 1);
+	peer_show(peer, from);
 }
 
-static void seven_out_of_turn(struct player *player)
+static void message_behind_pass(struct peer *peer)
 {
-	pause_kernel(player, 50);
-	put(player, 6, 0, 1, "x", 1);
+	uint32_t from = peer_write(peer, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, NULL, 0);
+
+	peer_write(peer, 0, 2, "y", 1);
+	peer_show(peer, from);
 }
 
-static void two_at_once(struct player *player)
+static void behind_discarded(struct peer *peer)
 {
-	put(player, 2, 0, 1, "x", 1);
+	uint32_t from = peer_write(peer, 0, 1, "x", 1);
+
+	peer_write(peer, KUP_RECORD_DISCARD, 0, NULL, 24);
+	peer_write(peer, 0, 2, "y", 1);
+	peer_show(peer, from);
 }
 
-static void back_in_time(struct player *player)
+static void pass_with_payload(struct peer *peer)
 {
-	put(player, 7, 0, 1, "x", 1);
+	put(peer, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, "x", 1);
 }
 
-static void four_without_record(struct player *player)
+static void gap(struct peer *peer)
 {
-	player->sends += 4;
-	publish(player, player->peer.head);
-	peer_kick(&player->peer);
+	put(peer, KUP_RECORD_CONTROL, KUP_CONTROL_GAP, "0123456789abcdef", 16);
 }
 
-static void pass_with_payload(struct player *player)
+static void unknown_kind(struct peer *peer)
 {
-	put(player, 1, KUP_RECORD_PASS, 0, "x", 1);
+	put(peer, KUP_RECORD_CONTROL, 32 + KUP_CONTROL_PASS, NULL, 0);
 }
 
-static void gap(struct player *player)
+static void optional_kind(struct peer *peer)
 {
-	put(player, 1, KUP_RECORD_GAP, 0, "0123456789abcdef", 16);
+	put(peer, KUP_RECORD_CONTROL, KUP_CONTROL_OPTIONAL | KUP_CONTROL_PASS, NULL, 0);
 }
 
-static void longer(struct player *player)
+static void longer(struct peer *peer)
 {
-	peer_write(&player->peer, 0, 1, "0123456789abcdef", 16);
-	player->peer.head -= 8;
-	player->sends++;
-	publish(player, 0);
-	peer_kick(&player->peer);
+	peer_write(peer, 0, 1, "0123456789abcdef", 16);
+	peer->head -= 8;
+	peer_show(peer, 0);
+	peer_kick(peer);
 }
 
-static void head_back(struct player *player)
+static void move_head(struct peer *peer, uint32_t by)
 {
-	player->peer.head -= 8;
-	player->sends++;
-	publish(player, 0);
-	peer_kick(&player->peer);
+	peer->head += by;
+	peer_show(peer, 0);
+	peer_kick(peer);
 }
 
-static void head_beyond(struct player *player)
+static void head_back(struct peer *peer)
 {
-	player->peer.head += player->peer.info.to_kernel_bytes + 8;
-	player->sends++;
-	publish(player, 0);
-	peer_kick(&player->peer);
+	move_head(peer, -8u);
+}
+
+static void head_beyond(struct peer *peer)
+{
+	move_head(peer, peer->info.to_kernel_bytes + 8);
+}
+
+static void head_unaligned(struct peer *peer)
+{
+	peer_write(peer, 0, 1, "x", 1);
+	move_head(peer, 1);
 }
 
 static const struct lie {
 	const char *what;
 	uint32_t error;
-	void (*tell)(struct player *player);
+	void (*tell)(struct peer *peer);
 } lies[] = {
 	{ "a send out of turn breaks its channel", KUP_ERROR_TURN, out_of_turn },
 	{ "a pass out of turn does", KUP_ERROR_TURN, pass_out_of_turn },
-	{ "and six sends at once", KUP_ERROR_TURN, seven_out_of_turn },
-	{ "a record that counts for two does", KUP_ERROR_TURN, two_at_once },
-	{ "a count that goes back does", KUP_ERROR_TURN, back_in_time },
-	{ "a count of four without a record does", KUP_ERROR_TURN, four_without_record },
-	{ "a PASS record with a payload does", KUP_ERROR_FLAGS, pass_with_payload },
+	{ "two messages at once do", KUP_ERROR_TURN, two_at_once },
+	{ "a message behind a pass does", KUP_ERROR_TURN, message_behind_pass },
+	{ "a discarded record between two messages hides nothing", KUP_ERROR_TURN,
+	  behind_discarded },
+	{ "a PASS record with a payload does", KUP_ERROR_TURN, pass_with_payload },
 	{ "a user's GAP record does", KUP_ERROR_FLAGS, gap },
+	{ "a control record of an unknown kind does", KUP_ERROR_FLAGS, unknown_kind },
+	{ "a control record of an optional kind does", KUP_ERROR_FLAGS, optional_kind },
 	{ "a record that is longer than what is there does", KUP_ERROR_LENGTH, longer },
 	{ "a head that goes back does", KUP_ERROR_HEAD, head_back },
 	{ "a head beyond the ring does", KUP_ERROR_HEAD, head_beyond },
+	{ "a head that is not aligned does", KUP_ERROR_HEAD, head_unaligned },
 };
 
-static void try_lie(const struct lie *lie, struct player *witness)
+static void try_lie(const struct lie *lie, struct peer *witness)
 {
-	struct player player, next;
+	struct peer peer, next;
 	bool broken, good;
 
-	start(&player, ANY);
+	start(&peer, ANY);
 	for (uint32_t i = 0; i < 5; i++)
-		echoes(&player, i);
-	lie->tell(&player);
-	broken = EVENTUALLY(PATIENCE_MS, peer_state(&player.peer) == KUP_STATE_BROKEN);
-	good = broken && player.peer.kernel->error == lie->error &&
-	       peer_poll(&player.peer, POLLIN | POLLOUT, 0) ==
-		       (POLLIN | POLLOUT | POLLHUP | POLLERR) &&
-	       kup_user_kick(player.peer.fd) == -EPIPE;
+		echoes(&peer, i);
+	lie->tell(&peer);
+	broken = EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_BROKEN);
+	good = broken && peer.kernel->error == lie->error &&
+	       peer_poll(&peer, POLLIN | POLLOUT, 0) == (POLLIN | POLLOUT | POLLHUP | POLLERR) &&
+	       kup_user_kick(peer.fd) == -EPIPE;
 	check(good && echoes(witness, 1), lie->what, "state %u, error %u, not %u",
-	      peer_state(&player.peer), player.peer.kernel->error, lie->error);
-	peer_stop(&player.peer);
-	start(&next, player.peer.attach.channel);
+	      peer_state(&peer), peer.kernel->error, lie->error);
+	peer_stop(&peer);
+	start(&next, peer.attach.channel);
 	if (!echoes(&next, 3))
 		check(false, "the next owner plays", "it doesn't");
-	peer_stop(&next.peer);
+	peer_stop(&next);
 }
 
 /* ---- What looks odd but is no lie ---- */
 
-static void test_turn_without_record(void)
+static void finish_record(struct peer *peer, uint32_t position, uint32_t length_flags)
 {
-	struct player player;
-	struct record record = { 0 };
-
-	start(&player, ANY);
-	player.sends++;
-	publish(&player, player.peer.head);
-	peer_kick(&player.peer);
-	check(users_turn(&player) && look(&player, &record) && record.flags == KUP_RECORD_PASS,
-	      "a turn that comes without a record is a turn", "state %u, flags %x",
-	      peer_state(&player.peer), record.flags);
-	check(echoes(&player, 4), "and the game goes on", "it doesn't");
-	peer_stop_wait(&player.peer);
+	word_set((kup_u32 *)(void *)(peer->out + position % peer->info.to_kernel_bytes),
+		 length_flags);
+	peer_kick(peer);
 }
 
-static void test_record_without_turn(void)
+static void test_busy(struct peer *witness)
 {
-	struct player player;
-	struct record record = { 0 };
-
-	start(&player, ANY);
-	put(&player, 0, 0, 6, "early", 5);
-	sleep_ms(50);
-	check(ahead(&player) == 1 && !look(&player, &record) &&
-		      peer_state(&player.peer) == KUP_STATE_OPEN,
-	      "a record without the turn is not answered", "it is");
-	player.sends++;
-	publish(&player, player.peer.head);
-	peer_kick(&player.peer);
-	check(users_turn(&player) && look(&player, &record) && record.type == 6,
-	      "until the turn follows", "state %u", peer_state(&player.peer));
-	peer_stop_wait(&player.peer);
-}
-
-static void test_busy(struct player *witness)
-{
-	struct player player;
+	struct peer peer;
 	struct record record = { 0 };
 	uint32_t from;
 
-	start(&player, ANY);
-	from = peer_write(&player.peer, KUP_RECORD_BUSY, 1, "busy", 4);
-	player.sends++;
-	publish(&player, from);
-	peer_kick(&player.peer);
-	check(users_turn(&player) && look(&player, &record) && record.flags == KUP_RECORD_PASS &&
-		      echoes(witness, 2),
-	      "a record that isn't finished keeps nobody waiting but its user", "state %u",
-	      peer_state(&player.peer));
-	drain(&player);
-	word_set((kup_u32 *)(void *)(player.peer.out + from), 4);
-	peer_kick(&player.peer);
-	put(&player, 1, KUP_RECORD_PASS, 0, NULL, 0);
-	check(users_turn(&player) && look(&player, &record) && record.type == 1,
-	      "when it is finished it is answered in the next turn", "no");
-	peer_stop_wait(&player.peer);
-}
-
-static void test_stream_heads(void)
-{
-	uint32_t wrong = 0;
-
-	for (uint32_t bits = 1; bits < 8; bits++) {
-		struct peer peer;
-
-		peer_need(&peer, ANY);
-		peer_write(&peer, 0, 1, "x", 1);
-		word_set(&peer.user->to_kernel_head.value, peer.head | bits);
-		peer_kick(&peer);
-		wrong += !EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_BROKEN) ||
-			 peer.kernel->error != KUP_ERROR_HEAD;
-		peer_stop_wait(&peer);
-	}
-	check(wrong == 0, "in stream mode a head that counts is a lie", "%u were not", wrong);
+	start(&peer, ANY);
+	from = peer_write(&peer, KUP_RECORD_BUSY, 1, "busy", 4);
+	peer_show(&peer, from);
+	peer_kick(&peer);
+	check(echoes(witness, 2) && !peer_look(&peer, &record) &&
+		      peer_state(&peer) == KUP_STATE_OPEN,
+	      "a record that is not finished gives nothing", "state %u", peer_state(&peer));
+	finish_record(&peer, from, 4);
+	check(take(&peer, &record) && record.type == 1, "when it is finished it gives the turn",
+	      "no");
+	pause_kernel(&peer, 50);
+	from = peer_write(&peer, KUP_RECORD_BUSY, 2, "early", 5);
+	peer_show(&peer, from);
+	check(take(&peer, &record) && record_is(&record, KUP_CONTROL_PASS),
+	      "a record may be reserved out of turn", "state %u, error %u", peer_state(&peer),
+	      peer.kernel->error);
+	finish_record(&peer, from, 5);
+	check(take(&peer, &record) && record.type == 2 && record.length == 5,
+	      "and sent when the turn is there", "state %u", peer_state(&peer));
+	peer_stop_wait(&peer);
 }
 
 /* ---- poll ---- */
 
 static void test_poll(void)
 {
-	struct player player;
+	struct peer peer;
+	struct record record;
 
-	start(&player, ANY);
-	check(peer_poll(&player.peer, POLLIN | POLLOUT, 0) == POLLOUT,
+	start(&peer, ANY);
+	check(peer_poll(&peer, POLLIN | POLLOUT, 0) == POLLOUT,
 	      "at its turn a user has room, and nothing to read", "%x",
-	      peer_poll(&player.peer, POLLIN | POLLOUT, 0));
-	check(peer_poll(&player.peer, POLLIN, 50) == 0, "and nothing comes", "it does");
-	pause_kernel(&player, 200);
-	check(peer_poll(&player.peer, POLLIN | POLLOUT, 0) == 0,
-	      "at the kernel's turn it has neither", "%x",
-	      peer_poll(&player.peer, POLLIN | POLLOUT, 0));
-	check(peer_poll(&player.peer, POLLOUT, PATIENCE_MS) == POLLOUT && ahead(&player) == 1,
-	      "poll for room returns when the turn is back", "%u", ahead(&player));
-	check(peer_poll(&player.peer, POLLIN | POLLOUT, 0) == (POLLIN | POLLOUT),
-	      "which came with a record", "%x", peer_poll(&player.peer, POLLIN | POLLOUT, 0));
-	drain(&player);
-	pause_kernel(&player, 100);
-	check(peer_poll(&player.peer, POLLIN, PATIENCE_MS) == POLLIN,
-	      "poll for a record returns at the same time", "no");
-	peer_stop_wait(&player.peer);
-}
-
-static void test_poll_full(void)
-{
-	struct player player;
-
-	start(&player, ANY);
-	/* Taken at once; the kernel's side can't answer before it gets the turn. */
-	put(&player, 0, 0, 1, "x", 1);
-	need(EVENTUALLY(PATIENCE_MS, player.peer.kernel->sleeps > 0), "the kernel's side waits");
-	while (peer_room(&player.peer, 1024))
-		put(&player, 0, 0, ECHO_SAMPLE, NULL, 1008);
-	while (peer_room(&player.peer, 8))
-		put(&player, 0, 0, ECHO_SAMPLE, NULL, 0);
-	check(peer_poll(&player.peer, POLLOUT, 0) == 0, "a turn without room is no room",
-	      "poll says it is");
-	player.sends++;
-	publish(&player, player.peer.head);
-	peer_kick(&player.peer);
-	check(peer_poll(&player.peer, POLLOUT, PATIENCE_MS) == POLLOUT && ahead(&player) == 1,
-	      "until the kernel's side has answered and read", "%u", ahead(&player));
-	peer_stop_wait(&player.peer);
+	      peer_poll(&peer, POLLIN | POLLOUT, 0));
+	check(peer_poll(&peer, POLLIN, 50) == 0, "and nothing comes", "it does");
+	pause_kernel(&peer, 200);
+	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN && peer_soon(&peer, &record),
+	      "poll for a record returns when the turn is back", "no");
+	check(peer_poll(&peer, POLLIN | POLLOUT, 0) == (POLLIN | POLLOUT),
+	      "which leaves the ring to the kernel empty", "%x",
+	      peer_poll(&peer, POLLIN | POLLOUT, 0));
+	peer_stop_wait(&peer);
 }
 
 /* ---- Sleeping ---- */
 
-/* For its turn: by the event position that the contract names, or by poll's own arming. */
-static bool sleep_for_turn(struct player *player, bool announce)
+/* For a record, with poll's own arming alone: the event position is another one. */
+static int receive_polling(struct peer *peer, struct record *record)
 {
-	struct peer *peer = &player->peer;
-
-	for (uint32_t spins = dice(3) * dice(500); spins > 0; spins--)
-		if (ahead(player) == 1)
-			return true;
-	while (ahead(player) != 1) {
-		word_set(&peer->user->to_user_consumer_event.value,
-			 announce ? kernel_word(player) & ~KUP_HEAD_SENDS : peer->tail - 8);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		if (ahead(player) == 1)
-			break;
-		if (peer_poll(peer, announce || dice(2) ? POLLIN : POLLOUT, PATIENCE_MS) == 0)
-			return false;
-		peer->idle_wakes += ahead(player) != 1;
+	while (!peer_look(peer, record)) {
+		word_set(&peer->user->to_user_consumer_event.value, peer->tail - 8);
+		if (peer_poll(peer, POLLIN, PATIENCE_MS) == 0)
+			return -ETIMEDOUT;
+		peer->idle_wakes += !peer_look(peer, record);
 	}
-	return true;
+	return 0;
 }
 
 /* Sleeps of random length on both sides, which meet in every way. */
-static void test_alternation(bool announce, uint32_t rounds, const char *sentence)
+static void test_alternation(int (*receive)(struct peer *peer, struct record *record),
+			     uint32_t rounds, const char *sentence)
 {
-	struct player player;
+	struct peer peer;
 	struct kup_stats before, after;
 	struct record record = { 0 };
 	uint32_t round;
 
-	start(&player, ANY);
-	stats_get(player.peer.fd, player.peer.attach.channel, &before);
+	start(&peer, ANY);
+	stats_get(peer.fd, peer.attach.channel, &before);
 	for (round = 0; round < rounds; round++) {
 		bool passes = dice(4) == 0;
 
 		dawdle();
+		peer.spins = dice(3) * dice(500);
 		if (passes)
-			put(&player, 1, KUP_RECORD_PASS, 0, NULL, 0);
+			pass(&peer);
 		else
-			put(&player, 1, 0, round & 0xffff, &round, sizeof(round));
-		if (!sleep_for_turn(&player, announce) || !look(&player, &record))
+			put(&peer, 0, round & 0xffff, &round, sizeof(round));
+		if (receive(&peer, &record) != 0)
 			break;
-		if (passes ? record.flags != KUP_RECORD_PASS
+		if (passes ? !record_is(&record, KUP_CONTROL_PASS)
 			   : record.type != (round & 0xffff) || record.flags != 0)
 			break;
-		peer_release(&player.peer, &record);
+		peer_release(&peer, &record);
 	}
-	stats_get(player.peer.fd, player.peer.attach.channel, &after);
-	check(round == rounds, sentence, "round %u of %u, ahead %u, state %u", round, rounds,
-	      ahead(&player), peer_state(&player.peer));
-	check(player.peer.kicks <= (after.sleeps - before.sleeps) * 11 / 10 + 10,
+	stats_get(peer.fd, peer.attach.channel, &after);
+	check(round == rounds, sentence, "round %u of %u, state %u", round, rounds,
+	      peer_state(&peer));
+	check(peer.kicks <= (after.sleeps - before.sleeps) * 11 / 10 + 10,
 	      "the kernel's side is kicked once per sleep at most", "%llu kicks, %llu sleeps",
-	      (long long)player.peer.kicks, (long long)(after.sleeps - before.sleeps));
-	check(player.peer.idle_wakes <= rounds / 100, "poll does not return for nothing",
-	      "%llu times", (long long)player.peer.idle_wakes);
-	printf("# %llu polls, %llu kicks, %llu sleeps\n", (long long)player.peer.polls,
-	       (long long)player.peer.kicks, (long long)(after.sleeps - before.sleeps));
-	peer_stop_wait(&player.peer);
+	      (long long)peer.kicks, (long long)(after.sleeps - before.sleeps));
+	check(peer.idle_wakes <= rounds / 100, "poll does not return for nothing", "%llu times",
+	      (long long)peer.idle_wakes);
+	printf("# %llu polls, %llu kicks, %llu sleeps\n", (long long)peer.polls,
+	       (long long)peer.kicks, (long long)(after.sleeps - before.sleeps));
+	peer_stop_wait(&peer);
 }
 
 int main(int count, char **arguments)
 {
-	struct player witness;
+	struct peer witness;
 
 	begin(count, arguments, 240);
-	test_stream_heads();
 	need_unload();
 	need(module_load("mode=2") == 0, "the echo client can be loaded in turn mode");
 	test_first_turn();
+	test_empty_ring();
 	test_pass();
 	test_discard();
 	start(&witness, 0);
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
 		try_lie(&lies[i], &witness);
-	test_turn_without_record();
-	test_record_without_turn();
 	test_busy(&witness);
-	peer_stop_wait(&witness.peer);
+	peer_stop_wait(&witness);
 	test_poll();
-	test_poll_full();
-	test_alternation(true, 6000, "no wake-up is lost in thousands of turns");
-	test_alternation(false, 6000, "nor where poll alone waits");
+	test_alternation(peer_receive, 6000, "no wake-up is lost in thousands of turns");
+	test_alternation(receive_polling, 6000, "nor where poll alone waits");
 	need_unload();
 	reload();
 	return finish();

@@ -228,7 +228,7 @@ static void test_gaps(uint32_t context, const char *sentence)
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
 	EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space > 0);
 	while ((error = peer_receive(&peer, &record)) == 0 && record.type != ECHO_PRODUCE) {
-		if (record.flags & KUP_RECORD_GAP) {
+		if (record_is(&record, KUP_CONTROL_GAP)) {
 			struct kup_gap gap;
 
 			memcpy(&gap, record.data, sizeof(gap));
@@ -278,7 +278,7 @@ static void test_exact_losses(uint32_t context, uint32_t length, const char *sen
 		peer_release(&peer, &record);
 	}
 	/* Then the GAP record, and right behind it what has found room. */
-	fine = fine && record.flags == KUP_RECORD_GAP && record.length == sizeof(gap);
+	fine = fine && record_is(&record, KUP_CONTROL_GAP) && record.length == sizeof(gap);
 	memcpy(&gap, record.data, sizeof(gap));
 	peer_release(&peer, &record);
 	fine = fine && peer_receive(&peer, &record) == 0 && record.type == ECHO_PRODUCE;

@@ -9,7 +9,6 @@
 #include "cases.h"
 #include "kup.h"
 
-/* One process for all, or the kernel's new ones had other numbers than those that ended. */
 static bool is_served(void)
 {
 	void *device = kernproxy_open("shifts");
@@ -30,13 +29,13 @@ int main(void)
 	begin_cases(60);
 	file = kldload("shifts");
 	if (file == -1 && errno == ENOENT) {
-		skip("kernel processes that have another's number", "there is no shifts.ko");
+		skip("modules that have FreeBSD's own threads", "there is no shifts.ko");
 		return finish();
 	}
 	need(file != -1, "a module that depends on kup_dev can be loaded");
 	while (rounds < 8 && is_served())
 		rounds++;
-	check(rounds == 8, "a kernel process that has an earlier one's number is not taken for it",
+	check(rounds == 8, "a module with a kernel process for each of its processes serves them all",
 	      "round %d", rounds);
 	check(EVENTUALLY(5000, kldunload(file) == 0), "the module can be unloaded", "%s",
 	      error_name(-errno));

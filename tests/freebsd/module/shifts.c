@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * A module as it was written for KUP's predecessor, with its name for what it depends on, and with FreeBSD's own
- * threads: /dev/shifts has one channel, and each process that attaches it is served by a new kernel process. That
- * sends one message, and ends some time after its process has left, without having heard of that.
+ * A module as it was written for KUP's predecessor, with its name for what it depends on, and with
+ * FreeBSD's own threads: /dev/shifts has one channel, and each process that attaches it is served by
+ * a new kernel process, which sends one message and ends when its process has left.
  */
 #include <sys/param.h>
 #include <sys/kernel.h>
@@ -12,7 +12,6 @@
 
 #include "kupdev.h"
 
-#define SHIFT_MS 300
 #define PAUSE_MS 100
 
 static struct kupdev_softc *sc;
@@ -43,23 +42,21 @@ static void rest(int milliseconds)
 static void worker(void *argument)
 {
 	char hello[] = "hello";
+	int error;
 
 	(void)argument;
-	kupdev_send(sc, hello, sizeof(hello), 0);
-	rest(SHIFT_MS);
+	error = kupdev_send(sc, hello, sizeof(hello), 0);
+	/* Only after a call has failed does the channel's next process come. */
+	while (!error && kupdev_receive(sc, 0))
+		rest(1);
 	leave();
 }
 
-/* The next one begins when the last one has left, and what it had is free for others. */
 static void foreman(void *argument)
 {
 	(void)argument;
-	while (kupdev_wait_channel(sc) >= 0) {
-		while (atomic_load_int(&running) > 1)
-			rest(1);
-		rest(PAUSE_MS);
+	while (kupdev_wait_channel(sc) >= 0)
 		hire(worker);
-	}
 	leave();
 }
 

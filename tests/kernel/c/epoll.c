@@ -9,6 +9,7 @@
 
 #include "cases.h"
 #include "driver.h"
+#include "kup_user_turn.h"
 #include "peer.h"
 
 static int wait_epoll(int epoll, int timeout_ms)
@@ -135,24 +136,36 @@ static void test_prepared_sends(uint32_t rounds)
 	loop_close(&loop);
 }
 
+/* Waits for the turn, without receiving what comes with it. */
+static int loop_take(struct loop *loop, struct kup_user_turn *turn)
+{
+	while (!kup_user_turn_is_mine(turn))
+		if (kup_user_turn_prepare_wait(turn) == 0 &&
+		    wait_epoll(loop->epoll, PATIENCE_MS) == 0)
+			return -ETIMEDOUT;
+	return 0;
+}
+
 static void test_prepared_turns(uint32_t rounds)
 {
-	struct loop loop = loop_open(EPOLLIN | EPOLLOUT);
+	struct loop loop = loop_open(EPOLLIN);
 	struct kup_user_message message;
+	struct kup_user_turn turn;
 	uint32_t round;
-	int error = 0;
+	int error = kup_user_turn_begin(&turn, loop.channel);
 
 	for (round = 0; round < rounds && !error; round++) {
 		dawdle();
-		/* The turn comes with a message, and is waited for by either. */
-		error = loop_send(&loop, round, &round, sizeof(round));
-		if (!error && round % 2)
-			do
-				error = loop_receive(&loop, &message);
-			while (!error && message.type != round);
+		error = loop_take(&loop, &turn);
+		if (!error && round > 0)
+			error = kup_user_turn_receive(&turn, &message, 0);
+		if (!error && round > 0 && message.type != round - 1)
+			error = -EBADMSG;
+		if (!error)
+			error = kup_user_turn_send(&turn, round, &round, sizeof(round), 0, 0);
 	}
-	check(!error && round == rounds, "nor who takes turns", "%d, turn %u of %u", error, round,
-	      rounds);
+	check(!error && round == rounds, "nor does a program that waits for its turn",
+	      "%d, turn %u of %u", error, round, rounds);
 	loop_close(&loop);
 }
 

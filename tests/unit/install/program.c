@@ -2,6 +2,7 @@
 /* A program of somebody else's, with what `make install` has put there: also a C++ one, by the same text. */
 #include <kup.h>
 #include <kup_user.h>
+#include <kup_user_turn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ int main(void)
 {
 	struct kup_user_channel *channel = NULL;
 	struct kup_user_message message;
+	struct kup_user_turn turn;
 	int error = kup_user_channel_open("host:echo", KUP_CHANNEL_ANY, 1000, &channel);
 
 	if (error)
@@ -25,6 +27,8 @@ int main(void)
 	if (error || message.type != 7 || message.length != 9 ||
 	    memcmp(message.data, "installed", 9) != 0)
 		return fail("echo", error);
+	if (kup_user_turn_begin(&turn, channel) == 0)
+		return fail("turns on a stream channel", 0);
 	kup_user_channel_close(channel);
 	if (kernproxy_open("host:kup/echo") || kernproxy_error(NULL) == 0)
 		return fail("a stream device has no turns", kernproxy_errno);

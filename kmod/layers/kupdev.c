@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * The predecessor's kernel API (kupdev.h), on turns, as a client of kup.h could write it.
+ *
+ * That API knows numbers only, and a number does not say which process it means: one leaves and the
+ * next one attaches while a thread still answers the first. So each number has two places:
+ *
+ *   attach -> next -- kupdev_wait_channel, if `now` is empty --> now -- a call fails --> empty
+ *               \---- the process leaves ----> empty
+ *
+ * All calls go to `now`, also after its process has left, until one of them has failed because of
+ * that. Therefore no thread can mistake the next process for its own.
+ */
+#include "kupdev.h"
+#include "layers.h"
+#include "turn.h"
+
+/* A process that has attached a number. */
+struct seat {
+	kup_u32 refs;		     /* its place's, its process's, and each call's */
+	struct kup_channel *channel; /* a reference */
+	struct kup_turn turn;
+	void *data;   /* what kupdev_receive has returned and nothing has ended; or NULL */
+	char zeros[]; /* instead of a message: as much as the longest one */
+};
+
+struct slot {
+	struct seat *now;  /* kupdev_wait_channel has returned it */
+	struct seat *next; /* a process that is attached, and was not returned yet */
+};
+
+/*
+ * Clients have an `id` in place of its address: the address of a device that is gone would be
+ * another device's one day, and a thread that is late may come with it.
+ */
+struct softc {
+	struct softc *next;
+	unsigned long id; /* a multiple of ID_STEP */
+	struct kup_device *device;
+	size_t max_bytes;
+	kup_u32 channels;
+	kup_u32 calls; /* threads inside */
+	kup_u32 first; /* where the search for a process begins */
+	int ending;    /* kupdev_unload has begun */
+	int ended;     /* it has returned, and some threads still have messages */
+	struct slot slots[];
+};
+
+/* No error code, and no address: the first page is mapped nowhere. */
+#define ID_STEP 32ul
+
+/* It protects all that is above and below, except what the threads of a number do with a seat. */
+static struct kup_monitor *lock;
+static struct softc *softcs;
+static unsigned long last_id;
+
+/* ---- Seats and devices, under the lock ---- */
+
+static void seat_put(struct seat *seat)
+{
+	if (--seat->refs > 0)
+		return;
+	kup_channel_put(seat->channel);
+	kup_free(seat);
+}
+
+static void empty(struct seat **place)
+{
+	if (*place)
+		seat_put(*place);
+	*place = NULL;
+}
+
+static struct softc *find(const struct kupdev_softc *id)
+{
+	struct softc *sc = softcs;
+
+	while (sc && sc->id != (unsigned long)id)
+		sc = sc->next;
+	return sc;
+}
+
+static struct slot *slot_of(struct softc *sc, int number)
+{
+	return number >= 0 && (kup_u32)number < sc->channels ? &sc->slots[number] : NULL;
+}
+
+/* After the end of a device: frees it, unless a thread still has a message. */
+static void free_ended(struct softc *sc)
+{
+	struct softc **link = &softcs;
+	kup_u32 i;
+
+	for (i = 0; i < sc->channels; i++)
+		if (sc->slots[i].now)
+			return;
+	while (*link != sc)
+		link = &(*link)->next;
+	*link = sc->next;
+	kup_free(sc);
+}
+
+/* ---- Processes come and go ---- */
+
+static struct softc *softc_of(struct kup_channel *channel)
+{
+	return kup_device_context(kup_channel_device(channel));
+}
+
+static int attach(struct kup_channel *channel)
+{
+	struct softc *sc = softc_of(channel);
+	struct seat *seat = kup_alloc(sizeof(*seat) + sc->max_bytes);
+
+	if (!seat)
+		return -ENOMEM;
+	seat->refs = 2;
+	seat->channel = channel;
+	kup_channel_get(channel);
+	kup_turn_begin(&seat->turn, channel);
+	kup_channel_set_context(channel, seat);
+	kup_monitor_lock(lock);
+	/* The number's last process has been detached, so it is not here. */
+	sc->slots[kup_channel_number(channel)].next = seat;
+	kup_monitor_wake(lock);
+	kup_monitor_unlock(lock);
+	return 0;
+}
+
+static void detach(struct kup_channel *channel)
+{
+	struct slot *slot = &softc_of(channel)->slots[kup_channel_number(channel)];
+	struct seat *seat = kup_channel_context(channel);
+
+	kup_monitor_lock(lock);
+	if (slot->next == seat)
+		empty(&slot->next);
+	seat_put(seat);
+	kup_monitor_unlock(lock);
+}
+
+static const struct kup_ops ops = { .attach = attach, .detach = detach };
+
+/* ---- Creation ---- */
+
+/* To kup_device_create zeros are defaults, and its numbers have fewer bits. */
+static int arguments_valid(size_t size, size_t chan_cnt)
+{
+	const unsigned long most = KUP_MAX_RING / 2 / kup_page_size();
+
+	if (size == 0 || size > most)
+		kup_log("kupdev_create: size is %lu, not 1 to %lu pages", (unsigned long)size,
+			most);
+	else if (chan_cnt == 0 || chan_cnt > KUP_MAX_CHANNELS)
+		kup_log("kupdev_create: chan_cnt is %lu, not 1 to %u", (unsigned long)chan_cnt,
+			KUP_MAX_CHANNELS);
+	else
+		return 1;
+	return 0;
+}
+
+/* Rings that take one message of `bytes` at the least. */
+static kup_u32 ring_pages(size_t bytes)
+{
+	kup_u32 pages = 1;
+
+	while ((size_t)pages * kup_page_size() < bytes + KUP_RECORD_RESERVE)
+		pages *= 2;
+	return pages;
+}
+
+struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cnt)
+{
+	struct kup_config config = { .name = name, .mode = KUP_MODE_TURN };
+	struct softc *sc;
+
+	if (!arguments_valid(size, chan_cnt))
+		return NULL;
+	sc = kup_alloc(sizeof(*sc) + chan_cnt * sizeof(sc->slots[0]));
+	if (!sc)
+		return NULL;
+	sc->channels = (kup_u32)chan_cnt;
+	sc->max_bytes = size * kup_page_size();
+	config.channels = sc->channels;
+	config.to_user_pages = ring_pages(sc->max_bytes);
+	config.to_kernel_pages = config.to_user_pages;
+	if (kup_device_create(&config, &ops, sc, &sc->device)) {
+		kup_free(sc);
+		return NULL;
+	}
+	kup_monitor_lock(lock);
+	last_id += ID_STEP;
+	sc->id = last_id;
+	sc->next = softcs;
+	softcs = sc;
+	kup_monitor_unlock(lock);
+	return (struct kupdev_softc *)last_id;
+}
+
+/* KUP does by itself what this asks for. */
+void kupdev_notify(struct kupdev_softc *id)
+{
+	(void)id;
+}
+
+/* ---- Waiting for a process ---- */
+
+/* Each number in turn, or one that comes again and again would keep the others waiting. */
+static int take_next(struct softc *sc)
+{
+	kup_u32 i;
+
+	for (i = 0; i < sc->channels; i++) {
+		kup_u32 number = (sc->first + i) % sc->channels;
+		struct slot *slot = &sc->slots[number];
+
+		if (slot->now || !slot->next)
+			continue;
+		slot->now = slot->next;
+		slot->next = NULL;
+		sc->first = number + 1;
+		return (int)number;
+	}
+	return -EAGAIN;
+}
+
+static void leave(struct softc *sc)
+{
+	if (--sc->calls == 0 && sc->ending)
+		kup_monitor_wake(lock);
+}
+
+int kupdev_wait_channel(struct kupdev_softc *id)
+{
+	int result = -ESHUTDOWN;
+	struct softc *sc;
+
+	kup_monitor_lock(lock);
+	sc = find(id);
+	if (sc) {
+		sc->calls++;
+		for (;;) {
+			result = sc->ending ? -ESHUTDOWN : take_next(sc);
+			if (result == -EAGAIN)
+				result = kup_monitor_wait(lock);
+			if (result)
+				break;
+		}
+		leave(sc);
+	}
+	kup_monitor_unlock(lock);
+	return result;
+}
+
+/* ---- Calls on a number ---- */
+
+struct call {
+	struct softc *sc;
+	struct slot *slot;
+	struct seat *seat;
+};
+
+/* Under the lock. `bytes` are to be sent. */
+static int begin_locked(struct kupdev_softc *id, int number, size_t bytes, struct call *call)
+{
+	struct softc *sc = find(id);
+
+	if (!sc)
+		return -ESHUTDOWN;
+	call->sc = sc;
+	call->slot = slot_of(sc, number);
+	if (!call->slot)
+		return -EINVAL;
+	if (bytes > sc->max_bytes)
+		return -EMSGSIZE;
+	if (sc->ending) {
+		/* This call fails, so it is the last one for this process. */
+		empty(&call->slot->now);
+		if (sc->ended)
+			free_ended(sc);
+		return -ESHUTDOWN;
+	}
+	call->seat = call->slot->now;
+	if (!call->seat)
+		return -EPIPE;
+	call->seat->refs++;
+	sc->calls++;
+	return 0;
+}
+
+static int begin(struct kupdev_softc *id, int number, size_t bytes, struct call *call)
+{
+	int error;
+
+	kup_monitor_lock(lock);
+	error = begin_locked(id, number, bytes, call);
+	kup_monitor_unlock(lock);
+	return error;
+}
+
+static int is_end(int error)
+{
+	return error == -EPIPE || error == -ESHUTDOWN || error == -EPROTO;
+}
+
+/* `error`: what the call returns to its thread. */
+static void end(struct call *call, int error)
+{
+	kup_monitor_lock(lock);
+	if (is_end(error) && call->slot->now == call->seat) {
+		empty(&call->slot->now);
+		if (call->slot->next)
+			kup_monitor_wake(lock);
+	}
+	seat_put(call->seat);
+	leave(call->sc);
+	kup_monitor_unlock(lock);
+}
+
+/* The data may be what kupdev_receive has returned, which stays until it was copied. */
+int kupdev_send(struct kupdev_softc *id, void *data, size_t len, int chan_id)
+{
+	struct call call;
+	int error = begin(id, chan_id, len, &call);
+
+	if (error)
+		return error;
+	error = kup_turn_send(&call.seat->turn, 0, data, (kup_u32)len, KUP_TURN_DROP, KUP_FOREVER);
+	if (!error)
+		call.seat->data = NULL;
+	end(&call, error);
+	return error;
+}
+
+static int receive(struct seat *seat)
+{
+	struct kup_record record = { 0 };
+	int error = kup_turn_peek(&seat->turn, &record, KUP_FOREVER);
+
+	if (error && error != -EDEADLK)
+		return error;
+	if (!error && !record.control)
+		seat->data = (void *)record.data;
+	else if (!error || !seat->data)
+		seat->data = seat->zeros;
+	/* Again, if the client has written there. */
+	if (seat->data == seat->zeros)
+		__builtin_memset(seat->zeros, 0, KUPDEV_NOTHING);
+	return 0;
+}
+
+void *kupdev_receive(struct kupdev_softc *id, int chan_id)
+{
+	struct call call;
+	void *data;
+	int error;
+
+	if (begin(id, chan_id, 0, &call))
+		return NULL;
+	error = receive(call.seat);
+	data = error ? NULL : call.seat->data;
+	end(&call, error);
+	return data;
+}
+
+void kupdev_unlock_channel(struct kupdev_softc *id, int chan_id)
+{
+	struct call call;
+
+	if (begin(id, chan_id, 0, &call))
+		return;
+	call.seat->data = NULL;
+	end(&call, 0);
+}
+
+void kupdev_pass(struct kupdev_softc *id, int chan_id)
+{
+	struct call call;
+
+	if (begin(id, chan_id, 0, &call))
+		return;
+	if (!kup_turn_pass(&call.seat->turn, KUP_TURN_DROP, KUP_FOREVER))
+		call.seat->data = NULL;
+	/* The thread does not learn of an end by this call, so its next one has to fail. */
+	end(&call, 0);
+}
+
+/* ---- Unloading ---- */
+
+static int begin_unload(struct kupdev_softc *id, struct softc **sc)
+{
+	int error = 0;
+
+	kup_monitor_lock(lock);
+	*sc = find(id);
+	if (!*sc || (*sc)->ended)
+		error = -ESHUTDOWN;
+	else if ((*sc)->ending)
+		error = -EBUSY;
+	else
+		(*sc)->ending = 1;
+	kup_monitor_wake(lock);
+	kup_monitor_unlock(lock);
+	return error;
+}
+
+/*
+ * Threads may be between two calls, and read what kupdev_receive has returned to them. The next call
+ * of such a thread fails, and ends that.
+ */
+static void end_unload(struct softc *sc)
+{
+	kup_u32 i;
+
+	kup_monitor_lock(lock);
+	while (sc->calls > 0)
+		kup_monitor_wait_always(lock);
+	for (i = 0; i < sc->channels; i++)
+		if (sc->slots[i].now && !sc->slots[i].now->data)
+			empty(&sc->slots[i].now);
+	sc->ended = 1;
+	free_ended(sc);
+	kup_monitor_unlock(lock);
+}
+
+int kupdev_unload(struct kupdev_softc *id)
+{
+	struct softc *sc;
+	int error;
+
+	if (!id)
+		return 0;
+	error = begin_unload(id, &sc);
+	if (error)
+		return error;
+	/* Ends the calls of processes, and those of our own threads that wait for one. */
+	kup_device_destroy(sc->device);
+	end_unload(sc);
+	return 0;
+}
+
+/* ---- KUP is loaded and unloaded ---- */
+
+int kup_layers_init(void)
+{
+	return kup_monitor_create(&lock);
+}
+
+/* Clients are gone, and so are their threads; what they did not give back goes now. */
+void kup_layers_exit(void)
+{
+	kup_monitor_lock(lock);
+	while (softcs) {
+		struct softc *sc = softcs;
+		kup_u32 i;
+
+		for (i = 0; i < sc->channels; i++)
+			empty(&sc->slots[i].now);
+		free_ended(sc);
+	}
+	kup_monitor_unlock(lock);
+	kup_monitor_destroy(lock);
+}

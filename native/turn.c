@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Turns on a channel of kup_user.h, by its public calls alone. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "kup_user_turn.h"
+
+/* The kernel has broken the rules of turns: this side believes nothing more of it. */
+static int32_t broken(struct kup_user_turn *turn)
+{
+	turn->broken = 1;
+	return -EPROTO;
+}
+
+int32_t kup_user_turn_begin(struct kup_user_turn *turn, struct kup_user_channel *channel)
+{
+	memset(turn, 0, sizeof(*turn));
+	turn->channel = channel;
+	return kup_user_channel_mode(channel) == KUP_MODE_TURN ? 0 : -EINVAL;
+}
+
+/* Waits for the record that gives the turn, unless this side has the turn already. */
+static int32_t take(struct kup_user_turn *turn, double timeout_ms)
+{
+	struct kup_user_message *message = &turn->message;
+	int32_t error;
+
+	if (turn->broken)
+		return -EPROTO;
+	if (turn->mine)
+		return 0;
+	error = kup_user_receive(turn->channel, message, timeout_ms);
+	if (error)
+		return error;
+	turn->mine = 1;
+	turn->unread = 1;
+	if (message->control != KUP_CONTROL_PASS)
+		return 0;
+	message->data = NULL;
+	return message->length > 0 ? broken(turn) : 0;
+}
+
+/* Nonzero: to give the turn would lose a message. */
+static int holds_message(const struct kup_user_turn *turn)
+{
+	return turn->unread && turn->message.control != KUP_CONTROL_PASS;
+}
+
+int32_t kup_user_turn_receive(struct kup_user_turn *turn, struct kup_user_message *message,
+			      double timeout_ms)
+{
+	int32_t error = take(turn, timeout_ms);
+
+	if (error)
+		return error;
+	if (!turn->unread) {
+		error = kup_user_ended(turn->channel);
+		return error ? error : -EDEADLK;
+	}
+	turn->unread = 0;
+	*message = turn->message;
+	return 0;
+}
+
+/* What is left of a timeout that began at this time; more than 0, so that the call still waits. */
+static double left(double timeout_ms, double began)
+{
+	const double least = 0.001;
+	double left_ms;
+
+	/* Negative: without a limit. */
+	if (!(timeout_ms > 0))
+		return timeout_ms;
+	left_ms = timeout_ms - (kup_user_now() - began);
+	return left_ms > least ? left_ms : least;
+}
+
+int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length, uint32_t flags,
+			      double timeout_ms, struct kup_user_reservation *reservation)
+{
+	double began = timeout_ms > 0 && !turn->mine ? kup_user_now() : 0;
+	int32_t error;
+
+	if (flags & ~KUP_USER_TURN_DROP)
+		return -EINVAL;
+	if (length > kup_user_max_message(turn->channel))
+		return -EMSGSIZE;
+	if (turn->reserved)
+		return -EBUSY;
+	error = take(turn, timeout_ms);
+	if (error)
+		return error;
+	if (holds_message(turn) && !(flags & KUP_USER_TURN_DROP)) {
+		error = kup_user_ended(turn->channel);
+		return error ? error : -ENOTEMPTY;
+	}
+	/* The ring is empty, so only this side's own discarded reservations can take the room. */
+	error = kup_user_reserve(turn->channel, length, 0, reservation);
+	if (error == -EAGAIN && timeout_ms != 0) {
+		began = began > 0 ? began : kup_user_now();
+		error = kup_user_reserve(turn->channel, length, left(timeout_ms, began),
+					 reservation);
+	}
+	turn->reserved = !error;
+	return error;
+}
+
+/*
+ * Gives the turn by the reserved record, which is a pass if `passes`. Order matters: when the
+ * kernel sees the record, it may rely on an empty ring, so what has brought the turn is released
+ * before.
+ */
+static int32_t give(struct kup_user_turn *turn, struct kup_user_reservation *reservation,
+		    uint32_t type, uint32_t length, int passes)
+{
+	struct kup_user_message behind;
+	int32_t error;
+
+	turn->reserved = 0;
+	turn->unread = 0;
+	kup_user_release(turn->channel);
+	/* A look. A record behind the one that has brought the turn was sent out of turn. */
+	error = kup_user_receive(turn->channel, &behind, 0);
+	if (error != -EAGAIN) {
+		kup_user_discard(turn->channel, reservation);
+		return error == -EPIPE ? error : broken(turn);
+	}
+	turn->mine = 0;
+	if (passes)
+		kup_user_commit_control(turn->channel, reservation, KUP_CONTROL_PASS, 0);
+	else
+		kup_user_commit(turn->channel, reservation, type, length);
+	return 0;
+}
+
+int32_t kup_user_turn_commit(struct kup_user_turn *turn, struct kup_user_reservation *reservation,
+			     uint32_t type, uint32_t length)
+{
+	return give(turn, reservation, type, length, 0);
+}
+
+void kup_user_turn_discard(struct kup_user_turn *turn, struct kup_user_reservation *reservation)
+{
+	turn->reserved = 0;
+	kup_user_discard(turn->channel, reservation);
+}
+
+int32_t kup_user_turn_send(struct kup_user_turn *turn, uint32_t type, const void *data,
+			   uint32_t length, uint32_t flags, double timeout_ms)
+{
+	struct kup_user_reservation reservation;
+	int32_t error = kup_user_turn_reserve(turn, length, flags, timeout_ms, &reservation);
+
+	if (error)
+		return error;
+	/* `data` may be the message that has brought the turn: it is valid until it is released. */
+	if (length > 0)
+		memcpy(reservation.data, data, length);
+	return give(turn, &reservation, type, length, 0);
+}
+
+int32_t kup_user_turn_pass(struct kup_user_turn *turn, uint32_t flags, double timeout_ms)
+{
+	struct kup_user_reservation reservation;
+	int32_t error = kup_user_turn_reserve(turn, 0, flags, timeout_ms, &reservation);
+
+	return error ? error : give(turn, &reservation, 0, 0, 1);
+}
+
+int32_t kup_user_turn_is_mine(struct kup_user_turn *turn)
+{
+	return take(turn, 0) == 0;
+}
+
+int32_t kup_user_turn_prepare_wait(struct kup_user_turn *turn)
+{
+	if (turn->mine || turn->broken)
+		return POLLIN;
+	return kup_user_prepare_wait(turn->channel, POLLIN, 0);
+}
