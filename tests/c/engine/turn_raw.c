@@ -219,8 +219,11 @@ static void test_is_mine(void)
 	put(&raw, KUP_RECORD_DISCARD, 0, 8);
 	discarded = kup_turn_is_mine(&raw.turn);
 	put_message(&raw, 8);
-	back = kup_turn_is_mine(&raw.turn) &&
-	       !kup_turn_reserve(&raw.turn, 8, KUP_TURN_DROP, 0, &reservation) &&
+	back = kup_turn_is_mine(&raw.turn);
+	kup_turn_send(&raw.turn, 1, "x", 1, KUP_TURN_DROP, 0);
+	put_message(&raw, 8);
+	/* While a thread has the turn that came with it, too. */
+	back = back && !kup_turn_reserve(&raw.turn, 8, KUP_TURN_DROP, 0, &reservation) &&
 	       kup_turn_is_mine(&raw.turn);
 	check(first && !given && !discarded && back,
 	      "kup_turn_is_mine() says whether a message or a pass is this side's to send",

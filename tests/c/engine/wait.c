@@ -110,8 +110,10 @@ static int is_done(struct call *call)
 /* What a test has let sleep ends here. */
 static int finish(struct call *call)
 {
-	if (!kup_load_acquire(&call->done))
+	if (!kup_load_acquire(&call->done)) {
 		kup_channel_close(call->world->channel);
+		kup_wake(call->world->channel);
+	}
 	pthread_join(call->thread, NULL);
 	return call->error;
 }
@@ -258,9 +260,13 @@ static void test_overtaken(void)
 	end(&world);
 }
 
-#define WAITERS 3
+#define WAITERS 2
+#define VISITORS 2
 
-/* Records that come one at a time, each when the last one was received: a lost wake-up ends it. */
+/*
+ * Records that come one at a time, each when the last one was received: a lost wake-up ends it. Visitors wait a
+ * moment and go; what they have announced must serve those that stay.
+ */
 struct crowd {
 	struct world world;
 	pthread_mutex_t lock; /* of the threads that look: one receives at a time */
@@ -296,16 +302,31 @@ static void *crowd_main(void *argument)
 	return NULL;
 }
 
+static void *visitor_main(void *argument)
+{
+	struct crowd *crowd = argument;
+	struct kup_channel *channel = crowd->world.channel;
+	kup_u32 spins, state = dice_seed(90);
+
+	while (!kup_load_acquire(&crowd->over)) {
+		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel),
+			 kup_until(dice(&state) % 50));
+		for (spins = dice(&state) % 200; spins > 0; spins--)
+			os_relax();
+	}
+	return NULL;
+}
+
 static void test_crowd(void)
 {
 	struct crowd crowd = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	kup_u32 i, sent = 0, rounds = run.delays ? 1000 : 10000;
-	pthread_t threads[WAITERS];
+	pthread_t threads[WAITERS + VISITORS];
 
 	if (begin(&crowd.world))
 		return;
-	for (i = 0; i < WAITERS; i++)
-		pthread_create(&threads[i], NULL, crowd_main, &crowd);
+	for (i = 0; i < WAITERS + VISITORS; i++)
+		pthread_create(&threads[i], NULL, i < WAITERS ? crowd_main : visitor_main, &crowd);
 	while (sent < rounds && !kup_load(&crowd.lost)) {
 		kup_u64 until = time_limit();
 
@@ -320,7 +341,7 @@ static void test_crowd(void)
 	}
 	kup_store_release(&crowd.over, 1);
 	kup_wake(crowd.world.channel);
-	for (i = 0; i < WAITERS; i++)
+	for (i = 0; i < WAITERS + VISITORS; i++)
 		pthread_join(threads[i], NULL);
 	check(sent == rounds && kup_load(&crowd.received) == rounds && !kup_load(&crowd.lost),
 	      "kup_wait() by several threads for a record misses none", "%u received, %u sent",
