@@ -248,18 +248,6 @@ export class TurnChannel extends Layer implements Channel {
     return this.messages();
   }
 
-  get readable(): never {
-    throw this.#noStream("readable");
-  }
-
-  toReadable(): never {
-    throw this.#noStream("toReadable");
-  }
-
-  get writable(): never {
-    throw this.#noStream("writable");
-  }
-
   // ---- The turn ----
 
   /** Takes the kernel's record if it is there. Not while a receive waits for it. */
@@ -586,13 +574,6 @@ export class TurnChannel extends Layer implements Channel {
       );
     }
     return all;
-  }
-
-  #noStream(name: string): TypeError {
-    return new TypeError(
-      `${this.#link.subject}: This is a turn channel, and \`${name}\` is for stream channels; ` +
-        "send and receive in turns.",
-    );
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Turn mode: who may send, what gives the turn, and what a call out of turn returns. */
+/** Turn mode: which side may send, what gives the turn, and what a call out of turn returns. */
 
 import { assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { type Channel, open } from "../../mod.ts";
@@ -195,7 +195,7 @@ Deno.test("Channel.send() over a message that was not received is the error unre
     assertEquals(channel.receiveSync()?.text(), "after");
   }));
 
-Deno.test("Channel.send() drops a message that was not received if it is told to, in every form", () =>
+Deno.test("Channel.send() with `discard` drops a message that was not received, in every form", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     const discard = true;
