@@ -2,7 +2,7 @@
 /** Turns against a kernel's side that does what the test says, also what no honest one would. */
 
 import { assert, assertEquals, assertRejects } from "../../deps.ts";
-import type { Channel, Reservation } from "../../mod.ts";
+import { type Channel, KupError, type Reservation } from "../../mod.ts";
 import { CONTROL_OPTIONAL, CONTROL_PASS } from "../../src/abi.ts";
 import { assertRejectsWith, assertThrowsWith, later, test } from "./attached.ts";
 import type { KernelSide } from "./driven.ts";
@@ -297,6 +297,38 @@ test(
     assertEquals([came?.text(), channel.turn], ["came", "user"]);
     room.commit({ length: 0 });
     assertEquals([kernel.receive()?.text, channel.turn], ["", "kernel"]);
+  },
+  TURN,
+);
+
+test(
+  "Channel.receive() and send() name what to await when they are busy",
+  async (channel, kernel) => {
+    const received = channel.receive();
+    await assertRejects(
+      () => channel.send("x"),
+      KupError,
+      "A receive waits for the turn; await it",
+    );
+    await assertRejects(
+      () => channel.reserve(1),
+      KupError,
+      "A receive waits for the turn; await it",
+    );
+    kernel.send("came");
+    await received;
+    const room = channel.tryReserve(1)!;
+    const sent = channel.send("x");
+    await assertRejects(() => channel.receive(), KupError, "A send waits for the turn; await it");
+    assertThrowsWith(() => channel.tryReceive(), "busy");
+    assertThrowsWith(() => channel.receiveSync({ timeout: 0 }), "busy");
+    room.discard();
+    await sent;
+    assertEquals(kernel.receive()?.text, "x");
+    const next = channel.send("y");
+    await assertRejects(() => channel.receive(), KupError, "A send waits for the turn; await it");
+    await later(() => kernel.control(CONTROL_PASS));
+    await next;
   },
   TURN,
 );
