@@ -273,7 +273,8 @@ int kup_turn_send(struct kup_turn *turn, kup_u32 type, const void *data, kup_u32
 
 	if (error)
 		return error;
-	__builtin_memcpy(reservation.data, data, length);
+	if (length > 0)
+		__builtin_memcpy(reservation.data, data, length);
 	return finish(turn, &reservation, 0, type, length);
 }
 
