@@ -16,7 +16,7 @@ static bool is_served(void)
 	void *channel = device != NULL ? kernproxy_channel(device, 0, 1) : NULL;
 	const char *message = NULL;
 	bool good = channel != NULL &&
-		    EVENTUALLY(5000, (message = kernproxy_receive(channel, KP_NB)) != NULL) &&
+		    EVENTUALLY(PATIENCE_MS, (message = kernproxy_receive(channel, KP_NB)) != NULL) &&
 		    strcmp(message, "hello") == 0;
 
 	kernproxy_close(device);
@@ -38,7 +38,7 @@ int main(void)
 		rounds++;
 	check(rounds == 8, "a kernel process that has an earlier one's number is not taken for it",
 	      "round %d", rounds);
-	check(EVENTUALLY(5000, kldunload(file) == 0), "the module can be unloaded", "%s",
+	check(EVENTUALLY(PATIENCE_MS, kldunload(file) == 0), "the module can be unloaded", "%s",
 	      error_name(-errno));
 	return finish();
 }

@@ -103,6 +103,14 @@ bool cgroup_enter(void)
 	return put_text(ROOT "/kup/cgroup.procs", "0");
 }
 
+uint64_t cgroup_peak(void)
+{
+	const char *bytes = first_line(ROOT "/kup/memory.peak");
+
+	need(bytes[0] != '\0', "a cgroup's memory is counted");
+	return strtoull(bytes, NULL, 10);
+}
+
 int cgroup_remove(void)
 {
 	if (rmdir(ROOT "/kup") == -1 && errno == EBUSY)

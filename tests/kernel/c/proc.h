@@ -27,6 +27,8 @@ pid_t thread_named(const char *name);
 bool cgroup_make(const char *limit, const char *value);
 /* The calling process. */
 bool cgroup_enter(void);
+/* The most memory that it had, in bytes. */
+uint64_t cgroup_peak(void);
 /* Nonzero: it is not empty yet. */
 int cgroup_remove(void);
 
