@@ -304,6 +304,84 @@ static void test_thread_cgroup(void)
 	      "it is still there");
 }
 
+/* Of a process and of its channel's kernel thread. */
+struct spent {
+	uint64_t process, thread; /* ticks of 10 ms */
+	uint64_t charged;	  /* microseconds */
+};
+
+static struct spent spent_by(pid_t thread)
+{
+	return (struct spent){ ticks_of(getpid()), ticks_of(thread), cgroup_time() };
+}
+
+/* One store makes the kernel's side look at a whole ring of records that cost their user nothing. */
+static bool send_discarded_ring(struct peer *peer)
+{
+	uint32_t from = peer->head;
+
+	peer->head += peer->info.to_kernel_bytes;
+	word_set(&peer->user->to_kernel_producer_event.value, peer->head);
+	peer_show(peer, from);
+	return peer_poll(peer, POLLOUT, PATIENCE_MS) == POLLOUT;
+}
+
+static void flood(struct spent *spent)
+{
+	const struct kup_record_header discarded = { .length_flags = KUP_RECORD_DISCARD };
+	struct spent before;
+	struct peer peer;
+	pid_t thread;
+
+	need(cgroup_enter(), "a process can enter a cgroup");
+	peer_need(&peer, 6);
+	thread = thread_named("kup/echo:6");
+	need(thread != 0, "the channel has a thread");
+	for (uint32_t at = 0; at < peer.info.to_kernel_bytes; at += sizeof(discarded))
+		memcpy(peer.out + at, &discarded, sizeof(discarded));
+	before = spent_by(thread);
+	do {
+		for (int i = 0; i < 16; i++)
+			need(send_discarded_ring(&peer), "discarded records are skipped");
+		*spent = spent_by(thread);
+		spent->process -= before.process;
+		spent->thread -= before.thread;
+		spent->charged -= before.charged;
+	} while (spent->thread < 100);
+	_exit(0);
+}
+
+/*
+ * What the processors do for a process against what its cgroup is charged for: with the kernel
+ * thread elsewhere it would be several times as much.
+ */
+static void test_discarded_time(void)
+{
+	static const char sentence[] =
+		"the time in which a kernel thread skips discarded records is charged to its user";
+	struct spent *spent = mmap(NULL, sizeof(*spent), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t all;
+	pid_t child;
+
+	if (!cgroup_make("memory.max", "max")) {
+		skip(sentence, "no cgroup can be made");
+		return;
+	}
+	trying(sentence);
+	child = fork();
+	if (child == 0)
+		flood(spent);
+	need(ended(child) == 0, "a process sends discarded records");
+	all = 10000 * (spent->process + spent->thread);
+	check(spent->charged >= all * 9 / 10, sentence, "%llu us of %llu",
+	      (long long)spent->charged, (long long)all);
+	printf("# %llu ticks of the process, %llu of the kernel thread\n",
+	       (long long)spent->process, (long long)spent->thread);
+	need(EVENTUALLY(PATIENCE_MS, cgroup_remove() == 0), "the cgroup is empty again");
+	munmap(spent, sizeof(*spent));
+}
+
 /*
  * Records from interrupts, as fast as they come, on the processor that this program is on: it must
  * get its turns, on a kernel without preemption, too.
@@ -410,6 +488,7 @@ int main(int count, char **arguments)
 	test_personality();
 	test_throttled_attach();
 	test_thread_cgroup();
+	test_discarded_time();
 	test_breathing(ECHO_INTERRUPT, "a producer in interrupts leaves the processor to others");
 	test_breathing(ECHO_DEFERRED, "and one in softirqs");
 	test_breathing(ECHO_TRYING, "and one that never waits");
