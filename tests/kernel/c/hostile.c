@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -382,30 +383,32 @@ static void test_discarded_time(void)
 	munmap(spent, sizeof(*spent));
 }
 
-/*
- * Records from interrupts, as fast as they come, on the processor that this program is on: it must
- * get its turns, on a kernel without preemption, too.
- */
-static void test_breathing(uint32_t context, const char *sentence)
+static void move_to_processor(pid_t task, int number)
 {
-	const struct echo_produce produce = { .count = ~0ull >> 1,
-					      .length = 64,
-					      .context = context };
-	uint64_t slowest = 0;
-	cpu_set_t one, all;
-	struct peer peer;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(number, &one);
+	need(sched_setaffinity(task, sizeof(one), &one) == 0, "a thread can be moved");
+}
+
+/* Channel 5, whose thread is on the processor that this program is on. */
+static void share_processor(struct peer *peer)
+{
 	pid_t thread;
 
-	trying(sentence);
-	peer_need(&peer, 5);
+	peer_need(peer, 5);
 	thread = thread_named("kup/echo:5");
-	sched_getaffinity(0, sizeof(all), &all);
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-	need(thread != 0 && sched_setaffinity(thread, sizeof(one), &one) == 0,
-	     "the channel's thread can be moved");
-	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	need(thread != 0, "the channel has a thread");
+	move_to_processor(thread, 0);
+	move_to_processor(0, 0);
+}
+
+/* In milliseconds, of sleeps of 10. A kernel that does not preempt may be long in ending one. */
+static uint64_t slowest_sleep(void)
+{
+	uint64_t slowest = 0;
+
 	for (int i = 0; i < 20; i++) {
 		uint64_t start = now_ms();
 
@@ -413,11 +416,107 @@ static void test_breathing(uint32_t context, const char *sentence)
 		if (now_ms() - start > slowest)
 			slowest = now_ms() - start;
 	}
-	check(peer.kernel->dropped_no_space > 0 && slowest < 1000 * patience(10), sentence,
+	return slowest;
+}
+
+/* A kernel that is stuck for longer says so itself, and ends. */
+#define SLOWEST_MS (1000 * patience(10))
+
+/* Records from interrupts, as fast as they come, on the processor that this program is on. */
+static void test_breathing(uint32_t context, const char *sentence)
+{
+	const struct echo_produce produce = { .count = ~0ull >> 1,
+					      .length = 64,
+					      .context = context };
+	struct peer peer;
+	uint64_t slowest;
+	cpu_set_t all;
+
+	trying(sentence);
+	sched_getaffinity(0, sizeof(all), &all);
+	share_processor(&peer);
+	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	slowest = slowest_sleep();
+	check(peer.kernel->dropped_no_space > 0 && slowest < SLOWEST_MS, sentence,
 	      "%llu lost, a sleep took %llu ms", (long long)peer.kernel->dropped_no_space,
 	      (long long)slowest);
 	sched_setaffinity(0, sizeof(all), &all);
 	peer_stop_wait(&peer);
+}
+
+/* A thread on another processor that keeps the ring full. */
+struct flood {
+	struct peer peer;
+	const char *sentence;
+	uint32_t flags, length; /* of its records, which cost the kernel's side more than us */
+	bool over;
+};
+
+/* From now on the head alone is stored: all that lies in the ring is the same in each round. */
+static void fill_ring(struct flood *flood)
+{
+	while (flood->peer.head < flood->peer.info.to_kernel_bytes)
+		peer_write(&flood->peer, flood->flags, ECHO_SAMPLE, NULL, flood->length);
+	flood->peer.head = 0;
+}
+
+/* It ends by itself, before the kernel finds that it is stuck. */
+static void *keep_ring_full(void *argument)
+{
+	const uint64_t end = now_ms() + SLOWEST_MS + SLOWEST_MS / 2;
+	struct flood *flood = argument;
+	struct peer *peer = &flood->peer;
+	uint32_t from;
+
+	move_to_processor(0, 1);
+	while (!__atomic_load_n(&flood->over, __ATOMIC_RELAXED) && now_ms() < end) {
+		from = peer->head;
+		peer->head =
+			word_get(&peer->kernel->to_kernel_tail.value) + peer->info.to_kernel_bytes;
+		if (peer->head != from)
+			peer_show(peer, from);
+	}
+	return NULL;
+}
+
+static void test_busy_thread(struct flood flood)
+{
+	uint64_t slowest = 0, slow;
+	pthread_t thread;
+	cpu_set_t all;
+	int state;
+
+	trying(flood.sentence);
+	sched_getaffinity(0, sizeof(all), &all);
+	share_processor(&flood.peer);
+	fill_ring(&flood);
+	need(pthread_create(&thread, NULL, keep_ring_full, &flood) == 0, "a thread");
+	do {
+		slow = slowest_sleep();
+		slowest = slow > slowest ? slow : slowest;
+	} while (word_get(&flood.peer.kernel->to_kernel_tail.value) == 0);
+	state = (int)peer_state(&flood.peer);
+	__atomic_store_n(&flood.over, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	check(state == KUP_STATE_OPEN && slowest < SLOWEST_MS, flood.sentence,
+	      "state %d, a sleep took %llu ms", state, (long long)slowest);
+	sched_setaffinity(0, sizeof(all), &all);
+	peer_stop_wait(&flood.peer);
+}
+
+static void test_busy_threads(void)
+{
+	/* So long that it doesn't run empty while another process has the other processor. */
+	load_with("to_kernel_pages=8192");
+	test_busy_thread((struct flood){
+		.sentence = "a thread whose ring is never empty leaves the processor to others",
+		.length = 4096 - KUP_RECORD_HEADER,
+	});
+	test_busy_thread((struct flood){
+		.sentence = "and one that finds discarded records alone",
+		.flags = KUP_RECORD_DISCARD,
+	});
+	load_usual();
 }
 
 /* ---- Killed with a ring full of work ---- */
@@ -492,6 +591,7 @@ int main(int count, char **arguments)
 	test_breathing(ECHO_INTERRUPT, "a producer in interrupts leaves the processor to others");
 	test_breathing(ECHO_DEFERRED, "and one in softirqs");
 	test_breathing(ECHO_TRYING, "and one that never waits");
+	test_busy_threads();
 	test_killed_with_pauses();
 	test_deserter();
 	return finish();
