@@ -429,7 +429,8 @@ static void storm(int rounds, bool reloads, uint32_t *chance)
 
 		sleep_us(random_next(chance) % 60000);
 		kill(*victim, SIGKILL);
-		if (reloads && round % 4 == 0 && EVENTUALLY(PATIENCE_MS, (error = module_unload()) == 0))
+		if (reloads && round % 4 == 0 &&
+		    EVENTUALLY(PATIENCE_MS, (error = module_unload()) == 0))
 			EVENTUALLY(PATIENCE_MS, (error = module_load("")) == 0);
 		stuck += !ended(*victim);
 		*victim = attack(random_next(chance));
@@ -474,7 +475,7 @@ int main(int count, char **arguments)
 	need_unload();
 	/* Both numbers are the whole system's, and move by themselves: they have to come back. */
 	check(EVENTUALLY(PATIENCE_MS, number_of("vm.stats.vm.v_wire_count") < wired + 400 &&
-					number_of("vm.swap_reserved") <= swap),
+					      number_of("vm.swap_reserved") <= swap),
 	      "and their memory, too", "%lld pages are wired more, %lld bytes reserved",
 	      (long long)(number_of("vm.stats.vm.v_wire_count") - wired),
 	      (long long)(number_of("vm.swap_reserved") - swap));

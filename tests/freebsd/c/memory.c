@@ -218,7 +218,8 @@ static void test_stale_mapping(void)
 	memset(old.out, 0xdd, old.info.to_kernel_bytes);
 	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
 	kup_user_close(old.fd);
-	need(EVENTUALLY(PATIENCE_MS, peer_start(&fresh, 7) == 0), "the channel can be attached again");
+	need(EVENTUALLY(PATIENCE_MS, peer_start(&fresh, 7) == 0),
+	     "the channel can be attached again");
 	dirt = nonzero(fresh.in, fresh.info.to_user_bytes) +
 	       nonzero(fresh.out, fresh.info.to_kernel_bytes) +
 	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);

@@ -15,9 +15,10 @@ static bool is_served(void)
 	void *device = kernproxy_open("shifts");
 	void *channel = device != NULL ? kernproxy_channel(device, 0, 1) : NULL;
 	const char *message = NULL;
-	bool good = channel != NULL &&
-		    EVENTUALLY(PATIENCE_MS, (message = kernproxy_receive(channel, KP_NB)) != NULL) &&
-		    strcmp(message, "hello") == 0;
+	bool good =
+		channel != NULL &&
+		EVENTUALLY(PATIENCE_MS, (message = kernproxy_receive(channel, KP_NB)) != NULL) &&
+		strcmp(message, "hello") == 0;
 
 	kernproxy_close(device);
 	return good;
