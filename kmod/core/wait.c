@@ -6,13 +6,13 @@
 kup_u64 kup_until(kup_time timeout)
 {
 	/* Longer than any machine runs, and far from overflow. */
-	const kup_time limit = (kup_time)1 << 50;
+	const kup_time limit = (kup_time)1 << 60;
 
 	if (timeout < 0)
 		return OS_FOREVER;
 	if (timeout == 0)
 		return 0;
-	return os_now_ns() + (kup_u64)(timeout < limit ? timeout : limit) * 1000;
+	return os_now_ns() + (kup_u64)(timeout < limit ? timeout : limit);
 }
 
 /* ---- What a thread waits for ---- */

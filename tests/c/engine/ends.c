@@ -196,7 +196,7 @@ static struct user begin_pause(kup_time time)
 static void test_pause(void)
 {
 	struct kup_device *device = make_device(&config, &pause_ops);
-	struct user user = begin_pause(20000);
+	struct user user = begin_pause(20 * KUP_MS);
 	kup_u64 start = os_now_ns();
 	int ended;
 

@@ -147,7 +147,7 @@ static int serve_timeout(struct kup_channel *channel)
 	while (!kup_ended(channel) && kup_try_peek(channel, &record) == -EAGAIN)
 		kup_sleep_ms(1);
 	kup_release(channel, &record);
-	timeout_result = kup_peek(channel, &record, 1000);
+	timeout_result = kup_peek(channel, &record, KUP_MS);
 	return 0;
 }
 

@@ -143,7 +143,7 @@ static int discard_result, receive_result;
 
 static void *wait_for_turn(void *argument)
 {
-	discard_result = kup_turn_send(argument, 1, "mine", 4, 0, 5000000);
+	discard_result = kup_turn_send(argument, 1, "mine", 4, 0, 5000 * KUP_MS);
 	return NULL;
 }
 
@@ -151,7 +151,7 @@ static void *wait_for_record(void *argument)
 {
 	struct kup_record record;
 
-	receive_result = kup_turn_peek(argument, &record, 5000000);
+	receive_result = kup_turn_peek(argument, &record, 5000 * KUP_MS);
 	return NULL;
 }
 

@@ -298,7 +298,7 @@ static void test_discards(void)
 	for (i = 0; i < 700; i++)
 		put(&raw, KUP_RECORD_DISCARD, 0, 0);
 	put_message(&raw, 16);
-	error = kup_turn_peek(&raw.turn, &record, PATIENCE_MS * 1000);
+	error = kup_turn_peek(&raw.turn, &record, PATIENCE_MS * KUP_MS);
 	check(error == 0 && record.length == 16,
 	      "kup_turn_peek() finds a message behind many discarded records", "%s",
 	      strerror(-error));
@@ -401,11 +401,11 @@ static int serve_liar(struct kup_channel *channel)
 
 	kup_turn_begin(&turn, channel);
 	while (!error) {
-		error = kup_turn_receive(&turn, buffer, sizeof(buffer), &record, 20000);
+		error = kup_turn_receive(&turn, buffer, sizeof(buffer), &record, 20 * KUP_MS);
 		if (error == -EDEADLK || error == -EMSGSIZE || (!error && record.control))
-			error = kup_turn_pass(&turn, KUP_TURN_DROP, 20000);
+			error = kup_turn_pass(&turn, KUP_TURN_DROP, 20 * KUP_MS);
 		else if (!error)
-			error = kup_turn_send(&turn, record.type, buffer, 8, 0, 20000);
+			error = kup_turn_send(&turn, record.type, buffer, 8, 0, 20 * KUP_MS);
 		if (error == -ETIMEDOUT)
 			error = 0;
 	}

@@ -53,7 +53,7 @@ static void end(struct world *world)
 
 static kup_u64 time_limit(void)
 {
-	return kup_until(PATIENCE_MS * 1000);
+	return kup_until(PATIENCE_MS * KUP_MS);
 }
 
 /* So many threads more have announced that they sleep, and looked once more. */
@@ -158,7 +158,7 @@ static void test_others(void)
 	slept = await_sleeps(&world, 1);
 	sent = kup_send(world.channel, 1, "x", 1, 0);
 	peeked = kup_try_peek(world.channel, &record);
-	received = kup_receive(world.channel, buffer, sizeof(buffer), &record, 1000);
+	received = kup_receive(world.channel, buffer, sizeof(buffer), &record, KUP_MS);
 	check(slept && !sent && peeked == -EAGAIN && received == -ETIMEDOUT,
 	      "kup_receive() that sleeps keeps no other thread from sending and looking",
 	      "%d, %d %d %d", slept, sent, peeked, received);
@@ -311,7 +311,7 @@ static void *visitor_main(void *argument)
 	kup_u32 spins, state = dice_seed(90);
 
 	while (!kup_load_acquire(&crowd->over)) {
-		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel), kup_until(dice(&state) % 50));
+		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel), kup_until(dice(&state) % 50 * KUP_US));
 		for (spins = dice(&state) % 200; spins > 0; spins--)
 			os_relax();
 	}
@@ -521,7 +521,7 @@ static void test_limits(void)
 	if (begin(&world))
 		return;
 	none = kup_wait(world.channel, KUP_WAIT_OUT, 0, kup_wakes(world.channel), kup_until(0));
-	soon = kup_wait(world.channel, KUP_WAIT_IN, 0, kup_wakes(world.channel), kup_until(1000));
+	soon = kup_wait(world.channel, KUP_WAIT_IN, 0, kup_wakes(world.channel), kup_until(KUP_MS));
 	check(none == -EAGAIN && soon == -ETIMEDOUT, "kup_wait() keeps to its time limit", "%s, %s",
 	      strerror(-none), strerror(-soon));
 	end(&world);
