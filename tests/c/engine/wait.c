@@ -175,17 +175,7 @@ static void test_others(void)
 /* One record without a look for sleepers; where it begins. */
 static kup_u32 publish(struct user *user)
 {
-	kup_u32 position = 0;
-
-	kup_producer_reserve(&user->out, 8, &position);
-	kup_producer_commit(&user->out, position, 8, 8, 7, 0);
-	return position;
-}
-
-static int is_asked(struct user *user, kup_u32 position)
-{
-	kup_fence();
-	return kup_load(&user->kernel->to_kernel_consumer_event.value) == position;
+	return user_put(user, 0, 7, 8);
 }
 
 static int take_one(struct kup_channel *channel)
@@ -215,11 +205,11 @@ static void test_taken(void)
 	slept = await_sleeps(&world, 1);
 	first = publish(&world.user);
 	taken = take_one(world.channel);
-	asked = is_asked(&world.user, first);
+	asked = user_is_asked(&world.user, first);
 	kup_user_kick(world.user.file);
 	slept = slept && await_sleeps(&world, 1);
 	second = publish(&world.user);
-	again = is_asked(&world.user, second);
+	again = user_is_asked(&world.user, second);
 	if (again)
 		kup_user_kick(world.user.file);
 	slept = slept && is_done(&call);
@@ -248,7 +238,7 @@ static void test_overtaken(void)
 	start(&calls[1], &world, call_peek);
 	slept = slept && await_sleeps(&world, 1);
 	second = publish(&world.user);
-	asked = is_asked(&world.user, second);
+	asked = user_is_asked(&world.user, second);
 	if (asked)
 		kup_user_kick(world.user.file);
 	/* One look may find the other's, which is -EBUSY; but both have been woken. */
@@ -364,12 +354,14 @@ static kup_u32 fill(struct world *world, kup_u32 length)
 	return count;
 }
 
+/* The user reads so many records, and gives their room back. No thread is woken. */
 static void drain(struct user *user, kup_u32 records)
 {
 	struct kup_record record;
 
 	while (records-- > 0 && kup_consumer_peek(&user->in, &record) == KUP_RING_OK)
 		kup_consumer_release(&user->in, &record);
+	kup_consumer_publish(&user->in);
 }
 
 /*
@@ -397,8 +389,7 @@ static void test_room_overtaken(void)
 	      "more",
 	      "slept %d, done %d", slept, done);
 	drain(&world.user, ~0u);
-	if (world.user.in.owes_wake)
-		kup_user_kick(world.user.file);
+	user_wake_kernel(&world.user);
 	done = is_done(&large);
 	finish(&small);
 	finish(&large);
@@ -426,8 +417,7 @@ static void test_either(void)
 	start(&calls[1], &world, call_wait);
 	slept = slept && await_sleeps(&world, 1);
 	drain(&world.user, ~0u);
-	if (world.user.in.owes_wake)
-		kup_user_kick(world.user.file);
+	user_wake_kernel(&world.user);
 	out = is_done(&calls[1]) && kup_ready(world.channel, KUP_WAIT_OUT, 1000);
 	check(slept && !ready && in && out,
 	      "kup_wait() for a record or room ends by either, and kup_ready() says so",
