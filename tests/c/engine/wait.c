@@ -340,6 +340,7 @@ static void test_room_left(void)
 	slept = slept && bare_sleeps(&bare, 1);
 	left = call_is_done(&nearest);
 	drain(&bare.user, 2);
+	bare.user.in.owes_wake = 0;
 	call_start(&large, &bare, call_wait_out);
 	slept = slept && bare_sleeps(&bare, 1);
 	/* What the thread that stays needs, and not what the large one needs. */
