@@ -41,6 +41,11 @@ static int in_ready(const struct waiter *waiter)
 	       (waiter->announced && kup_load(&in->cursor) != waiter->position);
 }
 
+static int has_reached(kup_u32 tail, kup_u32 position)
+{
+	return (__INT32_TYPE__)(tail - position) >= 0;
+}
+
 /*
  * All threads that sleep for OUT share one event word, too, which has the nearest of their positions.
  * There is room; or that position has been reached, or was and is replaced, so the next one has to be
@@ -55,11 +60,11 @@ static int out_ready(const struct waiter *waiter)
 
 	if (kup_producer_crowded(out))
 		return 0;
-	if ((__INT32_TYPE__)(tail - kup_producer_wants(out, waiter->space)) >= 0)
+	if (has_reached(tail, kup_producer_wants(out, waiter->space)))
 		return 1;
 	return waiter->announced &&
 	       (kup_load(&channel->room_round) != waiter->round ||
-		(__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0);
+		has_reached(tail, kup_load(&channel->room_event)));
 }
 
 /* Worth another look by the caller. */
@@ -104,7 +109,7 @@ static int announce_room(struct waiter *waiter)
 	kup_u32 tail = kup_load(channel->out.tail_word);
 	kup_u32 event = kup_producer_wants(&channel->out, waiter->space);
 	int others = channel->room_waiters++ > 0;
-	int reached = (__INT32_TYPE__)(tail - channel->room_event) >= 0;
+	int reached = has_reached(tail, channel->room_event);
 
 	if (others && reached)
 		kup_store(&channel->room_round, channel->room_round + 1);
@@ -141,19 +146,24 @@ static void announce(struct waiter *waiter)
 }
 
 /*
- * What stays announced for room may have been this thread's need, which is the nearest: so the others
- * are woken by it too early, and not too late.
+ * What stays announced for room may have been this thread's need, which is the nearest. So the others
+ * are woken by it too early; but if it was reached before the user could see it, not at all.
  */
 static void leave(struct waiter *waiter)
 {
 	struct kup_channel *channel = waiter->channel;
 	unsigned long state;
+	int others, reached;
 
 	if (!(waiter->what & KUP_WAIT_OUT))
 		return;
 	state = os_spin_lock(&channel->send_lock);
-	channel->room_waiters--;
+	others = --channel->room_waiters > 0;
+	/* Relaxed: not older than what this thread has seen in out_ready. */
+	reached = has_reached(kup_load(channel->out.tail_word), channel->room_event);
 	os_spin_unlock(&channel->send_lock, state);
+	if (others && reached)
+		os_wake(&channel->waitq);
 }
 
 /* ---- Spinning and sleeping ---- */

@@ -360,6 +360,33 @@ static void test_room_left(void)
 	bare_end(&bare);
 }
 
+/*
+ * A thread needs less than has been given back already: what it announces was reached before, so the
+ * user sees no reason to wake the thread that needs more.
+ */
+static void test_room_passed(void)
+{
+	struct call large = { .length = 2000 };
+	struct bare bare;
+	int slept, small, again, done;
+
+	if (bare_begin(&bare, &config))
+		return;
+	fill(&bare, 100);
+	call_start(&large, &bare, call_wait_out);
+	slept = bare_sleeps(&bare, 1);
+	drain(&bare.user, 2);
+	small = kup_wait(bare.channel, KUP_WAIT_OUT, 100, kup_wakes(bare.channel), time_limit());
+	again = bare_sleeps(&bare, 1);
+	drain(&bare.user, ~0u);
+	user_wake_kernel(&bare.user);
+	done = call_is_done(&large);
+	check(slept && !small && again && done && !call_finish(&large),
+	      "kup_wait() for much room announces it again after a thread that needed less",
+	      "slept %d, %d, again %d, done %d", slept, small, again, done);
+	bare_end(&bare);
+}
+
 static void test_either(void)
 {
 	struct call calls[2] = { { .what = KUP_WAIT_IN | KUP_WAIT_OUT, .length = 1000 },
@@ -632,6 +659,7 @@ void wait_cases(void)
 	test_crowd();
 	test_room_overtaken();
 	test_room_left();
+	test_room_passed();
 	test_settlers();
 	test_room_crowd();
 	test_either();
