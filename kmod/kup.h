@@ -48,8 +48,10 @@
 struct kup_device;
 struct kup_channel;
 
-typedef __INT64_TYPE__ kup_time; /* microseconds */
+typedef __INT64_TYPE__ kup_time; /* nanoseconds */
 #define KUP_FOREVER ((kup_time)-1)
+#define KUP_US ((kup_time)1000)
+#define KUP_MS (1000 * KUP_US)
 
 /* ---- Devices ---- */
 

@@ -305,7 +305,11 @@ export class Consumer {
     this.#tailWord = place.tail >> 2;
     this.#eventWord = place.consumerEvent >> 2;
     this.#peerEventWord = place.producerEvent >> 2;
-    this.#tail = this.#released = this.#cursor = this.#checked = position | 0;
+    this.#tail =
+      this.#released =
+      this.#cursor =
+      this.#checked =
+        position | 0;
   }
 
   /**

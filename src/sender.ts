@@ -22,7 +22,14 @@ import { POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import * as forms from "./options.ts";
 import { Pending } from "./pending.ts";
-import { Producer, recordSpace, RING_LIE_POSITION, RING_CROWDED, RING_OK, RING_WAIT } from "./ring.ts";
+import {
+  Producer,
+  recordSpace,
+  RING_CROWDED,
+  RING_LIE_POSITION,
+  RING_OK,
+  RING_WAIT,
+} from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type {
   AsyncSendOptions,

@@ -69,8 +69,8 @@ struct kup_channel {
 
 	struct os_spin send_lock;
 	struct kup_producer out; /* under send_lock */
-	kup_u32 room_waiters; /* under send_lock: threads that sleep for room */
-	kup_u32 room_event;   /* under send_lock: what was announced for them */
+	kup_u32 room_waiters;	 /* under send_lock: threads that sleep for room */
+	kup_u32 room_event;	 /* under send_lock: what was announced for them */
 	kup_u32 short_of_room; /* under send_lock: a record did not fit, when the tail was at... */
 	kup_u32 short_tail;    /* ... this position */
 	struct kup_gap lost;   /* under send_lock: since the last GAP record */

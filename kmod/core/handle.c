@@ -463,6 +463,8 @@ int kup_handle_kick(struct kup_handle *handle)
 	if (kup_ended(channel))
 		return -EPIPE;
 	kup_channel_put_gap(channel);
+	/* Also a look at head, for a user that lies and then sends nothing. */
+	kup_channel_settle(channel);
 	os_wake(&channel->waitq);
 	return 0;
 }

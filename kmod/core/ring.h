@@ -47,17 +47,17 @@
 
 /* The producing side. */
 struct kup_producer {
-	kup_u8 *data;		      /* the ring, mapped twice */
-	kup_u32 bytes;		      /* of the ring, once; a power of two */
-	kup_u32 head;		      /* where the next record goes */
-	kup_u32 end;		      /* where the first unfinished record begins, or head */
-	kup_u32 tail;		      /* the last tail that was found valid */
-	kup_u32 first;		      /* of `open`: where the record at `end` stands */
-	kup_u32 count;		      /* of records at `end` and behind it */
-	kup_u32 open[KUP_MOST_OPEN];  /* their positions; the lowest bit: it is finished */
-	kup_u32 *head_word;	      /* ours, shared: output only */
-	kup_u32 *event_word;	      /* ours, shared: output only */
-	const kup_u32 *tail_word;     /* the peer's */
+	kup_u8 *data;		     /* the ring, mapped twice */
+	kup_u32 bytes;		     /* of the ring, once; a power of two */
+	kup_u32 head;		     /* where the next record goes */
+	kup_u32 end;		     /* where the first unfinished record begins, or head */
+	kup_u32 tail;		     /* the last tail that was found valid */
+	kup_u32 first;		     /* of `open`: where the record at `end` stands */
+	kup_u32 count;		     /* of records at `end` and behind it */
+	kup_u32 open[KUP_MOST_OPEN]; /* their positions; the lowest bit: it is finished */
+	kup_u32 *head_word;	     /* ours, shared: output only */
+	kup_u32 *event_word;	     /* ours, shared: output only */
+	const kup_u32 *tail_word;    /* the peer's */
 	const kup_u32 *peer_event;
 };
 
@@ -65,16 +65,16 @@ struct kup_producer {
 struct kup_consumer {
 	const kup_u8 *data;
 	kup_u32 bytes;
-	kup_u32 cursor;		  /* the next record to read */
-	kup_u32 tail;		  /* what is given back ends here: the tail that was published */
-	kup_u32 checked;	  /* where the cursor was when head was looked at last */
-	kup_u32 head;		  /* frozen: no more records after this */
+	kup_u32 cursor;	 /* the next record to read */
+	kup_u32 tail;	 /* what is given back ends here: the tail that was published */
+	kup_u32 checked; /* where the cursor was when head was looked at last */
+	kup_u32 head;	 /* frozen: no more records after this */
 	kup_u32 frozen;
-	kup_u32 controls;	  /* the kinds that a control record may have: a mask of 1 << kind */
-	kup_u32 skips_unknown;	  /* nonzero: skips kinds that are optional, and not known */
-	kup_u32 owes_wake;	  /* the producer sleeps, and the tail has reached its event */
-	kup_u32 *tail_word;	  /* ours, shared: output only */
-	kup_u32 *event_word;	  /* ours, shared: output only */
+	kup_u32 controls;      /* the kinds that a control record may have: a mask of 1 << kind */
+	kup_u32 skips_unknown; /* nonzero: skips kinds that are optional, and not known */
+	kup_u32 owes_wake;     /* the producer sleeps, and the tail has reached its event */
+	kup_u32 *tail_word;    /* ours, shared: output only */
+	kup_u32 *event_word;   /* ours, shared: output only */
 	const kup_u32 *head_word; /* the peer's */
 	const kup_u32 *peer_event;
 };

@@ -6,13 +6,13 @@
 kup_u64 kup_until(kup_time timeout)
 {
 	/* Longer than any machine runs, and far from overflow. */
-	const kup_time limit = (kup_time)1 << 50;
+	const kup_time limit = (kup_time)1 << 60;
 
 	if (timeout < 0)
 		return OS_FOREVER;
 	if (timeout == 0)
 		return 0;
-	return os_now_ns() + (kup_u64)(timeout < limit ? timeout : limit) * 1000;
+	return os_now_ns() + (kup_u64)(timeout < limit ? timeout : limit);
 }
 
 /* ---- What a thread waits for ---- */
@@ -20,11 +20,11 @@ kup_u64 kup_until(kup_time timeout)
 /* One thread in kup_wait. */
 struct waiter {
 	struct kup_channel *channel;
-	kup_u32 what;	  /* KUP_WAIT_* */
-	kup_u32 space;	  /* OUT: what its record needs of the ring */
-	kup_u32 wakes;	  /* how many calls of kup_wake its caller knows of */
+	kup_u32 what;	   /* KUP_WAIT_* */
+	kup_u32 space;	   /* OUT: what its record needs of the ring */
+	kup_u32 wakes;	   /* how many calls of kup_wake its caller knows of */
 	kup_u32 announced; /* nonzero: it is about to sleep, or sleeps */
-	kup_u32 position; /* IN: where the cursor was then */
+	kup_u32 position;  /* IN: where the cursor was then */
 };
 
 /*

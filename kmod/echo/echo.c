@@ -66,7 +66,7 @@ void echo_pause_for(struct kup_channel *channel, const struct echo_pause *pause)
 	if (stubborn)
 		kup_sleep_ms(pause->milliseconds);
 	else
-		kup_pause(channel, (kup_time)pause->milliseconds * 1000);
+		kup_pause(channel, pause->milliseconds * KUP_MS);
 }
 
 /* Arguments are copied before they are looked at. */

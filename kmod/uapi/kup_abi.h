@@ -342,10 +342,11 @@ KUP_ABI_AT(kup_record_header, type, 4);
 #define KUP_TYPE_RESERVED 0xffff0000u
 
 /* Kinds of control records. */
-#define KUP_CONTROL_GAP 1u /* to the user: a kup_gap follows */
+#define KUP_CONTROL_GAP 1u  /* to the user: a kup_gap follows */
 #define KUP_CONTROL_PASS 2u /* turn mode: gives the turn; no payload */
 #define KUP_CONTROL_END 3u  /* reserved: the sender has sent all that it will */
-#define KUP_CONTROL_OPTIONAL 0x80000000u /* a user skips a kind with this bit that it does not know */
+#define KUP_CONTROL_OPTIONAL                                                                       \
+	0x80000000u /* a user skips a kind with this bit that it does not know */
 
 /* Which of them a record may have, as a mask of 1 << kind. */
 #define KUP_CONTROLS_TO_USER(mode)                                                                 \
@@ -388,8 +389,8 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 #define KUP_ERROR_TURN 5   /* turn mode: a send out of turn; a pass with a payload */
 
 /* modes */
-#define KUP_MODE_STREAM 1	    /* full duplex, many records in flight */
-#define KUP_MODE_TURN 2		    /* one side at a time: a layer */
+#define KUP_MODE_STREAM 1	     /* full duplex, many records in flight */
+#define KUP_MODE_TURN 2		     /* one side at a time: a layer */
 #define KUP_MODE_CLIENTS 0x80000000u /* from here on: layers of clients' own */
 
 /* Feature bits, of `features`, `required` and `understood`. */
@@ -555,12 +556,12 @@ KUP_ABI_AT(kup_info, clock, 148);
 #define KUP_ATTACH_DRAIN_MS 1000
 
 struct kup_attach {
-	kup_u32 abi_version; /* in: KUP_ABI_VERSION */
-	kup_u32 flags;	     /* in: KUP_ATTACH_NOWAIT or 0 */
-	kup_u64 understood;  /* in: all feature bits that the caller understands */
-	kup_u64 instance;    /* in: INFO's, or 0 for any; out: INFO's */
-	kup_u32 channel;     /* in: a number or KUP_CHANNEL_ANY; out: the channel got */
-	kup_u32 generation;  /* in: 0; out: as in the kernel page */
+	kup_u32 abi_version;   /* in: KUP_ABI_VERSION */
+	kup_u32 flags;	       /* in: KUP_ATTACH_NOWAIT or 0 */
+	kup_u64 understood;    /* in: all feature bits that the caller understands */
+	kup_u64 instance;      /* in: INFO's, or 0 for any; out: INFO's */
+	kup_u32 channel;       /* in: a number or KUP_CHANNEL_ANY; out: the channel got */
+	kup_u32 generation;    /* in: 0; out: as in the kernel page */
 	kup_u32 to_user_bytes; /* in: a size, or 0; out: the ring's size */
 	kup_u32 to_kernel_bytes;
 	kup_u64 map_bytes; /* in: 0; out: where the last area ends, KUP_MAP_BYTES */

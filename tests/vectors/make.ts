@@ -211,7 +211,9 @@ function lies(): void {
     begin(`a tail that lies: ${value}`, 64);
     run(`put 1 ${payload(40, 3)}`);
     run(`poke ${word} ${value}`);
-    for (const operation of ["room 8", "room 32", "refresh", "reserve 20", "put 0 -"]) run(operation);
+    for (const operation of ["room 8", "room 32", "refresh", "reserve 20", "put 0 -"]) {
+      run(operation);
+    }
     run(`put 0 ${payload(20, 3)}`);
     run("poke tail 8");
     run("refresh");

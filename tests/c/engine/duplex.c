@@ -101,7 +101,7 @@ static int receive_one(struct kup_channel *channel, kup_u32 number)
 		client.wrong += !error && !good(&record, number);
 		return error;
 	}
-	error = number % 4 ? kup_peek(channel, &record, 1000) : kup_try_peek(channel, &record);
+	error = number % 4 ? kup_peek(channel, &record, KUP_MS) : kup_try_peek(channel, &record);
 	if (error == -EAGAIN || error == -ETIMEDOUT)
 		error = kup_peek(channel, &record, KUP_FOREVER);
 	if (error)

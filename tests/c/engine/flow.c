@@ -147,7 +147,7 @@ static int serve_timeout(struct kup_channel *channel)
 	while (!kup_ended(channel) && kup_try_peek(channel, &record) == -EAGAIN)
 		kup_sleep_ms(1);
 	kup_release(channel, &record);
-	timeout_result = kup_peek(channel, &record, 1000);
+	timeout_result = kup_peek(channel, &record, KUP_MS);
 	return 0;
 }
 
@@ -161,6 +161,7 @@ static void test_timeout_flood(void)
 	struct user user;
 	int error = user_attach(&user, "flood", 0);
 
+	timeout_result = 0;
 	pause_delays();
 	/* Behind a record that isn't finished yet. */
 	kup_producer_reserve(&user.out, 0, &first);

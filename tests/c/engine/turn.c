@@ -143,7 +143,7 @@ static int discard_result, receive_result;
 
 static void *wait_for_turn(void *argument)
 {
-	discard_result = kup_turn_send(argument, 1, "mine", 4, 0, 5000000);
+	discard_result = kup_turn_send(argument, 1, "mine", 4, 0, 5000 * KUP_MS);
 	return NULL;
 }
 
@@ -151,7 +151,7 @@ static void *wait_for_record(void *argument)
 {
 	struct kup_record record;
 
-	receive_result = kup_turn_peek(argument, &record, 5000000);
+	receive_result = kup_turn_peek(argument, &record, 5000 * KUP_MS);
 	return NULL;
 }
 
@@ -192,8 +192,8 @@ static void test_discard(void)
 	      "kup_turn_discard() hands the turn to a thread that waits for it", "%s, %s",
 	      strerror(-error), strerror(-discard_result));
 	check(receive_result == -EDEADLK,
-	      "kup_turn_peek() fails when a discarded reservation leaves the turn with the kernel", "%s",
-	      strerror(-receive_result));
+	      "kup_turn_peek() fails when a discarded reservation leaves the turn with the kernel",
+	      "%s", strerror(-receive_result));
 	kup_user_channel_close(player.channel);
 }
 

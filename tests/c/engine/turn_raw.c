@@ -195,7 +195,8 @@ static void test_lies(void)
 		lies[i](&raw);
 		error = kup_turn_send(&raw.turn, 1, "x", 1, 0, 0);
 		check(error == -EPROTO && is_broken(&raw),
-		      "kup_turn_send() breaks a channel whose user has sent out of turn, or passed data",
+		      "kup_turn_send() breaks a channel whose user has sent out of turn, or passed "
+		      "data",
 		      "lie %u: %s, error %u", i, strerror(-error),
 		      kup_load(&raw.user.kernel->error));
 		end(&raw);
@@ -279,8 +280,8 @@ static void test_first_sleep(void)
 	kup_user_kick(raw.user.file);
 	pthread_join(call.thread, NULL);
 	check(asked && !wrong && call.error == 0,
-	      "kup_turn_peek() announces its first sleep after gigabytes of turns", "%s, %d, %u wrong",
-	      asked ? "asked" : "not asked", call.error, wrong);
+	      "kup_turn_peek() announces its first sleep after gigabytes of turns",
+	      "%s, %d, %u wrong", asked ? "asked" : "not asked", call.error, wrong);
 	end(&raw);
 }
 
@@ -297,7 +298,7 @@ static void test_discards(void)
 	for (i = 0; i < 700; i++)
 		put(&raw, KUP_RECORD_DISCARD, 0, 0);
 	put_message(&raw, 16);
-	error = kup_turn_peek(&raw.turn, &record, PATIENCE_MS * 1000);
+	error = kup_turn_peek(&raw.turn, &record, PATIENCE_MS * KUP_MS);
 	check(error == 0 && record.length == 16,
 	      "kup_turn_peek() finds a message behind many discarded records", "%s",
 	      strerror(-error));
@@ -400,11 +401,11 @@ static int serve_liar(struct kup_channel *channel)
 
 	kup_turn_begin(&turn, channel);
 	while (!error) {
-		error = kup_turn_receive(&turn, buffer, sizeof(buffer), &record, 20000);
+		error = kup_turn_receive(&turn, buffer, sizeof(buffer), &record, 20 * KUP_MS);
 		if (error == -EDEADLK || error == -EMSGSIZE || (!error && record.control))
-			error = kup_turn_pass(&turn, KUP_TURN_DROP, 20000);
+			error = kup_turn_pass(&turn, KUP_TURN_DROP, 20 * KUP_MS);
 		else if (!error)
-			error = kup_turn_send(&turn, record.type, buffer, 8, 0, 20000);
+			error = kup_turn_send(&turn, record.type, buffer, 8, 0, 20 * KUP_MS);
 		if (error == -ETIMEDOUT)
 			error = 0;
 	}
@@ -492,7 +493,8 @@ static void test_liar(void)
 		lives++;
 	}
 	kup_device_destroy(device);
-	check(lives >= 100, "a user that writes anything anywhere harms no other, and keeps no thread",
+	check(lives >= 100,
+	      "a user that writes anything anywhere harms no other, and keeps no thread",
 	      "%u lives", lives);
 	fprintf(stderr, "# %u lives of lies\n", lives);
 }

@@ -53,7 +53,7 @@ static void end(struct world *world)
 
 static kup_u64 time_limit(void)
 {
-	return kup_until(PATIENCE_MS * 1000);
+	return kup_until(PATIENCE_MS * KUP_MS);
 }
 
 /* So many threads more have announced that they sleep, and looked once more. */
@@ -122,7 +122,8 @@ static int call_wait(struct call *call)
 {
 	struct kup_channel *channel = call->world->channel;
 
-	return kup_wait(channel, call->what, call->length, kup_wakes(channel), kup_until(KUP_FOREVER));
+	return kup_wait(channel, call->what, call->length, kup_wakes(channel),
+			kup_until(KUP_FOREVER));
 }
 
 /* Until there is a record, however often it has to look again. */
@@ -157,7 +158,7 @@ static void test_others(void)
 	slept = await_sleeps(&world, 1);
 	sent = kup_send(world.channel, 1, "x", 1, 0);
 	peeked = kup_try_peek(world.channel, &record);
-	received = kup_receive(world.channel, buffer, sizeof(buffer), &record, 1000);
+	received = kup_receive(world.channel, buffer, sizeof(buffer), &record, KUP_MS);
 	check(slept && !sent && peeked == -EAGAIN && received == -ETIMEDOUT,
 	      "kup_receive() that sleeps keeps no other thread from sending and looking",
 	      "%d, %d %d %d", slept, sent, peeked, received);
@@ -224,7 +225,8 @@ static void test_taken(void)
 	slept = slept && is_done(&call);
 	finish(&call);
 	check(slept && !taken && asked && again && !call.error,
-	      "kup_peek() announces the next record when another thread has received the one it slept for",
+	      "kup_peek() announces the next record when another thread has received the one it "
+	      "slept for",
 	      "%d, %d, asked %d %d", slept, taken, asked, again);
 	end(&world);
 }
@@ -269,7 +271,7 @@ static void test_overtaken(void)
  */
 struct crowd {
 	struct world world;
-	pthread_mutex_t lock; /* of the threads that look: one receives at a time */
+	pthread_mutex_t lock;	      /* of the threads that look: one receives at a time */
 	kup_u32 received, lost, over; /* atomic */
 };
 
@@ -309,8 +311,7 @@ static void *visitor_main(void *argument)
 	kup_u32 spins, state = dice_seed(90);
 
 	while (!kup_load_acquire(&crowd->over)) {
-		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel),
-			 kup_until(dice(&state) % 50));
+		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel), kup_until(dice(&state) % 50 * KUP_US));
 		for (spins = dice(&state) % 200; spins > 0; spins--)
 			os_relax();
 	}
@@ -392,7 +393,8 @@ static void test_room_overtaken(void)
 	slept = slept && await_sleeps(&world, 1);
 	done = is_done(&small);
 	check(slept && done && !kup_load_acquire(&large.done),
-	      "kup_wait() for room is not forgotten when another thread announces that it needs more",
+	      "kup_wait() for room is not forgotten when another thread announces that it needs "
+	      "more",
 	      "slept %d, done %d", slept, done);
 	drain(&world.user, ~0u);
 	if (world.user.in.owes_wake)
@@ -519,7 +521,7 @@ static void test_limits(void)
 	if (begin(&world))
 		return;
 	none = kup_wait(world.channel, KUP_WAIT_OUT, 0, kup_wakes(world.channel), kup_until(0));
-	soon = kup_wait(world.channel, KUP_WAIT_IN, 0, kup_wakes(world.channel), kup_until(1000));
+	soon = kup_wait(world.channel, KUP_WAIT_IN, 0, kup_wakes(world.channel), kup_until(KUP_MS));
 	check(none == -EAGAIN && soon == -ETIMEDOUT, "kup_wait() keeps to its time limit", "%s, %s",
 	      strerror(-none), strerror(-soon));
 	end(&world);

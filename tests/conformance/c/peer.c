@@ -37,8 +37,7 @@ int peer_map(struct peer *peer)
 	int error;
 
 	peer->address = 0;
-	error = kup_user_map(peer->fd, page, to_user, peer->attach.to_kernel_bytes,
-			     &peer->address);
+	error = kup_user_map(peer->fd, page, to_user, peer->attach.to_kernel_bytes, &peer->address);
 	if (error != 0)
 		return error;
 	base = (uint8_t *)(uintptr_t)peer->address;

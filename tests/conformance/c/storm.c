@@ -213,9 +213,9 @@ static void hammer_map(int fd)
 		return;
 	*(volatile uint8_t *)(uintptr_t)address;
 	kup_user_unmap(address, KUP_MAP_BYTES(geometry.page_size, geometry.to_user_bytes,
-					       geometry.to_kernel_bytes));
-	munmap((void *)(uintptr_t)address, KUP_MAP_BYTES(geometry.page_size, geometry.to_user_bytes,
-					       geometry.to_kernel_bytes));
+					      geometry.to_kernel_bytes));
+	munmap((void *)(uintptr_t)address,
+	       KUP_MAP_BYTES(geometry.page_size, geometry.to_user_bytes, geometry.to_kernel_bytes));
 }
 
 static void *hammer(void *number)
