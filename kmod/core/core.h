@@ -219,8 +219,8 @@ void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_
 
 /* ---- send.c, receive.c ---- */
 
-/* What a record of `length` bytes needs of the ring. Any context. */
-kup_u32 kup_channel_space(struct kup_channel *channel, kup_u32 length);
+/* What a record of `length` bytes needs of the ring. Any context; without send_lock it may change. */
+kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length);
 
 /* Under send_lock: losses that no later record will report; a GAP record if there is room. */
 void kup_channel_flush_gap(struct kup_channel *channel);

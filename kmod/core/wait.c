@@ -48,10 +48,14 @@ static int out_ready(const struct waiter *waiter)
 {
 	const struct kup_channel *channel = waiter->channel;
 	const struct kup_producer *out = &channel->out;
-	kup_u32 tail = kup_load_acquire(out->tail_word);
+	kup_u32 head = kup_load(&out->head), tail;
 
+	/* By the last tail that was found valid: then the user's word need not be fetched. */
 	if (waiter->space > out->bytes ||
-	    waiter->space <= out->bytes - (kup_load(&out->head) - tail))
+	    waiter->space <= out->bytes - (head - kup_load(&out->tail)))
+		return 1;
+	tail = kup_load_acquire(out->tail_word);
+	if (waiter->space <= out->bytes - (head - tail))
 		return 1;
 	return waiter->announced && (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0;
 }
