@@ -29,6 +29,7 @@ export { KupError, type KupErrorCode, type KupErrorOptions } from "./src/errors.
 export type {
   AsyncBatchOptions,
   AsyncSendOptions,
+  AsyncTurnOptions,
   AttachOptions,
   BatchOptions,
   Channel,
@@ -47,7 +48,9 @@ export type {
   Reservation,
   SendOptions,
   SyncSendOptions,
+  SyncTurnOptions,
   SyncWaitOptions,
+  TurnOptions,
   UnloadOptions,
   WaitForDeviceOptions,
   WaitOptions,

@@ -6,14 +6,15 @@
  *
  * A channel number belongs to no process until kupdev_wait_channel returns it. From then on, all
  * calls with this number go to that process, until one of them has failed because the process has
- * left: a call may be late, and still receive what the process had sent. Another process can attach
- * the number meanwhile. kupdev_wait_channel returns it after that failed call, and not before. So a
- * module uses a number until a call fails; then, and only then, the number's next process is served.
+ * left: a call may be late, and still receive what the process had sent. Another process can
+ * attach the number meanwhile. kupdev_wait_channel returns it after that failed call, and not
+ * before. So a module uses a number until a call fails; then, and only then, the number's next
+ * process is served.
  *
- * The kernel has the first turn; sending passes it. Any number of threads may use different channels
- * at once; on one channel, one thread sends and receives. Calls with a device that was unloaded fail
- * with -ESHUTDOWN. All calls may sleep; where the calling process has a signal, those that wait end
- * with -EINTR (or NULL), and nothing has happened.
+ * The kernel has the first turn; sending passes it. Any number of threads may use different
+ * channels at once; on one channel, one thread sends and receives. Calls with a device that was
+ * unloaded fail with -ESHUTDOWN. All calls may sleep; where the calling process has a signal,
+ * those that wait end with -EINTR (or NULL), and nothing has happened.
  */
 #ifndef KUPDEV_H
 #define KUPDEV_H
@@ -28,13 +29,15 @@
 
 struct kupdev_softc;
 
-/* How many bytes of a turn without data are zeros; the others are what the client has left there. */
+/*
+ * How many bytes of a turn without data are zeros; the others are what the client has left there.
+ */
 #define KUPDEV_NOTHING 64
 
 /*
- * Makes /dev/NAME with `chan_cnt` channels; `size` is the longest message in either direction, in pages.
- * NULL: the name or a number makes no sense, or the name is taken, which a line of the kernel's
- * log says; or there is no memory. (What is returned is no address of anything.)
+ * Makes /dev/NAME with `chan_cnt` channels; `size` is the longest message in either direction, in
+ * pages. NULL: the name or a number makes no sense, or the name is taken, which a line of the
+ * kernel's log says; or there is no memory. (What is returned is no address of anything.)
  */
 struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cnt);
 
@@ -76,11 +79,13 @@ void kupdev_pass(struct kupdev_softc *sc, int chan_id);
 
 /*
  * Ends the device. A process that is attached receives what was sent to it before, and then
- * EKU_SHUTDOWN; calls of threads end with -ESHUTDOWN (or NULL). Returns 0 when the device is gone and
- * all threads have left its calls; it does not wait for processes, and no signal cuts it short. What
- * kupdev_receive has returned to a thread stays valid until that thread's next call with this
- * number, which fails. The module itself has to wait for its threads before its code goes.
- * -EBUSY: another thread unloads it; -ESHUTDOWN: it is unloaded already. NULL does nothing, and is 0.
+ * EKU_SHUTDOWN; calls of threads end with -ESHUTDOWN (or NULL). Returns 0 when the device is gone
+ * and all threads have left its calls; it does not wait for processes, and no signal cuts it
+ * short. What kupdev_receive has returned to a thread stays valid until that thread's next call
+ * with this number, which fails. The module itself has to wait for its threads before its code
+ * goes.
+ * -EBUSY: another thread unloads it; -ESHUTDOWN: it is unloaded already. NULL does nothing, and
+ * is 0.
  */
 int kupdev_unload(struct kupdev_softc *sc);
 

@@ -11,7 +11,10 @@
 
 #define FOREVER -1.0
 
-/* How long a thread waits for a channel before it looks whether its own device's handle has got it meanwhile. */
+/*
+ * How long a thread waits for a channel before it looks whether its own device's handle has got
+ * it meanwhile.
+ */
 #define PATIENCE_MS 200.0
 
 /* A device, or a channel of one. */
@@ -44,8 +47,8 @@ static void set_error(struct handle *handle, int error)
 }
 
 /*
- * Notes a result of the native calls, or 0; returns whether it was a failure. A device keeps its last failure, since
- * that of a channel is asked for there, by programs that know no other place.
+ * Notes a result of the native calls, or 0; returns whether it was a failure. A device keeps its
+ * last failure, since that of a channel is asked for there, by programs that know no other place.
  */
 static int note(struct handle *handle, int32_t result)
 {
@@ -135,7 +138,9 @@ static int32_t check_channel(const struct handle *device, size_t chan_id, size_t
 	return 0;
 }
 
-/* Into the device's list, with the number to attach: any, where this handle has that one already. */
+/*
+ * Into the device's list, with the number to attach: any, where this handle has that one already.
+ */
 static void add_channel(struct handle *channel, uint32_t number)
 {
 	struct handle *device = channel->device, *other;
@@ -160,7 +165,10 @@ static void remove_channel(struct handle *channel)
 	pthread_mutex_unlock(&device->lock);
 }
 
-/* Under the device's lock: another thread that asked for any was given the one that this one waits for. */
+/*
+ * Under the device's lock: another thread that asked for any was given the one that this one
+ * waits for.
+ */
 static int is_given(const struct handle *channel)
 {
 	const struct handle *other = channel->device->channels;

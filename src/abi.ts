@@ -9,7 +9,7 @@
  */
 
 /** Names the declarations in both headers and the version; the libraries have it, too. */
-export const CONTRACT = "d3efbc279c97ba92";
+export const CONTRACT = "d8b23ddfb4264d37";
 export const ABI_VERSION = 1;
 /** each polled word has a line of this size to itself */
 export const LINE = 128;
@@ -33,10 +33,16 @@ export const RECORD_LENGTH = 0xfffffff;
 export const RECORD_BUSY = 0x80000000;
 /** finished, but carries nothing: skip it */
 export const RECORD_DISCARD = 0x40000000;
-/** kernel to user only: payload is a kup_gap */
-export const RECORD_GAP = 0x20000000;
-/** turn mode only: passes the turn; length 0 */
-export const RECORD_PASS = 0x10000000;
+/** no message: its type is one of KUP_CONTROL_* */
+export const RECORD_CONTROL = 0x20000000;
+/** to the user: a kup_gap follows */
+export const CONTROL_GAP = 1;
+/** turn mode: gives the turn; no payload */
+export const CONTROL_PASS = 2;
+/** reserved: the sender has sent all that it will */
+export const CONTROL_END = 3;
+/** a user skips a kind with this bit that it does not know */
+export const CONTROL_OPTIONAL = 0x80000000;
 /** "KUPCHNL1" in memory, little endian */
 export const MAGIC = 0x314c4e484350554bn;
 /** STATS only: nobody is attached */
@@ -55,15 +61,14 @@ export const ERROR_HEAD = 1;
 export const ERROR_TAIL = 2;
 /** a record that is longer than what lies before head */
 export const ERROR_LENGTH = 3;
-/** a record with flags that a user may not set; PASS with a payload */
+/** a record with flags, or of a control kind, that a user may not send */
 export const ERROR_FLAGS = 4;
-/** turn mode: a send out of turn */
+/** turn mode: a send out of turn; a pass with a payload */
 export const ERROR_TURN = 5;
 /** full duplex, many records in flight */
 export const MODE_STREAM = 1;
-/** one side at a time */
+/** one side at a time: a layer */
 export const MODE_TURN = 2;
-export const HEAD_SENDS = 7;
 /** producers that must not sleep report losses by GAP records */
 export const FEATURE_GAP = 1n;
 export const FEATURES = 1n;
@@ -74,7 +79,7 @@ export const ATTACH_DRAIN_MS = 1000;
 export const RECORD_HEADER_AT = {
   /** by the producer; atomic */
   lengthFlags: 0,
-  /** the clients' own tag; KUP gives it no meaning */
+  /** the clients' own tag, which KUP gives no meaning; or a kind */
   type: 4,
   SIZE: 8,
 } as const;

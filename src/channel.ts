@@ -33,13 +33,49 @@ export interface Attachment {
   readonly memory: ChannelMemory;
   /** In milliseconds. */
   readonly spin: number;
+  /** The kinds of control records that the kernel may send: a mask of `1 << kind`. */
+  readonly controls: number;
 }
 
-/** One attached channel: a {@linkcode Sender}, a {@linkcode Receiver}, and what they share. */
+/** Where a layer finds {@linkcode Parts}. */
+export const PARTS: unique symbol = Symbol("parts");
+
+/** What a layer (`turn.ts`) may use of a channel beside the public calls. */
+export interface Parts {
+  readonly link: Pick<
+    Link,
+    | "addSide"
+    | "breakBy"
+    | "breath"
+    | "isOpen"
+    | "native"
+    | "over"
+    | "reason"
+    | "stateError"
+    | "subject"
+  >;
+  readonly sender: Pick<
+    Sender,
+    | "blockForRoom"
+    | "checked"
+    | "checkLength"
+    | "claim"
+    | "copied"
+    | "fits"
+    | "put"
+    | "waitForRoom"
+  >;
+  readonly receiver: Pick<
+    Receiver,
+    "cancel" | "closed" | "readable" | "receiveFor" | "releaseMessage" | "waits"
+  >;
+}
+
+/** One attached channel of streams: a {@linkcode Sender}, a {@linkcode Receiver}, and what they share. */
 export class AttachedChannel implements Channel {
   readonly number: number;
   readonly generation: number;
-  readonly mode: "stream" | "turn";
+  readonly mode = "stream";
   readonly maxMessage: number;
   readonly maxReceive: number;
 
@@ -48,22 +84,20 @@ export class AttachedChannel implements Channel {
   readonly #receiver: Receiver;
   readonly #streams: Streams;
 
-  constructor({ resources, memory, spin }: Attachment) {
+  constructor({ resources, memory, spin, controls }: Attachment) {
     this.number = memory.number32(KERNEL_PAGE_AT.channel);
     this.generation = memory.number32(KERNEL_PAGE_AT.generation);
     this.maxReceive = memory.toUser.size - RECORD_RESERVE;
     this.#link = new Link(resources, memory, `${memory.device.path} channel ${this.number}`);
-    this.mode = memory.turns ? "turn" : "stream";
-    this.#sender = new Sender(
-      this.#link,
-      spin,
-      () => this.#receiver.skipPasses(),
-      () => this.#receiver.wake(),
-    );
-    this.#receiver = new Receiver(this.#link, spin, this.#sender);
+    this.#sender = new Sender(this.#link, spin);
+    this.#receiver = new Receiver(this.#link, spin, controls);
     this.maxMessage = this.#sender.maxMessage;
     this.#streams = new Streams(this, this.#link, this.#receiver);
-    this.#link.setSides(this.#receiver, this.#sender, this.#streams);
+    for (const side of [this.#receiver, this.#sender, this.#streams]) this.#link.addSide(side);
+  }
+
+  get [PARTS](): Parts {
+    return { link: this.#link, sender: this.#sender, receiver: this.#receiver };
   }
 
   get closed(): boolean {
@@ -74,20 +108,26 @@ export class AttachedChannel implements Channel {
     return this.#receiver.ended;
   }
 
-  get turn(): "kernel" | "user" | undefined {
-    return this.#sender.turn;
+  get turn(): undefined {
+    return undefined;
   }
 
-  pass(options?: WaitOptions): Promise<void> {
-    return this.#sender.pass(options);
+  pass(): Promise<void> {
+    return Promise.reject(this.#noTurns());
   }
 
-  tryPass(options?: object): boolean {
-    return this.#sender.tryPass(options);
+  tryPass(): boolean {
+    throw this.#noTurns();
   }
 
-  passSync(options?: SyncWaitOptions): void {
-    this.#sender.passSync(options);
+  passSync(): void {
+    throw this.#noTurns();
+  }
+
+  #noTurns(): Error {
+    const { closed, subject } = this.#link;
+    if (closed) return this.#link.reason();
+    return new TypeError(`${subject}: This is a stream channel; it has no turns to pass.`);
   }
 
   send(data: Data, options?: AsyncSendOptions): Promise<void> {

@@ -11,6 +11,7 @@ import {
   ATTACH_DRAIN_MS,
   ATTACH_NOWAIT,
   CHANNEL_ANY,
+  CONTROL_GAP,
   INFO_AT,
   MODE_STREAM,
   MODE_TURN,
@@ -25,7 +26,7 @@ import {
   offAbort,
   onAbort,
 } from "./arguments.ts";
-import { AttachedChannel } from "./channel.ts";
+import { AttachedChannel, type Attachment } from "./channel.ts";
 import { closedError, EBUSY, KupError, systemError, takenError } from "./errors.ts";
 import { attachError, checkPermission, hostError, loadClient } from "./host.ts";
 import { loadNative, type Native, POLLIN, releaseNative, retainNative } from "./library.ts";
@@ -37,6 +38,7 @@ import { prepare, register, type Waiter } from "./reactor.ts";
 import { Resources } from "./resources.ts";
 import { checkRuntime } from "./runtime.ts";
 import { readKernelStats } from "./stats.ts";
+import { TURN_CONTROLS, TurnChannel } from "./turn.ts";
 import type {
   AttachOptions,
   Channel,
@@ -70,6 +72,14 @@ function openFile(native: Native, path: string): number {
   const fd = native.kup_user_open(name);
   if (fd >= 0) return fd;
   throw path.startsWith(HOST) ? hostError(native, fd, path) : systemError("open", fd, path);
+}
+
+/** A stream channel, or the layer on it that the device's mode asks for. */
+function makeChannel(attachment: Omit<Attachment, "controls">): Channel {
+  if (attachment.memory.mode === MODE_STREAM) {
+    return new AttachedChannel({ ...attachment, controls: 1 << CONTROL_GAP });
+  }
+  return new TurnChannel(new AttachedChannel({ ...attachment, controls: TURN_CONTROLS }));
 }
 
 /** Takes over one use of the native calls, also if it fails. */
@@ -248,7 +258,7 @@ export class OpenDevice implements Device {
       await this.#claim(resources, channel ?? CHANNEL_ANY, wait, signal);
       const { geometry } = readInfo(this.#native, resources.fd, this.path);
       const memory = ChannelMemory.map(resources, geometry, this);
-      return new AttachedChannel({ resources, memory, spin: spin / 1000 });
+      return makeChannel({ resources, memory, spin: spin / 1000 });
     } catch (error) {
       resources.free();
       throw error;

@@ -22,7 +22,7 @@ import type { Gap } from "./types.ts";
  * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
  * | `"not-a-device"` | The file exists, but is no KUP device, or no client module. |
  * | `"abi-mismatch"` | The kernel module speaks another version of the contract. |
- * | `"busy"` | The channel (or every channel) is taken, another receive is pending, a reservation has the turn, or a client module is loaded already. |
+ * | `"busy"` | The channel (or every channel) is taken, another call waits or a reservation has the turn (await or finish it first), or a client module is loaded already. |
  * | `"refused"` | The kernel client did not accept this attachment, or to be loaded: see `errno`. |
  * | `"gone"` | The device has been destroyed; close it. `waitForDevice` opens the next one. |
  * | `"closed"` | This object, or the other side of the channel, is closed. |
@@ -30,6 +30,7 @@ import type { Gap } from "./types.ts";
  * | `"released"` | The bytes of a message or of a reservation were used after their time. |
  * | `"gap"` | Messages are missing here: the ring was full. See {@linkcode Gap}. |
  * | `"turn"` | Nothing can come: it is this side's turn to send, or to pass. |
+ * | `"unread"` | The turn came with a message that sending would drop: receive it, or pass `discard: true`. |
  * | `"timed-out"` | A synchronous call's `timeout` went by. |
  * | `"out-of-memory"` | No memory or no address space, or the cgroup allows no more. |
  * | `"too-many-files"` | The process (or the system) can't open more files. |
@@ -51,6 +52,7 @@ export type KupErrorCode =
   | "released"
   | "gap"
   | "turn"
+  | "unread"
   | "timed-out"
   | "out-of-memory"
   | "too-many-files"

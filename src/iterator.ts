@@ -4,13 +4,19 @@ import * as forms from "./options.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Gap, Message, MessageIterator, MessagesOptions } from "./types.ts";
 
+/** Where the messages come from: a {@linkcode Receiver}, or a layer. */
+export type Source = Pick<
+  Receiver,
+  "cancel" | "closed" | "quickReceive" | "receiveFor" | "releaseMessage"
+>;
+
 /**
  * The messages of a channel, one by one. Written out by hand: a generator costs three times as much
  * for each message. It is done after `return` and at the channel's end only, so a refused step can
  * be made again.
  */
 export class Messages implements MessageIterator {
-  readonly #receiver: Receiver;
+  readonly #source: Source;
   readonly #signal: AbortSignal | undefined;
   /** Undefined if gaps come as messages. */
   readonly #onGap: forms.GapListener | undefined;
@@ -19,12 +25,12 @@ export class Messages implements MessageIterator {
   #done = false;
 
   constructor(
-    receiver: Receiver,
+    source: Source,
     subject: string,
     options: MessagesOptions | undefined,
   ) {
     forms.check(forms.MESSAGES, options);
-    this.#receiver = receiver;
+    this.#source = source;
     this.#signal = checkSignal(options?.signal);
     const gaps = forms.checkGaps(options?.gaps, ["report", "throw"]);
     this.#onGap = gaps === "report" ? undefined : forms.gapListener(subject, gaps);
@@ -35,14 +41,14 @@ export class Messages implements MessageIterator {
     if (this.#signal?.aborted) return Promise.reject(this.#signal.reason);
     let message: Message | undefined;
     try {
-      message = this.#receiver.quickReceive();
+      message = this.#source.quickReceive();
     } catch (error) {
-      if (!this.#receiver.closed) return Promise.reject(error);
+      if (!this.#source.closed) return Promise.reject(error);
       this.#done = true;
       return Promise.resolve(end());
     }
     if (message === undefined) {
-      return this.#receiver.receiveFor(this, this.#signal, same).then(this.#received);
+      return this.#source.receiveFor(this, this.#signal, same).then(this.#received);
     }
     if (message.gap !== undefined) return this.#gap(message, message.gap);
     this.#last = message;
@@ -52,8 +58,8 @@ export class Messages implements MessageIterator {
   /** Another caller's wait goes on, and another caller's message stays. */
   return(): Promise<IteratorResult<Message>> {
     this.#done = true;
-    this.#receiver.cancel(this);
-    if (this.#last !== undefined) this.#receiver.releaseMessage(this.#last);
+    this.#source.cancel(this);
+    if (this.#last !== undefined) this.#source.releaseMessage(this.#last);
     this.#last = undefined;
     return Promise.resolve(end());
   }
@@ -84,7 +90,7 @@ export class Messages implements MessageIterator {
     while (onGap !== undefined) {
       onGap(gap);
       if (this.#done) return end();
-      const next = await this.#receiver.receiveFor(this, this.#signal, same);
+      const next = await this.#source.receiveFor(this, this.#signal, same);
       if (next?.gap === undefined) return this.#received(next);
       gap = next.gap;
     }

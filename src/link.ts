@@ -22,7 +22,7 @@ import { type Native, POLLIN, POLLOUT } from "./library.ts";
 import type { ChannelMemory } from "./memory.ts";
 import { register, type Waiter } from "./reactor.ts";
 import type { Resources } from "./resources.ts";
-import { RING_LIE_FLAGS, RING_LIE_LENGTH, RING_LIE_TURN } from "./ring.ts";
+import { RING_LIE_FLAGS, RING_LIE_LENGTH } from "./ring.ts";
 
 const REASONS: Readonly<Record<number, string>> = {
   [ERROR_HEAD]: "a head position that makes no sense",
@@ -35,11 +35,7 @@ const REASONS: Readonly<Record<number, string>> = {
 const LIES: Readonly<Record<number, number>> = {
   [RING_LIE_LENGTH]: ERROR_LENGTH,
   [RING_LIE_FLAGS]: ERROR_FLAGS,
-  [RING_LIE_TURN]: ERROR_TURN,
 };
-
-/** Links that are waited for without being armed; see {@linkcode Link.hold}. */
-const held = new Set<Link>();
 
 /** One direction of a channel. */
 export type Side = Waiter;
@@ -60,7 +56,7 @@ export class Link {
   readonly #words: Int32Array;
   readonly #resources: Resources;
   #failure: KupError | undefined;
-  #sides: readonly Side[] = [];
+  readonly #sides: Side[] = [];
   /** The events that somebody waits for. */
   #wanted = 0;
   /** Arming is left to the end of `wake`, so that two directions make one system call. */
@@ -80,9 +76,9 @@ export class Link {
     resources.belongTo(memory, this);
   }
 
-  /** Both directions, to be woken. Once. */
-  setSides(...sides: Side[]): void {
-    this.#sides = sides;
+  /** Adds a direction, or another part that waits; they are woken in this order. */
+  addSide(side: Side): void {
+    this.#sides.push(side);
   }
 
   /** One of STATE_*, as the kernel's side has published it. Only while not `over`. */
@@ -111,7 +107,11 @@ export class Link {
 
   /** The error for a LIE that one of our own rings has found. */
   lieError(result: number): KupError {
-    const error = LIES[result] ?? ERROR_HEAD;
+    return this.breakBy(LIES[result] ?? ERROR_HEAD);
+  }
+
+  /** Ends the channel because this side has found what one of ERROR_* names; the error for it. */
+  breakBy(error: number): KupError {
     return this.#break(`Its memory holds ${REASONS[error]}`);
   }
 
@@ -138,18 +138,9 @@ export class Link {
     if (!this.#waking) this.#arm();
   }
 
-  /**
-   * Something waits here for this program's own doing, which poll(2) does not report. Ended by
-   * `unwant`.
-   */
-  hold(): void {
-    held.add(this);
-  }
-
   /** Nobody waits for this event any more. */
   unwant(event: typeof POLLIN | typeof POLLOUT): void {
     this.#wanted &= ~event;
-    if (event === POLLOUT) held.delete(this);
     if (this.#wanted === 0) this.#resources.registration?.rest();
   }
 
@@ -202,7 +193,6 @@ export class Link {
   }
 
   #leaveWaiter(): void {
-    held.delete(this);
     this.#resources.registration?.remove();
     this.#resources.registration = undefined;
   }

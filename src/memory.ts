@@ -12,7 +12,7 @@
  * @module
  */
 
-import { ABI_VERSION, KERNEL_PAGE_AT, MAGIC, MODE_TURN, USER_PAGE_AT } from "./abi.ts";
+import { ABI_VERSION, KERNEL_PAGE_AT, MAGIC, USER_PAGE_AT } from "./abi.ts";
 import { isDetached } from "./arguments.ts";
 import { KupError, systemError } from "./errors.ts";
 import { checkFfi } from "./permission.ts";
@@ -71,8 +71,8 @@ export class ChannelMemory {
   readonly words: Int32Array<ArrayBuffer>;
   /** All of it, as bytes; private. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Its sides take turns. */
-  readonly turns: boolean;
+  /** One of MODE_*. */
+  readonly mode: number;
   /** Where the kernel produces. */
   readonly toUser: RingPlace;
   /** Where the user produces. */
@@ -99,7 +99,7 @@ export class ChannelMemory {
     this.bytes = new Uint8Array(whole);
     this.#public = bufferAt(address + BigInt(this.#dataAt), total - this.#dataAt);
     memoryOf.set(this.#public, this);
-    this.turns = this.number32(KERNEL_PAGE_AT.mode) === MODE_TURN;
+    this.mode = this.number32(KERNEL_PAGE_AT.mode);
     this.toUser = {
       words: this.words,
       bytes: this.bytes,
@@ -109,7 +109,6 @@ export class ChannelMemory {
       tail: pageSize + USER_PAGE_AT.toUserTail,
       producerEvent: KERNEL_PAGE_AT.toUserProducerEvent,
       consumerEvent: pageSize + USER_PAGE_AT.toUserConsumerEvent,
-      ...(this.turns ? { peerHead: pageSize + USER_PAGE_AT.toKernelHead } : {}),
     };
     this.toKernel = {
       words: this.words,
@@ -120,7 +119,6 @@ export class ChannelMemory {
       tail: KERNEL_PAGE_AT.toKernelTail,
       producerEvent: pageSize + USER_PAGE_AT.toKernelProducerEvent,
       consumerEvent: KERNEL_PAGE_AT.toKernelConsumerEvent,
-      ...(this.turns ? { peerHead: KERNEL_PAGE_AT.toUserHead } : {}),
     };
   }
 

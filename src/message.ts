@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { GAP_AT, RECORD_GAP, RECORD_PASS } from "./abi.ts";
+import { CONTROL_GAP, CONTROL_PASS, GAP_AT } from "./abi.ts";
 import { gapError, KupError } from "./errors.ts";
 import type { ChannelMemory } from "./memory.ts";
 import type { Consumer } from "./ring.ts";
@@ -22,11 +22,11 @@ export class RecordMessage implements Message {
   #view: DataView<ArrayBuffer> | undefined;
 
   constructor(memory: ChannelMemory, consumer: Consumer) {
-    const isGap = (consumer.flags & RECORD_GAP) !== 0;
+    const isGap = consumer.control === CONTROL_GAP;
     this.type = consumer.type;
     this.length = isGap ? 0 : consumer.length;
     this.gap = isGap ? readGap(memory, consumer.at) : undefined;
-    this.pass = (consumer.flags & RECORD_PASS) !== 0;
+    this.pass = consumer.control === CONTROL_PASS;
     this.#memory = memory;
     this.#consumer = consumer;
     this.#epoch = consumer.epoch;
@@ -74,8 +74,8 @@ export class RecordMessage implements Message {
     if (this.pass || this.#consumer.epoch === this.#epoch) return;
     throw new KupError(
       "released",
-      "This message's bytes are no longer there: a message is valid until the next receive. " +
-        "Copy what has to live longer.",
+      "This message's bytes are no longer there: a message is valid until the next receive, on a " +
+        "turn channel also until the next send or pass. Copy what has to live longer.",
     );
   }
 

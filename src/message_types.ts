@@ -15,9 +15,9 @@ export interface Gap {
 
 /**
  * A message from the kernel. It lies in memory that is shared with the kernel, and is valid until
- * the next receive or iteration step on its channel, or until the channel is closed. What is to
- * live longer has to be copied. The kernel gets its room, and that of all messages behind it, with
- * the next receive.
+ * the next receive or iteration step on its channel, on a turn channel also until the next send,
+ * pass or commit, or until the channel is closed. What is to live longer has to be copied. The
+ * kernel gets its room, and that of all messages behind it, when it is no longer valid.
  */
 export interface Message {
   /** The clients' own tag, from 0 to 2^32-1. */

@@ -18,6 +18,7 @@ interface Advice {
   readonly max?: string;
   readonly gaps?: string;
   readonly length?: string;
+  readonly discard?: string;
 }
 
 /** All options of a channel's calls. */
@@ -32,6 +33,7 @@ export class Form {
   readonly #max: string | undefined;
   readonly #gaps: string | undefined;
   readonly #length: string | undefined;
+  readonly #discard: string | undefined;
 
   constructor(name: string, advice: Advice) {
     this.#name = name;
@@ -41,6 +43,7 @@ export class Form {
     this.#max = advice.max;
     this.#gaps = advice.gaps;
     this.#length = advice.length;
+    this.#discard = advice.discard;
   }
 
   /**
@@ -63,6 +66,9 @@ export class Form {
     if (this.#length !== undefined && given.length !== undefined) {
       this.#refuse("length", this.#length);
     }
+    if (this.#discard !== undefined && given.discard !== undefined) {
+      this.#refuse("discard", this.#discard);
+    }
   }
 
   #refuse(name: string, advice: string): never {
@@ -79,8 +85,10 @@ const WITH_SIGNAL = "use `signal: AbortSignal.timeout(milliseconds)`";
 const NO_TYPE = { type: "a pass has no type" };
 const OF_COMMIT = { type: "give it to commit" };
 const OF_BYTES = { length: "send a `subarray` of the bytes" };
+const OF_TURNS = { discard: "it is for turn channels, and this is a stream channel" };
 const OF_SENDER = {
   type: "it takes messages of every type; look at `message.type`",
+  discard: "give it to the send or pass that follows",
   gaps: "look at `message.gap`, or use messages",
 };
 const ONE = { ...OF_SENDER, max: "use receiveBatch or tryReceiveBatch" };
@@ -91,22 +99,41 @@ export const ATTACH = new Form("attach", {
 
 export const WAIT_FOR_DEVICE = new Form("waitForDevice", { timeout: WITH_SIGNAL });
 
-export const SEND = new Form("send", { ...OF_BYTES, timeout: `${WITH_SIGNAL}, or sendSync` });
-export const SEND_BATCH = new Form("sendBatch", { ...OF_BYTES, timeout: WITH_SIGNAL });
-export const TRY_SEND = new Form("trySend", {
+const SEND_ADVICE = { ...OF_BYTES, timeout: `${WITH_SIGNAL}, or sendSync` };
+const SEND_BATCH_ADVICE = { ...OF_BYTES, timeout: WITH_SIGNAL };
+const TRY_SEND_ADVICE = {
   ...OF_BYTES,
   timeout: "it never waits; use sendSync",
   signal: "it never waits; use send",
-});
-export const SEND_SYNC = new Form("sendSync", { ...OF_BYTES, signal: "use `timeout`, or send" });
-
-export const RESERVE = new Form("reserve", { ...OF_COMMIT, timeout: WITH_SIGNAL });
-export const TRY_RESERVE = new Form("tryReserve", {
+};
+const SEND_SYNC_ADVICE = { ...OF_BYTES, signal: "use `timeout`, or send" };
+const RESERVE_ADVICE = { ...OF_COMMIT, timeout: WITH_SIGNAL };
+const TRY_RESERVE_ADVICE = {
   ...OF_COMMIT,
   timeout: "it never waits; use reserve and its `signal`",
   signal: "it never waits; use reserve",
+};
+
+export const SEND = new Form("send", { ...SEND_ADVICE, ...OF_TURNS });
+export const SEND_BATCH = new Form("sendBatch", { ...SEND_BATCH_ADVICE, ...OF_TURNS });
+export const TRY_SEND = new Form("trySend", { ...TRY_SEND_ADVICE, ...OF_TURNS });
+export const SEND_SYNC = new Form("sendSync", { ...SEND_SYNC_ADVICE, ...OF_TURNS });
+export const RESERVE = new Form("reserve", { ...RESERVE_ADVICE, ...OF_TURNS });
+export const TRY_RESERVE = new Form("tryReserve", { ...TRY_RESERVE_ADVICE, ...OF_TURNS });
+
+/** The same calls on a turn channel. */
+export const TURN_SEND = new Form("send", SEND_ADVICE);
+export const TURN_SEND_BATCH = new Form("sendBatch", SEND_BATCH_ADVICE);
+export const TURN_TRY_SEND = new Form("trySend", TRY_SEND_ADVICE);
+export const TURN_SEND_SYNC = new Form("sendSync", SEND_SYNC_ADVICE);
+export const TURN_RESERVE = new Form("reserve", RESERVE_ADVICE);
+export const TURN_TRY_RESERVE = new Form("tryReserve", TRY_RESERVE_ADVICE);
+
+export const COMMIT = new Form("commit", {
+  timeout: "it never waits",
+  signal: "it never waits",
+  discard: "give it to reserve",
 });
-export const COMMIT = new Form("commit", { timeout: "it never waits", signal: "it never waits" });
 
 export const PASS = new Form("pass", { ...NO_TYPE, timeout: `${WITH_SIGNAL}, or passSync` });
 export const TRY_PASS = new Form("tryPass", {
@@ -139,6 +166,7 @@ export const RECEIVE_SYNC = new Form("receiveSync", {
 export const MESSAGES = new Form("messages", {
   timeout: WITH_SIGNAL,
   type: OF_SENDER.type,
+  discard: OF_SENDER.discard,
   max: "leave the loop by `break`",
 });
 export const TO_READABLE = new Form("toReadable", {
@@ -146,6 +174,7 @@ export const TO_READABLE = new Form("toReadable", {
   signal: "cancel the stream, or give the signal to `pipeTo`",
   type: "a stream of bytes has no types; use messages",
   max: "cancel the stream",
+  ...OF_TURNS,
 });
 
 /** Receives the counts of a gap. What it throws goes to the reader. */

@@ -5,59 +5,35 @@
  * @module
  */
 
-import {
-  GAP_AT,
-  RECORD_DISCARD,
-  RECORD_GAP,
-  RECORD_PASS,
-  STATE_BROKEN,
-  STATE_OPEN,
-} from "./abi.ts";
-import { checkInteger, checkSignal, checkTimeout, offAbort, onAbort } from "./arguments.ts";
+import { CONTROL_GAP, GAP_AT, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
+import { checkInteger, checkSignal, checkTimeout } from "./arguments.ts";
 import { KupError } from "./errors.ts";
-import { POLLIN, POLLOUT } from "./library.ts";
+import { POLLIN } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import { RecordMessage } from "./message.ts";
 import * as forms from "./options.ts";
+import { Pending } from "./pending.ts";
 import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT } from "./ring.ts";
-import type { Sender } from "./sender.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type { BatchOptions, Message, SyncWaitOptions, WaitOptions } from "./types.ts";
 
 const DEFAULT_BATCH = 256;
 
 /** A receive that has found nothing. */
-class PendingReceive {
+class PendingReceive extends Pending {
   /** Gets a message, or undefined at the end of the channel. */
   readonly resolve: (message: Message | undefined) => void;
-  readonly reject: (error: unknown) => void;
   /** The loop or stream that waits: to it, this side's close is the end, too. */
   readonly owner: object | undefined;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort: (() => void) | undefined;
 
   constructor(
     resolve: (message: Message | undefined) => void,
     reject: (error: unknown) => void,
-    signal: AbortSignal | undefined,
-    cancel: () => void,
     owner: object | undefined,
   ) {
+    super(reject);
     this.resolve = resolve;
-    this.reject = reject;
     this.owner = owner;
-    this.#signal = signal;
-    if (signal === undefined) return;
-    this.#onAbort = () => {
-      cancel();
-      reject(signal.reason);
-    };
-    onAbort(signal, this.#onAbort);
-  }
-
-  /** It is about to be settled. */
-  detach(): void {
-    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort!);
   }
 }
 
@@ -71,34 +47,18 @@ export class Receiver implements Side, Condition {
   readonly #link: Link;
   readonly #consumer: Consumer;
   readonly #spin: Spin;
-  /** The other direction, which tells in turn mode whether anything can come. */
-  readonly #sender: Pick<Sender, "stuck" | "waits">;
   #pending: PendingReceive | undefined;
   #lock: Lock | undefined;
   #ended = false;
 
-  /** @param spin The longest time to look before sleeping, in milliseconds. */
-  constructor(link: Link, spin: number, sender: Pick<Sender, "stuck" | "waits">) {
+  /**
+   * @param spin The longest time to look before sleeping, in milliseconds.
+   * @param controls The kinds of control records that may come: a mask of `1 << kind`.
+   */
+  constructor(link: Link, spin: number, controls: number) {
     this.#link = link;
-    const { toUser, turns } = link.memory;
-    this.#consumer = new Consumer(toUser, RECORD_DISCARD | (turns ? RECORD_PASS : RECORD_GAP));
+    this.#consumer = new Consumer(link.memory.toUser, controls);
     this.#spin = new Spin(link.native, spin);
-    this.#sender = sender;
-  }
-
-  /** Turn mode: the turn was taken, so what only passed it has done its work. */
-  skipPasses(): void {
-    const consumer = this.#consumer;
-    while (this.#pending === undefined && consumer.passNext()) {
-      if (consumer.next() !== RING_OK) return;
-      this.#releasePass();
-    }
-  }
-
-  /** A pass has nothing to keep: its room is given back at once, unless a message before it is kept. */
-  #releasePass(): void {
-    const { flags, held } = this.#consumer;
-    if ((flags & RECORD_PASS) !== 0 && held === 1) this.release();
   }
 
   /** The kernel's side has closed, and everything was read. */
@@ -109,6 +69,16 @@ export class Receiver implements Side, Condition {
   /** This side has closed the channel. */
   get closed(): boolean {
     return this.#link.closed;
+  }
+
+  /** A receive waits, whichever form or owner it has. */
+  get waits(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** Something may be read now. */
+  get readable(): boolean {
+    return this.#consumer.ready();
   }
 
   /** For the spinning: something to read, or no use to wait. */
@@ -160,19 +130,20 @@ export class Receiver implements Side, Condition {
   }
 
   /**
-   * For loops and streams: as `receive`, but this side's own close is an end like any other.
+   * For loops, streams and layers: as `receive`.
    *
-   * @param owner For {@linkcode Receiver.cancel}.
+   * @param owner For {@linkcode Receiver.cancel}. To an owner, this side's own close is an end like
+   * any other.
    * @param result Called in the step that takes the message: later, other calls may have released
    * it. It gets undefined at the end, and after a cancel.
    */
   receiveFor<T>(
-    owner: object,
+    owner: object | undefined,
     signal: AbortSignal | undefined,
     result: (message: Message | undefined) => T,
   ): Promise<T> {
     try {
-      if (this.#link.closed) return Promise.resolve(result(undefined));
+      if (this.#link.closed && owner !== undefined) return Promise.resolve(result(undefined));
       return this.#receive(signal, result, owner);
     } catch (error) {
       return Promise.reject(error);
@@ -192,10 +163,9 @@ export class Receiver implements Side, Condition {
         throw new KupError("timed-out", `${this.#link.subject}: No message within ${timeout} ms.`);
       }
       this.#consumer.announce();
-      message = this.#take(true);
+      message = this.#take();
       if (message !== undefined || this.#ended) return message;
-      const events = this.#sender.waits ? POLLIN | POLLOUT : POLLIN;
-      this.#link.block(events, left === Infinity ? -1 : left);
+      this.#link.block(POLLIN, left === Infinity ? -1 : left);
       this.#spin.woke();
     }
   }
@@ -279,14 +249,14 @@ export class Receiver implements Side, Condition {
   }
 
   /** The next message, undefined if there is none; throws when the channel is over. */
-  #take(blocking = false): Message | undefined {
+  #take(): Message | undefined {
     const link = this.#link;
     if (link.over) throw link.reason();
     const consumer = this.#consumer;
     if (consumer.held !== 0) consumer.release();
     const result = consumer.next();
     if (consumer.owesWake) this.#settleWake();
-    return result === RING_OK ? this.#message() : this.#nothing(result, blocking);
+    return result === RING_OK ? this.#message() : this.#nothing(result);
   }
 
   #takeSpinning(): Message | undefined {
@@ -295,11 +265,11 @@ export class Receiver implements Side, Condition {
     return this.#take();
   }
 
-  #nothing(result: number, blocking: boolean): Message | undefined {
+  #nothing(result: number): Message | undefined {
     const link = this.#link;
     if (result !== RING_WAIT) throw link.lieError(result);
     const state = link.state();
-    if (state === STATE_OPEN) return link.memory.turns ? this.#nothingYet(blocking) : undefined;
+    if (state === STATE_OPEN) return undefined;
     // All records were published before the state, so this look is the last.
     const last = this.#consumer.next();
     if (last === RING_OK) return this.#message();
@@ -309,23 +279,14 @@ export class Receiver implements Side, Condition {
     return undefined;
   }
 
-  /** Turn mode, after a look that found nothing: if it is our turn, what gave it to us came before. */
-  #nothingYet(blocking: boolean): Message | undefined {
-    if (!this.#sender.stuck(blocking)) return undefined;
-    const result = this.#consumer.next();
-    if (result === RING_OK) return this.#message();
-    throw result === RING_WAIT ? turnError(this.#link) : this.#link.lieError(result);
-  }
-
   #message(): Message {
     if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
-    this.#releasePass();
     return new RecordMessage(this.#link.memory, this.#consumer);
   }
 
   #sound(): boolean {
-    const { flags, length } = this.#consumer;
-    return (flags & RECORD_GAP) === 0 || length === GAP_AT.SIZE;
+    const { control, length } = this.#consumer;
+    return control !== CONTROL_GAP || length >= GAP_AT.SIZE;
   }
 
   #gather(first: Message, max: number): Message[] {
@@ -334,7 +295,6 @@ export class Receiver implements Side, Condition {
     // What makes no sense is for the next receive to find: these are good.
     while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
       if (!this.#sound()) break;
-      this.#releasePass();
       messages.push(new RecordMessage(this.#link.memory, consumer));
     }
     return messages;
@@ -371,7 +331,8 @@ export class Receiver implements Side, Condition {
           reject(error);
         }
       };
-      const pending = new PendingReceive(settle, reject, signal, () => this.#settle(), owner);
+      const pending = new PendingReceive(settle, reject, owner);
+      pending.watch(signal, () => this.#settle());
       this.#pending = pending;
       if (breath === undefined) this.wake();
       else breath.then(() => this.#resume(pending), (error) => this.fail(error));
@@ -404,18 +365,12 @@ export class Receiver implements Side, Condition {
   }
 }
 
-function turnError(link: Link): KupError {
-  return new KupError(
-    "turn",
-    `${link.subject}: It is this side's turn; send or pass before you receive.`,
-  );
-}
-
 function same(message: Message | undefined): Message | undefined {
   return message;
 }
 
-function checkMax(options: BatchOptions | undefined): number {
+/** The `max` option. */
+export function checkMax(options: BatchOptions | undefined): number {
   const max = options?.max;
   return max === undefined ? DEFAULT_BATCH : checkInteger("max", max, 1, 2 ** 32);
 }

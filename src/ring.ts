@@ -17,13 +17,13 @@
  */
 
 import {
-  HEAD_SENDS,
+  CONTROL_OPTIONAL,
   RECORD_ALIGN,
   RECORD_BUSY,
+  RECORD_CONTROL,
   RECORD_DISCARD,
   RECORD_HEADER,
   RECORD_LENGTH,
-  RECORD_PASS,
 } from "./abi.ts";
 
 /** The same numbers as KUP_RING_* in ring.h. */
@@ -34,14 +34,13 @@ export const RING_WAIT = 1;
 export const RING_LIE_POSITION = 2;
 /** A record is longer than what lies before head. */
 export const RING_LIE_LENGTH = 3;
-/** A record has flags that this consumer doesn't take. */
+/** A record has flags, or a kind, that this consumer doesn't take. */
 export const RING_LIE_FLAGS = 4;
-/** Turn mode: the peer has sent out of turn. */
-export const RING_LIE_TURN = 6;
 
 const BUSY = RECORD_BUSY | 0;
 const DISCARD = RECORD_DISCARD | 0;
 const FLAGS = ~RECORD_LENGTH;
+const UNKNOWN_FLAGS = FLAGS & ~(RECORD_DISCARD | RECORD_CONTROL);
 
 /** A producer of nothing but discarded records must not keep its consumer in one call. */
 const MAX_SKIPS = 256;
@@ -61,8 +60,6 @@ export interface RingPlace {
   readonly tail: number;
   readonly producerEvent: number;
   readonly consumerEvent: number;
-  /** Turn mode: the head word of the other ring, whose side takes turns with this one's producer. */
-  readonly peerHead?: number;
 }
 
 /** What a record of this payload takes of a ring. */
@@ -90,12 +87,6 @@ export class Producer {
   #head: number;
   /** Bytes that are free by the last tail that was found valid. */
   #free: number;
-  /** Turn mode: where the peer counts its sends; -1 in stream mode. */
-  readonly #peerHeadWord: number;
-  /** Turn mode: how many were published. */
-  #sends = 0;
-  /** Turn mode: a reservation is open, and has the turn. */
-  #taken = false;
 
   /** @param position Where head and tail are; 0 in fresh memory. */
   constructor(place: RingPlace, position = 0) {
@@ -110,41 +101,10 @@ export class Producer {
     this.#peerEventWord = place.consumerEvent >> 2;
     this.#head = position | 0;
     this.#free = place.size;
-    this.#peerHeadWord = place.peerHead === undefined ? -1 : place.peerHead >> 2;
   }
 
-  /** Does this ring take turns with another? */
-  get turns(): boolean {
-    return this.#peerHeadWord >= 0;
-  }
-
-  /** Turn mode: a reservation is open, which has the turn. */
-  get taken(): boolean {
-    return this.#taken;
-  }
-
-  /** Turn mode, for the user's side: RING_OK if it is its turn, RING_WAIT, or RING_LIE_TURN. */
-  turn(): number {
-    // A: who has the turn has all that was sent before it.
-    const peer = Atomics.load(this.#words, this.#peerHeadWord);
-    const ahead = (peer - this.#sends) & HEAD_SENDS;
-    if (ahead > 1) return RING_LIE_TURN;
-    return ahead === 1 ? RING_OK : RING_WAIT;
-  }
-
-  /**
-   * Is there room for `space` bytes, and in turn mode the turn to use it? RING_OK, RING_WAIT, RING_LIE_POSITION
-   * or RING_LIE_TURN.
-   */
+  /** Is there room for `space` bytes? RING_OK, RING_WAIT or RING_LIE_POSITION. */
   room(space: number): number {
-    if (this.#peerHeadWord >= 0) {
-      const turn = this.turn();
-      if (turn !== RING_OK || this.#taken) return turn || RING_WAIT;
-    }
-    return this.#space(space);
-  }
-
-  #space(space: number): number {
     if (space <= this.#free) return RING_OK;
     // D: the consumer is done with what lies before its tail.
     const tail = Atomics.load(this.#words, this.#tailWord);
@@ -159,7 +119,7 @@ export class Producer {
 
   /** Bytes that are free by the peer's newest tail, or -1 if that makes no sense. */
   free(): number {
-    return this.#space(this.#size + 1) === RING_LIE_POSITION ? -1 : this.#free;
+    return this.room(this.#size + 1) === RING_LIE_POSITION ? -1 : this.#free;
   }
 
   /**
@@ -167,11 +127,11 @@ export class Producer {
    *
    * @param data At most KUP_MAX_PAYLOAD bytes.
    * @param length How many they really are, for data whose class may say something else.
-   * @param flags 0 or RECORD_PASS.
+   * @param flags 0, or RECORD_CONTROL: `type` is a kind.
    */
   put(data: Uint8Array, type: number, length = data.length, flags = 0): number {
     const space = (length + 15) & ~7;
-    if (space > this.#free || this.#peerHeadWord >= 0) {
+    if (space > this.#free) {
       const result = this.room(space);
       if (result !== RING_OK) return result;
     }
@@ -185,12 +145,8 @@ export class Producer {
     const head = (position + space) | 0;
     this.#head = head;
     this.#free -= space;
-    // A: publishes header and payload, and in turn mode the turn. C: then look for a sleeper.
-    Atomics.store(
-      words,
-      this.#headWord,
-      this.#peerHeadWord < 0 ? head : this.#counted(head, flags),
-    );
+    // A: publishes header and payload. C: then look for a sleeper.
+    Atomics.store(words, this.#headWord, head);
     this.wakes = Atomics.load(words, this.#peerEventWord) === position;
     return RING_OK;
   }
@@ -208,17 +164,9 @@ export class Producer {
     this.#head = (position + space) | 0;
     this.#free -= space;
     // A: the consumer that sees this head sees the BUSY header, too.
-    if (this.#peerHeadWord < 0) Atomics.store(this.#words, this.#headWord, this.#head);
-    else this.#taken = true;
+    Atomics.store(this.#words, this.#headWord, this.#head);
     this.position = position;
     return RING_OK;
-  }
-
-  /** Turn mode: the head word, which says by its count that the turn goes with this record. */
-  #counted(head: number, flags: number): number {
-    if ((flags & DISCARD) === 0) this.#sends = (this.#sends + 1) & HEAD_SENDS;
-    this.#taken = false;
-    return head | this.#sends;
   }
 
   /** Byte offset of the payload of the record at `position`. */
@@ -230,7 +178,7 @@ export class Producer {
    * Finishes the record at `position`, which was reserved with `reserved` bytes; `length` may be less: what is
    * left over becomes a discarded record. Look at `wakes`.
    *
-   * @param flags 0, RECORD_DISCARD, RECORD_GAP or RECORD_PASS.
+   * @param flags 0, RECORD_DISCARD, or RECORD_CONTROL: `type` is a kind.
    */
   commit(position: number, reserved: number, length: number, type: number, flags: number): void {
     const words = this.#words;
@@ -245,9 +193,6 @@ export class Producer {
     words[word + 1] = type;
     // B: until now the consumer stopped here. C: then look for a sleeper.
     Atomics.store(words, word, length | flags);
-    if (this.#peerHeadWord >= 0) {
-      Atomics.store(words, this.#headWord, this.#counted(this.#head, flags));
-    }
     this.wakes = Atomics.load(words, this.#peerEventWord) === (position | 0);
   }
 
@@ -277,7 +222,8 @@ export class Consumer {
   /** After `next` returned RING_OK: the record. `at` is the payload's byte offset. */
   length = 0;
   type = 0;
-  flags = 0;
+  /** 0 for a message, or the kind of a control record (CONTROL_*), which has no type. */
+  control = 0;
   at = 0;
   /** The producer sleeps, and the tail has reached its event: wake it, and set this to false. */
   owesWake = false;
@@ -290,9 +236,7 @@ export class Consumer {
   readonly #data: number;
   readonly #size: number;
   readonly #mask: number;
-  readonly #refused: number;
-  /** The bits of the head word that are a position, or make no sense. */
-  readonly #headMask: number;
+  readonly #controls: number;
   readonly #headWord: number;
   readonly #tailWord: number;
   readonly #eventWord: number;
@@ -305,16 +249,16 @@ export class Consumer {
   #head: number;
 
   /**
-   * @param allowed The RECORD_* flags that a record may carry.
+   * @param controls The kinds that a control record may have: a mask of `1 << kind`. Unknown ones
+   * with the bit CONTROL_OPTIONAL are skipped.
    * @param position Where head and tail are; 0 in fresh memory.
    */
-  constructor(place: RingPlace, allowed: number, position = 0) {
+  constructor(place: RingPlace, controls: number, position = 0) {
     this.#words = place.words;
     this.#data = place.data;
     this.#size = place.size;
     this.#mask = place.size - 1;
-    this.#refused = FLAGS & ~allowed;
-    this.#headMask = place.peerHead === undefined ? -1 : ~HEAD_SENDS;
+    this.#controls = controls;
     this.#headWord = place.head >> 2;
     this.#tailWord = place.tail >> 2;
     this.#eventWord = place.consumerEvent >> 2;
@@ -323,8 +267,8 @@ export class Consumer {
   }
 
   /**
-   * Goes to the next readable record. RING_OK (it is in `length`, `type`, `flags` and `at`), RING_WAIT, or a
-   * LIE. Discarded records are skipped, so look at `owesWake` whatever the result.
+   * Goes to the next readable record. RING_OK (it is in `length`, `type`, `control` and `at`), RING_WAIT,
+   * or a LIE. Discarded records are skipped, so look at `owesWake` whatever the result.
    */
   next(): number {
     for (let skips = 0; skips < MAX_SKIPS; skips++) {
@@ -340,14 +284,15 @@ export class Consumer {
       const length = word & RECORD_LENGTH;
       const space = (length + 15) & ~7;
       if (space > ((this.#head - cursor) | 0)) return RING_LIE_LENGTH;
-      if ((word & this.#refused) !== 0 || (word & RECORD_PASS) !== 0 && length > 0) {
-        return RING_LIE_FLAGS;
-      }
+      const type = this.#words[(at >> 2) + 1]! >>> 0;
+      const use = (word & FLAGS) === 0 ? RING_OK : this.#use(word, type);
+      if (use === RING_LIE_FLAGS) return use;
       this.#cursor = (cursor + space) | 0;
-      if ((word & DISCARD) === 0) {
+      if (use === RING_OK) {
+        const isControl = (word & RECORD_CONTROL) !== 0;
         this.length = length;
-        this.type = this.#words[(at >> 2) + 1]! >>> 0;
-        this.flags = word & FLAGS;
+        this.type = isControl ? 0 : type;
+        this.control = isControl ? type : 0;
         this.at = at + RECORD_HEADER;
         this.held++;
         return RING_OK;
@@ -356,6 +301,14 @@ export class Consumer {
       if (this.held === 0) this.#advance();
     }
     return RING_WAIT;
+  }
+
+  /** A record with flags: RING_OK, RING_WAIT if it is to be skipped, or RING_LIE_FLAGS. */
+  #use(word: number, kind: number): number {
+    if ((word & UNKNOWN_FLAGS) !== 0) return RING_LIE_FLAGS;
+    if ((word & DISCARD) !== 0) return RING_WAIT;
+    if (kind < 32 && (this.#controls & (1 << kind)) !== 0) return RING_OK;
+    return kind >= CONTROL_OPTIONAL ? RING_WAIT : RING_LIE_FLAGS;
   }
 
   /** Gives back all that `next` has passed. Look at `owesWake`. */
@@ -374,24 +327,16 @@ export class Consumer {
   /** Might `next` return something else than RING_WAIT? Changes nothing. */
   ready(): boolean {
     const cursor = this.#cursor;
-    if (this.#head === cursor && this.#loadHead() === cursor) return false;
+    if (this.#head === cursor && Atomics.load(this.#words, this.#headWord) === cursor) {
+      return false;
+    }
     return Atomics.load(this.#words, (this.#data + (cursor & this.#mask)) >> 2) >= 0;
-  }
-
-  /** Would `next` return a record that only passes the turn? Trusts nothing, and changes nothing. */
-  passNext(): boolean {
-    const at = (this.#data + (this.#cursor & this.#mask)) >> 2;
-    return this.ready() && (Atomics.load(this.#words, at) & RECORD_PASS) !== 0;
-  }
-
-  #loadHead(): number {
-    return Atomics.load(this.#words, this.#headWord) & this.#headMask;
   }
 
   /** RING_OK: there is something at the cursor. */
   #refreshHead(): number {
     // A: the header and the payload before this head were written before it.
-    const head = this.#loadHead();
+    const head = Atomics.load(this.#words, this.#headWord);
     if (head === this.#cursor) return RING_WAIT;
     const used = (head - this.#tail) >>> 0;
     if (

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { RECORD_DISCARD, RECORD_PASS, RECORD_RESERVE } from "./abi.ts";
+import { RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
 import {
   byteCount,
   checkInteger,
@@ -14,8 +14,6 @@ import {
   checkTimeout,
   checkType,
   copyOf,
-  offAbort,
-  onAbort,
   toBytes,
   tooLong,
 } from "./arguments.ts";
@@ -23,7 +21,8 @@ import { KupError } from "./errors.ts";
 import { POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import * as forms from "./options.ts";
-import { Producer, recordSpace, RING_OK, RING_WAIT } from "./ring.ts";
+import { Pending } from "./pending.ts";
+import { Producer, recordSpace, RING_LIE_POSITION, RING_OK, RING_WAIT } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type {
   AsyncSendOptions,
@@ -32,63 +31,33 @@ import type {
   Reservation,
   SendOptions,
   SyncSendOptions,
-  SyncWaitOptions,
   WaitOptions,
 } from "./types.ts";
-
-/** The payload of a record that only passes the turn. */
-const NOTHING = new Uint8Array(0);
 
 /** For all who don't have to wait. */
 const DONE: Promise<void> = Promise.resolve();
 
 /** Something that stands in the queue because there was no room for it. */
-abstract class Pending {
-  readonly reject: (error: unknown) => void;
-  #signal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
-
-  constructor(reject: (error: unknown) => void) {
-    this.reject = reject;
-  }
-
+abstract class Queued extends Pending {
   /** What it waits for, in bytes of the ring. */
   abstract get space(): number;
   /** Takes as much room as it can; true when it needs no more. */
   abstract attempt(sender: Sender): boolean;
   /** Tells its owner that it is done. */
   abstract resolve(): void;
-
-  /** Calls `cancel` when the signal is aborted, and then rejects. */
-  watch(signal: AbortSignal | undefined, cancel: () => void): void {
-    if (signal === undefined) return;
-    this.#signal = signal;
-    this.#onAbort = () => {
-      cancel();
-      this.reject(signal.reason);
-    };
-    onAbort(signal, this.#onAbort);
-  }
-
-  /** It is about to be settled. */
-  detach(): void {
-    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort!);
-  }
 }
 
 /** One or several messages, sent in this order. */
-class PendingSend extends Pending {
+class PendingSend extends Queued {
   readonly resolve: () => void;
   readonly #messages: readonly Uint8Array[];
   readonly #type: number;
-  readonly #flags: number;
   #next: number;
 
   constructor(
     messages: readonly Uint8Array[],
     next: number,
     type: number,
-    flags: number,
     resolve: () => void,
     reject: (error: unknown) => void,
   ) {
@@ -97,7 +66,6 @@ class PendingSend extends Pending {
     this.#messages = messages;
     this.#next = next;
     this.#type = type;
-    this.#flags = flags;
   }
 
   get space(): number {
@@ -106,13 +74,13 @@ class PendingSend extends Pending {
 
   attempt(sender: Sender): boolean {
     for (; this.#next < this.#messages.length; this.#next++) {
-      if (!sender.put(this.#messages[this.#next]!, this.#type, this.#flags)) return false;
+      if (!sender.put(this.#messages[this.#next]!, this.#type)) return false;
     }
     return true;
   }
 }
 
-class PendingReserve extends Pending {
+class PendingReserve extends Queued {
   readonly #resolve: (reservation: Reservation) => void;
   readonly #length: number;
   #reservation: Reservation | undefined;
@@ -141,10 +109,32 @@ class PendingReserve extends Pending {
   }
 }
 
-/** Whom a reservation tells that it is done. */
-interface Owner {
-  committed(): void;
-  discarded(): void;
+/** For layers. */
+class PendingRoom extends Queued {
+  readonly resolve: () => void;
+  readonly #length: number;
+
+  constructor(length: number, resolve: () => void, reject: (error: unknown) => void) {
+    super(reject);
+    this.resolve = resolve;
+    this.#length = length;
+  }
+
+  get space(): number {
+    return recordSpace(this.#length);
+  }
+
+  attempt(sender: Sender): boolean {
+    return sender.fits(this.#length);
+  }
+}
+
+/** A layer that has made a reservation. */
+export interface Owner {
+  /** Called ahead of the commit, when all else that can fail was checked. What it throws refuses it. */
+  committing(): void;
+  /** Called once, after the commit or instead of it. */
+  finished(): void;
 }
 
 /** A BUSY record of ours. */
@@ -153,11 +143,11 @@ class OpenReservation implements Reservation {
   readonly #link: Link;
   readonly #producer: Producer;
   readonly #position: number;
-  readonly #owner: Owner;
+  readonly #owner: Owner | undefined;
   #view: Uint8Array<ArrayBuffer> | undefined;
   #done = false;
 
-  constructor(link: Link, producer: Producer, length: number, owner: Owner) {
+  constructor(link: Link, producer: Producer, length: number, owner: Owner | undefined) {
     this.#owner = owner;
     this.length = length;
     this.#link = link;
@@ -182,14 +172,13 @@ class OpenReservation implements Reservation {
     checkInteger("length", length, 0, this.length);
     this.#check();
     if (!this.#link.isOpen()) throw this.#link.stateError();
+    this.#owner?.committing();
     this.#finish(length, type, 0);
-    this.#owner.committed();
   }
 
   discard(): void {
     if (this.#done || this.#link.over) return;
     this.#finish(this.length, 0, RECORD_DISCARD);
-    this.#owner.discarded();
   }
 
   [Symbol.dispose](): void {
@@ -210,6 +199,7 @@ class OpenReservation implements Reservation {
     this.#done = true;
     this.#producer.commit(this.#position, this.length, length, type, flags);
     if (this.#producer.wakes) this.#link.kick();
+    this.#owner?.finished();
   }
 }
 
@@ -221,23 +211,13 @@ export class Sender implements Side, Condition {
   readonly #link: Link;
   readonly #producer: Producer;
   readonly #spin: Spin;
-  readonly #turns: boolean;
-  readonly #skipPasses: () => void;
-  readonly #turnKept: () => void;
   /** In the order of the calls. What stands here keeps everything later out of the ring. */
-  readonly #queue = new Set<Pending>();
+  readonly #queue = new Set<Queued>();
   /** What `ready` asks for, in bytes of the ring. */
   #wantedSpace = 0;
 
-  /**
-   * @param spin The longest time to look before sleeping, in milliseconds.
-   * @param skipPasses Called when a turn is taken, before it is passed.
-   * @param turnKept Called when somebody who would have passed the turn does not.
-   */
-  constructor(link: Link, spin: number, skipPasses: () => void, turnKept: () => void) {
-    this.#turns = link.memory.turns;
-    this.#skipPasses = skipPasses;
-    this.#turnKept = turnKept;
+  /** @param spin The longest time to look before sleeping, in milliseconds. */
+  constructor(link: Link, spin: number) {
     this.maxMessage = link.memory.toKernel.size - RECORD_RESERVE;
     this.#link = link;
     this.#producer = new Producer(link.memory.toKernel);
@@ -249,72 +229,10 @@ export class Sender implements Side, Condition {
     return this.#producer.room(this.#wantedSpace) !== RING_WAIT || !this.#link.isOpen();
   }
 
-  /** Turn mode: whose turn it is. */
-  get turn(): "kernel" | "user" | undefined {
-    if (!this.#turns || this.#link.over) return undefined;
-    return this.#producer.turn() === RING_OK ? "user" : "kernel";
-  }
-
-  /**
-   * Turn mode, for a receiver that has found nothing: nothing can come, because it is this side's turn and
-   * nobody will use it.
-   *
-   * @param blocking Whether this thread is about to block: then nobody commits what is reserved.
-   */
-  stuck(blocking: boolean): boolean {
-    const producer = this.#producer;
-    if (producer.turn() !== RING_OK) return false;
-    if (producer.taken) return blocking;
-    // Whoever stands in the queue is not woken while this thread blocks.
-    if (this.#queue.size > 0) this.wake();
-    // The first of them may have reserved.
-    if (producer.taken) return blocking;
-    return this.#queue.size === 0 && producer.turn() === RING_OK;
-  }
-
-  /** Turn mode: somebody waits here who has to be woken, too. */
-  get waits(): boolean {
-    return this.#turns && this.#queue.size > 0;
-  }
-
-  pass(options: WaitOptions | undefined): Promise<void> {
-    try {
-      this.#checkTurns();
-      forms.check(forms.PASS, options);
-      const signal = checkSignal(options?.signal);
-      if (signal?.aborted) return Promise.reject(signal.reason);
-      return this.#sendChecked(NOTHING, 0, RECORD_PASS, signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  /** @param options Only to be refused: it takes none. */
-  tryPass(options?: object): boolean {
-    this.#checkTurns();
-    forms.check(forms.TRY_PASS, options);
-    if (this.#link.over) throw this.#link.reason();
-    return this.#queue.size === 0 && this.put(NOTHING, 0, RECORD_PASS);
-  }
-
-  passSync(options: SyncWaitOptions | undefined): void {
-    this.#checkTurns();
-    forms.check(forms.PASS_SYNC, options);
-    this.#sendCheckedSync(NOTHING, 0, RECORD_PASS, checkTimeout(options?.timeout));
-  }
-
-  #checkTurns(): void {
-    if (this.#link.closed) throw this.#link.reason();
-    if (this.#turns) return;
-    throw new TypeError(
-      `${this.#link.subject}: This is a stream channel; it has no turns to pass.`,
-    );
-  }
-
   trySend(data: Data, options: SendOptions | undefined): boolean {
     forms.check(forms.TRY_SEND, options);
     const type = checkType(options?.type);
-    const bytes = this.#checked(data);
+    const bytes = this.checked(data);
     if (this.#link.over) throw this.#link.reason();
     return this.#queue.size === 0 && this.put(bytes, type);
   }
@@ -324,25 +242,16 @@ export class Sender implements Side, Condition {
       forms.check(forms.SEND, options);
       const signal = checkSignal(options?.signal);
       const type = checkType(options?.type);
-      const bytes = this.#checked(data);
+      const bytes = this.checked(data);
       if (signal?.aborted) return Promise.reject(signal.reason);
-      return this.#sendChecked(bytes, type, 0, signal);
+      if (this.#link.over) throw this.#link.reason();
+      if (this.#queue.size === 0 && this.#putSpinning(bytes, type)) {
+        return this.#link.breath.take() ?? DONE;
+      }
+      return this.#enqueueSend([this.copied(bytes)], 0, type, signal);
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  #sendChecked(
-    bytes: Uint8Array,
-    type: number,
-    flags: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    if (this.#link.over) throw this.#link.reason();
-    if (this.#queue.size === 0 && this.#putSpinning(bytes, type, flags)) {
-      return this.#link.breath.take() ?? DONE;
-    }
-    return this.#enqueueSend([this.#copied(bytes)], 0, type, flags, signal);
   }
 
   sendBatch(messages: Iterable<Data>, options: AsyncSendOptions | undefined): Promise<void> {
@@ -358,8 +267,8 @@ export class Sender implements Side, Condition {
         while (next < all.length && this.put(all[next]!, type)) next++;
       }
       if (next === all.length) return this.#link.breath.take() ?? DONE;
-      for (let i = next; i < all.length; i++) all[i] = this.#copied(all[i]!);
-      return this.#enqueueSend(all, next, type, 0, signal);
+      for (let i = next; i < all.length; i++) all[i] = this.copied(all[i]!);
+      return this.#enqueueSend(all, next, type, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -369,36 +278,46 @@ export class Sender implements Side, Condition {
     forms.check(forms.SEND_SYNC, options);
     const type = checkType(options?.type);
     const timeout = checkTimeout(options?.timeout);
-    this.#sendCheckedSync(this.#checked(data), type, 0, timeout);
-  }
-
-  #sendCheckedSync(bytes: Uint8Array, type: number, flags: number, timeout: number): void {
+    const bytes = this.checked(data);
     const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
     for (;;) {
       if (this.#link.over) throw this.#link.reason();
-      if (this.#producer.taken) throw this.#reserved();
       this.#pump();
       if (this.#queue.size === 0) {
-        if (timeout === 0 ? this.put(bytes, type, flags) : this.#putSpinning(bytes, type, flags)) {
-          return;
-        }
+        if (timeout === 0 ? this.put(bytes, type) : this.#putSpinning(bytes, type)) return;
       }
-      const left = end - this.#link.native.kup_user_now();
-      if (left <= 0) {
-        const what = this.#turns ? "No turn" : "No room";
-        throw new KupError("timed-out", `${this.#link.subject}: ${what} within ${timeout} ms.`);
-      }
-      if (this.#announce(recordSpace(byteCount(bytes)))) continue;
-      this.#link.block(POLLOUT, left === Infinity ? -1 : left);
-      this.#spin.woke();
+      this.blockForRoom(byteCount(bytes), timeout, end);
     }
+  }
+
+  /**
+   * Blocks this thread until there may be room.
+   *
+   * @param end When `timeout` is over.
+   * @throws {KupError} `"timed-out"`.
+   */
+  blockForRoom(length: number, timeout: number, end: number): void {
+    const left = end - this.#link.native.kup_user_now();
+    if (left <= 0) {
+      throw new KupError("timed-out", `${this.#link.subject}: No room within ${timeout} ms.`);
+    }
+    if (this.#announce(recordSpace(length))) return;
+    this.#link.block(POLLOUT, left === Infinity ? -1 : left);
+    this.#spin.woke();
+  }
+
+  /** Resolves when there is room for a message whose length was checked. */
+  waitForRoom(length: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#enqueue(new PendingRoom(length, resolve, reject), signal);
+    });
   }
 
   reserve(length: number, options: WaitOptions | undefined): Promise<Reservation> {
     try {
       forms.check(forms.RESERVE, options);
       const signal = checkSignal(options?.signal);
-      this.#checkLength(length);
+      this.checkLength(length);
       if (signal?.aborted) return Promise.reject(signal.reason);
       const reservation = this.tryReserve(length);
       if (reservation !== undefined) return this.#later(reservation);
@@ -413,73 +332,55 @@ export class Sender implements Side, Condition {
   /** @param options Only to be refused: it takes none. */
   tryReserve(length: number, options?: object): Reservation | undefined {
     forms.check(forms.TRY_RESERVE, options);
-    this.#checkLength(length);
+    this.checkLength(length);
     if (this.#link.over) throw this.#link.reason();
     return this.#queue.size === 0 ? this.claim(length) : undefined;
   }
 
-  /** Places a message that was checked, if there is room and the channel is open. */
+  /** Whether there is room for a message whose length was checked, and the channel is open. */
+  fits(length: number): boolean {
+    this.#checkOpen();
+    const result = this.#producer.room(recordSpace(length));
+    if (result === RING_LIE_POSITION) throw this.#link.lieError(result);
+    return result === RING_OK;
+  }
+
+  /**
+   * Places a message that was checked, if there is room and the channel is open.
+   *
+   * @param flags 0, or RECORD_CONTROL: `type` is a kind.
+   */
   put(bytes: Uint8Array, type: number, flags = 0): boolean {
-    const link = this.#link;
-    if (link.over) throw link.reason();
-    if (!link.isOpen()) throw link.stateError();
+    this.#checkOpen();
     const producer = this.#producer;
-    const length = byteCount(bytes);
-    let result = RING_OK;
-    if (this.#turns) {
-      // One look: a turn that came after it would be passed on with its passes left in the ring.
-      result = producer.room(recordSpace(length));
-      // Now: afterwards there may be the kernel's answer, which is for the next receive.
-      if (result === RING_OK) this.#skipPasses();
-    }
-    if (result === RING_OK) result = producer.put(bytes, type, length, flags);
+    const result = producer.put(bytes, type, byteCount(bytes), flags);
     if (result === RING_OK) {
-      if (producer.wakes) link.kick();
+      if (producer.wakes) this.#link.kick();
       return true;
     }
-    if (result !== RING_WAIT) throw link.lieError(result);
+    if (result !== RING_WAIT) throw this.#link.lieError(result);
     return false;
   }
 
   /** Claims a record of a length that was checked, if there is room and the channel is open. */
-  claim(length: number): Reservation | undefined {
-    const link = this.#link;
-    if (link.over) throw link.reason();
-    if (!link.isOpen()) throw link.stateError();
+  claim(length: number, owner?: Owner): Reservation | undefined {
+    this.#checkOpen();
     const result = this.#producer.reserve(length);
     if (result === RING_WAIT) return undefined;
-    if (result !== RING_OK) throw link.lieError(result);
-    if (this.#turns) this.#skipPasses();
-    return new OpenReservation(link, this.#producer, length, this);
+    if (result !== RING_OK) throw this.#link.lieError(result);
+    return new OpenReservation(this.#link, this.#producer, length, owner);
   }
 
-  /** What a reservation has held up goes on; poll would not tell. */
-  committed(): void {
-    if (this.#turns && this.#queue.size > 0) this.wake();
-  }
-
-  /** The same; and in turn mode the turn is still there. */
-  discarded(): void {
-    if (this.#queue.size > 0) this.wake();
-    if (this.#turns) this.#turnKept();
-  }
-
-  #reserved(): KupError {
-    return new KupError(
-      "busy",
-      `${this.#link.subject}: A reservation has the turn; commit or discard it first.`,
-    );
+  #checkOpen(): void {
+    if (this.#link.over) throw this.#link.reason();
+    if (!this.#link.isOpen()) throw this.#link.stateError();
   }
 
   /** One look on behalf of the queue. */
   wake(): void {
     try {
       do this.#pump(); while (this.#queue.size > 0 && this.#announce(0));
-      // While a reservation has the turn, poll would say at once that it is there.
-      if (this.#queue.size > 0) {
-        if (this.#producer.taken) this.#link.hold();
-        else this.#link.want(POLLOUT);
-      }
+      if (this.#queue.size > 0) this.#link.want(POLLOUT);
     } catch (error) {
       this.fail(error);
     }
@@ -496,7 +397,8 @@ export class Sender implements Side, Condition {
     }
   }
 
-  #checked(data: Data): Uint8Array {
+  /** The bytes of a message, which are not too long. */
+  checked(data: Data): Uint8Array {
     return this.#notTooLong(toBytes(data));
   }
 
@@ -506,7 +408,8 @@ export class Sender implements Side, Condition {
     throw tooLong(length, this.maxMessage, this.#link.memory.toKernel.size);
   }
 
-  #checkLength(length: number): void {
+  /** The length of a message that is reserved. */
+  checkLength(length: number): void {
     if (Number.isInteger(length) && length > this.maxMessage) {
       throw tooLong(length, this.maxMessage, this.#link.memory.toKernel.size);
     }
@@ -514,7 +417,7 @@ export class Sender implements Side, Condition {
   }
 
   /** Checked once more, because shared memory may have grown meanwhile. */
-  #copied(bytes: Uint8Array): Uint8Array {
+  copied(bytes: Uint8Array): Uint8Array {
     return this.#notTooLong(copyOf(bytes));
   }
 
@@ -526,20 +429,20 @@ export class Sender implements Side, Condition {
     if (Array.isArray(messages)) {
       const all: Data[] = [...messages];
       return all.map((data) => {
-        const bytes = this.#checked(data);
+        const bytes = this.checked(data);
         return typeof data === "string" ? copyOf(bytes) : bytes;
       });
     }
     checkIterable("messages", messages);
     const all: Uint8Array[] = [];
-    for (const data of messages) all.push(this.#copied(this.#checked(data)));
+    for (const data of messages) all.push(this.copied(this.checked(data)));
     return all;
   }
 
-  #putSpinning(bytes: Uint8Array, type: number, flags: number): boolean {
-    if (this.put(bytes, type, flags)) return true;
+  #putSpinning(bytes: Uint8Array, type: number): boolean {
+    if (this.put(bytes, type)) return true;
     this.#wantedSpace = recordSpace(byteCount(bytes));
-    return this.#spin.until(this) && this.put(bytes, type, flags);
+    return this.#spin.until(this) && this.put(bytes, type);
   }
 
   /** Places what fits, from the front of the queue. */
@@ -565,11 +468,10 @@ export class Sender implements Side, Condition {
     messages: readonly Uint8Array[],
     next: number,
     type: number,
-    flags: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#enqueue(new PendingSend(messages, next, type, flags, resolve, reject), signal);
+      this.#enqueue(new PendingSend(messages, next, type, resolve, reject), signal);
     });
   }
 
@@ -582,7 +484,7 @@ export class Sender implements Side, Condition {
     return reservation;
   }
 
-  #enqueue(pending: Pending, signal: AbortSignal | undefined): void {
+  #enqueue(pending: Queued, signal: AbortSignal | undefined): void {
     this.#queue.add(pending);
     pending.watch(signal, () => {
       pending.detach();
@@ -590,7 +492,6 @@ export class Sender implements Side, Condition {
       // Those behind it may need less room than it did.
       this.wake();
       if (this.#queue.size === 0) this.#link.unwant(POLLOUT);
-      if (this.#turns) this.#turnKept();
     });
     if (this.#queue.size === 1) this.wake();
   }

@@ -29,13 +29,11 @@ export class Streams implements Side {
   }
 
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    this.#checkMode("readable");
     const reading = this.#reading;
     return reading === undefined || reading.left ? this.toReadable(undefined) : reading.stream;
   }
 
   toReadable(options: ReadableOptions | undefined): ReadableStream<Uint8Array<ArrayBuffer>> {
-    this.#checkMode("toReadable");
     check(TO_READABLE, options);
     const { subject } = this.#link;
     const onGap = gapListener(subject, checkGaps(options?.gaps, ["throw"]));
@@ -51,7 +49,6 @@ export class Streams implements Side {
   }
 
   get writable(): WritableStream<Data> {
-    this.#checkMode("writable");
     if (this.#writing === undefined || this.#writing.left) {
       this.#writing = new Writing(this.#channel);
       if (this.#link.over) this.#writing.fail(this.#link.reason());
@@ -71,14 +68,6 @@ export class Streams implements Side {
     if (closed) this.#reading?.end();
     else this.#reading?.fail(error);
     this.#writing?.fail(error);
-  }
-
-  #checkMode(name: string): void {
-    if (!this.#link.memory.turns) return;
-    throw new TypeError(
-      `${this.#link.subject}: This is a turn channel, and \`${name}\` is for stream channels; ` +
-        "send and receive in turns.",
-    );
   }
 }
 

@@ -124,15 +124,26 @@ export interface ChannelStats {
   readonly sleeps: number;
 }
 
+/** Turn channels only: what becomes of a message that nothing has received. */
+export interface TurnOptions {
+  /**
+   * Whether to drop the message that came with the turn, if it was not received. Otherwise it is the
+   * error `"unread"`.
+   *
+   * @default {false}
+   */
+  discard?: boolean | undefined;
+}
+
 /** How to send one message. */
-export interface SendOptions {
+export interface SendOptions extends TurnOptions {
   /** The clients' own tag, an integer from 0 to 2^32-1; 0 without it. */
   type?: number;
 }
 
 /** How to send, with a promise. */
 export interface AsyncSendOptions extends SendOptions {
-  /** Ends the wait for room; the message is then not sent at all. */
+  /** Ends the wait for room, or for the turn; the message is then not sent at all. */
   signal?: AbortSignal;
 }
 
@@ -141,7 +152,7 @@ export interface AsyncSendOptions extends SendOptions {
  * end by itself meanwhile; a `timeout` helps.
  */
 export interface SyncSendOptions extends SendOptions {
-  /** How long to wait for room, in milliseconds; for ever without it. */
+  /** How long to wait for room, or for the turn, in milliseconds; without a limit by default. */
   timeout?: number;
 }
 
@@ -163,6 +174,12 @@ export interface SyncWaitOptions {
   timeout?: number;
 }
 
+/** How to reserve, or to pass the turn, with a promise. */
+export interface AsyncTurnOptions extends WaitOptions, TurnOptions {}
+
+/** How to pass the turn, blocking this thread. */
+export interface SyncTurnOptions extends SyncWaitOptions, TurnOptions {}
+
 /** How to receive several messages at once. */
 export interface BatchOptions {
   /** How many at most; 256 without it. */
@@ -173,7 +190,9 @@ export interface BatchOptions {
 export interface AsyncBatchOptions extends BatchOptions, WaitOptions {}
 
 /** How to finish a reservation. */
-export interface CommitOptions extends SendOptions {
+export interface CommitOptions {
+  /** The clients' own tag, an integer from 0 to 2^32-1; 0 without it. */
+  type?: number;
   /** How many of the reserved bytes to send; all of them without it. */
   length?: number;
 }
@@ -206,7 +225,8 @@ export interface Reservation extends Disposable {
    * Sends it.
    *
    * @throws {RangeError} If `length` is more than was reserved, or `type` is out of range.
-   * @throws {KupError} `"released"` if it was committed or discarded before, `"closed"`, `"broken"`.
+   * @throws {KupError} `"released"` if it was committed or discarded before; `"closed"`; `"broken"`,
+   * also if the kernel's side has sent out of turn.
    */
   commit(options?: CommitOptions): void;
   /** Gives the room back; nothing is sent. Does nothing after commit. */
@@ -242,14 +262,24 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   /** Counts the attaches of this number, from 1. */
   readonly generation: number;
   /**
-   * How it works. On a `"turn"` channel, one side at a time may send; the kernel has the first turn. Sending
-   * takes the turn and passes it: `send` waits for it, `trySend` returns `false` while it is the
-   * kernel's. Receiving while it is one's own turn, which no `send` or reservation is about to use, is the
-   * error `"turn"`, since nothing can come. A reservation has the turn until it is committed; a
-   * discarded one gives it back.
+   * How it works. On a `"turn"` channel one side at a time may send; the kernel has the first turn. A
+   * record of the kernel's (a message, or a pass) gives the turn to this side, and a send or a pass
+   * gives it back, with what came with it:
+   * - `send`, `pass` and `reserve` wait for the turn, several of them in the order of the calls; the
+   *   `try` forms return at once.
+   * - A message is valid until this side's next send, pass, commit or receive. To send over one that
+   *   was not received is the error `"unread"`, or drops it (see {@linkcode TurnOptions.discard}). A pass
+   *   that was not received is dropped.
+   * - To receive at one's own turn is the error `"turn"`, since nothing can come. The same holds
+   *   while a reservation is open, which has the turn until it is committed; a discarded one keeps
+   *   it.
+   * - Either a receive waits or sends do: the other kind of call is the error `"busy"` meanwhile.
    */
   readonly mode: "stream" | "turn";
-  /** Whose turn it is; `undefined` on a stream channel, and when the channel is over. */
+  /**
+   * Whose turn it is; `undefined` on a stream channel, and when the channel is over. It is the user's
+   * as soon as the kernel's record is there.
+   */
   readonly turn: "kernel" | "user" | undefined;
   /** The longest message that can be sent, in bytes. */
   readonly maxMessage: number;
@@ -261,40 +291,45 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   readonly ended: boolean;
 
   /**
-   * Sends a message, waiting for room if the ring is full. Sends that nobody waits for keep their
-   * order.
+   * Sends a message, waiting for room if the ring is full, and on a turn channel for the turn. Sends
+   * that nothing awaits keep their order.
    *
    * @returns When the message is in the ring. The kernel may not have seen it yet.
    * @throws {RangeError} If it is longer than `maxMessage`, or `type` is out of range.
    * @throws {TypeError} If it is not {@linkcode Data}, or its buffer is detached.
-   * @throws {KupError} `"closed"`, `"broken"`.
+   * @throws {KupError} `"closed"`, `"broken"`; on a turn channel `"unread"`, and `"busy"` while a
+   * receive waits.
    */
   send(data: Data, options?: AsyncSendOptions): Promise<void>;
   /**
-   * Sends a message if there is room for it now, and no `send` waits.
+   * Sends a message if there is room for it now (on a turn channel: and the turn), and no `send`
+   * waits.
    *
    * @returns Whether it was sent.
    * @throws {RangeError} If it is longer than `maxMessage`, or `type` is out of range.
    * @throws {TypeError} If it is not {@linkcode Data}, or its buffer is detached.
-   * @throws {KupError} `"closed"`, `"broken"`.
+   * @throws {KupError} `"closed"`, `"broken"`; on a turn channel `"unread"`.
    */
   trySend(data: Data, options?: SendOptions): boolean;
   /**
-   * Sends a message, blocking this thread while the ring is full.
+   * Sends a message, blocking this thread while the ring is full, or it is the kernel's turn.
    *
    * @throws {RangeError} If it is longer than `maxMessage`, or `type` or `timeout` is out of range.
    * @throws {TypeError} If it is not {@linkcode Data}, or its buffer is detached.
-   * @throws {KupError} `"timed-out"`, `"busy"` if a reservation has the turn, `"closed"`, `"broken"`.
+   * @throws {KupError} `"timed-out"`, `"closed"`, `"broken"`; on a turn channel `"unread"`, and
+   * `"busy"` while another call waits or a reservation has the turn.
    */
   sendSync(data: Data, options?: SyncSendOptions): void;
   /**
-   * Sends several messages in this order, all with the same type.
+   * Sends several messages in this order, all with the same type. On a turn channel a batch has one
+   * message at most, since each takes a turn.
    *
    * @param messages An iterator's messages are copied as they come, so it may use one buffer for all.
    * @returns When the last one is in the ring. If `signal` ends it before, the rest isn't sent.
    * @throws {RangeError} If one is longer than `maxMessage`, or `type` is out of range; none is sent.
-   * @throws {TypeError} If one is not {@linkcode Data}, or its buffer is detached; none is sent.
-   * @throws {KupError} `"closed"`, `"broken"`.
+   * @throws {TypeError} If one is not {@linkcode Data}, or its buffer is detached, or there are
+   * several on a turn channel; none is sent.
+   * @throws {KupError} `"closed"`, `"broken"`; on a turn channel as `send`.
    */
   sendBatch(messages: Iterable<Data>, options?: AsyncSendOptions): Promise<void>;
 
@@ -302,40 +337,43 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * Passes the turn without a message, waiting for the turn first. The kernel's side sees a pass.
    *
    * @throws {TypeError} On a stream channel.
-   * @throws {KupError} `"closed"`, `"broken"`.
+   * @throws {KupError} `"unread"`, `"busy"` while a receive waits, `"closed"`, `"broken"`.
    */
-  pass(options?: WaitOptions): Promise<void>;
+  pass(options?: AsyncTurnOptions): Promise<void>;
   /**
    * Passes the turn if it is this side's now, and no `send` waits for it.
    *
    * @returns Whether it was passed.
    * @throws {TypeError} On a stream channel.
-   * @throws {KupError} `"closed"`, `"broken"`.
+   * @throws {KupError} `"unread"`, `"closed"`, `"broken"`.
    */
-  tryPass(): boolean;
+  tryPass(options?: TurnOptions): boolean;
   /**
    * Passes the turn, blocking this thread until it is this side's.
    *
    * @throws {TypeError} On a stream channel.
    * @throws {RangeError} If `timeout` is out of range.
-   * @throws {KupError} `"timed-out"`, `"busy"` if a reservation has the turn, `"closed"`, `"broken"`.
+   * @throws {KupError} `"timed-out"`, `"unread"`, `"busy"` while another call waits or a reservation
+   * has the turn, `"closed"`, `"broken"`.
    */
-  passSync(options?: SyncWaitOptions): void;
+  passSync(options?: SyncTurnOptions): void;
 
   /**
-   * Waits for room for a message of `length` bytes, to be written in place.
+   * Waits for room for a message of `length` bytes, to be written in place; on a turn channel also
+   * for the turn. There, what came with the turn stays valid until the commit.
    *
    * @throws {RangeError} If `length` is no integer from 0 to `maxMessage`.
-   * @throws {KupError} `"closed"`, `"broken"`.
+   * @throws {KupError} `"closed"`, `"broken"`; on a turn channel as `send`.
    */
-  reserve(length: number, options?: WaitOptions): Promise<Reservation>;
+  reserve(length: number, options?: AsyncTurnOptions): Promise<Reservation>;
   /**
-   * Room for a message of `length` bytes, or `undefined` if there is none now.
+   * Room for a message of `length` bytes, or `undefined` if there is none now, or it is the kernel's
+   * turn.
    *
    * @throws {RangeError} If `length` is no integer from 0 to `maxMessage`.
-   * @throws {KupError} `"closed"`, `"broken"`.
+   * @throws {KupError} `"closed"`, `"broken"`; on a turn channel `"unread"`.
    */
-  tryReserve(length: number): Reservation | undefined;
+  tryReserve(length: number, options?: TurnOptions): Reservation | undefined;
 
   /**
    * The next message; releases those that were received before.
@@ -343,16 +381,16 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
    * @throws {TypeError} If an option belongs to another call, such as `timeout` to `receiveSync`;
    * as for every call.
-   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
-   * `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait for
+   * the turn; `"turn"`, `"closed"`, `"broken"`.
    */
   receive(options?: WaitOptions): Promise<Message | undefined>;
   /**
    * The next message if there is one now; releases those that were received before.
    *
    * @returns `undefined` if there is none; then `ended` tells whether there will ever be one.
-   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
-   * `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait for
+   * the turn; `"turn"`, `"closed"`, `"broken"`.
    */
   tryReceive(): Message | undefined;
   /**
@@ -360,33 +398,33 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @returns `undefined` when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `timeout` is out of range.
-   * @throws {KupError} `"timed-out"`, `"busy"` while another receive waits or `readable` is locked,
-   * `"turn"`, `"closed"`, `"broken"`.
+   * @throws {KupError} `"timed-out"`; `"busy"` while another receive waits, `readable` is locked, or
+   * sends wait for the turn; `"turn"`, `"closed"`, `"broken"`.
    */
   receiveSync(options?: SyncWaitOptions): Message | undefined;
   /**
-   * Waits for a message, and takes those behind it as well. All of them are valid until the next
-   * receive.
+   * Waits for a message, and takes those behind it as well (on a turn channel there are none). All of
+   * them are valid until the next receive.
    *
    * @returns None when the kernel's side has closed the channel and there are no more.
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
-   * `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait for
+   * the turn; `"turn"`, `"closed"`, `"broken"`.
    */
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]>;
   /**
    * The messages that are there now, perhaps none. All are valid until the next receive.
    *
    * @throws {RangeError} If `max` is no integer from 1.
-   * @throws {KupError} `"busy"` while another receive waits or `readable` is locked, `"turn"`,
-   * `"closed"`, `"broken"`.
+   * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait for
+   * the turn; `"turn"`, `"closed"`, `"broken"`.
    */
   tryReceiveBatch(options?: BatchOptions): Message[];
 
   /**
    * Messages until either side closes the channel, or it breaks. A step throws (rejects with)
-   * `"busy"` while another receive waits or `readable` is locked, `"gap"` if gaps are errors,
-   * `"turn"` and `"broken"`.
+   * `"busy"` while another receive waits, `readable` is locked, or sends wait for the turn; `"gap"` if
+   * gaps are errors; `"turn"` and `"broken"`.
    *
    * @throws {TypeError} If an option is of the wrong kind, or belongs to another call.
    *

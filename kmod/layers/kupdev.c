@@ -230,26 +230,35 @@ static void leave(struct softc *sc)
 		kup_monitor_wake(lock);
 }
 
+/* Under the lock. */
+static int wait_next(struct softc *sc)
+{
+	for (;;) {
+		int number = sc->ending ? -ESHUTDOWN : take_next(sc);
+		int error;
+
+		if (number != -EAGAIN)
+			return number;
+		error = kup_monitor_wait(lock);
+		if (error)
+			return error;
+	}
+}
+
 int kupdev_wait_channel(struct kupdev_softc *id)
 {
-	int result = -ESHUTDOWN;
+	int number = -ESHUTDOWN;
 	struct softc *sc;
 
 	kup_monitor_lock(lock);
 	sc = find(id);
 	if (sc) {
 		sc->calls++;
-		for (;;) {
-			result = sc->ending ? -ESHUTDOWN : take_next(sc);
-			if (result == -EAGAIN)
-				result = kup_monitor_wait(lock);
-			if (result)
-				break;
-		}
+		number = wait_next(sc);
 		leave(sc);
 	}
 	kup_monitor_unlock(lock);
-	return result;
+	return number;
 }
 
 /* ---- Calls on a number ---- */
@@ -405,8 +414,8 @@ static int begin_unload(struct kupdev_softc *id, struct softc **sc)
 }
 
 /*
- * Threads may be between two calls, and read what kupdev_receive has returned to them. The next call
- * of such a thread fails, and ends that.
+ * Threads may be between two calls, and read what kupdev_receive has returned to them. The next
+ * call of such a thread fails, and ends that.
  */
 static void end_unload(struct softc *sc)
 {

@@ -244,7 +244,9 @@ static int give(struct kup_turn *turn, kup_u32 kind, kup_u32 type, const void *d
 		error = kup_reserve(turn->channel, length, 0, &reservation);
 	if (error)
 		return error;
-	__builtin_memcpy(reservation.data, data, length);
+	/* Without bytes there may be no address. */
+	if (length > 0)
+		__builtin_memcpy(reservation.data, data, length);
 	if (kind)
 		kup_commit_control(turn->channel, &reservation, kind, length);
 	else
@@ -275,7 +277,7 @@ int kup_turn_send(struct kup_turn *turn, kup_u32 type, const void *data, kup_u32
 
 int kup_turn_pass(struct kup_turn *turn, kup_u32 flags, kup_time timeout)
 {
-	return send(turn, KUP_CONTROL_PASS, 0, "", 0, flags, timeout);
+	return send(turn, KUP_CONTROL_PASS, 0, NULL, 0, flags, timeout);
 }
 
 int kup_turn_reserve(struct kup_turn *turn, kup_u32 length, kup_u32 flags, kup_time timeout,

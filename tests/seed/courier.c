@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A second module on the predecessor's kernel API: one device, and as many threads as channels, which all wait
- * for whatever channel comes. It only sends, or only receives, as it is told to (courier.h).
+ * A second module on the predecessor's kernel API: one device, and as many threads as channels,
+ * which all wait for whatever channel comes. It only sends, or only receives, as it is told to
+ * (courier.h).
  */
 #include "courier.h"
 #include "kup.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The courier's customer, on the predecessor's user API alone: one direction at a time, several channels at once,
- * two modules at once, and everything in another order. Prints "ok SENTENCE" or "not ok SENTENCE".
+ * The courier's customer, on the predecessor's user API alone: one direction at a time, several
+ * channels at once, two modules at once, and everything in another order. Prints "ok SENTENCE" or
+ * "not ok SENTENCE".
  *
  *   customer [PREFIX [MODULE ...]]     as for play; pingpong's devices are used, too
  */
@@ -278,7 +279,10 @@ static void test_shared_handle(void)
 	check(good == CHANNELS, "threads share a device's handle, each with a channel of its own");
 }
 
-/* Two threads that want one channel: whichever gets it, the other one has to be content with another. */
+/*
+ * Two threads that want one channel: whichever gets it, the other one has to be content with
+ * another.
+ */
 static int get_two(void)
 {
 	const struct timespec while_ = { .tv_nsec = 20000000 };
@@ -322,7 +326,9 @@ static long now_ms(void)
 	return time.tv_sec * 1000L + time.tv_nsec / 1000000;
 }
 
-/* Also while the thread of the game before ends its nap, and passes a turn that nobody waits for. */
+/*
+ * Also while the thread of the game before ends its nap, and passes a turn that nobody waits for.
+ */
 static int play_across(void *channel, long milliseconds)
 {
 	long end = now_ms() + milliseconds;

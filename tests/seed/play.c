@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A program as it was written for KUP's predecessor, on its user API alone: plays with pingpong.c, in every
- * way that the old tests did and some that they didn't. Prints "ok SENTENCE" or "not ok SENTENCE".
+ * A program as it was written for KUP's predecessor, on its user API alone: plays with
+ * pingpong.c, in every way that the old tests did and some that they didn't. Prints "ok SENTENCE"
+ * or "not ok SENTENCE".
  *
- *   play [PREFIX [MODULE]]     the devices are PREFIXpingpong0 and PREFIXpingpong1, with 3 channels of 4 pages;
- *                              MODULE is opened first, by its path: on the host driver that loads it
+ *   play [PREFIX [MODULE]]     the devices are PREFIXpingpong0 and PREFIXpingpong1, with 3
+ *                              channels of 4 pages; MODULE is opened first, by its path: on the
+ *                              host driver that loads it
  */
 #include <errno.h>
 #include <pthread.h>

@@ -12,8 +12,8 @@ Deno.test("there are vectors", () => {
 for (const part of cases) {
   const [name, first, ...operations] = part.trimEnd().split("\n");
   Deno.test(`ring.ts does what ring.txt says: ${name}`, () => {
-    const [size, position, allowed, turns] = first!.split(" ").slice(1).map(Number);
-    const bench = new RingBench(size!, position!, allowed!, turns === 1);
+    const [size, position, controls] = first!.split(" ").slice(1).map(Number);
+    const bench = new RingBench(size!, position!, controls!);
     for (const line of operations) {
       const operation = line.slice(0, line.indexOf(" | "));
       assertEquals(`${operation} | ${bench.run(operation)}`, line);

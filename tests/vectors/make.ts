@@ -7,11 +7,14 @@
  */
 
 import {
+  CONTROL_END,
+  CONTROL_GAP,
+  CONTROL_OPTIONAL,
+  CONTROL_PASS,
   RECORD_BUSY,
+  RECORD_CONTROL,
   RECORD_DISCARD,
-  RECORD_GAP,
   RECORD_LENGTH,
-  RECORD_PASS,
 } from "../../src/abi.ts";
 import { RingBench } from "./ring_bench.ts";
 
@@ -19,8 +22,8 @@ const HELP = `# SPDX-License-Identifier: BSD-3-Clause
 # Written by tests/vectors/make.ts; replayed by tests/unit/ring_vectors_test.ts and tests/c.
 #
 # case NAME                       a new case
-# new SIZE POSITION ALLOWED       a ring of zeros; head, tail and both sides stand at POSITION; if a 1
-#                                 follows, its producer is the user's side of a turn channel
+# new SIZE POSITION CONTROLS      a ring of zeros; head, tail and both sides stand at POSITION; its
+#                                 consumer takes these kinds, a mask, and skips optional ones
 # OPERATION | RESULT | STATE
 #
 # Results begin with KUP_RING_*. Bytes are hexadecimal, "-" is none. STATE: head, tail, producer_event,
@@ -32,20 +35,20 @@ const HELP = `# SPDX-License-Identifier: BSD-3-Clause
 # commit POSITION RESERVED LENGTH TYPE FLAGS    tells whether it wakes
 # room SPACE, free                the producer's look at tail; free is -1 after a lie
 # announce_room POSITION          the producer's event
-# turn                            the producer's look at peer_head: OK, WAIT or LIE_TURN
-# peek                            also tells the payload's offset, length, type, flags, bytes
+# peek                            also tells the payload's offset, length, type, control, bytes
 # release                         what peek has found
 # announce_record, ready          the consumer's event; its look without consuming
 # poke WORD VALUE, poke_data OFFSET VALUE       writes a word behind both sides' backs
 `;
 
-const USUAL = RECORD_DISCARD + RECORD_GAP;
+const GAPS = 1 << CONTROL_GAP;
+const PASSES = 1 << CONTROL_PASS;
 const lines: string[] = [HELP];
 let bench: RingBench;
 
-function begin(name: string, size: number, position = 0, allowed = USUAL, turns = false): void {
-  lines.push(`case ${name}`, `new ${size} ${position} ${allowed}${turns ? " 1" : ""}`);
-  bench = new RingBench(size, position, allowed, turns);
+function begin(name: string, size: number, position = 0, controls = GAPS): void {
+  lines.push(`case ${name}`, `new ${size} ${position} ${controls}`);
+  bench = new RingBench(size, position, controls);
 }
 
 /** Runs an operation; the words of its result. */
@@ -116,10 +119,6 @@ function records(): void {
     run("put 4 aa");
     while (take());
   }
-  begin("a gap record is told by its flag", 64);
-  run("reserve 16");
-  run(`commit 0 16 16 0 ${RECORD_GAP}`);
-  take();
   begin("a full ring has no room, and a smaller record may fit", 64);
   run(`put 1 ${payload(32, 1)}`);
   run("put 2 01020304050607080910111213141516ff");
@@ -187,19 +186,20 @@ function lies(): void {
   take();
   run("peek");
   for (
-    const [word, allowed] of [
-      [RECORD_LENGTH, USUAL],
-      [9, USUAL],
-      [8 + RECORD_PASS, USUAL],
-      [8 + RECORD_GAP, RECORD_DISCARD],
-      [8 + RECORD_DISCARD, RECORD_GAP],
-      [RECORD_LENGTH + RECORD_DISCARD, USUAL],
-      [RECORD_LENGTH + RECORD_BUSY, USUAL],
-      [8 + RECORD_BUSY + RECORD_PASS, USUAL],
-    ] as const
+    const word of [
+      RECORD_LENGTH,
+      9,
+      8 + 0x10000000,
+      8 + 0x10000000 + RECORD_DISCARD,
+      8 + RECORD_CONTROL,
+      8 + RECORD_CONTROL + RECORD_DISCARD,
+      RECORD_LENGTH + RECORD_DISCARD,
+      RECORD_LENGTH + RECORD_BUSY,
+      8 + RECORD_BUSY + RECORD_CONTROL,
+    ]
   ) {
-    begin(`a header that lies: ${word}, allowed are ${allowed}`, 64, 8, allowed);
-    run(`put 1 ${payload(8, 1)}`);
+    begin(`a header that lies: ${word}`, 64, 8);
+    run(`put 4 ${payload(8, 1)}`);
     run(`poke_data 8 ${word}`);
     run("ready");
     take();
@@ -208,52 +208,34 @@ function lies(): void {
   }
 }
 
-/** The kernel's count of sends is poked; it has the first turn. */
-function turns(): void {
-  const allowed = RECORD_DISCARD + RECORD_PASS;
-  begin("a send passes the turn, in the word that publishes it", 64, 0xfffffff0, allowed, true);
-  run("turn");
-  for (let i = 1; i <= 20; i++) {
-    run(`poke peer_head ${(64 * i + (i & 7)) >>> 0}`);
-    run("turn");
-    run("announce_record");
-    if (i % 3 === 0) run(`put 0 - ${RECORD_PASS}`);
-    else run(`put ${i} ${payload(i, i)}`);
-    run("turn");
+function controls(): void {
+  begin("a control record has a kind in the place of a type", 64, 0, GAPS + PASSES);
+  run("reserve 16");
+  run(`commit 0 16 16 ${CONTROL_GAP} ${RECORD_CONTROL}`);
+  take();
+  run(`put ${CONTROL_PASS} - ${RECORD_CONTROL}`);
+  run("announce_record");
+  take();
+  run(`put ${CONTROL_GAP} 01`);
+  take();
+  for (const kind of [0, CONTROL_GAP, CONTROL_END, 31, 32, 33, 34, 64, 0x7fffffff]) {
+    begin(`a consumer that takes passes refuses kind ${kind}`, 64, 48, PASSES);
+    run(`put ${kind} 0102 ${RECORD_CONTROL}`);
     run("ready");
+    run("peek");
+    run(`poke_data 52 ${CONTROL_PASS}`);
     take();
   }
-  begin("a reserved record is published with its turn by the commit", 64, 0, allowed, true);
-  run("poke peer_head 1");
-  run("reserve 16");
-  run("ready");
-  run("peek");
-  run(`fill 0 ${payload(16, 1)}`);
-  run("commit 0 16 8 4 0");
-  run("turn");
-  while (take());
-  begin("a discarded record keeps the turn", 64, 8, allowed, true);
-  run("poke peer_head 1");
-  run("reserve 16");
-  run(`commit 8 16 16 0 ${RECORD_DISCARD}`);
-  run("turn");
-  take();
-  run("put 1 0102");
-  run("turn");
-  while (take());
-  for (const head of [2, 7, 16, 0xfffffffb, 9]) {
-    begin(`a turn by the peer's head ${head}`, 64, 0, allowed, true);
-    run(`poke peer_head ${head}`);
-    run("turn");
+  for (const low of [0, CONTROL_GAP, 2 ** 31 - 1]) {
+    const kind = CONTROL_OPTIONAL + low;
+    begin(`the optional kind ${kind} is skipped`, 64, 8, GAPS);
+    run(`put ${kind} ${payload(9, 3)} ${RECORD_CONTROL}`);
+    run("announce_room 32");
+    run(`put 7 0102`);
+    run("ready");
+    take();
+    run("peek");
   }
-  begin("a pass record is refused in stream mode, a gap record in turn mode", 64, 0, allowed, true);
-  run("poke peer_head 1");
-  run(`put 0 ${payload(16, 1)} ${RECORD_GAP}`);
-  run("peek");
-  begin("a pass record has no payload", 64, 0, allowed, true);
-  run("poke peer_head 1");
-  run(`put 0 00 ${RECORD_PASS}`);
-  run("peek");
 }
 
 /** The same numbers on every machine. */
@@ -302,5 +284,5 @@ function mixtures(): void {
   }
 }
 
-for (const part of [wraps, records, events, lies, turns, mixtures]) part();
+for (const part of [wraps, records, events, lies, controls, mixtures]) part();
 await Deno.writeTextFile(new URL("ring.txt", import.meta.url), lines.join("\n") + "\n");

@@ -11,15 +11,13 @@ const HEAD = 0;
 const TAIL = 4;
 const PRODUCER_EVENT = 8;
 const CONSUMER_EVENT = 12;
-const PEER_HEAD = 16;
-const DATA = 24;
+const DATA = 16;
 
 const WORDS: Readonly<Record<string, number>> = {
   head: HEAD,
   tail: TAIL,
   "producer_event": PRODUCER_EVENT,
   "consumer_event": CONSUMER_EVENT,
-  "peer_head": PEER_HEAD,
 };
 
 function fromHex(hex: string): Uint8Array {
@@ -38,7 +36,7 @@ export class RingBench {
   /** What both halves of the data held after the last operation. */
   readonly #shadow: Uint8Array;
 
-  constructor(size: number, position: number, allowed: number, turns: boolean) {
+  constructor(size: number, position: number, controls: number) {
     const buffer = new ArrayBuffer(DATA + 2 * size);
     this.#size = size;
     this.#place = {
@@ -50,11 +48,10 @@ export class RingBench {
       tail: TAIL,
       producerEvent: PRODUCER_EVENT,
       consumerEvent: CONSUMER_EVENT,
-      ...(turns ? { peerHead: PEER_HEAD } : {}),
     };
     this.#place.words.fill(position, 0, 2);
     this.#producer = new Producer(this.#place, position);
-    this.#consumer = new Consumer(this.#place, allowed, position);
+    this.#consumer = new Consumer(this.#place, controls, position);
     this.#shadow = new Uint8Array(size);
   }
 
@@ -92,8 +89,6 @@ export class RingBench {
       case "announce_room":
         this.#producer.announcePosition(number(0));
         return "0";
-      case "turn":
-        return `${this.#producer.turn()}`;
       case "peek":
         return this.#peek();
       case "release":
@@ -119,9 +114,9 @@ export class RingBench {
     const consumer = this.#consumer;
     const result = consumer.next();
     if (result !== RING_OK) return `${result}`;
-    const { at, length, type, flags } = consumer;
+    const { at, length, type, control } = consumer;
     const payload = toHex(this.#place.bytes.subarray(at, at + length));
-    return `${result} ${at - DATA} ${length} ${type} ${flags >>> 0} ${payload}`;
+    return `${result} ${at - DATA} ${length} ${type} ${control} ${payload}`;
   }
 
   /** Stands in for the double mapping: what was written to one half appears in the other. */

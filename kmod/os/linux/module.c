@@ -4,6 +4,7 @@
 
 #include "kupdev.h"
 #include "layers/layers.h"
+#include "layers/turn.h"
 #include "linux.h"
 
 void kup_log(const char *format, ...)

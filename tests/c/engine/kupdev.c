@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The predecessor's two APIs against each other in one process: ends of all kinds while a thread is in a call, and
- * devices that go while threads still use them.
+ * The predecessor's two APIs against each other in one process: ends of all kinds while a thread
+ * is in a call, and devices that go while threads still use them.
  */
 #include <pthread.h>
 #include <stdio.h>

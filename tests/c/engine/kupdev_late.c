@@ -103,7 +103,10 @@ static int wait_then_send(struct worker *worker, kup_u32 step)
 	return step == 0 ? kupdev_wait_channel(worker->sc) : kupdev_send(worker->sc, "mine", 5, 0);
 }
 
-/* The process has left before the first call of the thread that serves it, and another one has come. */
+/*
+ * The process has left before the first call of the thread that serves it, and another one has
+ * come.
+ */
 static void test_told_late(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);

@@ -35,7 +35,8 @@ int main(void)
 	need(file != -1, "a module that depends on kup_dev can be loaded");
 	while (rounds < 8 && is_served())
 		rounds++;
-	check(rounds == 8, "a module with a kernel process for each of its processes serves them all",
+	check(rounds == 8,
+	      "a module with a kernel process for each of its processes serves them all",
 	      "round %d", rounds);
 	check(EVENTUALLY(5000, kldunload(file) == 0), "the module can be unloaded", "%s",
 	      error_name(-errno));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * A module as it was written for KUP's predecessor, with its name for what it depends on, and with
- * FreeBSD's own threads: /dev/shifts has one channel, and each process that attaches it is served by
- * a new kernel process, which sends one message and ends when its process has left.
+ * A module as it was written for KUP's predecessor, with its name for what it depends on, and
+ * with FreeBSD's own threads: /dev/shifts has one channel, and each process that attaches it is
+ * served by a new kernel process, which sends one message and ends when its process has left.
  */
 #include <sys/param.h>
 #include <sys/kernel.h>
