@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import type { AttachedChannel } from "./channel.ts";
+import { type AttachedChannel, PARTS } from "./channel.ts";
 import type { ChannelStats, KernelStats } from "./types.ts";
 
-/** What a layer has in common with the channel below. */
+/** What a layer has in common with the channel below. It has no Web Streams. */
 export abstract class Layer {
+  abstract readonly mode: "stream" | "turn";
   readonly number: number;
   readonly generation: number;
   readonly maxMessage: number;
@@ -24,6 +25,26 @@ export abstract class Layer {
 
   get ended(): boolean {
     return this.#base.ended;
+  }
+
+  get readable(): never {
+    throw this.#noStream("readable");
+  }
+
+  toReadable(): never {
+    throw this.#noStream("toReadable");
+  }
+
+  get writable(): never {
+    throw this.#noStream("writable");
+  }
+
+  #noStream(name: string): TypeError {
+    const { subject } = this.#base[PARTS].link;
+    return new TypeError(
+      `${subject}: This is a ${this.mode} channel, and \`${name}\` is for stream channels; use ` +
+        "send and receive.",
+    );
   }
 
   stats(): ChannelStats {

@@ -248,18 +248,6 @@ export class TurnChannel extends Layer implements Channel {
     return this.messages();
   }
 
-  get readable(): never {
-    throw this.#noStream("readable");
-  }
-
-  toReadable(): never {
-    throw this.#noStream("toReadable");
-  }
-
-  get writable(): never {
-    throw this.#noStream("writable");
-  }
-
   // ---- The turn ----
 
   /** Takes the kernel's record if it is there. Not while a receive waits for it. */
@@ -333,9 +321,11 @@ export class TurnChannel extends Layer implements Channel {
     signal?.throwIfAborted();
     this.#checkNoReceive();
     if (this.#mayPut(record) && this.#give(record)) return this.#link.breath.take() ?? DONE;
-    const bytes = this.#sender.copied(record.bytes);
-    const use = () => this.#give({ ...record, bytes });
-    return this.#enqueue({ length: bytes.length, discard: record.discard, signal, use });
+    const copy = { ...record, bytes: this.#sender.copied(record.bytes) };
+    const came = this.#beginWait();
+    if (came !== undefined && this.#mine && this.#mayPut(copy) && this.#give(copy)) return DONE;
+    const use = () => this.#give(copy);
+    return this.#enqueue({ length: copy.bytes.length, discard: copy.discard, signal, use }, came);
   }
 
   #tryPut(record: Outgoing): boolean {
@@ -384,7 +374,7 @@ export class TurnChannel extends Layer implements Channel {
 
   // ---- Waiting to send ----
 
-  #enqueue(want: Want): Promise<void> {
+  #enqueue(want: Want, came?: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiting = new Waiting(want, resolve, reject);
       this.#queue.add(waiting);
@@ -392,13 +382,22 @@ export class TurnChannel extends Layer implements Channel {
         this.#settle(waiting);
         if (this.#queue.size === 0) this.#receiver.cancel(this);
       });
-      this.#resume();
+      this.#resume(came);
     });
   }
 
-  #resume(): void {
+  #resume(came?: Promise<void>): void {
     this.#hold();
-    if (!this.#driving) this.#drive();
+    if (!this.#driving) this.#drive(came);
+  }
+
+  /** It looks for a while, so the turn may be there already when it returns. */
+  #beginWait(): Promise<void> | undefined {
+    return this.#driving || this.#reserved || this.#mine ? undefined : this.#wait();
+  }
+
+  #wait(): Promise<void> {
+    return this.#receiver.receiveFor(this, undefined, this.#cameForSends);
   }
 
   #hold(): void {
@@ -407,11 +406,12 @@ export class TurnChannel extends Layer implements Channel {
   }
 
   /** One for all that is in the queue. Ends when it is empty, or a reservation has the turn. */
-  async #drive(): Promise<void> {
+  async #drive(came?: Promise<void>): Promise<void> {
     this.#driving = true;
     try {
+      if (came !== undefined) await came;
       while (this.#queue.size > 0 && !this.#reserved) {
-        if (!this.#mine) await this.#receiver.receiveFor(this, undefined, this.#cameForSends);
+        if (!this.#mine) await this.#wait();
         const [first] = this.#queue;
         if (first !== undefined && this.#mine && !this.#serve(first)) {
           await this.#waitForRoom(first.want);
@@ -574,13 +574,6 @@ export class TurnChannel extends Layer implements Channel {
       );
     }
     return all;
-  }
-
-  #noStream(name: string): TypeError {
-    return new TypeError(
-      `${this.#link.subject}: This is a turn channel, and \`${name}\` is for stream channels; ` +
-        "send and receive in turns.",
-    );
   }
 }
 

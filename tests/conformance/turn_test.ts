@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Turn mode: who may send, what passes the turn, and what is said to those who come out of turn. */
+/** Turn mode: which side may send, what gives the turn, and what a call out of turn returns. */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
+import { assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { type Channel, open } from "../../mod.ts";
 import { PATH } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
@@ -9,15 +9,12 @@ import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { until } from "./lib/script.ts";
 import { ownTurn, turns } from "./lib/turns.ts";
 
-/** The next message that isn't a pass. */
-async function answer(channel: Channel): Promise<string | undefined> {
-  for (;;) {
-    const message = await channel.receive();
-    if (!message?.pass) return message?.text();
-  }
+/** The kernel's record that comes next is there, and was not received. */
+function comes(channel: Channel): Promise<void> {
+  return until(() => channel.turn === "user", "the turn comes back");
 }
 
-Deno.test("a turn device and its channels say so, and stream channels that they have no turns", async () => {
+Deno.test("Channel.mode and Channel.turn say which channels have turns", async () => {
   await turns(async (channel, device) => {
     assertEquals([device.info().mode, channel.mode], ["turn", "turn"]);
     await until(() => channel.turn === "user", "the kernel's first turn is passed");
@@ -40,7 +37,7 @@ Deno.test("Channel.readable and Channel.writable are for stream channels", () =>
     return Promise.resolve();
   }));
 
-Deno.test("Channel.messages() that comes out of turn is refused, and goes on in turn", () =>
+Deno.test("Channel.messages() out of turn is refused, and continues in turn", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     const messages = channel.messages({ gaps: "throw" });
@@ -54,7 +51,7 @@ Deno.test("Channel.messages() that comes out of turn is refused, and goes on in 
     assertEquals((await messages.next().catch((error) => error)).code, "turn");
   }));
 
-Deno.test("the kernel has the first turn, and its pass is the first to be received", () =>
+Deno.test("Channel.receive() first returns the kernel's pass, since the kernel has the first turn", () =>
   turns(async (channel) => {
     const first = await channel.receive();
     assertEquals([first?.pass, first?.length, first?.gap], [true, 0, undefined]);
@@ -65,18 +62,17 @@ Deno.test("the kernel has the first turn, and its pass is the first to be receiv
     assertEquals([second?.pass, second?.text()], [false, "hello"]);
   }));
 
-Deno.test("a send takes the turn and passes it: the answer brings it back", () =>
+Deno.test("Channel.send() gives the turn, and the answer brings it back", () =>
   turns(async (channel) => {
     for (let i = 0; i < 500; i++) {
       await channel.send(`number ${i}`, { type: i });
       const message = await channel.receive();
-      if (message?.pass) assertEquals([i, (await channel.receive())?.type], [0, 0]);
-      else assertEquals([message?.type, message?.text()], [i, `number ${i}`]);
+      assertEquals([message?.type, message?.text()], [i, `number ${i}`]);
       assertEquals(channel.turn, "user");
     }
   }));
 
-Deno.test("for await answers each message, synchronous calls do the same", () =>
+Deno.test("Channel answers each message in a loop, and by synchronous calls", () =>
   turns(async (channel) => {
     let rounds = 0;
     for await (const message of channel) {
@@ -90,7 +86,7 @@ Deno.test("for await answers each message, synchronous calls do the same", () =>
     }
   }));
 
-Deno.test("while it is the kernel's turn nothing can be sent, and nothing is lost by trying", () =>
+Deno.test("Channel.trySend() at the kernel's turn sends nothing, as does every other form", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     // Long enough for all that follows, also on a slow machine.
@@ -105,22 +101,23 @@ Deno.test("while it is the kernel's turn nothing can be sent, and nothing is los
     throwsWith("timed-out", () => channel.passSync({ timeout: 20 }));
     throwsWith("timed-out", () => channel.receiveSync({ timeout: 20 }));
     const signal = AbortSignal.timeout(20);
-    const waits = [
+    const sends = [
       channel.send("x", { signal }),
-      channel.sendBatch(["x", "y"], { signal }),
+      channel.sendBatch(["x"], { signal }),
       channel.pass({ signal }),
       channel.reserve(5, { signal }),
-      channel.receive({ signal }),
     ];
-    for (const wait of waits) await assertRejects(() => wait, DOMException);
+    for (const send of sends) await assertRejects(() => send, DOMException);
+    const receive = channel.receive({ signal: AbortSignal.timeout(20) });
+    await assertRejects(() => receive, DOMException);
     assertEquals(channel.turn, "kernel");
     channel.sendSync("after");
-    assertEquals(await answer(channel), "after");
+    assertEquals((await channel.receive())?.text(), "after");
     // Counted when the kernel's side is done with it.
     await until(() => channel.stats().toKernelRecords === 2, "two messages were sent");
   }));
 
-Deno.test("receiving at one's own turn is the error turn in every form, and never waits", () =>
+Deno.test("Channel.receive() at one's own turn is the error turn in every form, and never waits", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     throwsWith("turn", () => channel.tryReceive());
@@ -133,17 +130,17 @@ Deno.test("receiving at one's own turn is the error turn in every form, and neve
       for await (const _ of channel) throw new Error("there is none");
     });
     assertEquals([channel.turn, channel.ended, channel.closed], ["user", false, false]);
-    channel.sendSync("goes on");
-    assertEquals(channel.receiveSync()?.text(), "goes on");
+    channel.sendSync("continues");
+    assertEquals(channel.receiveSync()?.text(), "continues");
   }));
 
-Deno.test("a pass gives the turn away, and the kernel's comes back", () =>
+Deno.test("Channel.pass() gives the turn, and the kernel's pass brings it back", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     for (let i = 0; i < 300; i++) {
       if (i % 3 === 0) await channel.pass();
       else if (i % 3 === 1) channel.passSync();
-      else await until(() => channel.tryPass(), "the turn comes back");
+      else assertEquals(channel.tryPass(), true);
       const message = i % 2 === 0 ? await channel.receive() : channel.receiveSync();
       assertEquals([message?.pass, message?.type], [true, 0]);
     }
@@ -152,7 +149,7 @@ Deno.test("a pass gives the turn away, and the kernel's comes back", () =>
     assertEquals([toKernelRecords, toUserRecords, toKernelBytes, toUserBytes], [0, 0, 0, 0]);
   }));
 
-Deno.test("passes that nobody receives fill nothing up", () =>
+Deno.test("Channel.pass() is in no way of what follows, also if nothing receives it", () =>
   turns(async (channel) => {
     // One of them is received, and kept.
     assertEquals(channel.receiveSync()?.pass, true);
@@ -160,79 +157,92 @@ Deno.test("passes that nobody receives fill nothing up", () =>
     for (let i = 0; i < 3000; i++) channel.passSync();
     await ownTurn(channel);
     channel.sendSync("after");
-    assertEquals(await answer(channel), "after");
+    assertEquals((await channel.receive())?.text(), "after");
     assertEquals(channel.stats().toUserRecords, 1);
   }, { to_user_pages: 1, to_kernel_pages: 1, spin: 1000 }));
 
-Deno.test("a pass can be seen once, by the receive that waits for it or by the next one", () =>
+Deno.test("Channel.receive() returns a pass once, or not at all if the turn was used before", () =>
   turns(async (channel) => {
     await ownTurn(channel);
-    const waits = channel.pass();
-    const receives = channel.receive();
-    await waits;
-    assertEquals((await receives)?.pass, true);
-    await rejectsWith("turn", () => channel.receive());
-    // Not received before the next turn was taken: it is gone.
     await channel.pass();
+    assertEquals((await channel.receive())?.pass, true);
+    await rejectsWith("turn", () => channel.receive());
+    await channel.pass();
+    await comes(channel);
     await channel.send("x");
     assertEquals((await channel.receive())?.text(), "x");
   }));
 
-Deno.test("messages of the kernel that were not received stay, in order", () =>
+Deno.test("Channel.send() over a message that was not received is the error unread in every form", () =>
   turns(async (channel) => {
-    for (let i = 0; i < 20; i++) channel.sendSync("unread", { type: i });
-    await until(() => channel.turn === "user", "the last one came back");
-    const seen: number[] = [];
-    for (let i = 0; i < 20; i++) seen.push(channel.tryReceive()!.type);
-    assertEquals(seen, Array.from({ length: 20 }, (_, i) => i));
+    await ownTurn(channel);
+    channel.sendSync("not yet", { type: 7 });
+    await comes(channel);
+    throwsWith("unread", () => channel.trySend("x"));
+    throwsWith("unread", () => channel.tryPass({ discard: false }));
+    throwsWith("unread", () => channel.tryReserve(1));
+    throwsWith("unread", () => channel.sendSync("x", { timeout: 1000 }));
+    throwsWith("unread", () => channel.passSync());
+    await rejectsWith("unread", () => channel.send("x"));
+    await rejectsWith("unread", () => channel.sendBatch(["x"]));
+    await rejectsWith("unread", () => channel.pass());
+    await rejectsWith("unread", () => channel.reserve(1));
+    assertEquals(channel.turn, "user");
+    const message = channel.tryReceive();
+    assertEquals([message?.type, message?.text()], [7, "not yet"]);
     throwsWith("turn", () => channel.tryReceive());
+    channel.sendSync("after");
+    assertEquals(channel.receiveSync()?.text(), "after");
   }));
 
-Deno.test("a kernel side that has the turn and no room waits for the reader", () =>
+Deno.test("Channel.send() with `discard` drops a message that was not received, in every form", () =>
   turns(async (channel) => {
-    const bytes = new Uint8Array(1000);
-    let sent = 0;
-    // Until the answer to the last one doesn't fit any more.
-    while (channel.send(bytes, { type: sent, signal: AbortSignal.timeout(5000) })) {
-      sent++;
-      try {
-        channel.passSync({ timeout: 1000 });
-      } catch {
-        break;
-      }
-      await until(() => channel.turn === "user", "the pass comes back").catch(() => {});
-      if (sent > 20) break;
+    await ownTurn(channel);
+    const discard = true;
+    const forms: (() => unknown)[] = [
+      () => channel.trySend("x", { discard }),
+      () => channel.sendSync("x", { discard }),
+      () => channel.send("x", { discard }),
+      () => channel.sendBatch(["x"], { discard }),
+      () => channel.tryReserve(1, { discard })!.commit(),
+      async () => (await channel.reserve(1, { discard })).commit(),
+      () => channel.tryPass({ discard }),
+      () => channel.passSync({ discard }),
+      () => channel.pass({ discard }),
+    ];
+    for (const [i, form] of forms.entries()) {
+      channel.sendSync("dropped");
+      await comes(channel);
+      await form();
+      assertEquals((await channel.receive())?.pass, i >= 6, String(form));
     }
-    assert(sent >= 2 && sent <= 5, `${sent} were sent into a ring of 4096 bytes`);
-    assertEquals(channel.turn, "kernel");
-    for (let i = 0; i < sent;) {
-      const message = await channel.receive();
-      if (!message?.pass) assertEquals(message?.type, i++);
-    }
-    channel.sendSync("after");
-    assertEquals(await answer(channel), "after");
-  }, { to_user_pages: 1 }));
+  }));
 
-Deno.test("the largest messages go there and back", () =>
+Deno.test("Channel.send() always has room, whatever was not received before", () =>
+  turns((channel) => {
+    const bytes = new Uint8Array(Math.min(channel.maxMessage, channel.maxReceive));
+    for (let i = 0; i < 100; i++) channel.sendSync(bytes, { type: i, discard: true });
+    const last = channel.receiveSync();
+    assertEquals([last?.type, last?.length], [99, bytes.length]);
+    return Promise.resolve();
+  }, { to_user_pages: 1, to_kernel_pages: 1 }));
+
+Deno.test("Channel.send() takes the largest messages there and back", () =>
   turns(async (channel) => {
     const length = Math.min(channel.maxMessage, channel.maxReceive);
     for (let i = 0; i < 20; i++) {
       const bytes = new Uint8Array(length).fill(i + 1);
       await channel.send(bytes, { type: i });
-      let message = await channel.receive();
-      if (message?.pass) message = await channel.receive();
-      assertEquals([message?.type, message?.length, message?.bytes[length - 1]], [
-        i,
-        length,
-        i + 1,
-      ]);
+      const message = await channel.receive();
+      const { type, bytes: came } = message!;
+      assertEquals([type, came.length, came[length - 1]], [i, length, i + 1]);
     }
     const long = new Uint8Array(channel.maxMessage + 1);
     await assertRejects(() => channel.send(long), RangeError);
     assertEquals(channel.turn, "user");
   }));
 
-Deno.test("a reservation has the turn until it is committed", () =>
+Deno.test("Channel.reserve() has the turn until the commit", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     const room = await channel.reserve(10);
@@ -245,74 +255,85 @@ Deno.test("a reservation has the turn until it is committed", () =>
     throwsWith("busy", () => channel.sendSync("x"));
     throwsWith("busy", () => channel.passSync());
     throwsWith("turn", () => channel.receiveSync());
-    assertEquals(channel.tryReceive(), undefined);
-    const receives = channel.receive();
+    throwsWith("turn", () => channel.tryReceive());
+    await rejectsWith("turn", () => channel.receive());
     room.bytes.fill(65);
     room.commit({ type: 3, length: 4 });
-    const message = await receives;
+    const message = await channel.receive();
     assertEquals([message?.type, message?.text()], [3, "AAAA"]);
     throwsWith("released", () => room.commit());
   }));
 
-Deno.test("a discarded reservation keeps the turn, and sends that wait for it go out", () =>
+Deno.test("Reservation.discard() keeps the turn, and sends that wait for it are sent", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     for (let i = 0; i < 100; i++) (await channel.reserve(100)).discard();
     assertEquals(channel.turn, "user");
     throwsWith("turn", () => channel.tryReceive());
     const room = channel.tryReserve(20)!;
-    const sends = [channel.send("first"), channel.send("second"), channel.pass()];
+    const discard = true;
+    const sends = [
+      channel.send("first"),
+      channel.send("second", { discard }),
+      channel.pass({ discard }),
+    ];
     assertEquals(channel.turn, "user");
     room.discard();
-    assertEquals(await answer(channel), "first");
-    assertEquals(await answer(channel), "second");
     await Promise.all(sends);
-    // Counted when the kernel's side is done with it.
+    assertEquals((await channel.receive())?.pass, true);
     await until(() => channel.stats().toKernelRecords === 2, "two messages were sent");
   }));
 
-Deno.test("a receive that waits for a reservation's answer hears when that is discarded", () =>
-  turns(async (channel) => {
-    await ownTurn(channel);
-    const room = channel.tryReserve(20)!;
-    const receives = channel.receive();
-    room.discard();
-    await rejectsWith("turn", () => receives);
-    channel.sendSync("goes on");
-    assertEquals(channel.receiveSync()?.text(), "goes on");
-  }));
-
-Deno.test("a batch goes out one turn at a time, in the order of the calls", () =>
-  turns(async (channel) => {
-    await ownTurn(channel);
-    const sends = [
-      channel.sendBatch(Array.from({ length: 50 }, (_, i) => `batch ${i}`), { type: 1 }),
-      channel.send("between", { type: 2 }),
-      channel.reserve(3).then((room) => {
-        room.bytes.fill(66);
-        room.commit({ type: 3 });
-      }),
-      channel.sendBatch(["last 0", "last 1"], { type: 4 }),
-    ];
-    const seen: string[] = [];
-    while (seen.length < 54) {
-      const message = await channel.receive();
-      if (!message?.pass) seen.push(message!.text());
-    }
-    assertEquals(seen, [
-      ...Array.from({ length: 50 }, (_, i) => `batch ${i}`),
-      ...["between", "BBB", "last 0", "last 1"],
-    ]);
-    await Promise.all(sends);
-  }));
-
-Deno.test("a message in a turn channel is valid until the next receive, also across a send", () =>
+Deno.test("Reservation.discard() keeps a message that was to be dropped", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     channel.sendSync("kept");
-    const kept = await channel.receive();
-    channel.sendSync("next");
-    assertEquals(kept?.text(), "kept");
-    assertEquals((await channel.receive())?.text(), "next");
-    throwsWith("released", () => kept?.text());
+    await comes(channel);
+    const room = channel.tryReserve(20, { discard: true })!;
+    throwsWith("turn", () => channel.tryReceive());
+    room.discard();
+    assertEquals(channel.tryReceive()?.text(), "kept");
+    channel.sendSync("continues");
+    assertEquals(channel.receiveSync()?.text(), "continues");
+  }));
+
+Deno.test("Channel.sendBatch() sends one message, and refuses more", () =>
+  turns(async (channel) => {
+    await ownTurn(channel);
+    await channel.sendBatch([]);
+    await assertRejects(() => channel.sendBatch(["x", "y"]), TypeError, "one by one");
+    await assertRejects(() => channel.sendBatch(new Set(["x", "y"])), TypeError, "one by one");
+    assertEquals(channel.turn, "user");
+    await channel.sendBatch(["one"], { type: 1 });
+    const [message, ...others] = await channel.receiveBatch();
+    assertEquals([message?.text(), message?.type, others.length], ["one", 1, 0]);
+  }));
+
+Deno.test("Message.bytes are valid until the next send, pass or commit", () =>
+  turns(async (channel) => {
+    await ownTurn(channel);
+    const gives: (() => unknown)[] = [
+      () => channel.send("x"),
+      () => channel.trySend("x"),
+      () => channel.sendSync("x"),
+      () => channel.pass(),
+      () => {
+        const room = channel.tryReserve(8)!;
+        assertEquals(channel.turn, "user");
+        room.commit();
+      },
+    ];
+    for (const give of gives) {
+      channel.sendSync("kept");
+      const kept = await channel.receive();
+      assertThrows(() => channel.trySend(new Uint8Array(channel.maxMessage + 1)), RangeError);
+      throwsWith("turn", () => channel.tryReceive());
+      const room = await channel.reserve(8);
+      assertEquals(kept?.text(), "kept");
+      room.discard();
+      assertEquals(kept?.text(), "kept");
+      await give();
+      throwsWith("released", () => kept?.text());
+      await channel.receive();
+    }
   }));

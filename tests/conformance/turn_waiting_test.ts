@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Turn mode: waiting for the turn, in every form, beside others, and its end. */
+/** Turn mode: waiting for the turn, in every form, beside other calls, and its end. */
 
 import { assert, assertEquals, assertRejects } from "../../deps.ts";
 import { type Channel, open } from "../../mod.ts";
@@ -8,7 +8,7 @@ import * as echo from "./lib/echo.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { patience } from "../lib/until.ts";
 import { idle } from "./lib/idle.ts";
-import { allFree, sleep, Thread } from "./lib/script.ts";
+import { allFree, sleep, Thread, until } from "./lib/script.ts";
 import { ownTurn, turns } from "./lib/turns.ts";
 
 /** Longer than a busy machine may stall a test that needs the turn to be away meanwhile. */
@@ -20,7 +20,7 @@ async function kernelKeeps(channel: Channel, milliseconds: number): Promise<void
   await echo.pause(channel, milliseconds);
 }
 
-Deno.test("send, pass and reserve wait for the turn, asynchronously and blocking", () =>
+Deno.test("Channel.send(), pass() and reserve() wait for the turn, asynchronously and blocking", () =>
   turns(async (channel) => {
     const forms = [
       () => channel.send("x"),
@@ -40,7 +40,7 @@ Deno.test("send, pass and reserve wait for the turn, asynchronously and blocking
     }
   }));
 
-Deno.test("a receive waits for the kernel's turn to end", () =>
+Deno.test("Channel.receive() waits for the kernel's turn to end", () =>
   turns(async (channel) => {
     await kernelKeeps(channel, 60);
     assertEquals((await channel.receive())?.pass, true);
@@ -55,26 +55,48 @@ Deno.test("a receive waits for the kernel's turn to end", () =>
     }
   }));
 
-Deno.test("a blocking receive sends what waits in this isolate, since nobody else does", () =>
+Deno.test("Channel.receive() and sends refuse each other as busy while one of them waits", () =>
   turns(async (channel) => {
-    await ownTurn(channel);
-    const room = channel.tryReserve(1)!;
-    const waiting = channel.send("waiting");
-    room.discard();
-    assertEquals(channel.receiveSync({ timeout: patience() })?.text(), "waiting");
-    await waiting;
-    await kernelKeeps(channel, 50);
-    const sends = [channel.send("one"), channel.send("two")];
-    const seen: string[] = [];
-    while (seen.length < 2) {
-      const message = channel.receiveSync({ timeout: patience() });
-      if (!message?.pass) seen.push(message!.text());
+    await kernelKeeps(channel, LONG);
+    const sent = channel.send("first");
+    throwsWith("busy", () => channel.tryReceive());
+    throwsWith("busy", () => channel.tryReceiveBatch());
+    throwsWith("busy", () => channel.receiveSync());
+    await rejectsWith("busy", () => channel.receive());
+    await rejectsWith("busy", () => channel.receiveBatch());
+    await rejectsWith("busy", () => channel.messages().next());
+    throwsWith("busy", () => channel.sendSync("x"));
+    throwsWith("busy", () => channel.passSync());
+    assertEquals([channel.trySend("x"), channel.tryPass(), channel.tryReserve(1)], [
+      false,
+      false,
+      undefined,
+    ]);
+    await sent;
+    assertEquals((await channel.receive())?.text(), "first");
+    for (const receive of [() => channel.receive(), () => channel.messages().next()]) {
+      await kernelKeeps(channel, LONG);
+      const receives = receive();
+      await rejectsWith("busy", () => channel.send("x"));
+      await rejectsWith("busy", () => channel.sendBatch(["x"]));
+      await rejectsWith("busy", () => channel.pass());
+      await rejectsWith("busy", () => channel.reserve(1));
+      throwsWith("busy", () => channel.sendSync("x"));
+      throwsWith("busy", () => channel.passSync());
+      assertEquals([channel.trySend("x"), channel.tryPass(), channel.tryReserve(1)], [
+        false,
+        false,
+        undefined,
+      ]);
+      await receives;
     }
-    assertEquals(seen, ["one", "two"]);
-    await Promise.all(sends);
+    channel.sendSync("last");
+    assertEquals((await channel.receive())?.text(), "last");
+    // Of echoes; the pauses had none.
+    assertEquals(channel.stats().toUserRecords, 2);
   }));
 
-Deno.test("a send that is given up lets those behind it go, and no turn is lost", () =>
+Deno.test("Channel.send() that is aborted lets those behind it go, and no turn is lost", () =>
   turns(async (channel) => {
     await kernelKeeps(channel, LONG);
     const abort = new AbortController();
@@ -83,43 +105,60 @@ Deno.test("a send that is given up lets those behind it go, and no turn is lost"
     abort.abort();
     await assertRejects(() => given, DOMException);
     await stays;
-    for (;;) {
-      const message = await channel.receive();
-      if (message?.pass) continue;
-      assertEquals(message?.text(), "stays");
-      break;
-    }
+    assertEquals((await channel.receive())?.text(), "stays");
+    await kernelKeeps(channel, 60);
+    const last = new AbortController();
+    const alone = channel.send("given up", { signal: last.signal });
+    last.abort();
+    await assertRejects(() => alone, DOMException);
+    assertEquals((await channel.receive())?.pass, true);
   }));
 
-Deno.test("a receive that waits and sends that wait get on with each other", () =>
+Deno.test("Channel.send(), pass() and reserve() get their turns in the order of the calls", () =>
   turns(async (channel) => {
+    await kernelKeeps(channel, 60);
     const count = 1000;
-    const sends = Array.from({ length: count }, (_, i) => channel.send(`${i}`, { type: i }));
-    let next = 0;
-    for await (const message of channel) {
-      if (message.pass) continue;
-      assertEquals([message.type, message.text()], [next, `${next}`]);
-      if (++next === count) break;
-    }
+    const done: number[] = [];
+    const discard = true;
+    const forms = [
+      (type: number) => channel.send(`${type}`, { type, discard }),
+      (type: number) => channel.sendBatch([`${type}`], { type, discard }),
+      async (type: number) => (await channel.reserve(8, { discard })).commit({ type }),
+      () => channel.pass({ discard }),
+    ];
+    const sends = Array.from({ length: count }, (_, i) => {
+      return forms[i % forms.length]!(i).then(() => done.push(i));
+    });
     await Promise.all(sends);
-    assertEquals(channel.stats().toUserRecords, count);
+    assertEquals(done, Array.from({ length: count }, (_, i) => i));
+    assertEquals((await channel.receive())?.pass, true);
+    await until(() => channel.stats().toKernelRecords === 1 + count * 3 / 4, "all were sent");
   }));
 
-Deno.test("a receive waits for what a reservation is going to say that the turn came to meanwhile", () =>
+Deno.test("Channel.send() that waits behind others fails over their answers, unless it drops them", () =>
+  turns(async (channel) => {
+    await kernelKeeps(channel, 60);
+    const sent = channel.send("first");
+    const unread = channel.send("second");
+    await sent;
+    await rejectsWith("unread", () => unread);
+    assertEquals((await channel.receive())?.text(), "first");
+  }));
+
+Deno.test("Channel.reserve() gets a turn that came while the event loop had none", () =>
   turns(async (channel) => {
     await kernelKeeps(channel, LONG);
     const room = channel.reserve(6);
-    // Without the event loop: nobody else sees that the turn has come.
+    // Without the event loop: no call sees that the turn has come.
     while (channel.turn === "kernel");
-    assertEquals(channel.tryReceive()?.pass, true);
-    const receives = channel.receive();
+    throwsWith("busy", () => channel.tryReceive());
     using open = await room;
     open.bytes.fill(67);
     open.commit();
-    assertEquals((await receives)?.text(), "CCCCCC");
+    assertEquals((await channel.receive())?.text(), "CCCCCC");
   }));
 
-Deno.test("four threads take turns with the kernel on channels of their own", () =>
+Deno.test("Channels of four threads take turns with the kernel", () =>
   turns(async () => {
     const threads = Array.from({ length: 4 }, () =>
       new Thread(`
@@ -128,8 +167,7 @@ Deno.test("four threads take turns with the kernel on channels of their own", ()
         let wrong = 0;
         for (let i = 0; i < 300; i++) {
           channel.sendSync("x", { type: i });
-          let message = i % 2 ? channel.receiveSync() : await channel.receive();
-          if (message.pass) message = channel.receiveSync();
+          const message = i % 2 ? channel.receiveSync() : await channel.receive();
           if (message.type !== i) wrong++;
         }
         channel.close();
@@ -143,29 +181,42 @@ Deno.test("four threads take turns with the kernel on channels of their own", ()
     }
   }));
 
-Deno.test("channels that wait for a turn use no processor time, on either side", () =>
+Deno.test("Channels that wait for a turn use no processor time, on either side", () =>
   turns(async (channel, device) => {
-    using other = await device.attach();
-    await ownTurn(other);
-    // Nothing of this can go on: a send behind a reservation, one behind the kernel's turn, and their receives.
-    const room = other.tryReserve(1)!;
-    const waits: Promise<unknown>[] = [other.send("x"), other.receive()];
+    using reserved = await device.attach();
+    using receiving = await device.attach();
+    await ownTurn(reserved);
+    // None of these can continue: a send behind a reservation, a send and a receive behind the kernel's turn.
+    const room = reserved.tryReserve(1)!;
+    const behind = reserved.send("x", { discard: true });
+    let waits: Promise<unknown>[] = [];
     await idle(driver.servingThreads, async () => {
-      await Promise.all(waits.slice(2));
+      await Promise.all(waits);
       await kernelKeeps(channel, 2 * LONG);
-      waits.splice(2, 2, channel.send("x"), channel.receive());
+      await kernelKeeps(receiving, 2 * LONG);
+      waits = [channel.send("x"), receiving.receive()];
     });
     room.discard();
-    await Promise.all(waits);
+    await Promise.all([behind, ...waits]);
   }));
 
-Deno.test("the user's close ends whoever waits for a turn", () =>
+Deno.test("Channel.close() ends all calls that wait for a turn", () =>
   turns(async (channel, device) => {
+    const other = await device.attach();
     await kernelKeeps(channel, LONG);
-    const waits = [channel.send("x"), channel.pass(), channel.reserve(1), channel.receive()];
+    await kernelKeeps(other, LONG);
+    const waits = [channel.send("x"), channel.pass(), channel.reserve(1), other.receive()];
+    const step = device.attach().then(async (third) => {
+      await kernelKeeps(third, LONG);
+      const step = third.messages().next();
+      third.close();
+      return step;
+    });
+    assertEquals((await step).done, true);
     channel.close();
+    other.close();
     for (const wait of waits) await rejectsWith("closed", () => wait);
-    assertEquals(channel.turn, undefined);
+    assertEquals([channel.turn, other.turn], [undefined, undefined]);
     for (const call of [() => channel.tryPass(), () => channel.passSync()]) {
       throwsWith("closed", call);
     }
@@ -173,7 +224,17 @@ Deno.test("the user's close ends whoever waits for a turn", () =>
     await allFree(device);
   }));
 
-Deno.test("closing with an open reservation, at either side's turn, leaves a good channel to the next", () =>
+Deno.test("Channel.close() ends sends that wait for a reservation", () =>
+  turns(async (channel, device) => {
+    await ownTurn(channel);
+    channel.tryReserve(8);
+    const waits = [channel.send("x"), channel.reserve(1)];
+    channel.close();
+    for (const wait of waits) await rejectsWith("closed", () => wait);
+    await allFree(device);
+  }));
+
+Deno.test("Channel.close() with an open reservation, at either side's turn, leaves a good channel to the next", () =>
   turns(async (channel, device) => {
     await ownTurn(channel);
     const room = channel.tryReserve(8)!;
@@ -190,29 +251,39 @@ Deno.test("closing with an open reservation, at either side's turn, leaves a goo
     assertEquals((await third.receive())?.text(), "x");
   }));
 
-Deno.test("the kernel's close is the end of the channel for all who wait, at either turn", () =>
+Deno.test("Channel.send() at the kernel's turn ends when the kernel closes, as do pass and reserve", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     const closing = echo.closeFromKernel(channel);
     const waits = [channel.send("x"), channel.pass(), channel.reserve(1)];
-    const last = channel.receive();
     await closing;
     for (const wait of waits) await rejectsWith("closed", () => wait);
-    assertEquals(await last, undefined);
     assertEquals([channel.ended, channel.tryReceive()], [true, undefined]);
+    throwsWith("closed", () => channel.trySend("x"));
     throwsWith("closed", () => channel.tryPass());
     throwsWith("closed", () => channel.sendSync("x"));
   }));
 
-Deno.test("destroying the device ends whoever waits for a turn", () =>
+Deno.test("Channel.receive() at the kernel's turn ends when the kernel closes", () =>
+  turns(async (channel) => {
+    await ownTurn(channel);
+    const last = echo.closeFromKernel(channel).then(() => channel.receive());
+    assertEquals(await last, undefined);
+    assertEquals([channel.ended, channel.tryReceive()], [true, undefined]);
+    throwsWith("closed", () => channel.passSync());
+  }));
+
+Deno.test("Channel.send() and receive() end when the device is destroyed", () =>
   thenLoad(async () => {
     await driver.unload();
     await driver.load({ mode: 2 });
     using device = open(PATH);
     using channel = await device.attach();
+    using receiving = await device.attach();
     await kernelKeeps(channel, LONG);
+    await kernelKeeps(receiving, LONG);
     const waits = [channel.send("x"), channel.pass(), channel.reserve(1)];
-    const last = channel.receive();
+    const last = receiving.receive();
     // Later: unloading blocks this thread of the host driver's process.
     for (const wait of waits) wait.catch(() => {});
     await driver.unload();
@@ -220,7 +291,7 @@ Deno.test("destroying the device ends whoever waits for a turn", () =>
     assertEquals(await last, undefined);
   }));
 
-Deno.test("a thread that is blocked for its turn hears of the device's end", () =>
+Deno.test("Channel.sendSync() that waits for its turn fails when the device is destroyed", () =>
   thenLoad(async () => {
     await driver.unload();
     await driver.load({ mode: 2 });
@@ -241,7 +312,7 @@ Deno.test("a thread that is blocked for its turn hears of the device's end", () 
     assertEquals(await thread.told(), "closed");
   }));
 
-Deno.test("a producer in a kernel's turn channel sends one message each turn", () =>
+Deno.test("Channel.receive() gets one message of a kernel's producer at each turn", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     // More passes than the ring takes, if nobody takes them out.
@@ -256,7 +327,7 @@ Deno.test("a producer in a kernel's turn channel sends one message each turn", (
     assertEquals(channel.stats().droppedNoSpace, 0);
   }, { to_kernel_pages: 1 }));
 
-Deno.test("a kernel's producer that may not wait for its turn is told so, and no gap is reported", () =>
+Deno.test("Channel.receive() gets no gap from a kernel's producer that may not wait for its turn", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     await echo.produce(channel, 10, 64, echo.context.trying);

@@ -99,7 +99,7 @@ export class Session {
   #marker = false;
   /** Written to the stream for certain, not yet back; these have no number. */
   #streamed = 0;
-  /** On a turn device. Nobody may wait for what comes in his own turn, so those who drain have to pass. */
+  /** On a turn device, where one message is in flight, and an answer stays until it is received or dropped. */
   readonly #turns: boolean;
 
   constructor(channel: Channel, random: Random, commands: Commands) {
@@ -190,12 +190,17 @@ export class Session {
       () => channel.tryPass(),
       () => channel.pass({ signal: this.#signal() }),
       () => channel.passSync({ timeout: int(random, 0, 5) }),
-      () => this.#later(channel.pass({ signal: this.#signal() })),
+      () => this.#later(channel.pass({ signal: this.#signal(), ...this.#discard() })),
       () => this.#passInReservation(),
     ])();
   }
 
-  /** While a reservation has the turn, nobody else gets it. */
+  /** Now and then an answer is dropped, where that spoils nothing. */
+  #discard(): { discard?: boolean } {
+    return this.#turns && !this.clean ? { discard: this.random.chance(0.5) } : {};
+  }
+
+  /** While a reservation has the turn, no other call gets it. */
   #passInReservation(): void {
     using room = this.channel.tryReserve(8);
     if (room === undefined) return;
@@ -268,7 +273,7 @@ export class Session {
 
   #send(): Promise<void> {
     const { number, bytes } = this.#message();
-    const options = { type: number, signal: this.#signal() };
+    const options = { type: number, signal: this.#signal(), ...this.#discard() };
     return this.#booked([number], () => {
       const sent = this.channel.send(this.#shape(bytes), options);
       bytes.fill(99); // it was copied
@@ -278,13 +283,15 @@ export class Session {
 
   #trySend(): Promise<void> {
     const { number, bytes } = this.#message();
-    return this.#booked([number], () => this.channel.trySend(this.#shape(bytes), { type: number }));
+    const options = { type: number, ...this.#discard() };
+    return this.#booked([number], () => this.channel.trySend(this.#shape(bytes), options));
   }
 
   #sendSync(): Promise<void> {
     const { number, bytes } = this.#message();
     const timeout = int(this.random, 0, 5);
-    return this.#booked([number], () => this.channel.sendSync(bytes, { type: number, timeout }));
+    const options = { type: number, timeout, ...this.#discard() };
+    return this.#booked([number], () => this.channel.sendSync(bytes, options));
   }
 
   /** All have one type, so the bytes are what that says. */
@@ -292,7 +299,7 @@ export class Session {
     const number = this.#next++;
     const { channel, random, clean } = this;
     const { disturb } = this.commands;
-    const count = int(random, 0, 20);
+    const count = this.#turns ? int(random, 0, 1) : int(random, 0, 20);
     const bytes = pattern(number, this.#size());
     const options = { type: number | MARKER, signal: this.#signal() };
     const inner = () => random.chance(clean ? 0 : 0.1) && this.#later(this.#send());
@@ -314,9 +321,10 @@ export class Session {
     const { number, bytes } = this.#message();
     const { random, channel } = this;
     const extra = Math.min(int(random, 0, 200), channel.maxMessage - bytes.length);
+    const discard = this.#discard();
     using room = random.chance(0.5)
-      ? channel.tryReserve(bytes.length + extra)
-      : await channel.reserve(bytes.length + extra, { signal: this.#signal() });
+      ? channel.tryReserve(bytes.length + extra, discard)
+      : await channel.reserve(bytes.length + extra, { signal: this.#signal(), ...discard });
     if (room === undefined) return;
     if (random.chance(0.3)) await sleep(0);
     room.bytes.set(bytes);
@@ -418,17 +426,32 @@ export class Session {
 
   /** Everything that was sent comes back ahead of a last message. */
   async #drain(): Promise<void> {
-    const sent = this.channel.send(new Uint8Array(0), { type: MARKER });
+    const send = () => this.channel.send(new Uint8Array(0), { type: MARKER });
+    const sent = this.#turns ? this.#afterAnswer(send) : send();
     sent.catch(() => {});
+    // Where turns are, one waits for the other.
+    if (this.#turns) await sent;
     while (!this.#marker) {
       const message = await this.channel.receive();
       if (message === undefined) return;
       this.check(message);
+      if (message.pass) await this.channel.pass();
     }
     await sent;
     count("drained");
     if (this.#streamed > 0) fail(`${this.#streamed} messages of a stream never came`);
     if (this.#owed.size > 0) fail(`${[...this.#owed].slice(0, 5)} never came`);
+  }
+
+  /** Sends in turns, which may find an answer that has to be received first. */
+  async #afterAnswer(send: () => Promise<void>): Promise<void> {
+    try {
+      await send();
+    } catch (error) {
+      if (!(error instanceof KupError && error.code === "unread")) throw error;
+      this.check(this.channel.tryReceive());
+      await send();
+    }
   }
 
   /** Each of these is refused, and nothing of it is sent: `drain` would see it. */

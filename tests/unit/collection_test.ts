@@ -250,7 +250,7 @@ Deno.test("Channel.send() on a turn channel is in use while a reservation has th
       const channel = await attach({ spin: 0 });
       while (channel.turn !== "user") await turn();
       const room = channel.tryReserve(8);
-      return { room, sent: channel.send("later") };
+      return { room, sent: channel.send("later", { discard: true }) };
     };
     const { room, sent } = await begin();
     let over = false;

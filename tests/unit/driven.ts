@@ -13,8 +13,8 @@ const EAGAIN = 11;
 const EPIPE = 32;
 const EPROTO = 71;
 const PAGE = 4096;
-/** Bytes of `struct kup_record`, and where its length and type are. */
-const RECORD = { SIZE: 32, length: 8, type: 12 } as const;
+/** Bytes of `struct kup_record`, and where its fields are. */
+const RECORD = { SIZE: 32, length: 8, type: 12, control: 16 } as const;
 /** `struct kup_reservation`. */
 const RESERVATION_SIZE = 16;
 
@@ -27,6 +27,7 @@ const engine = Deno.dlopen(`${ROOT}/native/build/libkup-${os}-${arch}.so`, {
   kup_channel_get: { parameters: ["pointer"], result: "void" },
   kup_channel_close: { parameters: ["pointer"], result: "void" },
   kup_channel_put: { parameters: ["pointer"], result: "void" },
+  kup_commit_control: { parameters: ["pointer", "buffer", "u32", "u32"], result: "void" },
   kup_discard: { parameters: ["pointer", "buffer"], result: "void" },
   kup_receive: { parameters: ["pointer", "buffer", "u32", "buffer", "i64"], result: "i32" },
   kup_send: { parameters: ["pointer", "u32", "buffer", "u32", "i64"], result: "i32" },
@@ -61,6 +62,8 @@ type Driven = Deno.DynamicLibrary<typeof DRIVEN>;
 export interface Received {
   readonly type: number;
   readonly text: string;
+  /** Of a control record: its kind. */
+  readonly control?: number;
 }
 
 function bytesOf(data: string | Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
@@ -123,6 +126,20 @@ export class KernelSide {
     return true;
   }
 
+  /** Sends a control record of this kind, with so many bytes. */
+  control(kind: number, length = 0): void {
+    const reservation = new Uint8Array(RESERVATION_SIZE);
+    must("kup_try_reserve", engine.kup_try_reserve(this.#channel, length, reservation));
+    engine.kup_commit_control(this.#channel, reservation, kind, length);
+  }
+
+  /** Sends nothing, with so many bytes. */
+  discard(length: number): void {
+    const reservation = new Uint8Array(RESERVATION_SIZE);
+    must("kup_try_reserve", engine.kup_try_reserve(this.#channel, length, reservation));
+    engine.kup_discard(this.#channel, reservation);
+  }
+
   /** Sends from a thread that waits for room. */
   async sendWaiting(data: string | Uint8Array<ArrayBuffer>, type = 0): Promise<void> {
     const bytes = bytesOf(data);
@@ -142,9 +159,7 @@ export class KernelSide {
       if (result >= 0) throw new Error(`a message of ${length} bytes was not lost`);
     }
     // The report goes ahead of the next record, which the user doesn't get to see.
-    const reservation = new Uint8Array(RESERVATION_SIZE);
-    must("kup_try_reserve", engine.kup_try_reserve(this.#channel, GAP_AT.SIZE, reservation));
-    engine.kup_discard(this.#channel, reservation);
+    this.discard(GAP_AT.SIZE);
   }
 
   /** The next message from the user, or undefined. */
@@ -203,13 +218,17 @@ function read(buffer: Uint8Array<ArrayBuffer>, record: Uint8Array<ArrayBuffer>):
   const view = new DataView(record.buffer);
   const length = view.getUint32(RECORD.length, true);
   const text = new TextDecoder().decode(buffer.subarray(0, length));
-  return { type: view.getUint32(RECORD.type, true), text };
+  const control = view.getUint32(RECORD.control, true);
+  const type = view.getUint32(RECORD.type, true);
+  return control === 0 ? { type, text } : { type, text, control };
 }
 
 export interface DrivenOptions {
   /** Bytes of each ring. */
   ring?: number;
   channels?: number;
+  /** As in kup_config; the kernel's side makes the calls of streams all the same. */
+  mode?: number;
   /** A channel whose user has gone stays taken until {@linkcode DrivenDevice.letGo}. */
   hold?: boolean;
 }
@@ -222,9 +241,9 @@ export class DrivenDevice implements Disposable {
   readonly #sides: KernelSide[] = [];
   readonly #newest = new Map<number, KernelSide>();
 
-  constructor({ ring = PAGE, channels = 1, hold = false }: DrivenOptions = {}) {
+  constructor({ ring = PAGE, channels = 1, mode = 0, hold = false }: DrivenOptions = {}) {
     this.#ring = ring;
-    const parameters = { channels, pages: ring / PAGE, hold: hold ? 1 : 0 };
+    const parameters = { channels, pages: ring / PAGE, mode, hold: hold ? 1 : 0 };
     open(path, { parameters }).close();
     this.#driven = Deno.dlopen(path.slice("host:".length), DRIVEN);
   }

@@ -45,19 +45,55 @@ const TAKEN: readonly [option: object, takers: readonly string[]][] = [
     "tryReceiveBatch",
   ]],
   [{ gaps: "throw" }, NAMES.filter((name) => /send|reserve/i.test(name))],
+  [{ discard: true }, []],
+];
+/** The same on a turn channel. */
+const TAKEN_IN_TURN: typeof TAKEN = [
+  ...TAKEN.filter(([option]) => !("discard" in option)),
+  [{ discard: true }, NAMES.filter((name) => /send|reserve/i.test(name))],
 ];
 
-test("Channel's calls refuse each option that belongs to another call", async (channel, kernel) => {
-  for (const [option, takers] of TAKEN) {
-    const [name] = Object.keys(option);
-    for (const [call, make] of CALLS) {
-      if (takers.includes(call)) continue;
-      const error = await assertRejects(async () => await make(channel, option), TypeError);
-      assertEquals(error.message.startsWith(`${call} takes no \`${name}\`: `), true, error.message);
+for (const [kind, mode, taken] of [["stream", 1, TAKEN], ["turn", 2, TAKEN_IN_TURN]] as const) {
+  test(
+    `Channel's calls refuse each option that belongs to another call, on a ${kind} channel`,
+    async (channel, kernel) => {
+      for (const [option, takers] of taken) {
+        const [name] = Object.keys(option);
+        for (const [call, make] of CALLS) {
+          if (takers.includes(call)) continue;
+          const error = await assertRejects(async () => await make(channel, option), TypeError);
+          const begin = `${call} takes no \`${name}\`: `;
+          assertEquals(error.message.startsWith(begin), true, error.message);
+        }
+      }
+      assertEquals(kernel.receive(), undefined);
+    },
+    { mode },
+  );
+}
+
+test("Channel.pass() and its other forms refuse options of other calls", (channel) => {
+  for (const options of [{ type: 1 }, { timeout: 5 }]) {
+    assertThrows(() => channel.tryPass(options as object), TypeError, "tryPass takes no");
+  }
+  for (const options of [{ type: 1 }, { signal }]) {
+    assertThrows(() => channel.passSync(options as object), TypeError, "passSync takes no");
+  }
+}, { mode: 2 });
+
+test("Channel's calls take their own options on a turn channel", async (channel, kernel) => {
+  for (const [option, takers] of TAKEN_IN_TURN) {
+    for (const taker of takers) {
+      const make = CALLS.find(([name]) => name === taker)![1];
+      kernel.send("x");
+      const options = /send|reserve/i.test(taker) ? { discard: true, ...option } : option;
+      const result = await make(channel, options);
+      if (/reserve/i.test(taker)) (result as { discard(): void }).discard();
+      channel.tryPass({ discard: true });
+      while (kernel.receive() !== undefined);
     }
   }
-  assertEquals(kernel.receive(), undefined);
-});
+}, { mode: 2 });
 
 test("Channel's calls take their own options, and none at all", async (channel, kernel) => {
   const options = TAKEN.flatMap(([option, takers]) => takers.map((taker) => [option, taker]));
@@ -94,9 +130,9 @@ Deno.test("Device.attach() refuses a time-out, and names what to use", async () 
   (await device.attach({ wait: false })).close();
 });
 
-test("Reservation.commit() refuses to wait", (channel, kernel) => {
+test("Reservation.commit() refuses to wait, and to discard", (channel, kernel) => {
   using room = channel.tryReserve(3)!;
-  for (const options of [{ signal }, { timeout: 5 }]) {
+  for (const options of [{ signal }, { timeout: 5 }, { discard: true }]) {
     assertThrows(() => room.commit(options as object), TypeError, "commit takes no");
   }
   room.commit({ type: 3, length: 2 });

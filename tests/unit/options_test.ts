@@ -8,7 +8,7 @@ import { withEcho } from "../lib/echo_client.ts";
 // deno-lint-ignore no-explicit-any -- what plain JavaScript passes
 type Untyped = any;
 
-/** Where calls are made: on a channel whose first message is there, or is the next one. */
+/** Where calls are made: on a channel whose first message is there, or is the next one; or at its first turn. */
 interface Place {
   readonly device: Device;
   readonly channel: Channel;
@@ -41,8 +41,11 @@ const STREAM: Readonly<Record<string, Call>> = {
 };
 
 const TURN: Readonly<Record<string, Call>> = {
+  ...Object.fromEntries(Object.entries(STREAM).filter(([name]) => name.startsWith("Channel."))),
   "Channel.pass": ({ channel }, options) => channel.pass(options),
+  "Channel.tryPass": ({ channel }, options) => channel.tryPass(options),
   "Channel.passSync": ({ channel }, options) => channel.passSync(options),
+  "Channel.tryReserve": ({ channel }, options) => channel.tryReserve(1, options)?.discard(),
 };
 
 const PROMISES =
@@ -142,13 +145,34 @@ const WRONG: readonly (readonly [string, Untyped, string])[] = [
   ["Reservation.commit", { type: {} }, "type"],
 ];
 
+/** The same on a turn channel. */
+const WRONG_IN_TURN: typeof WRONG = [
+  ...WRONG.filter(([name]) => name.startsWith("Channel.")),
+  ["Channel.pass", { signal: 5 }, "signal"],
+  ["Channel.passSync", { timeout: "5" }, "timeout"],
+  ...[
+    "send",
+    "trySend",
+    "sendSync",
+    "sendBatch",
+    "reserve",
+    "tryReserve",
+    "pass",
+    "tryPass",
+    "passSync",
+  ]
+    .map((name) => [`Channel.${name}`, { discard: 1 }, "discard"] as const),
+];
+
 Deno.test("each call names an option of a wrong type in a TypeError", async () => {
-  for (const [name, options, told] of WRONG) {
-    await at(1, async (place) => {
-      const error = await failure(name, () => STREAM[name]!(place, options));
-      assert(error instanceof TypeError, `${name} takes a wrong ${told}: ${error}`);
-      assertMatch(error.message, new RegExp(`\`${told}\``));
-    });
+  for (const [mode, calls, all] of [[1, STREAM, WRONG], [2, TURN, WRONG_IN_TURN]] as const) {
+    for (const [name, options, told] of all) {
+      await at(mode, async (place) => {
+        const error = await failure(name, () => calls[name]!(place, options));
+        assert(error instanceof TypeError, `${name} takes a wrong ${told}: ${error}`);
+        assertMatch(error.message, new RegExp(`\`${told}\``));
+      });
+    }
   }
 });
 

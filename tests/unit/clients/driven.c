@@ -10,6 +10,7 @@
 
 KUP_PARAM_NUMBER(channels, 1, "number of channels");
 KUP_PARAM_NUMBER(pages, 1, "size of each ring");
+KUP_PARAM_NUMBER(mode, 0, "as in kup_config; the kernel's calls are those of streams");
 KUP_PARAM_NUMBER(hold, 0, "not 0: a channel stays taken until driven_let_go, also without a user");
 
 static struct kup_device *device;
@@ -120,6 +121,7 @@ static int load(void)
 		.channels = channels,
 		.to_user_pages = pages,
 		.to_kernel_pages = pages,
+		.mode = mode,
 		.spin_us = KUP_NO_SPIN,
 	};
 
