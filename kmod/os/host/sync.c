@@ -328,9 +328,10 @@ void kup_free(void *memory)
 	os_free(memory);
 }
 
+/* Threads of a process are preempted anyway, and a yield would be a system call at each turn. */
 void kup_breathe(void)
 {
-	sched_yield();
+	os_breathe();
 }
 
 void kup_sleep_ms(unsigned int milliseconds)
