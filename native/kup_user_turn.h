@@ -32,6 +32,7 @@ struct kup_user_turn {
 	int mine;			 /* this side has the turn */
 	int unread;			 /* `message` was not received */
 	int reserved;			 /* a reservation is open */
+	int discarded;			 /* a reservation was, since the turn came: it takes room */
 	int broken;			 /* the kernel has broken the rules */
 	struct kup_user_message message; /* what has brought the turn, while it is in the ring */
 };
