@@ -15,7 +15,7 @@ extern struct world {
 	uint8_t *memory; /* the areas, with a page before and behind that can't be touched */
 	struct kup_kernel_page *kernel;
 	struct kup_user_page *user;
-	uint8_t *in, *out;    /* the rings to the user, and to the kernel */
+	uint8_t *in, *out;     /* the rings to the user, and to the kernel */
 	void (*on_wait)(void); /* is called where a program would sleep; or NULL */
 } world;
 

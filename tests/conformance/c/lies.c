@@ -274,12 +274,12 @@ static void test_discard(void)
 	for (uint32_t i = 0; i < 100; i++)
 		peer_show(&peer, peer_write(&peer, KUP_RECORD_DISCARD, i, NULL, i));
 	for (uint32_t i = 0; i < 100; i++)
-		peer_show(&peer, peer_write(&peer, KUP_RECORD_DISCARD | KUP_RECORD_CONTROL, i, NULL,
-					    i));
+		peer_show(&peer,
+			  peer_write(&peer, KUP_RECORD_DISCARD | KUP_RECORD_CONTROL, i, NULL, i));
 	check(peer_send(&peer, 7, "seven", 5) == 0 && peer_receive(&peer, &record) == 0 &&
 		      record.type == 7,
-	      "discarded records are skipped, of all kinds", "state %u, error %u", peer_state(&peer),
-	      peer.kernel->error);
+	      "discarded records are skipped, of all kinds", "state %u, error %u",
+	      peer_state(&peer), peer.kernel->error);
 	peer_stop_wait(&peer);
 }
 

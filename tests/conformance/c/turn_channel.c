@@ -65,7 +65,8 @@ static void test_streams(void)
 	channel_t *channel = open_channel();
 	turn_t turn;
 
-	refused(kup_user_turn_begin(&turn, channel), EINVAL, "a stream channel has no turns: EINVAL");
+	refused(kup_user_turn_begin(&turn, channel), EINVAL,
+		"a stream channel has no turns: EINVAL");
 	kup_user_channel_close(channel);
 }
 
@@ -80,8 +81,7 @@ static void test_own_turn(void)
 	      "no");
 	refused(kup_user_turn_receive(&turn, &message, 0), EDEADLK,
 		"at one's own turn nothing can come: EDEADLK");
-	refused(kup_user_turn_receive(&turn, &message, FOREVER), EDEADLK,
-		"without waiting for it");
+	refused(kup_user_turn_receive(&turn, &message, FOREVER), EDEADLK, "without waiting for it");
 	for (i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 7);
 	for (i = 0; i < 1000; i++)
