@@ -9,7 +9,7 @@
  */
 
 /** Names the declarations in both headers and the version; the libraries have it, too. */
-export const CONTRACT = "d8b23ddfb4264d37";
+export const CONTRACT = "266bd3f764a46aaf";
 export const ABI_VERSION = 1;
 /** each polled word has a line of this size to itself */
 export const LINE = 128;
@@ -41,7 +41,6 @@ export const CONTROL_GAP = 1;
 export const CONTROL_PASS = 2;
 /** reserved: the sender has sent all that it will */
 export const CONTROL_END = 3;
-/** a user skips a kind with this bit that it does not know */
 export const CONTROL_OPTIONAL = 0x80000000;
 /** "KUPCHNL1" in memory, little endian */
 export const MAGIC = 0x314c4e484350554bn;

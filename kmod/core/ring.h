@@ -55,14 +55,14 @@ struct kup_producer {
 struct kup_consumer {
 	const kup_u8 *data;
 	kup_u32 bytes;
-	kup_u32 tail;		  /* the next record to read */
-	kup_u32 head;		  /* the last head that was found valid */
-	kup_u32 controls;	  /* the kinds that a control record may have: a mask of 1 << kind */
-	kup_u32 skips_unknown;	  /* nonzero: skips kinds that are optional, and not known */
-	kup_u32 frozen;		  /* no more records after head */
-	kup_u32 owes_wake;	  /* the producer sleeps, and the tail has reached its event */
-	kup_u32 *tail_word;	  /* ours, shared: output only */
-	kup_u32 *event_word;	  /* ours, shared: output only */
+	kup_u32 tail;	       /* the next record to read */
+	kup_u32 head;	       /* the last head that was found valid */
+	kup_u32 controls;      /* the kinds that a control record may have: a mask of 1 << kind */
+	kup_u32 skips_unknown; /* nonzero: skips kinds that are optional, and not known */
+	kup_u32 frozen;	       /* no more records after head */
+	kup_u32 owes_wake;     /* the producer sleeps, and the tail has reached its event */
+	kup_u32 *tail_word;    /* ours, shared: output only */
+	kup_u32 *event_word;   /* ours, shared: output only */
 	const kup_u32 *head_word; /* the peer's */
 	const kup_u32 *peer_event;
 };

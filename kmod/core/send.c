@@ -41,8 +41,7 @@ static int put_gap(struct kup_channel *channel)
 	channel->lost.records = 0;
 	channel->lost.bytes = 0;
 	return kup_producer_commit(&channel->out, position, sizeof(struct kup_gap),
-				   sizeof(struct kup_gap), KUP_CONTROL_GAP,
-				   KUP_RECORD_CONTROL);
+				   sizeof(struct kup_gap), KUP_CONTROL_GAP, KUP_RECORD_CONTROL);
 }
 
 /* Under send_lock: one more, or (both negative) one less after all, or a shorter one. */

@@ -20,11 +20,11 @@ kup_u64 kup_until(kup_time timeout)
 /* One thread in kup_wait. */
 struct waiter {
 	struct kup_channel *channel;
-	kup_u32 what;	  /* KUP_WAIT_* */
-	kup_u32 space;	  /* OUT: what its record needs of the ring */
-	kup_u32 wakes;	  /* how many calls of kup_wake its caller knows of */
+	kup_u32 what;	   /* KUP_WAIT_* */
+	kup_u32 space;	   /* OUT: what its record needs of the ring */
+	kup_u32 wakes;	   /* how many calls of kup_wake its caller knows of */
 	kup_u32 announced; /* nonzero: it is about to sleep, or sleeps */
-	kup_u32 position; /* IN: where the tail was then */
+	kup_u32 position;  /* IN: where the tail was then */
 };
 
 /*

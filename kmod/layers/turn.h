@@ -47,7 +47,7 @@
 /* One channel's turns. The client keeps it, for as long as it uses the channel; fields are the layer's. */
 struct kup_turn {
 	struct kup_channel *channel;
-	kup_u32 state; /* atomic; the others belong to the thread that has taken the turn */
+	kup_u32 state;	/* atomic; the others belong to the thread that has taken the turn */
 	kup_u32 came;	/* the turn came with `record`, which is still in the ring */
 	kup_u32 unread; /* `record` was not received */
 	struct kup_record record;

@@ -242,10 +242,11 @@ KUP_ABI_AT(kup_record_header, length_flags, 0);
 KUP_ABI_AT(kup_record_header, type, 4);
 
 /* Kinds of control records. */
-#define KUP_CONTROL_GAP 1u /* to the user: a kup_gap follows */
+#define KUP_CONTROL_GAP 1u  /* to the user: a kup_gap follows */
 #define KUP_CONTROL_PASS 2u /* turn mode: gives the turn; no payload */
 #define KUP_CONTROL_END 3u  /* reserved: the sender has sent all that it will */
-#define KUP_CONTROL_OPTIONAL 0x80000000u /* a user skips a kind with this bit that it does not know */
+#define KUP_CONTROL_OPTIONAL                                                                       \
+	0x80000000u /* a user skips a kind with this bit that it does not know */
 
 /* Which of them a record may have, as a mask of 1 << kind. */
 #define KUP_CONTROLS_TO_USER(mode)                                                                 \

@@ -4,6 +4,7 @@
 import { assertEquals } from "../../deps.ts";
 import { open } from "../../mod.ts";
 import { CLOSE, PAUSE } from "./lib/echo.ts";
+import { patience } from "../lib/until.ts";
 import { PATH, until, withEcho } from "./lib/guest.ts";
 import { randomCalls, seed } from "../random/run.ts";
 
@@ -22,9 +23,9 @@ async function callAndCheck(): Promise<void> {
   for (let number = 0; number < device.channels; number++) {
     using channel = await device.attach({ channel: number });
     channel.sendSync("still works");
-    let message = channel.receiveSync({ timeout: 10_000 });
+    let message = channel.receiveSync({ timeout: patience() });
     // In turn mode the kernel begins.
-    if (message?.pass) message = channel.receiveSync({ timeout: 10_000 });
+    if (message?.pass) message = channel.receiveSync({ timeout: patience() });
     assertEquals(message?.text(), "still works");
   }
 }

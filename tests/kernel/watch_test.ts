@@ -7,13 +7,14 @@
 import { assert, assertEquals } from "../../deps.ts";
 import { open } from "../../mod.ts";
 import { WatchedProgram } from "../conformance/lib/watched.ts";
+import { patience } from "../lib/until.ts";
 import { PATH, runScript, until, withEcho } from "./lib/guest.ts";
 
 Deno.test("Device.attach() gets a channel after each save of a watched program", () =>
   withEcho({ channels: 2 }, async () => {
     const source = `
       const device = kup.open("${PATH}");
-      const signal = AbortSignal.timeout(100_000);
+      const signal = AbortSignal.timeout(${patience(100)});
       const channel = await device.attach({ signal });
       const other = await device.attach({ signal });
       device.attach().catch(() => {});

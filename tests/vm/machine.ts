@@ -19,6 +19,8 @@ const EVERYWHERE = [
   // A panic restarts at once, and QEMU ends at a restart.
   "panic=-1",
   "oops=panic",
+  // The guest would go on printing that it is stuck.
+  "softlockup_panic=1",
   // The same addresses each time make logs comparable.
   "nokaslr",
 ];

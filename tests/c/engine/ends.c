@@ -246,7 +246,10 @@ static void test_pauses_left(void)
 	      info.channels_free);
 	if (!info.channels_free)
 		return;
-	user_attach(&user, "ends", 0);
+	if (user_attach(&user, "ends", 0)) {
+		check(0, "the channel can be attached again", "no");
+		return;
+	}
 	user_send(&user, ECHO_PAUSE, &minute, sizeof(minute));
 	unloaded = kup_user_host_unload("echo");
 	check(!unloaded && kup_load(&user.kernel->state) == KUP_STATE_CLOSED,
@@ -332,14 +335,19 @@ static void test_idle_handles(void)
 	memset(waiters, 0, sizeof(waiters));
 	for (i = 0; i < IDLE; i++) {
 		waiters[i].poller.wake = count_wake;
-		if (host_open("ends", &waiters[i].file))
+		if (host_open("ends", &waiters[i].file)) {
+			check(0, "a device can be opened often", "handle %u can't be", i);
 			return;
+		}
 		host_poll_add(waiters[i].file, &waiters[i].poller);
 	}
 	for (i = 0; i < WAITING; i++)
 		looked += host_poll(waiters[i].file, KUP_POLL_IN) == KUP_POLL_IN;
 	for (i = 0; i < 2; i++) {
-		user_attach(&user, "ends", KUP_CHANNEL_ANY);
+		if (user_attach(&user, "ends", KUP_CHANNEL_ANY)) {
+			check(0, "a channel can be attached", "no");
+			return;
+		}
 		user_close(&user);
 		kup_channel_put(kept);
 		if (i == 0)

@@ -108,7 +108,7 @@ static int lost_descriptors(int before)
 {
 	kup_u32 i;
 
-	for (i = 0; i < 2000 && open_descriptors() > before; i++)
+	for (i = 0; i < PATIENCE_MS && open_descriptors() > before; i++)
 		sleep_ms(1);
 	return open_descriptors() - before;
 }
@@ -145,6 +145,8 @@ static void test_start(void)
 	      n, wrong);
 }
 
+#define MOST_FAILURES 200 /* more than a visit asks for */
+
 /*
  * `fail(n)` makes the n-th request fail, and `made` tells how many there were. What a thread can't
  * be made of is -EAGAIN in the waiter, which has no caller's memory to blame.
@@ -157,7 +159,7 @@ static void sweep(void (*fail)(kup_u32 n), kup_u32 (*made)(void), const char *se
 	int error, undone = 0, again = 0, memory = 0, lost = 0;
 	const int before = open_descriptors();
 
-	for (n = 1; n < 200; n++) {
+	for (n = 1; n < MOST_FAILURES; n++) {
 		fail(n);
 		error = begin(&visit, 1);
 		needed = made();
@@ -177,7 +179,7 @@ static void sweep(void (*fail)(kup_u32 n), kup_u32 (*made)(void), const char *se
 		if (again || undone || lost)
 			break;
 	}
-	check(!error && !undone && !again && !lost && memory > 5, sentence,
+	check(!error && n < MOST_FAILURES && !undone && !again && !lost && memory > 5, sentence,
 	      "%s at %s, %u of %u; again %d, undone %d, %d failed, %d descriptors lost",
 	      strerror(-error), step, n, needed, again, undone, memory, lost);
 	fprintf(stderr, "# %d of %u failed\n", memory, n - 1);

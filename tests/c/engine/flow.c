@@ -161,6 +161,7 @@ static void test_timeout_flood(void)
 	struct user user;
 	int error = user_attach(&user, "flood", 0);
 
+	timeout_result = 0;
 	pause_delays();
 	/* Behind a record that isn't finished yet. */
 	kup_producer_reserve(&user.out, 0, &first);

@@ -117,7 +117,7 @@ struct kup_device *make_device(const struct kup_config *config, const struct kup
 
 int nobody_has(struct kup_device *device)
 {
-	kup_u64 end = os_now_ns() + 5000000000ull;
+	kup_u64 end = os_now_ns() + PATIENCE_MS * 1000000ull;
 
 	/* Whoever made it and its node have a reference each, and each file and each channel. */
 	while (kup_load(&device->refs) != 2 && os_now_ns() < end)

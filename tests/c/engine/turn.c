@@ -192,8 +192,8 @@ static void test_discard(void)
 	      "kup_turn_discard() hands the turn to a thread that waits for it", "%s, %s",
 	      strerror(-error), strerror(-discard_result));
 	check(receive_result == -EDEADLK,
-	      "kup_turn_peek() fails when a discarded reservation leaves the turn with the kernel", "%s",
-	      strerror(-receive_result));
+	      "kup_turn_peek() fails when a discarded reservation leaves the turn with the kernel",
+	      "%s", strerror(-receive_result));
 	kup_user_channel_close(player.channel);
 }
 

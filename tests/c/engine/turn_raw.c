@@ -195,7 +195,8 @@ static void test_lies(void)
 		lies[i](&raw);
 		error = kup_turn_send(&raw.turn, 1, "x", 1, 0, 0);
 		check(error == -EPROTO && is_broken(&raw),
-		      "kup_turn_send() breaks a channel whose user has sent out of turn, or passed data",
+		      "kup_turn_send() breaks a channel whose user has sent out of turn, or passed "
+		      "data",
 		      "lie %u: %s, error %u", i, strerror(-error),
 		      kup_load(&raw.user.kernel->error));
 		end(&raw);
@@ -279,8 +280,8 @@ static void test_first_sleep(void)
 	kup_user_kick(raw.user.file);
 	pthread_join(call.thread, NULL);
 	check(asked && !wrong && call.error == 0,
-	      "kup_turn_peek() announces its first sleep after gigabytes of turns", "%s, %d, %u wrong",
-	      asked ? "asked" : "not asked", call.error, wrong);
+	      "kup_turn_peek() announces its first sleep after gigabytes of turns",
+	      "%s, %d, %u wrong", asked ? "asked" : "not asked", call.error, wrong);
 	end(&raw);
 }
 
@@ -492,7 +493,8 @@ static void test_liar(void)
 		lives++;
 	}
 	kup_device_destroy(device);
-	check(lives >= 100, "a user that writes anything anywhere harms no other, and keeps no thread",
+	check(lives >= 100,
+	      "a user that writes anything anywhere harms no other, and keeps no thread",
 	      "%u lives", lives);
 	fprintf(stderr, "# %u lives of lies\n", lives);
 }

@@ -122,7 +122,8 @@ static int call_wait(struct call *call)
 {
 	struct kup_channel *channel = call->world->channel;
 
-	return kup_wait(channel, call->what, call->length, kup_wakes(channel), kup_until(KUP_FOREVER));
+	return kup_wait(channel, call->what, call->length, kup_wakes(channel),
+			kup_until(KUP_FOREVER));
 }
 
 /* Until there is a record, however often it has to look again. */
@@ -224,7 +225,8 @@ static void test_taken(void)
 	slept = slept && is_done(&call);
 	finish(&call);
 	check(slept && !taken && asked && again && !call.error,
-	      "kup_peek() announces the next record when another thread has received the one it slept for",
+	      "kup_peek() announces the next record when another thread has received the one it "
+	      "slept for",
 	      "%d, %d, asked %d %d", slept, taken, asked, again);
 	end(&world);
 }
@@ -269,7 +271,7 @@ static void test_overtaken(void)
  */
 struct crowd {
 	struct world world;
-	pthread_mutex_t lock; /* of the threads that look: one receives at a time */
+	pthread_mutex_t lock;	      /* of the threads that look: one receives at a time */
 	kup_u32 received, lost, over; /* atomic */
 };
 
@@ -309,8 +311,7 @@ static void *visitor_main(void *argument)
 	kup_u32 spins, state = dice_seed(90);
 
 	while (!kup_load_acquire(&crowd->over)) {
-		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel),
-			 kup_until(dice(&state) % 50));
+		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel), kup_until(dice(&state) % 50));
 		for (spins = dice(&state) % 200; spins > 0; spins--)
 			os_relax();
 	}
@@ -392,7 +393,8 @@ static void test_room_overtaken(void)
 	slept = slept && await_sleeps(&world, 1);
 	done = is_done(&small);
 	check(slept && done && !kup_load_acquire(&large.done),
-	      "kup_wait() for room is not forgotten when another thread announces that it needs more",
+	      "kup_wait() for room is not forgotten when another thread announces that it needs "
+	      "more",
 	      "slept %d, done %d", slept, done);
 	drain(&world.user, ~0u);
 	if (world.user.in.owes_wake)

@@ -139,12 +139,12 @@ static void test_full_pipe(void)
 	sleep_ms(NEVER_MS);
 	owed = comes(pipe[0], kept.id, SOON_MS);
 	never = comes(pipe[0], forgotten.id, NEVER_MS);
-	check(!error && owed && !never, "an event that found its pipe full comes later",
-	      "%d, owed %d, of the forgotten one %d", error, owed, never);
 	watch_close(&kept);
 	close(pipe[0]);
 	close(pipe[1]);
-	nobody_has(device);
+	check(!error && owed && !never && nobody_has(device),
+	      "an event that found its pipe full comes later",
+	      "%d, owed %d, of the forgotten one %d", error, owed, never);
 	kup_device_destroy(device);
 }
 
@@ -160,11 +160,10 @@ static void test_gone_reader(void)
 	/* Told by a thread of the driver: it must be deaf to signals. */
 	result = user_send(&watched.user, 1, "x", 1);
 	sleep_ms(NEVER_MS);
-	check(!error && !result && !watch_close(&watched),
+	check(!error && !result && !watch_close(&watched) && nobody_has(device),
 	      "an isolate that is gone does no harm to those who would tell it", "%d %d", error,
 	      result);
 	close(pipe[1]);
-	nobody_has(device);
 	kup_device_destroy(device);
 }
 
@@ -332,13 +331,13 @@ static void test_arm_against_wake(void)
 		rounds++;
 		storm_step();
 	}
-	check(!error && !lost, "an answer that comes while its receiver falls asleep wakes it",
-	      "%d, lost %d, %u rounds", error, lost, rounds);
-	fprintf(stderr, "# %u answers\n", rounds);
 	watch_close(&watched);
 	close(pipe[0]);
 	close(pipe[1]);
-	nobody_has(device);
+	check(!error && !lost && rounds >= 50 && nobody_has(device),
+	      "an answer that comes while its receiver falls asleep wakes it",
+	      "%d, lost %d, %u rounds", error, lost, rounds);
+	fprintf(stderr, "# %u answers\n", rounds);
 	kup_device_destroy(device);
 }
 

@@ -268,8 +268,8 @@ static void test_kernel_page(void)
 	check(all_zero((const uint8_t *)page + 0x400, peer.info.page_size - 0x400),
 	      "the rest of the kernel page is zero", "it isn't");
 	for (uint32_t i = 0; i < 10; i++)
-		check(peer_echo(&peer, i, i * 100) == NULL || i > 9, "an echo of some length works",
-		      "%u", i);
+		check(peer_echo(&peer, i, i * 100) == NULL, "an echo of some length works", "%u",
+		      i);
 	check(EVENTUALLY(PATIENCE_MS,
 			 page->to_user_records == 10 && page->to_kernel_records == 10) &&
 		      page->to_user_payload == 4500 && page->to_kernel_payload == 4500,
@@ -341,7 +341,7 @@ static void test_stats_counts(void)
 	      "one that waits in vain is two, unless the system looks once", "%llu",
 	      (long long)(after.polls - before.polls));
 	before = after;
-	peer_poll(&peer, POLLOUT, 1000);
+	peer_poll(&peer, POLLOUT, PATIENCE_MS);
 	stats_get(fd, 1, &after);
 	check(after.polls - before.polls == 1, "one that needs not wait is one", "%llu",
 	      (long long)(after.polls - before.polls));
@@ -440,35 +440,68 @@ static void test_all_taken(void)
 			peer_stop_wait(&peers[i]);
 }
 
-/* The kernel client pauses while the user goes: the channel drains for so long. */
-static void test_draining(void)
+/* The kernel client pauses for so long while the user of channel 3 goes: then the channel drains. */
+static void leave_pausing(uint32_t milliseconds)
 {
-	const struct echo_pause pause = { .milliseconds = 400 };
-	struct kup_stats stats;
-	struct kup_info info;
+	const struct echo_pause pause = { .milliseconds = milliseconds };
 	struct peer peer;
-	uint64_t start;
-	int fd;
 
-	reload_stubborn();
-	fd = echo_open();
 	peer_need(&peer, 3);
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	sleep_ms(50);
 	peer_send(&peer, 1, "x", 1);
 	peer_stop(&peer);
-	stats_get(fd, 3, &stats);
-	kup_user_info(fd, &info);
-	check(stats.state == KUP_STATE_DRAINING && info.channels_free == CHANNELS - 1,
+}
+
+/* What calls return while channel 3 drains. */
+struct draining {
+	struct kup_stats before, after;
+	struct kup_info info;
+	int attached, polled;
+};
+
+static struct draining look_at_draining(int fd)
+{
+	struct draining seen;
+
+	stats_get(fd, 3, &seen.before);
+	kup_user_info(fd, &seen.info);
+	seen.attached = attach_to(fd, 3, KUP_ATTACH_NOWAIT, NULL);
+	seen.polled = kup_user_wait(fd, POLLIN, 0);
+	stats_get(fd, 3, &seen.after);
+	return seen;
+}
+
+static void test_draining(void)
+{
+	struct draining seen;
+	struct kup_stats stats;
+	uint32_t pause = 400;
+	uint64_t start;
+	int fd;
+
+	reload_stubborn();
+	/* On a slow machine a short pause is over before all has been looked at. */
+	for (;;) {
+		leave_pausing(pause);
+		fd = echo_open();
+		seen = look_at_draining(fd);
+		if (seen.after.state == KUP_STATE_DRAINING || pause >= PATIENCE_MS / 4)
+			break;
+		kup_user_close(fd);
+		pause *= 4;
+	}
+	check(seen.before.state == KUP_STATE_DRAINING && seen.info.channels_free == CHANNELS - 1,
 	      "STATS tells a channel that is still drained, and INFO doesn't count it as free",
-	      "state %u, %u free", stats.state, info.channels_free);
-	refused(attach_to(fd, 3, KUP_ATTACH_NOWAIT, NULL), EBUSY,
-		"ATTACH of it with NOWAIT is refused with EBUSY");
-	check(kup_user_wait(fd, POLLIN, 0) == 0, "and poll doesn't report it", "it does");
-	start = now_ms();
-	worked(attach_to(fd, 3, 0, NULL), "ATTACH of it waits until the kernel client is done");
-	check(now_ms() - start < KUP_ATTACH_DRAIN_MS, "that takes as long as the pause", "%llu ms",
-	      (long long)(now_ms() - start));
+	      "state %u, %u free", seen.before.state, seen.info.channels_free);
+	refused(seen.attached, EBUSY, "ATTACH of it with NOWAIT is refused with EBUSY");
+	check(seen.polled == 0, "and poll doesn't report it", "it does");
+	do
+		start = now_ms();
+	while (attach_to(fd, 3, 0, NULL) == -EBUSY && now_ms() - start >= KUP_ATTACH_DRAIN_MS - 10);
+	kup_user_info(fd, &seen.info);
+	check(seen.info.attached == 3, "ATTACH of it waits until the kernel client is done",
+	      "after %llu ms it has channel %x", (long long)(now_ms() - start), seen.info.attached);
 	stats_get(fd, 3, &stats);
 	check(stats.to_kernel_records >= 2, "which has got what was sent before", "%llu records",
 	      (long long)stats.to_kernel_records);
@@ -480,27 +513,20 @@ static void test_draining(void)
 /* A pause that is longer than ATTACH's patience. */
 static void test_draining_too_long(void)
 {
-	const struct echo_pause pause = { .milliseconds = 1800 };
-	struct peer peer;
 	uint64_t start;
 	int fd;
 
 	reload_stubborn();
 	fd = echo_open();
-	peer_need(&peer, ANY);
-	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
-	sleep_ms(50);
-	peer_stop(&peer);
+	leave_pausing(3000);
 	start = now_ms();
-	refused(attach_to(fd, peer.attach.channel, 0, NULL), EBUSY,
+	refused(attach_to(fd, 3, 0, NULL), EBUSY,
 		"ATTACH's wait for a kernel client ends with EBUSY");
 	start = now_ms() - start;
-	check(start >= KUP_ATTACH_DRAIN_MS - 10 && start < KUP_ATTACH_DRAIN_MS + 500,
-	      "after a second", "%llu ms", (long long)start);
+	check(start >= KUP_ATTACH_DRAIN_MS - 10, "after a second", "%llu ms", (long long)start);
 	check(kup_user_wait(fd, POLLIN, PATIENCE_MS) == POLLIN,
 	      "a client that ends late frees the channel late, and poll tells", "no");
-	worked(attach_to(fd, peer.attach.channel, KUP_ATTACH_NOWAIT, NULL),
-	       "then it can be attached");
+	worked(attach_to(fd, 3, KUP_ATTACH_NOWAIT, NULL), "then it can be attached");
 	kup_user_close(fd);
 	need_unload();
 	reload();
@@ -522,7 +548,7 @@ static void test_pauses_left(void)
 		sent++;
 	}
 	peer_stop(&peer);
-	check(EVENTUALLY(30000, attach_to(fd, 2, 0, NULL) == 0),
+	check(EVENTUALLY(PATIENCE_MS, attach_to(fd, 2, 0, NULL) == 0),
 	      "pauses that a user leaves behind end with it", "no");
 	stats_get(fd, 2, &after);
 	check(after.to_kernel_records - before.to_kernel_records == sent,

@@ -71,7 +71,8 @@ static void test_idle_handles(void)
 
 	peer_need(&peer, ANY);
 	peer_need(&unmapped, ANY);
-	check(timed_unload() < 3000, "the client can be unloaded while handles are attached", "no");
+	check(timed_unload() < PATIENCE_MS, "the client can be unloaded while handles are attached",
+	      "no");
 	refused(echo_open(), ENOENT, "its device is gone");
 	dead_calls_of_attached(&peer);
 	peer_unmap(&unmapped);
@@ -172,9 +173,11 @@ static void *kernel_on_full_ring(void *unused)
 	return unused;
 }
 
+#define LONGEST_PAUSE_MS 60000 /* that the echo client takes */
+
 static void *in_pause(void *unused)
 {
-	const struct echo_pause pause = { .milliseconds = 60000 };
+	const struct echo_pause pause = { .milliseconds = LONGEST_PAUSE_MS };
 
 	peer_send(&victim, ECHO_PAUSE, &pause, sizeof(pause));
 	return in_poll(unused);
@@ -193,7 +196,7 @@ static void unload_under(void *(*user)(void *), const char *sentence)
 	sleep_ms(200);
 	took = timed_unload();
 	pthread_join(thread, NULL);
-	check(victim_error == -EPIPE && took < 30000, sentence,
+	check(victim_error == -EPIPE && took < LONGEST_PAUSE_MS / 2, sentence,
 	      "%s after %llu records, unloading took %lld ms", error_name(victim_error),
 	      (long long)victim_records, (long long)took);
 	peer_stop(&victim);
@@ -296,7 +299,7 @@ static void *attach_draining(void *unused)
 }
 
 /* In ATTACH itself: it waits for the last owner's kernel side, and the device goes meanwhile. */
-static void test_attach_that_waits(void)
+static void unload_under_attach(void)
 {
 	const struct echo_pause pause = { .milliseconds = 600 };
 	struct peer peer;
@@ -312,10 +315,20 @@ static void test_attach_that_waits(void)
 	sleep_ms(100);
 	need_unload();
 	pthread_join(thread, NULL);
-	refused(attach_result, ENODEV,
-		"an ATTACH that waits ends with ENODEV when the device goes");
 	kup_user_close(waiting_handle);
 	reload();
+}
+
+/* On a slow machine the pause or ATTACH's patience may end before the device goes. */
+static void test_attach_that_waits(void)
+{
+	for (int tries = 0; tries < 20; tries++) {
+		unload_under_attach();
+		if (attach_result != 0 && attach_result != -EBUSY)
+			break;
+	}
+	refused(attach_result, ENODEV,
+		"an ATTACH that waits ends with ENODEV when the device goes");
 }
 
 /* While the client's code still runs, the device is gone for everybody else. */
@@ -330,7 +343,7 @@ static void *unload_slowly(void *unused)
 
 static void test_while_it_goes(void)
 {
-	const struct echo_pause pause = { .milliseconds = 1200 };
+	const struct echo_pause pause = { .milliseconds = 3000 };
 	struct kup_info info;
 	struct peer peer;
 	pthread_t thread;
@@ -344,7 +357,7 @@ static void test_while_it_goes(void)
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	sleep_ms(50);
 	pthread_create(&thread, NULL, unload_slowly, NULL);
-	sleep_ms(150);
+	EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_CLOSED);
 	refused(echo_open(), ENOENT, "a device that is going can't be opened");
 	refused(kup_user_info(bare, &info), ENODEV, "nor asked");
 	refused(attach_to(bare, ANY, 0, NULL), ENODEV, "nor attached");
@@ -353,8 +366,8 @@ static void test_while_it_goes(void)
 	check(!__atomic_load_n(&unloaded, __ATOMIC_SEQ_CST), "although its client is still at work",
 	      "unloading took no more than %llu ms", (long long)(now_ms() - start));
 	pthread_join(thread, NULL);
-	check(now_ms() - start >= 1150, "for whose end unloading waits", "it took %llu ms",
-	      (long long)(now_ms() - start));
+	check(now_ms() - start >= pause.milliseconds - 50, "for whose end unloading waits",
+	      "it took %llu ms", (long long)(now_ms() - start));
 	peer_stop(&peer);
 	kup_user_close(bare);
 	reload();

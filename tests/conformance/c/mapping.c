@@ -231,6 +231,7 @@ static void test_unmap_under_access(void)
 
 /* A number that stands for a file that can be mapped, for one that can't be, and so on. */
 static int changing, mappable, unmappable;
+static uint32_t maps_refused;
 
 static void *change(void *unused)
 {
@@ -251,16 +252,18 @@ static void *map_changing(void *number)
 		if (kup_user_map(changing, peer->info.page_size, peer->info.to_user_bytes,
 				 peer->info.to_kernel_bytes, &address) == 0)
 			munmap((void *)(uintptr_t)address, peer->info.map_bytes);
+		else
+			__atomic_fetch_add(&maps_refused, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
 
-/* An owner of other memory, which must keep it while the others map and fail. */
-static uint32_t count_taken_pages(int rounds)
+/* An owner of other memory, which must keep it while the others map and fail so often. */
+static uint32_t count_taken_pages(uint32_t failures)
 {
 	uint32_t taken = 0;
 
-	for (int i = 0; i < rounds; i++) {
+	while (__atomic_load_n(&maps_refused, __ATOMIC_RELAXED) < failures) {
 		uint8_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -290,7 +293,8 @@ static void test_change_under_map(void)
 	poking = true;
 	pthread_create(&changer, NULL, change, NULL);
 	pthread_create(&mapper, NULL, map_changing, &peer);
-	taken = count_taken_pages(20000);
+	maps_refused = 0;
+	taken = count_taken_pages(2000);
 	poking = false;
 	pthread_join(changer, NULL);
 	pthread_join(mapper, NULL);

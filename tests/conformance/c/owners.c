@@ -236,7 +236,7 @@ static void test_fork(void)
 
 		if (child == 0) {
 			signal(SIGALRM, SIG_DFL);
-			alarm(10);
+			alarm(patience(60));
 			kup_user_disown(pipe[1]);
 			_exit(0);
 		}

@@ -388,7 +388,7 @@ static pid_t attack(uint32_t own_seed)
 	signal(SIGBUS, on_fault);
 	signal(SIGIO, SIG_IGN);
 	signal(SIGALRM, SIG_DFL);
-	alarm(300);
+	alarm(patience(300));
 	memset(files, -1, sizeof(files));
 	queue = kqueue();
 	for (;;)
@@ -413,7 +413,7 @@ static int ended(pid_t child)
 {
 	int status;
 
-	return EVENTUALLY(20000, waitpid(child, &status, WNOHANG) == child);
+	return EVENTUALLY(PATIENCE_MS, waitpid(child, &status, WNOHANG) == child);
 }
 
 /* Kills them one after another; now and then the device goes. */
@@ -429,8 +429,9 @@ static void storm(int rounds, bool reloads, uint32_t *chance)
 
 		sleep_us(random_next(chance) % 60000);
 		kill(*victim, SIGKILL);
-		if (reloads && round % 4 == 0 && EVENTUALLY(10000, (error = module_unload()) == 0))
-			EVENTUALLY(10000, (error = module_load("")) == 0);
+		if (reloads && round % 4 == 0 &&
+		    EVENTUALLY(PATIENCE_MS, (error = module_unload()) == 0))
+			EVENTUALLY(PATIENCE_MS, (error = module_load("")) == 0);
 		stuck += !ended(*victim);
 		*victim = attack(random_next(chance));
 	}
@@ -468,13 +469,13 @@ int main(int count, char **arguments)
 		set_failures(0);
 	}
 	fd = echo_open();
-	check(EVENTUALLY(5000, channels_free(fd) == CHANNELS), "all channels come back",
+	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == CHANNELS), "all channels come back",
 	      "%u are free", channels_free(fd));
 	close(fd);
 	need_unload();
 	/* Both numbers are the whole system's, and move by themselves: they have to come back. */
-	check(EVENTUALLY(20000, number_of("vm.stats.vm.v_wire_count") < wired + 400 &&
-					number_of("vm.swap_reserved") <= swap),
+	check(EVENTUALLY(PATIENCE_MS, number_of("vm.stats.vm.v_wire_count") < wired + 400 &&
+					      number_of("vm.swap_reserved") <= swap),
 	      "and their memory, too", "%lld pages are wired more, %lld bytes reserved",
 	      (long long)(number_of("vm.stats.vm.v_wire_count") - wired),
 	      (long long)(number_of("vm.swap_reserved") - swap));

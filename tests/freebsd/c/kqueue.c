@@ -129,7 +129,7 @@ static void test_edges(uint32_t rounds)
 	uint32_t got = 0;
 
 	need(change(queue, peer.fd, EVFILT_READ, EV_ADD | EV_CLEAR) == 0, "a knote");
-	next_event(queue, 1000);
+	next_event(queue, PATIENCE_MS);
 	kup_user_info(peer.fd, &peer.info);
 	need(attach_to(peer.fd, ANY, 0, &peer.attach) == 0 && peer_map(&peer) == 0, "ATTACH");
 	while (next_event(queue, 20).filter != 0)
@@ -258,7 +258,7 @@ static void test_broken(void)
 	word_set(&peer.user->to_user_tail.value, 12345);
 	change(queue, peer.fd, EVFILT_WRITE, EV_ADD | EV_CLEAR);
 	change(queue, peer.fd, EVFILT_READ, EV_ADD | EV_CLEAR);
-	check(EVENTUALLY(2000, peer_state(&peer) == KUP_STATE_BROKEN),
+	check(EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_BROKEN),
 	      "a lie that the look of a knote finds ends the channel, too", "state %u",
 	      peer_state(&peer));
 	close(queue);
@@ -293,7 +293,7 @@ static void test_ends(int rounds)
 			end_with_knotes(round & 1);
 		waitpid(child, NULL, 0);
 	}
-	check(EVENTUALLY(5000, channels_free(fd) == 8),
+	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == 8),
 	      "processes that end with knotes give their channels back", "%u are free",
 	      channels_free(fd));
 	close(fd);

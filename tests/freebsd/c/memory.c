@@ -218,14 +218,15 @@ static void test_stale_mapping(void)
 	memset(old.out, 0xdd, old.info.to_kernel_bytes);
 	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
 	kup_user_close(old.fd);
-	need(EVENTUALLY(2000, peer_start(&fresh, 7) == 0), "the channel can be attached again");
+	need(EVENTUALLY(PATIENCE_MS, peer_start(&fresh, 7) == 0),
+	     "the channel can be attached again");
 	dirt = nonzero(fresh.in, fresh.info.to_user_bytes) +
 	       nonzero(fresh.out, fresh.info.to_kernel_bytes) +
 	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
 	check(dirt == 0, "the next owner gets zeroed pages", "%u bytes aren't", dirt);
 	check(old.in[77] == 0xee && old.out[77] == 0xdd && old.kernel->magic == KUP_MAGIC,
 	      "a mapping outlives close with its bytes", "it doesn't");
-	check(EVENTUALLY(2000, peer_state(&old) == KUP_STATE_CLOSED),
+	check(EVENTUALLY(PATIENCE_MS, peer_state(&old) == KUP_STATE_CLOSED),
 	      "its kernel page tells that the channel is over", "state %u", peer_state(&old));
 	memset(old.out, 0x99, 2 * (size_t)old.info.to_kernel_bytes);
 	memset(old.in, 0x98, 2 * (size_t)old.info.to_user_bytes);
@@ -297,11 +298,11 @@ static void test_leaks(uint32_t times)
 	attach_often(times);
 	die_often(times / 10);
 	/* Both numbers are the whole system's, and move by themselves: they have to come back. */
-	EVENTUALLY(20000,
+	EVENTUALLY(PATIENCE_MS,
 		   (more_wired = number_of("vm.stats.vm.v_wire_count") - wired) < times / 20);
 	check(more_wired < times / 20, "attaching often leaves no page wired",
 	      "%lld by %u attaches", (long long)more_wired, times);
-	EVENTUALLY(20000, (more_swap = number_of("vm.swap_reserved") - swap) <= 0);
+	EVENTUALLY(PATIENCE_MS, (more_swap = number_of("vm.swap_reserved") - swap) <= 0);
 	check(more_swap <= 0, "and no swap reserved", "%lld bytes by %u attaches",
 	      (long long)more_swap, times);
 	printf("# %lld pages wired more after %u attaches\n", (long long)more_wired, times);
@@ -336,7 +337,7 @@ static void test_limit(void)
 		close(handles[--count]);
 	need_unload();
 	/* The last thread of a channel that is over gives the memory back when the device has gone already. */
-	check(EVENTUALLY(5000, number_of("vm.stats.vm.v_wire_count") < wired + 1000),
+	check(EVENTUALLY(PATIENCE_MS, number_of("vm.stats.vm.v_wire_count") < wired + 1000),
 	      "and all of it comes back", "%lld pages don't",
 	      (long long)(number_of("vm.stats.vm.v_wire_count") - wired));
 	reload();

@@ -14,9 +14,10 @@ static bool is_served(void)
 	void *device = kernproxy_open("shifts");
 	void *channel = device != NULL ? kernproxy_channel(device, 0, 1) : NULL;
 	const char *message = NULL;
-	bool good = channel != NULL &&
-		    EVENTUALLY(5000, (message = kernproxy_receive(channel, KP_NB)) != NULL) &&
-		    strcmp(message, "hello") == 0;
+	bool good =
+		channel != NULL &&
+		EVENTUALLY(PATIENCE_MS, (message = kernproxy_receive(channel, KP_NB)) != NULL) &&
+		strcmp(message, "hello") == 0;
 
 	kernproxy_close(device);
 	return good;
@@ -38,7 +39,7 @@ int main(void)
 	check(rounds == 8,
 	      "a module with a kernel process for each of its processes serves them all",
 	      "round %d", rounds);
-	check(EVENTUALLY(5000, kldunload(file) == 0), "the module can be unloaded", "%s",
+	check(EVENTUALLY(PATIENCE_MS, kldunload(file) == 0), "the module can be unloaded", "%s",
 	      error_name(-errno));
 	return finish();
 }

@@ -172,7 +172,7 @@ static void test_opening(void)
 static void visit(uint32_t seed)
 {
 	signal(SIGALRM, SIG_DFL);
-	alarm(100);
+	alarm(patience(300));
 	for (;;) {
 		int queue = kqueue();
 		struct kevent event;
@@ -215,7 +215,7 @@ static void test_unload_storm(int rounds)
 
 		sleep_us(random_next(&seed) % 100000);
 		kill(*dies, SIGKILL);
-		if (EVENTUALLY(5000, (error = module_unload()) == 0))
+		if (EVENTUALLY(PATIENCE_MS, (error = module_unload()) == 0))
 			error = module_load("");
 		waitpid(*dies, NULL, 0);
 		*dies = start_visitor(100 + (uint32_t)done);

@@ -29,7 +29,7 @@ static void test_epoll_edges(uint32_t rounds)
 	uint32_t got = 0;
 
 	need(epoll_ctl(epoll, EPOLL_CTL_ADD, peer.fd, &wanted) == 0, "epoll takes a handle");
-	check(wait_epoll(epoll, 1000) & EPOLLIN, "epoll reports a free channel", "no");
+	check(wait_epoll(epoll, PATIENCE_MS) & EPOLLIN, "epoll reports a free channel", "no");
 	kup_user_info(peer.fd, &peer.info);
 	need(attach_to(peer.fd, ANY, 0, &peer.attach) == 0 && peer_map(&peer) == 0,
 	     "ATTACH in an epoll");
@@ -216,7 +216,7 @@ static void test_waiting_for_channel(void)
 	while (wait_epoll(epoll, 50) != 0)
 		;
 	need_unload();
-	check(wait_epoll(epoll, 5000) & EPOLLHUP,
+	check(wait_epoll(epoll, PATIENCE_MS) & EPOLLHUP,
 	      "epoll tells who waits for a channel that the device is gone", "no");
 	close(epoll);
 	close(fd);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,8 +26,6 @@
 #include "raw.h"
 
 #define USER 1000
-/* Far more than anything here takes, and less than what a fault would take. */
-#define SOON_MS 30000
 
 static void become_user(void)
 {
@@ -46,12 +45,12 @@ static void load_with(const char *parameters)
 {
 	need_unload();
 	need(module_load(parameters) == 0, "the echo client can be loaded with other parameters");
-	need(EVENTUALLY(SOON_MS, access(echo_path(), F_OK) == 0), "and its device is there");
+	need(EVENTUALLY(PATIENCE_MS, access(echo_path(), F_OK) == 0), "and its device is there");
 }
 
 static void load_usual(void)
 {
-	need(EVENTUALLY(SOON_MS, module_unload() == 0), "the echo client can be unloaded");
+	need(EVENTUALLY(PATIENCE_MS, module_unload() == 0), "the echo client can be unloaded");
 	reload();
 }
 
@@ -78,7 +77,7 @@ static bool await(struct meeting *meeting)
 	struct pollfd child = { .fd = meeting->here[0], .events = POLLIN };
 	char byte;
 
-	return poll(&child, 1, SOON_MS) == 1 && read(meeting->here[0], &byte, 1) == 1;
+	return poll(&child, 1, PATIENCE_MS) == 1 && read(meeting->here[0], &byte, 1) == 1;
 }
 
 static void send_on(struct meeting *meeting)
@@ -189,7 +188,7 @@ static void test_kept_parts(void)
 	munmap(ring + page, 2 * page);
 	check(moved[0] == 0x5a, "up to the last of them", "no");
 	munmap(moved, page);
-	check(EVENTUALLY(SOON_MS, pages - pages_in_use() >= (int64_t)(length / 2 / page / 2)),
+	check(EVENTUALLY(PATIENCE_MS, pages - pages_in_use() >= (int64_t)(length / 2 / page / 2)),
 	      "and the area goes with that", "%lld pages are back",
 	      (long long)(pages - pages_in_use()));
 }
@@ -236,8 +235,8 @@ static void test_throttled_attach(void)
 {
 	static const char sentence[] =
 		"unloading does not wait for an ATTACH in a throttled cgroup";
+	const uint64_t ring = 8192 * (uint64_t)getpagesize();
 	struct kup_info info = { 0 };
-	uint64_t start;
 	pid_t child;
 	int fd;
 
@@ -252,16 +251,18 @@ static void test_throttled_attach(void)
 	if (child == 0)
 		_exit(cgroup_enter() ? -attach_to(fd, ANY, 0, NULL) : 255);
 	/* It has a channel's number, and no pages yet. */
-	EVENTUALLY(SOON_MS, kup_user_info(fd, &info) == 0 && info.channels_free < CHANNELS);
-	start = now_ms();
+	need(EVENTUALLY(PATIENCE_MS,
+			kup_user_info(fd, &info) == 0 && info.channels_free < CHANNELS),
+	     "a process is in ATTACH");
 	worked(module_unload(), sentence);
-	check(now_ms() - start < 10000, "at all", "%llu ms", (long long)(now_ms() - start));
+	check(cgroup_peak() < ring / 2, "for one that gets all of it", "it has got %llu bytes",
+	      (long long)cgroup_peak());
 	refused(kup_user_info(fd, &info), ENODEV, "and the device is gone");
 	kill(child, SIGKILL);
 	ended(child);
 	close(fd);
-	check(EVENTUALLY(SOON_MS, cgroup_remove() == 0), "the process that attached can be killed",
-	      "it is still there");
+	check(EVENTUALLY(PATIENCE_MS, cgroup_remove() == 0),
+	      "the process that attached can be killed", "it is still there");
 	reload();
 }
 
@@ -300,34 +301,114 @@ static void test_thread_cgroup(void)
 	      thread, first_line(path));
 	send_on(&meeting);
 	ended(child);
-	check(EVENTUALLY(SOON_MS, cgroup_remove() == 0), "and leaves it with the channel",
+	check(EVENTUALLY(PATIENCE_MS, cgroup_remove() == 0), "and leaves it with the channel",
 	      "it is still there");
 }
 
-/*
- * Records from interrupts, as fast as they come, on the processor that this program is on: it must
- * get its turns, on a kernel without preemption, too.
- */
-static void test_breathing(uint32_t context, const char *sentence)
+/* Of a process and of its channel's kernel thread. */
+struct spent {
+	uint64_t process, thread; /* ticks of 10 ms */
+	uint64_t charged;	  /* microseconds */
+};
+
+static struct spent spent_by(pid_t thread)
 {
-	const struct echo_produce produce = { .count = ~0ull >> 1,
-					      .length = 64,
-					      .context = context };
-	uint64_t slowest = 0;
-	cpu_set_t one, all;
+	return (struct spent){ ticks_of(getpid()), ticks_of(thread), cgroup_time() };
+}
+
+/* One store makes the kernel's side look at a whole ring of records that cost their user nothing. */
+static bool send_discarded_ring(struct peer *peer)
+{
+	uint32_t from = peer->head;
+
+	peer->head += peer->info.to_kernel_bytes;
+	word_set(&peer->user->to_kernel_producer_event.value, peer->head);
+	peer_show(peer, from);
+	return peer_poll(peer, POLLOUT, PATIENCE_MS) == POLLOUT;
+}
+
+static void flood(struct spent *spent)
+{
+	const struct kup_record_header discarded = { .length_flags = KUP_RECORD_DISCARD };
+	struct spent before;
 	struct peer peer;
 	pid_t thread;
 
+	need(cgroup_enter(), "a process can enter a cgroup");
+	peer_need(&peer, 6);
+	thread = thread_named("kup/echo:6");
+	need(thread != 0, "the channel has a thread");
+	for (uint32_t at = 0; at < peer.info.to_kernel_bytes; at += sizeof(discarded))
+		memcpy(peer.out + at, &discarded, sizeof(discarded));
+	before = spent_by(thread);
+	do {
+		for (int i = 0; i < 16; i++)
+			need(send_discarded_ring(&peer), "discarded records are skipped");
+		*spent = spent_by(thread);
+		spent->process -= before.process;
+		spent->thread -= before.thread;
+		spent->charged -= before.charged;
+	} while (spent->thread < 100);
+	_exit(0);
+}
+
+/*
+ * What the processors do for a process against what its cgroup is charged for: with the kernel
+ * thread elsewhere it would be several times as much.
+ */
+static void test_discarded_time(void)
+{
+	static const char sentence[] =
+		"the time in which a kernel thread skips discarded records is charged to its user";
+	struct spent *spent = mmap(NULL, sizeof(*spent), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t all;
+	pid_t child;
+
+	if (!cgroup_make("memory.max", "max")) {
+		skip(sentence, "no cgroup can be made");
+		return;
+	}
 	trying(sentence);
-	peer_need(&peer, 5);
-	thread = thread_named("kup/echo:5");
-	sched_getaffinity(0, sizeof(all), &all);
+	child = fork();
+	if (child == 0)
+		flood(spent);
+	need(ended(child) == 0, "a process sends discarded records");
+	all = 10000 * (spent->process + spent->thread);
+	check(spent->charged >= all * 9 / 10, sentence, "%llu us of %llu",
+	      (long long)spent->charged, (long long)all);
+	printf("# %llu ticks of the process, %llu of the kernel thread\n",
+	       (long long)spent->process, (long long)spent->thread);
+	need(EVENTUALLY(PATIENCE_MS, cgroup_remove() == 0), "the cgroup is empty again");
+	munmap(spent, sizeof(*spent));
+}
+
+static void move_to_processor(pid_t task, int number)
+{
+	cpu_set_t one;
+
 	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-	need(thread != 0 && sched_setaffinity(thread, sizeof(one), &one) == 0,
-	     "the channel's thread can be moved");
-	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	CPU_SET(number, &one);
+	need(sched_setaffinity(task, sizeof(one), &one) == 0, "a thread can be moved");
+}
+
+/* Channel 5, whose thread is on the processor that this program is on. */
+static void share_processor(struct peer *peer)
+{
+	pid_t thread;
+
+	peer_need(peer, 5);
+	thread = thread_named("kup/echo:5");
+	need(thread != 0, "the channel has a thread");
+	move_to_processor(thread, 0);
+	move_to_processor(0, 0);
+}
+
+/* In milliseconds, of sleeps of 10. A kernel that does not preempt may be long in ending one. */
+static uint64_t slowest_sleep(void)
+{
+	uint64_t slowest = 0;
+
 	for (int i = 0; i < 20; i++) {
 		uint64_t start = now_ms();
 
@@ -335,11 +416,107 @@ static void test_breathing(uint32_t context, const char *sentence)
 		if (now_ms() - start > slowest)
 			slowest = now_ms() - start;
 	}
-	check(peer.kernel->dropped_no_space > 0 && slowest < 10000, sentence,
+	return slowest;
+}
+
+/* A kernel that is stuck for longer says so itself, and ends. */
+#define SLOWEST_MS (1000 * patience(10))
+
+/* Records from interrupts, as fast as they come, on the processor that this program is on. */
+static void test_breathing(uint32_t context, const char *sentence)
+{
+	const struct echo_produce produce = { .count = ~0ull >> 1,
+					      .length = 64,
+					      .context = context };
+	struct peer peer;
+	uint64_t slowest;
+	cpu_set_t all;
+
+	trying(sentence);
+	sched_getaffinity(0, sizeof(all), &all);
+	share_processor(&peer);
+	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	slowest = slowest_sleep();
+	check(peer.kernel->dropped_no_space > 0 && slowest < SLOWEST_MS, sentence,
 	      "%llu lost, a sleep took %llu ms", (long long)peer.kernel->dropped_no_space,
 	      (long long)slowest);
 	sched_setaffinity(0, sizeof(all), &all);
 	peer_stop_wait(&peer);
+}
+
+/* A thread on another processor that keeps the ring full. */
+struct flood {
+	struct peer peer;
+	const char *sentence;
+	uint32_t flags, length; /* of its records, which cost the kernel's side more than us */
+	bool over;
+};
+
+/* From now on the head alone is stored: all that lies in the ring is the same in each round. */
+static void fill_ring(struct flood *flood)
+{
+	while (flood->peer.head < flood->peer.info.to_kernel_bytes)
+		peer_write(&flood->peer, flood->flags, ECHO_SAMPLE, NULL, flood->length);
+	flood->peer.head = 0;
+}
+
+/* It ends by itself, before the kernel finds that it is stuck. */
+static void *keep_ring_full(void *argument)
+{
+	const uint64_t end = now_ms() + SLOWEST_MS + SLOWEST_MS / 2;
+	struct flood *flood = argument;
+	struct peer *peer = &flood->peer;
+	uint32_t from;
+
+	move_to_processor(0, 1);
+	while (!__atomic_load_n(&flood->over, __ATOMIC_RELAXED) && now_ms() < end) {
+		from = peer->head;
+		peer->head =
+			word_get(&peer->kernel->to_kernel_tail.value) + peer->info.to_kernel_bytes;
+		if (peer->head != from)
+			peer_show(peer, from);
+	}
+	return NULL;
+}
+
+static void test_busy_thread(struct flood flood)
+{
+	uint64_t slowest = 0, slow;
+	pthread_t thread;
+	cpu_set_t all;
+	int state;
+
+	trying(flood.sentence);
+	sched_getaffinity(0, sizeof(all), &all);
+	share_processor(&flood.peer);
+	fill_ring(&flood);
+	need(pthread_create(&thread, NULL, keep_ring_full, &flood) == 0, "a thread");
+	do {
+		slow = slowest_sleep();
+		slowest = slow > slowest ? slow : slowest;
+	} while (word_get(&flood.peer.kernel->to_kernel_tail.value) == 0);
+	state = (int)peer_state(&flood.peer);
+	__atomic_store_n(&flood.over, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	check(state == KUP_STATE_OPEN && slowest < SLOWEST_MS, flood.sentence,
+	      "state %d, a sleep took %llu ms", state, (long long)slowest);
+	sched_setaffinity(0, sizeof(all), &all);
+	peer_stop_wait(&flood.peer);
+}
+
+static void test_busy_threads(void)
+{
+	/* So long that it doesn't run empty while another process has the other processor. */
+	load_with("to_kernel_pages=8192");
+	test_busy_thread((struct flood){
+		.sentence = "a thread whose ring is never empty leaves the processor to others",
+		.length = 4096 - KUP_RECORD_HEADER,
+	});
+	test_busy_thread((struct flood){
+		.sentence = "and one that finds discarded records alone",
+		.flags = KUP_RECORD_DISCARD,
+	});
+	load_usual();
 }
 
 /* ---- Killed with a ring full of work ---- */
@@ -366,7 +543,7 @@ static void test_killed_with_pauses(void)
 		kill(child, SIGKILL);
 		ended(child);
 	}
-	check(EVENTUALLY(SOON_MS, channels_free(fd) == CHANNELS),
+	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == CHANNELS),
 	      "processes that are killed with rings full of pauses leave all channels free",
 	      "%u are", channels_free(fd));
 	close(fd);
@@ -410,9 +587,11 @@ int main(int count, char **arguments)
 	test_personality();
 	test_throttled_attach();
 	test_thread_cgroup();
+	test_discarded_time();
 	test_breathing(ECHO_INTERRUPT, "a producer in interrupts leaves the processor to others");
 	test_breathing(ECHO_DEFERRED, "and one in softirqs");
 	test_breathing(ECHO_TRYING, "and one that never waits");
+	test_busy_threads();
 	test_killed_with_pauses();
 	test_deserter();
 	return finish();

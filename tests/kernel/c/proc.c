@@ -72,6 +72,22 @@ pid_t thread_named(const char *name)
 	return found;
 }
 
+uint64_t ticks_of(pid_t task)
+{
+	unsigned long user = 0, system = 0;
+	const char *fields;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", task);
+	/* Its name, in brackets, may contain anything. */
+	fields = strrchr(first_line(path), ')');
+	need(fields != NULL &&
+		     sscanf(fields, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu", &user,
+			    &system) == 2,
+	     path);
+	return user + system;
+}
+
 /* ---- A cgroup ---- */
 
 #define ROOT "/tmp/kup-cgroup"
@@ -101,6 +117,19 @@ bool cgroup_make(const char *limit, const char *value)
 bool cgroup_enter(void)
 {
 	return put_text(ROOT "/kup/cgroup.procs", "0");
+}
+
+uint64_t cgroup_time(void)
+{
+	return (uint64_t)sum_of(ROOT "/kup/cpu.stat", "usage_usec");
+}
+
+uint64_t cgroup_peak(void)
+{
+	const char *bytes = first_line(ROOT "/kup/memory.peak");
+
+	need(bytes[0] != '\0', "a cgroup's memory is counted");
+	return strtoull(bytes, NULL, 10);
 }
 
 int cgroup_remove(void)

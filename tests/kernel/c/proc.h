@@ -23,10 +23,17 @@ const char *first_line(const char *path);
 /* The kernel thread of this name, or 0. */
 pid_t thread_named(const char *name);
 
+/* The processor time of a process or thread, in ticks of 10 ms. */
+uint64_t ticks_of(pid_t task);
+
 /* One cgroup (v2) for the calling program, with a limit; false: the system can't. */
 bool cgroup_make(const char *limit, const char *value);
 /* The calling process. */
 bool cgroup_enter(void);
+/* The processor time that it was charged for, in microseconds. */
+uint64_t cgroup_time(void);
+/* The most memory that it had, in bytes. */
+uint64_t cgroup_peak(void);
 /* Nonzero: it is not empty yet. */
 int cgroup_remove(void);
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,8 +123,35 @@ static bool plays(int number, int rounds)
 	return good;
 }
 
-/* A child that plays this channel until it is killed, and exits with 1 if something is wrong. */
-static pid_t play_for_ever(int number)
+/* What children have come to, for their parent. */
+static int steps[2];
+
+static void report(void)
+{
+	need(write(steps[1], "", 1) == 1, "a child can report");
+}
+
+static void await_reports(int count)
+{
+	struct pollfd entry = { .fd = steps[0], .events = POLLIN };
+	char byte;
+
+	while (count-- > 0)
+		need(poll(&entry, 1, PATIENCE_MS) == 1 && read(steps[0], &byte, 1) == 1,
+		     "a child reports");
+}
+
+/* When all children that might report have ended. */
+static void forget_reports(void)
+{
+	need(close(steps[0]) == 0 && close(steps[1]) == 0 && pipe(steps) == 0, "a pipe");
+}
+
+/*
+ * A child that plays this channel until it is killed, and exits with 1 if something is wrong. It
+ * reports when it has the channel.
+ */
+static pid_t play_forever(int number)
 {
 	uint32_t seed = 99u + (uint32_t)number;
 	pid_t child = fork();
@@ -131,10 +159,11 @@ static pid_t play_for_ever(int number)
 
 	if (child != 0)
 		return child;
-	alarm(60);
+	alarm(patience(300));
 	channel = sit_down(number).channel;
 	if (!starts(channel))
 		_exit(1);
+	report();
 	while (round_trip(channel, &seed))
 		;
 	_exit(1);
@@ -175,7 +204,8 @@ static void test_kills(int rounds)
 		pid_t children[PLAYERS];
 
 		for (int i = 0; i < PLAYERS; i++)
-			children[i] = play_for_ever(i);
+			children[i] = play_forever(i);
+		await_reports(PLAYERS);
 		sleep_us(random_next(&seed) % 100000);
 		for (int i = 0; i < PLAYERS; i++)
 			kill(children[i], SIGKILL);
@@ -191,9 +221,9 @@ static void test_kills(int rounds)
 /* One has the channel, the other waits for it. */
 static void test_inheritance(void)
 {
-	pid_t holder = play_for_ever(1), heir;
+	pid_t holder = play_forever(1), heir;
 
-	sleep_ms(200);
+	await_reports(1);
 	heir = fork();
 	if (heir == 0)
 		_exit(!plays(1, 10));
@@ -215,10 +245,12 @@ static void test_killed_while_waiting(void)
 		/* After this the kernel keeps its turn. */
 		kernproxy_receive(channel, 0);
 		kernproxy_send(channel, (void *)"\4\0\0\0bye", 8, 0);
+		report();
 		kernproxy_receive(channel, 0);
 		_exit(0);
 	}
-	sleep_ms(200);
+	await_reports(1);
+	sleep_ms(100);
 	check(waitpid(child, NULL, WNOHANG) == 0, "who waits for the kernel's message waits",
 	      "it doesn't");
 	kill(child, SIGKILL);
@@ -238,15 +270,17 @@ static void test_unload_attached(void)
 			_exit(1);
 		/* The kernel keeps its turn after this. */
 		kernproxy_send(seat.channel, (void *)"\4\0\0\0bye", 8, 0);
+		report();
 		kernproxy_receive(seat.channel, 0);
 		_exit(kernproxy_error(seat.channel) == EKU_SHUTDOWN ? 0 : 2);
 	}
 	seat = sit_down(0);
 	need(starts(seat.channel), "a game begins");
-	sleep_ms(200);
+	await_reports(1);
+	sleep_ms(100);
 	start = now_ms();
 	worked(unload(), "a module is unloaded while processes are attached");
-	check(now_ms() - start < 30000, "without waiting for them", "%llu ms",
+	check(now_ms() - start < PATIENCE_MS, "without waiting for them", "%llu ms",
 	      (long long)(now_ms() - start));
 	check(ended(child) == 0, "kernproxy_receive ends with EKU_SHUTDOWN", "it doesn't");
 	check(kernproxy_send(seat.channel, (void *)"\1\0\0\0x", 5, 0) == -1 &&
@@ -264,18 +298,22 @@ static void test_not_loaded_yet(void)
 	if (child == 0) {
 		void *device;
 
-		while ((device = kernproxy_open("pingpong1")) == NULL && kernproxy_errno == ENOENT)
+		device = kernproxy_open("pingpong1");
+		report();
+		while (device == NULL && kernproxy_errno == ENOENT) {
 			sleep_ms(5);
+			device = kernproxy_open("pingpong1");
+		}
 		kernproxy_close(device);
 		_exit(!plays(EACH, 10));
 	}
-	sleep_ms(200);
+	await_reports(1);
 	worked(load(), "a module is loaded");
 	check(ended(child) == 0, "while a program waits for it, which then plays", "it doesn't");
 }
 
 /* A child that comes again and again, and writes anything anywhere. */
-static pid_t lie_for_ever(int number)
+static pid_t lie_forever(int number)
 {
 	uint32_t seed = 1234u + (uint32_t)number;
 	pid_t child = fork();
@@ -283,7 +321,7 @@ static pid_t lie_for_ever(int number)
 
 	if (child != 0)
 		return child;
-	alarm(60);
+	alarm(patience(300));
 	path[sizeof(path) - 2] = (char)('0' + number / EACH);
 	for (;;) {
 		struct peer peer;
@@ -305,7 +343,7 @@ static void test_liars(int rounds)
 		pid_t children[PLAYERS];
 
 		for (int i = 1; i < PLAYERS; i++)
-			children[i] = lie_for_ever(i);
+			children[i] = lie_forever(i);
 		wrong += !plays(0, 300);
 		sleep_us(random_next(&seed) % 100000);
 		for (int i = 1; i < PLAYERS; i++)
@@ -330,7 +368,8 @@ static void test_come_and_go(int rounds)
 		pid_t children[PLAYERS];
 
 		for (int i = 0; i < PLAYERS; i++)
-			children[i] = play_for_ever(i);
+			children[i] = play_forever(i);
+		await_reports(1);
 		sleep_us(random_next(&seed) % 30000);
 		for (int i = 0; i < PLAYERS; i++)
 			kill(children[i], SIGKILL);
@@ -339,6 +378,7 @@ static void test_come_and_go(int rounds)
 			break;
 		for (int i = 0; i < PLAYERS; i++)
 			ended(children[i]);
+		forget_reports();
 	}
 	check(done == rounds && plays(0, 5), "modules come and go under processes that are killed",
 	      "round %d: %s", done, error_name(-errno));
@@ -347,6 +387,7 @@ static void test_come_and_go(int rounds)
 int main(void)
 {
 	begin_cases(240);
+	need(pipe(steps) == 0, "a pipe");
 	need(load() == 0, "pingpong can be loaded");
 	test_processes();
 	test_kills(5);
