@@ -177,7 +177,8 @@ static int32_t send_at_once(struct kup_user_turn *turn, uint32_t type, const voi
 
 	if (!error)
 		error = release(turn);
-	/* `data` may be the message that has brought the turn: the kernel leaves it until it is its turn. */
+	/* `data` may be the message that has brought the turn: the kernel leaves it until it is
+	 * its turn. */
 	if (!error)
 		error = kup_user_send(turn->channel, type, data, length, 0);
 	if (!error)

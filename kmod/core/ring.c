@@ -228,8 +228,9 @@ void kup_consumer_release(struct kup_consumer *consumer, const struct kup_record
 }
 
 /*
- * Another thread may consume meanwhile. It stores the new tail before the producer can write over what lies before
- * that: so a header that isn't the one at our tail any more comes with a tail that has moved.
+ * Another thread may consume meanwhile. It stores the new tail before the producer can write over
+ * what lies before that: so a header that isn't the one at our tail any more comes with a tail that
+ * has moved.
  */
 int kup_consumer_ready(const struct kup_consumer *consumer)
 {

@@ -106,8 +106,8 @@ void kup_consumer_release(struct kup_consumer *consumer, const struct kup_record
  * nothing. Also by threads that don't own the consumer, and by several at once. */
 int kup_consumer_ready(const struct kup_consumer *consumer);
 
-/* "I am going to sleep until the record at my tail is readable." Then look again. Also by threads that
- * don't own the consumer, one at a time. */
+/* "I am going to sleep until the record at my tail is readable." Then look again. Also by threads
+ * that don't own the consumer, one at a time. */
 void kup_consumer_announce(struct kup_consumer *consumer);
 
 /* The producer is gone: what it has published now is all there will be. KUP_RING_OK or a lie. */

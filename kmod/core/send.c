@@ -12,7 +12,8 @@ kup_u32 kup_max_payload(const struct kup_channel *channel)
 	return KUP_MAX_PAYLOAD(channel->out.bytes);
 }
 
-/* What the next record needs: itself, and the GAP record that has to go ahead of it. Any context. */
+/* What the next record needs: itself, and the GAP record that has to go ahead of it. Any
+ * context. */
 kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length)
 {
 	kup_u32 space = KUP_RECORD_SPACE(length);
@@ -198,7 +199,8 @@ static void finish(struct kup_channel *channel, struct kup_reservation *reservat
 {
 	int asked;
 
-	/* Before the record becomes readable: a poll that still finds it open arms, and is woken below. */
+	/* Before the record becomes readable: a poll that still finds it open arms, and is woken
+	 * below. */
 	close_position(channel, reservation->position);
 	asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
 				    length, type, flags);

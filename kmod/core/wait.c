@@ -28,9 +28,9 @@ struct waiter {
 };
 
 /*
- * All threads that sleep for IN share one event word, and wait for the same record: the one at the tail.
- * A tail that has moved means that another thread has received that record. The word may still have
- * its position, so the next one has to be announced.
+ * All threads that sleep for IN share one event word, and wait for the same record: the one at
+ * the tail. A tail that has moved means that another thread has received that record. The word
+ * may still have its position, so the next one has to be announced.
  */
 static int in_ready(const struct waiter *waiter)
 {
@@ -41,8 +41,9 @@ static int in_ready(const struct waiter *waiter)
 }
 
 /*
- * There is room; or what was announced, perhaps for another thread that needs less, has been reached, and the next
- * need has to be announced. Trusts nothing, and takes no lock: the caller's next try does.
+ * There is room; or what was announced, perhaps for another thread that needs less, has been
+ * reached, and the next need has to be announced. Trusts nothing, and takes no lock: the
+ * caller's next try does.
  */
 static int out_ready(const struct waiter *waiter)
 {
@@ -117,7 +118,8 @@ static void announce(struct waiter *waiter)
 
 	waiter->announced = 1;
 	if (waiter->what & KUP_WAIT_IN) {
-		/* Load first: a tail that moves behind this makes in_ready true, and never hides it. */
+		/* Load first: a tail that moves behind this makes in_ready true, and never hides
+		 * it. */
 		waiter->position = kup_load(&channel->in.tail);
 		kup_consumer_announce(&channel->in);
 	}
@@ -129,8 +131,8 @@ static void announce(struct waiter *waiter)
 }
 
 /*
- * What was announced for room may have been this thread's need: the others look again. (For IN nothing is to
- * do: all wait for the same record.)
+ * What was announced for room may have been this thread's need: the others look again. (For IN
+ * nothing is to do: all wait for the same record.)
  */
 static void leave(struct waiter *waiter)
 {

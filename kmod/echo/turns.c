@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* The echo client on a device of turns: where it sends, it takes the turn first, as often as it has to. */
+/* The echo client on a device of turns: where it sends, it takes the turn first, as often as it
+ * has to. */
 #include "echo.h"
 
 int echo_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,

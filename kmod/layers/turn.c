@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * Turns on a stream. Which side has the turn is one private word. It changes by what this side sends, and by the
- * user's records, and by nothing else.
+ * Turns on a stream. Which side has the turn is one private word. It changes by what this side
+ * sends, and by the user's records, and by nothing else.
  *
  *          begin                 send, pass, commit
  *   ------------> MINE <--+-----------------------------+
@@ -13,9 +13,9 @@
  *                                                     v   |
  *                  MINE <--- receive, failure --- AWAITED ---> send, pass, commit: THEIRS
  *
- * In HELD and AWAITED one thread owns the turn's other fields, and it alone looks at the ring. In AWAITED it sleeps for
- * the user's record, and then has the turn that came with it. The others set the bit WAITED, and sleep until
- * it gives the state back.
+ * In HELD and AWAITED one thread owns the turn's other fields, and it alone looks at the ring.
+ * In AWAITED it sleeps for the user's record, and then has the turn that came with it. The
+ * others set the bit WAITED, and sleep until it gives the state back.
  */
 #include "layers/turn.h"
 
@@ -106,7 +106,8 @@ static int await_thread(struct kup_turn *turn, kup_u32 seen, kup_u32 wakes, kup_
 	return kup_wait(turn->channel, 0, 0, wakes, until);
 }
 
-/* Waits until the turn is this side's, and no other thread's: then 0, and until give_back it is the caller's. */
+/* Waits until the turn is this side's, and no other thread's: then 0, and until give_back it is
+ * the caller's. */
 static int take(struct kup_turn *turn, kup_u64 until)
 {
 	for (;;) {
@@ -180,7 +181,8 @@ int kup_turn_receive(struct kup_turn *turn, void *buffer, kup_u32 capacity,
 
 /* ---- Sending ---- */
 
-/* Takes the turn, for a record of this length. What can fail by itself fails here, and changes nothing. */
+/* Takes the turn, for a record of this length. What can fail by itself fails here, and changes
+ * nothing. */
 static int take_to_send(struct kup_turn *turn, kup_u32 length, kup_u32 flags, kup_u64 until)
 {
 	int error = length > kup_max_payload(turn->channel) ? -EMSGSIZE : take(turn, until);
@@ -193,7 +195,8 @@ static int take_to_send(struct kup_turn *turn, kup_u32 length, kup_u32 flags, ku
 	return -ENOTEMPTY;
 }
 
-/* Nothing was sent since the turn came, so there is room unless discarded records are in its way. */
+/* Nothing was sent since the turn came, so there is room unless discarded records are in its
+ * way. */
 static int await_room(struct kup_turn *turn, kup_u32 length, kup_u64 until)
 {
 	for (;;) {
@@ -231,9 +234,9 @@ static int release(struct kup_turn *turn)
 }
 
 /*
- * The turn is taken. `kind`: 0, or of a control record. `data` may be what came with the turn: its room is given back
- * before it is copied, but the user writes there no sooner than it has the turn. This way around its
- * processor does not look at a record that is being written.
+ * The turn is taken. `kind`: 0, or of a control record. `data` may be what came with the turn:
+ * its room is given back before it is copied, but the user writes there no sooner than it has
+ * the turn. This way around its processor does not look at a record that is being written.
  */
 static int give(struct kup_turn *turn, kup_u32 kind, kup_u32 type, const void *data, kup_u32 length)
 {
