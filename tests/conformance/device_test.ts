@@ -107,7 +107,8 @@ Deno.test(
   "a kernel side that takes more than a second is not waited for",
   stubborn(async () => {
     using device = open(PATH);
-    let refusal: unknown, took = 0;
+    let refusal: unknown;
+    let took = 0;
     // On a busy machine a short pause may be over before the wait for it is.
     for (const pause of [1800, 5400, 16_200]) {
       const channel = await device.attach({ channel: 6 });
