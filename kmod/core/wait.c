@@ -41,18 +41,23 @@ static int in_ready(const struct waiter *waiter)
 }
 
 /*
- * There is room; or what was announced, perhaps for another thread that needs less, has been reached, and the next
- * need has to be announced. Trusts nothing, and takes no lock: the caller's next try does.
+ * There is room; or what was announced, perhaps for another thread that needs less, has been
+ * reached, and the next need has to be announced. Trusts nothing, and takes no lock: the
+ * caller's next try does.
  */
 static int out_ready(const struct waiter *waiter)
 {
 	const struct kup_channel *channel = waiter->channel;
 	const struct kup_producer *out = &channel->out;
-	kup_u32 tail = kup_load_acquire(out->tail_word);
+	kup_u32 wants = kup_producer_wants(out, waiter->space), tail;
 
 	if (kup_producer_crowded(out))
 		return 0;
-	if ((__INT32_TYPE__)(tail - kup_producer_wants(out, waiter->space)) >= 0)
+	/* By the last tail that was found valid: then the user's word need not be fetched. */
+	if ((__INT32_TYPE__)(kup_load(&out->tail) - wants) >= 0)
+		return 1;
+	tail = kup_load_acquire(out->tail_word);
+	if ((__INT32_TYPE__)(tail - wants) >= 0)
 		return 1;
 	return waiter->announced && (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0;
 }
@@ -126,8 +131,8 @@ static void announce(struct waiter *waiter)
 }
 
 /*
- * What was announced for room may have been this thread's need: the others look again. (For IN nothing is to
- * do: all wait for the same record.)
+ * What was announced for room may have been this thread's need: the others look again. (For IN
+ * nothing is to do: all wait for the same record.)
  */
 static void leave(struct waiter *waiter)
 {

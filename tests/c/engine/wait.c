@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * kup_wait and kup_wake, and what waits by them: several threads of a client on one channel. Its user does
- * everything by hand, so that it can be slow between what it publishes and its look for sleepers.
+ * kup_wait and kup_wake, and what waits by them: several threads of a client on one channel. Its
+ * user does everything by hand, so that it can be slow between what it publishes and its look
+ * for sleepers.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -199,8 +200,8 @@ static int take_one(struct kup_channel *channel)
 }
 
 /*
- * A thread sleeps for a record, another one receives that, and only then the user wakes the first: it
- * has to announce the next record.
+ * A thread sleeps for a record, another one receives that, and only then the user wakes the
+ * first: it has to announce the next record.
  */
 static void test_taken(void)
 {
@@ -266,8 +267,8 @@ static void test_overtaken(void)
 #define VISITORS 2
 
 /*
- * Records that come one at a time, each when the last one was received: a lost wake-up ends it. Visitors wait a
- * moment and go; what they have announced must serve those that stay.
+ * Records that come one at a time, each when the last one was received: a lost wake-up ends it.
+ * Visitors wait a moment and go; what they have announced must serve those that stay.
  */
 struct crowd {
 	struct world world;
@@ -373,8 +374,8 @@ static void drain(struct user *user, kup_u32 records)
 }
 
 /*
- * The user makes the room that one thread sleeps for, and before it looks for sleepers another thread
- * announces that it needs more.
+ * The user makes the room that one thread sleeps for, and before it looks for sleepers another
+ * thread announces that it needs more.
  */
 static void test_room_overtaken(void)
 {
