@@ -270,7 +270,7 @@ static void leave(struct softc *sc)
  * wait for that end looks again after this time: long enough to cost nothing, and a process that
  * waits for it notices little.
  */
-#define LOOK_AGAIN ((kup_time)100000)
+#define LOOK_AGAIN (100000 * KUP_US)
 
 /* Under the lock. */
 static int wait_next(struct softc *sc)
