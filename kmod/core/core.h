@@ -74,11 +74,11 @@ struct kup_channel {
 	struct kup_producer out; /* under send_lock */
 	kup_u32 room_waiters;	 /* under send_lock: threads that sleep for room */
 	kup_u32 room_event;	 /* under send_lock: what was announced for them, and... */
-	kup_u32 room_round;	 /* ... how often one that was reached was replaced; read anywhere */
-	kup_u32 urgent_tail;	 /* under send_lock: until the tail moves from here the user must... */
-	kup_u32 woken_tail;	 /* ... not wait for more; when it was last woken for that, and... */
-	kup_u32 woken_event;	 /* ... for which event */
-	struct kup_gap lost;   /* under send_lock: since the last GAP record */
+	kup_u32 room_round;  /* ... how often one that was reached was replaced; read anywhere */
+	kup_u32 urgent_tail; /* under send_lock: until the tail moves from here the user must... */
+	kup_u32 woken_tail;  /* ... not wait for more; when it was last woken for that, and... */
+	kup_u32 woken_event; /* ... for which event */
+	struct kup_gap lost; /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
 	kup_u32 receiving; /* whose `in` is; see receive.c; atomic */

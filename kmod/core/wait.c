@@ -64,9 +64,8 @@ static int out_ready(const struct waiter *waiter)
 	tail = kup_load_acquire(out->tail_word);
 	if ((__INT32_TYPE__)(tail - wants) >= 0)
 		return 1;
-	return waiter->announced &&
-	       (kup_load(&channel->room_round) != waiter->round ||
-		(__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0);
+	return waiter->announced && (kup_load(&channel->room_round) != waiter->round ||
+				     (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0);
 }
 
 /* Worth another look by the caller. */

@@ -59,8 +59,8 @@ static void test_order(void)
 	kup_user_turn_reserve(&turn, 16, 0, 0, &room);
 	kept = world.user->to_user_tail.value == 0;
 	kup_user_turn_commit(&turn, &room, 2, 16);
-	check(kept && world.user->to_user_tail.value == 16 && sent_at(0)->length_flags == (KUP_RECORD_READY | 16) &&
-		      sent_at(0)->type == 2,
+	check(kept && world.user->to_user_tail.value == 16 &&
+		      sent_at(0)->length_flags == (KUP_RECORD_READY | 16) && sent_at(0)->type == 2,
 	      "kup_user_turn_commit() gives the message's room back with the turn, not before");
 	pass_to_user();
 	check(kup_user_turn_pass(&turn, 0, 0) == 0 && world.user->to_user_tail.value == 24 &&

@@ -197,7 +197,8 @@ static void *visitor_main(void *argument)
 	kup_u32 spins, state = dice_seed(90);
 
 	while (!kup_load_acquire(&crowd->over)) {
-		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel), kup_until(dice(&state) % 50 * KUP_US));
+		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel),
+			 kup_until(dice(&state) % 50 * KUP_US));
 		for (spins = dice(&state) % 200; spins > 0; spins--)
 			os_relax();
 	}
@@ -328,7 +329,8 @@ static void test_room_overtaken(void)
  */
 static void test_room_left(void)
 {
-	struct call nearest = { .length = 100 }, stays = { .length = 300 }, large = { .length = 2000 };
+	struct call nearest = { .length = 100 }, stays = { .length = 300 },
+		    large = { .length = 2000 };
 	struct bare bare;
 	int slept, left, done;
 
