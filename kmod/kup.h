@@ -28,16 +28,18 @@
  *   -EPIPE     the user is gone and, for receiving, everything it sent has been read
  *   -ESHUTDOWN this side was closed: kup_channel_close, or the device is being destroyed
  *   -EPROTO    the user broke the protocol; the channel is over
- *   -EBUSY     two threads receive on the same channel at once
+ *   -EBUSY     another thread looks for a message of the same channel at this moment
  *   -EINVAL    an argument makes no sense
  *
  * Contexts: kup_try_send, kup_try_reserve, kup_commit and kup_discard may be called anywhere,
  * interrupt handlers included (not NMI; with PREEMPT_RT only threaded ones; on FreeBSD those of
  * interrupt threads, callouts and task queues, but no filters, and no spin mutex held);
- * kup_try_receive, kup_try_peek and kup_release anywhere, by one at a time; all others in a thread
- * that may sleep, with no spinlock held.
+ * kup_try_receive, kup_try_peek and kup_release anywhere, by one at a time; kup_send, kup_reserve,
+ * kup_receive and kup_peek with a timeout of 0 as their try forms; all others in a thread that may
+ * sleep, with no spinlock held.
  *
- * Threads: any number may send on a channel at once; one at a time may receive on it.
+ * Threads: any number may send on a channel at once, and wait for it; one at a time may receive on
+ * it, or look for a message.
  */
 #ifndef KUP_H
 #define KUP_H
@@ -128,6 +130,12 @@ void *kup_channel_context(const struct kup_channel *channel);
 /* The longest message towards the user, in bytes. */
 kup_u32 kup_max_payload(const struct kup_channel *channel);
 
+/*
+ * The longest message that a well-behaved user sends, in bytes. Both are this channel's own: a
+ * process may ask for rings that are smaller than the device's.
+ */
+kup_u32 kup_max_received(const struct kup_channel *channel);
+
 /* 0, or why calls on this channel can't succeed any more: -EPIPE, -ESHUTDOWN, -EPROTO. Any context.
  */
 int kup_ended(const struct kup_channel *channel);
@@ -197,8 +205,8 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 
 /*
  * The next message in place, until kup_release. The user can change record->data's bytes at any
- * moment: read each once, and copy before you decide by it. length and type can't change any more. What isn't
- * released keeps all that comes behind it in the ring.
+ * moment: read each once, and copy before you decide by it. length and type can't change any
+ * more. What isn't released keeps all that comes behind it in the ring.
  */
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout);
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record);
@@ -213,11 +221,11 @@ void kup_release(struct kup_channel *channel, const struct kup_record *record);
 kup_u64 kup_until(kup_time timeout);
 
 /*
- * Looks for a while, then sleeps, until one of `what` may hold, the channel has ended, or kup_wake
- * is called: 0 in all these cases, so the caller looks again. It consumes nothing and holds nothing,
- * and any number of threads may wait. `wakes` is what kup_wakes returned before the caller looked: so
- * no kup_wake is lost that comes between the look and the sleep. -EAGAIN: the timeout was 0;
- * -ETIMEDOUT; -EINTR.
+ * Looks for a while, then sleeps, until one of `what` may hold, the channel has ended, or
+ * kup_wake is called: 0 in all these cases, so the caller looks again. It consumes nothing and
+ * holds nothing, and any number of threads may wait. `wakes` is what kup_wakes returned before
+ * the caller looked: so no kup_wake is lost that comes between the look and the sleep. -EAGAIN:
+ * the timeout was 0; -ETIMEDOUT; -EINTR.
  */
 int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
 	     kup_u64 until);
@@ -233,8 +241,8 @@ kup_u32 kup_wakes(const struct kup_channel *channel);
 void kup_wake(struct kup_channel *channel);
 
 /*
- * Instead of kup_commit: publishes a control record of this kind, with the first `length` bytes. The
- * channel's mode must allow the kind (KUP_CONTROLS_TO_USER). It is not counted as a record.
+ * Instead of kup_commit: publishes a control record of this kind, with the first `length` bytes.
+ * The channel's mode must allow the kind (KUP_CONTROLS_TO_USER). It is not counted as a record.
  */
 void kup_commit_control(struct kup_channel *channel, struct kup_reservation *reservation,
 			kup_u32 kind, kup_u32 length);
@@ -284,14 +292,26 @@ void kup_monitor_unlock(struct kup_monitor *monitor);
 
 /*
  * For the holder: gives the lock away, sleeps until kup_monitor_wake is called, and takes the lock
- * again: look again, the change may be another one. 0, or -EINTR: the calling process has a signal
- * (which does not end the second one).
+ * again: look again, the change may be another one. 0; -ETIMEDOUT; or -EINTR, the calling process
+ * has a signal (which does not end the second one).
  */
-int kup_monitor_wait(struct kup_monitor *monitor);
+int kup_monitor_wait(struct kup_monitor *monitor, kup_time timeout);
 void kup_monitor_wait_always(struct kup_monitor *monitor);
 
 /* For the holder: all threads that wait look again, one after the other. */
 void kup_monitor_wake(struct kup_monitor *monitor);
+
+/*
+ * The calling thread's number, whatever has started it: not 0, and not that of an earlier thread.
+ * (FreeBSD may give a number again when a thousand threads have ended meanwhile.)
+ */
+kup_u64 kup_thread_self(void);
+
+/*
+ * Nonzero: the thread with this number has ended. Soon after its end it may still be 0. May take as
+ * long as a look at each thread of the system, in a thread that may sleep.
+ */
+int kup_thread_ended(kup_u64 thread);
 
 /* ---- For tests of non-sleeping producers ---- */
 

@@ -8,6 +8,7 @@
 
 #include "include/kup.h"
 #include "kup_user_turn.h"
+#include "layers/behind.h"
 
 #define FOREVER -1.0
 
@@ -35,7 +36,9 @@ struct handle {
 	struct kup_user_channel *channel;
 	struct kup_user_turn turn;
 	size_t max_bytes;
+	uint32_t max_received;
 	void *last; /* what kernproxy_receive returned, while it is this side's turn */
+	struct kup_behind behind; /* the message that kernproxy_receive returned, in the ring */
 	char nothing[] __attribute__((aligned(16))); /* max_bytes: instead of a message */
 };
 
@@ -121,9 +124,12 @@ KUP_USER_CALL void *kernproxy_open(const char *name)
 
 /* ---- Channels ---- */
 
-/* Checks what was asked for before waiting for it, and returns its size in bytes. */
+/*
+ * Checks what was asked for before waiting for it, and returns its size in bytes, and the longest
+ * message that the kernel sends.
+ */
 static int32_t check_channel(const struct handle *device, size_t chan_id, size_t size,
-			     size_t *bytes)
+			     size_t *bytes, uint32_t *received)
 {
 	struct kup_info info;
 	int32_t error = kup_user_info(device->file, &info);
@@ -131,6 +137,7 @@ static int32_t check_channel(const struct handle *device, size_t chan_id, size_t
 	if (error)
 		return error;
 	*bytes = size * info.page_size;
+	*received = KUP_MAX_PAYLOAD(info.to_user_bytes);
 	if (size == 0 || chan_id >= info.channels ||
 	    size > KUP_MAX_PAYLOAD(info.to_kernel_bytes) / info.page_size ||
 	    size > KUP_MAX_PAYLOAD(info.to_user_bytes) / info.page_size)
@@ -206,10 +213,11 @@ KUP_USER_CALL void *kernproxy_channel(void *handle, size_t chan_id, size_t size)
 {
 	struct handle *device = handle, *channel = NULL;
 	int32_t error = -EINVAL;
+	uint32_t received;
 	size_t bytes;
 
 	if (device && !device->device)
-		error = check_channel(device, chan_id, size, &bytes);
+		error = check_channel(device, chan_id, size, &bytes, &received);
 	if (!error) {
 		channel = calloc(1, sizeof(*channel) + bytes);
 		error = channel ? 0 : -ENOMEM;
@@ -218,6 +226,7 @@ KUP_USER_CALL void *kernproxy_channel(void *handle, size_t chan_id, size_t size)
 		return NULL;
 	channel->device = device;
 	channel->max_bytes = bytes;
+	channel->max_received = received;
 	add_channel(channel, (uint32_t)chan_id);
 	error = attach(channel);
 	if (!error)
@@ -248,6 +257,9 @@ static int32_t receive(struct handle *channel, int flags)
 	/* Again: the program may have written there. */
 	memset(channel->nothing, 0, KP_NOTHING);
 	channel->last = error || message.control ? channel->nothing : (void *)message.data;
+	if (channel->last != channel->nothing)
+		kup_behind_keep(&channel->behind, channel->last, message.length,
+				channel->max_received);
 	return 0;
 }
 
@@ -261,13 +273,31 @@ KUP_USER_CALL void *kernproxy_receive(void *handle, int flags)
 	return note(channel, error) ? NULL : channel->last;
 }
 
-/* The data may be the message that was received, which stays until it was copied. */
+static int32_t pass(struct handle *channel, double timeout)
+{
+	kup_behind_restore(&channel->behind);
+	return kup_user_turn_pass(&channel->turn, KUP_USER_TURN_DROP, timeout);
+}
+
+/* The data may be the message that was received, which stays as it is until it was copied. */
+static int32_t send_bytes(struct handle *channel, const void *data, uint32_t length, double timeout)
+{
+	struct kup_user_reservation reservation;
+	int32_t error = kup_user_turn_reserve(&channel->turn, length, KUP_USER_TURN_DROP, timeout,
+					      &reservation);
+
+	if (error)
+		return error;
+	memcpy(reservation.data, data, length);
+	kup_behind_restore(&channel->behind);
+	return kup_user_turn_commit(&channel->turn, &reservation, 0, length);
+}
+
 static int32_t send_on(struct handle *channel, const void *data, size_t len, int flags)
 {
 	const double timeout = timeout_of(flags);
-	int32_t error = len > 0 ? kup_user_turn_send(&channel->turn, 0, data, (uint32_t)len,
-						     KUP_USER_TURN_DROP, timeout)
-				: kup_user_turn_pass(&channel->turn, KUP_USER_TURN_DROP, timeout);
+	int32_t error = len > 0 ? send_bytes(channel, data, (uint32_t)len, timeout)
+				: pass(channel, timeout);
 
 	if (!error)
 		channel->last = NULL;

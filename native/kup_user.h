@@ -29,7 +29,7 @@ extern "C" {
 #define KUP_USER_DENO_CALL KUP_USER_CALL
 
 /* Counts the changes of this file that an older caller would not survive. */
-#define KUP_USER_INTERFACE 4
+#define KUP_USER_INTERFACE 5
 
 /* Numbers of the host driver's files begin here: descriptors never get so far. */
 #define KUP_USER_HOST_FILES 0x40000000

@@ -18,7 +18,7 @@ import { buildCommand, checkRuntime } from "./runtime.ts";
 import { SYMBOLS } from "./symbols.ts";
 
 /** Must equal KUP_USER_INTERFACE of `native/kup_user.h`. */
-const INTERFACE = 4;
+const INTERFACE = 5;
 
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
 

@@ -5,6 +5,11 @@
  */
 #include "core.h"
 
+kup_u32 kup_max_received(const struct kup_channel *channel)
+{
+	return KUP_MAX_PAYLOAD(channel->in.bytes);
+}
+
 /* The user's producer sleeps, and the tail has come to where it wanted it. */
 static void wake_producer(struct kup_channel *channel)
 {

@@ -6,11 +6,13 @@
  * next one attaches while a thread still answers the first. So each number has two places:
  *
  *   attach -> next -- kupdev_wait_channel, if `now` is empty --> now -- a call fails --> empty
- *               \---- the process leaves ----> empty
+ *               \---- the process leaves ----> empty               \-- it is given up --> empty
  *
  * All calls go to `now`, also after its process has left, until one of them has failed because of
- * that. Therefore no thread can mistake the next process for its own.
+ * that, or no call of its thread can come any more (is_given_up). Therefore no thread can mistake
+ * the next process for its own.
  */
+#include "behind.h"
 #include "kupdev.h"
 #include "layers.h"
 #include "turn.h"
@@ -20,8 +22,10 @@ struct seat {
 	kup_u32 refs;		     /* its place's, its process's, and each call's */
 	struct kup_channel *channel; /* a reference */
 	struct kup_turn turn;
+	kup_u64 user; /* the thread that made the last call with the number; 0: no call was made */
 	void *data;   /* what kupdev_receive has returned and nothing has ended; or NULL */
-	char zeros[]; /* instead of a message: as much as the longest one */
+	struct kup_behind behind; /* a message that kupdev_receive has returned, in the ring */
+	char zeros[];		  /* instead of a message: as much as the longest one */
 };
 
 struct slot {
@@ -110,8 +114,15 @@ static struct softc *softc_of(struct kup_channel *channel)
 static int attach(struct kup_channel *channel)
 {
 	struct softc *sc = softc_of(channel);
-	struct seat *seat = kup_alloc(sizeof(*seat) + sc->max_bytes);
+	struct seat *seat;
 
+	/*
+	 * A process may ask for smaller rings, but clients write as much as the longest message
+	 * there.
+	 */
+	if (kup_max_payload(channel) < sc->max_bytes || kup_max_received(channel) < sc->max_bytes)
+		return -EINVAL;
+	seat = kup_alloc(sizeof(*seat) + sc->max_bytes);
 	if (!seat)
 		return -ENOMEM;
 	seat->refs = 2;
@@ -205,17 +216,41 @@ void kupdev_notify(struct kupdev_softc *id)
 
 /* ---- Waiting for a process ---- */
 
-/* Each number in turn, or one that comes again and again would keep the others waiting. */
-static int take_next(struct softc *sc)
+/*
+ * Modules of the predecessor use a number for as long as they like: some send once, and wait for the
+ * next process; some end their thread. Then no call fails, and none can come late. A thread that is
+ * alive and elsewhere keeps the number, since its next call may be meant for the process that has
+ * left; so does a number that no call was made with, since its thread may only begin.
+ */
+static int is_given_up(const struct seat *now)
+{
+	/* The process has a reference until it is gone, and each call until it returns. */
+	if (now->refs > 1 || !now->user)
+		return 0;
+	return now->user == kup_thread_self() || kup_thread_ended(now->user);
+}
+
+/*
+ * Each number in turn, or one that comes again and again would keep the others waiting. *kept: the
+ * end of another thread would give a number up.
+ */
+static int take_next(struct softc *sc, int *kept)
 {
 	kup_u32 i;
 
+	*kept = 0;
 	for (i = 0; i < sc->channels; i++) {
 		kup_u32 number = (sc->first + i) % sc->channels;
 		struct slot *slot = &sc->slots[number];
 
-		if (slot->now || !slot->next)
+		if (!slot->next)
 			continue;
+		if (slot->now && is_given_up(slot->now))
+			empty(&slot->now);
+		if (slot->now) {
+			*kept |= slot->now->user != 0;
+			continue;
+		}
 		slot->now = slot->next;
 		slot->next = NULL;
 		sc->first = number + 1;
@@ -230,17 +265,25 @@ static void leave(struct softc *sc)
 		kup_monitor_wake(lock);
 }
 
+/*
+ * No system tells a module of the end of a thread that the module has not started through it. So a
+ * wait for that end looks again after this time: long enough to cost nothing, and a process that
+ * waits for it notices little.
+ */
+#define LOOK_AGAIN (100000 * KUP_US)
+
 /* Under the lock. */
 static int wait_next(struct softc *sc)
 {
 	for (;;) {
-		int number = sc->ending ? -ESHUTDOWN : take_next(sc);
+		int kept = 0;
+		int number = sc->ending ? -ESHUTDOWN : take_next(sc, &kept);
 		int error;
 
 		if (number != -EAGAIN)
 			return number;
-		error = kup_monitor_wait(lock);
-		if (error)
+		error = kup_monitor_wait(lock, kept ? LOOK_AGAIN : KUP_FOREVER);
+		if (error && error != -ETIMEDOUT)
 			return error;
 	}
 }
@@ -280,6 +323,8 @@ static int begin_locked(struct kupdev_softc *id, int number, size_t bytes, struc
 	call->slot = slot_of(sc, number);
 	if (!call->slot)
 		return -EINVAL;
+	if (call->slot->now)
+		call->slot->now->user = kup_thread_self();
 	if (bytes > sc->max_bytes)
 		return -EMSGSIZE;
 	if (sc->ending) {
@@ -326,7 +371,23 @@ static void end(struct call *call, int error)
 	kup_monitor_unlock(lock);
 }
 
-/* The data may be what kupdev_receive has returned, which stays until it was copied. */
+/* The data may be what kupdev_receive has returned, which stays as it is until it was copied. */
+static int send(struct seat *seat, const void *data, kup_u32 length)
+{
+	struct kup_reservation reservation;
+	int error = kup_turn_reserve(&seat->turn, length, KUP_TURN_DROP, KUP_FOREVER, &reservation);
+
+	if (error)
+		return error;
+	if (length > 0)
+		__builtin_memcpy(reservation.data, data, length);
+	kup_behind_restore(&seat->behind);
+	error = kup_turn_commit(&seat->turn, &reservation, 0, length);
+	if (!error)
+		seat->data = NULL;
+	return error;
+}
+
 int kupdev_send(struct kupdev_softc *id, void *data, size_t len, int chan_id)
 {
 	struct call call;
@@ -334,9 +395,7 @@ int kupdev_send(struct kupdev_softc *id, void *data, size_t len, int chan_id)
 
 	if (error)
 		return error;
-	error = kup_turn_send(&call.seat->turn, 0, data, (kup_u32)len, KUP_TURN_DROP, KUP_FOREVER);
-	if (!error)
-		call.seat->data = NULL;
+	error = send(call.seat, data, (kup_u32)len);
 	end(&call, error);
 	return error;
 }
@@ -348,10 +407,13 @@ static int receive(struct seat *seat)
 
 	if (error && error != -EDEADLK)
 		return error;
-	if (!error && !record.control)
+	if (!error && !record.control) {
 		seat->data = (void *)record.data;
-	else if (!error || !seat->data)
+		kup_behind_keep(&seat->behind, seat->data, record.length,
+				kup_max_received(seat->channel));
+	} else if (!error || !seat->data) {
 		seat->data = seat->zeros;
+	}
 	/* Again, if the client has written there. */
 	if (seat->data == seat->zeros)
 		__builtin_memset(seat->zeros, 0, KUPDEV_NOTHING);
@@ -388,6 +450,7 @@ void kupdev_pass(struct kupdev_softc *id, int chan_id)
 
 	if (begin(id, chan_id, 0, &call))
 		return;
+	kup_behind_restore(&call.seat->behind);
 	if (!kup_turn_pass(&call.seat->turn, KUP_TURN_DROP, KUP_FOREVER))
 		call.seat->data = NULL;
 	/* The thread does not learn of an end by this call, so its next one has to fail. */

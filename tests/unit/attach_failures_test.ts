@@ -299,10 +299,10 @@ Deno.test("Device.attach() leaves nothing behind when the driver's memory runs o
     while (device.info().channelsFree < 8) await new Promise((resolve) => setTimeout(resolve, 5));
     const after = [maps(), files()];
     console.log(after[0] - before[0] < ${TOLERANCE} && after[1] - before[1] <= 2, before, after);`;
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const { stdout, stderr, code, signal } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-config", `data:text/javascript,${encodeURIComponent(program)}`],
     env: { KUP_HOST_FAILURES: "4:7" },
   }).output();
   const text = new TextDecoder().decode(stdout);
-  assert(text.startsWith("true"), text + new TextDecoder().decode(stderr));
+  assert(text.startsWith("true"), `${text} ${code} ${signal} ${new TextDecoder().decode(stderr)}`);
 });

@@ -43,10 +43,11 @@ static struct host_module *modules; /* under modules_lock */
 static _Thread_local const struct host_module *loading;
 static _Thread_local char why[512];
 
-__attribute__((constructor)) static void start(void)
+/* Before the constructor that lets allocations fail (awkward.c). */
+__attribute__((constructor(101))) static void start(void)
 {
 	kup_registry_init();
-	/* Before main, and some bytes: a process that has not even these does not come far. */
+	/* Some bytes, before main: a process that has not even these does not come far. */
 	if (kup_layers_init())
 		abort();
 }

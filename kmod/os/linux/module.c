@@ -89,6 +89,7 @@ EXPORT_SYMBOL_GPL(kup_channel_close);
 EXPORT_SYMBOL_GPL(kup_channel_get);
 EXPORT_SYMBOL_GPL(kup_channel_put);
 EXPORT_SYMBOL_GPL(kup_max_payload);
+EXPORT_SYMBOL_GPL(kup_max_received);
 EXPORT_SYMBOL_GPL(kup_send);
 EXPORT_SYMBOL_GPL(kup_try_send);
 EXPORT_SYMBOL_GPL(kup_reserve);
@@ -118,6 +119,8 @@ EXPORT_SYMBOL_GPL(kup_monitor_unlock);
 EXPORT_SYMBOL_GPL(kup_monitor_wait);
 EXPORT_SYMBOL_GPL(kup_monitor_wait_always);
 EXPORT_SYMBOL_GPL(kup_monitor_wake);
+EXPORT_SYMBOL_GPL(kup_thread_self);
+EXPORT_SYMBOL_GPL(kup_thread_ended);
 EXPORT_SYMBOL_GPL(kup_run_in_context);
 
 EXPORT_SYMBOL_GPL(kup_turn_begin);
