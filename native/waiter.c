@@ -246,6 +246,7 @@ int watch_forks(void)
 	static int watched;
 	int error = 0;
 
+	/* Pairs with the release below. */
 	if (__atomic_load_n(&watched, __ATOMIC_ACQUIRE))
 		return 0;
 	pthread_mutex_lock(&lock);
