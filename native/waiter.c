@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "host.h"
-#include "host_files.h"
+#include "host/files.h"
 #include "owners.h"
 #include "poller.h"
 #include "portable.h"
