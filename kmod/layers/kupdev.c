@@ -375,8 +375,7 @@ static void end(struct call *call, int error)
 static int send(struct seat *seat, const void *data, kup_u32 length)
 {
 	struct kup_reservation reservation;
-	int error =
-		kup_turn_reserve(&seat->turn, length, KUP_TURN_DROP, KUP_FOREVER, &reservation);
+	int error = kup_turn_reserve(&seat->turn, length, KUP_TURN_DROP, KUP_FOREVER, &reservation);
 
 	if (error)
 		return error;

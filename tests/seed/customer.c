@@ -154,7 +154,8 @@ static void test_one_way(void)
 	check(deliver(channel, 5000), "the process only sends, the kernel receives and passes");
 	check(fetch(channel, 3000, KP_NB), "the same without waiting");
 	check(total(channel) == 5000, "nothing came twice");
-	check(exchange(channel, 2000), "both write the whole size at each message that they receive");
+	check(exchange(channel, 2000),
+	      "both write the whole size at each message that they receive");
 	check(fetch(channel, 10, 0), "and go on");
 	stand_up(&seat);
 }
