@@ -266,9 +266,9 @@ static void leave(struct softc *sc)
 }
 
 /*
- * No system tells a module of the end of a thread that the module has not started through it. So a
- * wait for that end looks again after this time: long enough to cost nothing, and a process that
- * waits for it notices little.
+ * No call of all systems wakes a module when a thread ends that KUP has not started. So a wait for
+ * that end looks again after this time: seldom enough to cost nothing, and soon enough for the
+ * process that waits.
  */
 #define LOOK_AGAIN (100000 * KUP_US)
 
