@@ -23,7 +23,8 @@ int kup_producer_refresh(struct kup_producer *producer)
 
 	if (tail % KUP_RECORD_ALIGN != 0 || tail - producer->tail > producer->head - producer->tail)
 		return KUP_RING_LIE_POSITION;
-	producer->tail = tail;
+	/* Other threads look at it in kup_wait. */
+	kup_store(&producer->tail, tail);
 	return KUP_RING_OK;
 }
 
@@ -247,7 +248,8 @@ static int look(const struct kup_consumer *consumer, struct kup_record *record, 
 	kup_u32 word, flags, type, cursor = consumer->cursor;
 	const struct kup_record_header *header = next_header(consumer, cursor);
 
-	if (consumer->frozen && cursor == consumer->head)
+	/* Also if a record that was held when the producer went reaches beyond its last head. */
+	if (consumer->frozen && consumer->head - cursor - 1 >= consumer->bytes)
 		return KUP_RING_END;
 	/* A: pairs with the release in kup_producer_commit. The one and only look at this word. */
 	word = kup_load_acquire(&header->length_flags);
