@@ -244,6 +244,7 @@ static void test_two_threads(void)
 	pthread_t thread;
 	uint32_t i;
 
+	kup_user_channel_split(channel);
 	pthread_create(&thread, NULL, send_many, channel);
 	for (i = 0; i < MANY; i++)
 		if (kup_user_receive(channel, &message, PATIENCE) || message.type != i ||
@@ -279,7 +280,7 @@ static void test_broken(void)
 	need(kup_user_reserve(channel, 8, 0, &first) == 0 &&
 		     kup_user_reserve(channel, 8, 0, &second) == 0,
 	     "two messages can be reserved");
-	((uint32_t *)second.data)[-2] = KUP_RECORD_LENGTH;
+	((uint32_t *)second.data)[-2] = KUP_RECORD_LENGTH | KUP_RECORD_READY;
 	kup_user_commit(channel, &first, 1, 8);
 	check(kup_user_receive(channel, &message, PATIENCE) == 0, "what was good is echoed", "no");
 	refused(kup_user_receive(channel, &message, PATIENCE), EPROTO,

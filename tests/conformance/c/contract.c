@@ -166,9 +166,8 @@ static void test_instance(void)
 	worked(kup_user_attach(fd, &attach), "ATTACH with the device's instance works");
 	check(attach.instance == info.instance, "and leaves it as it was", "%llx",
 	      (long long)attach.instance);
+	attach = good;
 	attach.instance = info.instance + 1;
-	attach.channel = ANY;
-	attach.generation = 0;
 	refused(kup_user_attach(fd, &attach), ENODEV,
 		"ATTACH looks at the instance before what the handle has already");
 	attach = good;

@@ -50,10 +50,10 @@ static void poke_header(struct peer *peer, uint32_t *seed)
 
 	/* Near its head more often than anywhere. */
 	if (random_next(seed) % 8 == 0)
-		place = random_next(seed) % (peer->info.to_kernel_bytes / 8) * 8;
+		place = random_next(seed) % (peer->attach.to_kernel_bytes / 8) * 8;
 	else
 		place = (word_get(&peer->user->to_kernel_head.value) + place) %
-				peer->info.to_kernel_bytes &
+				peer->attach.to_kernel_bytes &
 			~7u;
 	word_set((kup_u32 *)(void *)(peer->out + place),
 		 flags[random_next(seed) % 7] | (length & KUP_RECORD_LENGTH));
@@ -79,7 +79,7 @@ static void poke_word(struct peer *peer, uint32_t *seed)
 void poke(struct peer *peer, uint32_t *seed, uint32_t steps)
 {
 	/* Headers of nothing wherever a head may come to. */
-	for (uint32_t place = 0; place < peer->info.to_kernel_bytes; place += 8)
+	for (uint32_t place = 0; place < peer->attach.to_kernel_bytes; place += 8)
 		word_set((kup_u32 *)(void *)(peer->out + place), 0);
 	while (steps-- > 0) {
 		poke_word(peer, seed);
