@@ -175,7 +175,7 @@ static void test_unmap(void)
 	peer_need(&peer, ANY);
 	bytes = (uint8_t *)(uintptr_t)peer.address;
 	memset(peer.in, 0xee, peer.attach.to_user_bytes);
-	memset(peer.out, 0xdd, peer.attach.to_kernel_bytes);
+	memset(peer.out, 0x5d, peer.attach.to_kernel_bytes);
 	worked(kup_user_unmap(peer.address, peer.attach.map_bytes), "a mapping can be left");
 	check(nonzero(bytes, peer.attach.map_bytes) == 0, "then there are zeros",
 	      "%u bytes are something else", nonzero(bytes, peer.attach.map_bytes));
@@ -184,7 +184,7 @@ static void test_unmap(void)
 	      "which can be written, the kernel page too", "no");
 	again = peer;
 	need(peer_map(&again) == 0, "the areas can be mapped once more");
-	check(again.kernel->magic == KUP_MAGIC && again.in[9] == 0xee && again.out[9] == 0xdd &&
+	check(again.kernel->magic == KUP_MAGIC && again.in[9] == 0xee && again.out[9] == 0x5d &&
 		      again.user->to_kernel_head.value == 0,
 	      "the channel doesn't see that", "it does");
 	peer_unmap(&again);
@@ -317,7 +317,7 @@ static void test_stale_mapping(void)
 		      0,
 	      "a fresh channel's user page and rings are zeros", "they aren't");
 	memset(old.in, 0xee, old.attach.to_user_bytes);
-	memset(old.out, 0xdd, old.attach.to_kernel_bytes);
+	memset(old.out, 0x5d, old.attach.to_kernel_bytes);
 	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
 	kup_user_close(old.fd);
 	need(EVENTUALLY(PATIENCE_MS, peer_start(&fresh, 7) == 0),
@@ -328,7 +328,7 @@ static void test_stale_mapping(void)
 	check(dirt == 0, "the next owner gets zeroed pages", "%u bytes aren't", dirt);
 	check(fresh.attach.generation == old.attach.generation + 1, "and the next generation",
 	      "%u after %u", fresh.attach.generation, old.attach.generation);
-	check(old.in[77] == 0xee && old.out[77] == 0xdd && old.kernel->magic == KUP_MAGIC,
+	check(old.in[77] == 0xee && old.out[77] == 0x5d && old.kernel->magic == KUP_MAGIC,
 	      "a mapping outlives close with its bytes", "it doesn't");
 	check(peer_state(&old) == KUP_STATE_CLOSED,
 	      "its kernel page tells that the channel is closed", "state %u", peer_state(&old));
