@@ -28,16 +28,18 @@
  *   -EPIPE     the user is gone and, for receiving, everything it sent has been read
  *   -ESHUTDOWN this side was closed: kup_channel_close, or the device is being destroyed
  *   -EPROTO    the user broke the protocol; the channel is over
- *   -EBUSY     two threads receive on the same channel at once
+ *   -EBUSY     another thread looks for a message of the same channel at this moment
  *   -EINVAL    an argument makes no sense
  *
  * Contexts: kup_try_send, kup_try_reserve, kup_commit and kup_discard may be called anywhere,
  * interrupt handlers included (not NMI; with PREEMPT_RT only threaded ones; on FreeBSD those of
  * interrupt threads, callouts and task queues, but no filters, and no spin mutex held);
- * kup_try_receive, kup_try_peek and kup_release anywhere, by one at a time; all others in a thread
- * that may sleep, with no spinlock held.
+ * kup_try_receive, kup_try_peek and kup_release anywhere, by one at a time; kup_send, kup_reserve,
+ * kup_receive and kup_peek with a timeout of 0 as their try forms; all others in a thread that may
+ * sleep, with no spinlock held.
  *
- * Threads: any number may send on a channel at once; one at a time may receive on it.
+ * Threads: any number may send on a channel at once, and wait for it; one at a time may receive on
+ * it, or look for a message.
  */
 #ifndef KUP_H
 #define KUP_H
@@ -203,8 +205,8 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 
 /*
  * The next message in place, until kup_release. The user can change record->data's bytes at any
- * moment: read each once, and copy before you decide by it. length and type can't change any more. What isn't
- * released keeps all that comes behind it in the ring.
+ * moment: read each once, and copy before you decide by it. length and type can't change any
+ * more. What isn't released keeps all that comes behind it in the ring.
  */
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout);
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record);
@@ -219,11 +221,11 @@ void kup_release(struct kup_channel *channel, const struct kup_record *record);
 kup_u64 kup_until(kup_time timeout);
 
 /*
- * Looks for a while, then sleeps, until one of `what` may hold, the channel has ended, or kup_wake
- * is called: 0 in all these cases, so the caller looks again. It consumes nothing and holds nothing,
- * and any number of threads may wait. `wakes` is what kup_wakes returned before the caller looked: so
- * no kup_wake is lost that comes between the look and the sleep. -EAGAIN: the timeout was 0;
- * -ETIMEDOUT; -EINTR.
+ * Looks for a while, then sleeps, until one of `what` may hold, the channel has ended, or
+ * kup_wake is called: 0 in all these cases, so the caller looks again. It consumes nothing and
+ * holds nothing, and any number of threads may wait. `wakes` is what kup_wakes returned before
+ * the caller looked: so no kup_wake is lost that comes between the look and the sleep. -EAGAIN:
+ * the timeout was 0; -ETIMEDOUT; -EINTR.
  */
 int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
 	     kup_u64 until);
@@ -239,8 +241,8 @@ kup_u32 kup_wakes(const struct kup_channel *channel);
 void kup_wake(struct kup_channel *channel);
 
 /*
- * Instead of kup_commit: publishes a control record of this kind, with the first `length` bytes. The
- * channel's mode must allow the kind (KUP_CONTROLS_TO_USER). It is not counted as a record.
+ * Instead of kup_commit: publishes a control record of this kind, with the first `length` bytes.
+ * The channel's mode must allow the kind (KUP_CONTROLS_TO_USER). It is not counted as a record.
  */
 void kup_commit_control(struct kup_channel *channel, struct kup_reservation *reservation,
 			kup_u32 kind, kup_u32 length);

@@ -3,7 +3,8 @@
  * Turns, for programs in C: a layer on a channel of kup_user.h, for devices whose mode is
  * KUP_MODE_TURN. The kernel's side is kmod/layers/turn.h, which has the rules.
  *
- * One thread at a time. Timeouts are as in kup_user.h. Errors are those of the channel's calls, and:
+ * One thread at a time. Timeouts are as in kup_user.h. Errors are those of the channel's calls,
+ * and:
  *
  *   -EDEADLK    receiving: it is this side's turn, so nothing can come; send or pass first
  *   -ENOTEMPTY  sending, passing: the turn came with a message that was not received, which would be
@@ -32,6 +33,7 @@ struct kup_user_turn {
 	int mine;			 /* this side has the turn */
 	int unread;			 /* `message` was not received */
 	int reserved;			 /* a reservation is open */
+	int discarded;			 /* a reservation was, since the turn came: it takes room */
 	int broken;			 /* the kernel has broken the rules */
 	struct kup_user_message message; /* what has brought the turn, while it is in the ring */
 };
@@ -49,7 +51,8 @@ KUP_USER_CALL int32_t kup_user_turn_begin(struct kup_user_turn *turn,
 KUP_USER_CALL int32_t kup_user_turn_receive(struct kup_user_turn *turn,
 					    struct kup_user_message *message, double timeout_ms);
 
-/* Waits for the turn, sends one message, and so gives the turn. `flags`: 0 or KUP_USER_TURN_DROP. */
+/* Waits for the turn, sends one message, and so gives the turn. `flags`: 0 or
+ * KUP_USER_TURN_DROP. */
 KUP_USER_CALL int32_t kup_user_turn_send(struct kup_user_turn *turn, uint32_t type,
 					 const void *data, uint32_t length, uint32_t flags,
 					 double timeout_ms);

@@ -76,10 +76,10 @@ static double left(double timeout_ms, double began)
 	return left_ms > least ? left_ms : least;
 }
 
-int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length, uint32_t flags,
-			      double timeout_ms, struct kup_user_reservation *reservation)
+/* Takes the turn, for a record of this length. */
+static int32_t take_to_send(struct kup_user_turn *turn, uint32_t length, uint32_t flags,
+			    double timeout_ms)
 {
-	double began = timeout_ms > 0 && !turn->mine ? kup_user_now() : 0;
 	int32_t error;
 
 	if (flags & ~KUP_USER_TURN_DROP)
@@ -89,12 +89,21 @@ int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length, uint3
 	if (turn->reserved)
 		return -EBUSY;
 	error = take(turn, timeout_ms);
-	if (error)
-		return error;
-	if (holds_message(turn) && !(flags & KUP_USER_TURN_DROP)) {
+	if (!error && holds_message(turn) && !(flags & KUP_USER_TURN_DROP)) {
 		error = kup_user_ended(turn->channel);
 		return error ? error : -ENOTEMPTY;
 	}
+	return error;
+}
+
+int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length, uint32_t flags,
+			      double timeout_ms, struct kup_user_reservation *reservation)
+{
+	double began = timeout_ms > 0 && !turn->mine ? kup_user_now() : 0;
+	int32_t error = take_to_send(turn, length, flags, timeout_ms);
+
+	if (error)
+		return error;
 	/* The ring is empty, so only this side's own discarded reservations can take the room. */
 	error = kup_user_reserve(turn->channel, length, 0, reservation);
 	if (error == -EAGAIN && timeout_ms != 0) {
@@ -107,26 +116,36 @@ int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length, uint3
 }
 
 /*
- * Gives the turn by the reserved record, which is a pass if `passes`. Order matters: when the
- * kernel sees the record, it may rely on an empty ring, so what has brought the turn is released
- * before.
+ * Before the turn is given: when the kernel sees the record, it may rely on an empty ring. A record
+ * behind the one that has brought the turn was sent out of turn.
  */
-static int32_t give(struct kup_user_turn *turn, struct kup_user_reservation *reservation,
-		    uint32_t type, uint32_t length, int passes)
+static int32_t release(struct kup_user_turn *turn)
 {
 	struct kup_user_message behind;
 	int32_t error;
 
-	turn->reserved = 0;
 	turn->unread = 0;
 	kup_user_release(turn->channel);
-	/* A look. A record behind the one that has brought the turn was sent out of turn. */
+	/* One look. */
 	error = kup_user_receive(turn->channel, &behind, 0);
-	if (error != -EAGAIN) {
+	if (error == -EAGAIN)
+		return 0;
+	return error == -EPIPE ? error : broken(turn);
+}
+
+/* Gives the turn by the reserved record, which is a pass if `passes`. */
+static int32_t give(struct kup_user_turn *turn, struct kup_user_reservation *reservation,
+		    uint32_t type, uint32_t length, int passes)
+{
+	int32_t error = release(turn);
+
+	turn->reserved = 0;
+	if (error) {
 		kup_user_discard(turn->channel, reservation);
-		return error == -EPIPE ? error : broken(turn);
+		return error;
 	}
 	turn->mine = 0;
+	turn->discarded = 0;
 	if (passes)
 		kup_user_commit_control(turn->channel, reservation, KUP_CONTROL_PASS, 0);
 	else
@@ -143,18 +162,43 @@ int32_t kup_user_turn_commit(struct kup_user_turn *turn, struct kup_user_reserva
 void kup_user_turn_discard(struct kup_user_turn *turn, struct kup_user_reservation *reservation)
 {
 	turn->reserved = 0;
+	turn->discarded = 1;
 	kup_user_discard(turn->channel, reservation);
+}
+
+/*
+ * With nothing discarded there is room, and the record is made after the release: the kernel looks
+ * at a record while it is being made, and each look takes its memory away from this processor.
+ */
+static int32_t send_at_once(struct kup_user_turn *turn, uint32_t type, const void *data,
+			    uint32_t length)
+{
+	int32_t error = kup_user_ended(turn->channel);
+
+	if (!error)
+		error = release(turn);
+	/* `data` may be the message that has brought the turn: the kernel leaves it until it is
+	 * its turn. */
+	if (!error)
+		error = kup_user_send(turn->channel, type, data, length, 0);
+	if (!error)
+		turn->mine = 0;
+	return error;
 }
 
 int32_t kup_user_turn_send(struct kup_user_turn *turn, uint32_t type, const void *data,
 			   uint32_t length, uint32_t flags, double timeout_ms)
 {
 	struct kup_user_reservation reservation;
-	int32_t error = kup_user_turn_reserve(turn, length, flags, timeout_ms, &reservation);
+	int32_t error;
 
+	if (!turn->discarded) {
+		error = take_to_send(turn, length, flags, timeout_ms);
+		return error ? error : send_at_once(turn, type, data, length);
+	}
+	error = kup_user_turn_reserve(turn, length, flags, timeout_ms, &reservation);
 	if (error)
 		return error;
-	/* `data` may be the message that has brought the turn: it is valid until it is released. */
 	if (length > 0)
 		memcpy(reservation.data, data, length);
 	return give(turn, &reservation, type, length, 0);

@@ -74,11 +74,11 @@ struct kup_channel {
 	struct kup_producer out; /* under send_lock */
 	kup_u32 room_waiters;	 /* under send_lock: threads that sleep for room */
 	kup_u32 room_event;	 /* under send_lock: what was announced for them, and... */
-	kup_u32 room_round;	 /* ... how often one that was reached was replaced; read anywhere */
-	kup_u32 urgent_tail;	 /* under send_lock: until the tail moves from here the user must... */
-	kup_u32 woken_tail;	 /* ... not wait for more; when it was last woken for that, and... */
-	kup_u32 woken_event;	 /* ... for which event */
-	struct kup_gap lost;   /* under send_lock: since the last GAP record */
+	kup_u32 room_round;  /* ... how often one that was reached was replaced; read anywhere */
+	kup_u32 urgent_tail; /* under send_lock: until the tail moves from here the user must... */
+	kup_u32 woken_tail;  /* ... not wait for more; when it was last woken for that, and... */
+	kup_u32 woken_event; /* ... for which event */
+	struct kup_gap lost; /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
 	kup_u32 receiving; /* whose `in` is; see receive.c; atomic */
@@ -162,9 +162,10 @@ void kup_handle_put(struct kup_handle *handle);
 void kup_handles_wake(struct kup_device *device);
 
 /*
- * What is so now: KUP_POLL_*. Of IN and OUT, `events` will wake handle->pollq once they become so (others
- * may as well); the caller has entered itself there before. Never sleeps, so a backend may hold a lock of
- * its own meanwhile; but it may wake this very handle's pollq, when it is what finds a lie.
+ * What is so now: KUP_POLL_*. Of IN and OUT, `events` will wake handle->pollq once they become
+ * so (others may as well); the caller has entered itself there before. Never sleeps, so a
+ * backend may hold a lock of its own meanwhile; but it may wake this very handle's pollq, when
+ * it is what finds a lie.
  */
 kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events);
 
@@ -219,8 +220,9 @@ void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_
 
 /* ---- send.c, receive.c ---- */
 
-/* What a record of `length` bytes needs of the ring. Any context. */
-kup_u32 kup_channel_space(struct kup_channel *channel, kup_u32 length);
+/* What a record of `length` bytes needs of the ring. Any context; without send_lock it may
+ * change. */
+kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length);
 
 /* Losses that no later record has reported: a GAP record, if there is room. _flush: under send_lock. */
 void kup_channel_flush_gap(struct kup_channel *channel);

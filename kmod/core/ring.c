@@ -23,7 +23,8 @@ int kup_producer_refresh(struct kup_producer *producer)
 
 	if (tail % KUP_RECORD_ALIGN != 0 || tail - producer->tail > producer->head - producer->tail)
 		return KUP_RING_LIE_POSITION;
-	producer->tail = tail;
+	/* Other threads look at it in kup_wait. */
+	kup_store(&producer->tail, tail);
 	return KUP_RING_OK;
 }
 

@@ -12,21 +12,14 @@ kup_u32 kup_max_payload(const struct kup_channel *channel)
 	return KUP_MAX_PAYLOAD(channel->out.bytes);
 }
 
-/* What the next record needs: itself, and the GAP record that has to go ahead of it. */
-static kup_u32 space_needed(const struct kup_channel *channel, kup_u32 length)
+/* What the next record needs: itself, and the GAP record that has to go ahead of it. Any
+ * context. */
+kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length)
 {
 	kup_u32 space = KUP_RECORD_SPACE(length);
 
-	return channel->lost.records ? space + KUP_RECORD_SPACE(sizeof(struct kup_gap)) : space;
-}
-
-kup_u32 kup_channel_space(struct kup_channel *channel, kup_u32 length)
-{
-	unsigned long state = os_spin_lock(&channel->send_lock);
-	kup_u32 space = space_needed(channel, length);
-
-	os_spin_unlock(&channel->send_lock, state);
-	return space;
+	return kup_load64(&channel->lost.records) ? space + KUP_RECORD_SPACE(sizeof(struct kup_gap))
+						  : space;
 }
 
 /* ---- Users that sleep until much has come ---- */
@@ -84,7 +77,7 @@ static int put_gap(struct kup_channel *channel)
 		return 0;
 	__builtin_memcpy(kup_producer_payload(&channel->out, position), &channel->lost,
 			 sizeof(struct kup_gap));
-	channel->lost.records = 0;
+	kup_store64(&channel->lost.records, 0);
 	channel->lost.bytes = 0;
 	asked = kup_producer_commit(&channel->out, position, sizeof(struct kup_gap),
 				    sizeof(struct kup_gap), KUP_CONTROL_GAP, KUP_RECORD_CONTROL);
@@ -119,7 +112,7 @@ static void count_lost(struct kup_channel *channel, kup_u32 length, int error)
 	}
 	if (!(KUP_CONTROLS_TO_USER(channel->device->config.mode) & 1u << KUP_CONTROL_GAP))
 		return;
-	channel->lost.records++;
+	kup_store64(&channel->lost.records, channel->lost.records + 1);
 	channel->lost.bytes += length;
 }
 
@@ -152,7 +145,7 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return error;
 	if (length > kup_max_payload(channel))
 		return -EMSGSIZE;
-	result = kup_producer_room(&channel->out, space_needed(channel, length));
+	result = kup_producer_room(&channel->out, kup_channel_space(channel, length));
 	if (result == KUP_RING_WAIT)
 		*wake = hurry(channel);
 	if (result != KUP_RING_OK)

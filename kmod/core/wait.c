@@ -42,24 +42,30 @@ static int in_ready(const struct waiter *waiter)
 }
 
 /*
- * All threads that sleep for OUT share one event word, too, which has the nearest of their positions.
- * There is room; or that position has been reached, or was and is replaced, so the next one has to be
- * announced. Trusts nothing, and takes no lock: the caller's next try does.
+ * All threads that sleep for OUT share one event word, too, which has the nearest of their
+ * positions. There is room; or that position has been reached, or was and is replaced, so the next
+ * one has to be announced. Trusts nothing, and takes no lock: the caller's next try does.
  */
 static int out_ready(const struct waiter *waiter)
 {
 	const struct kup_channel *channel = waiter->channel;
 	const struct kup_producer *out = &channel->out;
-	/* C: as in kup_producer_refresh, which loads it again. */
-	kup_u32 tail = kup_load_acquire(out->tail_word);
+	kup_u32 wants = kup_producer_wants(out, waiter->space), tail;
 
+	/* No room would do: the next try says so. */
+	if (waiter->space + KUP_RECORD_HEADER > out->bytes)
+		return 1;
 	if (kup_producer_crowded(out))
 		return 0;
-	if ((__INT32_TYPE__)(tail - kup_producer_wants(out, waiter->space)) >= 0)
+	/* By the last tail that was found valid: then the user's word need not be fetched. */
+	if ((__INT32_TYPE__)(kup_load(&out->tail) - wants) >= 0)
 		return 1;
-	return waiter->announced &&
-	       (kup_load(&channel->room_round) != waiter->round ||
-		(__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0);
+	/* C: as in kup_producer_refresh, which loads it again. */
+	tail = kup_load_acquire(out->tail_word);
+	if ((__INT32_TYPE__)(tail - wants) >= 0)
+		return 1;
+	return waiter->announced && (kup_load(&channel->room_round) != waiter->round ||
+				     (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0);
 }
 
 /* Worth another look by the caller. */
@@ -141,8 +147,8 @@ static void announce(struct waiter *waiter)
 }
 
 /*
- * What stays announced for room may have been this thread's need, which is the nearest: so the others
- * are woken by it too early, and not too late.
+ * What stays announced for room may have been this thread's need, which is the nearest: so the
+ * others are woken by it too early, and not too late.
  */
 static void leave(struct waiter *waiter)
 {

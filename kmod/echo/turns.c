@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* The echo client on a device of turns: where it sends, it takes the turn first, as often as it has to. */
+/* The echo client on a device of turns: where it sends, it takes the turn first, as often as it
+ * has to. */
 #include "echo.h"
 
 int echo_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
@@ -26,13 +27,11 @@ int echo_commit(struct kup_channel *channel, struct kup_reservation *reservation
 
 int echo_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length)
 {
-	struct kup_reservation reservation;
-	int error = echo_reserve(channel, length, KUP_FOREVER, &reservation);
+	struct echo_channel *echo = kup_channel_context(channel);
 
-	if (error)
-		return error;
-	__builtin_memcpy(reservation.data, data, length);
-	return echo_commit(channel, &reservation, type, length);
+	if (echo->turns)
+		return kup_turn_send(&echo->turn, type, data, length, KUP_TURN_DROP, KUP_FOREVER);
+	return kup_send(channel, type, data, length, KUP_FOREVER);
 }
 
 int echo_serve_turns(struct kup_channel *channel)

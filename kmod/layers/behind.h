@@ -31,8 +31,8 @@ static inline void kup_behind_keep(struct kup_behind *behind, void *data, kup_u3
 				   kup_u32 most)
 {
 	const kup_u32 rest = KUP_RECORD_READY | KUP_RECORD_DISCARD;
-	struct kup_record_header *at = kup_behind_skip(data, KUP_RECORD_SPACE(length) -
-								     KUP_RECORD_HEADER);
+	struct kup_record_header *at =
+		kup_behind_skip(data, KUP_RECORD_SPACE(length) - KUP_RECORD_HEADER);
 	/* Each once, as all that a peer can change. Relaxed: they came with the record's header. */
 	kup_u32 word = __atomic_load_n(&at->length_flags, __ATOMIC_RELAXED);
 	kup_u32 space = KUP_RECORD_SPACE(word & KUP_RECORD_LENGTH);

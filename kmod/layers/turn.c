@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * Turns on a stream. Which side has the turn is one private word. It changes by what this side sends, and by the
- * user's records, and by nothing else.
+ * Turns on a stream. Which side has the turn is one private word. It changes by what this side
+ * sends, and by the user's records, and by nothing else.
  *
  *          begin                 send, pass, commit
  *   ------------> MINE <--+-----------------------------+
@@ -13,9 +13,9 @@
  *                                                     v   |
  *                  MINE <--- receive, failure --- AWAITED ---> send, pass, commit: THEIRS
  *
- * In HELD and AWAITED one thread owns the turn's other fields, and it alone looks at the ring. In AWAITED it sleeps for
- * the user's record, and then has the turn that came with it. The others set the bit WAITED, and sleep until
- * it gives the state back.
+ * In HELD and AWAITED one thread owns the turn's other fields, and it alone looks at the ring.
+ * In AWAITED it sleeps for the user's record, and then has the turn that came with it. The
+ * others set the bit WAITED, and sleep until it gives the state back.
  */
 #include "layers/turn.h"
 
@@ -106,7 +106,8 @@ static int await_thread(struct kup_turn *turn, kup_u32 seen, kup_u32 wakes, kup_
 	return kup_wait(turn->channel, 0, 0, wakes, until);
 }
 
-/* Waits until the turn is this side's, and no other thread's: then 0, and until give_back it is the caller's. */
+/* Waits until the turn is this side's, and no other thread's: then 0, and until give_back it is
+ * the caller's. */
 static int take(struct kup_turn *turn, kup_u64 until)
 {
 	for (;;) {
@@ -180,43 +181,34 @@ int kup_turn_receive(struct kup_turn *turn, void *buffer, kup_u32 capacity,
 
 /* ---- Sending ---- */
 
-/* Nothing has been sent since the turn was taken, so there is room unless discarded records are in its way. */
-static int reserve_room(struct kup_turn *turn, kup_u32 length, kup_u64 until,
-			struct kup_reservation *reservation)
+/* Takes the turn, for a record of this length. What can fail by itself fails here, and changes
+ * nothing. */
+static int take_to_send(struct kup_turn *turn, kup_u32 length, kup_u32 flags, kup_u64 until)
+{
+	int error = length > kup_max_payload(turn->channel) ? -EMSGSIZE : take(turn, until);
+
+	if (error)
+		return error;
+	if (!turn->unread || turn->record.control || flags & KUP_TURN_DROP)
+		return 0;
+	give_back(turn, MINE);
+	return -ENOTEMPTY;
+}
+
+/* Nothing was sent since the turn came, so there is room unless discarded records are in its
+ * way. */
+static int await_room(struct kup_turn *turn, kup_u32 length, kup_u64 until)
 {
 	for (;;) {
 		kup_u32 wakes = kup_wakes(turn->channel);
-		int error = kup_reserve(turn->channel, length, 0, reservation);
+		int error = kup_ended(turn->channel);
 
-		if (error != -EAGAIN)
+		if (error || kup_ready(turn->channel, KUP_WAIT_OUT, length))
 			return error;
 		error = kup_wait(turn->channel, KUP_WAIT_OUT, length, wakes, until);
 		if (error)
 			return error;
 	}
-}
-
-int kup_turn_reserve(struct kup_turn *turn, kup_u32 length, kup_u32 flags, kup_time timeout,
-		     struct kup_reservation *reservation)
-{
-	kup_u64 until = kup_until(timeout);
-	int error = length > kup_max_payload(turn->channel) ? -EMSGSIZE : take(turn, until);
-
-	if (error)
-		return error;
-	if (turn->unread && !turn->record.control && !(flags & KUP_TURN_DROP))
-		error = -ENOTEMPTY;
-	else
-		error = reserve_room(turn, length, until, reservation);
-	if (error)
-		give_back(turn, MINE);
-	return error;
-}
-
-void kup_turn_discard(struct kup_turn *turn, struct kup_reservation *reservation)
-{
-	kup_discard(turn->channel, reservation);
-	give_back(turn, MINE);
 }
 
 /*
@@ -241,9 +233,80 @@ static int release(struct kup_turn *turn)
 	return -EPROTO;
 }
 
-/* `kind`: 0, or of a control record. */
-static int finish(struct kup_turn *turn, struct kup_reservation *reservation, kup_u32 kind,
-		  kup_u32 type, kup_u32 length)
+/*
+ * The turn is taken. `kind`: 0, or of a control record. `data` may be what came with the turn:
+ * its room is given back before it is copied, but the user writes there no sooner than it has
+ * the turn. This way around its processor does not look at a record that is being written.
+ */
+static int give(struct kup_turn *turn, kup_u32 kind, kup_u32 type, const void *data, kup_u32 length)
+{
+	struct kup_reservation reservation;
+	int error = release(turn);
+
+	if (!error)
+		error = kup_reserve(turn->channel, length, 0, &reservation);
+	if (error)
+		return error;
+	/* Without bytes there may be no address. */
+	if (length > 0)
+		__builtin_memcpy(reservation.data, data, length);
+	if (kind)
+		kup_commit_control(turn->channel, &reservation, kind, length);
+	else
+		kup_commit(turn->channel, &reservation, type, length);
+	return 0;
+}
+
+static int send(struct kup_turn *turn, kup_u32 kind, kup_u32 type, const void *data, kup_u32 length,
+		kup_u32 flags, kup_time timeout)
+{
+	kup_u64 until = kup_until(timeout);
+	int error = take_to_send(turn, length, flags, until);
+
+	if (error)
+		return error;
+	error = await_room(turn, length, until);
+	if (!error)
+		error = give(turn, kind, type, data, length);
+	give_back(turn, error ? MINE : THEIRS);
+	return error;
+}
+
+int kup_turn_send(struct kup_turn *turn, kup_u32 type, const void *data, kup_u32 length,
+		  kup_u32 flags, kup_time timeout)
+{
+	return send(turn, 0, type, data, length, flags, timeout);
+}
+
+int kup_turn_pass(struct kup_turn *turn, kup_u32 flags, kup_time timeout)
+{
+	return send(turn, KUP_CONTROL_PASS, 0, NULL, 0, flags, timeout);
+}
+
+int kup_turn_reserve(struct kup_turn *turn, kup_u32 length, kup_u32 flags, kup_time timeout,
+		     struct kup_reservation *reservation)
+{
+	kup_u64 until = kup_until(timeout);
+	int error = take_to_send(turn, length, flags, until);
+
+	if (error)
+		return error;
+	error = await_room(turn, length, until);
+	if (!error)
+		error = kup_reserve(turn->channel, length, 0, reservation);
+	if (error)
+		give_back(turn, MINE);
+	return error;
+}
+
+void kup_turn_discard(struct kup_turn *turn, struct kup_reservation *reservation)
+{
+	kup_discard(turn->channel, reservation);
+	give_back(turn, MINE);
+}
+
+int kup_turn_commit(struct kup_turn *turn, struct kup_reservation *reservation, kup_u32 type,
+		    kup_u32 length)
 {
 	int error = release(turn);
 
@@ -251,41 +314,9 @@ static int finish(struct kup_turn *turn, struct kup_reservation *reservation, ku
 		kup_turn_discard(turn, reservation);
 		return error;
 	}
-	if (kind)
-		kup_commit_control(turn->channel, reservation, kind, length);
-	else
-		kup_commit(turn->channel, reservation, type, length);
+	kup_commit(turn->channel, reservation, type, length);
 	give_back(turn, THEIRS);
 	return 0;
-}
-
-int kup_turn_commit(struct kup_turn *turn, struct kup_reservation *reservation, kup_u32 type,
-		    kup_u32 length)
-{
-	return finish(turn, reservation, 0, type, length);
-}
-
-int kup_turn_send(struct kup_turn *turn, kup_u32 type, const void *data, kup_u32 length,
-		  kup_u32 flags, kup_time timeout)
-{
-	struct kup_reservation reservation;
-	int error = kup_turn_reserve(turn, length, flags, timeout, &reservation);
-
-	if (error)
-		return error;
-	if (length > 0)
-		__builtin_memcpy(reservation.data, data, length);
-	return finish(turn, &reservation, 0, type, length);
-}
-
-int kup_turn_pass(struct kup_turn *turn, kup_u32 flags, kup_time timeout)
-{
-	struct kup_reservation reservation;
-	int error = kup_turn_reserve(turn, 0, flags, timeout, &reservation);
-
-	if (error)
-		return error;
-	return finish(turn, &reservation, KUP_CONTROL_PASS, 0, 0);
 }
 
 /* ---- Asking ---- */

@@ -21,9 +21,9 @@
  *           return error;
  *   }
  *
- * A side has the turn from the moment when it receives a record until it sends or passes; the kernel
- * has the first turn. A send or a pass gives back what came with the turn, so one record is in
- * flight.
+ * A side has the turn from the moment when it receives a record until it sends or passes; the
+ * kernel has the first turn. A send or a pass gives back what came with the turn, so one record
+ * is in flight.
  *
  * Errors are those of kup.h, and:
  *
@@ -44,7 +44,8 @@
 /* Sending and passing: a message that was not received is dropped. */
 #define KUP_TURN_DROP 1u
 
-/* One channel's turns. The client keeps it, for as long as it uses the channel; fields are the layer's. */
+/* One channel's turns. The client keeps it, for as long as it uses the channel; fields are the
+ * layer's. */
 struct kup_turn {
 	struct kup_channel *channel;
 	kup_u32 state;	/* atomic; the others belong to the thread that has taken the turn */

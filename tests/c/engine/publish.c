@@ -139,8 +139,8 @@ static void test_crowded(void)
 		kup_discard(bare.channel, &rooms[i]);
 	for (i = 0; i < 2; i++)
 		error |= call_finish(&calls[i]);
-	check(!error && read_types(&bare.user) == 1199, "kup_reserve() then sends behind them", "%d",
-	      error);
+	check(!error && read_types(&bare.user) == 1199, "kup_reserve() then sends behind them",
+	      "%d", error);
 	bare_end(&bare);
 }
 
@@ -385,7 +385,8 @@ void publish_cases(void)
 	test_late_sleep(call_wait_out, "kup_wait() that sleeps gives back all room before");
 	test_late_sleep(call_pause, "kup_pause() gives back all room before");
 	test_late_release();
-	test_forged(0, 0, eighth / 8, "kup_try_peek() takes an eighth of a ring of forged messages");
+	test_forged(0, 0, eighth / 8,
+		    "kup_try_peek() takes an eighth of a ring of forged messages");
 	test_forged(KUP_RECORD_DISCARD, 0, 0,
 		    "kup_try_peek() skips no more than that of forged discarded records");
 	test_forged(0, 4, eighth / 8, "kup_try_peek() finds a head that is not aligned");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Turns where threads meet: several of a client's on one channel, users by kup_user_turn.h, ends of all kinds while a
- * thread waits.
+ * Turns where threads meet: several of a client's on one channel, users by kup_user_turn.h, ends
+ * of all kinds while a thread waits.
  */
 #include <pthread.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Turns against a user that does everything by hand: in its own time, in unusual ways, or wrongly. The kernel's
- * side has no serve: threads of the test drive the channel.
+ * Turns against a user that does everything by hand: in its own time, in unusual ways, or
+ * wrongly. The kernel's side has no serve: threads of the test drive the channel.
  */
 #include <pthread.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * kup_wait and kup_wake, and what waits by them: several threads of a client on one channel. Its user does
- * everything by hand, so that it can be slow between what it publishes and its look for sleepers.
+ * kup_wait and kup_wake, and what waits by them: several threads of a client on one channel. Its
+ * user does everything by hand, so that it can be slow between what it publishes and its look
+ * for sleepers.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -84,8 +85,8 @@ static int take_one(struct kup_channel *channel)
 }
 
 /*
- * A thread sleeps for a record, another one receives that, and only then the user wakes the first: it
- * has to announce the next record.
+ * A thread sleeps for a record, another one receives that, and only then the user wakes the
+ * first: it has to announce the next record.
  */
 static void test_taken(void)
 {
@@ -151,8 +152,8 @@ static void test_overtaken(void)
 #define VISITORS 2
 
 /*
- * Records that come one at a time, each when the last one was received: a lost wake-up ends it. Visitors wait a
- * moment and go; what they have announced must serve those that stay.
+ * Records that come one at a time, each when the last one was received: a lost wake-up ends it.
+ * Visitors wait a moment and go; what they have announced must serve those that stay.
  */
 struct crowd {
 	struct bare bare;
@@ -196,7 +197,8 @@ static void *visitor_main(void *argument)
 	kup_u32 spins, state = dice_seed(90);
 
 	while (!kup_load_acquire(&crowd->over)) {
-		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel), kup_until(dice(&state) % 50 * KUP_US));
+		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel),
+			 kup_until(dice(&state) % 50 * KUP_US));
 		for (spins = dice(&state) % 200; spins > 0; spins--)
 			os_relax();
 	}
@@ -288,8 +290,8 @@ static int call_wait_shortly(struct call *call)
 }
 
 /*
- * The user makes the room that one thread sleeps for, and before it looks for sleepers another thread
- * announces that it needs more.
+ * The user makes the room that one thread sleeps for, and before it looks for sleepers another
+ * thread announces that it needs more.
  */
 static void test_room_overtaken(void)
 {
@@ -327,7 +329,8 @@ static void test_room_overtaken(void)
  */
 static void test_room_left(void)
 {
-	struct call nearest = { .length = 100 }, stays = { .length = 300 }, large = { .length = 2000 };
+	struct call nearest = { .length = 100 }, stays = { .length = 300 },
+		    large = { .length = 2000 };
 	struct bare bare;
 	int slept, left, done;
 

@@ -375,8 +375,9 @@ static void test_storm(void)
 	kup_channel_close(storm.marked.bare.channel);
 	for (i = 0; i < SENDERS; i++)
 		pthread_join(threads[i], NULL);
-	check(got == SENDERS * RECORDS, "kup_send() and a user that sleeps for more lose no wake-up",
-	      "%u of %u", got, SENDERS * RECORDS);
+	check(got == SENDERS * RECORDS,
+	      "kup_send() and a user that sleeps for more lose no wake-up", "%u of %u", got,
+	      SENDERS * RECORDS);
 	end(&storm.marked);
 }
 

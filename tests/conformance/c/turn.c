@@ -69,7 +69,7 @@ static void test_first_turn(void)
 
 	peer_need(&peer, ANY);
 	check(peer.kernel->mode == KUP_MODE_TURN && peer.info.mode == KUP_MODE_TURN,
-	      "page and INFO tell that this is turn mode", "%u", peer.kernel->mode);
+	      "page and INFO contain the mode of turns", "%u", peer.kernel->mode);
 	passed = peer_receive(&peer, &record) == 0 && record_is(&record, KUP_CONTROL_PASS);
 	check(passed && record.length == 0, "the kernel begins: a PASS record", "flags %x, type %u",
 	      record.flags, record.type);
