@@ -302,6 +302,9 @@ static void test_all_exact_losses(void)
 		test_exact_losses(contexts[i], 1000,
 				  "a ring that nobody reads takes all that fits, and one GAP "
 				  "tells the rest");
+		/* They would fill the ring to the last byte, where the sentinel has to be. */
+		test_exact_losses(contexts[i], 1024 - KUP_RECORD_HEADER,
+				  "but the last one, which leaves no room for a header behind it");
 		test_exact_losses(contexts[i], 1u << 20,
 				  "messages that are too long are lost, told, and counted apart");
 	}
