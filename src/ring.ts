@@ -387,9 +387,14 @@ export class Consumer {
     return isDue ? this.publish() : RING_OK;
   }
 
-  /** Much is unpublished. */
+  /**
+   * Much is unpublished, or was not checked. Both: a producer that is given room earlier, because it
+   * sleeps for that, must not move the checks apart.
+   */
   #isMuch(): boolean {
-    return ((this.#released - this.#tail) >>> 0) >= this.#size >>> 3;
+    const much = this.#size >>> 3;
+    return ((this.#released - this.#tail) >>> 0) >= much ||
+      ((this.#cursor - this.#checked) >>> 0) >= much;
   }
 
   /** The producer sleeps for room that was not published. Its store may come later: see D. */

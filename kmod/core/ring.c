@@ -202,10 +202,14 @@ int kup_consumer_publish(struct kup_consumer *consumer)
 	return KUP_RING_OK;
 }
 
-/* Much is unpublished. */
+/*
+ * Much is unpublished, or was not checked. Both: a producer that is given room earlier, because it
+ * sleeps for that, must not move the checks apart.
+ */
 static int is_much(const struct kup_consumer *consumer)
 {
-	return consumer->cursor - consumer->tail >= consumer->bytes / 8;
+	return consumer->cursor - consumer->tail >= consumer->bytes / 8 ||
+	       consumer->cursor - consumer->checked >= consumer->bytes / 8;
 }
 
 /* The producer sleeps for room that was not published. Its store may come later: see D. */
