@@ -277,8 +277,7 @@ static void test_kick(void)
 	      (long long)(wakeups(&peer) - before));
 	send_echo(&peer);
 	check(comes(&peer, SPACE) && EVENTUALLY(PATIENCE_MS, wakeups(&peer) == before + 1),
-	      "the record does that poll waits for", "%llu",
-	      (long long)(wakeups(&peer) - before));
+	      "the record does that poll waits for", "%llu", (long long)(wakeups(&peer) - before));
 	peer_stop_wait(&peer);
 }
 

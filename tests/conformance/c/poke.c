@@ -91,8 +91,12 @@ static void poke_record(struct peer *peer, uint32_t *seed)
 /* Around the kernel's own position, and as far from it as a ring goes. */
 static void poke_head(struct peer *peer, uint32_t *seed)
 {
-	const uint32_t around[] = { -8u, 0, 8, peer->attach.to_kernel_bytes - 8,
-				    peer->attach.to_kernel_bytes, peer->attach.to_kernel_bytes + 8 };
+	const uint32_t around[] = { -8u,
+				    0,
+				    8,
+				    peer->attach.to_kernel_bytes - 8,
+				    peer->attach.to_kernel_bytes,
+				    peer->attach.to_kernel_bytes + 8 };
 
 	peer_set_head(peer, word_get(&peer->kernel->to_kernel_tail.value) +
 				    around[random_next(seed) % 6]);
