@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Events that are reached, by the contract's text: a user that sleeps for more than one record is woken
- * once, when that much is there, or when there can't be more; and POLLIN says the same.
+ * Events that are reached, by the contract's text: a user that sleeps for more than one record is
+ * woken once, when that much is there, or when there can't be more; and POLLIN reports the same.
  */
 #include <errno.h>
 #include <poll.h>
@@ -277,8 +277,7 @@ static void test_kick(void)
 	      (long long)(wakeups(&peer) - before));
 	send_echo(&peer);
 	check(comes(&peer, SPACE) && EVENTUALLY(PATIENCE_MS, wakeups(&peer) == before + 1),
-	      "the record does that poll waits for", "%llu",
-	      (long long)(wakeups(&peer) - before));
+	      "the record does that poll waits for", "%llu", (long long)(wakeups(&peer) - before));
 	peer_stop_wait(&peer);
 }
 

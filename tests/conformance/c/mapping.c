@@ -312,7 +312,8 @@ static void test_stale_mapping(void)
 	uint32_t dirt;
 
 	peer_need(&old, 7);
-	check(nonzero(old.in, old.attach.to_user_bytes) + nonzero(old.out, old.attach.to_kernel_bytes) +
+	check(nonzero(old.in, old.attach.to_user_bytes) +
+			      nonzero(old.out, old.attach.to_kernel_bytes) +
 			      nonzero((uint8_t *)old.user, old.info.page_size) ==
 		      0,
 	      "a fresh channel's user page and rings are zeros", "they aren't");

@@ -167,8 +167,8 @@ static void two_at_once(struct peer *peer)
 
 static void message_behind_pass(struct peer *peer)
 {
-	uint32_t from = peer_write(peer, UNFINISHED | KUP_RECORD_CONTROL, KUP_CONTROL_PASS, NULL,
-				   0);
+	uint32_t from =
+		peer_write(peer, UNFINISHED | KUP_RECORD_CONTROL, KUP_CONTROL_PASS, NULL, 0);
 
 	peer_write(peer, 0, 2, "y", 1);
 	peer_finish(peer, from);

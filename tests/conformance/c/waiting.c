@@ -267,9 +267,9 @@ static void test_exact_losses(uint32_t context, uint32_t length, const char *sen
 
 	peer_need(&peer, ANY);
 	too_long = length > KUP_MAX_PAYLOAD(peer.attach.to_user_bytes);
-	fits = too_long ? 0
-			: (peer.attach.to_user_bytes - KUP_RECORD_HEADER) /
-				  KUP_RECORD_SPACE(length);
+	fits = too_long
+		       ? 0
+		       : (peer.attach.to_user_bytes - KUP_RECORD_HEADER) / KUP_RECORD_SPACE(length);
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
 	fine = EVENTUALLY(PATIENCE_MS,
 			  peer.kernel->dropped_no_space + peer.kernel->dropped_too_long ==
