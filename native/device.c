@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One open file: open, close, the four ioctls, poll; the kernel's are here, the others in host_files.c. */
+/* One open file: open, close, the four ioctls, poll; the kernel's are here, the others in host/files.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host_files.h"
+#include "host/files.h"
 #include "owners.h"
 
 static int32_t result(int value)

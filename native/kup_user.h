@@ -4,7 +4,7 @@
  * protocol; rings are worked on by the caller (TypeScript's is src/ring.ts).
  *
  * There are two kinds of devices: those of the kernel, /dev/NAME, and those of the host driver, which is
- * the same engine in threads of this process (see host_files.c). All calls take both. An open file is known by a
+ * the same engine in threads of this process (see host/files.c). All calls take both. An open file is known by a
  * number: a descriptor, or from KUP_USER_HOST_FILES on a file of the host driver, which no
  * system call knows.
  *
@@ -83,7 +83,7 @@ KUP_USER_DENO_CALL int32_t kup_user_kick(int32_t fd);
  */
 KUP_USER_DENO_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
 
-/* ---- host_files.c: client modules in this process ---- */
+/* ---- host/files.c: client modules in this process ---- */
 
 /*
  * Loads a client module into this process, as insmod does into a kernel: "echo", or a shared object that was

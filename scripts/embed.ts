@@ -50,6 +50,7 @@ const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).
 /** What the libraries are made of. Flags are in native/Makefile and here. */
 const FOLDERS = [
   "native",
+  "native/host",
   "kmod",
   "kmod/uapi",
   "kmod/core",

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * All that the engine needs of an operating system. Each os/NAME/ implements exactly this, in files
- * of the same names, and defines the structs in its os_types.h; the engine looks into none of them
- * but the addresses in os_memory. errno constants (positive) come from os_types.h too.
+ * All that a system supplies. Each os/NAME/ implements exactly this, in files of the same names:
+ *
+ *   os_types.h      the structs below, which the engine does not look into; errno constants (positive)
+ *   memory.c sync.c node.c    the functions below
+ *   kup_system.h    for clients: NULL, errno constants, memcpy and its like, KUP_MODULE,
+ *                   KUP_PARAM_NUMBER, KUP_PARAM_STRING; kup_alloc, kup_free, kup_breathe (as
+ *                   os_breathe), kup_sleep_ms
+ *   kup_log         of kup.h
+ *   kup_run_in_context    of kup.h, in sync.c: for tests of the contexts that may not sleep
+ *   module.c        loads: kup_registry_init, kup_layers_init, and the system's own start; makes the
+ *                   names of kup.h and the layers known to clients. Unloads: kup_layers_exit,
+ *                   kup_registry_destroy; kup_devices_end for a client that goes without destroying
+ *                   its devices. (For the host driver that is native/host.)
  *
  * "Any context" includes interrupt handlers (not NMI). "May sleep" means: thread context, no
  * spinlock held. Results are 0 or a negative errno.
@@ -97,10 +107,10 @@ void os_poll_wake(struct os_pollq *pollq); /* any context */
 /* Monotonic. Any context. */
 kup_u64 os_now_ns(void);
 
-/* One step of a busy wait. Zero when somebody else wants this processor: stop spinning. */
+/* One step of a busy wait. Zero if another thread wants this processor: stop spinning. */
 int os_relax(void);
 
-/* Lets others run if they have to. In loops that may find work for ever. May sleep. */
+/* Lets other threads run if they have to. For loops that may find work without an end. May sleep. */
 void os_breathe(void);
 
 /* ---- Threads ---- */

@@ -23,7 +23,7 @@ static void thread_main(void *argument)
 	struct kup_thread *thread = argument;
 
 	thread->main(thread->argument);
-	/* Pairs with the acquire in has_ended: the client's code has been left. */
+	/* Pairs with has_ended: the client's code has been left. */
 	kup_store_release(&thread->ended, 1);
 	os_wake(&thread->waitq);
 	put(thread);
@@ -55,6 +55,7 @@ static int has_ended(void *argument)
 {
 	const struct kup_thread *thread = argument;
 
+	/* Pairs with thread_main. */
 	return kup_load_acquire(&thread->ended) != 0;
 }
 

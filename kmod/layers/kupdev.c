@@ -20,6 +20,7 @@
 /* A process that has attached a number. */
 struct seat {
 	kup_u32 refs;		     /* its place's, its process's, and each call's */
+	struct seat *over;	     /* the next one that is to be freed */
 	struct kup_channel *channel; /* a reference */
 	struct kup_turn turn;
 	kup_u64 user; /* the thread that made the last call with the number; 0: no call was made */
@@ -55,6 +56,8 @@ struct softc {
 
 /* It protects all that is above and below, except what the threads of a number do with a seat. */
 static struct kup_monitor *lock;
+/* Seats without a reference. To put a channel may take locks of the engine, so it waits for unlock. */
+static struct seat *over;
 static struct softc *softcs;
 static unsigned long last_id;
 
@@ -64,8 +67,22 @@ static void seat_put(struct seat *seat)
 {
 	if (--seat->refs > 0)
 		return;
-	kup_channel_put(seat->channel);
-	kup_free(seat);
+	seat->over = over;
+	over = seat;
+}
+
+/* Instead of kup_monitor_unlock: what came to its end is freed without the lock. */
+static void unlock(void)
+{
+	struct seat *seats = over, *next;
+
+	over = NULL;
+	kup_monitor_unlock(lock);
+	for (; seats; seats = next) {
+		next = seats->over;
+		kup_channel_put(seats->channel);
+		kup_free(seats);
+	}
 }
 
 static void empty(struct seat **place)
@@ -134,7 +151,7 @@ static int attach(struct kup_channel *channel)
 	/* The number's last process has been detached, so it is not here. */
 	sc->slots[kup_channel_number(channel)].next = seat;
 	kup_monitor_wake(lock);
-	kup_monitor_unlock(lock);
+	unlock();
 	return 0;
 }
 
@@ -147,7 +164,7 @@ static void detach(struct kup_channel *channel)
 	if (slot->next == seat)
 		empty(&slot->next);
 	seat_put(seat);
-	kup_monitor_unlock(lock);
+	unlock();
 }
 
 static const struct kup_ops ops = { .attach = attach, .detach = detach };
@@ -204,7 +221,7 @@ struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cn
 	sc->id = last_id;
 	sc->next = softcs;
 	softcs = sc;
-	kup_monitor_unlock(lock);
+	unlock();
 	return (struct kupdev_softc *)last_id;
 }
 
@@ -266,9 +283,9 @@ static void leave(struct softc *sc)
 }
 
 /*
- * No system tells a module of the end of a thread that the module has not started through it. So a
- * wait for that end looks again after this time: long enough to cost nothing, and a process that
- * waits for it notices little.
+ * No call of all systems wakes a module when a thread ends that KUP has not started. So a wait for
+ * that end looks again after this time: seldom enough to cost nothing, and soon enough for the
+ * process that waits.
  */
 #define LOOK_AGAIN (100000 * KUP_US)
 
@@ -300,7 +317,7 @@ int kupdev_wait_channel(struct kupdev_softc *id)
 		number = wait_next(sc);
 		leave(sc);
 	}
-	kup_monitor_unlock(lock);
+	unlock();
 	return number;
 }
 
@@ -348,7 +365,7 @@ static int begin(struct kupdev_softc *id, int number, size_t bytes, struct call 
 
 	kup_monitor_lock(lock);
 	error = begin_locked(id, number, bytes, call);
-	kup_monitor_unlock(lock);
+	unlock();
 	return error;
 }
 
@@ -368,7 +385,7 @@ static void end(struct call *call, int error)
 	}
 	seat_put(call->seat);
 	leave(call->sc);
-	kup_monitor_unlock(lock);
+	unlock();
 }
 
 /* The data may be what kupdev_receive has returned, which stays as it is until it was copied. */
@@ -472,7 +489,7 @@ static int begin_unload(struct kupdev_softc *id, struct softc **sc)
 	else
 		(*sc)->ending = 1;
 	kup_monitor_wake(lock);
-	kup_monitor_unlock(lock);
+	unlock();
 	return error;
 }
 
@@ -492,7 +509,7 @@ static void end_unload(struct softc *sc)
 			empty(&sc->slots[i].now);
 	sc->ended = 1;
 	free_ended(sc);
-	kup_monitor_unlock(lock);
+	unlock();
 }
 
 int kupdev_unload(struct kupdev_softc *id)
@@ -530,6 +547,6 @@ void kup_layers_exit(void)
 			empty(&sc->slots[i].now);
 		free_ended(sc);
 	}
-	kup_monitor_unlock(lock);
+	unlock();
 	kup_monitor_destroy(lock);
 }

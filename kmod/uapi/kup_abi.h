@@ -136,10 +136,11 @@
  *
  *   - A sleep for a watermark that ends by time stores the cursor, so the next record wakes.
  *   - A producer that fails for room wakes a consumer whose event lies ahead: with a full ring the
- *     watermark may never be reached.
+ *     watermark may never be reached. So a consumer with a watermark looks at producer_event, too,
+ *     before it sleeps: if that lies in (tail, tail + ring_bytes], it takes what is there.
  *   - Close, break, and records that were lost (a GAP) wake always.
- *   - Several threads that sleep for one word announce the nearest position; one that leaves wakes
- *     the others, which announce again.
+ *   - Several threads that sleep for one word announce the nearest position. Once that is reached,
+ *     or replaced after it was, all of them look, and those that still sleep announce again.
  *
  *   A user sleeps in poll(2), and wakes the kernel with KUP_IOC_KICK.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The driver inside a process: what stands in for the system calls on a device node and for loading a
- * module, and the knobs that make it as awkward as a kernel. All results are 0 (or what is told) or a
+ * The driver inside a process: what stands in for the system calls on a device node, and the knobs that
+ * make it as awkward as a kernel. (Modules are loaded by native/host.) All results are 0 (or what is told) or a
  * negative errno, the same ones as the system calls of the Linux module give.
  */
 #ifndef KUP_HOST_H
@@ -57,16 +57,9 @@ void host_poll_remove(struct host_file *file, struct host_poller *poller);
 /* Does a device of this module still exist? */
 int host_owns_device(const struct host_module *owner);
 
-/* ---- module.c: client modules ---- */
+/* ---- said.c ---- */
 
-/* See kup_user_host_load and kup_user_open. */
-int host_load(const char *module, const char *parameters);
-int host_unload(const char *module);
-int host_open_client(const char *name, struct host_file **file);
-
-/*
- * Why the calling thread's last one of these, or its last host_attach, failed: a sentence, or "".
- */
+/* Why the calling thread's last call that loads, unloads, opens or attaches failed: a sentence, or "". */
 const char *host_error(void);
 void host_forget_error(void);
 /* Leaves this sentence there, and returns `error`. */
@@ -75,6 +68,14 @@ __attribute__((format(printf, 2, 3))) int host_fail(int error, const char *forma
 /* The module whose load function the calling thread is in, or was started in; or NULL. */
 const struct host_module *host_loading(void);
 void host_set_loading(const struct host_module *module);
+
+/* From now on kup_log's sentences are about this module, or (NULL) none. */
+void host_begin_sentences(const struct host_module *module);
+/* An error may come of what it says, which then has the sentence; otherwise it is for stderr. */
+void host_set_listening(int listening);
+/* For an error about this module: its last sentence, or "". */
+#define HOST_SENTENCE 256
+void host_take_sentence(const struct host_module *module, char sentence[HOST_SENTENCE]);
 
 /* ---- memory.c ---- */
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "host/module.h"
 #include "layers/layers.h"
 
 struct host_module {
@@ -40,9 +41,6 @@ static const struct {
 static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct host_module *modules; /* under modules_lock */
 
-static _Thread_local const struct host_module *loading;
-static _Thread_local char why[512];
-
 /* Before the constructor that lets allocations fail (awkward.c). */
 __attribute__((constructor(101))) static void start(void)
 {
@@ -50,36 +48,6 @@ __attribute__((constructor(101))) static void start(void)
 	/* Some bytes, before main: a process that has not even these does not come far. */
 	if (kup_layers_init())
 		abort();
-}
-
-const struct host_module *host_loading(void)
-{
-	return loading;
-}
-
-void host_set_loading(const struct host_module *module)
-{
-	loading = module;
-}
-
-const char *host_error(void)
-{
-	return why;
-}
-
-void host_forget_error(void)
-{
-	why[0] = '\0';
-}
-
-int host_fail(int error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(why, sizeof(why), format, arguments);
-	va_end(arguments);
-	return error;
 }
 
 /* What a system call has refused, in words that help. */
@@ -95,73 +63,6 @@ static const char *words(int error)
 	default:
 		return strerror(-error);
 	}
-}
-
-/*
- * ---- What the engine says ----
- *
- * A sentence about a module that is being loaded belongs into the error of that load, and all
- * others on stderr. The last one about the module that was loaded last is kept, since it may also
- * be why that has made no device.
- */
-
-#define SENTENCE 256
-
-static struct {
-	pthread_mutex_t lock;
-	const struct host_module *from; /* loaded last; for comparing only */
-	int listening;			/* an error may come of it */
-	int shown;			/* `text` is on stderr or in an error already */
-	char text[SENTENCE];
-} said = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/* From now on sentences are about this module, or (NULL) none. */
-static void begin_sentences(const struct host_module *module)
-{
-	pthread_mutex_lock(&said.lock);
-	said.from = module;
-	said.text[0] = '\0';
-	pthread_mutex_unlock(&said.lock);
-}
-
-static void set_listening(int listening)
-{
-	pthread_mutex_lock(&said.lock);
-	said.listening = listening;
-	/* A module that has overcome it is loaded without an error. */
-	if (!listening && said.text[0] && !said.shown)
-		fprintf(stderr, "kup: %s\n", said.text);
-	said.shown = 1;
-	pthread_mutex_unlock(&said.lock);
-}
-
-/* For an error about this module: its sentence, or "". */
-static void take_sentence(const struct host_module *module, char sentence[SENTENCE])
-{
-	pthread_mutex_lock(&said.lock);
-	strcpy(sentence, said.from == module ? said.text : "");
-	said.shown = 1;
-	pthread_mutex_unlock(&said.lock);
-}
-
-void kup_log(const char *format, ...)
-{
-	char sentence[SENTENCE];
-	va_list arguments;
-	int about;
-
-	va_start(arguments, format);
-	vsnprintf(sentence, sizeof(sentence), format, arguments);
-	va_end(arguments);
-	pthread_mutex_lock(&said.lock);
-	about = said.from && said.from == loading;
-	if (about) {
-		strcpy(said.text, sentence);
-		said.shown = !said.listening;
-	}
-	if (!about || !said.listening)
-		fprintf(stderr, "kup: %s\n", sentence);
-	pthread_mutex_unlock(&said.lock);
 }
 
 /* ---- Names ---- */
@@ -413,9 +314,9 @@ static int find_client(struct host_module *module)
 static int load_failed(const struct host_module *module, int error)
 {
 	const char *name = host_errno_name(-error);
-	char sentence[SENTENCE];
+	char sentence[HOST_SENTENCE];
 
-	take_sentence(module, sentence);
+	host_take_sentence(module, sentence);
 	if (!sentence[0])
 		snprintf(sentence, sizeof(sentence), "%d", -error);
 	return host_fail(error, "Cannot load the module: its load returned %s%s (%s).",
@@ -426,9 +327,9 @@ static int run_load(const struct host_module *module)
 {
 	int error;
 
-	loading = module;
+	host_set_loading(module);
 	error = module->client->load();
-	loading = NULL;
+	host_set_loading(NULL);
 	/* It must not look like a success with a strange number. */
 	if (error > 0)
 		return host_fail(-EINVAL,
@@ -447,7 +348,7 @@ static int leave_memory(struct host_module *module)
 				 "The module has left a device behind and stays in memory; its "
 				 "unload, and its load before it fails, must destroy all devices.");
 	}
-	begin_sentences(NULL);
+	host_begin_sentences(NULL);
 	if (module->object)
 		dlclose(module->object);
 	free(module->values);
@@ -463,8 +364,8 @@ static int load(const char *name, const char *parameters, struct host_module **l
 	if (!module)
 		return host_fail(-ENOMEM, "There is no memory for the module.");
 	strcpy(module->name, name);
-	begin_sentences(module);
-	set_listening(1);
+	host_begin_sentences(module);
+	host_set_listening(1);
 	error = find_client(module);
 	if (!error)
 		error = set_parameters(module, parameters);
@@ -490,7 +391,7 @@ int host_load(const char *name, const char *parameters)
 	pthread_mutex_lock(&modules_lock);
 	error = find(path) ? host_fail(-EEXIST, "The module is loaded already; unload it first.")
 			   : load(path, parameters, &module);
-	set_listening(0);
+	host_set_listening(0);
 	pthread_mutex_unlock(&modules_lock);
 	return error;
 }
@@ -534,9 +435,9 @@ int host_unload(const char *name)
 /* A thread of the module's may have failed to make it. */
 static void no_device(const struct host_module *module)
 {
-	char sentence[SENTENCE];
+	char sentence[HOST_SENTENCE];
 
-	take_sentence(module, sentence);
+	host_take_sentence(module, sentence);
 	host_fail(-ENOENT, "The module has made no device%s%s%s.", sentence[0] ? " (" : "",
 		  sentence, sentence[0] ? ")" : "");
 }
@@ -551,14 +452,14 @@ static int open_first_device(const char *path, struct host_file **file)
 	if (!module)
 		error = load(path, NULL, &module);
 	if (!error) {
-		set_listening(1);
+		host_set_listening(1);
 		while ((error = host_open_of(module, file)) == -ENOENT &&
 		       os_now_ns() < module->loaded_ns + DEVICE_NS)
 			kup_sleep_ms(1);
 		if (error == -ENOENT)
 			no_device(module);
 	}
-	set_listening(0);
+	host_set_listening(0);
 	pthread_mutex_unlock(&modules_lock);
 	return error;
 }
