@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Events that are reached, by the contract's text: a user that sleeps for more than one record is woken
- * once, when that much is there, or when there can't be more; and POLLIN says the same.
+ * Events that are reached, by the contract's text: a user that sleeps for more than one record is
+ * woken once, when that much is there, or when there can't be more; and POLLIN reports the same.
  */
 #include <errno.h>
 #include <poll.h>

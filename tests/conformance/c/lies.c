@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Processes that break the protocol: a lie ends its own channel, for the right reason. Each kick looks
- * at head; publish.c has the heads that the kernel's side finds by itself.
+ * Processes that break the protocol: a lie ends its own channel, for the right reason. Each kick
+ * looks at head; publish.c has the heads that the kernel's side finds by itself.
  */
 #include <errno.h>
 #include <poll.h>
@@ -395,7 +395,7 @@ static void test_harmless(void)
 static volatile bool scribble;
 static uint64_t scribbled;
 
-/* One word of the user page or of the ring, which may be a finished header; or a head that moves. */
+/* Writes one word of the user page or of the ring, which may be a header; or moves head. */
 static void scribble_once(struct peer *peer, uint32_t *seed)
 {
 	uint32_t dice = random_next(seed), *ring = (uint32_t *)peer->out;

@@ -62,7 +62,7 @@ static void put_header(struct peer *peer, uint32_t position, uint32_t header, ui
 	word_set(peer_header(peer, position & ~7u), header);
 }
 
-/* Near its head more often than anywhere: there it takes the sentinel's place, or is one that head covers. */
+/* Near head more often than anywhere: there it replaces the sentinel, or one that head covers. */
 static void poke_header(struct peer *peer, uint32_t *seed)
 {
 	uint32_t place = word_get(&peer->user->to_kernel_head.value);
@@ -91,12 +91,8 @@ static void poke_record(struct peer *peer, uint32_t *seed)
 /* Around the kernel's own position, and as far from it as a ring goes. */
 static void poke_head(struct peer *peer, uint32_t *seed)
 {
-	const uint32_t around[] = { -8u,
-				    0,
-				    8,
-				    peer->attach.to_kernel_bytes - 8,
-				    peer->attach.to_kernel_bytes,
-				    peer->attach.to_kernel_bytes + 8 };
+	const uint32_t ring = peer->attach.to_kernel_bytes;
+	const uint32_t around[] = { -8u, 0, 8, ring - 8, ring, ring + 8 };
 
 	peer_set_head(peer, word_get(&peer->kernel->to_kernel_tail.value) +
 				    around[random_next(seed) % 6]);

@@ -44,8 +44,8 @@ static uint32_t put_pause(struct peer *peer, uint32_t milliseconds)
 }
 
 /*
- * The kernel's side is at its second record, a pause that ends with the user: before it sleeps there it
- * gives back the room of the first one.
+ * The kernel's side is at its second record, a pause that ends with the user: before it sleeps there
+ * it gives back the room of the first one.
  */
 static void occupy(struct peer *peer)
 {
@@ -68,7 +68,7 @@ static void forge(struct peer *peer, uint32_t header, uint32_t head)
 	}
 }
 
-/* How much of the ring head covers, in eighths, and whether the user says that it sleeps for room. */
+/* `covered`: by head, in eighths of the ring. `event`: of the producer, in sixteenths. */
 static void test_forged_ring(uint32_t flags, uint32_t covered, uint32_t event, const char *sentence)
 {
 	struct peer peer;
@@ -320,8 +320,8 @@ static void test_sleep_for_room(void)
 }
 
 /*
- * A pause that is no sleep on the channel, with a record that can be read all the time. The result: what
- * the tail is then, or ~0: the pause was over before this thread could look.
+ * A pause that is no sleep on the channel, while a record can be read. The result: what the tail is
+ * then, or ~0: the pause was over before this thread could look.
  */
 static uint32_t tail_in_pause(uint32_t records, uint32_t event, uint32_t at_least)
 {
