@@ -63,7 +63,7 @@ struct kup_config {
 	kup_u32 channels;      /* 1 to KUP_MAX_CHANNELS; 0 means 1 */
 	kup_u32 to_user_pages; /* ring sizes in pages, powers of two; 0 means 16 */
 	kup_u32 to_kernel_pages;
-	kup_u32 mode;	     /* KUP_MODE_STREAM or KUP_MODE_TURN (layers/turn.h); 0 means stream */
+	kup_u32 mode;	     /* KUP_MODE_STREAM (or 0), or KUP_MODE_TURN (layers/turn.h) */
 	kup_u32 permissions; /* of the node; 0 means 0600 */
 	kup_u32 group;	     /* its group; 0 is root's */
 	kup_u32 spin_us;     /* how long a side spins before it sleeps, at most; see KUP_NO_SPIN */

@@ -123,13 +123,13 @@ function write(
     "// Generated from kmod/uapi/kup_abi.h by scripts/gen_abi.ts (`make abi`). Do not edit.",
     "",
     "/**",
-    " * The contract's numbers. What they mean, and who writes which word, is told in the header.",
+    " * The contract's numbers. The header explains what they mean, and which side writes which word.",
     " * Offsets and sizes are in bytes.",
     " *",
     " * @module",
     " */",
     "",
-    "/** Names the declarations in both headers and the version; the libraries have it, too. */",
+    "/** A hash of both headers and the version; each library contains the one it was built for. */",
     `export const CONTRACT = "${contract}";`,
   ];
   for (const { name, comment } of defines) {

@@ -30,7 +30,7 @@
  *   -EDEADLK    receiving: it is this side's turn, so nothing can come; send or pass first
  *   -ENOTEMPTY  sending, passing: the turn came with a message that was not received and would be
  *               lost; receive it, or give KUP_TURN_DROP
- *   -EAGAIN     (a timeout of 0) it is the user's turn, or another thread of the client has the turn
+ *   -EAGAIN     (a timeout of 0) it is the user's turn, or another thread of the client has it
  *
  * Threads. Any number of threads may call at once. Each call owns the turn until it returns; a
  * reservation owns it until the commit or the discard. Contexts. A thread that may sleep; with a
@@ -50,7 +50,7 @@
  */
 struct kup_turn {
 	struct kup_channel *channel;
-	kup_u32 state;	/* atomic; the other fields belong to the thread that has taken the turn */
+	kup_u32 state;	/* atomic; the other fields belong to the thread that took the turn */
 	kup_u32 came;	/* the turn came with `record`, which is still in the ring */
 	kup_u32 unread; /* `record` was not received */
 	struct kup_record record;
