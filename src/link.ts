@@ -39,7 +39,7 @@ const LIES: Readonly<Record<number, number>> = {
 
 /** One direction of a channel. */
 export interface Side extends Waiter {
-  /** Before a sleep on the channel. */
+  /** Before a wait on the channel. */
   settle?(): void;
 }
 
@@ -136,16 +136,23 @@ export class Link {
   }
 
   /**
-   * Before a sleep on this channel, in either direction: gives the kernel all room back. Throws when
+   * Before a wait on this channel, in either direction: gives the kernel all room back. Throws when
    * the memory makes no sense.
    */
-  #settle(): void {
+  settle(): void {
     for (const side of this.#sides) side.settle?.();
+  }
+
+  /** The event loop's turn, if it is due: then a call waits for that, too. */
+  breathe(): Promise<void> | undefined {
+    const breath = this.breath.take();
+    if (breath !== undefined) this.settle();
+    return breath;
   }
 
   /** Calls `wake` on both sides when poll(2) reports this event, in addition to what was wanted before. */
   want(event: typeof POLLIN | typeof POLLOUT): void {
-    this.#settle();
+    this.settle();
     this.#wanted |= event;
     if (!this.#waking) this.#arm();
   }
@@ -187,7 +194,7 @@ export class Link {
 
   /** Blocks this thread until one of `events` is reported, or for `timeout` milliseconds (-1: for ever). */
   block(events: number, timeout: number): void {
-    this.#settle();
+    this.settle();
     const result = this.native.kup_user_wait(this.fd, events, timeout);
     if (result < 0) throw systemError("wait", result, this.subject);
   }

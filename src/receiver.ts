@@ -170,27 +170,24 @@ export class Receiver implements Side, Condition {
     }
   }
 
-  /** Gives back what was received; messages that a caller still has are no longer valid. */
-  release(): void {
-    if (this.#link.over || this.#consumer.held === 0) return;
-    this.#checked(this.#consumer.release());
+  /** At the end of a loop: gives back its last message, unless another call has received since. */
+  releaseMessage(message: Message): void {
+    if (this.#link.over || !RecordMessage.isHeld(message as RecordMessage)) return;
+    const consumer = this.#consumer;
+    const result = consumer.release();
+    this.#checked(result === RING_OK ? consumer.publish() : result);
   }
 
-  /** Before a sleep on the channel. */
+  /** Before a wait on the channel: gives back all room but that of messages which are still valid. */
   settle(): void {
     if (!this.#link.over) this.#checked(this.#consumer.settle());
-  }
-
-  /** The same, unless another call has received since this message. */
-  releaseMessage(message: Message): void {
-    if (RecordMessage.isHeld(message as RecordMessage)) this.release();
   }
 
   /** Ends the owner's wait, if it waits. */
   cancel(owner: object): void {
     const pending = this.#pending;
     if (pending === undefined || pending.owner !== owner) return;
-    this.#settle();
+    this.#endWait();
     pending.resolve(undefined);
   }
 
@@ -236,7 +233,7 @@ export class Receiver implements Side, Condition {
         return;
       }
       this.#spin.woke();
-      this.#settle();
+      this.#endWait();
       pending.resolve(message);
     } catch (error) {
       this.fail(error);
@@ -247,7 +244,7 @@ export class Receiver implements Side, Condition {
   fail(error: unknown): void {
     const pending = this.#pending;
     if (this.#link.closed) this.#consumer.epoch++;
-    this.#settle();
+    this.#endWait();
     if (this.#link.closed && pending?.owner !== undefined) pending.resolve(undefined);
     else pending?.reject(error);
   }
@@ -274,8 +271,11 @@ export class Receiver implements Side, Condition {
     if (result !== RING_WAIT) throw link.lieError(result);
     const state = link.state();
     if (state === STATE_OPEN) return undefined;
-    // All records were published before the state, so this look is the last.
-    const last = this.#consumer.next();
+    // All records were published before the state, so what is readable now is the rest. A look that
+    // has skipped many records may have found no message yet.
+    const consumer = this.#consumer;
+    let last = consumer.next();
+    while (last === RING_WAIT && consumer.ready()) last = consumer.next();
     if (last === RING_OK) return this.#message();
     if (last !== RING_WAIT) throw link.lieError(last);
     if (state === STATE_BROKEN) throw link.stateError();
@@ -298,9 +298,10 @@ export class Receiver implements Side, Condition {
     const consumer = this.#consumer;
     // What makes no sense is for the next receive to find: these are good.
     while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
-      if (!this.#sound()) break;
-      messages.push(new RecordMessage(this.#link.memory, consumer));
+      if (this.#sound()) messages.push(new RecordMessage(this.#link.memory, consumer));
+      else this.#link.lieError(RING_LIE_LENGTH);
     }
+    this.#settleWake();
     return messages;
   }
 
@@ -328,7 +329,7 @@ export class Receiver implements Side, Condition {
     if (this.#pending !== undefined || this.#lock !== undefined) this.#checkFree(owner);
     if (signal?.aborted) throw signal.reason;
     if (this.#link.over) throw this.#link.reason();
-    const breath = this.#link.breath.take();
+    const breath = this.#link.breathe();
     if (breath === undefined) {
       const message = this.#takeSpinning();
       if (message !== undefined || this.#ended) return Promise.resolve(result(message));
@@ -342,7 +343,7 @@ export class Receiver implements Side, Condition {
         }
       };
       const pending = new PendingReceive(settle, reject, owner);
-      pending.watch(signal, () => this.#settle());
+      pending.watch(signal, () => this.#endWait());
       this.#pending = pending;
       if (breath === undefined) this.wake();
       else breath.then(() => this.#resume(pending), (error) => this.fail(error));
@@ -356,7 +357,7 @@ export class Receiver implements Side, Condition {
     try {
       const message = this.#takeSpinning();
       if (message === undefined && !this.#ended) return this.wake();
-      this.#settle();
+      this.#endWait();
       pending.resolve(message);
     } catch (error) {
       this.fail(error);
@@ -364,7 +365,7 @@ export class Receiver implements Side, Condition {
   }
 
   /** Nobody waits any more. */
-  #settle(): void {
+  #endWait(): void {
     this.#pending?.detach();
     this.#pending = undefined;
     if (!this.#link.closed) this.#link.unwant(POLLIN);

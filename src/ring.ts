@@ -36,7 +36,7 @@ export const RING_LIE_POSITION = 2;
 export const RING_LIE_LENGTH = 3;
 /** A record has flags, or a kind, that this consumer doesn't take. */
 export const RING_LIE_FLAGS = 4;
-/** As many records as possible are reserved, and not finished. */
+/** As many records as possible lie from the first unfinished one on. */
 export const RING_CROWDED = 6;
 
 const READY = RECORD_READY | 0;
@@ -115,6 +115,11 @@ export class Producer {
     this.#free = place.size;
   }
 
+  /** As many records as possible lie from the first unfinished one on. */
+  get crowded(): boolean {
+    return this.#open.length === MOST_OPEN;
+  }
+
   /** Is there room for `space` bytes? RING_OK, RING_WAIT or RING_LIE_POSITION. */
   room(space: number): number {
     if (space + SENTINEL <= this.#free) return RING_OK;
@@ -150,17 +155,20 @@ export class Producer {
       const result = this.room(space);
       if (result !== RING_OK) return result;
     }
-    if (this.#open.length === MOST_OPEN) return RING_CROWDED;
+    const open = this.#open;
+    if (open.length === MOST_OPEN) return RING_CROWDED;
     const words = this.#words;
     const position = this.#head;
     const at = this.#data + (position & this.#mask);
-    this.#claim(position, space);
+    // First: when it throws, nothing is claimed; and when it copies more than `length`, since shared
+    // memory has just grown, the sentinel replaces what is too much.
     this.#bytes.set(data, at + RECORD_HEADER);
     words[(at >> 2) + 1] = type;
+    this.#claim(position, space);
     // A: publishes all stores before it.
     Atomics.store(words, at >> 2, length | flags | READY);
-    if (this.#open.length === 0) this.#finish(this.#head);
-    else this.#close(this.#open.push(position) - 1);
+    if (open.length === 0) this.#finish(this.#head);
+    else this.#close(open.push(position) - 1);
     return RING_OK;
   }
 
@@ -172,7 +180,7 @@ export class Producer {
     const space = recordSpace(length);
     const result = this.room(space);
     if (result !== RING_OK) return result;
-    if (this.#open.length === MOST_OPEN) return RING_CROWDED;
+    if (this.crowded) return RING_CROWDED;
     this.position = this.#head;
     this.#open.push(this.#head);
     this.#claim(this.#head, space);
@@ -317,6 +325,8 @@ export class Consumer {
    * or a LIE. Discarded records are skipped, so look at `owesWake` whatever the result.
    */
   next(): number {
+    // A batch gives nothing back before its end, and must not go round and round in forged headers.
+    if (this.held > 0 && this.#isFar() && this.#checkHead() !== RING_OK) return RING_LIE_POSITION;
     for (let skips = 0; skips < MAX_SKIPS; skips++) {
       const cursor = this.#cursor;
       const at = this.#data + (cursor & this.#mask);
@@ -365,13 +375,16 @@ export class Consumer {
 
   /**
    * Gives back all that `next` has passed: at once if nothing is readable behind it, if the producer
-   * sleeps for it, or if it is much; otherwise later. RING_OK or RING_LIE_POSITION. Look at `owesWake`.
+   * sleeps for it, if it is much, or if it is a batch; otherwise later. RING_OK or RING_LIE_POSITION.
+   * Look at `owesWake`.
    */
   release(): number {
+    const isBatch = this.held > 1;
     this.held = 0;
     this.epoch++;
     this.#released = this.#cursor;
-    return this.#isMuch() || !this.ready() || this.#isAwaited() ? this.publish() : RING_OK;
+    const isDue = isBatch || this.#isMuch() || !this.ready() || this.#isAwaited();
+    return isDue ? this.publish() : RING_OK;
   }
 
   /** Much is unpublished. */
@@ -390,10 +403,7 @@ export class Consumer {
     const before = this.#tail;
     const tail = this.#released;
     if (tail === before) return RING_OK;
-    if (((this.#cursor - this.#checked) >>> 0) >= this.#size >>> 3) {
-      const checked = this.#checkHead();
-      if (checked !== RING_OK) return checked;
-    }
+    if (this.#isFar() && this.#checkHead() !== RING_OK) return RING_LIE_POSITION;
     this.#tail = tail;
     // C: what lies before it may be overwritten. D: then look for a sleeper.
     Atomics.store(this.#words, this.#tailWord, tail);
@@ -402,10 +412,16 @@ export class Consumer {
     return RING_OK;
   }
 
+  /** Much was read since head was looked at. */
+  #isFar(): boolean {
+    return ((this.#cursor - this.#checked) >>> 0) >= this.#size >>> 3;
+  }
+
   /** Bounds what forged headers can make a consumer believe; not at each record, as ring.c says. */
   #checkHead(): number {
-    // Plain: the headers were loaded before (A), and their head was stored before them.
-    const head = this.#words[this.#headWord]!;
+    // The headers were loaded before (A), and their head was stored before them. Atomic, since an
+    // engine may keep the result of an earlier plain load: an old head is a lie.
+    const head = Atomics.load(this.#words, this.#headWord);
     if ((head & (RECORD_ALIGN - 1)) !== 0 || ((head - this.#cursor) >>> 0) > this.#size) {
       return RING_LIE_POSITION;
     }

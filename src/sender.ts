@@ -5,7 +5,7 @@
  * @module
  */
 
-import { RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
+import { ERROR_TAIL, RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
 import {
   byteCount,
   checkInteger,
@@ -22,14 +22,7 @@ import { POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import * as forms from "./options.ts";
 import { Pending } from "./pending.ts";
-import {
-  Producer,
-  recordSpace,
-  RING_CROWDED,
-  RING_LIE_POSITION,
-  RING_OK,
-  RING_WAIT,
-} from "./ring.ts";
+import { Producer, recordSpace, RING_LIE_POSITION, RING_OK, RING_WAIT } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type {
   AsyncSendOptions,
@@ -144,20 +137,28 @@ export interface Owner {
   finished(): void;
 }
 
-/** A BUSY record of ours. */
+/** An unfinished record of ours. */
 class OpenReservation implements Reservation {
   readonly length: number;
   readonly #link: Link;
+  readonly #sender: Sender;
   readonly #producer: Producer;
   readonly #position: number;
   readonly #owner: Owner | undefined;
   #view: Uint8Array<ArrayBuffer> | undefined;
   #done = false;
 
-  constructor(link: Link, producer: Producer, length: number, owner: Owner | undefined) {
+  constructor(
+    link: Link,
+    sender: Sender,
+    producer: Producer,
+    length: number,
+    owner: Owner | undefined,
+  ) {
     this.#owner = owner;
     this.length = length;
     this.#link = link;
+    this.#sender = sender;
     this.#producer = producer;
     this.#position = producer.position;
   }
@@ -206,6 +207,7 @@ class OpenReservation implements Reservation {
     this.#done = true;
     this.#producer.commit(this.#position, this.length, length, type, flags);
     if (this.#producer.wakes) this.#link.kick();
+    this.#sender.finished();
     this.#owner?.finished();
   }
 }
@@ -253,7 +255,7 @@ export class Sender implements Side, Condition {
       if (signal?.aborted) return Promise.reject(signal.reason);
       if (this.#link.over) throw this.#link.reason();
       if (this.#queue.size === 0 && this.#putSpinning(bytes, type)) {
-        return this.#link.breath.take() ?? DONE;
+        return this.#link.breathe() ?? DONE;
       }
       return this.#enqueueSend([this.copied(bytes)], 0, type, signal);
     } catch (error) {
@@ -273,7 +275,7 @@ export class Sender implements Side, Condition {
       if (this.#queue.size === 0) {
         while (next < all.length && this.put(all[next]!, type)) next++;
       }
-      if (next === all.length) return this.#link.breath.take() ?? DONE;
+      if (next === all.length) return this.#link.breathe() ?? DONE;
       for (let i = next; i < all.length; i++) all[i] = this.copied(all[i]!);
       return this.#enqueueSend(all, next, type, signal);
     } catch (error) {
@@ -301,12 +303,19 @@ export class Sender implements Side, Condition {
    * Blocks this thread until there may be room.
    *
    * @param end When `timeout` is over.
-   * @throws {KupError} `"timed-out"`.
+   * @throws {KupError} `"timed-out"`; `"busy"` if it would block forever.
    */
   blockForRoom(length: number, timeout: number, end: number): void {
     const left = end - this.#link.native.kup_user_now();
     if (left <= 0) {
       throw new KupError("timed-out", `${this.#link.subject}: No room within ${timeout} ms.`);
+    }
+    if (this.#producer.crowded) {
+      throw new KupError(
+        "busy",
+        `${this.#link.subject}: A reservation holds up 63 messages behind it, and can't hold up ` +
+          "more; commit or discard it first.",
+      );
     }
     if (this.#announce(recordSpace(length))) return;
     this.#link.block(POLLOUT, left === Infinity ? -1 : left);
@@ -348,8 +357,7 @@ export class Sender implements Side, Condition {
   fits(length: number): boolean {
     this.#checkOpen();
     const result = this.#producer.room(recordSpace(length));
-    if (result === RING_LIE_POSITION) throw this.#link.lieError(result);
-    return result === RING_OK;
+    return result === RING_OK || this.#notNow(result);
   }
 
   /**
@@ -365,25 +373,27 @@ export class Sender implements Side, Condition {
       if (producer.wakes) this.#link.kick();
       return true;
     }
-    if (result !== RING_WAIT) throw this.#error(result);
-    return false;
+    return this.#notNow(result);
   }
 
-  #error(result: number): KupError {
-    if (result !== RING_CROWDED) return this.#link.lieError(result);
-    return new KupError(
-      "busy",
-      `${this.#link.subject}: 64 reservations are open; commit or discard the first one.`,
-    );
+  /** There is no room, or a reservation holds up as many records as it may. False, unless it is a lie. */
+  #notNow(result: number): false {
+    // What a producer reads of its peer is its tail.
+    if (result === RING_LIE_POSITION) throw this.#link.breakBy(ERROR_TAIL);
+    return false;
   }
 
   /** Claims a record of a length that was checked, if there is room and the channel is open. */
   claim(length: number, owner?: Owner): Reservation | undefined {
     this.#checkOpen();
     const result = this.#producer.reserve(length);
-    if (result === RING_WAIT) return undefined;
-    if (result !== RING_OK) throw this.#error(result);
-    return new OpenReservation(this.#link, this.#producer, length, owner);
+    if (result !== RING_OK && !this.#notNow(result)) return undefined;
+    return new OpenReservation(this.#link, this, this.#producer, length, owner);
+  }
+
+  /** A reservation is finished: what it has held up may have been too many for those that wait. */
+  finished(): void {
+    if (this.#queue.size > 0) this.wake();
   }
 
   #checkOpen(): void {
@@ -394,11 +404,16 @@ export class Sender implements Side, Condition {
   /** One look on behalf of the queue. */
   wake(): void {
     try {
-      do this.#pump(); while (this.#queue.size > 0 && this.#announce(0));
-      if (this.#queue.size > 0) this.#link.want(POLLOUT);
+      do this.#pump(); while (this.#waitsForRoom && this.#announce(0));
+      if (this.#waitsForRoom) this.#link.want(POLLOUT);
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** Otherwise nothing waits, or it waits for a reservation of this side's own. */
+  get #waitsForRoom(): boolean {
+    return this.#queue.size > 0 && !this.#producer.crowded;
   }
 
   /** The link is closed or broken, or can't be waited for. */
@@ -457,6 +472,8 @@ export class Sender implements Side, Condition {
   #putSpinning(bytes: Uint8Array, type: number): boolean {
     if (this.put(bytes, type)) return true;
     this.#wantedSpace = recordSpace(byteCount(bytes));
+    // The kernel's side may need room itself before it makes some.
+    this.#link.settle();
     return this.#spin.until(this) && this.put(bytes, type);
   }
 
@@ -464,11 +481,15 @@ export class Sender implements Side, Condition {
   #pump(): void {
     for (const pending of this.#queue) {
       if (!pending.attempt(this)) return;
-      this.#queue.delete(pending);
+      this.#leave(pending);
       this.#spin.woke();
-      pending.detach();
       pending.resolve();
     }
+  }
+
+  #leave(pending: Queued): void {
+    pending.detach();
+    this.#queue.delete(pending);
   }
 
   /** Says what we sleep for: the first in the queue, or else `space`. True if it is there already. */
@@ -492,7 +513,7 @@ export class Sender implements Side, Condition {
 
   /** Claimed, but with a turn for the event loop first, if that had none for a while. */
   async #later(reservation: Reservation): Promise<Reservation> {
-    const breath = this.#link.breath.take();
+    const breath = this.#link.breathe();
     if (breath === undefined) return reservation;
     await breath;
     if (this.#link.closed) throw this.#link.reason();
@@ -502,8 +523,7 @@ export class Sender implements Side, Condition {
   #enqueue(pending: Queued, signal: AbortSignal | undefined): void {
     this.#queue.add(pending);
     pending.watch(signal, () => {
-      pending.detach();
-      this.#queue.delete(pending);
+      this.#leave(pending);
       // Those behind it may need less room than it did.
       this.wake();
       if (this.#queue.size === 0) this.#link.unwant(POLLOUT);

@@ -27,6 +27,8 @@ struct kup_channel *kup_channel_create(struct kup_handle *handle)
 	channel->spin_us = device->config.spin_us;
 	channel->send_spin.now_us = channel->spin_us;
 	channel->receive_spin.now_us = channel->spin_us;
+	channel->urgent_tail = NO_POSITION;
+	channel->woken_tail = NO_POSITION;
 	os_spin_init(&channel->send_lock);
 	os_waitq_init(&channel->waitq);
 	return channel;

@@ -47,6 +47,9 @@ struct kup_counters {
 	kup_u64 wakeups, sleeps, kicks, ioctls, polls; /* atomic */
 };
 
+/* No position: those are multiples of KUP_RECORD_ALIGN. */
+#define NO_POSITION 1u
+
 struct kup_channel {
 	kup_u32 refs;
 	kup_u32 number;
@@ -70,13 +73,15 @@ struct kup_channel {
 	struct os_spin send_lock;
 	struct kup_producer out; /* under send_lock */
 	kup_u32 room_waiters;	 /* under send_lock: threads that sleep for room */
-	kup_u32 room_event;	 /* under send_lock: what was announced for them */
-	kup_u32 short_of_room; /* under send_lock: a record did not fit, when the tail was at... */
-	kup_u32 short_tail;    /* ... this position */
-	struct kup_gap lost;   /* under send_lock: since the last GAP record */
+	kup_u32 room_event;	 /* under send_lock: what was announced for them, and... */
+	kup_u32 room_round;  /* ... how often one that was reached was replaced; read anywhere */
+	kup_u32 urgent_tail; /* under send_lock: until the tail moves from here the user must... */
+	kup_u32 woken_tail;  /* ... not wait for more; when it was last woken for that, and... */
+	kup_u32 woken_event; /* ... for which event */
+	struct kup_gap lost; /* under send_lock: since the last GAP record */
 	struct kup_spin send_spin;
 
-	kup_u32 receiving; /* nonzero: a thread looks at `in`; atomic */
+	kup_u32 receiving; /* whose `in` is; see receive.c; atomic */
 	struct kup_consumer in;
 	struct kup_spin receive_spin;
 
@@ -222,8 +227,16 @@ kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length);
 /* Losses that no later record has reported: a GAP record, if there is room. _flush: under send_lock. */
 void kup_channel_flush_gap(struct kup_channel *channel);
 void kup_channel_put_gap(struct kup_channel *channel);
-/* Before a thread sleeps on the channel: gives the user all room back. Any context. */
-void kup_channel_settle(struct kup_channel *channel);
+/*
+ * Before a thread sleeps on the channel: gives the user all room back, and checks what was read. 0: a
+ * receiver looks at the ring at this moment, so nothing was done. Any context.
+ */
+int kup_channel_settle(struct kup_channel *channel);
+/*
+ * Under send_lock: the user sleeps until more has come, and must not, since a producer lacks room: then
+ * both might sleep forever. Nonzero: wake it; once for each of its sleeps.
+ */
+int kup_channel_overdue(struct kup_channel *channel);
 /*
  * For poll: is there a finished record at the user's tail; has its producer the room that it asked
  * for? If not: has the user announced what it waits for, so that the ring's own event wakes it?

@@ -50,20 +50,43 @@ static int try_peek(struct kup_channel *channel, struct kup_record *record)
 	return peek_once(channel, record);
 }
 
-/* One thread looks at a time, and never sleeps meanwhile: the ring's private side has no lock. */
+/*
+ * ---- Whose the ring's private side is ----
+ *
+ * It has no lock: one thread looks at a time, and never sleeps meanwhile. But any thread that goes to
+ * sleep publishes the tail. Such a settler holds send_lock, so a receiver that meets it waits there;
+ * a settler never waits.
+ */
+
+#define RECEIVER 1u
+#define SETTLER 2u
+
+/* 0: it is the caller's now; otherwise whose it is. */
+static kup_u32 take(struct kup_channel *channel, kup_u32 as)
+{
+	kup_u32 was = 0;
+
+	/* Acquire: pairs with leave. */
+	__atomic_compare_exchange_n(&channel->receiving, &was, as, 0, __ATOMIC_ACQUIRE,
+				    __ATOMIC_RELAXED);
+	return was;
+}
+
 static int enter(struct kup_channel *channel)
 {
-	kup_u32 none = 0;
+	unsigned long state;
+	kup_u32 other;
 
-	return __atomic_compare_exchange_n(&channel->receiving, &none, 1, 0, __ATOMIC_SEQ_CST,
-					   __ATOMIC_SEQ_CST)
-		       ? 0
-		       : -EBUSY;
+	while ((other = take(channel, RECEIVER)) == SETTLER) {
+		state = os_spin_lock(&channel->send_lock);
+		os_spin_unlock(&channel->send_lock, state);
+	}
+	return other ? -EBUSY : 0;
 }
 
 static void leave(struct kup_channel *channel)
 {
-	/* Pairs with the exchange in enter. */
+	/* Pairs with take. */
 	kup_store_release(&channel->receiving, 0);
 }
 
@@ -87,21 +110,33 @@ static void release(struct kup_channel *channel, const struct kup_record *record
 		kup_channel_result(channel, result, KUP_ERROR_HEAD);
 }
 
-void kup_channel_settle(struct kup_channel *channel)
+/* Publishes the tail as the settler. *asked: the user's producer sleeps for that. */
+static int settle_locked(struct kup_channel *channel, int *published, int *asked)
 {
-	kup_u32 tail;
-	int result;
+	kup_u32 tail = channel->in.tail;
+	int result = kup_consumer_settle(&channel->in);
 
-	/* A thread that looks at it now does the same when it sleeps. */
-	if (enter(channel))
-		return;
-	tail = channel->in.tail;
-	result = kup_consumer_settle(&channel->in);
-	if (channel->in.tail != tail)
-		wake_producer(channel);
-	leave(channel);
+	*published = channel->in.tail != tail;
+	*asked = channel->in.owes_wake != 0;
+	channel->in.owes_wake = 0;
+	return result;
+}
+
+int kup_channel_settle(struct kup_channel *channel)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	int taken = take(channel, SETTLER) == 0, published = 0, asked = 0, result = KUP_RING_OK;
+
+	if (taken) {
+		result = settle_locked(channel, &published, &asked);
+		leave(channel);
+	}
+	os_spin_unlock(&channel->send_lock, state);
+	if (published)
+		kup_channel_wake_user(channel, asked, POLL_ROOM);
 	if (result != KUP_RING_OK)
 		kup_channel_result(channel, result, KUP_ERROR_HEAD);
+	return taken;
 }
 
 static int copy_out(struct kup_channel *channel, void *buffer, kup_u32 capacity,

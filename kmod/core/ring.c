@@ -248,7 +248,8 @@ static int look(const struct kup_consumer *consumer, struct kup_record *record, 
 	kup_u32 word, flags, type, cursor = consumer->cursor;
 	const struct kup_record_header *header = next_header(consumer, cursor);
 
-	if (consumer->frozen && cursor == consumer->head)
+	/* Also if a record that was held when the producer went reaches beyond its last head. */
+	if (consumer->frozen && consumer->head - cursor - 1 >= consumer->bytes)
 		return KUP_RING_END;
 	/* A: pairs with the release in kup_producer_commit. The one and only look at this word. */
 	word = kup_load_acquire(&header->length_flags);

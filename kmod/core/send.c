@@ -22,10 +22,56 @@ kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length)
 						  : space;
 }
 
-/* Under send_lock, with room for it. Nonzero: wake the user. */
+/* ---- Users that sleep until much has come ---- */
+
+/* Under send_lock: its event lies ahead of all that is finished. */
+static int sleeps_ahead(const struct kup_producer *out, kup_u32 event)
+{
+	return event - out->end < out->bytes;
+}
+
+/* Under send_lock: what is there must not wait for more, as far as the last look at the tail knows. */
+static int must_hurry(const struct kup_channel *channel)
+{
+	kup_u32 tail = channel->out.tail;
+
+	return channel->urgent_tail == tail ||
+	       (channel->room_waiters && (__INT32_TYPE__)(tail - channel->room_event) < 0);
+}
+
+int kup_channel_overdue(struct kup_channel *channel)
+{
+	struct kup_producer *out = &channel->out;
+	kup_u32 event;
+
+	if (!must_hurry(channel))
+		return 0;
+	/* Perhaps it has read meanwhile. A lie is found by the next reservation. */
+	(void)kup_producer_refresh(out);
+	event = kup_load(out->peer_event);
+	if (!must_hurry(channel) || out->end == out->tail || !sleeps_ahead(out, event) ||
+	    (channel->woken_tail == out->tail && channel->woken_event == event))
+		return 0;
+	channel->woken_tail = out->tail;
+	channel->woken_event = event;
+	return 1;
+}
+
+/* Under send_lock, with a tail that was just looked at. Nonzero: wake the user. */
+static int hurry(struct kup_channel *channel)
+{
+	channel->urgent_tail = channel->out.tail;
+	return kup_channel_overdue(channel);
+}
+
+/*
+ * Under send_lock, with room for it: wakes the user whatever it sleeps for. Nonzero: it has to be
+ * woken.
+ */
 static int put_gap(struct kup_channel *channel)
 {
 	kup_u32 position;
+	int asked;
 
 	if (kup_producer_reserve(&channel->out, sizeof(struct kup_gap), &position) != KUP_RING_OK)
 		return 0;
@@ -33,8 +79,10 @@ static int put_gap(struct kup_channel *channel)
 			 sizeof(struct kup_gap));
 	kup_store64(&channel->lost.records, 0);
 	channel->lost.bytes = 0;
-	return kup_producer_commit(&channel->out, position, sizeof(struct kup_gap),
-				   sizeof(struct kup_gap), KUP_CONTROL_GAP, KUP_RECORD_CONTROL);
+	asked = kup_producer_commit(&channel->out, position, sizeof(struct kup_gap),
+				    sizeof(struct kup_gap), KUP_CONTROL_GAP, KUP_RECORD_CONTROL);
+	(void)kup_producer_refresh(&channel->out);
+	return hurry(channel) || asked;
 }
 
 /* Under send_lock: one more, or (both negative) one less after all, or a shorter one. */
@@ -74,22 +122,6 @@ static int room_error(int result)
 	return result == KUP_RING_WAIT || result == KUP_RING_CROWDED ? -EAGAIN : -EPROTO;
 }
 
-/*
- * Under send_lock: a record does not fit. A user that sleeps until more has come than fits would
- * sleep forever. So poll reports what is there, until the tail moves. Nonzero: wake the user.
- */
-static int note_shortage(struct kup_channel *channel)
-{
-	const struct kup_producer *out = &channel->out;
-	kup_u32 event = kup_load(out->peer_event);
-
-	if (channel->short_of_room && channel->short_tail == out->tail)
-		return 0;
-	channel->short_of_room = 1;
-	channel->short_tail = out->tail;
-	return event - out->end < out->bytes && out->end != out->tail;
-}
-
 /* After the lock: what a reservation leaves to do. */
 static void unlocked(struct kup_channel *channel, int error, int wake)
 {
@@ -115,7 +147,7 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return -EMSGSIZE;
 	result = kup_producer_room(&channel->out, kup_channel_space(channel, length));
 	if (result == KUP_RING_WAIT)
-		*wake = note_shortage(channel);
+		*wake = hurry(channel);
 	if (result != KUP_RING_OK)
 		return room_error(result);
 	if (channel->lost.records)
@@ -185,6 +217,7 @@ static void finish(struct kup_channel *channel, struct kup_reservation *reservat
 	int asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
 					length, type, flags);
 
+	asked = kup_channel_overdue(channel) || asked;
 	crowded = crowded && !kup_producer_crowded(&channel->out);
 	if (less.records || less.payload)
 		count_sent(channel, -(__INT64_TYPE__)less.records, -(__INT64_TYPE__)less.payload);
@@ -278,9 +311,7 @@ static int sleeps_for_more(const struct kup_channel *channel, kup_u32 event)
 	const struct kup_producer *out = &channel->out;
 	kup_u32 ahead = event - out->tail;
 
-	if (channel->short_of_room && channel->short_tail == out->tail)
-		return 0;
-	return ahead - 1 < out->bytes - 1 && out->end - out->tail <= ahead;
+	return ahead - 1 < out->bytes - 1 && out->end - out->tail <= ahead && !must_hurry(channel);
 }
 
 int kup_channel_readable(struct kup_channel *channel, int *announced)
@@ -294,7 +325,7 @@ int kup_channel_readable(struct kup_channel *channel, int *announced)
 	(void)flush_gap(channel);
 	readable = out->end != out->tail && !sleeps_for_more(channel, event);
 	/* Then a record that moves the end over it wakes. */
-	*announced = event - out->end < out->bytes;
+	*announced = sleeps_ahead(out, event);
 	os_spin_unlock(&channel->send_lock, state);
 	if (result != KUP_RING_OK)
 		kup_channel_result(channel, result, KUP_ERROR_TAIL);

@@ -25,6 +25,7 @@ struct waiter {
 	kup_u32 wakes;	   /* how many calls of kup_wake its caller knows of */
 	kup_u32 announced; /* nonzero: it is about to sleep, or sleeps */
 	kup_u32 position;  /* IN: where the cursor was then */
+	kup_u32 round;	   /* OUT: the channel's room_round then */
 };
 
 /*
@@ -41,9 +42,9 @@ static int in_ready(const struct waiter *waiter)
 }
 
 /*
- * There is room; or what was announced, perhaps for another thread that needs less, has been
- * reached, and the next need has to be announced. Trusts nothing, and takes no lock: the
- * caller's next try does.
+ * All threads that sleep for OUT share one event word, too, which has the nearest of their
+ * positions. There is room; or that position has been reached, or was and is replaced, so the next
+ * one has to be announced. Trusts nothing, and takes no lock: the caller's next try does.
  */
 static int out_ready(const struct waiter *waiter)
 {
@@ -51,15 +52,20 @@ static int out_ready(const struct waiter *waiter)
 	const struct kup_producer *out = &channel->out;
 	kup_u32 wants = kup_producer_wants(out, waiter->space), tail;
 
+	/* No room would do: the next try says so. */
+	if (waiter->space + KUP_RECORD_HEADER > out->bytes)
+		return 1;
 	if (kup_producer_crowded(out))
 		return 0;
 	/* By the last tail that was found valid: then the user's word need not be fetched. */
 	if ((__INT32_TYPE__)(kup_load(&out->tail) - wants) >= 0)
 		return 1;
+	/* C: as in kup_producer_refresh, which loads it again. */
 	tail = kup_load_acquire(out->tail_word);
 	if ((__INT32_TYPE__)(tail - wants) >= 0)
 		return 1;
-	return waiter->announced && (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0;
+	return waiter->announced && (kup_load(&channel->room_round) != waiter->round ||
+				     (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0);
 }
 
 /* Worth another look by the caller. */
@@ -94,16 +100,21 @@ int kup_ready(struct kup_channel *channel, kup_u32 what, kup_u32 length)
 
 /*
  * Under send_lock: of all threads that sleep for room, the one that needs the least is announced.
- * Nonzero: this replaces an announcement that the user has reached, but might look at only now. The
- * threads behind it must look for themselves.
+ * Nonzero: this replaces a position that the user has reached, but may look at only now; so the other
+ * threads must look, and announce again.
  */
-static int announce_room(struct kup_channel *channel, kup_u32 space)
+static int announce_room(struct waiter *waiter)
 {
-	kup_u32 tail = kup_load_acquire(channel->out.tail_word);
-	kup_u32 event = kup_producer_wants(&channel->out, space);
+	struct kup_channel *channel = waiter->channel;
+	/* Relaxed: what is reached is looked at again. */
+	kup_u32 tail = kup_load(channel->out.tail_word);
+	kup_u32 event = kup_producer_wants(&channel->out, waiter->space);
 	int others = channel->room_waiters++ > 0;
 	int reached = (__INT32_TYPE__)(tail - channel->room_event) >= 0;
 
+	if (others && reached)
+		kup_store(&channel->room_round, channel->room_round + 1);
+	waiter->round = channel->room_round;
 	if (!others || reached || (__INT32_TYPE__)(event - channel->room_event) < 0)
 		kup_store(&channel->room_event, event);
 	kup_producer_announce(&channel->out, channel->room_event);
@@ -115,7 +126,7 @@ static void announce(struct waiter *waiter)
 {
 	struct kup_channel *channel = waiter->channel;
 	unsigned long state = os_spin_lock(&channel->send_lock);
-	int wake = 0;
+	int wake = 0, overdue = 0;
 
 	waiter->announced = 1;
 	if (waiter->what & KUP_WAIT_IN) {
@@ -123,30 +134,32 @@ static void announce(struct waiter *waiter)
 		waiter->position = kup_load(&channel->in.cursor);
 		kup_consumer_announce(&channel->in, waiter->position);
 	}
-	if (waiter->what & KUP_WAIT_OUT)
-		wake = announce_room(channel, waiter->space);
+	if (waiter->what & KUP_WAIT_OUT) {
+		wake = announce_room(waiter);
+		/* The user looks at our event before it sleeps for more than there is. */
+		overdue = kup_channel_overdue(channel);
+	}
 	os_spin_unlock(&channel->send_lock, state);
 	if (wake)
 		os_wake(&channel->waitq);
+	if (overdue)
+		kup_channel_wake_user(channel, 1, POLL_DATA);
 }
 
 /*
- * What was announced for room may have been this thread's need: the others look again. (For IN
- * nothing is to do: all wait for the same record.)
+ * What stays announced for room may have been this thread's need, which is the nearest: so the
+ * others are woken by it too early, and not too late.
  */
 static void leave(struct waiter *waiter)
 {
 	struct kup_channel *channel = waiter->channel;
 	unsigned long state;
-	kup_u32 others;
 
 	if (!(waiter->what & KUP_WAIT_OUT))
 		return;
 	state = os_spin_lock(&channel->send_lock);
-	others = --channel->room_waiters;
+	channel->room_waiters--;
 	os_spin_unlock(&channel->send_lock, state);
-	if (others)
-		os_wake(&channel->waitq);
 }
 
 /* ---- Spinning and sleeping ---- */
@@ -209,19 +222,37 @@ static int spin_for(struct kup_spin *spin, kup_u64 *budget_ns, kup_u64 now, stru
 	return 0;
 }
 
+/* For a receiver to be done with its look at the ring. */
+#define MOMENT_NS 1000000u
+
+/* Both sides might sleep for room that this side has, and has not given back. */
+static int settle(struct waiter *waiter)
+{
+	struct kup_channel *channel = waiter->channel;
+	int error = 0;
+
+	while (!error && !kup_channel_settle(channel) && !is_ready(waiter)) {
+		error = os_wait(&channel->waitq, is_ready, waiter, MOMENT_NS);
+		if (error == -ETIMEDOUT)
+			error = 0;
+	}
+	return error;
+}
+
 static int sleep_until(struct waiter *waiter, kup_u64 until)
 {
 	struct kup_channel *channel = waiter->channel;
 	kup_u64 now, left = OS_FOREVER;
-	int error = 0;
+	int error = settle(waiter);
 
+	if (error)
+		return error;
 	if (until != OS_FOREVER) {
 		now = os_now_ns();
 		if (now >= until)
 			return -ETIMEDOUT;
 		left = until - now;
 	}
-	kup_channel_settle(channel);
 	announce(waiter);
 	if (!is_ready(waiter)) {
 		kup_add64(&channel->counters.sleeps, 1);
@@ -290,6 +321,8 @@ int kup_pause(struct kup_channel *channel, kup_time time)
 			return 0;
 		if (until != OS_FOREVER)
 			left = until - now;
+		/* In vain while another thread receives, which does it when it sleeps. */
+		(void)kup_channel_settle(channel);
 		/* Also woken for data and room, which has_ended does not look at. */
 		error = os_wait(&channel->waitq, has_ended, channel, left);
 		if (error == -EINTR)

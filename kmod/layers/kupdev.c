@@ -270,7 +270,7 @@ static void leave(struct softc *sc)
  * wait for that end looks again after this time: long enough to cost nothing, and a process that
  * waits for it notices little.
  */
-#define LOOK_AGAIN ((kup_time)100000)
+#define LOOK_AGAIN (100000 * KUP_US)
 
 /* Under the lock. */
 static int wait_next(struct softc *sc)
@@ -375,8 +375,7 @@ static void end(struct call *call, int error)
 static int send(struct seat *seat, const void *data, kup_u32 length)
 {
 	struct kup_reservation reservation;
-	int error =
-		kup_turn_reserve(&seat->turn, length, KUP_TURN_DROP, KUP_FOREVER, &reservation);
+	int error = kup_turn_reserve(&seat->turn, length, KUP_TURN_DROP, KUP_FOREVER, &reservation);
 
 	if (error)
 		return error;

@@ -59,12 +59,12 @@ static void test_order(void)
 	kup_user_turn_reserve(&turn, 16, 0, 0, &room);
 	kept = world.user->to_user_tail.value == 0;
 	kup_user_turn_commit(&turn, &room, 2, 16);
-	check(kept && world.user->to_user_tail.value == 16 && sent_at(0)->length_flags == 16 &&
-		      sent_at(0)->type == 2,
+	check(kept && world.user->to_user_tail.value == 16 &&
+		      sent_at(0)->length_flags == (KUP_RECORD_READY | 16) && sent_at(0)->type == 2,
 	      "kup_user_turn_commit() gives the message's room back with the turn, not before");
 	pass_to_user();
 	check(kup_user_turn_pass(&turn, 0, 0) == 0 && world.user->to_user_tail.value == 24 &&
-		      sent_at(24)->length_flags == KUP_RECORD_CONTROL &&
+		      sent_at(24)->length_flags == (KUP_RECORD_READY | KUP_RECORD_CONTROL) &&
 		      sent_at(24)->type == KUP_CONTROL_PASS,
 	      "kup_user_turn_pass() sends a PASS record without a payload");
 	end(&turn);
@@ -157,7 +157,7 @@ static void test_busy(void)
 	struct kup_user_turn turn = begin();
 
 	pass_to_user();
-	send_record(KUP_RECORD_BUSY | 8, 1);
+	send_record(UNFINISHED | 8, 1);
 	check(kup_user_turn_send(&turn, 1, "x", 1, 0, 0) == 0,
 	      "kup_user_turn_send() does not mind a record that is not finished");
 	end(&turn);

@@ -34,6 +34,9 @@ int32_t kup_user_attach(int32_t file, struct kup_attach *attach)
 {
 	if (attach->channel == KUP_CHANNEL_ANY)
 		attach->channel = 1;
+	attach->to_user_bytes = world.info.to_user_bytes;
+	attach->to_kernel_bytes = world.info.to_kernel_bytes;
+	attach->map_bytes = world.map_bytes;
 	return file == FILE_NUMBER ? 0 : -EBADF;
 }
 
@@ -87,9 +90,9 @@ void make_world(uint32_t mode, uint32_t in, uint32_t out)
 		.page_size = PAGE,
 		.to_user_bytes = in,
 		.to_kernel_bytes = out,
-		.map_bytes = 2 * (PAGE + in + out),
 	};
-	world.memory = mmap(NULL, world.info.map_bytes + 2 * PAGE, PROT_NONE,
+	world.map_bytes = KUP_MAP_BYTES(PAGE, in, out);
+	world.memory = mmap(NULL, world.map_bytes + 2 * PAGE, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (file < 0 || ftruncate(file, 2 * PAGE + in + out) != 0 || world.memory == MAP_FAILED)
 		abort();
@@ -107,16 +110,23 @@ void make_world(uint32_t mode, uint32_t in, uint32_t out)
 
 void end_world(void)
 {
-	munmap(world.memory, world.info.map_bytes + 2 * PAGE);
+	munmap(world.memory, world.map_bytes + 2 * PAGE);
 }
 
 /* ---- The kernel's side ---- */
 
+static kup_u32 *header_at(uint32_t position)
+{
+	return (kup_u32 *)(void *)(world.in + (position & (world.info.to_user_bytes - 1) & ~7u));
+}
+
 void send_record(uint32_t length_flags, uint32_t type)
 {
-	kup_u32 *head = &world.kernel->to_user_head.value;
-	struct kup_record_header *header = (void *)(world.in + *head % world.info.to_user_bytes);
+	kup_u32 *head = &world.kernel->to_user_head.value, from = *head;
+	uint32_t length = length_flags & KUP_RECORD_LENGTH;
 
-	*header = (struct kup_record_header){ length_flags, type };
-	*head += KUP_RECORD_SPACE(length_flags & KUP_RECORD_LENGTH);
+	*head = from + KUP_RECORD_SPACE(length);
+	*header_at(*head) = 0;
+	header_at(from)[1] = type;
+	*header_at(from) = length_flags ^ KUP_RECORD_READY;
 }

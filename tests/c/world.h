@@ -12,6 +12,7 @@
 
 extern struct world {
 	struct kup_info info;
+	uint64_t map_bytes;
 	uint8_t *memory; /* the areas, with a page before and behind that can't be touched */
 	struct kup_kernel_page *kernel;
 	struct kup_user_page *user;
@@ -23,7 +24,11 @@ extern struct world {
 void make_world(uint32_t mode, uint32_t to_user_bytes, uint32_t to_kernel_bytes);
 void end_world(void);
 
-/* The kernel's side sends a record without a payload of its own, whatever the ring holds. */
+/*
+ * The kernel's side sends a record without a payload of its own, whatever the ring holds. With
+ * UNFINISHED in it, the record is not finished.
+ */
+#define UNFINISHED KUP_RECORD_READY
 void send_record(uint32_t length_flags, uint32_t type);
 
 #endif

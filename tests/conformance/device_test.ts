@@ -33,10 +33,10 @@ Deno.test("the module's parameters make the device", () =>
         ["kup/other", 3, 2 * 4096, 4096, 7],
       );
       using channel = await device.attach({ channel: 2 });
-      assertEquals([channel.maxReceive, channel.maxMessage], [2 * 4096 - 32, 4096 - 32]);
+      assertEquals([channel.maxReceive, channel.maxMessage], [2 * 4096 - 40, 4096 - 40]);
       channel.sendSync(new Uint8Array(channel.maxMessage).fill(9));
       const message = channel.receiveSync({ timeout: 10_000 });
-      assert(message?.length === 4096 - 32 && message.bytes.every((byte) => byte === 9));
+      assert(message?.length === 4096 - 40 && message.bytes.every((byte) => byte === 9));
     },
   ));
 

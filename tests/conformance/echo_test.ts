@@ -168,7 +168,7 @@ Deno.test("a message can be kept by copy, and says so when its time is over", ()
 Deno.test("what does not fit into the ring back is skipped by the echo client, and nothing else", () =>
   withEcho({ to_user_pages: 1 }, () =>
     attached(async (channel) => {
-      assertEquals(channel.maxReceive, 4096 - 32);
+      assertEquals(channel.maxReceive, 4096 - 40);
       await channel.send(new Uint8Array(channel.maxReceive + 1), { type: 1 });
       await channel.send(pattern(channel.maxReceive), { type: 2 });
       const message = await channel.receive();

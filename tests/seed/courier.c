@@ -50,6 +50,27 @@ static int take_items(int channel, unsigned int count)
 	return kupdev_send(sc, &answer, sizeof(answer), channel);
 }
 
+/* The message is the first item of the page, and the rest looks like headers that are finished. */
+static int fill_items(int channel, unsigned int count)
+{
+	unsigned int i;
+	int error = 0;
+
+	kupdev_pass(sc, channel);
+	for (i = 0; i < count && !error; i++) {
+		struct item *item = kupdev_receive(sc, channel);
+		struct item copy;
+
+		if (!item)
+			return -EPIPE;
+		copy = *item;
+		memset(item, (int)(0xff - i % 0x80), kup_page_size());
+		*item = copy;
+		error = kupdev_send(sc, item, sizeof(*item), channel);
+	}
+	return error;
+}
+
 static int nap(int channel, unsigned int milliseconds)
 {
 	/* The message stays where it is. */
@@ -67,6 +88,8 @@ static int carry_out(int channel, const struct order *order)
 		return send_items(channel, order->count);
 	case COURIER_SINK:
 		return take_items(channel, order->count);
+	case COURIER_FILL:
+		return fill_items(channel, order->count);
 	case COURIER_NAP:
 		return nap(channel, order->count);
 	case COURIER_TOTAL:

@@ -8,6 +8,11 @@
 	2 /* the process sends `count` items; the kernel passes each time, but at the end answers */
 #define COURIER_TOTAL 3 /* how many items this channel number has ever taken */
 #define COURIER_NAP 4	/* the kernel keeps its turn for `count` milliseconds, then passes */
+/*
+ * The kernel passes, and answers each of `count` items with the same item. Each receiver fills the
+ * page at the message before it answers in place.
+ */
+#define COURIER_FILL 5
 
 struct order {
 	unsigned int what;

@@ -112,6 +112,27 @@ static int deliver(void *channel, unsigned int count)
 	return answer && answer->items == count && answer->wrong == 0;
 }
 
+/* Each message is written in place, in a page that is full of something else. */
+static int exchange(void *channel, unsigned int count)
+{
+	struct item *item;
+	unsigned int i;
+
+	if (give_order(channel, COURIER_FILL, count))
+		return 0;
+	item = kernproxy_receive(channel, 0);
+	for (i = 0; item && i < count; i++) {
+		memset(item, (int)(0x80 + i % 0x80), (size_t)getpagesize());
+		*item = (struct item){ i, i * COURIER_FACTOR };
+		if (kernproxy_send(channel, item, sizeof(*item), 0))
+			return 0;
+		item = kernproxy_receive(channel, 0);
+		if (!item || item->number != i || item->check != i * COURIER_FACTOR)
+			return 0;
+	}
+	return item != NULL;
+}
+
 static unsigned int total(void *channel)
 {
 	const struct answer *answer;
@@ -133,6 +154,9 @@ static void test_one_way(void)
 	check(deliver(channel, 5000), "the process only sends, the kernel receives and passes");
 	check(fetch(channel, 3000, KP_NB), "the same without waiting");
 	check(total(channel) == 5000, "nothing came twice");
+	check(exchange(channel, 2000),
+	      "both write the whole size at each message that they receive");
+	check(fetch(channel, 10, 0), "and go on");
 	stand_up(&seat);
 }
 

@@ -13,6 +13,8 @@ const EAGAIN = 11;
 const EPIPE = 32;
 const EPROTO = 71;
 const PAGE = 4096;
+/** In nanoseconds. */
+const SECOND = 1_000_000_000n;
 /** Bytes of `struct kup_record`, and where its fields are. */
 const RECORD = { SIZE: 32, length: 8, type: 12, control: 16 } as const;
 /** `struct kup_reservation`. */
@@ -193,11 +195,17 @@ export class KernelSide {
     engine.kup_channel_close(this.#channel);
   }
 
-  /** Breaks the channel by a head position in the user's page that makes no sense. */
+  /**
+   * Breaks the channel by a head position in the user's page that makes no sense. The kernel's side
+   * finds it before it sleeps, at the latest.
+   */
   break(): void {
     Atomics.xor(this.words, (PAGE + USER_PAGE_AT.toKernelHead) >> 2, 0x40000000);
     const { length } = this.#buffer;
-    const result = engine.kup_receive(this.#channel, this.#buffer, length, this.#record, 0n);
+    let result: number;
+    do {
+      result = engine.kup_receive(this.#channel, this.#buffer, length, this.#record, SECOND);
+    } while (result === 0);
     if (result !== -EPROTO) throw new Error(`the lie was not found: kup_receive gave ${result}`);
   }
 

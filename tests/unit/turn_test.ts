@@ -46,6 +46,7 @@ for (const [name, give] of GIVES) {
       assertEquals(channel.turn, "user");
       await give(channel);
       assertEquals(channel.turn, "kernel");
+      assertEquals(kernel.tail, 16 * (i + 1), "the side that gets the turn has an empty ring");
       assert(kernel.receive() !== undefined);
       assertEquals(kernel.receive(), undefined);
     }

@@ -167,6 +167,7 @@ static void test_duplex(kup_u32 spin_us, const char *sentence)
 	int error = user_attach(&user, "duplex", 0);
 
 	memset(&client, 0, sizeof(client));
+	user.split = 1;
 	pthread_create(&thread, NULL, send_all, &sending);
 	while (!error && !(error = user_receive(&user, &record))) {
 		wrong += !good(&record, received++);

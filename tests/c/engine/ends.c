@@ -231,7 +231,7 @@ static void test_pauses_left(void)
 
 	kup_user_host_load("echo", "name=ends channels=1 to_kernel_pages=1");
 	if (user_attach(&user, "ends", 0) == 0) {
-		while (left < 200 && user.out.bytes - (user.out.head - user.out.tail) >= 16)
+		while (left < 200 && kup_producer_room(&user.out, 16) == KUP_RING_OK)
 			left += user_send(&user, ECHO_PAUSE, &minute, sizeof(minute)) == 0;
 		user_close(&user);
 	}
@@ -276,23 +276,22 @@ static void test_skips(void)
 	struct kup_device *device = make_device(&config, &kept_ops);
 	struct kup_record record;
 	struct user user;
-	kup_u32 i, looks = 0, tail = 0, most = 0, seen;
+	kup_u32 looks = 0, tail = 0, most = 0, seen;
 	int error = -EAGAIN;
 
 	if (user_attach(&user, "ends", 0)) {
 		check(0, "a channel can be attached", "no");
 		return;
 	}
-	for (i = 0; i < user.out.bytes; i += KUP_RECORD_HEADER)
-		kup_store((kup_u32 *)(user.out.data + i), KUP_RECORD_DISCARD);
-	kup_store_release(user.out.head_word, user.out.bytes);
-	while (error == -EAGAIN && tail != user.out.bytes && looks++ < 100) {
+	while (kup_producer_room(&user.out, KUP_RECORD_HEADER) == KUP_RING_OK)
+		user_put(&user, KUP_RECORD_DISCARD, 0, 0);
+	while (error == -EAGAIN && tail != user.out.head && looks++ < 100) {
 		error = kup_try_peek(kept, &record);
 		seen = kup_load(&user.kernel->to_kernel_tail.value);
 		most = seen - tail > most ? seen - tail : most;
 		tail = seen;
 	}
-	check(error == -EAGAIN && tail == user.out.bytes && most <= 256 * KUP_RECORD_HEADER,
+	check(error == -EAGAIN && tail == user.out.head && most <= 256 * KUP_RECORD_HEADER,
 	      "kup_try_peek skips a limited number of discarded records in one look",
 	      "%s after %u looks at %u, %u bytes at once", strerror(-error), looks, tail, most);
 	user_close(&user);

@@ -241,19 +241,20 @@ static void test_used_again(void)
 	kup_u32 n = 0, needed = 0, i, wrong = 0;
 	uint64_t address;
 	int error = begin(&visit, 1);
-	const struct kup_info info = visit.user.info;
+	const struct kup_attach attach = visit.user.attach;
+	const kup_u32 page = visit.user.info.page_size;
 
 	address = (uintptr_t)visit.user.memory;
 	while (!error && !ONE_MAPPING) {
-		kup_user_unmap(address, info.map_bytes);
+		kup_user_unmap(address, attach.map_bytes);
 		fail_request(++n);
-		error = kup_user_map(visit.user.file, info.page_size, info.to_user_bytes,
-				     info.to_kernel_bytes, &address);
+		error = kup_user_map(visit.user.file, page, attach.to_user_bytes,
+				     attach.to_kernel_bytes, &address);
 		needed = requests();
 		fail_request(0);
 		if (!error || error != -ENOMEM)
 			break;
-		for (i = 0; i < info.map_bytes; i++)
+		for (i = 0; i < attach.map_bytes; i++)
 			wrong += visit.user.memory[i] != 0;
 		error = 0;
 	}

@@ -157,17 +157,17 @@ static void test_timeout_flood(void)
 	const struct kup_ops ops = { .serve = serve_timeout };
 	const struct kup_config config = { .name = "flood", .to_kernel_pages = 8192 };
 	struct kup_device *device = make_device(&config, &ops);
-	kup_u32 position, first;
+	kup_u32 first;
 	struct user user;
 	int error = user_attach(&user, "flood", 0);
 
 	timeout_result = 0;
 	pause_delays();
 	/* Behind a record that isn't finished yet. */
-	kup_producer_reserve(&user.out, 0, &first);
-	while (!error && kup_producer_reserve(&user.out, 0, &position) == KUP_RING_OK)
-		kup_producer_commit(&user.out, position, 0, 0, 0, KUP_RECORD_DISCARD);
-	kup_producer_commit(&user.out, first, 0, 0, 0, 0);
+	first = user_put(&user, UNFINISHED, 0, 0);
+	while (!error && kup_producer_room(&user.out, KUP_RECORD_HEADER) == KUP_RING_OK)
+		user_put(&user, KUP_RECORD_DISCARD, 0, 0);
+	user_finish(&user, first);
 	while (!error && kup_load_acquire(&user.kernel->state) == KUP_STATE_OPEN)
 		os_relax();
 	resume_delays();
@@ -257,7 +257,7 @@ static void test_scribble(void)
 		while (kup_load(&user.kernel->state) == KUP_STATE_OPEN && i % 2)
 			kup_user_kick(user.file);
 		pthread_join(thread, NULL);
-		/* A record that is BUSY by chance hides the rest, and who sleeps has to look. */
+		/* Then no chance record is left to be read, and a thread that sleeps has to look. */
 		for (word = 0; word < user.out.bytes / 4; word++)
 			kup_store((kup_u32 *)(void *)user.out.data + word, 0);
 		kup_store(&user.page->to_kernel_head.value, 3);

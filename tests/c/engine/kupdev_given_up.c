@@ -366,7 +366,8 @@ static void test_whole_size_of_a_program(void)
 			good = kernproxy_send(channel, NULL, 0, 0) == 0;
 		}
 	}
-	check(good, "kernproxy_receive returns room for the whole size at a message that was shortened",
+	check(good,
+	      "kernproxy_receive returns room for the whole size at a message that was shortened",
 	      "in round %u", round);
 	kernproxy_close(handle);
 	kup_device_destroy(device);

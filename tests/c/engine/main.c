@@ -28,6 +28,8 @@ static void all_cases(void)
 	waiter_cases();
 	duplex_cases();
 	wait_cases();
+	publish_cases();
+	watermark_cases();
 	life_cases();
 	turn_cases();
 	turn_raw_cases();

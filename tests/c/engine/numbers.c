@@ -275,9 +275,10 @@ static void *use(void *argument)
 {
 	const struct user *user = argument;
 	kup_u32 state = dice_seed(900), page = user->info.page_size;
+	kup_u32 bytes = (kup_u32)user->attach.map_bytes;
 
 	while (!kup_load(&over)) {
-		kup_u32 at = dice(&state) % (kup_u32)(user->info.map_bytes / 4) * 4;
+		kup_u32 at = dice(&state) % (bytes / 4) * 4;
 		kup_u32 *word = (void *)(user->memory + at);
 
 		if (at < 2 * page)
@@ -293,6 +294,7 @@ static void test_unmap_in_use(void)
 	struct kup_device *device = make_device(&config, &echo_ops);
 	uint64_t address = 0;
 	struct user user;
+	struct kup_attach attach;
 	pthread_t thread;
 	kup_u32 rounds = 0;
 	int error = user_attach(&user, "numbers", 0), alone;
@@ -302,18 +304,17 @@ static void test_unmap_in_use(void)
 	pthread_create(&thread, NULL, use, &user);
 	address = (uintptr_t)user.memory;
 	while (!error && storm_goes_on(20)) {
-		error = kup_user_unmap(address, user.info.map_bytes);
+		error = kup_user_unmap(address, user.attach.map_bytes);
 		if (!error)
 			error = kup_user_close(user.file);
 		if (!error)
 			error = user.file = user_open("numbers");
-		user.attach.generation = 0;
+		attach = (struct kup_attach){ .abi_version = KUP_ABI_VERSION };
 		if (error > 0)
-			error = kup_user_attach(user.file, &user.attach);
+			error = kup_user_attach(user.file, &attach);
 		if (!error)
-			error = kup_user_map(user.file, user.info.page_size,
-					     user.info.to_user_bytes, user.info.to_kernel_bytes,
-					     &address);
+			error = kup_user_map(user.file, user.info.page_size, attach.to_user_bytes,
+					     attach.to_kernel_bytes, &address);
 		rounds++;
 		storm_step();
 	}

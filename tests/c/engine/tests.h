@@ -78,6 +78,8 @@ void waiter_cases(void);
 void flow_cases(void);
 void duplex_cases(void);
 void wait_cases(void);
+void publish_cases(void);
+void watermark_cases(void);
 void turn_cases(void);
 void turn_raw_cases(void);
 void kupdev_cases(void);

@@ -32,7 +32,6 @@ struct raw {
 	struct kup_channel *channel;
 	struct kup_turn turn;
 	struct user user;
-	kup_u32 head;
 };
 
 static int begin(struct raw *raw, const struct kup_config *config)
@@ -56,33 +55,20 @@ static void end(struct raw *raw)
 	kup_device_destroy(raw->device);
 }
 
-/* A header, and no payload; no thread is woken. `kind`: of a control record. */
-static void put(struct raw *raw, kup_u32 flags, kup_u32 kind, kup_u32 length)
-{
-	kup_u32 place = raw->head & (raw->user.info.to_kernel_bytes - 1);
-	struct kup_record_header *header = (void *)(raw->user.out.data + place);
-
-	kup_store(&header->type, kind);
-	kup_store(&header->length_flags, length | flags);
-	raw->head += KUP_RECORD_SPACE(length);
-	kup_store_release(&raw->user.page->to_kernel_head.value, raw->head);
-}
-
+/* No thread is woken. */
 static void put_message(struct raw *raw, kup_u32 length)
 {
-	put(raw, 0, 0, length);
+	user_put(&raw->user, 0, 0, length);
 }
 
 static void put_pass(struct raw *raw)
 {
-	put(raw, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, 0);
+	user_put(&raw->user, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, 0);
 }
 
-/* What an honest user does after it has published. */
-static int is_asked(struct raw *raw, kup_u32 from)
+static void put_discarded(struct raw *raw, kup_u32 length)
 {
-	kup_fence();
-	return kup_load(&raw->user.kernel->to_kernel_consumer_event.value) == from;
+	user_put(&raw->user, KUP_RECORD_DISCARD, 0, length);
 }
 
 /* The user reads everything. How many records that was. */
@@ -149,7 +135,7 @@ static void test_unread(void)
 	put_message(&raw, 16);
 	drain(&raw);
 	dropped = kup_turn_send(&raw.turn, 1, "x", 1, KUP_TURN_DROP, 0);
-	check(!dropped && kup_load(&raw.user.kernel->to_kernel_tail.value) == raw.head &&
+	check(!dropped && kup_load(&raw.user.kernel->to_kernel_tail.value) == raw.user.out.head &&
 		      kup_turn_peek(&raw.turn, &record, 0) == -EAGAIN,
 	      "kup_turn_send() with KUP_TURN_DROP gives an unread message's room back", "%s",
 	      strerror(-dropped));
@@ -178,7 +164,7 @@ static void lie_by_pass(struct raw *raw)
 {
 	kup_turn_pass(&raw->turn, 0, 0);
 	drain(raw);
-	put(raw, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, 8);
+	user_put(&raw->user, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, 8);
 }
 
 static void test_lies(void)
@@ -217,7 +203,7 @@ static void test_is_mine(void)
 	kup_turn_commit(&raw.turn, &reservation, 0, 8);
 	drain(&raw);
 	given = kup_turn_is_mine(&raw.turn);
-	put(&raw, KUP_RECORD_DISCARD, 0, 8);
+	put_discarded(&raw, 8);
 	discarded = kup_turn_is_mine(&raw.turn);
 	put_message(&raw, 8);
 	back = kup_turn_is_mine(&raw.turn);
@@ -264,19 +250,19 @@ static void test_first_sleep(void)
 	config.to_kernel_pages = 4096;
 	if (begin(&raw, &config))
 		return;
-	while (raw.head < 0x80100000u) {
+	while (raw.user.out.head < 0x80100000u) {
 		wrong += kup_turn_pass(&raw.turn, 0, 0) != 0;
 		drain(&raw);
-		put_message(&raw, raw.user.info.to_kernel_bytes / 2);
+		put_message(&raw, raw.user.attach.to_kernel_bytes / 2);
 		wrong += kup_turn_peek(&raw.turn, &record, 0) != 0;
 	}
 	kup_turn_pass(&raw.turn, 0, 0);
 	call.turn = &raw.turn;
 	pthread_create(&call.thread, NULL, call_peek, &call);
 	wrong += !sleepers(&raw, 1);
-	from = raw.head;
+	from = raw.user.out.head;
 	put_message(&raw, 0);
-	asked = is_asked(&raw, from);
+	asked = user_is_asked(&raw.user, from);
 	kup_user_kick(raw.user.file);
 	pthread_join(call.thread, NULL);
 	check(asked && !wrong && call.error == 0,
@@ -296,7 +282,7 @@ static void test_discards(void)
 		return;
 	kup_turn_pass(&raw.turn, 0, 0);
 	for (i = 0; i < 700; i++)
-		put(&raw, KUP_RECORD_DISCARD, 0, 0);
+		put_discarded(&raw, 0);
 	put_message(&raw, 16);
 	error = kup_turn_peek(&raw.turn, &record, PATIENCE_MS * KUP_MS);
 	check(error == 0 && record.length == 16,
@@ -345,16 +331,16 @@ static void *answer_turns(void *argument)
 	struct raw *raw = &((struct game *)argument)->raw;
 
 	while (!kup_load_acquire(&((struct game *)argument)->over)) {
-		kup_u32 from = raw->head;
+		kup_u32 from = raw->user.out.head;
 
 		/* To skip what is discarded takes the receiver a while. */
 		if (drain(raw))
 			put_message(raw, 8);
 		else if (from == kup_load_acquire(&raw->user.kernel->to_kernel_tail.value))
-			put(raw, KUP_RECORD_DISCARD, 0, 0);
+			put_discarded(raw, 0);
 		else
 			os_relax();
-		if (raw->head != from && is_asked(raw, from))
+		if (raw->user.out.head != from && user_is_asked(&raw->user, from))
 			kup_user_kick(raw->user.file);
 	}
 	return NULL;
@@ -437,16 +423,17 @@ static void poke(struct user *user, kup_u32 *state)
 			     &user->page->to_user_consumer_event.value };
 	kup_u32 *header =
 		(kup_u32 *)(user->out.data + dice(state) % (user->info.to_kernel_bytes / 8) * 8);
+	/* Of a record that is finished, but for one. */
 	static const kup_u32 flags[] = {
-		0, 0, 0, KUP_RECORD_CONTROL, KUP_RECORD_DISCARD, KUP_RECORD_BUSY, 0x10000000u, ~0u
+		0, 0, 0, KUP_RECORD_CONTROL, KUP_RECORD_DISCARD, UNFINISHED, 0x10000000u, ~0u
 	};
 	kup_u32 *word = words[dice(state) % 4];
 
 	if (dice(state) % 2)
 		word = words[0];
 	kup_store(word, odd_word(state, kup_load(word)));
-	kup_store(header, flags[dice(state) % 8] | dice(state) % 64);
 	kup_store(header + 1, dice(state) % 4);
+	kup_store(header, (flags[dice(state) % 8] ^ KUP_RECORD_READY) | dice(state) % 64);
 	if (dice(state) % 4 == 0)
 		kup_store(&user->page->to_user_tail.value,
 			  kup_load(&user->kernel->to_user_head.value));
@@ -465,7 +452,7 @@ static void live_as_liar(kup_u32 *state)
 	if (user_attach(&user, "raw", 0))
 		return;
 	for (i = 0; i < user.info.to_kernel_bytes / 8; i++)
-		kup_store((kup_u32 *)(user.out.data + 8 * i), 0);
+		kup_store((kup_u32 *)(user.out.data + 8 * i), KUP_RECORD_READY);
 	for (i = 0; i < steps; i++) {
 		poke(&user, state);
 		if (kup_load(&user.kernel->state) != KUP_STATE_OPEN && dice(state) % 4)

@@ -18,7 +18,7 @@
 #define ONE_MAPPING 0
 #endif
 
-/* An attached channel. One thread. */
+/* An attached channel. One thread; or, if `split` is set, one that sends and one that receives. */
 struct user {
 	int file;
 	struct kup_info info;
@@ -28,6 +28,7 @@ struct user {
 	struct kup_user_page *page;
 	struct kup_producer out;
 	struct kup_consumer in;
+	int split;
 };
 
 /* Opens "host:NAME". */
@@ -40,10 +41,25 @@ void user_unmap(struct user *user);
 int user_attach(struct user *user, const char *name, kup_u32 channel);
 void user_close(struct user *user);
 
+/*
+ * A record that is written by hand, with whatever flags, whether there is room or not; no thread is
+ * woken. Returns its position. With UNFINISHED it is not READY until user_finish.
+ */
+#define UNFINISHED KUP_RECORD_READY
+kup_u32 user_put(struct user *user, kup_u32 flags, kup_u32 type, kup_u32 length);
+void user_finish(struct user *user, kup_u32 position);
+/* Does the kernel sleep for one of the records from this position on? Then kick. */
+int user_is_asked(struct user *user, kup_u32 from);
+
 /* Each sleeps as the contract says; 0, -ETIMEDOUT after PATIENCE_MS, -EPIPE, -EPROTO. */
 int user_send(struct user *user, kup_u32 type, const void *data, kup_u32 length);
+/* The parts of a send. */
+int user_reserve(struct user *user, kup_u32 length, kup_u32 *position);
+void user_commit(struct user *user, kup_u32 position, kup_u32 length, kup_u32 type);
 /* The record stays in the ring until user_release. */
 int user_receive(struct user *user, struct kup_record *record);
 void user_release(struct user *user, const struct kup_record *record);
+/* After a call on `in`: the kernel's side, if it sleeps for room that was given back. */
+void user_wake_kernel(struct user *user);
 
 #endif

@@ -89,7 +89,7 @@ static void test_one_shot(void)
 	/* The driver wakes the file, for its ring says that somebody sleeps; but nobody has armed. */
 	if (!user_receive(&watched.user, &record))
 		user_release(&watched.user, &record);
-	kup_consumer_announce(&watched.user.in);
+	kup_consumer_announce(&watched.user.in, watched.user.in.cursor);
 	user_send(&watched.user, 1, "x", 1);
 	for (i = 0; i < SOON_MS && !kup_consumer_ready(&watched.user.in); i++)
 		sleep_ms(1);
@@ -221,7 +221,7 @@ static void await_message(struct isolate *isolate, int i)
 			break;
 		if (kup_load_acquire(&watched->user.kernel->state) != KUP_STATE_OPEN)
 			break;
-		kup_consumer_announce(&watched->user.in);
+		kup_consumer_announce(&watched->user.in, watched->user.in.cursor);
 		if (kup_consumer_ready(&watched->user.in))
 			continue;
 		if (arm(watched, POLLIN))
