@@ -207,7 +207,7 @@ export function toBytes(data: Data): Uint8Array {
 export function cString(name: string, value: string): Uint8Array<ArrayBuffer> {
   if (typeof value !== "string" || value === "" || value.includes("\0")) {
     throw new TypeError(
-      `\`${name}\` must be a string that is not empty and holds no NUL character.`,
+      `\`${name}\` must be a string that is not empty and contains no NUL character.`,
     );
   }
   return new TextEncoder().encode(`${value}\0`);

@@ -146,12 +146,12 @@ const COMMON: Readonly<Record<number, Explanation>> = {
   [ENODEV]: ["gone", "The device has been destroyed; close it, and open a new one."],
   [ENFILE]: [
     "too-many-files",
-    "The system has as many files open as it may; close some, or raise its limit (fs.file-max, " +
+    "The system has reached its limit of open files; close some, or raise its limit (fs.file-max, " +
     "on FreeBSD kern.maxfiles).",
   ],
   [EMFILE]: [
     "too-many-files",
-    "This process has as many files open as it may; close some, or raise the limit (`ulimit -n`).",
+    "This process has reached its limit of open files; close some, or raise the limit (`ulimit -n`).",
   ],
   [EPROTONOSUPPORT]: [
     "abi-mismatch",
@@ -200,10 +200,10 @@ const CLIENT: Readonly<Record<number, Explanation>> = {
   [EBUSY]: ["busy", "The client module can't be unloaded."],
   [EEXIST]: ["busy", "The client module is loaded already; unload it first."],
   [ENOMEM]: ["out-of-memory", "There is not enough memory."],
-  [ENFILE]: ["too-many-files", "The system has as many files open as it may; close some."],
+  [ENFILE]: ["too-many-files", "The system has reached its limit of open files; close some."],
   [EMFILE]: [
     "too-many-files",
-    "This process has as many devices of the host driver open as it may; close some.",
+    "This process has reached its limit of open devices of the host driver; close some.",
   ],
 };
 

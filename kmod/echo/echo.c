@@ -11,8 +11,8 @@ KUP_PARAM_NUMBER(to_user_pages, 64, "ring towards the user, in pages, a power of
 KUP_PARAM_NUMBER(to_kernel_pages, 32, "ring towards the kernel, in pages, a power of two");
 KUP_PARAM_NUMBER(permissions, 0600, "permissions of the device node");
 KUP_PARAM_NUMBER(group, 0, "group of the device node");
-KUP_PARAM_NUMBER(spin, 0, "microseconds to look before sleeping; 0 is KUP's default");
-KUP_PARAM_NUMBER(refuse, 0, "the errno that attaching is refused with; 0 is never");
+KUP_PARAM_NUMBER(spin, 0, "microseconds to spin before sleeping; 0 is KUP's default");
+KUP_PARAM_NUMBER(refuse, 0, "the errno with which attaching is refused; 0 refuses none");
 KUP_PARAM_NUMBER(stubborn, 0, "1: pauses outlast their user and the device; for tests");
 KUP_PARAM_NUMBER(mode, 0, "1 is stream mode, 2 turn mode; 0 is KUP's default");
 

@@ -17,7 +17,7 @@ function failure(parameters: Parameters): KupError {
   return assertThrows(() => open(wrong, { parameters }), KupError);
 }
 
-const NO_NAME = "is no device's name";
+const NO_NAME = "is not a valid device name";
 const LETTERS = `it may hold letters, digits, ".", "_", "-" and "/"`;
 
 /** Parameters of the module, and what then is said of its config. */

@@ -89,10 +89,10 @@ static const char *words(int error)
 {
 	switch (error) {
 	case -EMFILE:
-		return "this process has as many files open as it may; close some, or raise the "
+		return "this process has reached its limit of open files; close some, or raise the "
 		       "limit (ulimit -n)";
 	case -ENFILE:
-		return "the system has as many files open as it may; close some, or raise the "
+		return "the system has reached its limit of open files; close some, or raise the "
 		       "limit";
 	default:
 		return strerror(-error);
@@ -287,7 +287,7 @@ static int set_parameter(const struct kup_host_client *client, char *word)
 	char *value = strchr(word, '=');
 
 	if (!value)
-		return host_fail(-EINVAL, "\"%s\" is no parameter: write name=value.", word);
+		return host_fail(-EINVAL, "\"%s\" is not a parameter: write name=value.", word);
 	*value++ = '\0';
 	for (parameter = client->first; parameter < client->end; parameter++) {
 		if (strcmp(parameter->name, word) != 0)
