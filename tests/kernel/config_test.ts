@@ -61,7 +61,7 @@ Deno.test("kup_device_create names a wrong field, and its value, in the kernel's
     );
     await refused(
       { group: 2 ** 32 - 1 },
-      "kup/echo: group is 4294967295, which is no group's number",
+      "kup/echo: group is 4294967295, which is not a group's number",
     );
     await refused(
       { spin: 10001 },
