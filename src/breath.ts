@@ -73,7 +73,7 @@ export class Breath {
   }
 
   /** Records that the event loop has just run a round. */
-  turned(): void {
+  ranRound(): void {
     this.#since = this.#native.kup_user_now_coarse();
     this.#streak = this.#since;
   }
@@ -89,7 +89,7 @@ export class Breath {
   }
 
   #begin(): void {
-    this.turned();
+    this.ranRound();
     let mark: Round;
     try {
       mark = new Round(this.#native);
@@ -100,7 +100,7 @@ export class Breath {
     const end = () => {
       if (this.#mark !== mark) return;
       this.#mark = undefined;
-      this.turned();
+      this.ranRound();
     };
     this.#mark = mark;
     mark.done.then(end, end);
@@ -124,7 +124,7 @@ export class Breath {
       // As in #begin.
     } finally {
       this.#round = undefined;
-      this.turned();
+      this.ranRound();
       this.#present = undefined;
       releaseNative(native);
     }

@@ -17,22 +17,22 @@ import type { Gap } from "./types.ts";
  * |---|---|
  * | `"not-found"` | There is no device of that name: is its module loaded? |
  * | `"not-permitted"` | The device's file mode or owner keeps this user out. |
- * | `"no-ffi-permission"` | Deno has no permission for FFI (`--allow-ffi`), or only for some files. |
+ * | `"no-ffi-permission"` | Deno has no permission for FFI, or only for some files. |
  * | `"unsupported"` | Another runtime, a Deno that is too old, or another system. |
  * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
  * | `"not-a-device"` | The file exists, but is not a KUP device, or not a client module. |
  * | `"abi-mismatch"` | The kernel module has another version of the contract. |
- * | `"busy"` | The channel (or every channel) is taken; or another call waits, or a reservation has the turn (await or finish it first); or a client module is loaded already. |
- * | `"refused"` | The kernel client refused this attachment, or refused to be loaded: see `errno`. |
+ * | `"busy"` | The channel is taken, another call or reservation is open, or a module is loaded. |
+ * | `"refused"` | The kernel client refused the attachment, or to be loaded: see `errno`. |
  * | `"gone"` | The device has been destroyed; close it. `waitForDevice` opens the next one. |
  * | `"closed"` | This object, or the other side of the channel, is closed. |
  * | `"broken"` | One side broke the channel's protocol; the channel is over. |
  * | `"released"` | A message or a reservation was used when it was no longer valid. |
  * | `"gap"` | Messages are missing here: the ring was full. See {@linkcode Gap}. |
  * | `"turn"` | Nothing can come: it is this side's turn to send, or to pass. |
- * | `"unread"` | The turn came with a message that sending would drop: receive it, or pass `discard: true`. |
+ * | `"unread"` | Sending would drop a message; receive it, or pass `discard: true`. |
  * | `"timed-out"` | The `timeout` of a synchronous call passed. |
- * | `"out-of-memory"` | There is no memory or no address space left, or the cgroup allows no more. |
+ * | `"out-of-memory"` | There is no memory or address space, or the cgroup allows no more. |
  * | `"too-many-files"` | The process (or the system) can't open more files. |
  * | `"system"` | The operating system refused something else: see `errno`. |
  */

@@ -173,7 +173,7 @@ class Reactor {
 const reactors = new Map<Native, Reactor>();
 
 /**
- * One file's registration with the waiter. It belongs to its creator, who removes it before closing
+ * One file's registration with the waiter. Its creator owns it, and removes it before closing
  * the file.
  */
 export class Registration {

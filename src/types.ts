@@ -337,8 +337,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @throws {RangeError} If it is longer than `maxMessage`, or `type` or `timeout` is out of range.
    * @throws {TypeError} If it is not {@linkcode Data}, or its buffer is detached.
-   * @throws {KupError} `"timed-out"`, `"closed"`, `"broken"`; `"busy"` while a reservation holds up as
-   * much as it may; on a turn channel `"unread"`, and `"busy"` while another call waits or a
+   * @throws {KupError} `"timed-out"`, `"closed"`, `"broken"`; `"busy"` while a reservation keeps 63
+   * messages back; on a turn channel `"unread"`, and `"busy"` while another call waits or a
    * reservation has the turn.
    */
   sendSync(data: Data, options?: SyncSendOptions): void;
@@ -387,8 +387,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * Waits for room for a message of `length` bytes, to be written in place. On a turn channel it
    * also waits for the turn, and the record that brought the turn stays valid until the commit.
    *
-   * A reservation holds up what is sent after it, 63 messages or reservations at most: with these the
-   * channel has no room for more, and `sendSync` is the error `"busy"`.
+   * A reservation keeps back what is sent after it, at most 63 messages or reservations. Then the
+   * channel has no room for more, and `sendSync` throws `"busy"`.
    *
    * @throws {RangeError} If `length` is no integer from 0 to `maxMessage`.
    * @throws {KupError} `"closed"`, `"broken"`; on a turn channel as `send`.
