@@ -214,6 +214,7 @@ static int32_t over(const struct kup_user_channel *channel)
 {
 	if (channel->broken)
 		return -EPROTO;
+	/* Pairs with the engine's release: all records stand there already. */
 	switch (kup_load_acquire(&channel->kernel->state)) {
 	case KUP_STATE_OPEN:
 		return 0;

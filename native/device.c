@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One open file: open, close, the four ioctls and poll. Files of the kernel are handled here, those
- * of the host driver in host_files.c.
+ * of the host driver in host/files.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host_files.h"
+#include "host/files.h"
 #include "owners.h"
 
 static int32_t result(int value)

@@ -5,7 +5,7 @@
  * in C).
  *
  * There are two kinds of devices: /dev/NAME in the kernel, and host:NAME, which is the same engine
- * in threads of this process (the host driver, see host_files.c). All calls take both. A number
+ * in threads of this process (the host driver, see host/files.c). All calls take both. A number
  * stands for an open file. It is a descriptor; or, from KUP_USER_HOST_FILES on, a file of the host
  * driver, which is no descriptor and can't be passed to a system call.
  *
@@ -87,7 +87,7 @@ KUP_USER_DENO_CALL int32_t kup_user_kick(int32_t fd);
  */
 KUP_USER_DENO_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
 
-/* ---- host_files.c: client modules in this process ---- */
+/* ---- host/files.c: client modules in this process ---- */
 
 /*
  * Loads a client module into this process, as insmod does into a kernel: "echo", or a shared object

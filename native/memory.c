@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "host_files.h"
+#include "host/files.h"
 #include "owners.h"
 #include "portable.h"
 

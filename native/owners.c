@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "host_files.h"
+#include "host/files.h"
 #include "owners.h"
 
 /* A thread that owns files. It is freed when the thread ends. */

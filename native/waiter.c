@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "host.h"
-#include "host_files.h"
+#include "host/files.h"
 #include "owners.h"
 #include "poller.h"
 #include "portable.h"
@@ -257,6 +257,7 @@ int watch_forks(void)
 	static int watched;
 	int error = 0;
 
+	/* Pairs with the release below. */
 	if (__atomic_load_n(&watched, __ATOMIC_ACQUIRE))
 		return 0;
 	pthread_mutex_lock(&lock);

@@ -50,6 +50,7 @@ const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).
 /** The sources of the libraries. The flags are in native/Makefile and here. */
 const FOLDERS = [
   "native",
+  "native/host",
   "kmod",
   "kmod/uapi",
   "kmod/core",

@@ -39,6 +39,20 @@ static inline kup_u64 kup_load64(const kup_u64 *word)
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
+/*
+ * Pointers to what is complete before it can be seen. The types of `word` and `value` are the
+ * caller's.
+ */
+#define kup_load_pointer(word) __atomic_load_n(word, __ATOMIC_ACQUIRE)
+#define kup_store_pointer(word, value) __atomic_store_n(word, value, __ATOMIC_RELEASE)
+
+/* Returns what was there before: `from`, if the word is `to` now. */
+static inline kup_u32 kup_change(kup_u32 *word, kup_u32 from, kup_u32 to)
+{
+	__atomic_compare_exchange_n(word, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	return from;
+}
+
 static inline kup_u32 kup_exchange(kup_u32 *word, kup_u32 value)
 {
 	return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);

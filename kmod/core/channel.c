@@ -204,29 +204,6 @@ void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more)
 
 /* ---- Ending ---- */
 
-/*
- * Tells the user, after any change of the private state. Two changes may race here: each looks
- * again, so that the last one to store has seen both.
- */
-static void publish_state(struct kup_channel *channel)
-{
-	kup_u32 state, published;
-
-	do {
-		state = kup_load(&channel->state);
-		published = state & CHANNEL_BROKEN ? KUP_STATE_BROKEN : KUP_STATE_CLOSED;
-		/* Pairs with the user's acquire: all records, and the error, stand there already. */
-		kup_store_release(&channel->page->state, published);
-		kup_fence();
-	} while ((kup_load(&channel->state) ^ state) & CHANNEL_BROKEN);
-}
-
-static void wake_all(struct kup_channel *channel)
-{
-	os_wake(&channel->waitq);
-	os_poll_wake(&channel->handle->pollq);
-}
-
 void kup_channel_close(struct kup_channel *channel)
 {
 	unsigned long state;
@@ -237,22 +214,9 @@ void kup_channel_close(struct kup_channel *channel)
 	state = os_spin_lock(&channel->send_lock);
 	kup_channel_flush_gap(channel);
 	kup_fetch_or(&channel->state, CHANNEL_CLOSED);
-	publish_state(channel);
+	kup_channel_publish_state(channel);
 	os_spin_unlock(&channel->send_lock, state);
-	wake_all(channel);
-}
-
-void kup_channel_break(struct kup_channel *channel, kup_u32 error)
-{
-	kup_u32 none = KUP_ERROR_NONE;
-
-	if (!__atomic_compare_exchange_n(&channel->error, &none, error, 0, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST))
-		return;
-	kup_store(&channel->page->error, error);
-	kup_fetch_or(&channel->state, CHANNEL_BROKEN);
-	publish_state(channel);
-	wake_all(channel);
+	kup_channel_wake_all(channel);
 }
 
 void kup_channel_finish(struct kup_channel *channel)
@@ -265,15 +229,15 @@ void kup_channel_finish(struct kup_channel *channel)
 	 * that is gone; it is told in case that it still has the mapping.
 	 */
 	if (channel->memory && kup_load(&channel->state) & CHANNEL_USER_GONE)
-		publish_state(channel);
+		kup_channel_publish_state(channel);
 	else if (channel->memory)
 		kup_channel_close(channel);
 	if (channel->accepted && device->ops->detach)
 		device->ops->detach(channel);
 	os_mutex_lock(&device->lock);
 	kup_counters_add(&slot->total, &channel->counters);
-	/* Pairs with the look without the lock in slot_free. */
-	__atomic_store_n(&slot->channel, NULL, __ATOMIC_RELEASE);
+	/* Pairs with kup_slot_is_free, which has no lock. */
+	kup_store_pointer(&slot->channel, NULL);
 	if (channel->started)
 		/* Pairs with the acquire in no_client_code. */
 		kup_store_release(&device->started, device->started - 1);
@@ -296,36 +260,6 @@ void kup_channel_user_gone(struct kup_channel *channel)
 	os_mutex_unlock(&device->lock);
 	if (finish)
 		kup_channel_finish(channel);
-}
-
-int kup_ended(const struct kup_channel *channel)
-{
-	kup_u32 state = kup_load_acquire(&channel->state);
-
-	if (state & CHANNEL_BROKEN)
-		return -EPROTO;
-	if (state & CHANNEL_CLOSED)
-		return -ESHUTDOWN;
-	return state & CHANNEL_USER_GONE ? -EPIPE : 0;
-}
-
-int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position_error)
-{
-	switch (result) {
-	case KUP_RING_OK:
-		return 0;
-	case KUP_RING_WAIT:
-		return -EAGAIN;
-	case KUP_RING_LIE_LENGTH:
-		kup_channel_break(channel, KUP_ERROR_LENGTH);
-		return -EPROTO;
-	case KUP_RING_LIE_FLAGS:
-		kup_channel_break(channel, KUP_ERROR_FLAGS);
-		return -EPROTO;
-	default:
-		kup_channel_break(channel, position_error);
-		return -EPROTO;
-	}
 }
 
 /* ---- Small things that a client asks ---- */

@@ -112,7 +112,7 @@ struct kup_device {
 	struct os_waitq idle; /* a slot became free */
 	struct os_mutex lock;
 	kup_u64 instance; /* its number in the contract; constant */
-	kup_u8 dead;	  /* set under lock; atomic for poll */
+	kup_u32 dead;	  /* set under lock; atomic for poll */
 	kup_u64 attaches; /* under lock */
 	kup_u32 started;  /* channels with client code; changed under lock, read anywhere */
 	struct kup_account *accounts; /* under lock */
@@ -132,6 +132,18 @@ struct kup_handle {
 	kup_u32 wanted; /* atomic: what the last ATTACH found busy, or KUP_CHANNEL_ANY */
 };
 
+static inline struct kup_channel *kup_handle_channel(const struct kup_handle *handle)
+{
+	/* Pairs with hand_over: a channel that is seen is complete. */
+	return kup_load_pointer(&handle->channel);
+}
+
+/* ---- refs.c ---- */
+
+void kup_device_get(struct kup_device *device);
+void kup_device_put(struct kup_device *device); /* may sleep */
+void kup_handle_put(struct kup_handle *handle);
+
 /* ---- device.c ---- */
 
 /* Both once, when the module is loaded and unloaded. */
@@ -139,8 +151,6 @@ void kup_registry_init(void);
 void kup_registry_destroy(void);
 /* 0; or -EINVAL, and the log says why. May sleep. */
 int kup_name_check(const char *name);
-void kup_device_get(struct kup_device *device);
-void kup_device_put(struct kup_device *device); /* may sleep */
 /*
  * Destroys, as kup_device_destroy does, and names in the log, the devices whose table of callbacks
  * or code `is_within` finds in a module that is about to go. Returns how many. May sleep.
@@ -153,21 +163,9 @@ kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), v
 int kup_handle_open(struct kup_device *device, struct kup_handle **handle);
 void kup_handle_close(struct kup_handle *handle);
 int kup_handle_info(struct kup_handle *handle, struct kup_info *info);
-int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int may_wait);
 int kup_handle_kick(struct kup_handle *handle);
 int kup_handle_stats(struct kup_handle *handle, struct kup_stats *stats);
 void kup_handle_count_ioctl(struct kup_handle *handle);
-void kup_handle_put(struct kup_handle *handle);
-/* Handles that wait for a free channel, or for the device's end, look again. May sleep. */
-void kup_handles_wake(struct kup_device *device);
-
-/*
- * What is so now: KUP_POLL_*. Of IN and OUT, `events` will wake handle->pollq once they become
- * so (others may as well); the caller has entered itself there before. Never sleeps, so a
- * backend may hold a lock of its own meanwhile; but it may wake this very handle's pollq, when
- * it is what finds a lie.
- */
-kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events);
 
 /* The memory to map, for as long as the handle is open; -ENOTCONN or -ENODEV. */
 int kup_handle_memory(struct kup_handle *handle, struct os_memory **memory);
@@ -180,6 +178,30 @@ struct kup_area {
 };
 int kup_area_find(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, kup_u64 offset, kup_u64 bytes,
 		  struct kup_area *area);
+
+int kup_all_zero(const kup_u8 *bytes, unsigned long count);
+
+/* ---- attach.c ---- */
+
+/* May sleep. */
+int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int may_wait);
+
+/* ---- poll.c ---- */
+
+/*
+ * The conditions that hold now: KUP_POLL_*. Of IN and OUT, those in `events` will wake handle->pollq
+ * once they hold (others may as well); the caller has entered itself there before. Never sleeps, so a
+ * backend may hold a lock of its own meanwhile; but it may wake this very handle's pollq, when it
+ * finds a lie.
+ */
+kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events);
+
+/* The handle is closed. */
+void kup_handle_stop_waiting(struct kup_handle *handle);
+/* Handles that wait for a free channel, or for the device's end, look again. May sleep. */
+void kup_handles_wake(struct kup_device *device);
+/* This channel, or any, is free now. Any context. */
+int kup_slot_is_free(struct kup_device *device, kup_u32 wanted);
 
 /* ---- account.c: what one user keeps mapped of channels that are closed; all may sleep ---- */
 
@@ -207,41 +229,62 @@ void kup_channel_user_gone(struct kup_channel *channel);
  * the lock. */
 int kup_channel_take_finish(struct kup_channel *channel);
 void kup_channel_finish(struct kup_channel *channel);
-/* A ring's result as errno; breaks the channel on a lie. `position_error` says whose position it
- * was. */
-int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position_error);
 void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more);
 
-/* ---- wait.c ---- */
+/* ---- state.c; any context ---- */
 
-/* Wakes the user if one of these is so: it sleeps for exactly that, or is inside poll. Any context.
+/* KUP_STATE_*, as STATS returns it. Under device->lock. */
+kup_u32 kup_channel_state(const struct kup_channel *channel);
+/* For the user, after any change of channel->state. */
+void kup_channel_publish_state(struct kup_channel *channel);
+/* All that sleep, on both sides. */
+void kup_channel_wake_all(struct kup_channel *channel);
+/*
+ * A ring's result as errno; breaks the channel on a lie. `position_error`: whose position that is.
  */
+int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position_error);
+/* Wakes the user if it sleeps for exactly this (`asked`), or is inside poll for `poll_bit`. */
 void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit);
 
-/* ---- send.c, receive.c ---- */
+/* ---- shortage.c; any context, and under send_lock unless it says something else ---- */
 
-/* What a record of `length` bytes needs of the ring. Any context; without send_lock it may
- * change. */
+/* What a record of `length` bytes needs of the ring. Without send_lock it may change. */
 kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length);
-
-/* Losses that no later record has reported: a GAP record, if there is room. _flush: under send_lock. */
-void kup_channel_flush_gap(struct kup_channel *channel);
-void kup_channel_put_gap(struct kup_channel *channel);
+/* A message was lost, for this errno. */
+void kup_channel_count_lost(struct kup_channel *channel, kup_u32 length, int error);
 /*
- * Before a thread sleeps on the channel: gives the user all room back, and checks what was read. 0: a
- * receiver looks at the ring at this moment, so nothing was done. Any context.
+ * The losses that no later record has reported: a GAP record. _write: there is room; _flush: if there
+ * is room; _put: that, without send_lock, and wakes the user. Nonzero: wake the user, whatever it
+ * sleeps for.
  */
-int kup_channel_settle(struct kup_channel *channel);
+int kup_channel_write_gap(struct kup_channel *channel);
+int kup_channel_flush_gap(struct kup_channel *channel);
+void kup_channel_put_gap(struct kup_channel *channel);
+
+/* The user's event lies ahead of all that is finished. */
+int kup_sleeps_ahead(const struct kup_producer *out, kup_u32 event);
+/* What is there must not wait for more, as far as the last look at the tail knows. */
+int kup_channel_must_hurry(const struct kup_channel *channel);
 /*
- * Under send_lock: the user sleeps until more has come, and must not, since a producer lacks room: then
- * both might sleep forever. Nonzero: wake it; once for each of its sleeps.
+ * The user sleeps until more has come, and must not, since a producer lacks room: then both might
+ * sleep forever. Nonzero: wake it; once for each of its sleeps.
  */
 int kup_channel_overdue(struct kup_channel *channel);
+/* A record has no room, by a tail that was just looked at. As kup_channel_overdue. */
+int kup_channel_hurry(struct kup_channel *channel);
+
+/* ---- wait.c; any context ---- */
+
 /*
- * For poll: is there a finished record at the user's tail; has its producer the room that it asked
- * for? If not: has the user announced what it waits for, so that the ring's own event wakes it?
+ * The ring's private side towards the kernel is the caller's: 0, or -EBUSY: another thread receives.
+ * Then kup_channel_leave, without a sleep.
  */
-int kup_channel_readable(struct kup_channel *channel, int *announced);
-int kup_channel_writable(struct kup_channel *channel, int *announced);
+int kup_channel_enter(struct kup_channel *channel);
+void kup_channel_leave(struct kup_channel *channel);
+/*
+ * Before a thread sleeps on the channel: gives the user all room back, and checks what was read. 0: a
+ * receiver looks at the ring at this moment, so nothing was done.
+ */
+int kup_channel_settle(struct kup_channel *channel);
 
 #endif

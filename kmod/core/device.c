@@ -216,21 +216,6 @@ static struct kup_device *allocate(const struct kup_config *config)
 	return device;
 }
 
-void kup_device_get(struct kup_device *device)
-{
-	kup_ref_get(&device->refs);
-}
-
-void kup_device_put(struct kup_device *device)
-{
-	if (!kup_ref_put(&device->refs))
-		return;
-	os_waitq_destroy(&device->idle);
-	os_spin_destroy(&device->waiting_lock);
-	os_mutex_destroy(&device->lock);
-	os_free(device);
-}
-
 /* Logs the errno as a number: the engine has no names for a system's errno values. */
 static void node_refused(const struct kup_device *device, int error)
 {
@@ -277,7 +262,7 @@ static void set_dead(struct kup_device *device)
 {
 	os_mutex_lock(&device->lock);
 	/* Pairs with the acquire in poll_unattached, which takes no lock. */
-	__atomic_store_n(&device->dead, 1, __ATOMIC_RELEASE);
+	kup_store_release(&device->dead, 1);
 	os_mutex_unlock(&device->lock);
 	kup_handles_wake(device);
 }

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * All that the engine needs of an operating system. Each os/NAME/ implements exactly these
- * functions, in files of the same names, and defines the structs in its os_types.h. The engine
- * reads no field of those structs except the addresses in os_memory. os_types.h also defines the
- * (positive) errno constants.
+ * All that a system supplies. Each os/NAME/ implements exactly this, in files of the same names:
+ *
+ *   os_types.h      the structs below, whose fields the engine does not use; the (positive) errno
+ *                   constants
+ *   memory.c, sync.c, node.c   the functions below
+ *   kup_system.h    for clients: NULL, errno constants, memcpy and the like; KUP_MODULE,
+ *                   KUP_PARAM_NUMBER, KUP_PARAM_STRING; kup_alloc, kup_free, kup_breathe (as
+ *                   os_breathe), kup_sleep_ms
+ *   kup_log         of kup.h
+ *   kup_run_in_context   of kup.h, in sync.c: for tests of contexts that may not sleep
+ *   module.c        loading: calls kup_registry_init, kup_layers_init and the system's own set-up,
+ *                   and exports the symbols of kup.h and of the layers to clients. Unloading:
+ *                   calls kup_layers_exit and kup_registry_destroy. It calls kup_devices_end for a
+ *                   client that is unloaded without destroying its devices. (The host driver has
+ *                   all this in native/host.)
  *
  * "Any context" includes interrupt handlers, but not NMI handlers. "May sleep" means: call it in a
  * thread, with no spinlock held. Each call returns 0 or a negative errno.

@@ -34,6 +34,7 @@ static int peek_once(struct kup_channel *channel, struct kup_record *record)
 
 static int try_peek(struct kup_channel *channel, struct kup_record *record)
 {
+	/* Pairs with kup_channel_user_gone: what the user has sent before is seen. */
 	kup_u32 state = kup_load_acquire(&channel->state);
 
 	if (state & CHANNEL_BROKEN)
@@ -48,46 +49,6 @@ static int try_peek(struct kup_channel *channel, struct kup_record *record)
 			return error;
 	}
 	return peek_once(channel, record);
-}
-
-/*
- * ---- Whose the ring's private side is ----
- *
- * It has no lock: one thread looks at a time, and never sleeps meanwhile. But any thread that goes to
- * sleep publishes the tail. Such a settler holds send_lock, so a receiver that meets it waits there;
- * a settler never waits.
- */
-
-#define RECEIVER 1u
-#define SETTLER 2u
-
-/* 0: it is the caller's now; otherwise whose it is. */
-static kup_u32 take(struct kup_channel *channel, kup_u32 as)
-{
-	kup_u32 was = 0;
-
-	/* Acquire: pairs with leave. */
-	__atomic_compare_exchange_n(&channel->receiving, &was, as, 0, __ATOMIC_ACQUIRE,
-				    __ATOMIC_RELAXED);
-	return was;
-}
-
-static int enter(struct kup_channel *channel)
-{
-	unsigned long state;
-	kup_u32 other;
-
-	while ((other = take(channel, RECEIVER)) == SETTLER) {
-		state = os_spin_lock(&channel->send_lock);
-		os_spin_unlock(&channel->send_lock, state);
-	}
-	return other ? -EBUSY : 0;
-}
-
-static void leave(struct kup_channel *channel)
-{
-	/* Pairs with take. */
-	kup_store_release(&channel->receiving, 0);
 }
 
 static void release(struct kup_channel *channel, const struct kup_record *record)
@@ -110,35 +71,6 @@ static void release(struct kup_channel *channel, const struct kup_record *record
 		kup_channel_result(channel, result, KUP_ERROR_HEAD);
 }
 
-/* Publishes the tail as the settler. *asked: the user's producer sleeps for that. */
-static int settle_locked(struct kup_channel *channel, int *published, int *asked)
-{
-	kup_u32 tail = channel->in.tail;
-	int result = kup_consumer_settle(&channel->in);
-
-	*published = channel->in.tail != tail;
-	*asked = channel->in.owes_wake != 0;
-	channel->in.owes_wake = 0;
-	return result;
-}
-
-int kup_channel_settle(struct kup_channel *channel)
-{
-	unsigned long state = os_spin_lock(&channel->send_lock);
-	int taken = take(channel, SETTLER) == 0, published = 0, asked = 0, result = KUP_RING_OK;
-
-	if (taken) {
-		result = settle_locked(channel, &published, &asked);
-		leave(channel);
-	}
-	os_spin_unlock(&channel->send_lock, state);
-	if (published)
-		kup_channel_wake_user(channel, asked, POLL_ROOM);
-	if (result != KUP_RING_OK)
-		kup_channel_result(channel, result, KUP_ERROR_HEAD);
-	return taken;
-}
-
 static int copy_out(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		    struct kup_record *record)
 {
@@ -152,12 +84,12 @@ static int copy_out(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 {
-	int error = enter(channel);
+	int error = kup_channel_enter(channel);
 
 	if (error)
 		return error;
 	error = try_peek(channel, record);
-	leave(channel);
+	kup_channel_leave(channel);
 	return error;
 }
 
@@ -184,25 +116,25 @@ int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time ti
 
 void kup_release(struct kup_channel *channel, const struct kup_record *record)
 {
-	if (enter(channel))
+	if (kup_channel_enter(channel))
 		return;
 	/* Once only, and only what the last peek returned. */
 	if (record->position == channel->in.cursor && kup_consumer_ready(&channel->in))
 		release(channel, record);
-	leave(channel);
+	kup_channel_leave(channel);
 }
 
 int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		    struct kup_record *record)
 {
-	int error = enter(channel);
+	int error = kup_channel_enter(channel);
 
 	if (error)
 		return error;
 	error = try_peek(channel, record);
 	if (!error)
 		error = copy_out(channel, buffer, capacity, record);
-	leave(channel);
+	kup_channel_leave(channel);
 	return error;
 }
 
@@ -225,22 +157,4 @@ int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		}
 		return error;
 	}
-}
-
-/* ---- For poll ---- */
-
-int kup_channel_writable(struct kup_channel *channel, int *announced)
-{
-	/*
-	 * All three are only looked at: a lie makes this process's own poll wrong, nothing else.
-	 * The tail is read while the receiver may change it, which the wake-up that follows each
-	 * change makes good.
-	 */
-	kup_u32 tail = kup_load(&channel->in.tail);
-	kup_u32 used = kup_load(channel->in.head_word) - tail;
-	kup_u32 ahead = kup_load(channel->in.peer_event) - tail;
-
-	*announced = ahead != 0 && ahead <= channel->in.bytes;
-	/* The smallest record, and the sentinel. */
-	return used + 2 * KUP_RECORD_HEADER <= channel->in.bytes && !*announced;
 }

@@ -334,8 +334,8 @@ void kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position)
 
 int kup_consumer_freeze(struct kup_consumer *consumer)
 {
-	/* Acquire: headers before it are complete, or not READY. */
-	kup_u32 head = kup_load_acquire(consumer->head_word);
+	/* Relaxed: the headers before it are loaded with acquire (A). */
+	kup_u32 head = kup_load(consumer->head_word);
 	int lie = is_head_lie(consumer, head);
 
 	/* Whatever the last head says: it is not looked at again. */

@@ -55,6 +55,7 @@ static int has_ended(void *argument)
 {
 	const struct kup_thread *thread = argument;
 
+	/* Pairs with thread_main. */
 	return kup_load_acquire(&thread->ended) != 0;
 }
 

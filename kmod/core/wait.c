@@ -41,6 +41,11 @@ static int in_ready(const struct waiter *waiter)
 	       (waiter->announced && kup_load(&in->cursor) != waiter->position);
 }
 
+static int has_reached(kup_u32 tail, kup_u32 position)
+{
+	return (__INT32_TYPE__)(tail - position) >= 0;
+}
+
 /*
  * All threads that sleep for OUT share one event word, too, which has the nearest of their
  * positions. There is room; or that position has been reached, or was and is replaced, so the next
@@ -58,14 +63,14 @@ static int out_ready(const struct waiter *waiter)
 	if (kup_producer_crowded(out))
 		return 0;
 	/* By the last tail that was found valid: then the user's word need not be fetched. */
-	if ((__INT32_TYPE__)(kup_load(&out->tail) - wants) >= 0)
+	if (has_reached(kup_load(&out->tail), wants))
 		return 1;
 	/* C: as in kup_producer_refresh, which loads it again. */
 	tail = kup_load_acquire(out->tail_word);
-	if ((__INT32_TYPE__)(tail - wants) >= 0)
+	if (has_reached(tail, wants))
 		return 1;
 	return waiter->announced && (kup_load(&channel->room_round) != waiter->round ||
-				     (__INT32_TYPE__)(tail - kup_load(&channel->room_event)) >= 0);
+				     has_reached(tail, kup_load(&channel->room_event)));
 }
 
 /* Worth another look by the caller. */
@@ -96,6 +101,71 @@ int kup_ready(struct kup_channel *channel, kup_u32 what, kup_u32 length)
 	return is_ready(&waiter);
 }
 
+/*
+ * ---- Whose the ring's private side is ----
+ *
+ * It has no lock: one thread looks at a time, and never sleeps meanwhile. But any thread that goes to
+ * sleep publishes the tail. Such a settler holds send_lock, so a receiver that meets it waits there;
+ * a settler never waits.
+ */
+
+#define RECEIVER 1u
+#define SETTLER 2u
+
+/* 0: it is the caller's now; otherwise whose it is. */
+static kup_u32 take(struct kup_channel *channel, kup_u32 as)
+{
+	/* Pairs with kup_channel_leave. */
+	return kup_change(&channel->receiving, 0, as);
+}
+
+int kup_channel_enter(struct kup_channel *channel)
+{
+	unsigned long state;
+	kup_u32 other;
+
+	while ((other = take(channel, RECEIVER)) == SETTLER) {
+		state = os_spin_lock(&channel->send_lock);
+		os_spin_unlock(&channel->send_lock, state);
+	}
+	return other ? -EBUSY : 0;
+}
+
+void kup_channel_leave(struct kup_channel *channel)
+{
+	/* Pairs with take. */
+	kup_store_release(&channel->receiving, 0);
+}
+
+/* Publishes the tail as the settler. *asked: the user's producer sleeps for that. */
+static int settle_locked(struct kup_channel *channel, int *published, int *asked)
+{
+	kup_u32 tail = channel->in.tail;
+	int result = kup_consumer_settle(&channel->in);
+
+	*published = channel->in.tail != tail;
+	*asked = channel->in.owes_wake != 0;
+	channel->in.owes_wake = 0;
+	return result;
+}
+
+int kup_channel_settle(struct kup_channel *channel)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	int taken = take(channel, SETTLER) == 0, published = 0, asked = 0, result = KUP_RING_OK;
+
+	if (taken) {
+		result = settle_locked(channel, &published, &asked);
+		kup_channel_leave(channel);
+	}
+	os_spin_unlock(&channel->send_lock, state);
+	if (published)
+		kup_channel_wake_user(channel, asked, POLL_ROOM);
+	if (result != KUP_RING_OK)
+		kup_channel_result(channel, result, KUP_ERROR_HEAD);
+	return taken;
+}
+
 /* ---- Announcing it to the user ---- */
 
 /*
@@ -110,7 +180,7 @@ static int announce_room(struct waiter *waiter)
 	kup_u32 tail = kup_load(channel->out.tail_word);
 	kup_u32 event = kup_producer_wants(&channel->out, waiter->space);
 	int others = channel->room_waiters++ > 0;
-	int reached = (__INT32_TYPE__)(tail - channel->room_event) >= 0;
+	int reached = has_reached(tail, channel->room_event);
 
 	if (others && reached)
 		kup_store(&channel->room_round, channel->room_round + 1);
@@ -147,19 +217,24 @@ static void announce(struct waiter *waiter)
 }
 
 /*
- * What stays announced for room may have been this thread's need, which is the nearest: so the
- * others are woken by it too early, and not too late.
+ * What stays announced for room may have been this thread's need, which is the nearest. So the
+ * others are woken by it too early; but if it was reached before the user could see it, not at all.
  */
 static void leave(struct waiter *waiter)
 {
 	struct kup_channel *channel = waiter->channel;
 	unsigned long state;
+	int others, reached;
 
 	if (!(waiter->what & KUP_WAIT_OUT))
 		return;
 	state = os_spin_lock(&channel->send_lock);
-	channel->room_waiters--;
+	others = --channel->room_waiters > 0;
+	/* Relaxed: not older than what this thread has seen in out_ready. */
+	reached = has_reached(kup_load(channel->out.tail_word), channel->room_event);
 	os_spin_unlock(&channel->send_lock, state);
+	if (others && reached)
+		os_wake(&channel->waitq);
 }
 
 /* ---- Spinning and sleeping ---- */
@@ -328,19 +403,4 @@ int kup_pause(struct kup_channel *channel, kup_time time)
 		if (error == -EINTR)
 			return error;
 	}
-}
-
-void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit)
-{
-	/* Pairs with the arming in kup_handle_poll; the caller's publication was followed by a full
-	 * fence. */
-	if (kup_load(&channel->poll_armed) & poll_bit) {
-		kup_fetch_and(&channel->poll_armed, ~poll_bit);
-		asked = 1;
-	}
-	if (!asked)
-		return;
-	kup_add64(&channel->counters.wakeups, 1);
-	kup_store64(&channel->page->wakeups, kup_load64(&channel->counters.wakeups));
-	os_poll_wake(&channel->handle->pollq);
 }

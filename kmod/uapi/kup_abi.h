@@ -142,10 +142,12 @@
  *   - If a sleep for a watermark ends by its time limit, the consumer stores its cursor, so the
  *     next record wakes it.
  *   - A producer that finds no room wakes a consumer whose event lies ahead. With a full ring the
- *     watermark might never be reached.
+ *     watermark might never be reached. So a consumer with a watermark also loads producer_event
+ *     before it sleeps: if that lies in (tail, tail + ring_bytes], it takes what is there.
  *   - A close, a break and a lost record (a GAP) always wake.
- *   - If several threads sleep for the same word, it contains the nearest of their positions. A
- *     thread that stops sleeping wakes the others, which announce their positions again.
+ *   - If several threads sleep for the same word, it contains the nearest of their positions. When
+ *     that position is reached, or replaced after it was reached, all of them look, and those that
+ *     still sleep announce their positions again.
  *
  *   A user sleeps in poll(2), and wakes the kernel with KUP_IOC_KICK.
  *

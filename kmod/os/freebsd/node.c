@@ -49,7 +49,8 @@ static kup_u32 users; /* atomic: counts nodes, and open files */
 
 int freebsd_nodes_in_use(void)
 {
-	return __atomic_load_n(&users, __ATOMIC_ACQUIRE) != 0;
+	/* Pairs with kup_ref_put: the last one has left this file. */
+	return kup_load_acquire(&users) != 0;
 }
 
 static void count_in(void)

@@ -343,6 +343,7 @@ static void run_callout(void *data)
 	struct context_call *call = data;
 
 	call->work(call->argument);
+	/* Pairs with is_done. */
 	kup_store_release(&call->done, 1);
 	os_wake(&call->finished);
 }
@@ -351,6 +352,7 @@ static int is_done(void *argument)
 {
 	struct context_call *call = argument;
 
+	/* Pairs with run_callout: the work is done. */
 	return kup_load_acquire(&call->done) != 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The driver inside a process: what replaces the system calls on a device node and the loading of a
- * module, and the settings that make it as awkward as a kernel. Each call returns 0 (or what its
- * comment states) or a negative errno, the same as the Linux module's system calls return.
+ * The driver inside a process: what replaces the system calls on a device node, and the settings
+ * that make it as awkward as a kernel. (native/host loads the modules.) Each call returns 0 (or what
+ * its comment states) or a negative errno, the same as the Linux module's system calls return.
  */
 #ifndef KUP_HOST_H
 #define KUP_HOST_H
@@ -61,16 +61,11 @@ void host_poll_remove(struct host_file *file, struct host_poller *poller);
 /* Whether a device of this module still exists. */
 int host_owns_device(const struct host_module *owner);
 
-/* ---- module.c: client modules ---- */
-
-/* See kup_user_host_load and kup_user_open. */
-int host_load(const char *module, const char *parameters);
-int host_unload(const char *module);
-int host_open_client(const char *name, struct host_file **file);
+/* ---- said.c ---- */
 
 /*
- * A sentence about why the calling thread's last one of these, or its last host_attach, failed; or
- * "".
+ * A sentence about why the calling thread's last call that loads, unloads, opens or attaches has
+ * failed; or "".
  */
 const char *host_error(void);
 void host_forget_error(void);
@@ -80,6 +75,14 @@ __attribute__((format(printf, 2, 3))) int host_fail(int error, const char *forma
 /* The module whose load function the calling thread runs, or was started by; or NULL. */
 const struct host_module *host_loading(void);
 void host_set_loading(const struct host_module *module);
+
+/* From now on kup_log's sentences are about this module, or (NULL) none. */
+void host_begin_sentences(const struct host_module *module);
+/* An error may come of what it says, which then has the sentence; otherwise it is for stderr. */
+void host_set_listening(int listening);
+/* For an error about this module: its last sentence, or "". */
+#define HOST_SENTENCE 256
+void host_take_sentence(const struct host_module *module, char sentence[HOST_SENTENCE]);
 
 /* ---- memory.c ---- */
 

@@ -34,6 +34,13 @@ void bare_end(struct bare *bare)
 	kup_device_destroy(bare->device);
 }
 
+void bare_switch(struct bare *bare)
+{
+	kup_channel_put(bare->channel);
+	bare->channel = attached;
+	bare->slept = 0;
+}
+
 kup_u64 time_limit(void)
 {
 	return kup_until(PATIENCE_MS * KUP_MS);

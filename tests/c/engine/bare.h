@@ -20,6 +20,8 @@ struct bare {
 /* 0, or a failed check. */
 int bare_begin(struct bare *bare, const struct kup_config *config);
 void bare_end(struct bare *bare);
+/* The channel that was attached last becomes the one that is driven. */
+void bare_switch(struct bare *bare);
 
 /* Nonzero, soon: so many threads more have announced that they sleep, and looked once more. */
 int bare_sleeps(struct bare *bare, kup_u32 more);

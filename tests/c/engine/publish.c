@@ -7,9 +7,11 @@
 
 #include "bare.h"
 
-static const struct kup_config config = {
-	.name = "published", .to_user_pages = 1, .to_kernel_pages = 1, .spin_us = KUP_NO_SPIN
-};
+static const struct kup_config config = { .name = "published",
+					  .channels = 2,
+					  .to_user_pages = 1,
+					  .to_kernel_pages = 1,
+					  .spin_us = KUP_NO_SPIN };
 
 static kup_u64 wakeups(struct bare *bare)
 {
@@ -249,6 +251,78 @@ static void test_late_release(void)
 	bare_end(&bare);
 }
 
+/* ---- The same for the user's side, by the C API ---- */
+
+struct late {
+	struct bare bare; /* its channel is the C API's */
+	struct kup_user_channel *user;
+};
+
+/* Both rings are full, and the user has read some records. */
+static int late_begin(struct late *late)
+{
+	struct kup_user_message message;
+	kup_u32 i;
+	int error = bare_begin(&late->bare, &config);
+
+	if (error)
+		return error;
+	error = kup_user_channel_open("host:published", KUP_CHANNEL_ANY, PATIENCE_MS, &late->user);
+	if (error)
+		return error;
+	bare_switch(&late->bare);
+	kup_user_channel_set_spin(late->user, 0);
+	while (!kup_send(late->bare.channel, 1, &message, 8, 0))
+		;
+	while (!kup_user_send(late->user, 1, &message, 8, 0))
+		;
+	for (i = 0; i < LATE; i++)
+		error |= kup_user_receive(late->user, &message, 0);
+	return error | (kup_send(late->bare.channel, 1, &message, 8, 0) != -EAGAIN);
+}
+
+static void late_end(struct late *late)
+{
+	kup_user_channel_close(late->user);
+	bare_end(&late->bare);
+}
+
+static int call_user_send(struct call *call)
+{
+	struct late *late = (struct late *)call->bare;
+
+	return kup_user_send(late->user, 1, "x", 1, PATIENCE_MS);
+}
+
+static int call_prepare(struct call *call)
+{
+	struct late *late = (struct late *)call->bare;
+
+	return kup_user_prepare_wait(late->user, POLLOUT, 8);
+}
+
+/* The kernel sleeps for room that the user has, and then the user goes to sleep for its own. */
+static void test_late_user(int (*make)(struct call *call), const char *sentence)
+{
+	struct call user = { 0 }, kernel = { 0 };
+	struct kup_record record;
+	struct late late = { 0 };
+	kup_u8 buffer[8];
+	int error = late_begin(&late), slept, done;
+
+	call_start(&kernel, &late.bare, call_send);
+	slept = bare_sleeps(&late.bare, 1);
+	call_start(&user, &late.bare, make);
+	done = call_is_done(&kernel);
+	while (!kup_try_receive(late.bare.channel, buffer, sizeof(buffer), &record))
+		;
+	check(!error && slept && done && call_is_done(&user), sentence, "%d, slept %d, done %d",
+	      error, slept, done);
+	error = call_finish(&kernel) | call_finish(&user);
+	check(!error, "and both sides' calls succeed", "%d", error);
+	late_end(&late);
+}
+
 /* ---- Heads that lie ---- */
 
 /* A ring whose every place is the header of a finished record. */
@@ -385,6 +459,8 @@ void publish_cases(void)
 	test_late_sleep(call_wait_out, "kup_wait() that sleeps gives back all room before");
 	test_late_sleep(call_pause, "kup_pause() gives back all room before");
 	test_late_release();
+	test_late_user(call_user_send, "kup_user_send() that sleeps gives back all room before");
+	test_late_user(call_prepare, "kup_user_prepare_wait() gives back all room");
 	test_forged(0, 0, eighth / 8,
 		    "kup_try_peek() takes an eighth of a ring of forged messages");
 	test_forged(KUP_RECORD_DISCARD, 0, 0,

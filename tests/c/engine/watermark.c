@@ -206,9 +206,10 @@ static void test_sleeper(void)
 	sleep_for(&marked, MARK);
 	done = call_is_done(&call);
 	third = (kup_u32)is_readable(&marked);
-	check(slept && first == 2 && second && done && !call_finish(&call) && third,
+	check(slept && first == 2 && second && done && third,
 	      "kup_send() that sleeps for room keeps no user asleep that waits for more",
 	      "slept %u, %u, %u, done %d, %u", slept, first, second, done, third);
+	call_finish(&call);
 	end(&marked);
 }
 
@@ -234,6 +235,35 @@ static void test_sleeper_first(void)
 	kup_consumer_settle(&marked.bare.user.in);
 	user_wake_kernel(&marked.bare.user);
 	call_is_done(&call);
+	call_finish(&call);
+	end(&marked);
+}
+
+static int call_wait_out(struct call *call)
+{
+	struct kup_channel *channel = call->bare->channel;
+
+	return kup_wait(channel, KUP_WAIT_OUT, call->length, kup_wakes(channel),
+			kup_until(KUP_FOREVER));
+}
+
+/* A layer's thread, which has tried nothing before; and a user that does not look by poll. */
+static void test_waiter(void)
+{
+	struct call call = { .length = 4000 };
+	struct marked marked;
+	kup_u32 i, slept, woken;
+
+	if (begin(&marked))
+		return;
+	for (i = 0; i < 10; i++)
+		send_small(&marked);
+	wakes(&marked);
+	call_start(&call, &marked.bare, call_wait_out);
+	slept = (kup_u32)bare_sleeps(&marked.bare, 1);
+	woken = wakes(&marked);
+	check(slept && woken == 1, "kup_wait() for room wakes a user that sleeps for more",
+	      "slept %u, woken %u", slept, woken);
 	call_finish(&call);
 	end(&marked);
 }
@@ -389,6 +419,7 @@ void watermark_cases(void)
 	test_try_open();
 	test_sleeper();
 	test_sleeper_first();
+	test_waiter();
 	test_gap();
 	test_kick();
 	test_end(0, "kup_channel_close() wakes a user that sleeps for more");

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host_files.h"
+#include "host/files.h"
+#include "host/module.h"
 #include "host.h"
 
 /*

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "host/module.h"
 #include "layers/layers.h"
 
 struct host_module {
@@ -42,10 +43,7 @@ static const struct {
 static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct host_module *modules; /* under modules_lock */
 
-static _Thread_local const struct host_module *loading;
-static _Thread_local char why[512];
-
-/* Runs before the constructor that makes allocations fail (awkward.c). */
+/* Before the constructor that lets allocations fail (awkward.c). */
 __attribute__((constructor(101))) static void start(void)
 {
 	kup_registry_init();
@@ -54,37 +52,7 @@ __attribute__((constructor(101))) static void start(void)
 		abort();
 }
 
-const struct host_module *host_loading(void)
-{
-	return loading;
-}
-
-void host_set_loading(const struct host_module *module)
-{
-	loading = module;
-}
-
-const char *host_error(void)
-{
-	return why;
-}
-
-void host_forget_error(void)
-{
-	why[0] = '\0';
-}
-
-int host_fail(int error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(why, sizeof(why), format, arguments);
-	va_end(arguments);
-	return error;
-}
-
-/* Explains the errno of a system call. */
+/* What a system call has refused, in words that help. */
 static const char *words(int error)
 {
 	switch (error) {
@@ -97,73 +65,6 @@ static const char *words(int error)
 	default:
 		return strerror(-error);
 	}
-}
-
-/*
- * ---- The engine's sentences ----
- *
- * A sentence of kup_log about a module that is being loaded becomes a part of the error of that
- * load. All other sentences go to stderr. The last one about the module that was loaded last is
- * kept, because it may also explain why that module has made no device.
- */
-
-#define SENTENCE 256
-
-static struct {
-	pthread_mutex_t lock;
-	const struct host_module *from; /* the module that was loaded last; for comparing only */
-	int listening;			/* a call runs whose error may contain the sentence */
-	int shown;			/* `text` is on stderr or in an error already */
-	char text[SENTENCE];
-} said = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/* From now on sentences are about this module, or (NULL) about none. */
-static void begin_sentences(const struct host_module *module)
-{
-	pthread_mutex_lock(&said.lock);
-	said.from = module;
-	said.text[0] = '\0';
-	pthread_mutex_unlock(&said.lock);
-}
-
-static void set_listening(int listening)
-{
-	pthread_mutex_lock(&said.lock);
-	said.listening = listening;
-	/* A module may have continued after the failure, and is then loaded without an error. */
-	if (!listening && said.text[0] && !said.shown)
-		fprintf(stderr, "kup: %s\n", said.text);
-	said.shown = 1;
-	pthread_mutex_unlock(&said.lock);
-}
-
-/* Returns the sentence about this module for an error, or "". */
-static void take_sentence(const struct host_module *module, char sentence[SENTENCE])
-{
-	pthread_mutex_lock(&said.lock);
-	strcpy(sentence, said.from == module ? said.text : "");
-	said.shown = 1;
-	pthread_mutex_unlock(&said.lock);
-}
-
-void kup_log(const char *format, ...)
-{
-	char sentence[SENTENCE];
-	va_list arguments;
-	int about;
-
-	va_start(arguments, format);
-	vsnprintf(sentence, sizeof(sentence), format, arguments);
-	va_end(arguments);
-	pthread_mutex_lock(&said.lock);
-	about = said.from && said.from == loading;
-	if (about) {
-		strcpy(said.text, sentence);
-		said.shown = !said.listening;
-	}
-	if (!about || !said.listening)
-		fprintf(stderr, "kup: %s\n", sentence);
-	pthread_mutex_unlock(&said.lock);
 }
 
 /* ---- Names ---- */
@@ -417,9 +318,9 @@ static int find_client(struct host_module *module)
 static int load_failed(const struct host_module *module, int error)
 {
 	const char *name = host_errno_name(-error);
-	char sentence[SENTENCE];
+	char sentence[HOST_SENTENCE];
 
-	take_sentence(module, sentence);
+	host_take_sentence(module, sentence);
 	if (!sentence[0])
 		snprintf(sentence, sizeof(sentence), "%d", -error);
 	return host_fail(error, "Cannot load the module: its load returned %s%s (%s).",
@@ -430,10 +331,10 @@ static int run_load(const struct host_module *module)
 {
 	int error;
 
-	loading = module;
+	host_set_loading(module);
 	error = module->client->load();
-	loading = NULL;
-	/* A positive number must not look like a success. */
+	host_set_loading(NULL);
+	/* It must not look like a success with a strange number. */
 	if (error > 0)
 		return host_fail(-EINVAL,
 				 "Cannot load the module: its load returned %d, which is neither 0 "
@@ -451,7 +352,7 @@ static int leave_memory(struct host_module *module)
 				 "The module has left a device behind and stays in memory; its "
 				 "unload, and its load before it fails, must destroy all devices.");
 	}
-	begin_sentences(NULL);
+	host_begin_sentences(NULL);
 	if (module->object)
 		dlclose(module->object);
 	free(module->values);
@@ -467,8 +368,8 @@ static int load(const char *name, const char *parameters, struct host_module **l
 	if (!module)
 		return host_fail(-ENOMEM, "There is no memory for the module.");
 	strcpy(module->name, name);
-	begin_sentences(module);
-	set_listening(1);
+	host_begin_sentences(module);
+	host_set_listening(1);
 	error = find_client(module);
 	if (!error)
 		error = set_parameters(module, parameters);
@@ -494,7 +395,7 @@ int host_load(const char *name, const char *parameters)
 	pthread_mutex_lock(&modules_lock);
 	error = find(path) ? host_fail(-EEXIST, "The module is loaded already; unload it first.")
 			   : load(path, parameters, &module);
-	set_listening(0);
+	host_set_listening(0);
 	pthread_mutex_unlock(&modules_lock);
 	return error;
 }
@@ -538,9 +439,9 @@ int host_unload(const char *name)
 /* A thread of the module may have failed to make the device. */
 static void no_device(const struct host_module *module)
 {
-	char sentence[SENTENCE];
+	char sentence[HOST_SENTENCE];
 
-	take_sentence(module, sentence);
+	host_take_sentence(module, sentence);
 	host_fail(-ENOENT, "The module has made no device%s%s%s.", sentence[0] ? " (" : "",
 		  sentence, sentence[0] ? ")" : "");
 }
@@ -555,14 +456,14 @@ static int open_first_device(const char *path, struct host_file **file)
 	if (!module)
 		error = load(path, NULL, &module);
 	if (!error) {
-		set_listening(1);
+		host_set_listening(1);
 		while ((error = host_open_of(module, file)) == -ENOENT &&
 		       os_now_ns() < module->loaded_ns + DEVICE_NS)
 			kup_sleep_ms(1);
 		if (error == -ENOENT)
 			no_device(module);
 	}
-	set_listening(0);
+	host_set_listening(0);
 	pthread_mutex_unlock(&modules_lock);
 	return error;
 }

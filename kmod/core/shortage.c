@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Room that is missing: messages that are lost for it, and users that sleep until more has come than
+ * there will be room for.
+ */
+#include "core.h"
+
+/* ---- Users that sleep until much has come ---- */
+
+int kup_sleeps_ahead(const struct kup_producer *out, kup_u32 event)
+{
+	return event - out->end < out->bytes;
+}
+
+int kup_channel_must_hurry(const struct kup_channel *channel)
+{
+	kup_u32 tail = channel->out.tail;
+
+	return channel->urgent_tail == tail ||
+	       (channel->room_waiters && (__INT32_TYPE__)(tail - channel->room_event) < 0);
+}
+
+int kup_channel_overdue(struct kup_channel *channel)
+{
+	struct kup_producer *out = &channel->out;
+	kup_u32 event;
+
+	if (!kup_channel_must_hurry(channel))
+		return 0;
+	/* Perhaps it has read meanwhile. A lie is found by the next reservation. */
+	(void)kup_producer_refresh(out);
+	event = kup_load(out->peer_event);
+	if (!kup_channel_must_hurry(channel) || out->end == out->tail ||
+	    !kup_sleeps_ahead(out, event) ||
+	    (channel->woken_tail == out->tail && channel->woken_event == event))
+		return 0;
+	channel->woken_tail = out->tail;
+	channel->woken_event = event;
+	return 1;
+}
+
+int kup_channel_hurry(struct kup_channel *channel)
+{
+	channel->urgent_tail = channel->out.tail;
+	return kup_channel_overdue(channel);
+}
+
+/* ---- Losses ---- */
+
+/* The record itself, and the GAP record that has to go ahead of it. */
+kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length)
+{
+	kup_u32 space = KUP_RECORD_SPACE(length);
+
+	return kup_load64(&channel->lost.records) ? space + KUP_RECORD_SPACE(sizeof(struct kup_gap))
+						  : space;
+}
+
+void kup_channel_count_lost(struct kup_channel *channel, kup_u32 length, int error)
+{
+	struct kup_counters *counters = &channel->counters;
+
+	if (error == -EMSGSIZE) {
+		kup_store64(&counters->dropped_too_long, counters->dropped_too_long + 1);
+		kup_store64(&channel->page->dropped_too_long, counters->dropped_too_long);
+	} else if (error == -EAGAIN) {
+		kup_store64(&counters->dropped_no_space, counters->dropped_no_space + 1);
+		kup_store64(&channel->page->dropped_no_space, counters->dropped_no_space);
+	} else {
+		return;
+	}
+	if (!(KUP_CONTROLS_TO_USER(channel->device->config.mode) & 1u << KUP_CONTROL_GAP))
+		return;
+	kup_store64(&channel->lost.records, channel->lost.records + 1);
+	channel->lost.bytes += length;
+}
+
+int kup_channel_write_gap(struct kup_channel *channel)
+{
+	kup_u32 position;
+	int asked;
+
+	if (kup_producer_reserve(&channel->out, sizeof(struct kup_gap), &position) != KUP_RING_OK)
+		return 0;
+	__builtin_memcpy(kup_producer_payload(&channel->out, position), &channel->lost,
+			 sizeof(struct kup_gap));
+	kup_store64(&channel->lost.records, 0);
+	channel->lost.bytes = 0;
+	/* Not if it sleeps for more; so as if room was missing. */
+	asked = kup_producer_commit(&channel->out, position, sizeof(struct kup_gap),
+				    sizeof(struct kup_gap), KUP_CONTROL_GAP, KUP_RECORD_CONTROL);
+	(void)kup_producer_refresh(&channel->out);
+	return kup_channel_hurry(channel) || asked;
+}
+
+int kup_channel_flush_gap(struct kup_channel *channel)
+{
+	if (!channel->lost.records ||
+	    kup_producer_room(&channel->out, KUP_RECORD_SPACE(sizeof(struct kup_gap))) !=
+		    KUP_RING_OK)
+		return 0;
+	return kup_channel_write_gap(channel);
+}
+
+void kup_channel_put_gap(struct kup_channel *channel)
+{
+	unsigned long state = os_spin_lock(&channel->send_lock);
+	int asked = kup_channel_flush_gap(channel);
+
+	os_spin_unlock(&channel->send_lock, state);
+	kup_channel_wake_user(channel, asked, POLL_DATA);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Whether a channel can still be used, how both sides see it, and what wakes the user's. */
+#include "core.h"
+
+int kup_ended(const struct kup_channel *channel)
+{
+	/* Pairs with kup_channel_close, kup_channel_break and kup_channel_user_gone. */
+	kup_u32 state = kup_load_acquire(&channel->state);
+
+	if (state & CHANNEL_BROKEN)
+		return -EPROTO;
+	if (state & CHANNEL_CLOSED)
+		return -ESHUTDOWN;
+	return state & CHANNEL_USER_GONE ? -EPIPE : 0;
+}
+
+kup_u32 kup_channel_state(const struct kup_channel *channel)
+{
+	kup_u32 state = kup_load(&channel->state);
+
+	if (channel->user_gone || state & CHANNEL_USER_GONE)
+		return KUP_STATE_DRAINING;
+	if (state & CHANNEL_BROKEN)
+		return KUP_STATE_BROKEN;
+	return state & CHANNEL_CLOSED ? KUP_STATE_CLOSED : KUP_STATE_OPEN;
+}
+
+/* Two changes may race here: each looks again, so that the last one to store has seen both. */
+void kup_channel_publish_state(struct kup_channel *channel)
+{
+	kup_u32 state, published;
+
+	do {
+		state = kup_load(&channel->state);
+		published = state & CHANNEL_BROKEN ? KUP_STATE_BROKEN : KUP_STATE_CLOSED;
+		/* Pairs with the user's acquire: all records, and the error, stand there already. */
+		kup_store_release(&channel->page->state, published);
+		/* Pairs with the exchange by which the other one has changed the state. */
+		kup_fence();
+	} while ((kup_load(&channel->state) ^ state) & CHANNEL_BROKEN);
+}
+
+void kup_channel_wake_all(struct kup_channel *channel)
+{
+	os_wake(&channel->waitq);
+	os_poll_wake(&channel->handle->pollq);
+}
+
+void kup_channel_break(struct kup_channel *channel, kup_u32 error)
+{
+	/* The first reason stays. No partner: the state below publishes it. */
+	if (kup_change(&channel->error, KUP_ERROR_NONE, error) != KUP_ERROR_NONE)
+		return;
+	kup_store(&channel->page->error, error);
+	kup_fetch_or(&channel->state, CHANNEL_BROKEN);
+	kup_channel_publish_state(channel);
+	kup_channel_wake_all(channel);
+}
+
+int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position_error)
+{
+	switch (result) {
+	case KUP_RING_OK:
+		return 0;
+	case KUP_RING_WAIT:
+		return -EAGAIN;
+	case KUP_RING_LIE_LENGTH:
+		kup_channel_break(channel, KUP_ERROR_LENGTH);
+		return -EPROTO;
+	case KUP_RING_LIE_FLAGS:
+		kup_channel_break(channel, KUP_ERROR_FLAGS);
+		return -EPROTO;
+	default:
+		kup_channel_break(channel, position_error);
+		return -EPROTO;
+	}
+}
+
+void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit)
+{
+	/* Pairs with the arming in kup_handle_poll; the caller's publication was followed by a full
+	 * fence. */
+	if (kup_load(&channel->poll_armed) & poll_bit) {
+		kup_fetch_and(&channel->poll_armed, ~poll_bit);
+		asked = 1;
+	}
+	if (!asked)
+		return;
+	kup_add64(&channel->counters.wakeups, 1);
+	kup_store64(&channel->page->wakeups, kup_load64(&channel->counters.wakeups));
+	os_poll_wake(&channel->handle->pollq);
+}
