@@ -43,7 +43,7 @@ static const struct {
 static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct host_module *modules; /* under modules_lock */
 
-/* Before the constructor that lets allocations fail (awkward.c). */
+/* Runs before the constructor that makes allocations fail (awkward.c). */
 __attribute__((constructor(101))) static void start(void)
 {
 	kup_registry_init();
@@ -52,7 +52,7 @@ __attribute__((constructor(101))) static void start(void)
 		abort();
 }
 
-/* What a system call has refused, in words that help. */
+/* Explains the errno of a system call. */
 static const char *words(int error)
 {
 	switch (error) {
@@ -334,7 +334,7 @@ static int run_load(const struct host_module *module)
 	host_set_loading(module);
 	error = module->client->load();
 	host_set_loading(NULL);
-	/* It must not look like a success with a strange number. */
+	/* A positive number must not look like a success. */
 	if (error > 0)
 		return host_fail(-EINVAL,
 				 "Cannot load the module: its load returned %d, which is neither 0 "
