@@ -6,7 +6,6 @@
  *     deno run -A bench/ring.ts
  */
 
-import { RECORD_DISCARD } from "../src/abi.ts";
 import { Consumer, Producer, RING_OK, type RingPlace } from "../src/ring.ts";
 import { withUsage } from "../scripts/usage.ts";
 import { heading, measure } from "./measure.ts";
@@ -40,7 +39,7 @@ async function measureRing(): Promise<void> {
     const data = new Uint8Array(length);
     const place = plainRing();
     const producer = new Producer(place);
-    const consumer = new Consumer(place, RECORD_DISCARD);
+    const consumer = new Consumer(place, 0);
     await measure(`ring, ${length} bytes`, () => {
       producer.put(data, 0);
       if (consumer.next() !== RING_OK) throw new Error("The ring is empty.");

@@ -8,8 +8,13 @@
  * A channel number belongs to no process until kupdev_wait_channel returns it. From then on, all
  * calls with this number go to that process, until one of them has failed because the process has
  * left. So a late call still receives what the process had sent. Meanwhile another process can
- * attach the number; kupdev_wait_channel returns it after that failed call, and not before. So use
- * a number until a call fails, and only then serve the number's next process.
+ * attach the number; kupdev_wait_channel returns it after that failed call.
+ *
+ * The predecessor's modules may make no call that fails; by that rule alone, their numbers would
+ * never be returned again. So, when the process has left, kupdev_wait_channel also returns the
+ * number to the thread that made the last call with it, and to any thread after that thread has
+ * ended. A thread that is alive and does something else keeps the number: its next call fails. A
+ * thread that only gives numbers to other threads makes no call with them itself.
  *
  * The kernel has the first turn; sending passes it. Any number of threads may use different
  * channels at once. On one channel, one thread sends and receives. Calls with a device that was
@@ -63,8 +68,8 @@ int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id);
 /*
  * Waits for the next message, which gives the kernel the turn, and returns its bytes in place. The
  * client may read and write the device's size there until kupdev_unlock_channel, the next send or
- * pass on this channel, or a call that fails. The process can still change the bytes: copy what a
- * decision depends on. While it is the kernel's turn, it returns the same message again. A pass
+ * pass on this channel, a call that fails, or until kupdev_wait_channel returns the number. The
+ * process can still change the bytes: copy what a decision depends on. While it is the kernel's turn, it returns the same message again. A pass
  * without data, or a turn without any message, begins with KUPDEV_NOTHING bytes of zero. NULL: the
  * errors of kupdev_send.
  */

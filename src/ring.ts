@@ -403,9 +403,14 @@ export class Consumer {
     return isDue ? this.publish() : RING_OK;
   }
 
-  /** Whether an eighth of the ring is unpublished. */
+  /**
+   * Whether an eighth of the ring is unpublished or unchecked. Both are compared: a producer that
+   * sleeps for room gets it earlier, and must not make the checks rarer by that.
+   */
   #isMuch(): boolean {
-    return ((this.#released - this.#tail) >>> 0) >= this.#size >>> 3;
+    const much = this.#size >>> 3;
+    return ((this.#released - this.#tail) >>> 0) >= much ||
+      ((this.#cursor - this.#checked) >>> 0) >= much;
   }
 
   /**

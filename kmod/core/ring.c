@@ -215,10 +215,14 @@ int kup_consumer_publish(struct kup_consumer *consumer)
 	return KUP_RING_OK;
 }
 
-/* Whether an eighth of the ring is unpublished. */
+/*
+ * Whether an eighth of the ring is unpublished or unchecked. Both are compared: a producer that
+ * sleeps for room gets it earlier, and must not make the checks rarer by that.
+ */
 static int is_much(const struct kup_consumer *consumer)
 {
-	return consumer->cursor - consumer->tail >= consumer->bytes / 8;
+	return consumer->cursor - consumer->tail >= consumer->bytes / 8 ||
+	       consumer->cursor - consumer->checked >= consumer->bytes / 8;
 }
 
 /* Whether the producer sleeps for room that is not published. Its store may come later: see D. */

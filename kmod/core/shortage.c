@@ -107,8 +107,12 @@ int kup_channel_flush_gap(struct kup_channel *channel)
 void kup_channel_put_gap(struct kup_channel *channel)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
+	kup_u64 lost = channel->lost.records;
 	int asked = kup_channel_flush_gap(channel);
+	int put = lost != channel->lost.records;
 
 	os_spin_unlock(&channel->send_lock, state);
-	kup_channel_wake_user(channel, asked, POLL_DATA);
+	/* Only then: a kick that puts nothing must not wake a process that waits in poll. */
+	if (put)
+		kup_channel_wake_user(channel, asked, POLL_DATA);
 }

@@ -23,6 +23,7 @@
 struct seat {
 	/* one for its place, one for its process, and one for each running call */
 	kup_u32 refs;
+	struct seat *over;	     /* the next seat to be freed */
 	struct kup_channel *channel; /* a reference */
 	struct kup_turn turn;
 	kup_u64 user; /* the thread that made the last call with the number; 0: no call was made */
@@ -62,6 +63,8 @@ struct softc {
  * seat.
  */
 static struct kup_monitor *lock;
+/* Seats without a reference. Putting a channel may take locks of the engine, so unlock does it. */
+static struct seat *over;
 static struct softc *softcs;
 static unsigned long last_id;
 
@@ -71,8 +74,22 @@ static void seat_put(struct seat *seat)
 {
 	if (--seat->refs > 0)
 		return;
-	kup_channel_put(seat->channel);
-	kup_free(seat);
+	seat->over = over;
+	over = seat;
+}
+
+/* Instead of kup_monitor_unlock: what came to its end is freed without the lock. */
+static void unlock(void)
+{
+	struct seat *seats = over, *next;
+
+	over = NULL;
+	kup_monitor_unlock(lock);
+	for (; seats; seats = next) {
+		next = seats->over;
+		kup_channel_put(seats->channel);
+		kup_free(seats);
+	}
 }
 
 static void empty(struct seat **place)
@@ -141,7 +158,7 @@ static int attach(struct kup_channel *channel)
 	/* The number's last process has been detached, so `next` is empty. */
 	sc->slots[kup_channel_number(channel)].next = seat;
 	kup_monitor_wake(lock);
-	kup_monitor_unlock(lock);
+	unlock();
 	return 0;
 }
 
@@ -154,7 +171,7 @@ static void detach(struct kup_channel *channel)
 	if (slot->next == seat)
 		empty(&slot->next);
 	seat_put(seat);
-	kup_monitor_unlock(lock);
+	unlock();
 }
 
 static const struct kup_ops ops = { .attach = attach, .detach = detach };
@@ -211,7 +228,7 @@ struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cn
 	sc->id = last_id;
 	sc->next = softcs;
 	softcs = sc;
-	kup_monitor_unlock(lock);
+	unlock();
 	return (struct kupdev_softc *)last_id;
 }
 
@@ -309,7 +326,7 @@ int kupdev_wait_channel(struct kupdev_softc *id)
 		number = wait_next(sc);
 		leave(sc);
 	}
-	kup_monitor_unlock(lock);
+	unlock();
 	return number;
 }
 
@@ -357,7 +374,7 @@ static int begin(struct kupdev_softc *id, int number, size_t bytes, struct call 
 
 	kup_monitor_lock(lock);
 	error = begin_locked(id, number, bytes, call);
-	kup_monitor_unlock(lock);
+	unlock();
 	return error;
 }
 
@@ -377,7 +394,7 @@ static void end(struct call *call, int error)
 	}
 	seat_put(call->seat);
 	leave(call->sc);
-	kup_monitor_unlock(lock);
+	unlock();
 }
 
 /*
@@ -487,7 +504,7 @@ static int begin_unload(struct kupdev_softc *id, struct softc **sc)
 	else
 		(*sc)->ending = 1;
 	kup_monitor_wake(lock);
-	kup_monitor_unlock(lock);
+	unlock();
 	return error;
 }
 
@@ -507,7 +524,7 @@ static void end_unload(struct softc *sc)
 			empty(&sc->slots[i].now);
 	sc->ended = 1;
 	free_ended(sc);
-	kup_monitor_unlock(lock);
+	unlock();
 }
 
 int kupdev_unload(struct kupdev_softc *id)
@@ -545,6 +562,6 @@ void kup_layers_exit(void)
 			empty(&sc->slots[i].now);
 		free_ended(sc);
 	}
-	kup_monitor_unlock(lock);
+	unlock();
 	kup_monitor_destroy(lock);
 }

@@ -99,7 +99,7 @@ static void scribble(void)
 			*word += 1;
 			break;
 		case 4:
-			*word = 16;
+			*word = KUP_RECORD_READY | 16;
 			break;
 		default:
 			*word = roll(64) | roll(32) << 27;

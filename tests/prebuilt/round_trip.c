@@ -133,6 +133,7 @@ struct user {
 	int32_t file, id, pipes[2];
 	uint64_t memory;
 	struct kup_info info;
+	struct kup_attach attach;
 	struct kup_producer out;
 	struct kup_consumer in;
 };
@@ -142,11 +143,11 @@ static void set_up_rings(struct user *user)
 	kup_u8 *memory = (kup_u8 *)(uintptr_t)user->memory;
 	kup_u32 page = user->info.page_size;
 	struct kup_kernel_page *kernel = (void *)memory;
-	struct kup_user_page *own = (void *)(memory + page);
+	struct kup_user_page *own = (void *)(memory + KUP_USER_PAGE_AT(page));
 
 	user->in = (struct kup_consumer){
-		.data = memory + 2 * page,
-		.bytes = user->info.to_user_bytes,
+		.data = memory + KUP_TO_USER_AT(page),
+		.bytes = user->attach.to_user_bytes,
 		.controls = KUP_CONTROLS_TO_USER(KUP_MODE_STREAM),
 		.skips_unknown = 1,
 		.tail_word = &own->to_user_tail.value,
@@ -155,8 +156,8 @@ static void set_up_rings(struct user *user)
 		.peer_event = &kernel->to_user_producer_event.value,
 	};
 	user->out = (struct kup_producer){
-		.data = memory + 2 * page + 2 * user->info.to_user_bytes,
-		.bytes = user->info.to_kernel_bytes,
+		.data = memory + KUP_TO_KERNEL_AT(page, user->attach.to_user_bytes),
+		.bytes = user->attach.to_kernel_bytes,
 		.head_word = &own->to_kernel_head.value,
 		.event_word = &own->to_kernel_producer_event.value,
 		.tail_word = &kernel->to_kernel_tail.value,
@@ -166,15 +167,17 @@ static void set_up_rings(struct user *user)
 
 static void attach(struct user *user)
 {
-	struct kup_attach attach = { .abi_version = KUP_ABI_VERSION, .channel = KUP_CHANNEL_ANY };
-	const struct kup_info *info = &user->info;
+	struct kup_attach *attach = &user->attach;
 
+	*attach = (struct kup_attach){ .abi_version = KUP_ABI_VERSION,
+				       .understood = KUP_FEATURES,
+				       .channel = KUP_CHANNEL_ANY };
 	user->file = kup.open("host:echo");
 	CHECK(user->file >= 0);
-	CHECK(kup.attach(user->file, &attach) == 0);
+	CHECK(kup.attach(user->file, attach) == 0);
 	CHECK(kup.info(user->file, &user->info) == 0);
-	CHECK(kup.map(user->file, info->page_size, info->to_user_bytes, info->to_kernel_bytes,
-		      &user->memory) == 0);
+	CHECK(kup.map(user->file, user->info.page_size, attach->to_user_bytes,
+		      attach->to_kernel_bytes, &user->memory) == 0);
 	set_up_rings(user);
 	CHECK(kup.pipe(user->pipes) == 0);
 	user->id = kup.waiter_add(user->file, user->pipes[1]);
@@ -186,7 +189,7 @@ static void detach(struct user *user)
 	CHECK(kup.waiter_remove(user->file, user->id) == 0);
 	CHECK(kup.close(user->pipes[0]) == 0 && kup.close(user->pipes[1]) == 0);
 	CHECK(kup.close(user->file) == 0);
-	CHECK(kup.unmap(user->memory, user->info.map_bytes) == 0);
+	CHECK(kup.unmap(user->memory, user->attach.map_bytes) == 0);
 }
 
 /* Every second time as an event loop does, by the waiter's thread; otherwise in this thread. */
@@ -220,6 +223,13 @@ static int try_send(struct user *user, kup_u32 number)
 	return 1;
 }
 
+static void wake_producer(struct user *user)
+{
+	if (user->in.owes_wake)
+		CHECK(kup.kick(user->file) == 0);
+	user->in.owes_wake = 0;
+}
+
 static void receive(struct user *user, kup_u32 number)
 {
 	struct kup_record record;
@@ -227,7 +237,9 @@ static void receive(struct user *user, kup_u32 number)
 	kup_u32 i;
 
 	while ((result = kup_consumer_peek(&user->in, &record)) == KUP_RING_WAIT) {
-		kup_consumer_announce(&user->in);
+		CHECK(kup_consumer_settle(&user->in) == KUP_RING_OK);
+		wake_producer(user);
+		kup_consumer_announce(&user->in, user->in.cursor);
 		if (!kup_consumer_ready(&user->in))
 			sleep_until(user, POLLIN);
 	}
@@ -235,10 +247,8 @@ static void receive(struct user *user, kup_u32 number)
 	CHECK(record.type == number && record.length == number * 7919 % LONGEST);
 	for (i = 0; i < record.length; i++)
 		CHECK(((const kup_u8 *)record.data)[i] == (number & 0xff));
-	kup_consumer_release(&user->in, &record);
-	if (user->in.owes_wake)
-		CHECK(kup.kick(user->file) == 0);
-	user->in.owes_wake = 0;
+	CHECK(kup_consumer_release(&user->in, &record) == KUP_RING_OK);
+	wake_producer(user);
 }
 
 int main(int count, char **arguments)

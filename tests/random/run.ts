@@ -50,7 +50,7 @@ export async function randomCalls(task: Task, { env = {} }: RunOptions = {}): Pr
   assert(!/^FAILED|panicked/m.test(out + error), told);
   assert(!planned || error.includes("the planned end"), told);
   const calls = Number(/^calls (\d+)$/m.exec(out)?.[1]);
-  // An emulated machine makes some 20 in a second, others thousands; the first second is for starting.
-  assertGreater(calls, 4 * (task.seconds - 1), told);
+  // An idle machine makes thousands in a second, a busy emulated one with detectors two or three.
+  assertGreater(calls, 10, told);
   return calls;
 }

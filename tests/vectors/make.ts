@@ -167,6 +167,10 @@ function tails(): void {
   for (let i = 0; i < 32; i++) run(`poke_data ${8 * i} ${RECORD_READY}`);
   run("poke head 24");
   while (take());
+  begin("headers that head does not cover, before a producer that sleeps for room", 256);
+  for (let i = 0; i < 32; i++) run(`poke_data ${8 * i} ${RECORD_READY}`);
+  run("announce_room 16");
+  while (take());
   begin("one header that head does not cover", 256);
   run("put 1 -");
   run(`poke_data 8 ${RECORD_READY}`);

@@ -140,6 +140,34 @@ static void test_reservations(void)
 	kup_user_channel_close(channel);
 }
 
+/* Counted from the first one that is not finished. */
+static void test_many_reservations(void)
+{
+	channel_t *channel = open_channel();
+	room_t rooms[65];
+	message_t message;
+	uint32_t open = 0, received = 0;
+
+	while (open < 64 && kup_user_reserve(channel, 8, 0, &rooms[open]) == 0)
+		open++;
+	check(open == 64, "64 messages can be reserved", "%u", open);
+	refused(kup_user_reserve(channel, 8, FOREVER, &rooms[64]), EBUSY,
+		"one more is EBUSY, also for a call that waits");
+	kup_user_commit(channel, &rooms[1], 1, 8);
+	refused(kup_user_send(channel, 64, "8 bytes", 8, FOREVER), EBUSY,
+		"also when another one than the first is finished");
+	kup_user_commit(channel, &rooms[0], 0, 8);
+	worked(kup_user_reserve(channel, 8, 0, &rooms[64]), "the first one makes room");
+	for (open = 64; open >= 2; open--)
+		kup_user_commit(channel, &rooms[open], open, 8);
+	while (received <= 64 && kup_user_receive(channel, &message, PATIENCE) == 0 &&
+	       message.type == received)
+		received++;
+	check(received == 65, "and all arrive in the order of their reservation", "not message %u",
+	      received);
+	kup_user_channel_close(channel);
+}
+
 static void test_full(void)
 {
 	static const uint8_t bytes[4096];
@@ -244,6 +272,7 @@ static void test_two_threads(void)
 	pthread_t thread;
 	uint32_t i;
 
+	kup_user_channel_split(channel);
 	pthread_create(&thread, NULL, send_many, channel);
 	for (i = 0; i < MANY; i++)
 		if (kup_user_receive(channel, &message, PATIENCE) || message.type != i ||
@@ -279,7 +308,7 @@ static void test_broken(void)
 	need(kup_user_reserve(channel, 8, 0, &first) == 0 &&
 		     kup_user_reserve(channel, 8, 0, &second) == 0,
 	     "two messages can be reserved");
-	((uint32_t *)second.data)[-2] = KUP_RECORD_LENGTH;
+	((uint32_t *)second.data)[-2] = KUP_RECORD_LENGTH | KUP_RECORD_READY;
 	kup_user_commit(channel, &first, 1, 8);
 	check(kup_user_receive(channel, &message, PATIENCE) == 0, "what was good is echoed", "no");
 	refused(kup_user_receive(channel, &message, PATIENCE), EPROTO,
@@ -373,6 +402,7 @@ int main(int count, char **arguments)
 	test_opening();
 	test_echo();
 	test_reservations();
+	test_many_reservations();
 	test_full();
 	test_preparing();
 	test_gaps();

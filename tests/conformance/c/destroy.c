@@ -82,7 +82,7 @@ static void test_idle_handles(void)
 	worked(kup_user_close(bare), "and that can be closed");
 	worked(kup_user_close(peer.fd), "the mapping outlives its handle");
 	check(peer.kernel->magic == KUP_MAGIC, "with its bytes", "no");
-	memset(peer.out, 1, peer.info.to_kernel_bytes);
+	memset(peer.out, 1, peer.attach.to_kernel_bytes);
 	peer_unmap(&peer);
 	reload();
 	peer_need(&peer, ANY);
@@ -249,7 +249,7 @@ static void test_last_gap(void)
 			memcpy(&gap, record.data, sizeof(gap));
 		peer_release(&peer, &record);
 	}
-	check(last && gaps == 1 && samples == peer.info.to_user_bytes / 1008 &&
+	check(last && gaps == 1 && samples == peer.attach.to_user_bytes / 1008 &&
 		      gap.records == peer.kernel->dropped_no_space &&
 		      gap.bytes == gap.records * 1000,
 	      "what was lost before the device went is told by a last GAP record",

@@ -51,7 +51,7 @@ static void test_protection(struct peer *peer)
 	      "a write to the kernel page is a SIGSEGV", "no");
 	check(write_to((uint8_t *)peer->user) == 0 && write_to(peer->in) == 0 &&
 		      write_to(peer->out) == 0 &&
-		      write_to(peer->out + 2 * (size_t)peer->info.to_kernel_bytes - 1) == 0,
+		      write_to(peer->out + 2 * (size_t)peer->attach.to_kernel_bytes - 1) == 0,
 	      "the user page and the rings can be written", "no");
 	check(peer->kernel->magic == KUP_MAGIC, "the kernel page is as it was", "%llx",
 	      (long long)peer->kernel->magic);
@@ -59,8 +59,8 @@ static void test_protection(struct peer *peer)
 
 static void test_rings_are_doubled(struct peer *peer)
 {
-	const uint32_t in = peer->info.to_user_bytes;
-	const uint32_t out = peer->info.to_kernel_bytes;
+	const uint32_t in = peer->attach.to_user_bytes;
+	const uint32_t out = peer->attach.to_kernel_bytes;
 	uint32_t bad = 0;
 
 	for (uint32_t at = 0; at < out; at += 512)
@@ -106,7 +106,7 @@ static void no_map(int fd, uint32_t page, uint32_t to_user, uint32_t to_kernel, 
 static void test_refusals(struct peer *peer)
 {
 	const uint32_t page = peer->info.page_size;
-	const uint32_t in = peer->info.to_user_bytes, out = peer->info.to_kernel_bytes;
+	const uint32_t in = peer->attach.to_user_bytes, out = peer->attach.to_kernel_bytes;
 	int fd = echo_open();
 
 	no_map(fd, page, in, out, ENOTCONN, "mapping before ATTACH is refused with ENOTCONN");
@@ -140,9 +140,9 @@ static void test_refusal_in_place(struct peer *peer)
 	kup_user_unmap(address, peer->attach.map_bytes);
 	bytes[0] = 1;
 	bytes[peer->attach.map_bytes - 1] = 2;
-	refused(kup_user_map(peer->fd, peer->info.page_size, peer->info.to_user_bytes / 2,
-			     peer->info.to_kernel_bytes +
-				     (peer->info.to_user_bytes - peer->info.to_user_bytes / 2),
+	refused(kup_user_map(peer->fd, peer->info.page_size, peer->attach.to_user_bytes / 2,
+			     peer->attach.to_kernel_bytes +
+				     (peer->attach.to_user_bytes - peer->attach.to_user_bytes / 2),
 			     &address),
 		EINVAL, "a mapping into a range that is refused");
 	check(address == again.address && write_to(bytes) == 0 &&
@@ -174,8 +174,8 @@ static void test_unmap(void)
 
 	peer_need(&peer, ANY);
 	bytes = (uint8_t *)(uintptr_t)peer.address;
-	memset(peer.in, 0xee, peer.info.to_user_bytes);
-	memset(peer.out, 0xdd, peer.info.to_kernel_bytes);
+	memset(peer.in, 0xee, peer.attach.to_user_bytes);
+	memset(peer.out, 0x5d, peer.attach.to_kernel_bytes);
 	worked(kup_user_unmap(peer.address, peer.attach.map_bytes), "a mapping can be left");
 	check(nonzero(bytes, peer.attach.map_bytes) == 0, "then there are zeros",
 	      "%u bytes are something else", nonzero(bytes, peer.attach.map_bytes));
@@ -184,19 +184,19 @@ static void test_unmap(void)
 	      "which can be written, the kernel page too", "no");
 	again = peer;
 	need(peer_map(&again) == 0, "the areas can be mapped once more");
-	check(again.kernel->magic == KUP_MAGIC && again.in[9] == 0xee && again.out[9] == 0xdd &&
+	check(again.kernel->magic == KUP_MAGIC && again.in[9] == 0xee && again.out[9] == 0x5d &&
 		      again.user->to_kernel_head.value == 0,
 	      "the channel doesn't see that", "it does");
 	peer_unmap(&again);
 	address = peer.address;
-	worked(kup_user_map(peer.fd, peer.info.page_size, peer.info.to_user_bytes,
-			    peer.info.to_kernel_bytes, &address),
+	worked(kup_user_map(peer.fd, peer.info.page_size, peer.attach.to_user_bytes,
+			    peer.attach.to_kernel_bytes, &address),
 	       "the channel can be mapped into the range that was left");
 	check(address == peer.address && peer.kernel->magic == KUP_MAGIC && peer.in[9] == 0xee &&
 		      write_to(bytes) == SIGSEGV,
 	      "where it is then as before", "no");
-	memset(peer.in, 0, peer.info.to_user_bytes);
-	memset(peer.out, 0, peer.info.to_kernel_bytes);
+	memset(peer.in, 0, peer.attach.to_user_bytes);
+	memset(peer.out, 0, peer.attach.to_kernel_bytes);
 	check(peer_echo(&peer, 3, 4000) == NULL, "and works", "no echo");
 	peer_stop_wait(&peer);
 }
@@ -217,8 +217,8 @@ static void test_unmap_under_access(void)
 	for (int round = 0; round < 100; round++) {
 		address = peer.address;
 		errors += kup_user_unmap(peer.address, peer.attach.map_bytes) != 0;
-		errors += kup_user_map(peer.fd, peer.info.page_size, peer.info.to_user_bytes,
-				       peer.info.to_kernel_bytes, &address) != 0;
+		errors += kup_user_map(peer.fd, peer.info.page_size, peer.attach.to_user_bytes,
+				       peer.attach.to_kernel_bytes, &address) != 0;
 	}
 	poking = false;
 	pthread_join(thread, NULL);
@@ -249,8 +249,8 @@ static void *map_changing(void *number)
 
 	while (poking) {
 		address = 0;
-		if (kup_user_map(changing, peer->info.page_size, peer->info.to_user_bytes,
-				 peer->info.to_kernel_bytes, &address) == 0)
+		if (kup_user_map(changing, peer->info.page_size, peer->attach.to_user_bytes,
+				 peer->attach.to_kernel_bytes, &address) == 0)
 			munmap((void *)(uintptr_t)address, peer->attach.map_bytes);
 		else
 			__atomic_fetch_add(&maps_refused, 1, __ATOMIC_RELAXED);
@@ -312,31 +312,32 @@ static void test_stale_mapping(void)
 	uint32_t dirt;
 
 	peer_need(&old, 7);
-	check(nonzero(old.in, old.info.to_user_bytes) + nonzero(old.out, old.info.to_kernel_bytes) +
+	check(nonzero(old.in, old.attach.to_user_bytes) +
+			      nonzero(old.out, old.attach.to_kernel_bytes) +
 			      nonzero((uint8_t *)old.user, old.info.page_size) ==
 		      0,
 	      "a fresh channel's user page and rings are zeros", "they aren't");
-	memset(old.in, 0xee, old.info.to_user_bytes);
-	memset(old.out, 0xdd, old.info.to_kernel_bytes);
+	memset(old.in, 0xee, old.attach.to_user_bytes);
+	memset(old.out, 0x5d, old.attach.to_kernel_bytes);
 	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
 	kup_user_close(old.fd);
 	need(EVENTUALLY(PATIENCE_MS, peer_start(&fresh, 7) == 0),
 	     "the channel can be attached again");
-	dirt = nonzero(fresh.in, fresh.info.to_user_bytes) +
-	       nonzero(fresh.out, fresh.info.to_kernel_bytes) +
+	dirt = nonzero(fresh.in, fresh.attach.to_user_bytes) +
+	       nonzero(fresh.out, fresh.attach.to_kernel_bytes) +
 	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
 	check(dirt == 0, "the next owner gets zeroed pages", "%u bytes aren't", dirt);
 	check(fresh.attach.generation == old.attach.generation + 1, "and the next generation",
 	      "%u after %u", fresh.attach.generation, old.attach.generation);
-	check(old.in[77] == 0xee && old.out[77] == 0xdd && old.kernel->magic == KUP_MAGIC,
+	check(old.in[77] == 0xee && old.out[77] == 0x5d && old.kernel->magic == KUP_MAGIC,
 	      "a mapping outlives close with its bytes", "it doesn't");
 	check(peer_state(&old) == KUP_STATE_CLOSED,
 	      "its kernel page tells that the channel is closed", "state %u", peer_state(&old));
-	memset(old.out, 0x99, 2 * (size_t)old.info.to_kernel_bytes);
-	memset(old.in, 0x98, 2 * (size_t)old.info.to_user_bytes);
+	memset(old.out, 0x99, 2 * (size_t)old.attach.to_kernel_bytes);
+	memset(old.in, 0x98, 2 * (size_t)old.attach.to_user_bytes);
 	memset(old.user, 0x97, old.info.page_size);
-	check(nonzero(fresh.out, fresh.info.to_kernel_bytes) == 0 &&
-		      nonzero(fresh.in, fresh.info.to_user_bytes) == 0,
+	check(nonzero(fresh.out, fresh.attach.to_kernel_bytes) == 0 &&
+		      nonzero(fresh.in, fresh.attach.to_user_bytes) == 0,
 	      "what is written through it doesn't reach the next owner", "it does");
 	check(peer_echo(&fresh, 9, 3000) == NULL, "the next owner's traffic is its own", "no echo");
 	check(old.in[8] == 0x98, "and isn't seen through it", "it is");
@@ -358,8 +359,8 @@ static void test_unread_bytes(void)
 	EVENTUALLY(PATIENCE_MS, peer.kernel->to_user_records == 10);
 	peer_stop_wait(&peer);
 	peer_need(&peer, 2);
-	check(!peer_look(&peer, &record) && nonzero(peer.in, peer.info.to_user_bytes) == 0 &&
-		      nonzero(peer.out, peer.info.to_kernel_bytes) == 0,
+	check(!peer_look(&peer, &record) && nonzero(peer.in, peer.attach.to_user_bytes) == 0 &&
+		      nonzero(peer.out, peer.attach.to_kernel_bytes) == 0,
 	      "records that nobody read are not there for the next owner", "they are");
 	peer_stop_wait(&peer);
 }

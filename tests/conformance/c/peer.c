@@ -56,17 +56,16 @@ void peer_unmap(struct peer *peer)
 	peer->kernel = NULL;
 }
 
-int peer_start_at(struct peer *peer, const char *path, uint32_t channel)
+/* ATTACH, and the mapping, of a handle that is open. */
+static int attach_peer(struct peer *peer, struct kup_attach attach)
 {
-	int error;
+	int error = kup_user_info(peer->fd, &peer->info);
 
-	memset(peer, 0, sizeof(*peer));
-	peer->fd = kup_user_open(path);
-	if (peer->fd < 0)
-		return peer->fd;
-	error = kup_user_info(peer->fd, &peer->info);
+	attach.abi_version = KUP_ABI_VERSION;
+	attach.understood = KUP_FEATURES;
 	if (error == 0)
-		error = attach_to(peer->fd, channel, 0, &peer->attach);
+		error = kup_user_attach(peer->fd, &attach);
+	peer->attach = attach;
 	if (error == 0)
 		error = peer_map(peer);
 	if (error != 0)
@@ -74,18 +73,43 @@ int peer_start_at(struct peer *peer, const char *path, uint32_t channel)
 	return error;
 }
 
+int peer_start_at(struct peer *peer, const char *path, uint32_t channel)
+{
+	memset(peer, 0, sizeof(*peer));
+	peer->fd = kup_user_open(path);
+	if (peer->fd < 0)
+		return peer->fd;
+	return attach_peer(peer, (struct kup_attach){ .channel = channel });
+}
+
 int peer_start(struct peer *peer, uint32_t channel)
 {
 	return peer_start_at(peer, path_of(ECHO_NAME), channel);
 }
 
-void peer_need(struct peer *peer, uint32_t channel)
+static void need_peer(int error)
 {
-	int error = peer_start(peer, channel);
-
 	if (error != 0)
 		check(false, "a channel can be attached and mapped", "%s", error_name(error));
 	need(error == 0, "a channel can be attached and mapped");
+}
+
+void peer_need(struct peer *peer, uint32_t channel)
+{
+	need_peer(peer_start(peer, channel));
+}
+
+void peer_need_sized(struct peer *peer, uint32_t to_user_bytes, uint32_t to_kernel_bytes)
+{
+	const struct kup_attach attach = {
+		.channel = ANY,
+		.to_user_bytes = to_user_bytes,
+		.to_kernel_bytes = to_kernel_bytes,
+	};
+
+	memset(peer, 0, sizeof(*peer));
+	peer->fd = echo_open();
+	need_peer(peer->fd < 0 ? peer->fd : attach_peer(peer, attach));
 }
 
 void peer_stop(struct peer *peer)
@@ -143,7 +167,7 @@ bool peer_room(const struct peer *peer, uint32_t space)
 {
 	uint32_t tail = word_get(&peer->kernel->to_kernel_tail.value);
 
-	return peer->head + space + KUP_RECORD_HEADER - tail <= peer->info.to_kernel_bytes;
+	return peer->head + space + KUP_RECORD_HEADER - tail <= peer->attach.to_kernel_bytes;
 }
 
 static int wait_room(struct peer *peer, uint32_t space)
@@ -156,7 +180,7 @@ static int wait_room(struct peer *peer, uint32_t space)
 			return -EPIPE;
 		peer->announced++;
 		word_set(&peer->user->to_kernel_producer_event.value,
-			 peer->head + space + KUP_RECORD_HEADER - peer->info.to_kernel_bytes);
+			 peer->head + space + KUP_RECORD_HEADER - peer->attach.to_kernel_bytes);
 		full_fence();
 		if (peer_room(peer, space))
 			return 0;
@@ -168,7 +192,7 @@ static int wait_room(struct peer *peer, uint32_t space)
 
 kup_u32 *peer_header(const struct peer *peer, uint32_t position)
 {
-	return (kup_u32 *)(void *)(peer->out + position % peer->info.to_kernel_bytes);
+	return (kup_u32 *)(void *)(peer->out + position % peer->attach.to_kernel_bytes);
 }
 
 void peer_set_head(struct peer *peer, uint32_t head)
@@ -191,10 +215,11 @@ uint32_t peer_write(struct peer *peer, uint32_t flags, uint32_t type, const void
 
 	peer->head = from + KUP_RECORD_SPACE(length);
 	word_set(peer_header(peer, peer->head), 0);
+	peer_set_head(peer, peer->head);
 	if (data != NULL)
 		memcpy(header + 2, data, length);
 	header[1] = type;
-	peer_set_head(peer, peer->head);
+	/* READY, unless that is what takes it away. */
 	word_set(header, (length | flags) ^ KUP_RECORD_READY);
 	return from;
 }
@@ -227,7 +252,7 @@ bool record_is(const struct record *record, uint32_t kind)
 /* The record at the tail, whatever it is. */
 static bool look_any(struct peer *peer, struct record *record)
 {
-	const uint8_t *place = peer->in + peer->tail % peer->info.to_user_bytes;
+	const uint8_t *place = peer->in + peer->tail % peer->attach.to_user_bytes;
 	const struct kup_record_header *header = (const struct kup_record_header *)place;
 	uint32_t word = word_get(&header->length_flags);
 

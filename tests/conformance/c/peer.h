@@ -16,7 +16,7 @@
 struct peer {
 	int fd;
 	struct kup_info info;
-	struct kup_attach attach; /* as the kernel filled it in */
+	struct kup_attach attach; /* as the kernel filled it in: the rings' real sizes */
 	uint64_t address;	  /* of the range that has all four areas */
 	const struct kup_kernel_page *kernel;
 	struct kup_user_page *user;
@@ -55,6 +55,9 @@ int peer_start(struct peer *peer, uint32_t channel);
 /* The same with a device of another path. */
 int peer_start_at(struct peer *peer, const char *path, uint32_t channel);
 
+/* The same with rings of these sizes, in bytes; 0: the device's own. Or the end of the program. */
+void peer_need_sized(struct peer *peer, uint32_t to_user_bytes, uint32_t to_kernel_bytes);
+
 /* peer_start, or the end of the program. */
 void peer_need(struct peer *peer, uint32_t channel);
 
@@ -81,9 +84,16 @@ int peer_poll(struct peer *peer, uint32_t events, double timeout_ms);
 int peer_send(struct peer *peer, uint32_t type, const void *data, uint32_t length);
 
 /*
- * The parts of it, for tests that lie: room; a record without a wake-up, which returns its position
- * (with UNFINISHED among its flags, it is not READY); the wake-up that the kernel asked for, for what
- * is finished from a position on; and finishing a record, with the wake-up.
+ * The parts of it, for tests that lie.
+ *
+ *   peer_room    is there room for a record of this space?
+ *   peer_write   puts a record behind head: sentinel, head, payload, header. Returns its position.
+ *                Without a wake-up; so the kernel's side reads it now or when it is woken. With
+ *                UNFINISHED among the flags it is not READY, and the kernel stops there.
+ *   peer_finish  makes such a record READY, with the wake-up
+ *   peer_wake    the wake-up alone, if the kernel sleeps for what is finished from a position on
+ *
+ * Records that must be there at once: the first one is UNFINISHED until the others are written.
  */
 #define UNFINISHED KUP_RECORD_READY
 bool peer_room(const struct peer *peer, uint32_t space);
@@ -92,7 +102,7 @@ uint32_t peer_write(struct peer *peer, uint32_t flags, uint32_t type, const void
 void peer_wake(struct peer *peer, uint32_t from);
 void peer_finish(struct peer *peer, uint32_t from);
 
-/* The header of the record at a position, and the user's head. */
+/* The header of the record at a position, and the user's head: words for lies. */
 kup_u32 *peer_header(const struct peer *peer, uint32_t position);
 void peer_set_head(struct peer *peer, uint32_t head);
 

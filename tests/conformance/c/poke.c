@@ -40,24 +40,76 @@ static uint32_t odd_type(uint32_t *seed)
 	}
 }
 
-static void poke_header(struct peer *peer, uint32_t *seed)
+static uint32_t odd_header(uint32_t *seed)
 {
 	static const uint32_t flags[] = {
-		0, 0, KUP_RECORD_CONTROL, KUP_RECORD_DISCARD, UNFINISHED, 0x10000000u, ~0u
+		KUP_RECORD_READY,
+		KUP_RECORD_READY,
+		KUP_RECORD_READY | KUP_RECORD_CONTROL,
+		KUP_RECORD_READY | KUP_RECORD_DISCARD,
+		KUP_RECORD_READY | 0x10000000u,
+		0,
+		~0u,
 	};
-	uint32_t place = random_next(seed) % 128 * 8;
 	uint32_t length = random_next(seed) % 4 ? random_next(seed) % 64 : random_next(seed);
 
-	/* Near its head more often than anywhere. */
+	return flags[random_next(seed) % 7] | (length & KUP_RECORD_LENGTH);
+}
+
+static void put_header(struct peer *peer, uint32_t position, uint32_t header, uint32_t type)
+{
+	peer_header(peer, position & ~7u)[1] = type;
+	word_set(peer_header(peer, position & ~7u), header);
+}
+
+/* Near its head more often than anywhere: there it takes the sentinel's place, or is one that head covers. */
+static void poke_header(struct peer *peer, uint32_t *seed)
+{
+	uint32_t place = word_get(&peer->user->to_kernel_head.value);
+
 	if (random_next(seed) % 8 == 0)
-		place = random_next(seed) % (peer->info.to_kernel_bytes / 8) * 8;
-	else
-		place = (word_get(&peer->user->to_kernel_head.value) + place) %
-				peer->info.to_kernel_bytes &
-			~7u;
-	word_set((kup_u32 *)(void *)(peer->out + place),
-		 flags[random_next(seed) % 7] | (length & KUP_RECORD_LENGTH));
-	word_set((kup_u32 *)(void *)(peer->out + place + 4), odd_type(seed));
+		place = random_next(seed);
+	else if (random_next(seed) % 2)
+		place += random_next(seed) % 128 * 8;
+	put_header(peer, place, odd_header(seed), odd_type(seed));
+}
+
+/* A record as it has to be, or one that is behind head, or was never finished. */
+static void poke_record(struct peer *peer, uint32_t *seed)
+{
+	uint32_t from = word_get(&peer->user->to_kernel_head.value) & ~7u;
+	uint32_t length = random_next(seed) % 64, to = from + KUP_RECORD_SPACE(length);
+
+	if (random_next(seed) % 4)
+		put_header(peer, to, 0, 0);
+	if (random_next(seed) % 4)
+		peer_set_head(peer, to);
+	if (random_next(seed) % 4)
+		put_header(peer, from, length | KUP_RECORD_READY, odd_type(seed));
+}
+
+/* Around the kernel's own position, and as far from it as a ring goes. */
+static void poke_head(struct peer *peer, uint32_t *seed)
+{
+	const uint32_t around[] = { -8u,
+				    0,
+				    8,
+				    peer->attach.to_kernel_bytes - 8,
+				    peer->attach.to_kernel_bytes,
+				    peer->attach.to_kernel_bytes + 8 };
+
+	peer_set_head(peer, word_get(&peer->kernel->to_kernel_tail.value) +
+				    around[random_next(seed) % 6]);
+}
+
+/* Finished records all over the ring, so that the kernel's side never finds an end of them. */
+static void forge_ring(struct peer *peer, uint32_t *seed)
+{
+	const uint32_t header = KUP_RECORD_READY | (random_next(seed) % 2 ? KUP_RECORD_DISCARD : 0);
+	uint32_t type = odd_type(seed);
+
+	for (uint32_t at = 0; at < peer->attach.to_kernel_bytes; at += KUP_RECORD_HEADER)
+		put_header(peer, at, header, type);
 }
 
 static void poke_word(struct peer *peer, uint32_t *seed)
@@ -76,14 +128,34 @@ static void poke_word(struct peer *peer, uint32_t *seed)
 			 word_get(&peer->kernel->to_user_head.value));
 }
 
+static void poke_one(struct peer *peer, uint32_t *seed)
+{
+	switch (random_next(seed) % 64) {
+	case 0:
+		forge_ring(peer, seed);
+		break;
+	case 1:
+	case 2:
+		poke_head(peer, seed);
+		break;
+	case 3 ... 19:
+		poke_word(peer, seed);
+		break;
+	case 20 ... 35:
+		poke_header(peer, seed);
+		break;
+	default:
+		poke_record(peer, seed);
+	}
+}
+
 void poke(struct peer *peer, uint32_t *seed, uint32_t steps)
 {
 	/* Headers of nothing wherever a head may come to. */
-	for (uint32_t place = 0; place < peer->info.to_kernel_bytes; place += 8)
+	for (uint32_t place = 0; place < peer->attach.to_kernel_bytes; place += 8)
 		word_set((kup_u32 *)(void *)(peer->out + place), 0);
 	while (steps-- > 0) {
-		poke_word(peer, seed);
-		poke_header(peer, seed);
+		poke_one(peer, seed);
 		if (random_next(seed) % 8 == 0)
 			kup_user_kick(peer->fd);
 		if (random_next(seed) % 32 == 0)

@@ -156,30 +156,31 @@ static void pass_out_of_turn(struct peer *peer)
 	pass(peer);
 }
 
-/* By one store of head. */
+/* The second one is there when the first one is finished: else it might be its own turn's. */
 static void two_at_once(struct peer *peer)
 {
-	uint32_t from = peer_write(peer, 0, 1, "x", 1);
+	uint32_t from = peer_write(peer, UNFINISHED, 1, "x", 1);
 
 	peer_write(peer, 0, 2, "y", 1);
-	peer_wake(peer, from);
+	peer_finish(peer, from);
 }
 
 static void message_behind_pass(struct peer *peer)
 {
-	uint32_t from = peer_write(peer, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, NULL, 0);
+	uint32_t from =
+		peer_write(peer, UNFINISHED | KUP_RECORD_CONTROL, KUP_CONTROL_PASS, NULL, 0);
 
 	peer_write(peer, 0, 2, "y", 1);
-	peer_wake(peer, from);
+	peer_finish(peer, from);
 }
 
 static void behind_discarded(struct peer *peer)
 {
-	uint32_t from = peer_write(peer, 0, 1, "x", 1);
+	uint32_t from = peer_write(peer, UNFINISHED, 1, "x", 1);
 
 	peer_write(peer, KUP_RECORD_DISCARD, 0, NULL, 24);
 	peer_write(peer, 0, 2, "y", 1);
-	peer_wake(peer, from);
+	peer_finish(peer, from);
 }
 
 static void pass_with_payload(struct peer *peer)
@@ -202,18 +203,26 @@ static void optional_kind(struct peer *peer)
 	put(peer, KUP_RECORD_CONTROL, KUP_CONTROL_OPTIONAL | KUP_CONTROL_PASS, NULL, 0);
 }
 
-static void longer(struct peer *peer)
+static void too_long(struct peer *peer)
 {
-	peer_write(peer, 0, 1, "0123456789abcdef", 16);
-	peer->head -= 8;
-	peer_wake(peer, 0);
-	peer_kick(peer);
+	uint32_t from = peer_write(peer, UNFINISHED, 1, NULL, 16);
+
+	word_set(peer_header(peer, from), (peer->attach.to_kernel_bytes - 15) | KUP_RECORD_READY);
+	peer_wake(peer, from);
+}
+
+/* The message is taken; the next sleep of the kernel's side finds the lie. */
+static void head_inside(struct peer *peer)
+{
+	uint32_t from = peer_write(peer, UNFINISHED, 1, "0123456789abcdef", 16);
+
+	peer_set_head(peer, from + 16);
+	peer_finish(peer, from);
 }
 
 static void move_head(struct peer *peer, uint32_t by)
 {
-	peer->head += by;
-	peer_wake(peer, 0);
+	peer_set_head(peer, peer->head + by);
 	peer_kick(peer);
 }
 
@@ -224,7 +233,7 @@ static void head_back(struct peer *peer)
 
 static void head_beyond(struct peer *peer)
 {
-	move_head(peer, peer->info.to_kernel_bytes + 8);
+	move_head(peer, peer->attach.to_kernel_bytes + 8);
 }
 
 static void head_unaligned(struct peer *peer)
@@ -248,7 +257,8 @@ static const struct lie {
 	{ "a user's GAP record does", KUP_ERROR_FLAGS, gap },
 	{ "a control record of an unknown kind does", KUP_ERROR_FLAGS, unknown_kind },
 	{ "a control record of an optional kind does", KUP_ERROR_FLAGS, optional_kind },
-	{ "a record that is longer than what is there does", KUP_ERROR_LENGTH, longer },
+	{ "a record as long as the ring does", KUP_ERROR_LENGTH, too_long },
+	{ "a head inside of a record does", KUP_ERROR_HEAD, head_inside },
 	{ "a head that goes back does", KUP_ERROR_HEAD, head_back },
 	{ "a head beyond the ring does", KUP_ERROR_HEAD, head_beyond },
 	{ "a head that is not aligned does", KUP_ERROR_HEAD, head_unaligned },
@@ -278,36 +288,27 @@ static void try_lie(const struct lie *lie, struct peer *witness)
 
 /* ---- What looks odd but is no lie ---- */
 
-static void finish_record(struct peer *peer, uint32_t position, uint32_t length_flags)
-{
-	word_set((kup_u32 *)(void *)(peer->out + position % peer->info.to_kernel_bytes),
-		 length_flags);
-	peer_kick(peer);
-}
-
-static void test_busy(struct peer *witness)
+static void test_unfinished(struct peer *witness)
 {
 	struct peer peer;
 	struct record record = { 0 };
 	uint32_t from;
 
 	start(&peer, ANY);
-	from = peer_write(&peer, UNFINISHED, 1, "busy", 4);
-	peer_wake(&peer, from);
+	from = peer_write(&peer, UNFINISHED, 1, "open", 4);
 	peer_kick(&peer);
 	check(echoes(witness, 2) && !peer_look(&peer, &record) &&
 		      peer_state(&peer) == KUP_STATE_OPEN,
 	      "a record that is not finished gives nothing", "state %u", peer_state(&peer));
-	finish_record(&peer, from, 4);
+	peer_finish(&peer, from);
 	check(take(&peer, &record) && record.type == 1, "when it is finished it gives the turn",
 	      "no");
 	pause_kernel(&peer, 50);
 	from = peer_write(&peer, UNFINISHED, 2, "early", 5);
-	peer_wake(&peer, from);
 	check(take(&peer, &record) && record_is(&record, KUP_CONTROL_PASS),
 	      "a record may be reserved out of turn", "state %u, error %u", peer_state(&peer),
 	      peer.kernel->error);
-	finish_record(&peer, from, 5);
+	peer_finish(&peer, from);
 	check(take(&peer, &record) && record.type == 2 && record.length == 5,
 	      "and sent when the turn is there", "state %u", peer_state(&peer));
 	peer_stop_wait(&peer);
@@ -402,7 +403,7 @@ int main(int count, char **arguments)
 	start(&witness, 0);
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
 		try_lie(&lies[i], &witness);
-	test_busy(&witness);
+	test_unfinished(&witness);
 	peer_stop_wait(&witness);
 	test_poll();
 	test_alternation(peer_receive, 6000, "no wake-up is lost in thousands of turns");

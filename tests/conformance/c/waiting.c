@@ -39,8 +39,8 @@ static void test_poll_bits(void)
 		sent++;
 	}
 	word_set(&peer.user->to_kernel_producer_event.value,
-		 peer.head + KUP_RECORD_SPACE(sizeof(bytes)) - peer.info.to_kernel_bytes);
-	word_set(&peer.user->to_kernel_head.value, peer.head);
+		 peer.head + KUP_RECORD_SPACE(sizeof(bytes)) + KUP_RECORD_HEADER -
+			 peer.attach.to_kernel_bytes);
 	peer_kick(&peer);
 	check(peer_poll(&peer, POLLOUT, 0) == 0, "a full ring has no room", "poll says there is");
 	check(peer_poll(&peer, POLLOUT, PATIENCE_MS) == POLLOUT &&
@@ -224,7 +224,7 @@ static void test_gaps(uint32_t context, const char *sentence)
 
 	peer_need(&peer, ANY);
 	/* Three times what the ring holds: let most be lost. */
-	produce.count = peer.info.to_user_bytes / 1000 * 3;
+	produce.count = peer.attach.to_user_bytes / 1000 * 3;
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
 	EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space > 0);
 	while ((error = peer_receive(&peer, &record)) == 0 && record.type != ECHO_PRODUCE) {
@@ -266,8 +266,10 @@ static void test_exact_losses(uint32_t context, uint32_t length, const char *sen
 	bool too_long, fine;
 
 	peer_need(&peer, ANY);
-	too_long = length > KUP_MAX_PAYLOAD(peer.info.to_user_bytes);
-	fits = too_long ? 0 : peer.info.to_user_bytes / KUP_RECORD_SPACE(length);
+	too_long = length > KUP_MAX_PAYLOAD(peer.attach.to_user_bytes);
+	fits = too_long
+		       ? 0
+		       : (peer.attach.to_user_bytes - KUP_RECORD_HEADER) / KUP_RECORD_SPACE(length);
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
 	fine = EVENTUALLY(PATIENCE_MS,
 			  peer.kernel->dropped_no_space + peer.kernel->dropped_too_long ==
@@ -300,6 +302,9 @@ static void test_all_exact_losses(void)
 		test_exact_losses(contexts[i], 1000,
 				  "a ring that nobody reads takes all that fits, and one GAP "
 				  "tells the rest");
+		/* They would fill the ring to the last byte, where the sentinel has to be. */
+		test_exact_losses(contexts[i], 1024 - KUP_RECORD_HEADER,
+				  "but the last one, which leaves no room for a header behind it");
 		test_exact_losses(contexts[i], 1u << 20,
 				  "messages that are too long are lost, told, and counted apart");
 	}

@@ -48,9 +48,11 @@ export async function scribble(device: Device, channel: Channel): Promise<void> 
   const all = new Uint8Array((await channel.receive())!.bytes.buffer);
   const first = await channel.reserve(8);
   await channel.reserve(8);
-  all.fill(0x0f);
-  // It wakes the kernel's side, which then comes to the header of the other one.
-  first.commit();
+  // As a header: finished, and longer than any ring.
+  all.fill(0xff);
+  // It wakes the kernel's side, which then comes to the header of the other one, if it has not met
+  // nonsense before. A commit would be refused then.
+  first.discard();
   await until(
     () => device.stats(channel.number).state === "broken",
     "the kernel's side finds the nonsense",

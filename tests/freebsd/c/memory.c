@@ -143,7 +143,7 @@ static void test_prot_max(struct peer *peer)
 
 static void test_doubled(struct peer *peer)
 {
-	const uint32_t in = peer->info.to_user_bytes, out = peer->info.to_kernel_bytes;
+	const uint32_t in = peer->attach.to_user_bytes, out = peer->attach.to_kernel_bytes;
 	uint32_t bad = 0;
 
 	for (uint32_t at = 0; at < out; at += 512)
@@ -214,24 +214,24 @@ static void test_stale_mapping(void)
 	uint32_t dirt;
 
 	peer_need(&old, 7);
-	memset(old.in, 0xee, old.info.to_user_bytes);
-	memset(old.out, 0xdd, old.info.to_kernel_bytes);
+	memset(old.in, 0xee, old.attach.to_user_bytes);
+	memset(old.out, 0x5d, old.attach.to_kernel_bytes);
 	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
 	kup_user_close(old.fd);
 	need(EVENTUALLY(PATIENCE_MS, peer_start(&fresh, 7) == 0),
 	     "the channel can be attached again");
-	dirt = nonzero(fresh.in, fresh.info.to_user_bytes) +
-	       nonzero(fresh.out, fresh.info.to_kernel_bytes) +
+	dirt = nonzero(fresh.in, fresh.attach.to_user_bytes) +
+	       nonzero(fresh.out, fresh.attach.to_kernel_bytes) +
 	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
 	check(dirt == 0, "the next owner gets zeroed pages", "%u bytes aren't", dirt);
-	check(old.in[77] == 0xee && old.out[77] == 0xdd && old.kernel->magic == KUP_MAGIC,
+	check(old.in[77] == 0xee && old.out[77] == 0x5d && old.kernel->magic == KUP_MAGIC,
 	      "a mapping outlives close with its bytes", "it doesn't");
 	check(EVENTUALLY(PATIENCE_MS, peer_state(&old) == KUP_STATE_CLOSED),
 	      "its kernel page tells that the channel is over", "state %u", peer_state(&old));
-	memset(old.out, 0x99, 2 * (size_t)old.info.to_kernel_bytes);
-	memset(old.in, 0x98, 2 * (size_t)old.info.to_user_bytes);
-	check(nonzero(fresh.out, fresh.info.to_kernel_bytes) == 0 &&
-		      nonzero(fresh.in, fresh.info.to_user_bytes) == 0,
+	memset(old.out, 0x99, 2 * (size_t)old.attach.to_kernel_bytes);
+	memset(old.in, 0x98, 2 * (size_t)old.attach.to_user_bytes);
+	check(nonzero(fresh.out, fresh.attach.to_kernel_bytes) == 0 &&
+		      nonzero(fresh.in, fresh.attach.to_user_bytes) == 0,
 	      "what is written through it doesn't reach the next owner", "it does");
 	check(peer_echo(&fresh, 9, 3000) == NULL, "the next owner's traffic is its own", "no echo");
 	peer_unmap(&old);

@@ -41,7 +41,7 @@ static void test_kup_stays(void)
 	close(peer.fd);
 	worked(unload_kup(LINKER_UNLOAD_NORMAL), "it can when none is");
 	memset(peer.in, 7, 4096);
-	check(peer.kernel->magic == KUP_MAGIC && peer.in[peer.info.to_user_bytes] == 7,
+	check(peer.kernel->magic == KUP_MAGIC && peer.in[peer.attach.to_user_bytes] == 7,
 	      "and a mapping lives on without it", "no");
 	peer_unmap(&peer);
 	need(kldload("kup") != -1, "kup can be loaded again");

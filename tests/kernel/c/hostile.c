@@ -316,20 +316,45 @@ static struct spent spent_by(pid_t thread)
 	return (struct spent){ ticks_of(getpid()), ticks_of(thread), cgroup_time() };
 }
 
-/* One store makes the kernel's side look at a whole ring of records that cost their user nothing. */
-static bool send_discarded_ring(struct peer *peer)
+/*
+ * Records in each place of the ring, but none before head: all that lies there is finished, and the
+ * same in each round. So three stores give the kernel's side a whole ring to read.
+ */
+static void prepare_ring(struct peer *peer, uint32_t header, uint32_t space)
+{
+	for (uint32_t at = space; at < peer->attach.to_kernel_bytes; at += space) {
+		peer_header(peer, at)[1] = ECHO_SAMPLE;
+		word_set(peer_header(peer, at), header);
+	}
+	peer_header(peer, 0)[1] = ECHO_SAMPLE;
+}
+
+/* Moves head to there: the sentinel, head, and the header that was the sentinel. */
+static void show(struct peer *peer, uint32_t header, uint32_t head)
 {
 	uint32_t from = peer->head;
 
-	peer->head += peer->info.to_kernel_bytes;
-	word_set(&peer->user->to_kernel_producer_event.value, peer->head);
-	peer_show(peer, from);
+	peer->head = head;
+	word_set(peer_header(peer, head), 0);
+	peer_set_head(peer, head);
+	word_set(peer_header(peer, from), header);
+	peer_wake(peer, from);
+}
+
+#define DISCARDED (KUP_RECORD_READY | KUP_RECORD_DISCARD)
+
+/* Of records that cost their user nothing. */
+static bool send_discarded_ring(struct peer *peer)
+{
+	uint32_t head = peer->head + peer->attach.to_kernel_bytes - KUP_RECORD_HEADER;
+
+	word_set(&peer->user->to_kernel_producer_event.value, head);
+	show(peer, DISCARDED, head);
 	return peer_poll(peer, POLLOUT, PATIENCE_MS) == POLLOUT;
 }
 
 static void flood(struct spent *spent)
 {
-	const struct kup_record_header discarded = { .length_flags = KUP_RECORD_DISCARD };
 	struct spent before;
 	struct peer peer;
 	pid_t thread;
@@ -338,8 +363,7 @@ static void flood(struct spent *spent)
 	peer_need(&peer, 6);
 	thread = thread_named("kup/echo:6");
 	need(thread != 0, "the channel has a thread");
-	for (uint32_t at = 0; at < peer.info.to_kernel_bytes; at += sizeof(discarded))
-		memcpy(peer.out + at, &discarded, sizeof(discarded));
+	prepare_ring(&peer, DISCARDED, KUP_RECORD_HEADER);
 	before = spent_by(thread);
 	do {
 		for (int i = 0; i < 16; i++)
@@ -448,16 +472,13 @@ static void test_breathing(uint32_t context, const char *sentence)
 struct flood {
 	struct peer peer;
 	const char *sentence;
-	uint32_t flags, length; /* of its records, which cost the kernel's side more than us */
+	uint32_t header; /* of its records, which cost the kernel's side more than us */
 	bool over;
 };
 
-/* From now on the head alone is stored: all that lies in the ring is the same in each round. */
-static void fill_ring(struct flood *flood)
+static uint32_t flood_space(const struct flood *flood)
 {
-	while (flood->peer.head < flood->peer.info.to_kernel_bytes)
-		peer_write(&flood->peer, flood->flags, ECHO_SAMPLE, NULL, flood->length);
-	flood->peer.head = 0;
+	return KUP_RECORD_SPACE(flood->header & KUP_RECORD_LENGTH);
 }
 
 /* It ends by itself, before the kernel finds that it is stuck. */
@@ -466,15 +487,14 @@ static void *keep_ring_full(void *argument)
 	const uint64_t end = now_ms() + SLOWEST_MS + SLOWEST_MS / 2;
 	struct flood *flood = argument;
 	struct peer *peer = &flood->peer;
-	uint32_t from;
+	uint32_t head;
 
 	move_to_processor(0, 1);
 	while (!__atomic_load_n(&flood->over, __ATOMIC_RELAXED) && now_ms() < end) {
-		from = peer->head;
-		peer->head =
-			word_get(&peer->kernel->to_kernel_tail.value) + peer->info.to_kernel_bytes;
-		if (peer->head != from)
-			peer_show(peer, from);
+		head = word_get(&peer->kernel->to_kernel_tail.value) +
+		       peer->attach.to_kernel_bytes - flood_space(flood);
+		if (head != peer->head)
+			show(peer, flood->header, head);
 	}
 	return NULL;
 }
@@ -489,7 +509,7 @@ static void test_busy_thread(struct flood flood)
 	trying(flood.sentence);
 	sched_getaffinity(0, sizeof(all), &all);
 	share_processor(&flood.peer);
-	fill_ring(&flood);
+	prepare_ring(&flood.peer, flood.header, flood_space(&flood));
 	need(pthread_create(&thread, NULL, keep_ring_full, &flood) == 0, "a thread");
 	do {
 		slow = slowest_sleep();
@@ -510,11 +530,11 @@ static void test_busy_threads(void)
 	load_with("to_kernel_pages=8192");
 	test_busy_thread((struct flood){
 		.sentence = "a thread whose ring is never empty leaves the processor to others",
-		.length = 4096 - KUP_RECORD_HEADER,
+		.header = KUP_RECORD_READY | (4096 - KUP_RECORD_HEADER),
 	});
 	test_busy_thread((struct flood){
 		.sentence = "and one that finds discarded records alone",
-		.flags = KUP_RECORD_DISCARD,
+		.header = DISCARDED,
 	});
 	load_usual();
 }

@@ -239,8 +239,8 @@ static void test_madvise(struct peer *peer)
 	uint8_t *areas[] = { (uint8_t *)peer->kernel, (uint8_t *)peer->user, peer->in, peer->out };
 	int wrong = 0;
 
-	memset(peer->in, 0xa5, peer->info.to_user_bytes);
-	memset(peer->out, 0xa6, peer->info.to_kernel_bytes);
+	memset(peer->in, 0xa5, peer->attach.to_user_bytes);
+	memset(peer->out, 0x66, peer->attach.to_kernel_bytes);
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
 		for (int area = 0; area < AREAS; area++) {
 			madvise(areas[area], area_length(&peer->info, area), advices[i]);
@@ -250,7 +250,7 @@ static void test_madvise(struct peer *peer)
 			}
 		}
 		if (peer->kernel->magic != KUP_MAGIC || peer->in[9000] != 0xa5 ||
-		    peer->out[9000] != 0xa6) {
+		    peer->out[9000] != 0x66) {
 			printf("# advice %d: other bytes\n", advices[i]);
 			wrong++;
 		}

@@ -237,8 +237,11 @@ static void test_memory_limit(void)
 
 	kup_user_info(fd, &info);
 	close(fd);
-	/* Room for some channels, not for all; map_bytes counts the rings twice. */
-	snprintf(limit, sizeof(limit), "%llu", (long long)info.map_bytes * 2);
+	/* Room for some channels, not for all; a mapping has the rings twice. */
+	snprintf(limit, sizeof(limit), "%llu",
+		 (long long)KUP_MAP_BYTES(info.page_size, info.to_user_bytes,
+					  info.to_kernel_bytes) *
+			 2);
 	if (!cgroup_make("memory.max", limit)) {
 		skip(sentence, "no cgroup can be made");
 		return;

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Publication, by the contract's text: headers that head does not cover, users that die within a
+ * record, heads that the kernel's side finds without a kick, and when each side gives room back.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "peer.h"
+
+/* How many records the kernel's side is done with. */
+static uint64_t taken(const struct peer *peer)
+{
+	return __atomic_load_n(&peer->kernel->to_kernel_records, __ATOMIC_ACQUIRE);
+}
+
+static uint32_t kernel_tail(const struct peer *peer)
+{
+	return word_get(&peer->kernel->to_kernel_tail.value);
+}
+
+static bool breaks(const struct peer *peer)
+{
+	return EVENTUALLY(PATIENCE_MS, peer_state(peer) == KUP_STATE_BROKEN);
+}
+
+/* The smallest record, which the echo client does nothing with. */
+#define SPACE KUP_RECORD_HEADER
+
+static uint32_t put(struct peer *peer, uint32_t flags)
+{
+	return peer_write(peer, flags, ECHO_SAMPLE, NULL, 0);
+}
+
+static uint32_t put_pause(struct peer *peer, uint32_t milliseconds)
+{
+	const struct echo_pause pause = { .milliseconds = milliseconds };
+
+	return peer_write(peer, 0, ECHO_PAUSE, &pause, sizeof(pause));
+}
+
+/*
+ * The kernel's side is at its second record, a pause that ends with the user: before it sleeps there it
+ * gives back the room of the first one.
+ */
+static void occupy(struct peer *peer)
+{
+	uint32_t first = put(peer, UNFINISHED), pause = put_pause(peer, 60000);
+
+	peer_finish(peer, first);
+	need(EVENTUALLY(PATIENCE_MS, kernel_tail(peer) == pause), "the kernel's side pauses");
+}
+
+/* ---- Headers that head does not cover ---- */
+
+/* Finished records all over the ring; the one at the cursor comes last. */
+static void forge(struct peer *peer, uint32_t header, uint32_t head)
+{
+	for (uint32_t at = peer->attach.to_kernel_bytes; at > 0; at -= SPACE) {
+		peer_header(peer, at - SPACE)[1] = ECHO_SAMPLE;
+		if (at == SPACE)
+			peer_set_head(peer, head);
+		word_set(peer_header(peer, at - SPACE), header);
+	}
+}
+
+/* How much of the ring head covers, in eighths, and whether the user says that it sleeps for room. */
+static void test_forged_ring(uint32_t flags, uint32_t covered, uint32_t event, const char *sentence)
+{
+	struct peer peer;
+	uint32_t eighth;
+	uint64_t most;
+	bool broken;
+
+	peer_need(&peer, ANY);
+	eighth = peer.attach.to_kernel_bytes / 8;
+	most = (covered + 1) * eighth / SPACE;
+	word_set(&peer.user->to_kernel_producer_event.value, event * eighth / 2);
+	forge(&peer, flags | KUP_RECORD_READY, covered * eighth);
+	peer_kick(&peer);
+	broken = breaks(&peer);
+	check(broken && peer.kernel->error == KUP_ERROR_HEAD && taken(&peer) <= most, sentence,
+	      "state %u, error %u, %llu records of %llu", peer_state(&peer), peer.kernel->error,
+	      (long long)taken(&peer), (long long)most);
+	peer_stop_wait(&peer);
+	peer_need(&peer, peer.attach.channel);
+	check(peer_echo(&peer, 3, 30) == NULL, "and its thread ends with it", "no");
+	peer_stop_wait(&peer);
+}
+
+static void test_forged_rings(void)
+{
+	test_forged_ring(0, 0, 0, "a ring of forged records is read up to an eighth");
+	test_forged_ring(KUP_RECORD_DISCARD, 0, 0, "so are discarded ones");
+	test_forged_ring(0, 3, 0, "those behind head are read up to an eighth");
+	test_forged_ring(0, 0, 1, "not more of them if the user sleeps for room within it");
+}
+
+static void test_forged_record(void)
+{
+	struct peer peer;
+
+	peer_need(&peer, ANY);
+	occupy(&peer);
+	put(&peer, 0);
+	peer_set_head(&peer, peer.head - SPACE);
+	peer_kick(&peer);
+	check(peer_state(&peer) == KUP_STATE_OPEN,
+	      "a header behind head is no lie while it was not read", "error %u",
+	      peer.kernel->error);
+	peer_stop_wait(&peer);
+	peer_need(&peer, ANY);
+	put(&peer, 0);
+	peer_set_head(&peer, 0);
+	peer_kick(&peer);
+	check(breaks(&peer) && peer.kernel->error == KUP_ERROR_HEAD,
+	      "one forged record breaks the channel", "state %u", peer_state(&peer));
+	peer_stop_wait(&peer);
+}
+
+/* ---- Heads that are found without a kick ---- */
+
+/* The kernel's side looks when it is about to sleep: here after a pause, for a record. */
+static void test_head_asleep(uint32_t by, const char *sentence)
+{
+	struct peer peer;
+	uint32_t first;
+
+	peer_need(&peer, ANY);
+	first = put(&peer, UNFINISHED);
+	put_pause(&peer, 50);
+	peer_finish(&peer, first);
+	peer_set_head(&peer, peer.head + by);
+	check(breaks(&peer) && peer.kernel->error == KUP_ERROR_HEAD, sentence, "state %u, error %u",
+	      peer_state(&peer), peer.kernel->error);
+	peer_stop_wait(&peer);
+}
+
+static void test_heads_asleep(void)
+{
+	test_head_asleep(-8u, "a head behind the cursor is found before the next sleep");
+	test_head_asleep(4, "a head that is not aligned, too");
+	test_head_asleep(0x80000000u, "and one that is beyond the ring");
+}
+
+/* ---- Users that die within a record ---- */
+
+static void die_before_head(struct peer *peer)
+{
+	put(peer, 0);
+	word_set(peer_header(peer, peer->head + SPACE), 0);
+}
+
+static void die_before_header(struct peer *peer)
+{
+	put(peer, 0);
+	put(peer, UNFINISHED);
+	put(peer, 0);
+}
+
+static void die_with_record_behind_head(struct peer *peer)
+{
+	put(peer, 0);
+	peer_set_head(peer, put(peer, 0));
+}
+
+static void die_with_head_inside(struct peer *peer)
+{
+	uint32_t from;
+
+	put(peer, 0);
+	from = peer_write(peer, 0, ECHO_SAMPLE, NULL, 40);
+	peer_set_head(peer, from + 24);
+}
+
+static void die_with_head_behind(struct peer *peer)
+{
+	put(peer, 0);
+	peer_set_head(peer, 0);
+}
+
+static void die_with_head_beyond(struct peer *peer)
+{
+	put(peer, 0);
+	peer_set_head(peer, peer->head + peer->attach.to_kernel_bytes);
+}
+
+static const struct death {
+	const char *what;
+	void (*die)(struct peer *peer);
+	uint32_t read; /* of the records behind the pause */
+	uint32_t error;
+} deaths[] = {
+	{ "a user that dies between sentinel and head leaves the records before it",
+	  die_before_head, 1, KUP_ERROR_NONE },
+	{ "one that dies between head and header, too", die_before_header, 1, KUP_ERROR_NONE },
+	{ "a finished record behind the last head is not read", die_with_record_behind_head, 1,
+	  KUP_ERROR_NONE },
+	{ "a record that reaches beyond the last head is a lie", die_with_head_inside, 1,
+	  KUP_ERROR_LENGTH },
+	{ "with a last head behind the cursor nothing more is read", die_with_head_behind, 0,
+	  KUP_ERROR_HEAD },
+	{ "nor with one beyond the ring", die_with_head_beyond, 0, KUP_ERROR_HEAD },
+};
+
+static void try_death(const struct death *death)
+{
+	struct kup_stats before, after;
+	struct peer peer, next;
+	bool gone;
+	int fd = echo_open();
+
+	stats_get(fd, 3, &before);
+	peer_need(&peer, 3);
+	occupy(&peer);
+	death->die(&peer);
+	kup_user_close(peer.fd);
+	gone = EVENTUALLY(PATIENCE_MS,
+			  stats_get(fd, 3, &after) == 0 && after.state == KUP_STATE_FREE);
+	after.to_kernel_records -= before.to_kernel_records;
+	/* What it was occupied with are two. */
+	check(gone && after.to_kernel_records == 2 + death->read &&
+		      peer.kernel->error == death->error,
+	      death->what, "state %u, %llu records, error %u", after.state,
+	      (long long)after.to_kernel_records, peer.kernel->error);
+	peer_unmap(&peer);
+	peer_need(&next, 3);
+	check(peer_echo(&next, 1, 100) == NULL, "and the next owner is served", "no");
+	peer_stop_wait(&next);
+	kup_user_close(fd);
+}
+
+/* ---- A user that publishes no tail ---- */
+
+/* Reads without giving back: how many records there are. */
+static uint32_t read_silently(struct peer *peer)
+{
+	struct record record;
+	uint32_t count = 0;
+
+	for (; peer_look(peer, &record); count++)
+		peer->tail += record.space;
+	return count;
+}
+
+/* Gives back all, with the wake-up. */
+static void publish(struct peer *peer)
+{
+	uint32_t before = word_get(&peer->user->to_user_tail.value);
+
+	word_set(&peer->user->to_user_tail.value, peer->tail);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (word_get(&peer->kernel->to_user_producer_event.value) - before - 1 <
+	    peer->tail - before)
+		peer_kick(peer);
+}
+
+/* A length of records that fill a ring so that no other record fits behind them. */
+static uint32_t filling_length(uint32_t ring)
+{
+	uint32_t length = 1000;
+
+	while ((ring - KUP_RECORD_HEADER) % KUP_RECORD_SPACE(length) >= KUP_RECORD_HEADER)
+		length += KUP_RECORD_ALIGN;
+	return length;
+}
+
+static void test_silent_reader(struct peer *witness)
+{
+	struct echo_produce produce = { .context = ECHO_TRYING };
+	struct kup_gap gap = { 0 };
+	struct record record;
+	struct peer peer;
+	uint32_t fits, read;
+
+	peer_need(&peer, ANY);
+	produce.length = filling_length(peer.attach.to_user_bytes);
+	fits = (peer.attach.to_user_bytes - KUP_RECORD_HEADER) / KUP_RECORD_SPACE(produce.length);
+	produce.count = 3 * fits;
+	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	check(EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space == 2 * fits),
+	      "a user that publishes no tail gets as many records as the ring takes", "%llu lost",
+	      (long long)peer.kernel->dropped_no_space);
+	read = read_silently(&peer);
+	check(read == fits && peer_state(&peer) == KUP_STATE_OPEN && !peer_echo(witness, 5, 500),
+	      "which harms nobody else", "%u of %u, state %u", read, fits, peer_state(&peer));
+	publish(&peer);
+	if (peer_receive(&peer, &record) == 0 && record_is(&record, KUP_CONTROL_GAP))
+		memcpy(&gap, record.data, sizeof(gap));
+	check(gap.records == 2 * fits && gap.bytes == gap.records * produce.length,
+	      "when it does, the rest is reported as lost", "%llu", (long long)gap.records);
+	peer_release(&peer, &record);
+	check(peer_receive(&peer, &record) == 0 && record.type == ECHO_PRODUCE,
+	      "and the channel goes on", "state %u", peer_state(&peer));
+	peer_stop_wait(&peer);
+}
+
+/* ---- When the kernel's side gives room back ---- */
+
+/* It sleeps for room while it holds a record, whose predecessors it is done with. */
+static void test_sleep_for_room(void)
+{
+	struct echo_produce produce = { .count = 1000, .length = 1000, .context = ECHO_WAITING };
+	struct peer peer;
+	uint32_t first, last;
+
+	peer_need(&peer, ANY);
+	first = put(&peer, UNFINISHED);
+	put(&peer, 0);
+	last = peer_write(&peer, 0, ECHO_PRODUCE, &produce, sizeof(produce));
+	peer_finish(&peer, first);
+	check(EVENTUALLY(PATIENCE_MS, kernel_tail(&peer) == last),
+	      "before it sleeps for room the kernel's side gives all room back", "%u, not %u",
+	      kernel_tail(&peer), last);
+	peer_stop_wait(&peer);
+}
+
+/*
+ * A pause that is no sleep on the channel, with a record that can be read all the time. The result: what
+ * the tail is then, or ~0: the pause was over before this thread could look.
+ */
+static uint32_t tail_in_pause(uint32_t records, uint32_t event, uint32_t at_least)
+{
+	struct peer peer;
+	uint32_t first, pause, tail;
+
+	peer_need(&peer, ANY);
+	first = put(&peer, UNFINISHED);
+	for (uint32_t i = 1; i < records; i++)
+		put(&peer, 0);
+	pause = put_pause(&peer, 1500);
+	word_set(&peer.user->to_kernel_producer_event.value, event);
+	peer_finish(&peer, first);
+	EVENTUALLY(PATIENCE_MS, taken(&peer) >= records);
+	EVENTUALLY(PATIENCE_MS, (tail = kernel_tail(&peer)) >= at_least || taken(&peer) > records);
+	tail = taken(&peer) > records ? ~0u : tail;
+	printf("# the pause begins at %u, and the tail is %u there\n", pause, tail);
+	peer_stop_wait(&peer);
+	return tail;
+}
+
+static void check_tail(uint32_t records, uint32_t event, uint32_t at_least, const char *sentence)
+{
+	uint32_t tail = ~0u;
+
+	for (int attempt = 0; attempt < 10 && tail == ~0u; attempt++)
+		tail = tail_in_pause(records, event, at_least);
+	check(tail != ~0u && tail >= at_least, sentence, "%u, not %u", tail, at_least);
+}
+
+static void test_busy_reader(void)
+{
+	struct peer peer;
+	uint32_t eighth;
+
+	reload_stubborn();
+	peer_need(&peer, ANY);
+	eighth = peer.attach.to_kernel_bytes / 8;
+	peer_stop_wait(&peer);
+	/* The event of a user that does not sleep lies behind. */
+	check_tail(eighth / SPACE + 10, 0, eighth,
+		   "when an eighth is unpublished, the kernel's side gives it back");
+	check_tail(10, 5 * SPACE, 5 * SPACE,
+		   "when a user sleeps for room, the kernel's side gives it back");
+	need_unload();
+	reload();
+}
+
+int main(int count, char **arguments)
+{
+	struct peer witness;
+
+	begin(count, arguments, 120);
+	peer_need(&witness, 0);
+	test_forged_rings();
+	test_forged_record();
+	test_heads_asleep();
+	for (size_t i = 0; i < sizeof(deaths) / sizeof(deaths[0]); i++)
+		try_death(&deaths[i]);
+	test_silent_reader(&witness);
+	test_sleep_for_room();
+	peer_stop_wait(&witness);
+	test_busy_reader();
+	return finish();
+}

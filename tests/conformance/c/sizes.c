@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Ring sizes: what ATTACH makes of those that it is asked for, and channels of all sizes. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "driver.h"
+#include "peer.h"
+
+/* The device's own sizes, in pages. */
+#define TO_USER 64
+#define TO_KERNEL 32
+
+static uint32_t page;
+
+/* ---- ATTACH ---- */
+
+static void sizes_become(uint32_t to_user, uint32_t to_kernel, uint32_t user_pages,
+			 uint32_t kernel_pages, const char *sentence)
+{
+	struct kup_info info = { 0 };
+	struct peer peer;
+
+	peer_need_sized(&peer, to_user, to_kernel);
+	kup_user_info(peer.fd, &info);
+	check(peer.attach.to_user_bytes == user_pages * page &&
+		      peer.attach.to_kernel_bytes == kernel_pages * page &&
+		      peer.attach.map_bytes ==
+			      KUP_MAP_BYTES(page, user_pages * page, kernel_pages * page) &&
+		      info.attached_to_user_bytes == user_pages * page &&
+		      info.attached_to_kernel_bytes == kernel_pages * page &&
+		      peer.kernel->to_user_bytes == user_pages * page &&
+		      peer.kernel->to_kernel_bytes == kernel_pages * page &&
+		      info.to_user_bytes == TO_USER * page && peer_echo(&peer, 1, 100) == NULL,
+	      sentence, "%u and %u; INFO has %u and %u", peer.attach.to_user_bytes,
+	      peer.attach.to_kernel_bytes, info.attached_to_user_bytes,
+	      info.attached_to_kernel_bytes);
+	peer_stop_wait(&peer);
+}
+
+static void test_attach(void)
+{
+	sizes_become(0, 0, TO_USER, TO_KERNEL, "ATTACH without sizes gives the device's own");
+	sizes_become(1, 1, 1, 1, "a size of one byte becomes a page");
+	sizes_become(page, page, 1, 1, "a page is a page");
+	sizes_become(page + 1, 0, 2, TO_KERNEL, "a byte more becomes two pages");
+	sizes_become(0, 5 * page, TO_USER, 8, "five pages become eight");
+	sizes_become(TO_USER * page, TO_KERNEL * page, TO_USER, TO_KERNEL,
+		     "the maximum can be asked for");
+	sizes_become(TO_USER * page - 1, TO_KERNEL * page - 1, TO_USER, TO_KERNEL,
+		     "and is what a little less becomes");
+}
+
+/* Areas of other sizes are none, though the device's own ones are known by INFO. */
+static void test_mapping(void)
+{
+	struct peer peer;
+	uint64_t address = 0;
+
+	peer_need_sized(&peer, 2 * page, page);
+	refused(kup_user_map(peer.fd, page, peer.info.to_user_bytes, peer.info.to_kernel_bytes,
+			     &address),
+		EINVAL, "the device's sizes are not this channel's: EINVAL");
+	refused(kup_user_map(peer.fd, page, page, 2 * page, &address), EINVAL,
+		"nor are other sizes of the same sum");
+	peer_unmap(&peer);
+	worked(peer_map(&peer), "the sizes that ATTACH returned are");
+	check(peer_echo(&peer, 2, 200) == NULL, "and the channel works", "no echo");
+	peer_stop_wait(&peer);
+	peer_need(&peer, peer.attach.channel);
+	check(peer.attach.to_user_bytes == TO_USER * page && !peer_echo(&peer, 3, 2 * page),
+	      "the next owner of the channel has the device's sizes", "%u",
+	      peer.attach.to_user_bytes);
+	peer_stop_wait(&peer);
+}
+
+/* ---- Traffic ---- */
+
+/* All lengths, each at another place of the rings. */
+static void test_lengths(uint32_t to_user, uint32_t to_kernel, const char *sentence)
+{
+	struct peer peer;
+	const char *why = NULL;
+	uint32_t length, most;
+
+	peer_need_sized(&peer, to_user, to_kernel);
+	most = to_user < to_kernel ? KUP_MAX_PAYLOAD(to_user) : KUP_MAX_PAYLOAD(to_kernel);
+	for (length = 0; length <= most && why == NULL; length += 1 + length % 3)
+		why = peer_echo(&peer, length, length);
+	if (why == NULL)
+		why = peer_echo(&peer, 5, most);
+	check(why == NULL, sentence, "%u bytes: %s, state %u, error %u", length, why,
+	      peer_state(&peer), peer.kernel->error);
+	peer_stop_wait(&peer);
+}
+
+/* As much as fits is on its way all the time, so that both sides sleep for room now and then. */
+static void test_full_rings(uint32_t count)
+{
+	static const uint8_t bytes[4096];
+	struct record record;
+	struct peer peer;
+	uint32_t sent = 0, received = 0, length;
+
+	peer_need_sized(&peer, 1, 1);
+	while (received < count) {
+		for (; sent < count; sent++) {
+			length = sent * 7919 % 1500;
+			if (!peer_room(&peer, KUP_RECORD_SPACE(length)))
+				break;
+			peer_wake(&peer, peer_write(&peer, 0, sent & 0xffff, bytes, length));
+		}
+		if (dice(50) == 0)
+			dawdle();
+		if (peer_receive(&peer, &record) != 0 || record.type != (received & 0xffff) ||
+		    record.length != received * 7919 % 1500)
+			break;
+		peer_release(&peer, &record);
+		received++;
+	}
+	check(received == count, "rings of one page that are always full lose nothing",
+	      "record %u of %u, state %u, error %u", received, count, peer_state(&peer),
+	      peer.kernel->error);
+	peer_stop_wait(&peer);
+}
+
+static void test_beside_each_other(void)
+{
+	struct peer peers[3];
+	const char *why = NULL;
+
+	peer_need_sized(&peers[0], 1, 1);
+	peer_need_sized(&peers[1], 4 * page, page);
+	peer_need_sized(&peers[2], 0, 0);
+	for (uint32_t i = 0; i < 300 && why == NULL; i++)
+		why = peer_echo(&peers[i % 3], i, i * 7 % KUP_MAX_PAYLOAD(page));
+	check(why == NULL, "channels of different sizes work beside each other", "%s", why);
+	for (int i = 0; i < 3; i++)
+		peer_stop_wait(&peers[i]);
+}
+
+int main(int count, char **arguments)
+{
+	begin(count, arguments, 60);
+	page = (uint32_t)getpagesize();
+	test_attach();
+	test_mapping();
+	test_lengths(page, page, "messages of all lengths go over rings of one page");
+	test_lengths(page, 4 * page, "over one page to the user and four to the kernel");
+	test_lengths(4 * page, page, "and the other way round");
+	test_full_rings(20000);
+	test_beside_each_other();
+	return finish();
+}
