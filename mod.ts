@@ -12,8 +12,8 @@
  * using channel = await device.attach();
  * await channel.send("hello");
  * // The loop ends when either side closes the channel, and throws when the channel is broken. A
- * // message whose `gap` is set has no bytes: it reports messages that the kernel lost here, because
- * // the ring was full.
+ * // message whose `gap` is set has no bytes: it reports messages that the kernel lost here,
+ * // because the ring was full.
  * for await (const message of channel) {
  *   console.log(message.text()); // message.bytes is a view of the shared pages
  *   break;

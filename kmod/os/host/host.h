@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * The driver inside a process: what replaces the system calls on a device node, and the settings
- * that make it as awkward as a kernel. (native/host loads the modules.) Each call returns 0 (or what
- * its comment states) or a negative errno, the same as the Linux module's system calls return.
+ * that make it as awkward as a kernel. (native/host loads the modules.) Each call returns 0, or
+ * what its comment states, or a negative errno, as the Linux module's system calls do.
  */
 #ifndef KUP_HOST_H
 #define KUP_HOST_H
