@@ -69,9 +69,9 @@ int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id);
  * Waits for the next message, which gives the kernel the turn, and returns its bytes in place. The
  * client may read and write the device's size there until kupdev_unlock_channel, the next send or
  * pass on this channel, a call that fails, or until kupdev_wait_channel returns the number. The
- * process can still change the bytes: copy what a decision depends on. While it is the kernel's turn, it returns the same message again. A pass
- * without data, or a turn without any message, begins with KUPDEV_NOTHING bytes of zero. NULL: the
- * errors of kupdev_send.
+ * process can still change the bytes: copy what a decision depends on. While it is the kernel's
+ * turn, it returns the same message again. A pass without data, or a turn without any message,
+ * begins with KUPDEV_NOTHING bytes of zero. NULL: the errors of kupdev_send.
  */
 void *kupdev_receive(struct kupdev_softc *sc, int chan_id);
 

@@ -78,7 +78,7 @@ static void seat_put(struct seat *seat)
 	over = seat;
 }
 
-/* Instead of kup_monitor_unlock: what came to its end is freed without the lock. */
+/* Instead of kup_monitor_unlock: frees the seats without a reference, after the unlock. */
 static void unlock(void)
 {
 	struct seat *seats = over, *next;
