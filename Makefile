@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Every target does its own set-up, and does it once: what is fetched or built stays in .cache/.
+# Every target does its own set-up, once: what it fetches or builds stays in .cache/.
 
 DENO_VERSION := 2.9.6
-# The oldest one that works; src/runtime.ts has it, too.
+# The oldest Deno that works; src/runtime.ts has it too.
 DENO_MINIMUM := 2.7.12
 ZIG_VERSION  := 0.15.2
 KERNEL       ?= 6.12
@@ -12,20 +12,20 @@ CACHE   := .cache
 DENO    := $(CACHE)/deno-$(DENO_VERSION)/bin/deno
 OLDEST  := $(CACHE)/deno-$(DENO_MINIMUM)/bin/deno
 ZIG     := $(CACHE)/zig-$(ZIG_VERSION)/ziglang/zig
-# Modules that are fetched stay with the project, so that `make distclean` leaves nothing behind.
+# Fetched modules stay in the project, so that `make distclean` leaves nothing behind.
 export DENO_DIR := $(CURDIR)/$(CACHE)/deno-dir
 export DENO_NO_UPDATE_CHECK := 1
 export PATH := $(CURDIR)/$(dir $(DENO)):$(PATH)
 export KUP_ZIG := $(CURDIR)/$(ZIG)
 
-# The running kernel's own headers, for `all` and `load`. The VM tests bring their own.
+# The running kernel's headers, for `all` and `load`. The VM tests have their own.
 HEADERS := /lib/modules/$(shell uname -r)/build
-# The kernel's build system takes no path with blanks.
+# The kernel's build system can't use a path with blanks.
 BLANKS  := $(filter-out 1,$(words $(CURDIR)))
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-# A variable that is misspelled must not be ignored. These may be set: what the targets below take;
-# what is defined above; and what the builds of the native library and of kernel modules take.
+# A misspelled variable must not be ignored. These may be set: the variables of the targets below;
+# those that are defined above; and those of the builds of the native library and of kernel modules.
 VARIABLES := KERNEL FILE FILTER MODULE COMMAND FORCE VM_SILENCE MINUTES SEED PREFIX DESTDIR ARGS
 SETTINGS  := DENO_VERSION DENO_MINIMUM ZIG_VERSION ARCH CACHE DENO OLDEST ZIG DENO_DIR PATH \
              HEADERS SUDO KUP KUP_%
@@ -37,7 +37,7 @@ given   := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin 
 unknown := $(filter-out $(VARIABLES) $(SETTINGS) $(BUILDING) -%,$(given))
 comma   := ,
 empty   :=
-# Another project's make may hand down variables of its own.
+# Another project's make may pass on variables of its own.
 ifeq ($(MAKELEVEL),0)
 ifneq ($(unknown),)
 $(error make: unknown variable $(unknown); known: $(subst $(empty) ,$(comma) ,$(VARIABLES)), and \
@@ -45,15 +45,15 @@ those of compilers and kernel builds (CC, CFLAGS, V, W, ...))
 endif
 endif
 
-# These are taken as they are written, also with blanks, quotes and dollars.
+# These are used as they are written, with blanks, quotes and dollars.
 unexport FILE FILTER MODULE COMMAND
 export KUP_FILE    := $(value FILE)
 export KUP_FILTER  := $(value FILTER)
 export KUP_MODULE  := $(value MODULE)
 export KUP_COMMAND := $(value COMMAND)
 
-# Runs Deno with the configuration that fits this machine (see scripts/deno_config.ts). It ends with
-# this make, and a virtual machine with it.
+# Runs Deno with the configuration for this machine (see scripts/deno_config.ts). When this make ends,
+# Deno ends too, and with it a virtual machine.
 config   = KUP_DENO_CONFIG=$$($(DENO) run -A --no-config scripts/deno_config.ts) && \
            export KUP_DENO_CONFIG
 bound   := $(if $(wildcard /usr/bin/setpriv),setpriv --pdeathsig TERM)
@@ -94,7 +94,7 @@ setup: $(DENO) packages ## Get Deno and the Debian packages that are missing
 $(CACHE)/deno-%/bin/deno:
 	@sh scripts/setup.sh deno $(CACHE)/deno-$* $*
 
-# The C compiler for other machines than this one.
+# The C compiler for other machines.
 $(ZIG):
 	@sh scripts/setup.sh zig $(CACHE)/zig-$(ZIG_VERSION) $(ZIG_VERSION)
 
@@ -161,7 +161,7 @@ check-freebsd: $(ZIG) ## Compile everything for FreeBSD, against its headers
 test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in two VMs
 	@$(deno_run) tests/run.ts --force
 
-stress: setup ## Run what is random for long, under sanitizers (MINUTES=5, SEED=1)
+stress: setup ## Run the random tests for this long, under sanitizers (MINUTES=5, SEED=1)
 	@$(deno_run) tests/stress.ts
 
 fmt: setup ## Format every source file

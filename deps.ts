@@ -5,9 +5,9 @@
  * Every external module that tests, examples and scripts use. The library itself (`mod.ts` and
  * `src/`) has none and never imports this file; `make check` proves that.
  *
- * Where JSR can't be reached, the stand-ins in `tests/std/` are served under these same names, so
- * a name that is added here has to be added there too. A name that no file uses has to go:
- * `make check` proves that, too.
+ * Where JSR can't be reached, the stand-ins in `tests/std/` are served under these same names. A
+ * name that is added here has to be added there too, and a name that no file uses has to be
+ * removed: `make check` proves both.
  */
 
 export {

@@ -11,8 +11,9 @@
  * using device = open("/dev/kup/echo"); // or "host:echo": the same driver, in this process
  * using channel = await device.attach();
  * await channel.send("hello");
- * // Ends when either side closes the channel, throws when it is broken. A message whose `gap` is set
- * // has no bytes: it counts those that the kernel could not place here, because the ring was full.
+ * // The loop ends when either side closes the channel, and throws when the channel is broken. A
+ * // message whose `gap` is set has no bytes: it reports messages that the kernel lost here,
+ * // because the ring was full.
  * for await (const message of channel) {
  *   console.log(message.text()); // message.bytes is a view of the shared pages
  *   break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The echo client, there and back; as a peer, `cat` at the other end of two pipes.
+ * Round trips to the echo client. The peer is `cat`, at the other end of two pipes.
  *
  *     deno run -A bench/echo.ts [host:echo | /dev/kup/echo]
  */
@@ -26,7 +26,7 @@ async function roundTrip(channel: Channel, data: Uint8Array): Promise<void> {
   await channel.receive();
 }
 
-/** Sends a window and receives it again. */
+/** Sends a window of messages and receives it again. */
 async function window(channel: Channel, data: Uint8Array): Promise<void> {
   for (let i = 0; i < WINDOW; i++) await channel.send(data);
   for (let left = WINDOW; left > 0;) left -= (await channel.receiveBatch()).length;
@@ -49,7 +49,7 @@ async function measureKup(path: string): Promise<void> {
   }
 }
 
-/** The same bytes through another process, over pipes. */
+/** Sends the same bytes through another process, over pipes. */
 async function measurePipes(): Promise<void> {
   await using cat = new Deno.Command("cat", { stdin: "piped", stdout: "piped" }).spawn();
   const writer = cat.stdin.getWriter();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What all benchmarks share: one way to measure, one way to print. */
+/** What all benchmarks share: the measuring and the printing. */
 
 const ROUND_MS = 150;
 const ROUNDS = 5;
 
-/** Says what follows, and on which machine. */
+/** Prints what follows, and the machine that it runs on. */
 export function heading(text: string): void {
   const { os, arch } = Deno.build;
   const { deno, v8 } = Deno.version;
@@ -22,7 +22,7 @@ async function timeRound(step: () => unknown, count: number): Promise<number> {
   return performance.now() - start;
 }
 
-/** Prints the median time of a step, over some rounds after a first one to warm up. */
+/** Prints the median time of a step, over several rounds after a first one that warms up. */
 export async function measure(name: string, step: () => unknown): Promise<void> {
   let count = 1;
   while (await timeRound(step, count) < ROUND_MS / 4) count *= 4;

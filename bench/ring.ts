@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The ring alone: both sides in one thread, in plain memory, no kernel. What a message costs before
- * anybody has to be woken.
+ * The ring alone: both sides in one thread, in plain memory, without a kernel. This is the cost of
+ * a message when no side has to be woken.
  *
  *     deno run -A bench/ring.ts
  */

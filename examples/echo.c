@@ -22,7 +22,7 @@ static const char usage[] = "usage: echo [DEVICE]\n"
 
 static const char *const words[] = { "hello, kernel", "grüße aus C", "" };
 
-/* There in a copy, and back in place. */
+/* Sends a message as a copy, and receives the answer in place. */
 static int send_and_receive(struct kup_user_channel *channel, const char *text)
 {
 	struct kup_user_message message;

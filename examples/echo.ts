@@ -5,7 +5,7 @@
  *     deno run --allow-ffi examples/echo.ts [--seconds N] [--spin MICROSECONDS] [DEVICE]
  *
  * DEVICE is `host:echo`, the driver in this process, or `/dev/kup/echo` where the kernel has the
- * modules. `--spin` says how long this side may look for an answer before it sleeps.
+ * modules. `--spin` is how long this side spins, that is looks for an answer before it sleeps.
  */
 
 import { bold, cyan, dim, green, red } from "../deps.ts";
@@ -18,7 +18,7 @@ const USAGE = {
 Talks to the echo client, and measures how fast its answers come.
 
   --seconds N           how long each measurement takes; 1 if not given
-  --spin MICROSECONDS   how long this side may look for an answer before it sleeps; 100 if not given
+  --spin MICROSECONDS   how long this side spins before it sleeps; 100 if not given
   DEVICE                host:echo if not given; /dev/kup/echo is the kernel's`,
   values: ["seconds", "spin"],
   words: 1,
@@ -41,7 +41,7 @@ async function talk(channel: Channel): Promise<void> {
   }
 }
 
-/** One message at a time, there and back; how many per second. */
+/** Sends one message at a time, and receives it back. Returns how many per second. */
 async function roundTrips(channel: Channel, ms: number): Promise<number> {
   const ball = new Uint8Array(32);
   const start = performance.now();
@@ -68,7 +68,9 @@ function roundTripsSync(channel: Channel, ms: number): number {
 /** Marks the last message of a stream. */
 const LAST = 1;
 
-/** As many messages in flight as the rings hold; how many come back per second. */
+/**
+ * Keeps as many messages in flight as the rings can contain. Returns how many come back per second.
+ */
 async function stream(channel: Channel, ms: number): Promise<number> {
   const start = performance.now();
   const sending = (async () => {

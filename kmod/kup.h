@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The kernel client API: what a kernel module includes to talk to processes over KUP. The same on
- * every system.
+ * The kernel client API: a kernel module includes this file to talk to processes over KUP. It is
+ * the same on every system.
  *
  *   static int serve(struct kup_channel *channel)
  *   {
@@ -19,27 +19,28 @@
  *   error = kup_device_create(&config, &ops, NULL, &device);	(when the module is loaded)
  *   kup_device_destroy(device);				(when it is unloaded)
  *
- * Results are 0 or a negative errno. Those of calls on a channel:
+ * Each call returns 0 or a negative errno. Calls on a channel return:
  *
- *   -EAGAIN    (calls that don't sleep, or a timeout of 0) no room; nothing to read
+ *   -EAGAIN    no room, or nothing to read (calls that don't sleep, or a timeout of 0)
  *   -ETIMEDOUT the timeout passed
  *   -EINTR     the calling process has a signal (never in a kernel thread)
- *   -EMSGSIZE  the message is longer than kup_max_payload(); the caller's buffer is too short
+ *   -EMSGSIZE  the message is longer than kup_max_payload(), or than the caller's buffer
  *   -EPIPE     the user is gone and, for receiving, everything it sent has been read
- *   -ESHUTDOWN this side was closed: kup_channel_close, or the device is being destroyed
+ *   -ESHUTDOWN this side was closed by kup_channel_close, or the device is being destroyed
  *   -EPROTO    the user broke the protocol; the channel is over
- *   -EBUSY     another thread looks for a message of the same channel at this moment
+ *   -EBUSY     another thread is looking for a message of the same channel at this moment
  *   -EINVAL    an argument makes no sense
  *
- * Contexts: kup_try_send, kup_try_reserve, kup_commit and kup_discard may be called anywhere,
- * interrupt handlers included (not NMI; with PREEMPT_RT only threaded ones; on FreeBSD those of
- * interrupt threads, callouts and task queues, but no filters, and no spin mutex held);
- * kup_try_receive, kup_try_peek and kup_release anywhere, by one at a time; kup_send, kup_reserve,
- * kup_receive and kup_peek with a timeout of 0 as their try forms; all others in a thread that may
- * sleep, with no spinlock held.
+ * Contexts. kup_try_send, kup_try_reserve, kup_commit and kup_discard may be called in any context,
+ * interrupt handlers included. The exceptions are NMI handlers; with PREEMPT_RT, handlers that are
+ * not threaded; on FreeBSD, filters, and code that holds a spin mutex (interrupt threads, callouts
+ * and task queues are fine). kup_try_receive, kup_try_peek and kup_release may be called in any
+ * context, by one thread at a time. kup_send, kup_reserve, kup_receive and kup_peek with a timeout
+ * of 0 follow the rules of their try forms. All other calls need a thread that may sleep and holds
+ * no spinlock.
  *
- * Threads: any number may send on a channel at once, and wait for it; one at a time may receive on
- * it, or look for a message.
+ * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
+ * One thread at a time may receive on it, or look for a message.
  */
 #ifndef KUP_H
 #define KUP_H
@@ -62,57 +63,61 @@ struct kup_config {
 	kup_u32 channels;      /* 1 to KUP_MAX_CHANNELS; 0 means 1 */
 	kup_u32 to_user_pages; /* ring sizes in pages, powers of two; 0 means 16 */
 	kup_u32 to_kernel_pages;
-	kup_u32 mode;	     /* KUP_MODE_STREAM, or KUP_MODE_TURN (layers/turn.h); 0 means stream */
+	kup_u32 mode;	     /* KUP_MODE_STREAM (or 0), or KUP_MODE_TURN (layers/turn.h) */
 	kup_u32 permissions; /* of the node; 0 means 0600 */
 	kup_u32 group;	     /* its group; 0 is root's */
-	kup_u32 spin_us;     /* look this long before sleeping, at most; see KUP_NO_SPIN */
+	kup_u32 spin_us;     /* how long a side spins before it sleeps, at most; see KUP_NO_SPIN */
 };
 
-#define KUP_NO_SPIN 0xffffffffu /* spin_us: sleep at once. 0 means KUP_SPIN_DEFAULT. */
-#define KUP_SPIN_DEFAULT 100	/* microseconds; less while waits are longer than that */
+#define KUP_NO_SPIN 0xffffffffu /* spin_us: sleep at once; 0 means KUP_SPIN_DEFAULT */
+/* microseconds; a side spins less while its waits take longer than that */
+#define KUP_SPIN_DEFAULT 100
 #define KUP_SPIN_MAX 10000
 
 /*
- * What a client does for each attached channel, all optional. A channel is valid from attach until
- * detach has returned (or as long as the client holds a reference), and never two at once with the
- * same number.
+ * What a client does for each attached channel; each function is optional. A channel is valid from
+ * attach until detach has returned, or as long as the client holds a reference. Two channels with
+ * the same number are never valid at the same time.
  */
 struct kup_ops {
 	/*
-	 * A process wants this channel: return 0, or a negative errno which its ATTACH then
-	 * returns. In the attaching process, may sleep.
+	 * A process asks for this channel. Return 0 to accept it, or a negative errno, which the
+	 * process's ATTACH then returns. Runs in the attaching process; may sleep.
 	 */
 	int (*attach)(struct kup_channel *channel);
 
 	/*
-	 * Runs in a kernel thread of its own while the channel is attached. After it returns (the
-	 * value is of no consequence) the user reads what is left and sees a clean close.
+	 * Runs in a kernel thread of its own while the channel is attached. After it returns, the
+	 * user reads what is left and sees a clean close. The value that it returns is ignored.
 	 */
 	int (*serve)(struct kup_channel *channel);
 
 	/*
-	 * Both are done: the user with the channel, and serve. Stop using the channel, or keep a
-	 * reference to read what is left of a user that is gone. May sleep.
+	 * Called when the user is done with the channel and serve has returned. Stop using the
+	 * channel here. To read what a user that is gone has left, keep a reference instead. May
+	 * sleep.
 	 */
 	void (*detach)(struct kup_channel *channel);
 };
 
 /*
- * Creates the device and its node; processes may attach from here on, before this returns too.
- * config and its name are copied; ops must stay until kup_device_destroy has returned. context is
- * the client's own. -EINVAL (a config that makes no sense), -EEXIST (the name is taken, or a part
- * of a path is a device), -ENOMEM. Of the first two a line of the kernel's log says which field
- * it is about and what is wrong with its value; on the host driver, the error of what has loaded
- * the client says it.
+ * Creates the device and its node. Processes may attach as soon as the node exists, which is before
+ * this call returns. config and its name are copied; ops must stay valid until kup_device_destroy
+ * has returned. context belongs to the client.
+ *
+ * -EINVAL: the config makes no sense. -EEXIST: the name is taken, or a part of its path is a
+ * device. -ENOMEM. For the first two, a line of the kernel's log names the field and what is wrong
+ * with its value. On the host driver, the same line becomes the error of the call that loads the
+ * client.
  */
 int kup_device_create(const struct kup_config *config, const struct kup_ops *ops, void *context,
 		      struct kup_device **device);
 
 /*
- * Removes the node, closes every channel (users read what is left, then see a clean close), ends
- * every blocking call, waits for every serve and detach to return. Afterwards no client code is
- * called any more and the device pointer is dead, however many processes still have it open. Not
- * from serve itself.
+ * Removes the node, closes every channel, ends every blocking call, and waits until every serve and
+ * detach has returned. Users read what is left, then see a clean close. Afterwards no client code
+ * is called any more and the device pointer is invalid, even if processes still have the device
+ * open. Must not be called from serve.
  */
 void kup_device_destroy(struct kup_device *device);
 
@@ -136,42 +141,50 @@ kup_u32 kup_max_payload(const struct kup_channel *channel);
  */
 kup_u32 kup_max_received(const struct kup_channel *channel);
 
-/* 0, or why calls on this channel can't succeed any more: -EPIPE, -ESHUTDOWN, -EPROTO. Any context.
+/*
+ * 0 if calls on this channel can still succeed; otherwise the reason why they can't: -EPIPE,
+ * -ESHUTDOWN or -EPROTO. Any context.
  */
 int kup_ended(const struct kup_channel *channel);
 
 /*
- * Sleeps for this time and returns 0; or until the channel ends, and then returns what kup_ended
- * returns. A client that sleeps in any other way keeps its channel, and the unloading of its
- * module, for as long as it sleeps, though its user or its device is gone.
+ * Sleeps for this time and returns 0. If the channel ends first, returns what kup_ended returns. A
+ * client that sleeps in another way keeps its channel, and delays the unloading of its module,
+ * until its sleep ends, even if the user or the device is gone.
  */
 int kup_pause(struct kup_channel *channel, kup_time time);
 
-/* Ends this side: the user reads what is left and sees a clean close; calls here return -ESHUTDOWN.
+/*
+ * Ends this side: the user reads what is left and sees a clean close. Later calls on the channel
+ * return -ESHUTDOWN.
  */
 void kup_channel_close(struct kup_channel *channel);
 
 /*
- * Keeps the channel's memory beyond detach, where calls return -EPIPE or -ESHUTDOWN: but first, for
- * receiving, what the user had sent before it left. put: may sleep.
+ * Keep the channel's memory after detach. Receiving calls first return what the user sent before it
+ * left; then all calls return -EPIPE or -ESHUTDOWN. put may sleep.
  */
 void kup_channel_get(struct kup_channel *channel);
 void kup_channel_put(struct kup_channel *channel);
 
 /* ---- Sending ---- */
 
-/* Copies one message into the ring; waits for room. Records from one thread arrive in its order. */
+/*
+ * Copies one message into the ring; waits for room. Records that one thread sends arrive in order.
+ */
 int kup_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length,
 	     kup_time timeout);
 
 /*
- * Any context, never sleeps. When it fails the message is lost, and counted: by reason in the
- * statistics, and in a GAP record that goes ahead of the next record that fits. (Who wants to try
- * again rather than lose calls kup_send with a timeout of 0.)
+ * Never sleeps. Any context. If it fails, the message is lost. The loss is counted by its reason in
+ * the statistics, and in a GAP record that precedes the next record that fits. To try again instead
+ * of losing the message, call kup_send with a timeout of 0.
  */
 int kup_try_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length);
 
-/* Room for a message, to be written in place. From reserve to commit the user stops at it. */
+/*
+ * Room for a message, to be written in place. The user stops at it until the commit or the discard.
+ */
 struct kup_reservation {
 	void *data; /* `length` contiguous bytes, not zeroed */
 	kup_u32 length;
@@ -181,22 +194,24 @@ struct kup_reservation {
 int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 		struct kup_reservation *reservation);
 int kup_try_reserve(struct kup_channel *channel, kup_u32 length,
-		    struct kup_reservation *reservation); /* counts losses like kup_try_send */
+		    struct kup_reservation *reservation); /* counts losses as kup_try_send does */
 
-/* Publishes the first `length` bytes (at most the reserved ones; what is over is cut). Exactly
- * once. */
+/*
+ * Publishes the first `length` bytes, but at most the reserved ones. Call it once for each
+ * reservation, unless kup_discard is called.
+ */
 void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 type,
 		kup_u32 length);
 
-/* Instead of kup_commit: gives the room back, the user sees nothing. */
+/* Instead of kup_commit: gives the room back; the user sees nothing. */
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation);
 
 /* ---- Receiving ---- */
 
 /*
- * Copies the next message: up to `capacity` bytes into `buffer`, its length and type into *record
- * (data points to buffer). -EMSGSIZE leaves the message in the ring, with its true length in
- * record->length.
+ * Copies the next message into `buffer`, up to `capacity` bytes, and stores its length and type in
+ * *record; record->data points to `buffer`. -EMSGSIZE: the message is longer than `capacity`; it
+ * stays in the ring, and record->length is its true length.
  */
 int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		struct kup_record *record, kup_time timeout);
@@ -204,9 +219,9 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		    struct kup_record *record);
 
 /*
- * The next message in place, until kup_release. The user can change record->data's bytes at any
- * moment: read each once, and copy before you decide by it. length and type can't change any
- * more. What isn't released keeps all that comes behind it in the ring.
+ * Returns the next message in place; it is valid until kup_release. The user can change the bytes
+ * at record->data at any moment: read each byte once, and copy what a decision depends on. length
+ * and type can't change any more. A message that is not released keeps all later ones in the ring.
  */
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout);
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record);
@@ -217,24 +232,27 @@ void kup_release(struct kup_channel *channel, const struct kup_record *record);
 #define KUP_WAIT_IN 1u	/* a record can be read */
 #define KUP_WAIT_OUT 2u /* a record of `length` bytes has room */
 
-/* When a timeout that begins now is over; for kup_wait. Any context. */
+/* The deadline of a timeout that begins now, for kup_wait. Any context. */
 kup_u64 kup_until(kup_time timeout);
 
 /*
- * Looks for a while, then sleeps, until one of `what` may hold, the channel has ended, or
- * kup_wake is called: 0 in all these cases, so the caller looks again. It consumes nothing and
- * holds nothing, and any number of threads may wait. `wakes` is what kup_wakes returned before
- * the caller looked: so no kup_wake is lost that comes between the look and the sleep. -EAGAIN:
- * the timeout was 0; -ETIMEDOUT; -EINTR.
+ * Spins for a while, then sleeps, until one of `what` may hold, the channel has ended, or kup_wake
+ * is called. It returns 0 in all these cases, so the caller looks again. It consumes nothing and
+ * holds nothing; any number of threads may wait.
+ *
+ * `wakes` is what kup_wakes returned before the caller looked. With it, a kup_wake that comes
+ * between the look and the sleep is not lost. -EAGAIN: the timeout was 0. -ETIMEDOUT. -EINTR.
  */
 int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
 	     kup_u64 until);
 
-/* Nonzero: kup_wait with this would return at once: one of `what` may hold, or the channel has ended.
- * Any context. */
+/*
+ * Nonzero if kup_wait with these arguments would return at once: one of `what` may hold, or the
+ * channel has ended. Any context.
+ */
 int kup_ready(struct kup_channel *channel, kup_u32 what, kup_u32 length);
 
-/* How many calls of kup_wake there were (modulo 2^32). Any context. */
+/* The number of kup_wake calls so far, modulo 2^32. Any context. */
 kup_u32 kup_wakes(const struct kup_channel *channel);
 
 /* Makes all threads in kup_wait look again. Any context. */
@@ -242,18 +260,19 @@ void kup_wake(struct kup_channel *channel);
 
 /*
  * Instead of kup_commit: publishes a control record of this kind, with the first `length` bytes.
- * The channel's mode must allow the kind (KUP_CONTROLS_TO_USER). It is not counted as a record.
+ * The channel's mode must allow the kind (KUP_CONTROLS_TO_USER). The statistics don't count it.
  */
 void kup_commit_control(struct kup_channel *channel, struct kup_reservation *reservation,
 			kup_u32 kind, kup_u32 length);
 
 /*
- * The user broke the rules of a layer: as with the rules of the rings, the channel is over for both
- * sides, and calls return -EPROTO. `error` is the KUP_ERROR_* that the user sees. Any context.
+ * Ends the channel because the user broke the rules of a layer, as the engine does for the rules of
+ * the rings: the channel is over for both sides, and calls return -EPROTO. The user sees `error`, a
+ * KUP_ERROR_* value. Any context.
  */
 void kup_channel_break(struct kup_channel *channel, kup_u32 error);
 
-/* ---- Threads of a client's own ---- */
+/* ---- Threads of the client ---- */
 
 struct kup_thread;
 
@@ -261,29 +280,32 @@ struct kup_thread;
 int kup_thread_start(void (*main)(void *argument), void *argument, const char *name,
 		     struct kup_thread **thread);
 
-/* Waits until main has returned; once for each thread, before the client is unloaded. NULL does
- * nothing. */
+/*
+ * Waits until main has returned. Call it once for each thread, before the client is unloaded. NULL
+ * does nothing.
+ */
 void kup_thread_join(struct kup_thread *thread);
 
-/* ---- What a client needs of the system, beside kup_system.h ---- */
+/* ---- What a client needs of the system, besides kup_system.h ---- */
 
-/* Bytes of a page. Any context. */
+/* The size of a page in bytes. Any context. */
 kup_u32 kup_page_size(void);
 
 /*
- * One line of the kernel's log, for the person who loads the module: a sentence without its full
- * stop, as printf formats it (%s, %u, %d, %lu and %o, which all systems have). "kup: " comes before
- * it. May sleep.
+ * Writes one line to the kernel's log, for the person who loads the module: a sentence without its
+ * full stop. The format is printf's, with the conversions that all systems have: %s, %u, %d, %lu
+ * and %o. The line begins with "kup: ". May sleep.
  */
 void kup_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * A lock that a thread may sleep with, and sleeps to get; its holder can wait until another holder
- * has changed something. All of it in a thread that may sleep.
+ * A monitor: a lock, and a wait for a change that another holder of the lock makes. A thread that
+ * waits for the lock sleeps, and the holder may sleep. All these calls need a thread that may
+ * sleep.
  */
 struct kup_monitor;
 
-/* -ENOMEM. The monitor is the caller's to destroy, when no thread uses it. NULL does nothing. */
+/* -ENOMEM. The caller destroys the monitor, when no thread uses it any more. NULL does nothing. */
 int kup_monitor_create(struct kup_monitor **monitor);
 void kup_monitor_destroy(struct kup_monitor *monitor);
 
@@ -291,32 +313,32 @@ void kup_monitor_lock(struct kup_monitor *monitor);
 void kup_monitor_unlock(struct kup_monitor *monitor);
 
 /*
- * For the holder: gives the lock away, sleeps until kup_monitor_wake is called, and takes the lock
- * again: look again, the change may be another one. 0; -ETIMEDOUT; or -EINTR, the calling process
- * has a signal (which does not end the second one).
+ * For the holder: releases the lock, sleeps until kup_monitor_wake is called, and takes the lock
+ * again. The caller then looks again, since the change may be another one. 0; -ETIMEDOUT; -EINTR:
+ * the calling process has a signal. kup_monitor_wait_always ignores signals.
  */
 int kup_monitor_wait(struct kup_monitor *monitor, kup_time timeout);
 void kup_monitor_wait_always(struct kup_monitor *monitor);
 
-/* For the holder: all threads that wait look again, one after the other. */
+/* For the holder: wakes all threads that wait; they look again, one after the other. */
 void kup_monitor_wake(struct kup_monitor *monitor);
 
 /*
- * The calling thread's number, whatever has started it: not 0, and not that of an earlier thread.
- * (FreeBSD may give a number again when a thousand threads have ended meanwhile.)
+ * The number of the calling thread, whatever started the thread. It is not 0, and not the number of
+ * an earlier thread. (FreeBSD may use a number again after a thousand other threads have ended.)
  */
 kup_u64 kup_thread_self(void);
 
 /*
- * Nonzero: the thread with this number has ended. Soon after its end it may still be 0. May take as
- * long as a look at each thread of the system, in a thread that may sleep.
+ * Nonzero if the thread with this number has ended; for a short time after the end it may still
+ * return 0. It may have to visit each thread of the system, so it may sleep.
  */
 int kup_thread_ended(kup_u64 thread);
 
 /* ---- For tests of non-sleeping producers ---- */
 
-#define KUP_CONTEXT_INTERRUPT 1 /* an interrupt handler: of hardware, or (FreeBSD) of a thread */
-#define KUP_CONTEXT_DEFERRED 2	/* what runs after interrupts: a softirq, a callout */
+#define KUP_CONTEXT_INTERRUPT 1 /* an interrupt handler: of hardware, or (FreeBSD) in a thread */
+#define KUP_CONTEXT_DEFERRED 2	/* code that runs after interrupts: a softirq, a callout */
 
 /* Runs work(argument) once in that context, and waits until it has returned. May sleep. */
 int kup_run_in_context(kup_u32 context, void (*work)(void *argument), void *argument);

@@ -4,12 +4,14 @@
 
 #include "uapi/kup_abi.h"
 
-/* A readable record. `data` points into the ring: the peer may still change what is there. */
+/*
+ * A readable record. `data` points into the ring: the other side can still change the bytes there.
+ */
 struct kup_record {
 	const void *data;
-	kup_u32 length;	  /* bytes of payload; checked, and not read again */
-	kup_u32 type;	  /* the client's own tag; of a control record: 0 */
-	kup_u32 control;  /* 0: a message; otherwise KUP_CONTROL_* */
+	kup_u32 length;	  /* bytes of payload; checked, and not loaded again */
+	kup_u32 type;	  /* the client's own tag; 0 for a control record */
+	kup_u32 control;  /* 0 for a message; otherwise KUP_CONTROL_* */
 	kup_u32 position; /* for the release */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A whole channel for programs in C: the engine's own ring code, seen from the user's side. */
+/* A whole channel for programs in C. It uses the engine's own ring code, from the user's side. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -12,11 +12,11 @@
 
 #define FOREVER_NS UINT64_MAX
 #define DEFAULT_SPIN_NS 100000
-#define NOTHING_HELD UINT32_MAX /* no position: those are multiples of 8 */
+#define NOTHING_HELD UINT32_MAX /* not a position, since those are multiples of 8 */
 
 struct spin {
-	uint64_t budget_ns; /* how long to look now */
-	uint32_t look_ns;   /* what a look took last time; 0: not known */
+	uint64_t budget_ns; /* how long the next wait spins */
+	uint32_t look_ns;   /* how long a look took last time; 0: not known */
 };
 
 struct kup_user_channel {
@@ -27,11 +27,12 @@ struct kup_user_channel {
 	const struct kup_kernel_page *kernel;
 	struct kup_producer out;
 	struct kup_consumer in;
-	struct kup_record held; /* what receive returned; position is NOTHING_HELD: nothing */
-	int broken;		/* the memory makes no sense to this side */
-	int split;		/* see kup_user_channel_split */
-	uint64_t spin_ns;	/* how long to look before sleeping, at most */
-	struct spin send_spin;	/* each its direction's */
+	/* what receive has returned; position is NOTHING_HELD if there is none */
+	struct kup_record held;
+	int broken;	       /* this side has found a lie in the memory */
+	int split;	       /* see kup_user_channel_split */
+	uint64_t spin_ns;      /* how long to spin before sleeping, at most */
+	struct spin send_spin; /* one for each direction */
 	struct spin receive_spin;
 };
 
@@ -45,10 +46,12 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* When a timeout is over. 0: at once; FOREVER_NS: never. */
+/* The time at which a timeout is over. 0: at once; FOREVER_NS: never. */
 static uint64_t deadline_in(double timeout_ms)
 {
-	/* Longer than any machine runs, and far from overflow. NaN is no limit, either. */
+	/*
+	 * 1e12 ms is longer than any machine runs, and far from overflow. NaN means no limit, too.
+	 */
 	if (!(timeout_ms >= 0 && timeout_ms <= 1e12))
 		return FOREVER_NS;
 	return timeout_ms == 0 ? 0 : now_ns() + (uint64_t)(timeout_ms * 1e6);
@@ -57,7 +60,7 @@ static uint64_t deadline_in(double timeout_ms)
 /* The limit of one call, which may wait several times. It begins when the clock is first read. */
 struct limit {
 	double timeout_ms;
-	uint64_t deadline; /* 0: the clock was not read yet */
+	uint64_t deadline; /* 0: the clock has not been read yet */
 	int waits;
 };
 
@@ -91,7 +94,7 @@ static void set_up_rings(struct kup_user_channel *channel)
 	};
 }
 
-/* ATTACH, again and again while others have the channel. */
+/* Calls ATTACH repeatedly while others have the channel. */
 static int32_t attach(struct kup_user_channel *channel, uint32_t number, double timeout_ms)
 {
 	uint64_t deadline = deadline_in(timeout_ms);
@@ -169,7 +172,7 @@ void kup_user_channel_close(struct kup_user_channel *channel)
 
 void kup_user_channel_set_spin(struct kup_user_channel *channel, double microseconds)
 {
-	/* Longer than any wait spins, and far from overflow. */
+	/* 1e12 us is longer than any wait spins, and far from overflow. */
 	const double limit = 1e12;
 
 	if (!(microseconds > 0))
@@ -206,7 +209,7 @@ uint32_t kup_user_max_message(const struct kup_user_channel *channel)
 
 /* ---- State ---- */
 
-/* Why nothing can be sent any more, or 0. */
+/* 0, or the reason why nothing can be sent any more. */
 static int32_t over(const struct kup_user_channel *channel)
 {
 	if (channel->broken)
@@ -227,7 +230,7 @@ int32_t kup_user_ended(const struct kup_user_channel *channel)
 	return over(channel);
 }
 
-/* The kernel sleeps for room, and the tail has come to where it wanted it. */
+/* Wakes the kernel's side if it sleeps for room and the tail has reached its position. */
 static void wake_kernel(struct kup_user_channel *channel)
 {
 	if (!channel->in.owes_wake)
@@ -236,7 +239,7 @@ static void wake_kernel(struct kup_user_channel *channel)
 	kup_user_kick(channel->file);
 }
 
-/* After a call on the consuming side. */
+/* Finishes each call on the consuming side. */
 static void consumed(struct kup_user_channel *channel, int result)
 {
 	wake_kernel(channel);
@@ -247,7 +250,7 @@ static void consumed(struct kup_user_channel *channel, int result)
 
 struct wait {
 	struct kup_user_channel *channel;
-	uint32_t space; /* for sending: what it needs of the ring */
+	uint32_t space; /* for sending: the room that the record takes */
 };
 
 static int may_send(const struct wait *wait)
@@ -285,7 +288,7 @@ static void pause_processor(void)
 #endif
 }
 
-/* What a wait that slept teaches, as in the engine's wait.c. */
+/* Adapts the budget to a wait that has slept, as the engine's wait.c does. */
 static void learn(struct spin *spin, uint64_t limit, uint64_t took)
 {
 	if (took > limit)
@@ -304,7 +307,7 @@ static int looks_ready(const struct wait *wait, int (*ready)(const struct wait *
 	return 0;
 }
 
-/* Looks until it is ready (1), or for this long (0); `now` is the time. */
+/* Looks until it is ready (1), or for `ns` nanoseconds (0). `now` is the current time. */
 static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, const struct wait *wait,
 		    int (*ready)(const struct wait *))
 {
@@ -323,8 +326,8 @@ static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, const struct w
 }
 
 /*
- * Before a sleep for one of `events` gives the kernel all room back, or both sides might sleep for
- * room. On a split channel the receiver is another thread, which does this itself.
+ * Before a sleep for one of `events`, gives the kernel all room back. Otherwise both sides might
+ * sleep for room. On a split channel the receiver is another thread, which does this itself.
  */
 static void settle(struct kup_user_channel *channel, short events)
 {
@@ -332,7 +335,7 @@ static void settle(struct kup_user_channel *channel, short events)
 		consumed(channel, kup_consumer_settle(&channel->in));
 }
 
-/* Announces, and sleeps until the deadline. */
+/* Announces the sleep, and sleeps until the deadline at most. */
 static int32_t sleep_for(const struct wait *wait, int (*ready)(const struct wait *),
 			 void (*announce)(const struct wait *), short events, uint64_t deadline)
 {
@@ -350,7 +353,7 @@ static int32_t sleep_for(const struct wait *wait, int (*ready)(const struct wait
 	return error < 0 ? error : 0;
 }
 
-/* Looks for a while, then sleeps, until it is worth another try: 0, or a negative errno. */
+/* Spins for a while, then sleeps, until another try makes sense: 0, or a negative errno. */
 static int32_t wait_for(const struct wait *wait, struct spin *spin,
 			int (*ready)(const struct wait *), void (*announce)(const struct wait *),
 			short events, struct limit *limit)
@@ -361,8 +364,8 @@ static int32_t wait_for(const struct wait *wait, struct spin *spin,
 	if (limit->timeout_ms == 0)
 		return -EAGAIN;
 	/*
-	 * A call's first looks do without the clock. Later ones don't: what is ready for nothing
-	 * must not outrun the timeout.
+	 * The first looks of a call do not read the clock. Later ones do: if each of a call's waits
+	 * ended at once without a result, the call would otherwise run past its timeout.
 	 */
 	if (limit->waits++ == 0) {
 		uint32_t looks = kup_looks_in(spin->budget_ns, spin->look_ns);
@@ -376,7 +379,7 @@ static int32_t wait_for(const struct wait *wait, struct spin *spin,
 		limit->deadline = deadline_in(limit->timeout_ms);
 	if (start >= limit->deadline)
 		return -ETIMEDOUT;
-	/* At least one look is measured, or a wrong estimate would stay. */
+	/* At least one look is measured; otherwise a wrong estimate would never change. */
 	left_ns = looked_ns < spin->budget_ns ? spin->budget_ns - looked_ns : 1;
 	if (spin->budget_ns > 0 && spin_for(left_ns, start, spin, wait, ready))
 		return 0;
@@ -395,7 +398,7 @@ int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events,
 	if ((events & POLLOUT) && length > kup_user_max_message(channel))
 		return -EMSGSIZE;
 	if (events & POLLIN) {
-		/* As the receive that follows does. */
+		/* The receive that follows does the same. */
 		kup_user_release(channel);
 		announce_receive(&wait);
 	}
@@ -419,7 +422,7 @@ void kup_user_release(struct kup_user_channel *channel)
 	channel->held.position = NOTHING_HELD;
 }
 
-/* Nothing is held. -EAGAIN: nothing is there. */
+/* Looks for a record, while none is held. -EAGAIN: there is none. */
 static int32_t look(struct kup_user_channel *channel)
 {
 	int result = kup_consumer_peek(&channel->in, &channel->held);
@@ -431,7 +434,10 @@ static int32_t look(struct kup_user_channel *channel)
 	return result == KUP_RING_WAIT ? -EAGAIN : -EPROTO;
 }
 
-/* After a look that found nothing: the last records come before the state that ends the channel. */
+/*
+ * Called after a look that found nothing. The kernel finishes its last records before it stores the
+ * state that ends the channel, so a second look after that state finds them.
+ */
 static int32_t look_again(struct kup_user_channel *channel)
 {
 	int32_t end = over(channel), error;
@@ -482,7 +488,7 @@ static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, ui
 	result = kup_producer_reserve(&channel->out, length, position);
 	if (result == KUP_RING_WAIT)
 		return -EAGAIN;
-	/* No wait would end it: the reservations are the caller's own. */
+	/* No wait would end this: the reservations are the caller's own. */
 	if (result == KUP_RING_CROWDED)
 		return -EBUSY;
 	return result == KUP_RING_OK ? 0 : -EPROTO;
@@ -513,7 +519,7 @@ int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length, doub
 	return 0;
 }
 
-/* `length` may be more than was reserved: the whole reservation. */
+/* Finishes a reservation. If `length` is more than was reserved, it means the whole reservation. */
 static void finish(struct kup_user_channel *channel, struct kup_user_reservation *reservation,
 		   uint32_t type, uint32_t length, uint32_t flags)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Time for callers whose own clocks a test framework may have replaced or stopped. */
+/* Time for TypeScript, whose own clocks a test framework may have replaced or stopped. */
 #include <time.h>
 
 #include "kup_user.h"
 
-/* A clock that advances with the system's tick, so that reading it costs a few nanoseconds. */
+/* A clock that moves with the system's tick, so reading it takes only a few nanoseconds. */
 #ifdef CLOCK_MONOTONIC_COARSE
 #define COARSE CLOCK_MONOTONIC_COARSE
 #else

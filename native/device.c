@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One open file: open, close, the four ioctls, poll; the kernel's are here, the others in host/files.c. */
+/*
+ * One open file: open, close, the four ioctls and poll. Files of the kernel are handled here, those
+ * of the host driver in host/files.c.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,14 +29,17 @@ int32_t kup_user_interface(void)
 	return KUP_USER_INTERFACE;
 }
 
-/* What devices of the host driver begin with. */
+/* The beginning of every path of the host driver. */
 #define HOST_PREFIX "host:"
 
 int32_t kup_user_open(const char *path)
 {
 	if (strncmp(path, HOST_PREFIX, strlen(HOST_PREFIX)) == 0)
 		return host_number_open(path + strlen(HOST_PREFIX));
-	/* O_NOCTTY: a path that names a terminal by mistake must not become this process's. */
+	/*
+	 * O_NOCTTY: a path that names a terminal by mistake must not become this process's
+	 * terminal.
+	 */
 	return result(open(path, O_RDWR | O_CLOEXEC | O_NOCTTY));
 }
 
@@ -44,11 +50,13 @@ int32_t kup_user_host_open_again(int32_t fd)
 
 int32_t kup_user_close(int32_t fd)
 {
-	/* Before the number can be another file's. */
+	/* This comes first, before another file can get the number. */
 	(void)kup_user_disown(fd);
 	if (is_host_file(fd))
 		return host_number_close(fd);
-	/* After EINTR the descriptor is gone all the same, and its number may be somebody else's. */
+	/*
+	 * After EINTR the descriptor is closed all the same, and another file may have its number.
+	 */
 	return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
@@ -89,13 +97,13 @@ static int64_t now_ns(void)
 	return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-/* What poll(2) has found, in the contract's words. */
+/* Translates the result of poll(2) into the contract's. */
 static int32_t found(short revents, uint32_t events)
 {
-	/* Somebody closed it; without an error its user would try for ever. */
+	/* The file is closed. Without an error the caller would try without end. */
 	if (revents & POLLNVAL)
 		return -EBADF;
-	/* Where there is POLLHUP FreeBSD takes POLLOUT away (sys_generic.c: pollscan). */
+	/* FreeBSD removes POLLOUT if there is POLLHUP (sys_generic.c: pollscan). */
 	if (revents & POLLHUP)
 		revents |= (short)(events & POLLOUT);
 	return (unsigned short)revents;
@@ -103,7 +111,9 @@ static int32_t found(short revents, uint32_t events)
 
 int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
 {
-	/* Longer than any machine runs, and far from overflow. NaN is no limit, either. */
+	/*
+	 * 1e12 ms is longer than any machine runs, and far from overflow. NaN means no limit, too.
+	 */
 	const double limit_ms = 1e12;
 	int forever = !(timeout_ms >= 0 && timeout_ms <= limit_ms);
 	int64_t end = forever ? 0 : now_ns() + (int64_t)(timeout_ms * 1e6);
@@ -111,7 +121,7 @@ int32_t kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
 
 	if (is_host_file(fd))
 		return host_number_wait(fd, events, timeout_ms);
-	/* poll(2) itself would ignore it, and wait for nothing. */
+	/* poll(2) itself would ignore a negative number, and wait for nothing. */
 	if (fd < 0)
 		return -EBADF;
 	for (;;) {

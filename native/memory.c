@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Address ranges. A script may hold a view of a channel's memory for as long as it likes, so addresses are
- * never taken away from under it: what a channel leaves behind is a range of zeros.
+ * Address ranges. A script may keep a view of a channel's memory without a limit, so its addresses
+ * are never unmapped: a closed channel leaves a range of zeros.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -17,10 +17,10 @@
 #define MAP_FIXED_NOREPLACE (MAP_FIXED | MAP_EXCL)
 #endif
 
-/* MAP_NORESERVE: zeros that nobody touches cost address space and nothing else. */
+/* MAP_NORESERVE: zeros that no thread touches take address space and nothing else. */
 #define ZEROS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
-/* The host driver's mapping is its own then, see kmod/os/host/memory.c. */
+/* The host driver's own mapping is used then; see kmod/os/host/memory.c. */
 #ifdef __SANITIZE_THREAD__
 #define ONE_MAPPING 1
 #else
@@ -39,7 +39,10 @@ struct part {
 	size_t offset, bytes;
 };
 
-/* The four areas, each where the contract puts it. After an error *failed is the one that is not. */
+/*
+ * Maps the four areas at the contract's offsets. After an error, *failed is the area that can't be
+ * mapped.
+ */
 static int map_kernel_areas(int fd, char *base, size_t page, size_t to_user, size_t to_kernel,
 			    struct part *failed)
 {
@@ -67,7 +70,7 @@ static int map_kernel_areas(int fd, char *base, size_t page, size_t to_user, siz
 	return 0;
 }
 
-/* Most files that can't be mapped are found out by a page of theirs, elsewhere. */
+/* Maps one page elsewhere, which fails for most files that can't be mapped. */
 static int try_page(int fd, size_t page)
 {
 	void *got = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
@@ -85,9 +88,10 @@ static int map_areas(int fd, char *base, size_t page, uint32_t to_user, uint32_t
 }
 
 /*
- * Before it asks the driver, Linux takes away what was at the address. If the driver refuses, the
- * part is empty, and another thread's mapping may be there by now. So such a part is left alone,
- * which costs its address space where a system puts back what it has taken.
+ * Gives back what was mapped before the area `failed`, and what lies behind it. Before Linux asks
+ * the driver to map an area, it unmaps what was at the address. If the driver then refuses, the
+ * area is empty, and another thread's mapping may be there by now. So that area is not unmapped. On
+ * a system that restores the old mapping, this costs the area's addresses.
  */
 static void give_back(char *base, size_t bytes, const struct part *failed, int fresh)
 {
@@ -104,7 +108,10 @@ static void give_back(char *base, size_t bytes, const struct part *failed, int f
 		else
 			put_zeros(base + parts[i].offset, parts[i].bytes);
 	}
-	/* Views of a range that was used before stay valid: zeros, but only if the part is empty. */
+	/*
+	 * Views of a range that was used before stay valid: they show zeros, if the area is still
+	 * empty.
+	 */
 	if (!fresh && failed->bytes > 0)
 		mmap(base + failed->offset, failed->bytes, PROT_READ | PROT_WRITE,
 		     ZEROS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -121,7 +128,10 @@ static int32_t map(int32_t fd, uint32_t page_size, uint32_t to_user_bytes, uint3
 
 	if (ONE_MAPPING && is_host_file(fd))
 		return host_number_map(fd, page_size, to_user_bytes, to_kernel_bytes, address);
-	/* Linux refuses it anyway; FreeBSD's mmap would round offsets, and map something else. */
+	/*
+	 * Linux refuses this anyway. FreeBSD's mmap would round the offsets, and map something
+	 * else.
+	 */
 	if (page_size % (uint32_t)sysconf(_SC_PAGESIZE) != 0)
 		return -EINVAL;
 	if (!is_host_file(fd))

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files that end with the isolate that opened them. An isolate (the main one or a worker of a
- * JavaScript engine) runs in one thread, and may end without running any code of its own: a worker
- * is terminated, a watched program fails and is started again. So its files are closed here, at
- * the latest when its thread ends, or when the thread runs another isolate. Programs in C that own
- * nothing are not concerned.
+ * Files that end with the isolate that opened them. An isolate (the main one, or a worker, of a
+ * JavaScript engine) runs in one thread. It may end without running any code of its own: a worker
+ * is terminated, or a watched program fails and is restarted. So its files are closed here: at the
+ * latest when its thread ends, or when the thread runs another isolate. This does not affect
+ * programs in C, which own no files.
  *
- * The table also knows which files have a channel, so that a refused attach can say how many of
- * them are this process's own.
+ * The table also records which files have a channel, so that the error of a refused attach can say
+ * how many of the channels this process has.
  *
- * owners.lock guards the table. It comes before all other locks, and no file is closed under it.
+ * owners.lock guards the table. It is taken before all other locks, and no file is closed under it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,17 +20,17 @@
 #include "host/files.h"
 #include "owners.h"
 
-/* A thread that owns files. Freed when it ends. */
+/* A thread that owns files. It is freed when the thread ends. */
 struct owner {
-	int32_t isolate; /* which one it runs now */
+	int32_t isolate; /* the isolate that the thread runs now */
 };
 
 struct entry {
 	struct entry *next;
 	struct owner *owner; /* NULL: a file of a program in C */
 	int32_t fd;
-	struct stat file;	 /* what an owned descriptor stands for */
-	uint64_t address, bytes; /* of its mapping; 0: none */
+	struct stat file;	 /* identifies the file that an owned descriptor stands for */
+	uint64_t address, bytes; /* of the file's mapping; 0: there is none */
 };
 
 static struct {
@@ -44,7 +44,7 @@ static struct {
 
 static void lock_owners(void)
 {
-	/* Without memory a forked child may find it taken, and nothing else. */
+	/* If there is no memory, the only effect is that a forked child may find the lock taken. */
 	(void)watch_forks();
 	pthread_mutex_lock(&owners.lock);
 }
@@ -64,7 +64,7 @@ void owners_after_fork(void)
 	unlock_owners();
 }
 
-/* ---- The table; all under the lock ---- */
+/* ---- The table; all of this under the lock ---- */
 
 static struct entry *find(int32_t fd)
 {
@@ -90,7 +90,7 @@ static struct entry *find_or_add(int32_t fd)
 	return entry;
 }
 
-/* All entries of this owner, as a list of their own. */
+/* Removes all entries of this owner, and returns them as a list. */
 static struct entry *take_all(const struct owner *owner)
 {
 	struct entry **link = &owners.entries, *taken = NULL;
@@ -118,8 +118,8 @@ static void look(int32_t fd, struct stat *file)
 }
 
 /*
- * A descriptor that the isolate's own end has closed may be another file's by now, and not ours to
- * close.
+ * Whether the descriptor still stands for the same file. The isolate's own end may have closed it;
+ * then it may be another file's by now, and must not be closed here.
  */
 static int is_same(const struct entry *entry)
 {
@@ -130,8 +130,8 @@ static int is_same(const struct entry *entry)
 }
 
 /*
- * As its own code would have done it: first the waiter forgets all files, since one of them is its
- * pipe.
+ * Closes an owner's files, in the order in which the isolate's own code would have: first the
+ * waiter removes all of them, since one of them is the isolate's pipe.
  */
 static void close_all(const struct owner *owner)
 {
@@ -144,7 +144,7 @@ static void close_all(const struct owner *owner)
 		waiter_forget(entry->fd);
 	while ((entry = list)) {
 		list = entry->next;
-		/* Another isolate may have been given a view: the addresses stay, as zeros. */
+		/* Another isolate may have been given a view, so the addresses stay, as zeros. */
 		if (entry->bytes)
 			kup_user_unmap(entry->address, entry->bytes);
 		if (is_same(entry))
@@ -159,7 +159,7 @@ static void on_thread_end(void *value)
 	free(value);
 }
 
-/* Different from those before it in this thread. */
+/* A number that differs from those of the earlier isolates in this thread. */
 static int32_t new_isolate(const struct owner *owner)
 {
 	struct timespec now;
@@ -173,7 +173,7 @@ static int32_t new_isolate(const struct owner *owner)
 	return number;
 }
 
-/* The calling thread's, or NULL: there is no memory. */
+/* The calling thread's owner, or NULL if there is no memory. */
 static struct owner *this_owner(void)
 {
 	struct owner *owner = NULL;
@@ -209,7 +209,7 @@ int32_t kup_user_own(int32_t fd, int32_t isolate)
 		return -ENOMEM;
 	if (isolate <= 0)
 		isolate = new_isolate(owner);
-	/* The one that was here before is over: a thread runs one at a time. */
+	/* The isolate that was here before is over: a thread runs one at a time. */
 	if (owner->isolate != isolate)
 		close_all(owner);
 	owner->isolate = isolate;
@@ -239,8 +239,8 @@ int32_t kup_user_disown(int32_t fd)
 }
 
 /*
- * Has this file a channel of that device? The system knows best: the program may have closed it by
- * other means.
+ * Whether this file has a channel of that device. The table alone can't answer this: the program
+ * may have closed the file by other means.
  */
 static int has_channel(int32_t fd, uint64_t instance)
 {
@@ -265,12 +265,12 @@ int32_t kup_user_held(int32_t fd)
 	return count;
 }
 
-/* ---- What the other calls have to say ---- */
+/* ---- What the other calls report ---- */
 
 void owners_attached(int32_t fd)
 {
 	lock_owners();
-	/* Without memory a count is too small, and nothing else. */
+	/* If there is no memory, the only effect is that a count is too small. */
 	(void)find_or_add(fd);
 	unlock_owners();
 }

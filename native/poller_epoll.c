@@ -61,7 +61,7 @@ int poller_remove(struct poller *poller, int fd)
 	return control(poller, EPOLL_CTL_DEL, fd, 0, 0);
 }
 
-/* A poke that fails is one too many. */
+/* If the write fails, the counter is full: the poller is poked already. */
 void poller_poke(struct poller *poller)
 {
 	const uint64_t one = 1;
@@ -74,16 +74,16 @@ int poller_wait(struct poller *poller, int32_t *ids, int capacity, int timeout_m
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
 	uint64_t pokes;
-	int i, told = 0, count;
+	int i, found = 0, count;
 
-	/* EINTR (a debugger, a stopped process) comes out as "no events". */
+	/* EINTR (a debugger, a stopped process) becomes "no events". */
 	count = epoll_wait(poller->fd, events,
 			   capacity < EVENTS_AT_ONCE ? capacity : EVENTS_AT_ONCE, timeout_ms);
 	for (i = 0; i < count; i++) {
 		if (events[i].data.u32 != 0)
-			ids[told++] = (int32_t)events[i].data.u32;
+			ids[found++] = (int32_t)events[i].data.u32;
 		else if (read(poller->poke, &pokes, sizeof(pokes)) < 0)
 			continue;
 	}
-	return told;
+	return found;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Each file has two knotes, for reading and writing, which are disabled unless they are armed, and again by their
- * event (EV_DISPATCH). They stay for as long as the file is known: enabling one needs nothing of the
- * file, not even that its device still exists.
+ * Each file has two knotes, for reading and for writing. A knote is disabled unless it is armed,
+ * and its event disables it again (EV_DISPATCH). Knotes stay until the file is removed. So enabling
+ * one needs nothing of the file; even its device need not exist any more.
  */
 #include <errno.h>
 #include <poll.h>
@@ -35,7 +35,7 @@ int poller_open(struct poller *poller)
 	int error;
 
 	EV_SET(&poke, 0, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0, NULL);
-	/* Not inherited by fork, and closed by exec. */
+	/* A kqueue is not inherited by fork, and is closed by exec. */
 	poller->fd = kqueue();
 	if (poller->fd < 0)
 		return -errno;
@@ -51,7 +51,7 @@ void poller_close(struct poller *poller)
 	poller->fd = -1;
 }
 
-/* The number is free in the child, or already another file's. */
+/* In the child the number is free, or already another file's. */
 void poller_after_fork(struct poller *poller)
 {
 	poller->fd = -1;
@@ -64,7 +64,7 @@ int poller_add(struct poller *poller, int fd, int32_t id)
 				       knote(fd, EVFILT_WRITE, flags, id) };
 	int error = change(poller, both, 2);
 
-	/* The first may be there without the second. */
+	/* The first knote may exist without the second. */
 	if (error)
 		poller_remove(poller, fd);
 	return error;
@@ -74,7 +74,9 @@ int poller_arm(struct poller *poller, int fd, int32_t id, uint32_t events)
 {
 	const unsigned int in = events & POLLIN ? EV_ENABLE : EV_DISABLE;
 	const unsigned int out = events & POLLOUT ? EV_ENABLE : EV_DISABLE;
-	/* An end is told by both; who asks for neither asks for that. */
+	/*
+	 * Both filters report the end. A caller that asks for neither event asks for the end alone.
+	 */
 	const unsigned int end = events & (POLLIN | POLLOUT) ? 0 : EV_ENABLE;
 	const struct kevent both[] = {
 		knote(fd, EVFILT_READ, EV_DISPATCH | (end ? end : in), id),
@@ -105,18 +107,18 @@ int poller_wait(struct poller *poller, int32_t *ids, int capacity, int timeout_m
 {
 	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	struct kevent events[EVENTS_AT_ONCE];
-	int i, told = 0, count;
+	int i, found = 0, count;
 
-	/* EINTR (a debugger, a stopped process) comes out as "no events". */
+	/* EINTR (a debugger, a stopped process) becomes "no events". */
 	count = kevent(poller->fd, NULL, 0, events,
 		       capacity < EVENTS_AT_ONCE ? capacity : EVENTS_AT_ONCE,
 		       timeout_ms < 0 ? NULL : &timeout);
 	for (i = 0; i < count; i++) {
 		int32_t id = (int32_t)(intptr_t)events[i].udata;
 
-		/* A file's two knotes lie side by side, if both have something to tell. */
-		if (id != 0 && (told == 0 || ids[told - 1] != id))
-			ids[told++] = id;
+		/* If both knotes of a file have an event, these lie side by side. */
+		if (id != 0 && (found == 0 || ids[found - 1] != id))
+			ids[found++] = id;
 	}
-	return told;
+	return found;
 }

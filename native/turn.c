@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Turns on a channel of kup_user.h, by its public calls alone. */
+/* Turns on a channel of kup_user.h. This uses the channel's public calls alone. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 
 #include "kup_user_turn.h"
 
-/* The kernel has broken the rules of turns: this side believes nothing more of it. */
+/* The kernel has broken the rules of turns. This side uses the channel no more. */
 static int32_t broken(struct kup_user_turn *turn)
 {
 	turn->broken = 1;
@@ -41,7 +41,7 @@ static int32_t take(struct kup_user_turn *turn, double timeout_ms)
 	return message->length > 0 ? broken(turn) : 0;
 }
 
-/* Nonzero: to give the turn would lose a message. */
+/* Nonzero if giving the turn would drop a message. */
 static int holds_message(const struct kup_user_turn *turn)
 {
 	return turn->unread && turn->message.control != KUP_CONTROL_PASS;
@@ -63,20 +63,23 @@ int32_t kup_user_turn_receive(struct kup_user_turn *turn, struct kup_user_messag
 	return 0;
 }
 
-/* What is left of a timeout that began at this time; more than 0, so that the call still waits. */
+/*
+ * What is left of a timeout that began at this time. It is more than 0, so that the call still
+ * waits.
+ */
 static double left(double timeout_ms, double began)
 {
 	const double least = 0.001;
 	double left_ms;
 
-	/* Negative: without a limit. */
+	/* A negative timeout is no limit. */
 	if (!(timeout_ms > 0))
 		return timeout_ms;
 	left_ms = timeout_ms - (kup_user_now() - began);
 	return left_ms > least ? left_ms : least;
 }
 
-/* Takes the turn, for a record of this length. */
+/* Takes the turn, for sending a record of this length. */
 static int32_t take_to_send(struct kup_user_turn *turn, uint32_t length, uint32_t flags,
 			    double timeout_ms)
 {
@@ -104,7 +107,9 @@ int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length, uint3
 
 	if (error)
 		return error;
-	/* The ring is empty, so only this side's own discarded reservations can take the room. */
+	/*
+	 * The ring is empty, so only this side's own discarded reservations can take up the room.
+	 */
 	error = kup_user_reserve(turn->channel, length, 0, reservation);
 	if (error == -EAGAIN && timeout_ms != 0) {
 		began = began > 0 ? began : kup_user_now();
@@ -116,8 +121,8 @@ int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length, uint3
 }
 
 /*
- * Before the turn is given: when the kernel sees the record, it may rely on an empty ring. A record
- * behind the one that has brought the turn was sent out of turn.
+ * Called before the turn is given: when the kernel sees the record, it may rely on an empty ring. A
+ * record behind the one that brought the turn was sent out of turn.
  */
 static int32_t release(struct kup_user_turn *turn)
 {
@@ -126,14 +131,14 @@ static int32_t release(struct kup_user_turn *turn)
 
 	turn->unread = 0;
 	kup_user_release(turn->channel);
-	/* One look. */
+	/* One look, without waiting. */
 	error = kup_user_receive(turn->channel, &behind, 0);
 	if (error == -EAGAIN)
 		return 0;
 	return error == -EPIPE ? error : broken(turn);
 }
 
-/* Gives the turn by the reserved record, which is a pass if `passes`. */
+/* Gives the turn with the reserved record, which is a pass if `passes`. */
 static int32_t give(struct kup_user_turn *turn, struct kup_user_reservation *reservation,
 		    uint32_t type, uint32_t length, int passes)
 {
@@ -167,8 +172,9 @@ void kup_user_turn_discard(struct kup_user_turn *turn, struct kup_user_reservati
 }
 
 /*
- * With nothing discarded there is room, and the record is made after the release: the kernel looks
- * at a record while it is being made, and each look takes its memory away from this processor.
+ * Sends without a reservation of the caller's. There is room, since no reservation was discarded.
+ * The record is made after the release: the kernel polls the ring while a record is being made, and
+ * each of its looks takes the cache line away from this processor.
  */
 static int32_t send_at_once(struct kup_user_turn *turn, uint32_t type, const void *data,
 			    uint32_t length)
@@ -177,8 +183,10 @@ static int32_t send_at_once(struct kup_user_turn *turn, uint32_t type, const voi
 
 	if (!error)
 		error = release(turn);
-	/* `data` may be the message that has brought the turn: the kernel leaves it until it is
-	 * its turn. */
+	/*
+	 * `data` may be the message that brought the turn. The kernel does not overwrite it before
+	 * it has the turn.
+	 */
 	if (!error)
 		error = kup_user_send(turn->channel, type, data, length, 0);
 	if (!error)

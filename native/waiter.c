@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The waiter: one thread for the life of the process, which sleeps in the system's poller (epoll, kqueue)
- * unless something happened. Each file is registered one-shot: an event disables it, is told on the pipe of
- * the isolate that asked, and nothing more comes until that isolate arms again. So an idle process uses
- * no CPU, and a slow isolate has no more than that in its pipe.
+ * The waiter: one thread for the life of the process. It sleeps in the system's poller (epoll,
+ * kqueue) unless something has happened. Each file is registered one-shot. Its event disables it,
+ * and is reported on the pipe of the isolate that armed it; no other event follows until that
+ * isolate arms the file again. So an idle process uses no CPU, and the pipe of a slow isolate
+ * contains at most one event for each file.
  *
- * A file of the host driver has nothing for the poller: whoever wakes it tells the isolate itself. The thread
- * only tells again what found its pipe full.
+ * The poller can't watch a file of the host driver: the thread that wakes such a file writes the
+ * event to the pipe itself. The waiter's thread only repeats events that found their pipe full.
  *
- * waiter.lock guards the table, and is held while somebody writes to a pipe: once remove has had the
- * lock, nobody can be about to write for that id. Writes never block. Arming a descriptor takes no lock: the
- * system does its own locking, and the caller owns its fd and id. The lock comes after the host driver's own.
+ * waiter.lock guards the table, and is held during a write to a pipe. So after remove has taken the
+ * lock, no thread can be about to write for that id. Writes never block. Arming a descriptor takes
+ * no lock: the system does its own locking, and the caller owns the fd and its id. The lock is
+ * taken after the host driver's own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,36 +27,39 @@
 #include "poller.h"
 #include "portable.h"
 
-/* An id is a place in the table and, above it, how often the place was used: stale ids match nothing. */
+/*
+ * An id consists of an index into the table and, above it, a count of the place's uses, so that a
+ * stale id matches no file.
+ */
 #define PLACE_BITS 20
 #define MAX_PLACES (1 << PLACE_BITS)
-#define TURN_MASK 0x7ff
+#define USE_MASK 0x7ff
 
-/* An event that found its pipe full is told again this soon. */
+/* An event that found its pipe full is reported again after this time. */
 #define RETRY_MS 5
 
-/* Not the default: a process that locks its memory has all of it in RAM. */
+/* Smaller than the default: a process that locks its memory has the whole stack in RAM. */
 #define STACK_BYTES (256 * 1024)
 #define EVENTS_AT_ONCE 64
 
 struct place {
 	int32_t pipe; /* -1: free */
 	int32_t fd;
-	int32_t id;		  /* of the present user, or of the next one */
-	int owed;		  /* its event is still to be told */
-	int armed;		  /* for a watch: its next event is to be told */
-	struct host_watch *watch; /* NULL: a descriptor */
+	int32_t id;		  /* of the current file, or of the next one */
+	int owed;		  /* its event is not reported yet, because the pipe was full */
+	int armed;		  /* for a watch: its next event is to be reported */
+	struct host_watch *watch; /* NULL for a descriptor */
 };
 
 static struct {
 	pthread_mutex_t lock;
 	struct place *places;
 	int count;
-	struct poller poller; /* closed: not started. Poked when somebody is owed an event */
-	int owed;	      /* places that are owed an event */
+	struct poller poller; /* closed before the start; poked when an event becomes owed */
+	int owed;	      /* how many places have an owed event */
 } waiter = { .lock = PTHREAD_MUTEX_INITIALIZER, .poller = POLLER_CLOSED };
 
-/* ---- The table; all under the lock ---- */
+/* ---- The table; all of this under the lock ---- */
 
 static struct place *find(int32_t id)
 {
@@ -66,7 +71,7 @@ static struct place *find(int32_t id)
 	return &waiter.places[index];
 }
 
-/* The first id of a place: its turn is 1, so that no id is 0. */
+/* Adds places. The count of uses begins at 1, so that no id is 0. */
 static int grow(void)
 {
 	int count = waiter.count ? 2 * waiter.count : 16, i;
@@ -116,20 +121,23 @@ static int take_place(int32_t fd, int32_t pipe, struct place **taken)
 static void leave_place(struct place *place)
 {
 	int32_t index = place->id & (MAX_PLACES - 1);
-	int32_t turn = ((place->id >> PLACE_BITS) + 1) & TURN_MASK;
+	int32_t uses = ((place->id >> PLACE_BITS) + 1) & USE_MASK;
 
 	waiter.owed -= place->owed;
 	place->owed = 0;
 	place->armed = 0;
 	place->watch = NULL;
 	place->pipe = -1;
-	place->id = ((turn ? turn : 1) << PLACE_BITS) | index;
+	place->id = ((uses ? uses : 1) << PLACE_BITS) | index;
 }
 
-/* ---- Telling; under the lock ---- */
+/* ---- Reporting; under the lock ---- */
 
-/* A pipe that nobody reads any more (EPIPE: the isolate is gone) needs no telling. */
-static void tell(struct place *place)
+/*
+ * Writes the event. If the pipe has no reader (EPIPE: the isolate is gone), nothing needs to be
+ * reported.
+ */
+static void report(struct place *place)
 {
 	int full = write(place->pipe, &place->id, sizeof(place->id)) < 0 && errno == EAGAIN;
 
@@ -137,37 +145,37 @@ static void tell(struct place *place)
 	place->owed = full;
 }
 
-static void tell_armed(int32_t id)
+static void report_armed(int32_t id)
 {
 	struct place *place = find(id);
 
 	if (!place || !place->armed)
 		return;
 	place->armed = 0;
-	tell(place);
+	report(place);
 }
 
-/* Any thread of the host driver. */
+/* Called in any thread of the host driver. */
 static void on_wake(int32_t id)
 {
 	int owed;
 
 	pthread_mutex_lock(&waiter.lock);
 	owed = waiter.owed;
-	tell_armed(id);
-	/* The waiter's thread sleeps without a limit until then. */
+	report_armed(id);
+	/* Before this, the waiter's thread sleeps without a limit. */
 	if (waiter.owed > 0 && owed == 0)
 		poller_poke(&waiter.poller);
 	pthread_mutex_unlock(&waiter.lock);
 }
 
-static void tell_owed(void)
+static void report_owed(void)
 {
 	int i;
 
 	for (i = 0; i < waiter.count && waiter.owed > 0; i++)
 		if (waiter.places[i].owed)
-			tell(&waiter.places[i]);
+			report(&waiter.places[i]);
 }
 
 /* ---- The thread ---- */
@@ -183,12 +191,12 @@ static void *waiter_main(void *argument)
 
 		pthread_mutex_lock(&waiter.lock);
 		if (waiter.owed > 0)
-			tell_owed();
+			report_owed();
 		for (i = 0; i < count; i++) {
 			struct place *place = find(ids[i]);
 
 			if (place)
-				tell(place);
+				report(place);
 		}
 		timeout = waiter.owed > 0 ? RETRY_MS : -1;
 		pthread_mutex_unlock(&waiter.lock);
@@ -196,7 +204,10 @@ static void *waiter_main(void *argument)
 	return NULL;
 }
 
-/* Signals are for the host program's own threads; a SIGPIPE of ours stays pending and harms nobody. */
+/*
+ * The thread blocks all signals: they are for the host program's own threads. A SIGPIPE of this
+ * thread stays pending, and has no effect.
+ */
 static int start_thread(void)
 {
 	pthread_t thread;
@@ -213,8 +224,8 @@ static int start_thread(void)
 }
 
 /*
- * A forked child has no waiter, and none of what it waited for is of use there: it starts afresh. The locks
- * are held across the fork, so the tables are whole.
+ * A forked child has no waiter's thread, and can't use what its parent waited for, so it starts
+ * again from an empty table. The locks are held across the fork, so the tables are consistent.
  */
 static void before_fork(void)
 {
@@ -239,7 +250,7 @@ static void after_fork_in_child(void)
 	after_fork_in_parent();
 }
 
-/* Once. */
+/* Registers the handlers, once. */
 int watch_forks(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -281,7 +292,10 @@ int32_t kup_user_pipe(int32_t *fds)
 	return pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-/* Takes a place; a descriptor goes into the poller in the same step, so that a failure leaves nothing. */
+/*
+ * Takes a place, and adds a descriptor to the poller in the same step, so that a failure leaves
+ * nothing behind.
+ */
 static int32_t enter(int32_t fd, int32_t pipe)
 {
 	struct place *place;
@@ -302,7 +316,7 @@ static int32_t enter(int32_t fd, int32_t pipe)
 	return error ? error : id;
 }
 
-/* Outside the lock, which comes after the driver's. Nobody but the caller knows the id yet. */
+/* Not under the lock, which is taken after the driver's. Only the caller has the id yet. */
 static int32_t watch_host_file(int32_t fd, int32_t id)
 {
 	struct host_watch *watch = NULL;
@@ -340,7 +354,7 @@ static int arm_watch(int32_t id, uint32_t events)
 	pthread_mutex_unlock(&waiter.lock);
 	if (!watch)
 		return -ENOENT;
-	/* The caller removes no id that it arms, so the watch is there. */
+	/* The caller does not remove an id while it arms it, so the watch exists. */
 	if (host_watch_look(watch, events))
 		on_wake(id);
 	return 0;
@@ -353,7 +367,7 @@ int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events)
 }
 
 /*
- * Under the lock. The watch is for the caller to end without it, as it comes after the driver's
+ * Under the lock. The caller ends the watch without the lock, which is taken after the driver's
  * own.
  */
 static int remove_place(struct place *place, struct host_watch **watch)

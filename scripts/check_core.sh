@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The engine, the layers and the echo client are free of any operating system: they compile without a single
-# system header, have no OS #ifdef, and call nothing but what os.h and the client API declare. Layers and clients see
-# kup.h and nothing of the engine.
+# Checks that the engine, the layers and the echo client are free of any operating system: they
+# compile without a system header, have no OS #ifdef, and call only what os.h and the client API
+# declare. Layers and clients include kup.h and no header of the engine.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -38,7 +38,8 @@ if grep -nE '^[[:space:]]*#[[:space:]]*(include[[:space:]]*<|.*(__linux__|__KERN
 	fail "the lines above name an operating system or one of its headers"
 fi
 
-# What they call is in os.h, in the client API, among themselves, or what the compiler calls by itself.
+# Every call is to os.h, to the client API, to one of these files, or one that the compiler makes
+# itself.
 nm "$out"/*.o | awk '$2 == "T" { print $3 }' >"$out/defined"
 allowed=$(cat "$out/defined"; grep -ohE '\b(os|kup)_[a-z0-9_]+\(' kmod/core/*.h kmod/*.h kmod/layers/*.h tests/osfree/kup_system.h | tr -d '(' | sort -u)
 for symbol in $(nm -u "$out"/*.o | awk '$1 == "U" { print $2 }' | sort -u); do

@@ -1,20 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The FreeBSD modules and library build, without a FreeBSD machine: compiled against FreeBSD's own headers and linked as its
-# kernel's loader wants them, for both architectures, with warnings as errors. And the modules need nothing
-# of the kernel but what tests/freebsd/symbols.txt lists, nor less.
+# Checks that the FreeBSD modules and library build, without a FreeBSD machine. They are compiled
+# against FreeBSD's own headers and linked as its kernel's loader needs them, for both
+# architectures, with warnings as errors. The modules must need exactly the kernel symbols that
+# tests/freebsd/symbols.txt lists.
 #
 #   ZIG=path/to/zig check_freebsd.sh
 #
-# Zig brings the compiler, the linker and the headers, from 0.15 on; 0.17.1 can't be kept from calling a library for
-# atomic operations on aarch64.
+# Zig contains the compiler, the linker and the headers, from 0.15 on. 0.17.1 always calls a library
+# for atomic operations on aarch64, so it can't be used.
 set -eu
 cd "$(dirname "$0")/.."
 
 ZIG=${ZIG:-zig}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-# A word for the shell and for make, wherever the compiler is.
+# One word for the shell and for make, wherever the compiler is.
 ln -s "$(command -v "$ZIG")" "$out/zig"
 ZIG=$out/zig
 failed=0
@@ -23,14 +24,14 @@ fail() {
 	failed=1
 }
 
-# As sys/conf/kern.mk and kmod.mk have them, but for what is different on purpose: more warnings.
+# The flags of sys/conf/kern.mk and kmod.mk, with more warnings.
 FLAGS='-D_KERNEL -DKLD_MODULE -std=gnu99 -O2 -ffreestanding -fwrapv -fno-common
 	-fno-strict-aliasing -fno-stack-protector -fno-sanitize=all'
 WARNINGS='-Wall -Wextra -Werror -Wno-unused-parameter -Wno-pointer-sign -Wredundant-decls
 	-Wnested-externs -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wcast-qual'
 INCLUDES='-Ikmod -Ikmod/uapi -Ikmod/core -Ikmod/os/freebsd'
 
-# The kernel keeps a pointer of its own in x18, and has no library for atomic operations.
+# The kernel keeps a pointer in x18, and has no library for atomic operations.
 machine_flags() {
 	case $1 in
 	x86_64) echo '-mcmodel=kernel -mno-red-zone -mno-mmx -mno-sse -msoft-float -fno-pic' ;;
@@ -38,14 +39,14 @@ machine_flags() {
 	esac
 }
 
-# As kmod/freebsd/kup/Makefile has them.
+# The same as in kmod/freebsd/kup/Makefile.
 file_flags() {
 	case $1 in
 	*/ring.c | */kupdev.c) echo '-Wno-cast-qual' ;;
 	esac
 }
 
-# module ARCH NAME FLAG SOURCE...: NAME.ko, and NAME.o for a look at its symbols
+# module ARCH NAME FLAG SOURCE...: makes NAME.ko, and NAME.o for reading its symbols
 module() {
 	arch=$1 name=$2 own=$3
 	shift 3
@@ -96,7 +97,7 @@ for source in kmod/core/*.c kmod/layers/*.c kmod/os/freebsd/*.c; do
 		fail "kmod/freebsd/kup/Makefile doesn't name $source"
 done
 
-# What clients may link to: Linux's list. All of it is there, and they use nothing else of kup.
+# Clients may link to the symbols in Linux's list. kup has all of them, and clients use no others.
 sed -n 's/^EXPORT_SYMBOL_GPL(\(.*\));/\1/p' kmod/os/linux/module.c | sort >"$out/exports"
 [ -s "$out/exports" ] || fail "kmod/os/linux/module.c exports nothing"
 nm "$out/x86_64-kup.o" | awk '$2 == "T" { print $3 }' | sort >"$out/defined"
@@ -106,7 +107,8 @@ comm -23 "$out/exports" "$out/defined" >"$out/missing"
 # Modules that were written for the predecessor depend on its name.
 nm "$out/x86_64-kup.o" | grep -q '_kup_dev_version$' || fail "kup.ko does not stand in for kup_dev.ko"
 
-# Both directions: what is used and not listed, what is listed and not used. The ends of linker sets are the linker's.
+# Both directions: symbols that are used but not listed, and listed but not used. The linker makes the
+# ends of linker sets.
 for arch in x86_64 aarch64; do
 	nm -u "$out/$arch-kup.o" "$out/$arch-kup_echo.o" "$out/$arch-ticker.o"
 done | awk '$1 == "U" { print $2 }' | grep -v '^__\(start\|stop\)_set_' | sort -u |

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Prints the name of the configuration that every Deno command has to use: `deno.json` where
- * JSR can be reached (or its modules are already cached), and otherwise a generated
- * `deno.offline.json`, which is the same but serves the stand-ins in `tests/std/` instead.
+ * Prints the name of the configuration that every Deno command has to use: `deno.json` where JSR
+ * can be reached (or its modules are cached already), and otherwise a generated
+ * `deno.offline.json`, which is the same except that it serves the stand-ins in `tests/std/`.
  *
- * The answer is kept in `.cache/` for a day. This script imports nothing, because it runs before
- * anybody knows which modules there are.
+ * The answer is kept in `.cache/` for a day. This script imports nothing, because it runs before it
+ * is known which modules exist.
  *
  *     deno run -A --no-config scripts/deno_config.ts
  */
@@ -16,7 +16,7 @@ const OFFLINE = "deno.offline.json";
 const ANSWER = new URL(".cache/deno-config", ROOT);
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** How long JSR may take to answer; a first download of three small packages needs a second. */
+/** How long JSR may take to answer. A first download of three small packages takes a second. */
 const PATIENCE_MS = 8000;
 
 async function modifiedAt(file: URL): Promise<number> {
@@ -28,7 +28,7 @@ async function modifiedAt(file: URL): Promise<number> {
   }
 }
 
-/** Asks Deno itself, so that its proxies, its certificates and its cache all count. */
+/** Asks Deno itself, so that its proxies, its certificates and its cache are used. */
 async function canResolve(): Promise<boolean> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["cache", "--quiet", "--config", REAL, "deps.ts"],
@@ -40,7 +40,7 @@ async function canResolve(): Promise<boolean> {
   return (await command.output()).success;
 }
 
-/** The names of the stand-ins' folders, each of which is a package of its own. */
+/** The names of the stand-ins' folders; each is a package of its own. */
 async function standIns(): Promise<string[]> {
   const names: string[] = [];
   for await (const entry of Deno.readDir(new URL("tests/std/", ROOT))) {

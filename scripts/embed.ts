@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Builds the native library for every machine that is supported, and writes it as TypeScript into
+ * Builds the native library for every supported machine, and writes it as TypeScript into
  * `src/embedded/`, so that it is a part of the module graph: one file for each machine, and one
  * that imports them. Does nothing if all of it is up to date.
  *
@@ -17,21 +17,21 @@ const ROOT = new URL("../", import.meta.url);
 const NATIVE = new URL("native/", ROOT);
 const PREBUILT = new URL("native/build/prebuilt/", ROOT);
 const OUTPUT = new URL("src/embedded/", ROOT);
-/** The one that `src/embedded.ts` imports. */
+/** The generated file that `src/embedded.ts` imports. */
 const INDEX = new URL("built_by_make.ts", OUTPUT);
 
 const ARCHES = ["x86_64", "aarch64"] as const;
 
 /**
- * One variant for each C library, and what Zig calls it. A program that needs glibc 2.28 runs on
- * all that is newer: Debian 10, RHEL 8 and Ubuntu 18.10 had it. musl and FreeBSD promise the same
- * without numbers.
+ * One variant for each C library, and Zig's name for it. A program that needs glibc 2.28 runs with
+ * every newer version: Debian 10, RHEL 8 and Ubuntu 18.10 have it. musl and FreeBSD are compatible
+ * in the same way, without numbers.
  */
 const TARGETS = { gnu: "linux-gnu.2.28", musl: "linux-musl", freebsd: "freebsd" } as const;
 
 const TITLES = { gnu: "glibc", musl: "musl", freebsd: "FreeBSD" } as const;
 
-/** By `Deno.build.os`. */
+/** The variants, by `Deno.build.os`. */
 const VARIANTS = { linux: ["gnu", "musl"], freebsd: ["freebsd"] } as const;
 
 type Arch = typeof ARCHES[number];
@@ -47,7 +47,7 @@ const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).
   ARCHES.map((arch) => ({ os, arch }))
 );
 
-/** What the libraries are made of. Flags are in native/Makefile and here. */
+/** The sources of the libraries. The flags are in native/Makefile and here. */
 const FOLDERS = [
   "native",
   "native/host",
@@ -70,7 +70,7 @@ async function findSources(): Promise<string[]> {
   return found.sort();
 }
 
-/** Names a build by everything that it comes from. */
+/** A hash of everything that a build depends on. */
 async function identify(compiler: string): Promise<string> {
   const parts: string[] = [compiler];
   for (const path of await findSources()) {
@@ -91,7 +91,10 @@ async function isThere(file: URL): Promise<boolean> {
   return await Deno.stat(file).then(() => true, () => false);
 }
 
-/** The start of a generated file tells what it was made from, and the end that it is whole. */
+/**
+ * A generated file begins with the name of its sources, and ends with a mark that shows that it is
+ * complete.
+ */
 async function isUpToDate(soname: string, contract: string): Promise<boolean> {
   if (await Deno.readTextFile(INDEX).catch(() => "") !== spellIndex(contract)) return false;
   for (const machine of MACHINES) {
@@ -113,13 +116,13 @@ async function run(command: string, args: string[], env: Record<string, string>)
   throw new Error(`${command} ${args.join(" ")}: failed`);
 }
 
-/** What the compiler keeps stays with the project. */
+/** The compiler's cache, which stays in the project. */
 const ENVIRONMENT = {
   ZIG_GLOBAL_CACHE_DIR: fileURLToPath(new URL(".cache/zig-cache", ROOT)),
   ZIG_LOCAL_CACHE_DIR: fileURLToPath(new URL(".cache/zig-cache", ROOT)),
 };
 
-/** One word for the shell, in a variable of make's. */
+/** Quotes one word for the shell, in a variable of make. */
 function quote(path: string): string {
   return `'${path.replaceAll("'", "'\\''").replaceAll("$", "$$$$")}'`;
 }
@@ -132,7 +135,7 @@ async function build(
 ): Promise<void> {
   const { os, arch } = machine;
   const file = libraryFile(machine, variant);
-  // A target of make's can't hold a blank, which the checkout's own path may.
+  // A target of make can't contain a blank, but the checkout's own path may.
   const target = file.href.slice(NATIVE.href.length);
   const make = [
     "-s",
@@ -147,7 +150,7 @@ async function build(
     target,
   ];
   await run("make", make, ENVIRONMENT);
-  // What the name tells may differ from what make goes by, which is the age of the files.
+  // make compares the ages of the files, which may lead to another result than their hash.
   if (!await names(file, soname)) await run("make", ["-B", ...make], ENVIRONMENT);
   if (!await names(file, soname)) throw new Error(`${target} is not named ${soname}`);
 }
@@ -175,7 +178,7 @@ export const ${variant}: { readonly checksum: number; readonly base64: string } 
 `;
 }
 
-/** The file appears whole or not at all. */
+/** Writes a file so that it appears complete or not at all. */
 async function write(file: URL, text: string): Promise<void> {
   const temporary = new URL(`${file.href}.${Deno.pid}`);
   await Deno.writeTextFile(temporary, text);
@@ -231,7 +234,7 @@ async function main(zig: string): Promise<void> {
   if (await isUpToDate(soname, contract)) return;
   await Deno.mkdir(PREBUILT, { recursive: true });
   await Deno.mkdir(OUTPUT, { recursive: true });
-  // Of two that run at the same time, the second one finds that nothing is left to do.
+  // If two run at the same time, the second one finds that nothing is left to do.
   using lock = await Deno.open(new URL("lock", PREBUILT), { create: true, write: true });
   await lock.lock(true);
   if (await isUpToDate(soname, contract)) return;

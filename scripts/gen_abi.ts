@@ -3,10 +3,10 @@
  * Writes `src/abi.ts` from the shared header, so that TypeScript and C can't disagree:
  *
  *     deno run -A scripts/gen_abi.ts            # writes it
- *     deno run -A scripts/gen_abi.ts --check    # exits 1 if it isn't what the header says
+ *     deno run -A scripts/gen_abi.ts --check    # exits with 1 if it differs from the header
  *
- * Only names and comments are taken from the header's text. Every number comes from the compiler: a small
- * C program that includes the header prints them.
+ * It takes only names and comments from the header's text. Every number comes from the compiler: a
+ * small C program that includes the header prints them.
  */
 
 import { nameContract } from "./contract.ts";
@@ -25,12 +25,12 @@ interface Struct {
   readonly fields: Named[];
 }
 
-/** Nothing that TypeScript has a use for: the header's own tools, and what only C calls. */
+/** What TypeScript does not use: the header's own tools, and what only C calls. */
 const SKIPPED_DEFINES = /^KUP_(ABI_(?!VERSION)|IOC_)/;
 const SKIPPED_STRUCTS = new Set(["kup_word"]);
 const SKIPPED_FIELDS = /^(pad|reserved)\d*$/;
 
-/** A comment that ends on the line that it begins on; longer ones are left to the header. */
+/** A comment that ends on its first line. Longer ones stay in the header only. */
 function trailingComment(text: string): string {
   return text.match(/\/\*\s*(.*?)\s*\*\//)?.[1] ?? "";
 }
@@ -81,7 +81,7 @@ async function run(command: string, args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** The numbers as TypeScript spells them; what has 64 bits in C is a bigint. */
+/** The numbers in TypeScript; a number with 64 bits in C is a bigint. */
 async function askCompiler(program: string): Promise<Map<string, string>> {
   const folder = await Deno.makeTempDir({ prefix: "kup-abi-" });
   try {
@@ -123,13 +123,13 @@ function write(
     "// Generated from kmod/uapi/kup_abi.h by scripts/gen_abi.ts (`make abi`). Do not edit.",
     "",
     "/**",
-    " * The contract's numbers. What they mean, and who writes which word, is told in the header.",
+    " * The contract's numbers. The header explains what they mean, and which side writes which word.",
     " * Offsets and sizes are in bytes.",
     " *",
     " * @module",
     " */",
     "",
-    "/** Names the declarations in both headers and the version; the libraries have it, too. */",
+    "/** A hash of both headers and the version; each library contains the one it was built for. */",
     `export const CONTRACT = "${contract}";`,
   ];
   for (const { name, comment } of defines) {

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Gets the tools that the Makefile's targets need, and only those that are missing.
 #
-#   setup.sh deno DIR VERSION    Deno from npm into DIR, no other place is touched
+#   setup.sh deno DIR VERSION    Deno from npm into DIR; changes nothing else
 #   setup.sh zig DIR VERSION     the compiler for other machines, from PyPI into DIR; pip with apt
-#   setup.sh compiler            Debian packages with apt: what builds the native library
-#   setup.sh packages            the same, and what checks and tests need
-#   setup.sh debug-kernel        Debian packages with apt: what builds a kernel, beside the above
+#   setup.sh compiler            Debian packages with apt, for building the native library
+#   setup.sh packages            the same, and the packages for checks and tests
+#   setup.sh debug-kernel        the above, and Debian packages with apt for building a kernel
 #
 # Deno and Zig stay local. The rest is installed for the whole system, because compilers and QEMU
 # find their own parts by absolute paths and can't be run from an unpacked package.
@@ -37,7 +37,7 @@ install_deno() {
 	"$dir/bin/deno" --version | head -n 1
 }
 
-# "What proves that it is there, and its package", line by line.
+# Each line has a file or command that shows that a package is installed, and the package.
 COMPILER='
 	cc gcc
 	/usr/include/stdio.h libc6-dev
@@ -97,7 +97,7 @@ install_packages() {
 	[ -z "$still" ] || die "still missing after the installation: $still"
 }
 
-# What PyPI has to hand out, for x86_64 and for aarch64. A new version needs new hashes.
+# The hashes of PyPI's files, for x86_64 and for aarch64. A new version needs new hashes.
 zig_hashes() {
 	case $1 in
 	0.15.2)

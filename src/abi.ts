@@ -2,16 +2,16 @@
 // Generated from kmod/uapi/kup_abi.h by scripts/gen_abi.ts (`make abi`). Do not edit.
 
 /**
- * The contract's numbers. What they mean, and who writes which word, is told in the header.
+ * The contract's numbers. The header explains what they mean, and which side writes which word.
  * Offsets and sizes are in bytes.
  *
  * @module
  */
 
-/** Names the declarations in both headers and the version; the libraries have it, too. */
-export const CONTRACT = "2ed316e8f14ef8dc";
+/** A hash of both headers and the version; each library contains the one it was built for. */
+export const CONTRACT = "77f9e4453b134cee";
 export const ABI_VERSION = 1;
-/** each polled word has a line of this size to itself */
+/** each polled word has a cache line to itself */
 export const LINE = 128;
 /** records begin and end at multiples of this */
 export const RECORD_ALIGN = 8;
@@ -31,21 +31,21 @@ export const RECORD_RESERVE = 40;
 export const RECORD_LENGTH = 0xfffffff;
 /** finished; a consumer stops at a record without it */
 export const RECORD_READY = 0x80000000;
-/** carries nothing: skip it */
+/** contains nothing: skip it */
 export const RECORD_DISCARD = 0x40000000;
-/** no message: its type is one of KUP_CONTROL_* */
+/** not a message: its type is one of KUP_CONTROL_* */
 export const RECORD_CONTROL = 0x20000000;
 export const TYPE_RESERVED = 0xffff0000;
 /** to the user: a kup_gap follows */
 export const CONTROL_GAP = 1;
 /** turn mode: gives the turn; no payload */
 export const CONTROL_PASS = 2;
-/** reserved: the sender has sent all that it will */
+/** reserved: the sender sends nothing more */
 export const CONTROL_END = 3;
 export const CONTROL_OPTIONAL = 0x80000000;
 /** "KUPCHNL1" in memory, little endian */
 export const MAGIC = 0x314c4e484350554bn;
-/** STATS only: nobody is attached */
+/** STATS only: no process is attached */
 export const STATE_FREE = 0;
 export const STATE_OPEN = 1;
 /** by the kernel's side: read what is there, then stop */
@@ -59,7 +59,7 @@ export const ERROR_NONE = 0;
 export const ERROR_HEAD = 1;
 /** to_user.tail: not aligned, backwards, or beyond head */
 export const ERROR_TAIL = 2;
-/** a record that is longer than what lies before head */
+/** a record that is longer than the ring allows, or ends beyond head */
 export const ERROR_LENGTH = 3;
 /** a record with flags, or of a control kind, that a user may not send */
 export const ERROR_FLAGS = 4;
@@ -67,11 +67,11 @@ export const ERROR_FLAGS = 4;
 export const ERROR_TURN = 5;
 /** full duplex, many records in flight */
 export const MODE_STREAM = 1;
-/** one side at a time: a layer */
+/** one side at a time sends: a layer */
 export const MODE_TURN = 2;
-/** from here on: layers of clients' own */
+/** from here on: layers of clients */
 export const MODE_CLIENTS = 0x80000000;
-/** producers that must not sleep report losses by GAP records */
+/** producers that must not sleep report losses in GAP records */
 export const FEATURE_GAP = 1n;
 /** ATTACH takes ring sizes */
 export const FEATURE_SIZES = 2n;
@@ -83,9 +83,9 @@ export const ATTACH_DRAIN_MS = 1000;
 
 /** Offsets in `struct kup_record_header`, and its size as `bytes`. */
 export const RECORD_HEADER_AT = {
-  /** by the producer; atomic */
+  /** written by the producer; atomic */
   lengthFlags: 0,
-  /** the clients' own tag, which KUP gives no meaning; or a kind */
+  /** a tag of the clients, without a meaning to KUP; or a kind */
   type: 4,
   SIZE: 8,
 } as const;
@@ -108,7 +108,7 @@ export const STAMP_AT = {
 
 /** Offsets in `struct kup_call`, and its size as `bytes`. */
 export const CALL_AT = {
-  /** the caller's: slot and generation */
+  /** chosen by the caller */
   id: 0,
   kind: 8,
   status: 12,
@@ -125,12 +125,12 @@ export const KERNEL_PAGE_AT = {
   instance: 32,
   pageSize: 40,
   channel: 44,
-  /** counts the attaches of this channel number, from 1 */
+  /** the number of attaches of this channel number, this one included */
   generation: 48,
-  /** ring sizes, each once (not doubled) */
+  /** ring sizes, not doubled */
   toUserBytes: 52,
   toKernelBytes: 56,
-  /** how long the kernel's side looks before it sleeps */
+  /** how long the kernel's side spins before it sleeps, at most */
   spinUs: 60,
   state: 128,
   error: 132,
@@ -140,14 +140,14 @@ export const KERNEL_PAGE_AT = {
   toKernelConsumerEvent: 640,
   toUserRecords: 768,
   toUserPayload: 776,
-  /** records that a producer that must not sleep lost */
+  /** records lost by producers that must not sleep */
   droppedNoSpace: 784,
   droppedTooLong: 792,
-  /** of the user */
+  /** how often the kernel's side woke the user */
   wakeups: 800,
   toKernelRecords: 896,
   toKernelPayload: 904,
-  /** of the kernel's side */
+  /** how often the kernel's side went to sleep */
   sleeps: 912,
   SIZE: 1024,
 } as const;
@@ -166,30 +166,30 @@ export const INFO_AT = {
   abiVersion: 0,
   /** this handle's channel, or KUP_CHANNEL_ANY while it has none */
   attached: 4,
-  /** may be ignored */
+  /** a process may ignore these */
   features: 8,
-  /** must be understood */
+  /** a process must understand these */
   required: 16,
   mode: 24,
   pageSize: 28,
   channels: 32,
   channelsFree: 36,
-  /** what ATTACH gives for 0 */
+  /** the size that ATTACH gives for 0 */
   toUserBytes: 40,
   toKernelBytes: 44,
-  /** what it gives at most */
+  /** the largest size that it gives */
   maxToUserBytes: 48,
   maxToKernelBytes: 52,
   /** of this handle's channel; 0 while it has none */
   attachedToUserBytes: 56,
   attachedToKernelBytes: 60,
   name: 64,
-  /** the number of this device; no other one has it until the next boot */
+  /** this device's number; no other one gets it until the next boot */
   instance: 128,
   /** of all channels, since the device was created */
   attaches: 136,
   spinUs: 144,
-  /** reserved: of stamps; 0 */
+  /** reserved, for stamps; 0 */
   clock: 148,
   SIZE: 256,
 } as const;
@@ -204,7 +204,7 @@ export const ATTACH_AT = {
   understood: 8,
   /** in: INFO's, or 0 for any; out: INFO's */
   instance: 16,
-  /** in: a number or KUP_CHANNEL_ANY; out: the channel got */
+  /** in: a number or KUP_CHANNEL_ANY; out: the channel's number */
   channel: 24,
   /** in: 0; out: as in the kernel page */
   generation: 28,
@@ -224,7 +224,7 @@ export const STATS_AT = {
   state: 4,
   /** of the current user; KUP_ERROR_* */
   error: 8,
-  /** how often it was attached */
+  /** how often the channel was attached */
   generation: 12,
   toUserRecords: 16,
   toUserPayload: 24,
@@ -232,15 +232,15 @@ export const STATS_AT = {
   droppedTooLong: 40,
   toKernelRecords: 48,
   toKernelPayload: 56,
-  /** the kernel's side woke the user */
+  /** how often the kernel's side woke the user */
   wakeups: 64,
-  /** the kernel's side went to sleep */
+  /** how often the kernel's side went to sleep */
   sleeps: 72,
   /** KICK calls by attached handles */
   kicks: 80,
   /** all ioctl calls by attached handles, KICK included */
   ioctls: 88,
-  /** looks by poll at attached handles: one, and one after each wake-up */
+  /** looks by poll at attached handles: one per call and per wake-up */
   polls: 96,
   SIZE: 128,
 } as const;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Checks of what callers pass in: a wrong argument is a TypeError or a RangeError that names it.
+ * Checks of arguments. A wrong argument is a TypeError or a RangeError that names it.
  *
  * @module
  */
 
 import type { Data } from "./types.ts";
 
-// What an object says of itself (its own or its class's getters) may differ from call to call, and
-// may call back into this library. So sizes come from the built-in getters, which go by what the
-// engine knows. They also know an object of another realm, which `instanceof` does not.
+// An object's own getters (or its class's) may return something else at each call, and may call
+// back into this library. So sizes come from the built-in getters, which return what the engine
+// knows. They also accept an object of another realm, which `instanceof` does not.
 const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
 const lengthOf = getter<number>(typedArray, "length");
 const tagOf = getter<string | undefined>(typedArray, Symbol.toStringTag);
@@ -35,44 +35,44 @@ function placeGetters(prototype: object) {
 
 const encoder = new TextEncoder();
 
-/** Short strings are encoded here, which saves an allocation that costs more than all the rest of a send. */
+/** Short strings are encoded here. An allocation would cost more than the rest of a send. */
 const scratch = new Uint8Array(4096);
 
-/** What a value is, for a message about one that is of a wrong type. */
+/** What a value is, for the message about a value of a wrong type. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 /**
- * An object with options. Without the check, `null` would be the engine's error about some
- * property.
+ * Checks an object with options. Without the check, `null` would lead to an error of the engine
+ * about some property.
  */
 export function checkOptions(options: object | undefined): void {
   if (options === undefined || (typeof options === "object" && options !== null)) return;
   throw new TypeError(`\`options\` must be an object, not ${kindOf(options)}.`);
 }
 
-/** A value whose type is right; its range is the caller's to check. */
+/** Checks that a value is a number; the caller checks its range. */
 export function checkNumber(name: string, value: number): number {
   if (typeof value === "number") return value;
   throw new TypeError(`\`${name}\` must be a number, not ${kindOf(value)}.`);
 }
 
-/** `true` or `false`, not what only counts as one of them. */
+/** Checks that a value is `true` or `false`; truthy and falsy values are refused. */
 export function checkBoolean(name: string, value: boolean): void {
   if (typeof value !== "boolean") {
     throw new TypeError(`\`${name}\` must be true or false, not ${kindOf(value)}.`);
   }
 }
 
-/** Something for a loop. */
+/** Checks that a value can be iterated over. */
 export function checkIterable(name: string, value: Iterable<unknown>): void {
   if (value !== null && value !== undefined && Symbol.iterator in Object(value)) return;
   throw new TypeError(`\`${name}\` must be an array or another iterable, not ${kindOf(value)}.`);
 }
 
-/** An integer from `least` to `most`. */
+/** Checks that a value is an integer from `least` to `most`. */
 export function checkInteger(name: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   checkNumber(name, value);
@@ -81,7 +81,7 @@ export function checkInteger(name: string, value: number, least: number, most: n
   );
 }
 
-/** Why a message is refused that fits into no empty ring. Sizes are in bytes. */
+/** The error for a message that does not even fit into an empty ring. Sizes are in bytes. */
 export function tooLong(length: number, most: number, ring: number): RangeError {
   return new RangeError(
     `A message of ${length} bytes is too long: this channel takes at most ${most}. Its ring to ` +
@@ -89,14 +89,14 @@ export function tooLong(length: number, most: number, ring: number): RangeError 
   );
 }
 
-/** A message's type. */
+/** Checks a message's type; the default is 0. */
 export function checkType(type: number | undefined): number {
   if (type === undefined) return 0;
   if (checkNumber("type", type) >>> 0 === type) return type;
   throw new RangeError(`\`type\` must be an integer from 0 to 4294967295, not ${String(type)}.`);
 }
 
-/** A timeout in milliseconds; -1 is for ever. */
+/** Checks a timeout in milliseconds; returns -1 for no limit. */
 export function checkTimeout(timeout: number | undefined): number {
   if (timeout === undefined) return -1;
   if (checkNumber("timeout", timeout) >= 0) return timeout;
@@ -105,13 +105,15 @@ export function checkTimeout(timeout: number | undefined): number {
   );
 }
 
-/** A signal that is really one. */
+/** Checks that a signal is an AbortSignal. */
 export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
   if (signal === undefined || isBranded(abortedOf, signal)) return signal;
   throw new TypeError("`signal` must be an AbortSignal.");
 }
 
-/** Whether an object is of the kind that a built-in getter is for; for others the getter throws. */
+/**
+ * Whether a value is of the kind that a built-in getter is for. For other values the getter throws.
+ */
 function isBranded(getter: () => unknown, value: unknown): boolean {
   try {
     getter.call(value);
@@ -121,7 +123,7 @@ function isBranded(getter: () => unknown, value: unknown): boolean {
   }
 }
 
-/** Calls back when the signal is aborted, unless {@linkcode offAbort} comes first. */
+/** Calls `listener` when the signal is aborted, unless {@linkcode offAbort} is called first. */
 export function onAbort(signal: AbortSignal, listener: () => void): void {
   addEventListener.call(signal, "abort", listener, { once: true });
 }
@@ -131,32 +133,36 @@ export function offAbort(signal: AbortSignal, listener: () => void): void {
   removeEventListener.call(signal, "abort", listener);
 }
 
-/** How many bytes there are, whatever their `length` says. */
+/** The number of bytes; the object's own `length` is not used. */
 export function byteCount(bytes: Uint8Array): number {
   return lengthOf.call(bytes);
 }
 
-/** A copy that nobody else can reach, and that is an Uint8Array whatever class the bytes are of. */
+/**
+ * A copy that the caller alone can reach. It is a Uint8Array, even if `bytes` is of another class.
+ */
 export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
 }
 
-/** Whether a buffer was transferred, whatever its `detached` says. */
+/** Whether a buffer was transferred; the object's own `detached` is not used. */
 export function isDetached(buffer: ArrayBuffer): boolean {
   return detachedOf.call(buffer);
 }
 
 function encode(text: string): Uint8Array {
-  // No UTF-16 unit takes more than three bytes.
+  // A UTF-16 unit takes at most three bytes.
   if (3 * text.length > scratch.length) return encoder.encode(text);
   return new Uint8Array(scratch.buffer, 0, encoder.encodeInto(text, scratch).written);
 }
 
-/** Only a view that looks empty can have lost its bytes, so full ones don't pay for the question. */
+/**
+ * Only a view that looks empty can have lost its bytes, so only empty views are checked further.
+ */
 function checkNotLost(array: ArrayBufferView): void {
   if (lengthOf.call(array) > 0) return;
   try {
-    // Any method of a lost one throws; its getters don't.
+    // If the buffer is lost, any method throws; the getters don't.
     elementAt.call(array, 0);
   } catch (cause) {
     throw lost(cause);
@@ -171,8 +177,8 @@ function lost(cause?: unknown): TypeError {
 }
 
 /**
- * The bytes of what is to be sent: the caller's own, or those of a string, which are good only until the next
- * call. Nothing of the caller's runs in here.
+ * The bytes to send: the caller's own, or those of a string, which are valid only until the next
+ * call. No code of the caller's runs in here.
  */
 export function toBytes(data: Data): Uint8Array {
   if (data instanceof Uint8Array) {
@@ -196,12 +202,12 @@ export function toBytes(data: Data): Uint8Array {
 /**
  * The bytes of a C string.
  *
- * @throws {TypeError} If it is no string, empty, or holds a NUL character.
+ * @throws {TypeError} If it is not a string, is empty, or contains a NUL character.
  */
 export function cString(name: string, value: string): Uint8Array<ArrayBuffer> {
   if (typeof value !== "string" || value === "" || value.includes("\0")) {
     throw new TypeError(
-      `\`${name}\` must be a string that is not empty and holds no NUL character.`,
+      `\`${name}\` must be a string that is not empty and contains no NUL character.`,
     );
   }
   return new TextEncoder().encode(`${value}\0`);

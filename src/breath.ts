@@ -1,44 +1,48 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Turns for the event loop. Promises that are settled at once never go back to it, so a channel that never runs
- * dry (or full) would keep timers, signals and all other input of the isolate waiting.
+ * Rounds for the event loop. A promise that is already settled does not return to the event loop.
+ * So a channel that never runs empty (or full) would keep timers, signals and all other input of
+ * the isolate waiting. A breath is a pause in which the event loop runs one or more rounds.
  *
- * The clock decides, not a count of messages: the work that a program does for one message takes anything from
- * nanoseconds to seconds. Reading the coarse clock costs about 6 ns.
+ * The clock decides when a breath is due, not a count of messages: a program may work for
+ * nanoseconds or for seconds on one message. Reading the coarse clock takes about 6 ns.
  *
  * @module
  */
 
 import { type Native, releaseNative, retainNative } from "./library.ts";
-import { Turn } from "./reactor.ts";
+import { Round } from "./reactor.ts";
 
-/** Milliseconds without a turn, after which a call asks for one. The coarse clock may add 10. */
+/**
+ * The milliseconds without a round after which a call takes a breath. The coarse clock may add 10.
+ */
 const LONGEST_STREAK = 4;
 
 /**
- * An answer of a server takes several turns. A slow consumer, whose call comes later than the streak should last,
- * gives several at once: for this share of the time that it is late, up to so many milliseconds.
+ * A server's answer takes several rounds. If a slow consumer's next call comes later than the
+ * streak should last, its breath has several rounds: it lasts for this share of the delay, and at
+ * most for LONGEST_BREATH milliseconds.
  */
 const SHARE = 0.05;
 const LONGEST_BREATH = 10;
 
 /**
- * All channels of an isolate share one.
+ * The breaths of an isolate; all its channels share one object.
  *
- * The event loop may have its turns without this library, and a call that comes after a pause must not wait for
- * one more. So a streak begins with a mark, an event that waits for the event loop; while the mark stands, the
- * event loop has had no turn.
+ * The event loop may also run rounds without this library, and a call that comes after a pause must
+ * not wait for one more. So a streak begins with a mark, an event that the event loop handles in
+ * its next round. As long as the mark is set, the event loop has run no round.
  */
 export class Breath {
   readonly #native: Native;
-  /** When the mark was set, or the last turn was seen. */
+  /** When the mark was set, or the last round was seen. */
   #since: number;
-  #mark: Turn | undefined;
-  /** The turn that the present breath waits for. */
-  #turn: Turn | undefined;
+  #mark: Round | undefined;
+  /** The round that the current breath waits for. */
+  #round: Round | undefined;
   /** When the streak began. */
   #streak = 0;
-  /** When the present breath is long enough. */
+  /** When the current breath is long enough. */
   #end = 0;
   #present: Promise<void> | undefined;
   #users = 0;
@@ -48,19 +52,19 @@ export class Breath {
     this.#since = native.kup_user_now_coarse();
   }
 
-  /** A channel begins to use it. */
+  /** Called when a channel begins to use it. */
   retain(): void {
     this.#users++;
   }
 
-  /** A channel is closed; without any, nothing may be left in the event loop. */
+  /** Called when a channel is closed. Without a channel, nothing may keep the event loop alive. */
   release(): void {
     if (--this.#users > 0) return;
     this.#mark?.cancel();
-    this.#turn?.cancel();
+    this.#round?.cancel();
   }
 
-  /** The event loop has had no turn for a while. */
+  /** Whether the event loop has run no round for too long. */
   get due(): boolean {
     if (this.#native.kup_user_now_coarse() - this.#since < LONGEST_STREAK) return false;
     if (this.#mark !== undefined || this.#present !== undefined) return true;
@@ -68,16 +72,16 @@ export class Breath {
     return false;
   }
 
-  /** The event loop has just had a turn. */
-  turned(): void {
+  /** Records that the event loop has just run a round. */
+  ranRound(): void {
     this.#since = this.#native.kup_user_now_coarse();
     this.#streak = this.#since;
   }
 
-  /** Gives the event loop its turns, if they are due; a call awaits them before it is answered. */
+  /** Takes a breath if one is due. The caller awaits it before it returns its result. */
   take(): Promise<void> | undefined {
     if (!this.due) return undefined;
-    // A call that joins a breath has kept the event loop waiting, too: it gets turns after that.
+    // A call that joins a breath has kept the event loop waiting too, so the breath lasts longer.
     const now = this.#native.kup_user_now();
     const late = now - this.#streak - LONGEST_STREAK;
     this.#end = now + Math.min(LONGEST_BREATH, late * SHARE);
@@ -85,18 +89,18 @@ export class Breath {
   }
 
   #begin(): void {
-    this.turned();
-    let mark: Turn;
+    this.ranRound();
+    let mark: Round;
     try {
-      mark = new Turn(this.#native);
+      mark = new Round(this.#native);
     } catch {
-      // Without a free descriptor: calls are answered, and the next one tries again.
+      // There is no free descriptor. Calls go on without a breath, and the next one tries again.
       return;
     }
     const end = () => {
       if (this.#mark !== mark) return;
       this.#mark = undefined;
-      this.turned();
+      this.ranRound();
     };
     this.#mark = mark;
     mark.done.then(end, end);
@@ -112,15 +116,15 @@ export class Breath {
     retainNative(native);
     try {
       do {
-        this.#turn = new Turn(native);
-        await this.#turn.done;
+        this.#round = new Round(native);
+        await this.#round.done;
       } while (this.#users > 0 && native.kup_user_now() < this.#end);
       if (this.#users > 0) this.#begin();
     } catch {
       // As in #begin.
     } finally {
-      this.#turn = undefined;
-      this.turned();
+      this.#round = undefined;
+      this.ranRound();
       this.#present = undefined;
       releaseNative(native);
     }
@@ -129,7 +133,7 @@ export class Breath {
 
 const breaths = new WeakMap<Native, Breath>();
 
-/** The one of this isolate. */
+/** The object of this isolate. */
 export function breathOf(native: Native): Breath {
   let breath = breaths.get(native);
   if (breath === undefined) breaths.set(native, breath = new Breath(native));

@@ -27,20 +27,20 @@ import type {
   WaitOptions,
 } from "./types.ts";
 
-/** What a new channel is made of; it owns resources and memory from then on. */
+/** What a new channel is made of. The channel then owns the resources and the memory. */
 export interface Attachment {
   readonly resources: Resources;
   readonly memory: ChannelMemory;
-  /** In milliseconds. */
+  /** How long to spin at most, in milliseconds. */
   readonly spin: number;
   /** The kinds of control records that the kernel may send: a mask of `1 << kind`. */
   readonly controls: number;
 }
 
-/** Where a layer finds {@linkcode Parts}. */
+/** The property that holds a channel's {@linkcode Parts}, for layers. */
 export const PARTS: unique symbol = Symbol("parts");
 
-/** What a layer (`turn.ts`) may use of a channel beside the public calls. */
+/** What a layer (`turn.ts`) may use of a channel besides the public calls. */
 export interface Parts {
   readonly link: Pick<
     Link,
@@ -71,7 +71,10 @@ export interface Parts {
   >;
 }
 
-/** One attached channel of streams: a {@linkcode Sender}, a {@linkcode Receiver}, and what they share. */
+/**
+ * One attached stream channel: a {@linkcode Sender}, a {@linkcode Receiver}, and the {@linkcode
+ * Link} that they share.
+ */
 export class AttachedChannel implements Channel {
   readonly number: number;
   readonly generation: number;

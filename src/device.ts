@@ -57,13 +57,13 @@ const MODES: Readonly<Record<number, DeviceInfo["mode"]>> = {
 const DEFAULT_SPIN_US = 100;
 const MAX_SPIN_US = 1_000_000;
 
-// Taken here, because a test framework may replace them.
+// Saved here, because a test framework may replace them.
 const { setTimeout, clearTimeout } = globalThis;
 
-/** What INFO tells, and what only this library needs of it. */
+/** What INFO returns: the public part, and what only this library needs. */
 interface FullInfo extends DeviceInfo {
   readonly pageSize: number;
-  /** The number that no other device has. */
+  /** The number of this device; no other device has it. */
   readonly instance: bigint;
 }
 
@@ -75,7 +75,7 @@ function openFile(native: Native, path: string): number {
   throw path.startsWith(HOST) ? hostError(native, fd, path) : systemError("open", fd, path);
 }
 
-/** A stream channel, or the layer on it that the device's mode asks for. */
+/** A stream channel, or the layer on it that the device's mode requires. */
 function makeChannel(attachment: Omit<Attachment, "controls">): Channel {
   if (attachment.memory.mode === MODE_STREAM) {
     return new AttachedChannel({ ...attachment, controls: 1 << CONTROL_GAP });
@@ -83,7 +83,7 @@ function makeChannel(attachment: Omit<Attachment, "controls">): Channel {
   return new TurnChannel(new AttachedChannel({ ...attachment, controls: TURN_CONTROLS }));
 }
 
-/** Takes over one use of the native calls, also if it fails. */
+/** Takes over one use of the native calls, and releases it if it fails. */
 function openDevice(native: Native, path: string): Resources {
   let fd: number;
   try {
@@ -105,7 +105,7 @@ function readInfo(native: Native, fd: number, path: string): FullInfo {
   if (abiVersion !== ABI_VERSION) {
     throw new KupError(
       "abi-mismatch",
-      `${path}: The kernel module speaks version ${abiVersion} of the contract, this library ` +
+      `${path}: The kernel module has version ${abiVersion} of the contract, this library ` +
         `${ABI_VERSION}; update the older one.`,
     );
   }
@@ -136,7 +136,7 @@ function readInfo(native: Native, fd: number, path: string): FullInfo {
 class ReadyWait implements Waiter, Disposable {
   readonly #file: Resources;
   readonly #signal: AbortSignal | undefined;
-  /** While a wait is pending: a rejection without one would end the process. */
+  /** Set while a wait is pending. Rejecting a promise that nothing awaits would end the process. */
   #present: PromiseWithResolvers<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -146,7 +146,7 @@ class ReadyWait implements Waiter, Disposable {
     if (signal !== undefined) onAbort(signal, this.#onAbort);
   }
 
-  /** @param limit Milliseconds after which the wait is over, too. */
+  /** @param limit Milliseconds after which the wait ends too. */
   wait(limit?: number): Promise<void> {
     this.#signal?.throwIfAborted();
     if (limit !== undefined) this.#timer = setTimeout(() => this.wake(), limit);
@@ -186,8 +186,9 @@ class ReadyWait implements Waiter, Disposable {
 }
 
 /**
- * A handle of its own for INFO and STATS; each attach opens another one. The device, each attach that is under
- * way, and each channel retain the native calls for as long as they may make some.
+ * An open device. It has a handle of its own for INFO and STATS; each attach opens another one. The
+ * device, each pending attach and each channel retain the native calls for as long as they may make
+ * some.
  */
 export class OpenDevice implements Device {
   readonly path: string;
@@ -204,7 +205,7 @@ export class OpenDevice implements Device {
   readonly #waits = new Set<ReadyWait>();
   #closed = false;
 
-  /** @param native The device's to release, also if it can't be opened. */
+  /** @param native The native calls, which the device releases, also if it can't be opened. */
   constructor(native: Native, path: string) {
     this.#native = native;
     this.path = path;
@@ -283,14 +284,14 @@ export class OpenDevice implements Device {
     if (this.#closed) throw closedError(`The device ${this.path}`);
   }
 
-  /** Another file of this very device. It never loads a module, unlike `open`. */
+  /** Opens another file of the same device. Unlike `open`, it never loads a module. */
   #openAgain(): Resources {
     const native = this.#native;
     const fd = this.path.startsWith(HOST)
       ? native.kup_user_host_open_again(this.#fd)
       : native.kup_user_open(cString("path", this.path));
     if (fd < 0) {
-      // That the device is gone explains why its path leads nowhere.
+      // If the device is gone, this throws the better explanation of why its path leads nowhere.
       readInfo(native, this.#fd, this.path);
       throw systemError(this.path.startsWith(HOST) ? "attach" : "open", fd, this.path);
     }
@@ -298,7 +299,7 @@ export class OpenDevice implements Device {
     return new Resources(native, fd, `The file ${this.path}`);
   }
 
-  /** Is a channel that was asked for in one of these states? */
+  /** Whether the channel that was asked for (or any channel) is in one of these states. */
   #some(channel: number, ...states: readonly KernelStats["state"][]): boolean {
     const first = channel === CHANNEL_ANY ? 0 : channel;
     const last = channel === CHANNEL_ANY ? this.channels - 1 : channel;
@@ -320,14 +321,18 @@ export class OpenDevice implements Device {
     );
   }
 
-  /** ATTACH, again and again while others have the channel. It never blocks: polling tells when to try. */
+  /**
+   * Calls ATTACH repeatedly while others have the channel. ATTACH never blocks: polling shows when
+   * to try again.
+   */
   async #claim(
     file: Resources,
     channel: number,
     wait: boolean,
     signal: AbortSignal | undefined,
   ): Promise<Geometry> {
-    // Without `using`, which Node 22 can't parse: it may import this module, to be refused by name.
+    // Not with `using`, which Node 22 can't parse: Node may import this module, which then refuses
+    // it.
     const ready = new ReadyWait(file, signal);
     this.#waits.add(ready);
     try {
@@ -350,7 +355,8 @@ export class OpenDevice implements Device {
           };
         }
         if (result !== -EBUSY) throw attachError(native, result, this.path);
-        // One whose last user has gone is free as soon as the kernel client has read what it sent.
+        // A channel whose last user has gone becomes free as soon as the kernel client has read
+        // what that user sent.
         const left = end - native.kup_user_now();
         if (wait) await ready.wait();
         else if (left > 0 && this.#some(channel, "draining", "free")) await ready.wait(left);
@@ -366,27 +372,26 @@ export class OpenDevice implements Device {
 }
 
 /**
- * Opens a device. Needs Deno 2.7.12 or newer with `--allow-ffi`, and for a kernel's device the
- * right to open the file for reading and writing.
+ * Opens a device. This needs Deno 2.7.12 or newer with `--allow-ffi`, and for a kernel's device the
+ * right to open its file for reading and writing.
  *
- * @param path One of the following. A relative path begins at the working directory that the
- * process has now; a later change of it makes no difference to the device.
+ * @param path One of the following. A relative path begins at the process's current working
+ * directory; changing the directory later does not matter to the device.
  * - a device's file, such as `/dev/kup/echo`, or its URL: `new URL("file:///dev/kup/echo")`;
- * - `host:NAME`, a device of the host driver, which is the same engine in threads of this process: by the
- *   device's name, or `host:echo` for the echo client that is built in;
- * - `host:FILE.so`, the first device of a client module that was built as a shared object. It is
- *   loaded by the first open, and stays until {@linkcode unload}. Instead of the path, its URL may
- *   follow: `"host:" + import.meta.resolve("./client.so")` lies beside the script, wherever the
- *   process was started.
+ * - `host:NAME`, a device of the host driver, which is the same engine in threads of this process:
+ *   the name of a device, or `host:echo` for the built-in echo client;
+ * - `host:FILE.so`, the first device of a client module that was built as a shared object. The
+ *   first open loads it, and it stays loaded until {@linkcode unload}. The path may also be a URL:
+ *   `"host:" + import.meta.resolve("./client.so")` is a file beside the script.
  *
- * @returns The device, which its caller closes.
+ * @returns The device, which the caller closes.
  * @throws {KupError} `"not-found"`, `"not-permitted"`, `"not-a-device"`, `"abi-mismatch"`,
  * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; `"unsupported"` in another runtime, an
  * older Deno, or another system; for a client module also `"refused"`, and `"busy"` if parameters
- * are given and it is loaded already, or if another copy of this module has loaded a client module
- * in this process.
- * @throws {TypeError} If the path is empty, holds a NUL character or is the URL of something that
- * is no file, or if the parameters make no sense.
+ * are given and the module is loaded already, or if another copy of this library has loaded a
+ * client module in this process.
+ * @throws {TypeError} If the path is empty, contains a NUL character or is a URL that is not a
+ * file's, or if the parameters make no sense.
  *
  * @example
  * ```ts
@@ -402,7 +407,7 @@ export class OpenDevice implements Device {
 export function open(path: string | URL, options: OpenOptions = {}): Device {
   checkOptions(options);
   checkRuntime();
-  // First: to look for the working directory takes a call of the system's library.
+  // This comes first, because looking up the working directory calls the system's library.
   requireFfi(typeof path === "string" ? path : "KUP");
   const whole = toPath(path);
   const native = loadNative(options.library);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The native library as a part of the module graph, so that a script which imports this module by
+ * The native library as a part of the module graph. With it, a script that imports this module by
  * its URL needs `--allow-ffi` and nothing else.
  *
- * There is one copy in a process, whichever isolate comes first: all workers share the waiter and
- * the host driver. The loaders of glibc and FreeBSD find a library that is loaded already by the
- * name inside it, which no other build has. musl's doesn't: there each worker has a copy of its
- * own.
+ * A process has one copy: all workers share the waiter and the host driver. The loaders of glibc
+ * and FreeBSD find a library that is loaded already by the name inside it, which no other build
+ * has. musl's loader doesn't, so there each worker has a copy of its own.
  *
  * @module
  */
@@ -19,15 +18,15 @@ import { buildCommand } from "./runtime.ts";
 
 /** A shared object. */
 interface Bytes {
-  /** FNV-1a: the loader would take damaged bytes for code. */
+  /** FNV-1a. The loader would execute damaged bytes. */
   readonly checksum: number;
   readonly base64: string;
 }
 
-/** What a file in `embedded/` holds; `scripts/embed.ts` writes them. */
+/** What a file in `embedded/` contains; `scripts/embed.ts` writes these files. */
 interface Embedded {
   readonly name: string;
-  /** On Linux, one for each C library. */
+  /** On Linux there is one for each C library. */
   readonly gnu?: Bytes;
   readonly musl?: Bytes;
   readonly freebsd?: Bytes;
@@ -39,15 +38,18 @@ interface Embedded {
  */
 const builtFor: typeof CONTRACT = contract;
 
-/** By the system and the machine. In a checkout there is one only after `make prebuilt`. */
+/** By the system and the machine. In a checkout there are some only after `make prebuilt`. */
 const embedded: Readonly<Record<string, Embedded>> = libraries;
 
-/** The path of the copy that this isolate has loaded; without one it uses another isolate's. */
+/**
+ * The path of the copy that this isolate has loaded. If it is undefined, this isolate uses another
+ * isolate's copy.
+ */
 let place: string | undefined;
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   try {
-    // The second is for older Denos, and takes 5 ms where the first takes 0.1.
+    // The second way is for older Denos; it takes 5 ms, the first one 0.1.
     return Uint8Array.fromBase64?.(text) ??
       Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   } catch {
@@ -62,17 +64,20 @@ function decode({ base64, checksum }: Bytes): Uint8Array<ArrayBuffer> {
   if (hash >>> 0 === checksum) return bytes;
   throw new KupError(
     "library",
-    "The native library in this module is damaged; fetch the module anew (deno run --reload).",
+    "The native library in this module is damaged; fetch the module again (deno run --reload).",
   );
 }
 
-/** Those for this system, the likeliest first. */
+/** The libraries for this system, the most likely one first. */
 function variants({ freebsd, gnu, musl }: Embedded): Bytes[] {
   const inOrder = Deno.build.target.includes("musl") ? [musl, gnu] : [gnu, musl];
   return [freebsd, ...inOrder].filter((bytes) => bytes !== undefined);
 }
 
-/** The first that can be loaded; or the first one's error, which is about Deno's own C library. */
+/**
+ * Loads the first one that can be loaded. If none can, throws the first one's error, which is about
+ * Deno's own C library.
+ */
 function loadAny(library: Embedded): string {
   const errors: unknown[] = [];
   for (const bytes of variants(library)) {
@@ -86,7 +91,7 @@ function loadAny(library: Embedded): string {
   throw errors[0];
 }
 
-/** Undefined if no library of this name is loaded, or if this C library doesn't look for names. */
+/** Undefined if no library of this name is loaded, or if this C library doesn't search by name. */
 function openLoaded<S extends Deno.ForeignLibraryInterface>(
   name: string,
   symbols: S,
@@ -118,11 +123,12 @@ function findEmbedded(): Embedded {
 }
 
 /**
- * The library that is embedded in the module graph. The caller closes it; its code stays.
+ * Opens the library that is embedded in the module graph. The caller closes it; its code stays in
+ * the process.
  *
- * @throws {KupError} `"library"`, `"too-many-files"` or `"out-of-memory"`: none is embedded, it
- * is damaged, or the system refuses.
- * @throws Whatever else `Deno.dlopen` throws.
+ * @throws {KupError} `"library"`, `"too-many-files"` or `"out-of-memory"`: no library is embedded,
+ * it is damaged, or the system refuses it.
+ * @throws Any other error of `Deno.dlopen`.
  */
 export function openEmbedded<S extends Deno.ForeignLibraryInterface>(
   symbols: S,
@@ -131,6 +137,6 @@ export function openEmbedded<S extends Deno.ForeignLibraryInterface>(
   const present = openLoaded(library.name, symbols);
   if (present !== undefined) return present;
   place ??= loadAny(library);
-  // Of two isolates that got here at the same time, both take the copy that the loader found first.
+  // If two isolates get here at the same time, both use the copy that the loader finds first.
   return openLoaded(library.name, symbols) ?? Deno.dlopen(place, symbols);
 }

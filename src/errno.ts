@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * errno values by name, as manual pages and kernel code have them. Each system has numbers of its
- * own, so a message that has nothing but a number is hard to look up.
+ * The names of errno values, as manual pages and kernel code have them. Each system has its own
+ * numbers, so a message with a number alone would be hard to look up.
  *
  * @module
  */
 
-/** In the order of their numbers, from 1; "-" is a number that the system has not given. */
+/** In the order of their numbers, from 1; "-" is a number that the system does not use. */
 const LINUX =
   "EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT " +
   "ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG " +
@@ -34,7 +34,7 @@ const FREEBSD =
   "EFTYPE EAUTH ENEEDAUTH EIDRM ENOMSG EOVERFLOW ECANCELED EILSEQ ENOATTR EDOOFUS EBADMSG " +
   "EMULTIHOP ENOLINK EPROTO ENOTCAPABLE ECAPMODE ENOTRECOVERABLE EOWNERDEAD EINTEGRITY";
 
-/** What Linux has for its own modules, and what some of them return to processes all the same. */
+/** Linux uses this number inside the kernel, but some modules return it to processes. */
 const ENOTSUPP = 524;
 
 function nameOf(errno: number, os: typeof Deno.build.os): string | undefined {
@@ -44,17 +44,17 @@ function nameOf(errno: number, os: typeof Deno.build.os): string | undefined {
 }
 
 /**
- * "EINVAL (22)", or "errno 4000" if the system has no such number.
+ * Returns "EINVAL (22)", or "errno 4000" if the system has no such number.
  *
  * @param errno The positive value.
- * @param os Whose number it is.
+ * @param os The system whose number it is.
  */
 export function errnoName(errno: number, os: typeof Deno.build.os = Deno.build.os): string {
   const name = nameOf(errno, os);
   return name === undefined ? `errno ${errno}` : `${name} (${errno})`;
 }
 
-/** "-EINVAL (22)", as a function of a kernel's returns it, or "-4000". */
+/** Returns "-EINVAL (22)", as a function in a kernel returns it, or "-4000". */
 export function negativeErrno(errno: number): string {
   const name = nameOf(errno, Deno.build.os);
   return name === undefined ? `-${errno}` : `-${name} (${errno})`;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The one class of errors that a caller is expected to catch, and the one place where the system's errno
- * values turn into it.
+ * The one class of errors that a caller is expected to catch, and the one place that maps the
+ * system's errno values to it.
  *
  * @module
  */
@@ -11,30 +11,30 @@ import { errnoName, negativeErrno } from "./errno.ts";
 import type { Gap } from "./types.ts";
 
 /**
- * What went wrong, for a program to act on:
+ * What went wrong, in a form that a program can act on:
  *
  * | code | meaning |
  * |---|---|
  * | `"not-found"` | There is no device of that name: is its module loaded? |
  * | `"not-permitted"` | The device's file mode or owner keeps this user out. |
- * | `"no-ffi-permission"` | Deno lacks the whole permission for FFI (`--allow-ffi`), or it was revoked. |
+ * | `"no-ffi-permission"` | Deno has no permission for FFI, or only for some files. |
  * | `"unsupported"` | Another runtime, a Deno that is too old, or another system. |
  * | `"library"` | The native library was not found, can't be loaded, or is of another version. |
- * | `"not-a-device"` | The file exists, but is no KUP device, or no client module. |
- * | `"abi-mismatch"` | The kernel module speaks another version of the contract. |
- * | `"busy"` | The channel (or every channel) is taken, another call waits or a reservation has the turn (await or finish it first), or a client module is loaded already. |
- * | `"refused"` | The kernel client did not accept this attachment, or to be loaded: see `errno`. |
+ * | `"not-a-device"` | The file exists, but is not a KUP device, or not a client module. |
+ * | `"abi-mismatch"` | The kernel module has another version of the contract. |
+ * | `"busy"` | The channel is taken, another call or reservation is open, or a module is loaded. |
+ * | `"refused"` | The kernel client refused the attachment, or to be loaded: see `errno`. |
  * | `"gone"` | The device has been destroyed; close it. `waitForDevice` opens the next one. |
  * | `"closed"` | This object, or the other side of the channel, is closed. |
- * | `"broken"` | The channel's memory made no sense to one of its sides; it is over. |
- * | `"released"` | The bytes of a message or of a reservation were used after their time. |
+ * | `"broken"` | One side broke the channel's protocol; the channel is over. |
+ * | `"released"` | A message or a reservation was used when it was no longer valid. |
  * | `"gap"` | Messages are missing here: the ring was full. See {@linkcode Gap}. |
  * | `"turn"` | Nothing can come: it is this side's turn to send, or to pass. |
- * | `"unread"` | The turn came with a message that sending would drop: receive it, or pass `discard: true`. |
- * | `"timed-out"` | A synchronous call's `timeout` went by. |
- * | `"out-of-memory"` | No memory or no address space, or the cgroup allows no more. |
+ * | `"unread"` | Sending would drop a message; receive it, or pass `discard: true`. |
+ * | `"timed-out"` | The `timeout` of a synchronous call passed. |
+ * | `"out-of-memory"` | There is no memory or address space, or the cgroup allows no more. |
  * | `"too-many-files"` | The process (or the system) can't open more files. |
- * | `"system"` | Something else that the operating system refused: see `errno`. |
+ * | `"system"` | The operating system refused something else: see `errno`. |
  */
 export type KupErrorCode =
   | "not-found"
@@ -58,18 +58,18 @@ export type KupErrorCode =
   | "too-many-files"
   | "system";
 
-/** What a {@linkcode KupError} is made with, beside its code and its message. */
+/** The options of the constructor of {@linkcode KupError}. */
 export interface KupErrorOptions {
-  /** The error that led to this one. */
+  /** The error that caused this one. */
   cause?: unknown;
-  /** The positive errno value, where the operating system gave one. */
+  /** The positive errno value, if the operating system returned one. */
   errno?: number;
 }
 
 /**
- * What every call of this module throws (or rejects with) when the world is not as it should be. A wrong
- * argument is a `RangeError` or a `TypeError` instead, and an aborted call rejects with its
- * signal's reason.
+ * The error that every call of this module throws, or rejects with, if something is wrong that the
+ * caller did not cause. A wrong argument is a `RangeError` or a `TypeError` instead, and an aborted
+ * call rejects with its signal's reason.
  *
  * @example
  * ```ts
@@ -84,18 +84,18 @@ export interface KupErrorOptions {
  * ```
  */
 export class KupError extends Error {
-  /** The class's name, as `Error` has it. */
+  /** The name of the class, as every `Error` has it. */
   override readonly name: string = "KupError";
   /** What went wrong. */
   readonly code: KupErrorCode;
-  /** The positive errno value, where the operating system gave one. */
+  /** The positive errno value, if the operating system returned one. */
   readonly errno: number | undefined;
 
   /**
-   * For this module's own use, and for tests that need one.
+   * For this module itself, and for tests that need an error.
    *
    * @param code What went wrong.
-   * @param message A sentence for people, that says what to do.
+   * @param message A sentence for people that says what to do.
    * @param options The cause and the errno value, if there are any.
    */
   constructor(code: KupErrorCode, message: string, options: KupErrorOptions = {}) {
@@ -106,7 +106,10 @@ export class KupError extends Error {
   }
 }
 
-/** The system's numbers; the native library returns them negated. Most are as old as Unix. */
+/**
+ * The system's errno values; the native library returns them negated. Most are the same on all
+ * systems.
+ */
 export const EBUSY = 16;
 const EPERM = 1;
 export const ENOENT = 2;
@@ -126,8 +129,8 @@ const ETXTBSY = 26;
 const EROFS = 30;
 const EPIPE = 32;
 /**
- * Others each system has numbered for itself. Node and Bun, which have no `Deno`, may import this
- * too.
+ * These differ between the systems. Node and Bun, which have no `Deno`, must be able to import this
+ * file.
  */
 const FREEBSD = typeof Deno === "object" && Deno.build.os === "freebsd";
 const ENAMETOOLONG = FREEBSD ? 63 : 36;
@@ -137,18 +140,18 @@ const EOPNOTSUPP = FREEBSD ? 45 : 95;
 
 type Explanation = readonly [KupErrorCode, string];
 
-/** What they mean whatever was called. */
+/** The meanings that do not depend on the call. */
 const COMMON: Readonly<Record<number, Explanation>> = {
   [ENOMEM]: ["out-of-memory", "There is not enough memory, or the cgroup allows no more."],
   [ENODEV]: ["gone", "The device has been destroyed; close it, and open a new one."],
   [ENFILE]: [
     "too-many-files",
-    "The system has as many files open as it may; close some, or raise its limit (fs.file-max, " +
+    "The system has reached its limit of open files; close some, or raise its limit (fs.file-max, " +
     "on FreeBSD kern.maxfiles).",
   ],
   [EMFILE]: [
     "too-many-files",
-    "This process has as many files open as it may; close some, or raise the limit (`ulimit -n`).",
+    "This process has reached its limit of open files; close some, or raise the limit (`ulimit -n`).",
   ],
   [EPROTONOSUPPORT]: [
     "abi-mismatch",
@@ -166,7 +169,7 @@ const PATH: Readonly<Record<number, Explanation>> = {
 const OPEN: Readonly<Record<number, Explanation>> = {
   ...PATH,
   [ENOENT]: ["not-found", "There is no such device; load the module that makes it."],
-  // The system's answer for every node without a driver behind it, and for a socket.
+  // The system returns this for every node without a driver, and for a socket.
   [ENXIO]: [
     "not-found",
     "No device answers here now: it is being destroyed, or the file is not a KUP device.",
@@ -182,12 +185,12 @@ const OPEN: Readonly<Record<number, Explanation>> = {
   ],
   [ENODEV]: ["not-a-device", "This file is not a KUP device: no driver answers."],
   [EISDIR]: ["not-a-device", "This is a directory, not a KUP device."],
-  // Both are said of ordinary files only, and not of devices.
+  // The system returns both for ordinary files only, not for devices.
   [EROFS]: ["not-a-device", "This is a file in a read-only file system, not a KUP device."],
   [ETXTBSY]: ["not-a-device", "This is a program that is running, not a KUP device."],
 };
 
-/** Client modules of the host driver; the driver itself says more. */
+/** For client modules of the host driver. The driver itself can say more. */
 const CLIENT: Readonly<Record<number, Explanation>> = {
   ...PATH,
   [ENOENT]: ["not-found", "There is no such device or client module."],
@@ -197,10 +200,10 @@ const CLIENT: Readonly<Record<number, Explanation>> = {
   [EBUSY]: ["busy", "The client module can't be unloaded."],
   [EEXIST]: ["busy", "The client module is loaded already; unload it first."],
   [ENOMEM]: ["out-of-memory", "There is not enough memory."],
-  [ENFILE]: ["too-many-files", "The system has as many files open as it may; close some."],
+  [ENFILE]: ["too-many-files", "The system has reached its limit of open files; close some."],
   [EMFILE]: [
     "too-many-files",
-    "This process has as many devices of the host driver open as it may; close some.",
+    "This process has reached its limit of open devices of the host driver; close some.",
   ],
 };
 
@@ -213,7 +216,10 @@ const CHANNEL: Readonly<Record<number, Explanation>> = {
   [EPIPE]: ["closed", "The kernel's side has closed the channel."],
 };
 
-/** Which table explains an errno first, and how the message begins. */
+/**
+ * The operation that failed. It selects the table that is searched first, and what an unknown
+ * errno's message says.
+ */
 export type Operation = "open" | "client" | "info" | "attach" | "memory" | "map" | "stats" | "wait";
 
 const TABLES: Readonly<Record<Operation, Readonly<Record<number, Explanation>>>> = {
@@ -232,27 +238,27 @@ const TABLES: Readonly<Record<Operation, Readonly<Record<number, Explanation>>>>
  *
  * @param result The negative errno value.
  * @param subject What the call was about, such as the device's path.
- * @param told What the library itself has to say about it, if anything.
+ * @param reason The native library's own sentence about the failure, if there is one.
  */
 export function systemError(
   operation: Operation,
   result: number,
   subject: string,
-  told?: string,
+  reason?: string,
 ): KupError {
   const errno = -result;
-  // A client module may refuse with any number; only its own table says what those of the driver mean.
+  // A client module may fail with any number, so the driver's own meanings are in the table alone.
   const common = operation === "client" ? undefined : COMMON[errno];
   const [code, sentence] = TABLES[operation][errno] ?? common ?? unknown(operation, errno);
-  return new KupError(code, `${subject}: ${told || sentence}`, { errno });
+  return new KupError(code, `${subject}: ${reason || sentence}`, { errno });
 }
 
-/** EMFILE or ENFILE, which mean the same whatever was called. */
+/** Whether this is EMFILE or ENFILE, whose meaning does not depend on the call. */
 export function meansTooManyFiles(errno: number): boolean {
   return errno === EMFILE || errno === ENFILE;
 }
 
-/** What was called, as manual pages and the contract name it. */
+/** The names of the calls in manual pages and in the contract. */
 const CALLS: Readonly<Record<Operation, string>> = {
   open: "open",
   client: "the host driver",
@@ -282,12 +288,12 @@ function unknown(operation: Operation, errno: number): Explanation {
 }
 
 /**
- * The error for a channel that others have.
+ * The error for a channel that another process, or another handle, has.
  *
- * @param channel The number that was asked for, or undefined: any.
- * @param channels How many the device has.
- * @param held How many of them this process has; negative: that is not known.
- * @param isFree A channel that was asked for is free, and was refused all the same.
+ * @param channel The number that was asked for, or undefined for any.
+ * @param channels How many channels the device has.
+ * @param held How many of them this process has; negative if that is not known.
+ * @param isFree Whether the channel that was asked for is free, but was refused all the same.
  */
 export function takenError(
   subject: string,
@@ -309,13 +315,13 @@ export function takenError(
   return new KupError("busy", `${subject}: ${sentence}`, { errno: EBUSY });
 }
 
-/** What `using` and `close` have ended. */
+/** The error for an object that `using` or `close` has closed. */
 export function closedError(what: string): KupError {
   return new KupError("closed", `${what} is closed; open a new one.`);
 }
 
 /**
- * A gap in the place of a message.
+ * The error that replaces a gap, for a reader that asked for errors.
  *
  * @param advice What to do.
  */

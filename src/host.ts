@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Client modules of the host driver: loading them with parameters, unloading them, and what can go wrong.
+ * Client modules of the host driver: loading them with parameters, unloading them, and the errors
+ * of both.
  *
  * @module
  */
@@ -14,29 +15,30 @@ import type { UnloadOptions } from "./types.ts";
 
 const MAX_ERROR_BYTES = 512;
 
-/** What the driver itself has to say about this thread's last call, or "". */
+/** The driver's own sentence about this thread's last call, or "". */
 function sentence(native: Native): string {
   const bytes = new Uint8Array(MAX_ERROR_BYTES);
   native.kup_user_host_error(bytes, bytes.length);
   return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
 }
 
-/** The error for a failed open, load or unload of `path`, in the driver's own words. */
+/** The error for a failed open, load or unload of `path`, with the driver's own sentence. */
 export function hostError(native: Native, result: number, path: string): KupError {
   return systemError("client", result, path, sentence(native));
 }
 
 /**
- * The error for a failed ATTACH, of any device. What the host driver knows better comes from no
- * kernel client.
+ * The error for a failed ATTACH of any device. If the host driver has a sentence about it, the
+ * driver itself has failed, and not the kernel client.
  */
 export function attachError(native: Native, result: number, path: string): KupError {
-  const told = path.startsWith(HOST) ? sentence(native) : "";
-  return systemError(told === "" ? "attach" : "memory", result, path, told);
+  const reason = path.startsWith(HOST) ? sentence(native) : "";
+  return systemError(reason === "" ? "attach" : "memory", result, path, reason);
 }
 
 /**
- * Loading a client module is loading a library, which `--deny-ffi` may forbid.
+ * Checks the permission to load a client module: loading one is loading a library, which
+ * `--deny-ffi` may forbid.
  *
  * @throws {KupError} `"no-ffi-permission"`.
  */
@@ -97,17 +99,18 @@ export function loadClient(
 }
 
 /**
- * Unloads a client module of the host driver, as `rmmod` does in a kernel: its devices go, whoever has
- * them open, and this thread waits until the client has let go of every channel. What stays open
- * sees a device that is gone, and is to be closed. Opening the path again loads the module afresh.
+ * Unloads a client module of the host driver, as `rmmod` does in a kernel. Its devices are
+ * destroyed, even if they are open, and this thread waits until the client has let go of every
+ * channel. A device or channel that is still open sees that the device is gone; close it. Opening
+ * the path again loads the module again.
  *
- * Nobody has to: modules that are still loaded go with the process.
+ * Calling this is optional: the modules that are still loaded end with the process.
  *
  * @param path As for {@linkcode open}: `host:echo` or `host:FILE.so`. A relative path begins at the
- * present working directory or, if no such module is loaded, at the one of the last `open` with this
- * path.
- * @throws {KupError} `"not-found"` if no such module is loaded; `"busy"` if the module has left a device
- * behind, and so can't go; `"no-ffi-permission"`, `"library"` and `"unsupported"`.
+ * current working directory; if no such module is loaded, at the working directory of the last
+ * `open` with this path.
+ * @throws {KupError} `"not-found"` if no such module is loaded; `"busy"` if the module has left a
+ * device behind, and so can't be unloaded; `"no-ffi-permission"`, `"library"` and `"unsupported"`.
  * @throws {TypeError} If the path does not begin with `host:`.
  *
  * @example

@@ -11,9 +11,9 @@ export type Source = Pick<
 >;
 
 /**
- * The messages of a channel, one by one. Written out by hand: a generator costs three times as much
- * for each message. It is done after `return` and at the channel's end only, so a refused step can
- * be made again.
+ * The messages of a channel, one by one. It is not a generator, which would cost three times as
+ * much for each message. It is done only after `return` and at the channel's end, so a step that
+ * was refused can be made again.
  */
 export class Messages implements MessageIterator {
   readonly #source: Source;
@@ -55,7 +55,7 @@ export class Messages implements MessageIterator {
     return Promise.resolve({ done: false, value: message });
   }
 
-  /** Another caller's wait goes on, and another caller's message stays. */
+  /** Ends the iterator. It does not end another caller's wait, and does not release its message. */
   return(): Promise<IteratorResult<Message>> {
     this.#done = true;
     this.#source.cancel(this);
@@ -72,7 +72,7 @@ export class Messages implements MessageIterator {
     await this.return();
   }
 
-  /** Later than the step that took the message, so other calls may have come between. */
+  /** Runs later than the step that took the message, so other calls may have come in between. */
   readonly #received = (
     message: Message | undefined,
   ): IteratorResult<Message> | Promise<IteratorResult<Message>> => {

@@ -2,7 +2,7 @@
 import { type AttachedChannel, PARTS } from "./channel.ts";
 import type { ChannelStats, KernelStats } from "./types.ts";
 
-/** What a layer has in common with the channel below. It has no Web Streams. */
+/** What every layer shares with the channel below it. A layer has no Web Streams. */
 export abstract class Layer {
   abstract readonly mode: "stream" | "turn";
   readonly number: number;

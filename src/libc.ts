@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The system's own library, for the little that is needed before the native library is loaded, or
+ * The system's C library, for the few calls that are needed before the native library is loaded, or
  * that Deno allows only with more permissions than FFI.
  *
  * @module
  */
 
-/** Under musl, Linux's name means musl itself. The caller closes it. */
+/** Opens the C library; the caller closes it. musl also answers to this name. */
 export function openLibc<S extends Deno.ForeignLibraryInterface>(
   symbols: S,
 ): Deno.DynamicLibrary<S> {
@@ -16,8 +16,8 @@ export function openLibc<S extends Deno.ForeignLibraryInterface>(
 const PATH_MAX = 4096;
 
 /**
- * The working directory; `Deno.cwd` would need `--allow-read`. Undefined if it has no path (any
- * more).
+ * The working directory, or undefined if it has no path (any more). `Deno.cwd` would need
+ * `--allow-read`.
  */
 export function workingDirectory(): string | undefined {
   const libc = openLibc({ getcwd: { parameters: ["buffer", "usize"], result: "pointer" } });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The native library: where it is found, and that it is the right one. Its calls are listed in
- * `symbols.ts`; `native/kup_user.h` says what each call does and returns.
+ * The native library: where it is found, and whether it is the right one. Its calls are listed in
+ * `symbols.ts`; `native/kup_user.h` documents what each call does and returns.
  *
  * @module
  */
@@ -30,12 +30,12 @@ export const POLLIN = 1;
 export const POLLOUT = 4;
 
 /**
- * A loaded library and how many devices, channels and attaches use it. When none does it is given
- * back to Deno, whose test runner would take it for a leak; the code itself stays in the process,
- * with its waiter thread.
+ * A loaded library, and how many devices, channels and attaches use it. When none does, the library
+ * is closed, since Deno's test runner would report it as a leak. Its code, and its waiter thread,
+ * stay in the process.
  */
 interface Loaded {
-  /** Undefined for the one that is embedded in this module. */
+  /** Undefined for the library that is embedded in this module. */
   readonly file: string | undefined;
   readonly library: Library;
   users: number;
@@ -44,9 +44,9 @@ interface Loaded {
 const loaded = new Map<string | undefined, Loaded>();
 
 /**
- * The file that `make native` builds, beside this module; undefined when the module is not a file:
- * it came over the network, or from a `blob:` or `data:` URL. Bundles as CommonJS or as a script
- * have no URL at all.
+ * The file that `make native` builds, beside this module. Undefined if the module is not a file: it
+ * came over the network, or from a `blob:` or `data:` URL. A bundle as CommonJS or as a script has
+ * no URL at all.
  */
 function localFile(): string | undefined {
   const here: string | undefined = import.meta.url;
@@ -81,7 +81,7 @@ function openLibrary(file: string | undefined): Library {
   }
 }
 
-/** An error of this module's for whatever was thrown while a library was being loaded. */
+/** Turns an error that was thrown while a library was being loaded into an error of this module. */
 function explain(cause: unknown, file: string | undefined): KupError {
   if (cause instanceof KupError) return cause;
   if (cause instanceof Deno.errors.NotCapable) {
@@ -98,14 +98,17 @@ function explain(cause: unknown, file: string | undefined): KupError {
     : explainFile(cause, file);
 }
 
-/** Deno says only that something was wrong with the file or with one of the symbols. */
+/**
+ * Explains why a file can't be loaded: Deno's own error does not say whether the file or a symbol
+ * is wrong.
+ */
 function explainFile(cause: unknown, file: string): KupError {
   if (isLibrary(file)) return explainLibrary(cause, file);
   try {
     const errno = readingFails(cString("library", file));
     if (meansTooManyFiles(errno)) return systemError("open", -errno, `The native library ${file}`);
   } catch (error) {
-    // A permission for this file, and not for the system's library.
+    // There is a permission for this file, but not for the system's library.
     if (error instanceof Deno.errors.NotCapable) return explain(error, file);
   }
   return new KupError(
@@ -126,8 +129,8 @@ function isLibrary(file: string): boolean {
 }
 
 /**
- * It can be loaded, and lacks a symbol: another program's, or another version's, which has these
- * two.
+ * Explains an error of a library that can be loaded, but lacks a symbol: it is another program's;
+ * or it is KUP's in another version, which does have these two symbols.
  */
 function explainLibrary(cause: unknown, file: string): KupError {
   const { kup_user_abi_version, kup_user_interface } = SYMBOLS;
@@ -170,7 +173,10 @@ function isThere(file: string): boolean {
   }
 }
 
-/** The file beside this module if there is one, even if it is of no use; or else the embedded one. */
+/**
+ * Loads the file beside this module if it exists, even if it can't be used; otherwise the embedded
+ * library.
+ */
 function loadUsual(): Loaded {
   const file = localFile();
   if (file === undefined) return load(undefined);
@@ -184,12 +190,13 @@ function loadUsual(): Loaded {
 }
 
 /**
- * The native calls, from the file that was asked for; or else from the file beside this module, or
- * else from this module itself. Their user gives them back with {@linkcode releaseNative}.
+ * Returns the native calls: from the file that was asked for; by default from the file beside this
+ * module if it exists, and otherwise from this module itself. The caller gives them back with
+ * {@linkcode releaseNative}.
  *
  * @throws {KupError} `"unsupported"`, `"no-ffi-permission"`, `"library"`, `"too-many-files"` or
  * `"out-of-memory"`.
- * @throws {TypeError} If the file's name is no string, empty, or holds a NUL character.
+ * @throws {TypeError} If the file's name is not a string, is empty, or contains a NUL character.
  */
 export function loadNative(file?: string): Native {
   if (file !== undefined && typeof file !== "string") {
@@ -211,13 +218,13 @@ function find(native: Native): Loaded | undefined {
   return undefined;
 }
 
-/** One more user of calls that somebody uses already. */
+/** Adds a user of native calls that are in use already. */
 export function retainNative(native: Native): void {
   const entry = find(native);
   if (entry !== undefined) entry.users++;
 }
 
-/** The caller makes no more calls. */
+/** Ends one use of the native calls: this user makes no more calls. */
 export function releaseNative(native: Native): void {
   const entry = find(native);
   if (entry === undefined || --entry.users > 0) return;

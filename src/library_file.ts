@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Loads a library from its bytes. dlopen(3) takes nothing but paths, so the bytes become a file for
- * a moment: on Linux a file in memory; on FreeBSD, where a file in memory has no path, a temporary
- * one. The files are made by calls of the system's library, which need no permission but FFI.
+ * Loads a library from its bytes. dlopen(3) takes only paths, so the bytes become a file for a
+ * moment: on Linux a file in memory; on FreeBSD, where a file in memory has no path, a temporary
+ * file. The calls of the C library that make these files need no permission but FFI.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import { KupError, meansTooManyFiles, systemError } from "./errors.ts";
 import { openLibc } from "./libc.ts";
 import { ERRNO_SYMBOLS, errnoReader, readingFails } from "./probe.ts";
 
-/** What messages are about. */
+/** The subject of error messages. */
 const SUBJECT = "The native library in this module";
 
 const MFD_CLOEXEC = 1;
 const MFD_NOEXEC_SEAL = 8;
 
-/** O_CLOEXEC, by `Deno.build.os`. */
+/** The value of O_CLOEXEC, by `Deno.build.os`. */
 const CLOSE_ON_EXEC: Readonly<Record<string, number>> = { linux: 0o2000000, freebsd: 0x100000 };
 
 const WRITING = {
@@ -27,7 +27,7 @@ const WRITING = {
   close: { parameters: ["i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** Each system's library has its own part of these. */
+/** Each system's C library has only a part of these. */
 const MEMORY_FILES = {
   ...WRITING,
   ...ERRNO_SYMBOLS,
@@ -45,7 +45,7 @@ type Writing = Deno.DynamicLibrary<typeof WRITING>["symbols"];
 type MemoryFiles = Deno.DynamicLibrary<typeof MEMORY_FILES>["symbols"];
 type TemporaryFiles = Deno.DynamicLibrary<typeof TEMPORARY_FILES>["symbols"];
 
-/** Whether all of it was written. */
+/** Writes all bytes; returns whether that succeeded. */
 function writeAll(libc: Writing, fd: number, bytes: Uint8Array<ArrayBuffer>): boolean {
   let rest = bytes;
   while (rest.length > 0) {
@@ -58,11 +58,11 @@ function writeAll(libc: Writing, fd: number, bytes: Uint8Array<ArrayBuffer>): bo
 
 // ---- Files in memory ----
 
-/** The descriptor of a file that is in memory only. */
+/** Makes a file that is in memory only, and returns its descriptor. */
 function createMemoryFile(libc: MemoryFiles, name: string): number {
   const text = cString("name", name);
   const errno = errnoReader(libc);
-  // It is mapped, and never run as a program: so no setting of vm.memfd_noexec is in the way.
+  // The file is mapped, and never run as a program, so no setting of vm.memfd_noexec forbids it.
   let fd = libc.memfd_create(text, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
   // Linux before 6.3 doesn't know the second flag.
   if (fd < 0) fd = libc.memfd_create(text, MFD_CLOEXEC);
@@ -70,7 +70,7 @@ function createMemoryFile(libc: MemoryFiles, name: string): number {
   throw memoryFileError(errno());
 }
 
-/** A sandbox may forbid the call with any number. */
+/** The error for memfd_create. A sandbox may forbid the call with any errno. */
 function memoryFileError(errno: number): KupError {
   if (meansTooManyFiles(errno)) return systemError("open", -errno, SUBJECT);
   const name = errnoName(errno);
@@ -83,7 +83,7 @@ function memoryFileError(errno: number): KupError {
   );
 }
 
-/** The loader opens it once more, by its path. */
+/** Loads the file; the loader opens it once more, by its path. */
 function loadFile(path: string): void {
   try {
     Deno.dlopen(path, {}).close();
@@ -94,9 +94,10 @@ function loadFile(path: string): void {
 }
 
 /**
- * The descriptor stays, as the code does: the loader knows files by their paths, and would take the
- * next file of this number for this one. The dot is there for the same reason: others who load from
- * descriptors don't spell them so.
+ * Loads a library from a file in memory. The descriptor stays open as long as the code is there,
+ * because the loader identifies files by their paths: it would take the next file with this number
+ * for this one. The dot in the path has the same reason: other programs that load from descriptors
+ * don't spell their paths like this.
  */
 function loadFromMemory(name: string, bytes: Uint8Array<ArrayBuffer>): string {
   const library = openLibc(MEMORY_FILES);
@@ -120,14 +121,16 @@ function loadFromMemory(name: string, bytes: Uint8Array<ArrayBuffer>): string {
 
 // ---- Temporary files ----
 
-/** Folders where a temporary file may be, in the order in which they are tried. */
+/** Folders in which a temporary file may be made, in the order in which they are tried. */
 function temporaryFolders(libc: TemporaryFiles): string[] {
   const variable = libc.getenv(cString("name", "TMPDIR"));
   const own = variable === null ? "" : Deno.UnsafePointerView.getCString(variable);
   return [...own.startsWith("/") ? [own] : [], "/tmp", "/var/tmp"];
 }
 
-/** Loads from a new file, which only this user can write to, and removes it. The code stays. */
+/**
+ * Loads from a new file, which only this user can write to, and removes the file. The code stays.
+ */
 function loadFrom(
   libc: TemporaryFiles,
   folder: string,
@@ -173,19 +176,20 @@ function loadFromTemporary(name: string, bytes: Uint8Array<ArrayBuffer>): string
   );
 }
 
-// ---- Either ----
+// ---- Both ----
 
 function hasMemoryFiles(): boolean {
   return Deno.build.os === "linux";
 }
 
 /**
- * Loads a library, whose code then stays, and returns where it was loaded from. Only a file in
- * memory is still there; after a temporary one, the loader finds the library by its name.
+ * Loads a library, whose code then stays, and returns the path that it was loaded from. Only a file
+ * in memory still exists then. After a temporary file was used, the loader finds the library by its
+ * name.
  *
- * @param name What the library is called inside (its DT_SONAME).
+ * @param name The library's name inside the file (its DT_SONAME).
  * @throws {KupError} `"library"` or `"out-of-memory"`: the system refuses the file.
- * @throws Whatever else `Deno.dlopen` throws.
+ * @throws Any other error of `Deno.dlopen`.
  */
 export function loadBytes(name: string, bytes: Uint8Array<ArrayBuffer>): string {
   return hasMemoryFiles() ? loadFromMemory(name, bytes) : loadFromTemporary(name, bytes);

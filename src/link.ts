@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What a channel's two directions share: the open file, the memory, the channel's state, and the one
- * place in the waiter.
+ * What a channel's two directions share: the open file, the memory, the channel's state, and the
+ * registration with the waiter.
  *
  * @module
  */
@@ -39,20 +39,23 @@ const LIES: Readonly<Record<number, number>> = {
 
 /** One direction of a channel. */
 export interface Side extends Waiter {
-  /** Before a wait on the channel. */
+  /** Called before a wait on the channel. */
   settle?(): void;
 }
 
-/** One per channel. Whoever has it may use `memory` only while `over` is false. */
+/** There is one for each channel. Its users may access `memory` only while `over` is false. */
 export class Link {
   readonly native: Native;
   readonly fd: number;
   readonly memory: ChannelMemory;
   /** The device's path and the channel's number, for messages. */
   readonly subject: string;
-  /** The event loop's turns. */
+  /** The breaths of this isolate. */
   readonly breath: Breath;
-  /** Closed by us, or broken: every call throws what {@linkcode Link.reason} returns. */
+  /**
+   * The channel is closed by this side, or broken: every call throws what {@linkcode Link.reason}
+   * returns.
+   */
   over = false;
   closed = false;
 
@@ -60,9 +63,9 @@ export class Link {
   readonly #resources: Resources;
   #failure: KupError | undefined;
   readonly #sides: Side[] = [];
-  /** The events that somebody waits for. */
+  /** The events that calls wait for. */
   #wanted = 0;
-  /** Arming is left to the end of `wake`, so that two directions make one system call. */
+  /** Set during `wake`, which arms at its end, so that two directions make one system call. */
   #waking = false;
 
   constructor(resources: Resources, memory: ChannelMemory, subject: string) {
@@ -79,7 +82,7 @@ export class Link {
     resources.belongTo(memory, this);
   }
 
-  /** Adds a direction, or another part that waits; they are woken in this order. */
+  /** Adds a direction, or another part that waits. They are woken in this order. */
   addSide(side: Side): void {
     this.#sides.push(side);
   }
@@ -93,12 +96,12 @@ export class Link {
     return Atomics.load(this.#words, KERNEL_PAGE_AT.state >> 2) === STATE_OPEN;
   }
 
-  /** Why every call fails, once it is `over`. */
+  /** The error of every call once the channel is `over`. */
   reason(): KupError {
     return this.#failure ?? closedError(`The channel ${this.subject}`);
   }
 
-  /** The error for a state that isn't open, to whoever wants to send, or finds nothing to read. */
+  /** The error for a state that isn't open, for a call that sends, or finds nothing to read. */
   stateError(): KupError {
     if (this.state() !== STATE_BROKEN) {
       return new KupError("closed", `${this.subject}: The kernel's side has closed the channel.`);
@@ -108,12 +111,15 @@ export class Link {
     return this.#break(`The kernel's side has found ${reason}`);
   }
 
-  /** The error for a LIE that one of our own rings has found. */
+  /** The error for a LIE that one of this side's rings has found. */
   lieError(result: number): KupError {
     return this.breakBy(LIES[result] ?? ERROR_HEAD);
   }
 
-  /** Ends the channel because this side has found what one of ERROR_* names; the error for it. */
+  /**
+   * Ends the channel, because this side has found the lie that this ERROR_* value names. Returns
+   * the error.
+   */
   breakBy(error: number): KupError {
     return this.#break(`Its memory holds ${REASONS[error]}`);
   }
@@ -130,34 +136,36 @@ export class Link {
     return this.#failure;
   }
 
-  /** Wakes the kernel's side. That it is gone is told by the state, to whoever looks. */
+  /**
+   * Wakes the kernel's side. If that is gone, the call has no effect; the channel's state shows it.
+   */
   kick(): void {
     this.native.kup_user_kick(this.fd);
   }
 
   /**
-   * Before a wait on this channel, in either direction: gives the kernel all room back. Throws when
-   * the memory makes no sense.
+   * Called before a wait on this channel, in either direction: gives the kernel all room back.
+   * Throws if it finds a lie.
    */
   settle(): void {
     for (const side of this.#sides) side.settle?.();
   }
 
-  /** The event loop's turn, if it is due: then a call waits for that, too. */
+  /** Takes a breath if one is due; the caller awaits it. */
   breathe(): Promise<void> | undefined {
     const breath = this.breath.take();
     if (breath !== undefined) this.settle();
     return breath;
   }
 
-  /** Calls `wake` on both sides when poll(2) reports this event, in addition to what was wanted before. */
+  /** Calls `wake` on both sides when poll(2) reports this event, or one that was wanted before. */
   want(event: typeof POLLIN | typeof POLLOUT): void {
     this.settle();
     this.#wanted |= event;
     if (!this.#waking) this.#arm();
   }
 
-  /** Nobody waits for this event any more. */
+  /** Ends the wish for this event. */
   unwant(event: typeof POLLIN | typeof POLLOUT): void {
     this.#wanted &= ~event;
     if (this.#wanted === 0) this.#resources.registration?.rest();
@@ -168,9 +176,9 @@ export class Link {
     this.#resources.registration.arm(this.#wanted);
   }
 
-  /** Called by the reactor, so from the event loop, which has just had its turn. */
+  /** Called by the reactor, and so from the event loop, which has just run a round. */
   wake(): void {
-    this.breath.turned();
+    this.breath.ranRound();
     if (this.closed) return;
     this.#waking = true;
     this.#wanted = 0;
@@ -185,21 +193,24 @@ export class Link {
     }
   }
 
-  /** Called by the reactor when it can't go on; who waits again gets another one. */
+  /** Called by the reactor when its pipe is gone. The next wait gets a new one. */
   fail(error: unknown): void {
     this.#wanted = 0;
     this.#leaveWaiter();
     for (const side of this.#sides) side.fail(error);
   }
 
-  /** Blocks this thread until one of `events` is reported, or for `timeout` milliseconds (-1: for ever). */
+  /**
+   * Blocks this thread until one of `events` is reported, or for `timeout` milliseconds (-1: no
+   * limit).
+   */
   block(events: number, timeout: number): void {
     this.settle();
     const result = this.native.kup_user_wait(this.fd, events, timeout);
     if (result < 0) throw systemError("wait", result, this.subject);
   }
 
-  /** Gives the channel back. The waiter goes first, then the pages, then the file. */
+  /** Gives the channel back: first the registration, then the pages, then the file. */
   close(): void {
     if (this.closed) return;
     this.closed = true;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The mapped memory of one channel, as array buffers, and what becomes of its addresses.
+ * The mapped memory of one channel, as array buffers, and what happens to its addresses.
  *
- * Two buffers lie over the same pages. The private one covers all of it and never leaves this library. The
- * public one covers the rings' data only; `message.bytes` is a view of it, and so its holder can
- * reach the whole public buffer, detach it, or hand it to another thread. None of that can touch the kernel
- * page (where a write would end the process) or pull the words from under the library.
+ * Two buffers lie over the same pages. The private one covers all of them and never leaves this
+ * library. The public one covers the data of the rings only. `message.bytes` is a view of it, so a
+ * program can reach the whole public buffer, detach it, or transfer it to another thread. In no
+ * case can it reach the kernel page, where a write would end the process, or detach the words that
+ * this library uses.
  *
  * Addresses are never unmapped: see {@linkcode ChannelMemory.close}.
  *
@@ -20,30 +21,31 @@ import type { Resources } from "./resources.ts";
 import type { RingPlace } from "./ring.ts";
 import type { Device } from "./types.ts";
 
-/** The public buffer's holder may have given it another method of this name. */
+/** Saved here, because the public buffer may have got another method of this name. */
 const { transfer } = ArrayBuffer.prototype;
 
-/** Sizes in bytes; each ring once. */
+/** Sizes in bytes; those of the rings are not doubled. */
 export interface Geometry {
   readonly pageSize: number;
   readonly toUserBytes: number;
   readonly toKernelBytes: number;
 }
 
-/** KUP_MAP_BYTES of the contract: the rings are there twice. */
+/** The contract's KUP_MAP_BYTES: each ring is mapped twice. */
 function mapBytes({ pageSize, toUserBytes, toKernelBytes }: Geometry): number {
   return 2 * (pageSize + toUserBytes + toKernelBytes);
 }
 
 /**
- * Ranges that closed channels left behind, oldest first, by their size. An asynchronous operation that was
- * given a view may still be using a range for a while, which only this order and number protect
- * against: it would see the bytes of another channel of this process.
+ * Ranges of addresses that closed channels have left, oldest first, by their size. An asynchronous
+ * operation that was given a view may still use its range for a while. If the range were used
+ * again, the operation would see the bytes of another channel of this process. Only this order, and
+ * this number, protect against that.
  */
 const parked = new Map<number, bigint[]>();
 const PARKED_BEFORE_REUSE = 64;
 
-/** Ranges that an attach left behind which failed: no view of them was ever given away. */
+/** Ranges that failed attaches have left: no view of them was ever given to the program. */
 const unseen = new Map<number, bigint[]>();
 
 function takeParked(bytes: number): bigint {
@@ -61,35 +63,35 @@ function park(ranges: Map<number, bigint[]>, address: bigint, bytes: number): vo
 }
 
 /**
- * A view that is all that a program still has of a channel keeps its memory, and so the channel,
- * from collection.
+ * Maps a public buffer to its memory. A view may be all that a program still has of a channel. This
+ * entry then keeps the memory, and with it the channel, from being collected.
  */
 const memoryOf = new WeakMap<ArrayBuffer, ChannelMemory>();
 
 /**
- * One channel's memory. Belongs to one isolate; `close` ends its use. All that can touch it refers
- * to this object: both directions, messages, reservations, and (by {@linkcode memoryOf}) views. So
- * its collection is the channel's.
+ * One channel's memory. It belongs to one isolate; `close` ends its use. Everything that can access
+ * the memory refers to this object: both directions, messages, reservations, and views (through
+ * {@linkcode memoryOf}). So the channel is collected exactly when this object is.
  */
 export class ChannelMemory {
-  /** All of it, as 32-bit words; private. */
+  /** The whole memory, as 32-bit words; private. */
   readonly words: Int32Array<ArrayBuffer>;
-  /** All of it, as bytes; private. */
+  /** The whole memory, as bytes; private. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** One of MODE_*. */
   readonly mode: number;
-  /** Where the kernel produces. */
+  /** The ring to the user: the kernel produces. */
   readonly toUser: RingPlace;
-  /** Where the user produces. */
+  /** The ring to the kernel: the user produces. */
   readonly toKernel: RingPlace;
 
-  /** It is in use while this memory is, and then not to be collected. */
+  /** The device. It is in use, and not to be collected, as long as this memory is. */
   readonly device: Device;
   readonly #resources: Resources;
   readonly #address: bigint;
   readonly #dataAt: number;
   #public: ArrayBuffer;
-  /** Somebody took the public buffer over, and may alias the range for ever. */
+  /** The program has taken the public buffer over, and may alias the range without a limit. */
   #exposed = false;
 
   private constructor(resources: Resources, address: bigint, geometry: Geometry, device: Device) {
@@ -184,9 +186,9 @@ export class ChannelMemory {
   }
 
   /**
-   * Puts zeros in the place of the device's pages, and detaches all buffers, so that views which somebody kept are
-   * empty. The range may serve another channel later, unless its public buffer was taken over: then
-   * it stays zeros for ever, which costs nothing but addresses.
+   * Replaces the device's pages by zeros, and detaches all buffers, so that views which the program
+   * kept are empty. Another channel may use the range later, unless the program has taken the
+   * public buffer over. Then the range stays zeros, which costs nothing but addresses.
    */
   close(): void {
     if (isDetached(this.#public)) this.#exposed = true;

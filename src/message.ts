@@ -7,7 +7,10 @@ import type { Gap, Message } from "./types.ts";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A record that the consumer stands on. Valid while the consumer's epoch is the same. */
+/**
+ * The record at the consumer's cursor, as a message. It is valid as long as the consumer's epoch is
+ * the same.
+ */
 export class RecordMessage implements Message {
   readonly type: number;
   readonly length: number;
@@ -34,14 +37,16 @@ export class RecordMessage implements Message {
     if (this.pass) this.#bytes = new Uint8Array(0);
   }
 
-  /** Whether it lies in the ring still; then it is the newest, or in the newest batch. */
+  /**
+   * Whether the message still lies in the ring. Then it is the newest one, or in the newest batch.
+   */
   static isHeld(message: RecordMessage): boolean {
     return message.#consumer.epoch === message.#epoch;
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
     this.#check();
-    // Its length is 0 after its buffer was transferred.
+    // The view's length is 0 after its buffer was transferred.
     if (this.#bytes?.length !== this.length) this.#bytes = this.#memory.view(this.#at, this.length);
     return this.#bytes;
   }
@@ -70,7 +75,7 @@ export class RecordMessage implements Message {
     if (this.gap !== undefined) {
       throw gapError("A gap has no bytes", this.gap, "look at `message.gap` first");
     }
-    // A pass has nothing that could go.
+    // A pass has no bytes, so it is always valid.
     if (this.pass || this.#consumer.epoch === this.#epoch) return;
     throw new KupError(
       "released",
@@ -79,7 +84,7 @@ export class RecordMessage implements Message {
     );
   }
 
-  /** The bytes, whatever has become of the public buffer. */
+  /** The bytes, through the private buffer: the public one may be detached. */
   #private(): Uint8Array<ArrayBuffer> {
     this.#check();
     if (this.pass) return new Uint8Array(0);

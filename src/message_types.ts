@@ -1,71 +1,78 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The public API's shapes of what is received: a part of `types.ts`, which exports them.
+ * The types of what a program receives: the part of the public API that `types.ts` exports from
+ * here.
  *
  * @module
  */
 
-/** What the kernel's side had to leave out, because the ring was full when it could not wait. */
+/**
+ * A report of messages that the kernel's side had to leave out, because the ring was full and it
+ * could not wait.
+ */
 export interface Gap {
-  /** Messages that are missing here. */
+  /** How many messages are missing here. */
   readonly records: number;
-  /** Their bytes. */
+  /** The sum of their lengths, in bytes. */
   readonly bytes: number;
 }
 
 /**
- * A message from the kernel. It lies in memory that is shared with the kernel, and is valid until
- * the next receive or iteration step on its channel, on a turn channel also until the next send,
- * pass or commit, or until the channel is closed. What is to live longer has to be copied. The
- * kernel gets its room, and that of all messages behind it, when it is no longer valid.
+ * A message from the kernel. It lies in memory that is shared with the kernel. It is valid until
+ * the next receive or iteration step on its channel, and until the channel is closed; on a turn
+ * channel, also only until the next send, pass or commit. To keep its bytes for longer, copy them.
+ * When the message is no longer valid, the kernel gets its room back, and that of the messages
+ * behind it.
  */
 export interface Message {
-  /** The clients' own tag, from 0 to 2^32-1. */
+  /** The clients' own tag, an integer from 0 to 2^32-1. */
   readonly type: number;
-  /** Bytes. */
+  /** The length of its bytes. */
   readonly length: number;
   /**
-   * Set if this is no message but a report that some are missing here. A gap has type and length 0;
-   * its bytes, in any form, are the error `"gap"`.
+   * Set if this is not a message, but a report that messages are missing here. A gap has type 0 and
+   * length 0. Each way to read its bytes throws `"gap"`.
    */
   readonly gap: Gap | undefined;
-  /** On a turn channel: this is no message, it only passes the turn; then there are no bytes. */
+  /**
+   * Turn channels only: `true` if this is not a message, but only passes the turn. It has no bytes.
+   */
   readonly pass: boolean;
   /**
-   * The bytes themselves, not a copy. They begin at a multiple of 8, so other arrays can be laid
-   * over them: `new Float64Array(bytes.buffer, bytes.byteOffset, n)`.
+   * The bytes themselves, not a copy. They begin at a multiple of 8, so that arrays of other types
+   * can be laid over them: `new Float64Array(bytes.buffer, bytes.byteOffset, n)`.
    *
-   * A view that is kept for longer than the message is valid shows other messages, zeros or
-   * nothing; it is never a danger to the process. To hand it to something that reads it later is to
-   * keep it: a stream's queue (`controller.enqueue`, `writer.write`, `ReadableStream.from`), a write
-   * or a hash that is not awaited before the next receive. These need a {@linkcode Message.copy}, or
-   * the channel's {@linkcode Channel.readable}, whose chunks are copies.
+   * After the message is no longer valid, a view that was kept shows other messages, zeros or
+   * nothing; it never endangers the process. Passing a view to something that reads it later means
+   * keeping it: a stream's queue (`controller.enqueue`, `writer.write`, `ReadableStream.from`), or
+   * a write or a hash that is not awaited before the next receive. Use a {@linkcode Message.copy}
+   * there, or the channel's {@linkcode Channel.readable}, whose chunks are copies.
    *
    * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
    */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /**
-   * The same bytes as a `DataView`, for numbers: `view.getUint32(0, true)`. It is kept as `bytes`
-   * are.
+   * The same bytes as a `DataView`, for numbers: `view.getUint32(0, true)`. It is valid as long as
+   * `bytes` is.
    *
    * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
    */
   readonly view: DataView<ArrayBuffer>;
   /**
-   * The bytes as UTF-8; what isn't becomes U+FFFD.
+   * The bytes, decoded as UTF-8; invalid sequences become U+FFFD.
    *
    * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
    */
   text(): string;
   /**
-   * The bytes as JSON.
+   * The bytes, parsed as JSON.
    *
    * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
    * @throws {SyntaxError} If they are not JSON.
    */
   json(): unknown;
   /**
-   * A copy of the bytes, the caller's to keep.
+   * A copy of the bytes, which belongs to the caller.
    *
    * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
    */
@@ -74,33 +81,34 @@ export interface Message {
 
 /**
  * The messages of a channel, one by one. A message is valid until the next step. One step at a time
- * may wait: another one is refused as `"busy"`, since its message would end the first one's
- * validity. A step that is refused or aborted takes nothing, and the next one may succeed: only the
- * channel's end and `return` end the iterator.
+ * may wait; a second one is refused with `"busy"`, since its message would end the validity of the
+ * first one's. A step that is refused or aborted takes no message, and the next step may succeed.
+ * Only the end of the channel and `return` end the iterator.
  */
 export interface MessageIterator extends AsyncIterableIterator<Message>, AsyncDisposable {
   /**
-   * Ends the iterator: its step that waits is done, and its newest message is released. The channel
-   * stays open; other calls' waits and messages stay as they are.
+   * Ends the iterator: a step that waits is done, and the iterator's newest message is released.
+   * The channel stays open, and other calls and their messages are not affected.
    */
   return(): Promise<IteratorResult<Message>>;
-  /** This iterator. */
+  /** Returns this iterator. */
   [Symbol.asyncIterator](): this;
   /** The same as {@linkcode MessageIterator.return}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** How to go through a channel's messages. */
+/** How to iterate over a channel's messages. */
 export interface MessagesOptions {
   /**
-   * Ends the loop: the step that waits and every later one reject with the signal's reason. Nothing
-   * is lost: another receive gets what the step would have got.
+   * Ends the loop: the step that waits, and every later one, reject with the signal's reason. No
+   * message is lost: the next receive gets what the step would have got.
    */
   signal?: AbortSignal | undefined;
   /**
-   * What a gap is: a message whose `gap` is set, the error `"gap"`, or a call of this function in
-   * the place of a message. What the function throws goes to the reader. After an error, the
-   * messages behind the gap can still be received.
+   * What happens at a gap: the loop gets a message whose `gap` is set (`"report"`), the step throws
+   * `"gap"` (`"throw"`), or this function is called and the loop gets the next message. If the
+   * function throws, the step does. After an error, the messages behind the gap can still be
+   * received.
    *
    * @default {"report"}
    */
@@ -110,9 +118,9 @@ export interface MessagesOptions {
 /** How to make a stream of a channel's messages. */
 export interface ReadableOptions {
   /**
-   * What a gap is: the error `"gap"`, with which the stream ends, or a call of this function, after
-   * which the stream goes on; `() => {}` ignores gaps. The stream ends with what the function
-   * throws.
+   * What happens at a gap: the stream fails with `"gap"` (`"throw"`), or this function is called
+   * and the stream continues; `() => {}` ignores gaps. If the function throws, the stream fails
+   * with that.
    *
    * @default {"throw"}
    */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Options that a call does not take because they belong to another call. They are refused: a call
- * that ignores a time-out waits without a limit.
+ * that ignored a `timeout` would wait without a limit.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { checkOptions } from "./arguments.ts";
 import { gapError } from "./errors.ts";
 import type { Gap } from "./types.ts";
 
-/** What to do instead, for each option that a call does not take. */
+/** For each option that a call does not take: what to do instead. */
 interface Advice {
   readonly signal?: string;
   readonly timeout?: string;
@@ -47,9 +47,9 @@ export class Form {
   }
 
   /**
-   * Reads the options that the call does not take, and no other.
+   * Reads the options that the call does not take, and no others.
    *
-   * @throws {TypeError} That names the option, and what to do instead.
+   * @throws {TypeError} An error that names the option, and what to do instead.
    */
   check(options: object): void {
     checkOptions(options);
@@ -76,7 +76,7 @@ export class Form {
   }
 }
 
-/** Options that were left out cost nothing. */
+/** Checks a call's options; without options it costs nothing. */
 export function check(form: Form, options: object | undefined): void {
   if (options !== undefined) form.check(options);
 }
@@ -177,10 +177,10 @@ export const TO_READABLE = new Form("toReadable", {
   ...OF_TURNS,
 });
 
-/** Receives the counts of a gap. What it throws goes to the reader. */
+/** Receives the counts of a gap. If it throws, the reader's call fails with that. */
 export type GapListener = (gap: Gap) => void;
 
-/** The `gaps` option; the first of the words is the default. */
+/** Checks the `gaps` option; the first of the words is the default. */
 export function checkGaps<T extends string>(
   gaps: T | GapListener | undefined,
   words: readonly [T, ...T[]],
@@ -191,7 +191,7 @@ export function checkGaps<T extends string>(
   throw new TypeError(`\`gaps\` must be ${quoted} or a function, not ${String(gaps)}.`);
 }
 
-/** What is called with each gap where `gaps` is not "report". */
+/** Returns the function to call for each gap, unless `gaps` is "report". */
 export function gapListener(subject: string, gaps: "throw" | GapListener): GapListener {
   if (gaps !== "throw") return gaps;
   return (gap) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The paths that callers name devices and client modules by.
+ * The paths with which callers name devices and client modules.
  *
  * @module
  */
@@ -8,21 +8,21 @@
 import { cString } from "./arguments.ts";
 import { workingDirectory } from "./libc.ts";
 
-/** What paths of the host driver begin with. */
+/** The beginning of every path of the host driver. */
 export const HOST = "host:";
 
 /**
- * The path that a URL of a file stands for.
+ * Returns the path that a file's URL stands for.
  *
- * @param name The argument's, for the error.
- * @throws {TypeError} If the URL is of something else.
+ * @param name The argument's name, for the error.
+ * @throws {TypeError} If the URL is not a file's.
  */
 export function fromFileUrl(name: string, url: URL): string {
   if (url.protocol === "file:" && url.hostname === "") {
     try {
       return decodeURIComponent(url.pathname);
     } catch {
-      // Not UTF-8.
+      // The path is not UTF-8.
     }
   }
   throw new TypeError(
@@ -30,7 +30,7 @@ export function fromFileUrl(name: string, url: URL): string {
   );
 }
 
-/** Later the working directory may be another one. */
+/** Makes a path absolute, because the working directory may change later. */
 function toAbsolute(path: string): string {
   if (path.startsWith("/")) return path;
   const folder = workingDirectory();
@@ -39,11 +39,11 @@ function toAbsolute(path: string): string {
 }
 
 /**
- * The one spelling of a device's path, which means the same after a change of the working
- * directory. Names of devices and of built-in clients of the host driver stay as they are; `host:`
- * may be followed by the URL of a file, too.
+ * Returns a device's path in a form that does not depend on the working directory. Names of devices
+ * and of built-in clients of the host driver stay as they are. The part after `host:` may be a
+ * file's URL.
  *
- * @throws {TypeError} If it is no path.
+ * @throws {TypeError} If it is not a path.
  */
 export function toPath(path: string | URL): string {
   if (path instanceof URL) return fromFileUrl("path", path);
@@ -54,15 +54,17 @@ export function toPath(path: string | URL): string {
   return name.endsWith(".so") ? HOST + toAbsolute(name) : path;
 }
 
-/** What relative spellings of client modules meant when they were opened last. */
+/** The absolute paths of relative spellings, as they were when a device was last opened by them. */
 const opened = new Map<string, string>();
 
-/** To be found by the same spelling after a change of the working directory. */
+/** Remembers a spelling, so that it is found again after a change of the working directory. */
 export function rememberPath(spelling: string | URL, whole: string): void {
   if (typeof spelling === "string" && spelling !== whole) opened.set(spelling, whole);
 }
 
-/** What a spelling meant when a device was opened by it, and means no longer. */
+/**
+ * The path that a spelling meant when a device was last opened by it, if it means another one now.
+ */
 export function formerPath(spelling: string, whole: string): string | undefined {
   const former = opened.get(spelling);
   return former === whole ? undefined : former;

@@ -17,7 +17,7 @@ export class Pending {
     this.reject = reject;
   }
 
-  /** Calls `cancel` when the signal is aborted, and then rejects. */
+  /** When the signal is aborted, calls `cancel` and then rejects. */
   watch(signal: AbortSignal | undefined, cancel: () => void): void {
     if (signal === undefined) return;
     this.#signal = signal;
@@ -28,7 +28,7 @@ export class Pending {
     onAbort(signal, this.#onAbort);
   }
 
-  /** It is about to be settled. */
+  /** Called before the call is settled. */
   detach(): void {
     if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort!);
   }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Deno's permission for FFI. A permission for some files only is not enough: it lets the library
- * be loaded, and then refuses the buffers over a channel's memory. So the whole permission is
- * asked for, once, before the first call that needs it.
+ * Deno's permission for FFI. A permission for some files only is not enough: with it Deno loads the
+ * library, and then refuses the buffers over a channel's memory. So this library asks for the whole
+ * permission, once, before the first call that needs it.
  *
  * @module
  */
 
 import { KupError } from "./errors.ts";
 
-// Taken here, because a program may replace them. Other runtimes have none.
+// Saved here, because a program may replace them. Other runtimes have none.
 const permissions = globalThis.Deno?.permissions;
 const { querySync, requestSync } = permissions ?? {};
 
@@ -36,7 +36,7 @@ export function hasPermission(file?: string): boolean {
 }
 
 /**
- * Checks that FFI is allowed as a whole, and never asks the user.
+ * Checks that FFI is allowed as a whole. Never asks the user.
  *
  * @throws {KupError} `"no-ffi-permission"`.
  */
@@ -46,7 +46,7 @@ export function checkFfi(subject: string): void {
 
 /**
  * Asks the user for the whole permission if it is neither granted nor denied. Without a terminal,
- * and with `--no-prompt`, Deno answers at once.
+ * and with `--no-prompt`, Deno refuses at once.
  *
  * @throws {KupError} `"no-ffi-permission"`.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Why the system refuses a file. The loader of libraries has that in words only, which are not
- * always in English, so the system itself is asked for the number.
+ * Finds out why the system refuses a file. The loader of libraries reports that in words only,
+ * which are not always English, so this asks the system for the errno.
  *
  * @module
  */
@@ -9,19 +9,22 @@
 import { openLibc } from "./libc.ts";
 
 /**
- * Each thread has an errno of its own, at an address that stays the same; the function's name
- * depends on the system.
+ * The function that returns the address of errno; its name depends on the system. Each thread has
+ * an errno of its own, at an address that stays the same.
  */
 const ERRNO_PLACE = typeof Deno === "object" && Deno.build.os === "freebsd"
   ? "__error"
   : "__errno_location";
 
-/** To be loaded along with the calls that set it. */
+/** Load this symbol together with the calls that set errno. */
 export const ERRNO_SYMBOLS = {
   errno_place: { name: ERRNO_PLACE, parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** Reads errno right after a call that has failed; before another call changes it. */
+/**
+ * Returns a function that reads errno. Call it right after a call has failed, before another call
+ * changes errno.
+ */
 export function errnoReader(
   symbols: Deno.DynamicLibrary<typeof ERRNO_SYMBOLS>["symbols"],
 ): () => number {
@@ -30,7 +33,10 @@ export function errnoReader(
 }
 
 const O_RDONLY = 0;
-/** Linux's and FreeBSD's. Another thread may start a program at any time. */
+/**
+ * The value on Linux and on FreeBSD. The flag is needed because another thread may start a program
+ * at any time.
+ */
 const O_CLOEXEC = typeof Deno === "object" && Deno.build.os === "freebsd" ? 0x100000 : 0x80000;
 
 const OPEN_SYMBOLS = {
@@ -40,14 +46,14 @@ const OPEN_SYMBOLS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /**
- * The errno value that the file can't be opened for reading with, or 0 if it can. Needs no
+ * Returns the errno with which the file can't be opened for reading, or 0 if it can. Needs no
  * permission to read.
  *
  * @param path A C string.
- * @throws Whatever `Deno.dlopen` throws.
+ * @throws Any error of `Deno.dlopen`.
  */
 export function readingFails(path: Uint8Array<ArrayBuffer>): number {
-  // It is in the process already, so that no file is opened for it.
+  // The C library is in the process already, so loading it opens no file.
   const libc = openLibc(OPEN_SYMBOLS);
   try {
     const errno = errnoReader(libc.symbols);

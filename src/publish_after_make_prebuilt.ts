@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What `src/embedded/built_by_make.ts` consists of until `make prebuilt` is run: no library. This
+ * The content of `src/embedded/built_by_make.ts` until `make prebuilt` is run: no library. This
  * file is excluded from publishing (see `deno.json`), so `deno publish` refuses a module without
  * libraries, and names this file.
  *
@@ -9,5 +9,5 @@
 
 export { CONTRACT as contract } from "./abi.ts";
 
-/** None. */
+/** There are none yet. */
 export const libraries = {};

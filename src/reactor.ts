@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Waking promises. The native library's one waiter thread watches the files of all channels, and tells each
- * isolate over a pipe what happened; here is the pipe's other end, which Deno's own event loop watches.
- * That wakes in a third of the time that a nonblocking native call takes, and takes no thread of a
- * limited pool.
+ * Waking promises. The native library's one waiter thread watches the files of all channels, and
+ * reports events to each isolate over a pipe. This file has the pipe's reading end, which Deno's
+ * own event loop watches. That wakes a promise in a third of the time that a nonblocking native
+ * call takes, and occupies no thread of a limited pool.
  *
  * @module
  */
@@ -14,27 +14,27 @@ import { type Native, POLLOUT } from "./library.ts";
 import { own } from "./resources.ts";
 
 /**
- * Something that waits. Called from the event loop, never from within `arm`. While it is armed it
- * is kept from the garbage collector; otherwise it is for its own users to keep.
+ * Something that waits. It is called from the event loop, never from within `arm`. While it is
+ * armed, it is kept from the garbage collector; otherwise its users keep it.
  */
 export interface Waiter {
-  /** Something may have happened: look. A look that finds nothing is not an error. */
+  /** Something may have happened: look. Finding nothing is not an error. */
   wake(): void;
-  /** Nothing will ever wake this waiter again. */
+  /** Nothing will wake this waiter any more. */
   fail(error: unknown): void;
 }
 
 let net: typeof import("node:net") | undefined;
 
 /**
- * No literal: bundlers that write a script (iife) make a `require` of an import that they
- * recognise, and Deno's modules have none.
+ * Not a literal: bundlers that write a script (iife) turn an import that they recognise into a
+ * `require`, which Deno's modules don't have.
  */
 const NODE_NET = ["node", "net"].join(":");
 
 /**
- * To be awaited once before {@linkcode register}: loading `node:net` takes some 20 ms, which those
- * who never wait need not pay.
+ * Call this and await it once before {@linkcode register}. Loading `node:net` takes some 20 ms,
+ * which a program that never waits need not pay.
  */
 export async function prepare(): Promise<void> {
   try {
@@ -49,7 +49,10 @@ function socketError(cause: unknown): KupError {
   return new KupError("system", message, { cause });
 }
 
-/** The reading and the writing end of a pipe, which both end with this isolate. */
+/**
+ * Makes a pipe, whose two ends are closed when this isolate ends. Returns the reading and the
+ * writing end.
+ */
 function openPipe(native: Native): [number, number] {
   const fds = new Int32Array(2);
   const result = native.kup_user_pipe(fds);
@@ -66,7 +69,7 @@ function openPipe(native: Native): [number, number] {
   return [reading, writing];
 }
 
-/** One for each isolate and native library, while there are registrations. */
+/** The pipe of one isolate and one native library. It exists while there are registrations. */
 class Reactor {
   readonly native: Native;
   /** The end that the waiter writes to. */
@@ -74,13 +77,13 @@ class Reactor {
   readonly #reading: number;
   readonly #socket: Socket;
   readonly #waiters = new Map<number, WeakRef<Waiter>>();
-  /** Those of them that wait: while there are any, the event loop must not end. */
+  /** The armed ones. While there are any, the event loop must not end. */
   readonly #armed = new Map<number, Waiter>();
   /** The first bytes of an id that a read has split. */
   #rest = new Uint8Array(0);
-  /** After that the socket's end is no surprise. */
+  /** Set before the socket is destroyed; from then on its end is expected. */
   #over = false;
-  /** All writing ends are closed: ours, too, and its number may be somebody else's by now. */
+  /** All writing ends are closed, also this one; another file may have its number by now. */
   #pipeGone = false;
 
   constructor(native: Native) {
@@ -123,12 +126,12 @@ class Reactor {
     // The socket closes this end.
     this.native.kup_user_disown(this.#reading);
     this.#socket.destroy();
-    // No file is registered, so the waiter does not write to it any more.
+    // No file is registered, so the waiter does not write to the pipe any more.
     if (this.#pipeGone) this.native.kup_user_disown(this.pipe);
     else this.native.kup_user_close(this.pipe);
   }
 
-  /** Called by a registration's owner, which is there. */
+  /** Called by the owner of a registration, so its waiter exists. */
   hold(id: number): void {
     this.#armed.set(id, this.#waiters.get(id)!.deref()!);
     if (this.#armed.size === 1) this.#socket.ref();
@@ -169,14 +172,17 @@ class Reactor {
 
 const reactors = new Map<Native, Reactor>();
 
-/** One file's place in the waiter. Belongs to whoever registered it, who removes it before closing the file. */
+/**
+ * One file's registration with the waiter. Its creator owns it, and removes it before closing
+ * the file.
+ */
 export class Registration {
   readonly #reactor: Reactor;
   readonly #fd: number;
   readonly #id: number;
   #armed = false;
 
-  /** Used by {@linkcode register}. */
+  /** For {@linkcode register} only. */
   constructor(reactor: Reactor, fd: number, id: number) {
     this.#reactor = reactor;
     this.#fd = fd;
@@ -184,8 +190,9 @@ export class Registration {
   }
 
   /**
-   * One wake-up, the next time that poll(2) reports one of `events`, or an error or hangup; at once if it
-   * does already. Replaces what was asked for before, and keeps the event loop alive.
+   * Asks for one wake-up, the next time that poll(2) reports one of `events`, an error or a hangup;
+   * or at once if it does already. Replaces what was asked for before, and keeps the event loop
+   * alive.
    */
   arm(events: number): void {
     const { native } = this.#reactor;
@@ -196,14 +203,17 @@ export class Registration {
     this.#reactor.hold(this.#id);
   }
 
-  /** It woke up, or nobody waits any more. A wake-up that was asked for may still come. */
+  /**
+   * Called when the wake-up has come, or is not needed any more. A wake-up that was asked for may
+   * still come.
+   */
   rest(): void {
     if (!this.#armed) return;
     this.#armed = false;
     this.#reactor.letGo(this.#id);
   }
 
-  /** After the return the waiter has forgotten the file. */
+  /** Removes the file from the waiter. */
   remove(): void {
     this.rest();
     this.#reactor.remove(this.#fd, this.#id);
@@ -217,7 +227,7 @@ function reactorOf(native: Native): Reactor {
 }
 
 /**
- * Makes an open file known to the waiter.
+ * Registers an open file with the waiter.
  *
  * @throws {KupError} `"too-many-files"`, `"out-of-memory"` or `"system"`.
  */
@@ -232,11 +242,11 @@ export function register(native: Native, fd: number, waiter: Waiter): Registrati
 }
 
 /**
- * One turn of the event loop: it has run dry and slept, and so it has looked at timers and at all input. No timer
- * is used, because a test framework may have replaced them all: the waiter reports a file that is always ready.
- * {@linkcode prepare} comes first.
+ * One round of the event loop: the loop has run out of work and has polled, so it has looked at
+ * timers and at all input. No timer is used, because a test framework may have replaced them all;
+ * instead the waiter reports a file that is always ready. Await {@linkcode prepare} first.
  */
-export class Turn implements Waiter {
+export class Round implements Waiter {
   readonly #done = Promise.withResolvers<void>();
   readonly #registration: Registration;
   #over = false;
@@ -253,18 +263,18 @@ export class Turn implements Waiter {
     }
   }
 
-  /** Resolves at the turn. */
+  /** Resolves when the round is over. */
   get done(): Promise<void> {
     return this.#done.promise;
   }
 
-  /** Resolves now. */
+  /** Makes `done` resolve now. */
   cancel(): void {
     this.wake();
   }
 
   wake(): void {
-    // It may be cancelled when it has just come.
+    // A cancellation may come just after the wake-up.
     if (this.#over) return;
     this.#over = true;
     this.#registration.remove();

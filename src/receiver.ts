@@ -19,11 +19,11 @@ import type { BatchOptions, Message, SyncWaitOptions, WaitOptions } from "./type
 
 const DEFAULT_BATCH = 256;
 
-/** A receive that has found nothing. */
+/** A receive that has found no message. */
 class PendingReceive extends Pending {
   /** Gets a message, or undefined at the end of the channel. */
   readonly resolve: (message: Message | undefined) => void;
-  /** The loop or stream that waits: to it, this side's close is the end, too. */
+  /** The loop or stream that waits, for which this side's close is an end like any other. */
   readonly owner: object | undefined;
 
   constructor(
@@ -52,7 +52,7 @@ export class Receiver implements Side, Condition {
   #ended = false;
 
   /**
-   * @param spin The longest time to look before sleeping, in milliseconds.
+   * @param spin How long to spin at most, in milliseconds.
    * @param controls The kinds of control records that may come: a mask of `1 << kind`.
    */
   constructor(link: Link, spin: number, controls: number) {
@@ -61,32 +61,32 @@ export class Receiver implements Side, Condition {
     this.#spin = new Spin(link.native, spin);
   }
 
-  /** The kernel's side has closed, and everything was read. */
+  /** Whether the kernel's side has closed, and everything was read. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** This side has closed the channel. */
+  /** Whether this side has closed the channel. */
   get closed(): boolean {
     return this.#link.closed;
   }
 
-  /** A receive waits, whichever form or owner it has. */
+  /** Whether a receive waits, of any form or owner. */
   get waits(): boolean {
     return this.#pending !== undefined;
   }
 
-  /** Something may be read now. */
+  /** Whether something may be read now. */
   get readable(): boolean {
     return this.#consumer.ready();
   }
 
-  /** For the spinning: something to read, or no use to wait. */
+  /** For spinning: whether there is something to read, or waiting has no use. */
   ready(): boolean {
     return this.#consumer.ready() || !this.#link.isOpen();
   }
 
-  /** @param options Only to be refused: it takes none. */
+  /** @param options Only for refusing it: this call takes none. */
   tryReceive(options?: object): Message | undefined {
     forms.check(forms.TRY_RECEIVE, options);
     if (this.#pending !== undefined || this.#lock !== undefined) this.#checkFree(undefined);
@@ -100,7 +100,7 @@ export class Receiver implements Side, Condition {
     return first === undefined ? [] : this.#gather(first, max);
   }
 
-  /** For iteration: a message that needs no waiting. */
+  /** For iteration: receives a message if that needs no waiting. */
   quickReceive(): Message | undefined {
     return this.#link.breath.due ? undefined : this.tryReceive();
   }
@@ -115,7 +115,10 @@ export class Receiver implements Side, Condition {
     }
   }
 
-  /** The rest is taken in the same step as the first: later, other calls may have come between. */
+  /**
+   * Takes the other messages in the same step as the first: later, other calls may have come in
+   * between.
+   */
   receiveBatch(options: (BatchOptions & WaitOptions) | undefined): Promise<Message[]> {
     const all = (max: number) => (first: Message | undefined) =>
       first === undefined ? [] : this.#gather(first, max);
@@ -130,12 +133,12 @@ export class Receiver implements Side, Condition {
   }
 
   /**
-   * For loops, streams and layers: as `receive`.
+   * As `receive`, for loops, streams and layers.
    *
-   * @param owner For {@linkcode Receiver.cancel}. To an owner, this side's own close is an end like
-   * any other.
-   * @param result Called in the step that takes the message: later, other calls may have released
-   * it. It gets undefined at the end, and after a cancel.
+   * @param owner For {@linkcode Receiver.cancel}. For an owner, this side's own close is an end
+   * like any other.
+   * @param result Called in the step that takes the message, since later other calls may have
+   * released it. It gets undefined at the end, and after a cancel.
    */
   receiveFor<T>(
     owner: object | undefined,
@@ -170,7 +173,10 @@ export class Receiver implements Side, Condition {
     }
   }
 
-  /** At the end of a loop: gives back its last message, unless another call has received since. */
+  /**
+   * Called at the end of a loop: gives its last message back, unless another call has received
+   * since.
+   */
   releaseMessage(message: Message): void {
     if (this.#link.over || !RecordMessage.isHeld(message as RecordMessage)) return;
     const consumer = this.#consumer;
@@ -178,7 +184,10 @@ export class Receiver implements Side, Condition {
     this.#checked(result === RING_OK ? consumer.publish() : result);
   }
 
-  /** Before a wait on the channel: gives back all room but that of messages which are still valid. */
+  /**
+   * Called before a wait on the channel: gives all room back, except that of messages that are
+   * still valid.
+   */
   settle(): void {
     if (!this.#link.over) this.#checked(this.#consumer.settle());
   }
@@ -191,12 +200,15 @@ export class Receiver implements Side, Condition {
     pending.resolve(undefined);
   }
 
-  /** While `lock` is locked, only its own waits receive; undefined ends that. */
+  /** While `lock` is locked, only its own waits receive. Undefined removes the lock. */
   setLock(lock: Lock | undefined): void {
     this.#lock = lock;
   }
 
-  /** A stream's wait goes on when its reader gives the lock away. It must not receive then. */
+  /**
+   * Whether a stream's wait continues although its reader has released the lock. Then it must not
+   * receive.
+   */
   #isLeft(pending: PendingReceive): boolean {
     const lock = this.#lock;
     return lock !== undefined && pending.owner === lock && !lock.locked;
@@ -217,7 +229,7 @@ export class Receiver implements Side, Condition {
     }
   }
 
-  /** One look on behalf of the receive that waits. */
+  /** Looks once for a message, for the receive that waits. */
   wake(): void {
     const pending = this.#pending;
     if (pending === undefined) return;
@@ -240,7 +252,7 @@ export class Receiver implements Side, Condition {
     }
   }
 
-  /** The link is closed or broken, or can't be waited for. */
+  /** Called when the channel is closed or broken, or can't be waited for. */
   fail(error: unknown): void {
     const pending = this.#pending;
     if (this.#link.closed) this.#consumer.epoch++;
@@ -249,7 +261,7 @@ export class Receiver implements Side, Condition {
     else pending?.reject(error);
   }
 
-  /** The next message, undefined if there is none; throws when the channel is over. */
+  /** Takes the next message; undefined if there is none. Throws when the channel is over. */
   #take(): Message | undefined {
     const link = this.#link;
     if (link.over) throw link.reason();
@@ -271,8 +283,8 @@ export class Receiver implements Side, Condition {
     if (result !== RING_WAIT) throw link.lieError(result);
     const state = link.state();
     if (state === STATE_OPEN) return undefined;
-    // All records were published before the state, so what is readable now is the rest. A look that
-    // has skipped many records may have found no message yet.
+    // The kernel published all records before the state, so the records that are readable now are
+    // the last ones. A look that has skipped many records may not have reached a message yet.
     const consumer = this.#consumer;
     let last = consumer.next();
     while (last === RING_WAIT && consumer.ready()) last = consumer.next();
@@ -296,7 +308,7 @@ export class Receiver implements Side, Condition {
   #gather(first: Message, max: number): Message[] {
     const messages = [first];
     const consumer = this.#consumer;
-    // What makes no sense is for the next receive to find: these are good.
+    // The next receive reports a lie: the messages before it are good.
     while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
       if (this.#sound()) messages.push(new RecordMessage(this.#link.memory, consumer));
       else this.#link.lieError(RING_LIE_LENGTH);
@@ -305,7 +317,7 @@ export class Receiver implements Side, Condition {
     return messages;
   }
 
-  /** After the consumer gave room back: wakes the kernel's side if it waits for that. */
+  /** Called after the consumer gave room back: wakes the kernel's side if it waits for room. */
   #checked(result: number): void {
     this.#settleWake();
     if (result !== RING_OK) throw this.#link.lieError(result);
@@ -318,8 +330,8 @@ export class Receiver implements Side, Condition {
   }
 
   /**
-   * A receive whose turn of the event loop is due waits like one that has found nothing: a message
-   * that was taken before the turn could be released by another call meanwhile.
+   * If a breath is due, a receive waits like one that has found nothing: another call could release
+   * a message that was taken before the breath.
    */
   #receive<T>(
     signal: AbortSignal | undefined,
@@ -350,7 +362,7 @@ export class Receiver implements Side, Condition {
     });
   }
 
-  /** The event loop has had its turn. */
+  /** Called after the breath. */
   #resume(pending: PendingReceive): void {
     if (pending !== this.#pending) return;
     if (this.#isLeft(pending)) return this.cancel(pending.owner!);
@@ -364,7 +376,7 @@ export class Receiver implements Side, Condition {
     }
   }
 
-  /** Nobody waits any more. */
+  /** Called when no receive waits any more. */
   #endWait(): void {
     this.#pending?.detach();
     this.#pending = undefined;
@@ -380,7 +392,7 @@ function same(message: Message | undefined): Message | undefined {
   return message;
 }
 
-/** The `max` option. */
+/** Checks the `max` option. */
 export function checkMax(options: BatchOptions | undefined): number {
   const max = options?.max;
   return max === undefined ? DEFAULT_BATCH : checkInteger("max", max, 1, 2 ** 32);

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What devices and channels have of the system, known apart from them, so that it is given back
- * however they end:
+ * The system resources of devices and channels. They are kept apart from the devices and channels,
+ * so that they are given back in every case:
  *
- * - by `close`;
- * - by the end of the isolate, which the event "unload" announces (at the end of a program, and
- *   before `deno run --watch` starts it again). Deno announces neither the end of a worker nor an
- *   exception that ends a watched program: then the native library closes what the isolate's
- *   thread has left;
- * - by the garbage collector, when nothing refers to them any more. A program that relies on that
- *   keeps others waiting for the channel, so it is warned.
+ * - when `close` is called;
+ * - when the isolate ends. The event "unload" announces that at the end of a program, and before
+ *   `deno run --watch` restarts it. Deno announces neither the end of a worker nor an exception
+ *   that ends a watched program: then the native library closes what the isolate's thread has left;
+ * - when the garbage collector finds that nothing refers to the device or channel any more. A
+ *   program that relies on this keeps other programs waiting for the channel, so it is warned.
  *
- * Nothing here may refer to the devices and channels themselves but weakly. The code that waits
- * (in the reactor) refers to them strongly for as long as it does, and so does each of their
- * messages and views.
+ * So nothing here may refer strongly to a device or a channel. A call that waits refers to it
+ * strongly (through the reactor), and so does each of its messages and views.
  *
  * @module
  */
@@ -22,7 +20,7 @@ import { systemError } from "./errors.ts";
 import { type Native, releaseNative } from "./library.ts";
 import type { Registration } from "./reactor.ts";
 
-// Taken here, because a test framework may replace it.
+// Saved here, because a test framework may replace it.
 const { addEventListener } = globalThis;
 
 /** Something with a `close` that gives its resources back, and may be called twice. */
@@ -30,22 +28,22 @@ interface Closable {
   close(): void;
 }
 
-/** A range of addresses, with a channel's memory in it. */
+/** A range of addresses that contains a channel's memory. */
 export interface Mapping {
   readonly address: bigint;
   readonly bytes: number;
 }
 
 /**
- * The number by which the native library knows this isolate. It lies where every copy of this
- * module in this isolate finds it.
+ * The global property with the native library's number of this isolate. Every copy of this module
+ * in the isolate finds it there.
  */
 const ISOLATE = Symbol.for("jsr:@kup/kup#isolate");
 
 /**
  * Makes a descriptor end with this isolate.
  *
- * @throws {KupError} `"out-of-memory"`; then the descriptor is still the caller's to close.
+ * @throws {KupError} `"out-of-memory"`; then the caller still has to close the descriptor.
  */
 export function own(native: Native, fd: number, subject: string): void {
   const known: unknown = Reflect.get(globalThis, ISOLATE);
@@ -55,8 +53,8 @@ export function own(native: Native, fd: number, subject: string): void {
 }
 
 /**
- * All that are not freed, with the objects that would close them; without one: an attach that is
- * under way.
+ * All resources that are not freed, each with the object whose `close` frees it. A pending attach
+ * has no such object yet.
  */
 const all = new Map<Resources, WeakRef<Closable> | undefined>();
 
@@ -76,23 +74,23 @@ function onUnload(): void {
     try {
       owner?.deref()?.close();
     } catch {
-      // What follows gives back all the same.
+      // The line below frees the resources in any case.
     }
     resources.free();
   }
 }
 
-/** One open file, and what belongs to it. Frees itself once. */
+/** One open file, and what belongs to it. It is freed once. */
 export class Resources {
   readonly native: Native;
   readonly fd: number;
-  /** As a message names it: "The channel host:echo channel 3". */
+  /** The object's name for messages: "The channel host:echo channel 3". */
   subject: string;
   /** Removed first. */
   registration: Registration | undefined;
-  /** What a channel retains of it. */
+  /** The breath that a channel retains. */
   breath: { release(): void } | undefined;
-  /** Replaced by zeros, unless its user takes it away before. */
+  /** Replaced by zeros, unless its user has reset this before. */
   mapping: Mapping | undefined;
 
   /**
@@ -117,17 +115,17 @@ export class Resources {
   }
 
   /**
-   * From now on they end with `target` at the latest.
+   * From now on the resources are freed when `target` is collected, at the latest.
    *
-   * @param target What everything that uses them refers to.
-   * @param owner What is closed when the isolate ends.
+   * @param target An object that everything that uses the resources refers to.
+   * @param owner The object that is closed when the isolate ends.
    */
   belongTo(target: object, owner: Closable): void {
     all.set(this, new WeakRef(owner));
     registry.register(target, this, this);
   }
 
-  /** The waiter goes first, then the pages, then the file. */
+  /** Frees the resources: first the registration, then the pages, then the file. */
   free(): void {
     if (!all.delete(this)) return;
     registry.unregister(this);

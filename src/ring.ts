@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * One ring, seen from its producing and from its consuming side: the same protocol as
- * `kmod/core/ring.c`, held against it by the vectors in `tests/vectors/`. Which access pairs with
- * which (A to D) is drawn at the top of `kmod/core/ring.h`; the rules are explained in `kup_abi.h`.
+ * One ring, from its producing and from its consuming side. It is the same protocol as in
+ * `kmod/core/ring.c`, and the vectors in `tests/vectors/` compare the two. The top of
+ * `kmod/core/ring.h` shows which accesses pair with each other (A to D); `kup_abi.h` explains the
+ * rules.
  *
- * Positions are `u32` byte counts, kept as `int32` (`| 0`), which is what a JIT computes with; only
- * their differences mean anything. Headers, tails and events are accessed with `Atomics`, whose
- * sequential consistency contains each release, acquire and full fence that the protocol asks for.
- * Payload, type, sentinel and head are plain: the header's store publishes them.
+ * Positions are `u32` byte counts. They are kept as `int32` (`| 0`), which is what a JIT computes
+ * with; only their differences have a meaning. Headers, tails and events are accessed with
+ * `Atomics`. Its sequential consistency includes each release, acquire and full fence that the
+ * protocol needs. Payload, type, sentinel and head are plain accesses, which the store of the
+ * header publishes.
  *
- * Each side keeps its positions to itself and never reads its own words back. A word of the peer's
- * that makes no sense gives one of the LIE results, so scribbled memory can't make this code reach
- * outside the ring.
+ * Each side keeps its positions private and never reads its own words back. If a word of the peer
+ * makes no sense, the result is one of the LIE values. So no content of the memory can make this
+ * code access anything outside the ring.
  *
  * @module
  */
@@ -28,15 +30,15 @@ import {
 
 /** The same numbers as KUP_RING_* in ring.h. */
 export const RING_OK = 0;
-/** No room, or nothing readable. */
+/** There is no room, or nothing readable. */
 export const RING_WAIT = 1;
 /** The peer's head or tail makes no sense. */
 export const RING_LIE_POSITION = 2;
 /** A record is longer than it can be. */
 export const RING_LIE_LENGTH = 3;
-/** A record has flags, or a kind, that this consumer doesn't take. */
+/** A record has flags, or a kind, that this consumer doesn't accept. */
 export const RING_LIE_FLAGS = 4;
-/** As many records as possible lie from the first unfinished one on. */
+/** The largest number of records lies between the first unfinished one and head. */
 export const RING_CROWDED = 6;
 
 const READY = RECORD_READY | 0;
@@ -44,42 +46,48 @@ const DISCARD = RECORD_DISCARD | 0;
 const FLAGS = ~RECORD_LENGTH;
 const UNKNOWN_FLAGS = FLAGS & ~(RECORD_READY | RECORD_DISCARD | RECORD_CONTROL);
 
-/** Behind each record there is room for the next one's header, which is the sentinel until then. */
+/** The room for the next record's header, which is the sentinel until that record is made. */
 const SENTINEL = RECORD_HEADER;
 
 /** How many records may be reserved at a time, counted from the first unfinished one. */
 const MOST_OPEN = 64;
 
-/** A producer of nothing but discarded records must not keep its consumer in one call. */
+/**
+ * How many records one call skips at most, so that a producer of discarded records can't keep its
+ * consumer in the call.
+ */
 const MAX_SKIPS = 256;
 
-/** Where a ring lies. Byte offsets count from the beginning of both arrays, which see the same memory. */
+/**
+ * Where a ring lies. Byte offsets count from the beginning of both arrays, which cover the same
+ * memory.
+ */
 export interface RingPlace {
-  /** All the memory as words. */
+  /** The whole memory as words. */
   readonly words: Int32Array;
-  /** All the memory as bytes. */
+  /** The whole memory as bytes. */
   readonly bytes: Uint8Array;
-  /** Byte offset of the data, which is there twice, back to back; a multiple of 8. */
+  /** The byte offset of the data, which is mapped twice, back to back; a multiple of 8. */
   readonly data: number;
-  /** Bytes of the ring, once; a power of two. */
+  /** The bytes of the ring, not doubled; a power of two. */
   readonly size: number;
-  /** Byte offsets of the four polled words. */
+  /** The byte offsets of the four shared words. */
   readonly head: number;
   readonly tail: number;
   readonly producerEvent: number;
   readonly consumerEvent: number;
 }
 
-/** What a record of this payload takes of a ring. */
+/** The room that a record with this payload takes in a ring. */
 export function recordSpace(length: number): number {
   return (length + 15) & ~7;
 }
 
-/** The producing side. One thread. */
+/** The producing side. One thread uses it. */
 export class Producer {
-  /** After `put` or `commit`: the consumer sleeps for what is finished now, so wake it. */
+  /** Set by `put` and `commit`: the consumer sleeps for what is finished now, so wake it. */
   wakes = false;
-  /** After `reserve`: the position that the record has, to commit it by. */
+  /** Set by `reserve`: the record's position, for the commit. */
   position = 0;
 
   readonly #words: Int32Array;
@@ -91,13 +99,16 @@ export class Producer {
   readonly #tailWord: number;
   readonly #eventWord: number;
   readonly #peerEventWord: number;
-  /** Where the next record goes. */
+  /** Where the next record begins. */
   #head: number;
   /** Where the first unfinished record begins, or `#head`. */
   #end: number;
-  /** Bytes that are free by the last tail that was found valid. */
+  /** The bytes that are free according to the last valid tail. */
   #free: number;
-  /** The positions from `#end` on while a reservation is open; the lowest bit: it is finished. */
+  /**
+   * While a reservation is open: the positions of the records from `#end` on. The lowest bit is set
+   * if a record is finished.
+   */
   readonly #open: number[] = [];
 
   /** @param position Where head and tail are; 0 in fresh memory. */
@@ -115,12 +126,12 @@ export class Producer {
     this.#free = place.size;
   }
 
-  /** As many records as possible lie from the first unfinished one on. */
+  /** Whether the largest number of records lies between the first unfinished one and head. */
   get crowded(): boolean {
     return this.#open.length === MOST_OPEN;
   }
 
-  /** Is there room for `space` bytes? RING_OK, RING_WAIT or RING_LIE_POSITION. */
+  /** Looks for room for `space` bytes. RING_OK, RING_WAIT or RING_LIE_POSITION. */
   room(space: number): number {
     if (space + SENTINEL <= this.#free) return RING_OK;
     const result = this.refresh();
@@ -128,12 +139,12 @@ export class Producer {
     return space + SENTINEL <= this.#free ? RING_OK : RING_WAIT;
   }
 
-  /** Looks at the peer's newest tail: RING_OK or RING_LIE_POSITION. */
+  /** Loads the peer's newest tail. RING_OK or RING_LIE_POSITION. */
   refresh(): number {
-    // C: the consumer is done with what lies before its tail.
+    // C: the consumer has released what lies before its tail.
     const tail = Atomics.load(this.#words, this.#tailWord);
     const used = (this.#head - tail) >>> 0;
-    // A tail between the last one and our head leaves at most as much in use as there was.
+    // With a tail between the last one and our head, no more is in use than before.
     if ((tail & (RECORD_ALIGN - 1)) !== 0 || used > this.#size - this.#free) {
       return RING_LIE_POSITION;
     }
@@ -142,11 +153,11 @@ export class Producer {
   }
 
   /**
-   * Publishes a finished record at once. RING_OK (look at `wakes`), RING_CROWDED, or what `room`
-   * returns.
+   * Publishes a finished record at once. RING_OK (then look at `wakes`), RING_CROWDED, or what
+   * `room` returns.
    *
    * @param data At most KUP_MAX_PAYLOAD bytes.
-   * @param length How many they really are, for data whose class may say something else.
+   * @param length The real length, since the class of the data may return another one.
    * @param flags 0, or RECORD_CONTROL: `type` is a kind.
    */
   put(data: Uint8Array, type: number, length = data.length, flags = 0): number {
@@ -160,8 +171,8 @@ export class Producer {
     const words = this.#words;
     const position = this.#head;
     const at = this.#data + (position & this.#mask);
-    // First: when it throws, nothing is claimed; and when it copies more than `length`, since shared
-    // memory has just grown, the sentinel replaces what is too much.
+    // This comes first. If it throws, nothing is claimed. If it copies more than `length`, because
+    // shared memory has just grown, the sentinel overwrites the excess.
     this.#bytes.set(data, at + RECORD_HEADER);
     words[(at >> 2) + 1] = type;
     this.#claim(position, space);
@@ -173,8 +184,8 @@ export class Producer {
   }
 
   /**
-   * Claims the next record. RING_OK (its place is in `position`), RING_CROWDED, or what `room` returns.
-   * Each claimed record must be committed.
+   * Claims the next record. RING_OK (`position` is its position), RING_CROWDED, or what `room`
+   * returns. Each claimed record must be committed.
    */
   reserve(length: number): number {
     const space = recordSpace(length);
@@ -187,7 +198,7 @@ export class Producer {
     return RING_OK;
   }
 
-  /** Sentinel and head. Plain stores: they are published by A of this record. */
+  /** Stores sentinel and head. These are plain stores: A of this record publishes them. */
   #claim(position: number, space: number): void {
     const head = (position + space) | 0;
     this.#words[this.#wordAt(head)] = 0;
@@ -196,14 +207,15 @@ export class Producer {
     this.#free -= space;
   }
 
-  /** Byte offset of the payload of the record at `position`. */
+  /** The byte offset of the payload of the record at `position`. */
   payloadAt(position: number): number {
     return this.#data + (position & this.#mask) + RECORD_HEADER;
   }
 
   /**
-   * Finishes the record at `position`, which was reserved with `reserved` bytes; `length` may be less: what is
-   * left over becomes a discarded record. Look at `wakes`. A position that is not open is ignored.
+   * Finishes the record at `position`, which was reserved with `reserved` bytes. If `length` is
+   * less, the rest becomes a discarded record. Then look at `wakes`. A position that is not open is
+   * ignored.
    *
    * @param flags 0, RECORD_DISCARD, or RECORD_CONTROL: `type` is a kind.
    */
@@ -226,7 +238,7 @@ export class Producer {
     this.#close(index);
   }
 
-  /** Marks an open record as finished, and moves the end over all that is. */
+  /** Marks an open record as finished, and moves the end over all finished records. */
   #close(index: number): void {
     const open = this.#open;
     open[index]! |= 1;
@@ -236,7 +248,7 @@ export class Producer {
     this.#finish(open.length > 0 ? open[0]! : this.#head);
   }
 
-  /** B: Atomics are fences; we have published, and look for a sleeper. */
+  /** B: Atomics are full fences. The record is published, so look for a sleeper. */
   #finish(end: number): void {
     const before = this.#end;
     this.#end = end;
@@ -244,12 +256,12 @@ export class Producer {
     this.wakes = ((event - before) >>> 0) < ((end - before) >>> 0);
   }
 
-  /** "I am going to sleep until there is room for `space` bytes." Then look again. */
+  /** Announces a sleep until there is room for `space` bytes. Then look again. */
   announce(space: number): void {
     this.announcePosition(this.#head + space + SENTINEL - this.#size);
   }
 
-  /** "I am going to sleep until tail has reached this position." Then look again. */
+  /** Announces a sleep until the tail has reached this position. Then look again. */
   announcePosition(position: number): void {
     // D: pairs with the load in Consumer.publish.
     Atomics.store(this.#words, this.#eventWord, position | 0);
@@ -261,13 +273,13 @@ export class Producer {
 }
 
 /**
- * The consuming side. One thread.
+ * The consuming side. One thread uses it.
  *
- * `next` goes from record to record, and what it has passed stays valid until `release` gives all of it
- * back; ring.c's peek and release are one step of that.
+ * `next` moves from record to record. The records that it has passed stay valid until `release`
+ * gives all of them back. ring.c's peek and release are one step of that.
  */
 export class Consumer {
-  /** After `next` returned RING_OK: the record. `at` is the payload's byte offset. */
+  /** Set when `next` returns RING_OK: the record. `at` is the byte offset of the payload. */
   length = 0;
   type = 0;
   /** 0 for a message, or the kind of a control record (CONTROL_*), which has no type. */
@@ -275,9 +287,9 @@ export class Consumer {
   at = 0;
   /** The producer sleeps, and the tail has reached its event: wake it, and set this to false. */
   owesWake = false;
-  /** Counts the releases: what was got in an earlier epoch is no longer valid. */
+  /** Counts the releases. A record of an earlier epoch is no longer valid. */
   epoch = 0;
-  /** Records that `next` returned since the last release. */
+  /** How many records `next` has returned since the last release. */
   held = 0;
 
   readonly #words: Int32Array;
@@ -289,17 +301,17 @@ export class Consumer {
   readonly #tailWord: number;
   readonly #eventWord: number;
   readonly #peerEventWord: number;
-  /** The next record to look at. */
+  /** Where the next record begins. */
   #cursor: number;
-  /** What may be given back ends here: the cursor, unless records are held. */
+  /** The end of what may be given back: the cursor, unless records are held. */
   #released: number;
-  /** What is given back ends here: the tail that was published. */
+  /** The end of what was given back: the published tail. */
   #tail: number;
-  /** Where the cursor was when head was looked at last. */
+  /** Where the cursor was when head was last loaded. */
   #checked: number;
 
   /**
-   * @param controls The kinds that a control record may have: a mask of `1 << kind`. Unknown ones
+   * @param controls The kinds that a control record may have: a mask of `1 << kind`. Unknown kinds
    * with the bit CONTROL_OPTIONAL are skipped.
    * @param position Where head and tail are; 0 in fresh memory.
    */
@@ -321,11 +333,12 @@ export class Consumer {
   }
 
   /**
-   * Goes to the next readable record. RING_OK (it is in `length`, `type`, `control` and `at`), RING_WAIT,
-   * or a LIE. Discarded records are skipped, so look at `owesWake` whatever the result.
+   * Moves to the next readable record. RING_OK (the record is in `length`, `type`, `control` and
+   * `at`), RING_WAIT, or a LIE. It skips discarded records, so look at `owesWake` after every
+   * result.
    */
   next(): number {
-    // A batch gives nothing back before its end, and must not go round and round in forged headers.
+    // A batch gives nothing back before its end, and must not read forged headers around the ring.
     if (this.held > 0 && this.#isFar() && this.#checkHead() !== RING_OK) return RING_LIE_POSITION;
     for (let skips = 0; skips < MAX_SKIPS; skips++) {
       const cursor = this.#cursor;
@@ -349,7 +362,7 @@ export class Consumer {
         this.held++;
         return RING_OK;
       }
-      // Nothing before it is in use.
+      // No record before this one is held.
       if (this.held === 0) {
         this.#released = this.#cursor;
         const published = this.#isMuch() ? this.publish() : RING_OK;
@@ -359,7 +372,10 @@ export class Consumer {
     return this.#nothing(RING_WAIT, MAX_SKIPS);
   }
 
-  /** A record with flags: RING_OK, RING_WAIT if it is to be skipped, or RING_LIE_FLAGS. */
+  /**
+   * Checks a record with flags. RING_OK, RING_WAIT if the record is to be skipped, or
+   * RING_LIE_FLAGS.
+   */
   #use(word: number, kind: number): number {
     if ((word & UNKNOWN_FLAGS) !== 0) return RING_LIE_FLAGS;
     if ((word & DISCARD) !== 0) return RING_WAIT;
@@ -367,16 +383,16 @@ export class Consumer {
     return kind >= CONTROL_OPTIONAL ? RING_WAIT : RING_LIE_FLAGS;
   }
 
-  /** The result of a look that has found nothing, behind so many records that it skipped. */
+  /** Finishes a look that has found nothing after it skipped this many records. */
   #nothing(result: number, skips: number): number {
     const published = skips > 0 ? this.publish() : RING_OK;
     return published === RING_OK ? result : published;
   }
 
   /**
-   * Gives back all that `next` has passed: at once if nothing is readable behind it, if the producer
-   * sleeps for it, if it is much, or if it is a batch; otherwise later. RING_OK or RING_LIE_POSITION.
-   * Look at `owesWake`.
+   * Gives back all records that `next` has passed. It publishes the tail at once if nothing is
+   * readable behind them, if the producer sleeps for the room, if it is an eighth of the ring, or
+   * if they are a batch; otherwise later. RING_OK or RING_LIE_POSITION. Then look at `owesWake`.
    */
   release(): number {
     const isBatch = this.held > 1;
@@ -388,8 +404,8 @@ export class Consumer {
   }
 
   /**
-   * Much is unpublished, or was not checked. Both: a producer that is given room earlier, because it
-   * sleeps for that, must not move the checks apart.
+   * Whether an eighth of the ring is unpublished or unchecked. Both are compared: a producer that
+   * sleeps for room gets it earlier, and must not make the checks rarer by that.
    */
   #isMuch(): boolean {
     const much = this.#size >>> 3;
@@ -397,7 +413,9 @@ export class Consumer {
       ((this.#cursor - this.#checked) >>> 0) >= much;
   }
 
-  /** The producer sleeps for room that was not published. Its store may come later: see D. */
+  /**
+   * Whether the producer sleeps for room that is not published. Its store may come later: see D.
+   */
   #isAwaited(): boolean {
     const event = Atomics.load(this.#words, this.#peerEventWord);
     return ((event - this.#tail - 1) >>> 0) < ((this.#released - this.#tail) >>> 0);
@@ -410,22 +428,26 @@ export class Consumer {
     if (tail === before) return RING_OK;
     if (this.#isFar() && this.#checkHead() !== RING_OK) return RING_LIE_POSITION;
     this.#tail = tail;
-    // C: what lies before it may be overwritten. D: then look for a sleeper.
+    // C: the producer may overwrite what lies before the tail. D: then look for a sleeper.
     Atomics.store(this.#words, this.#tailWord, tail);
     const event = Atomics.load(this.#words, this.#peerEventWord);
     if (((event - before - 1) >>> 0) < ((tail - before) >>> 0)) this.owesWake = true;
     return RING_OK;
   }
 
-  /** Much was read since head was looked at. */
+  /** Whether an eighth of the ring was read since head was last loaded. */
   #isFar(): boolean {
     return ((this.#cursor - this.#checked) >>> 0) >= this.#size >>> 3;
   }
 
-  /** Bounds what forged headers can make a consumer believe; not at each record, as ring.c says. */
+  /**
+   * Limits how many forged headers a consumer can read. It is not called for each record; ring.c
+   * explains why.
+   */
   #checkHead(): number {
-    // The headers were loaded before (A), and their head was stored before them. Atomic, since an
-    // engine may keep the result of an earlier plain load: an old head is a lie.
+    // The headers were loaded before (A), and their heads were stored before them. This load is
+    // atomic, because an engine may reuse the result of an earlier plain load, and an old head
+    // would look like a lie.
     const head = Atomics.load(this.#words, this.#headWord);
     if ((head & (RECORD_ALIGN - 1)) !== 0 || ((head - this.#cursor) >>> 0) > this.#size) {
       return RING_LIE_POSITION;
@@ -434,24 +456,29 @@ export class Consumer {
     return RING_OK;
   }
 
-  /** Before a sleep on the channel: gives all room back, and checks what was read. As `release`. */
+  /**
+   * Called before a sleep on the channel: gives all room back, and checks what was read. The
+   * results are those of `release`.
+   */
   settle(): number {
     const result = this.publish();
     return result === RING_OK ? this.#checkHead() : result;
   }
 
-  /** "I am going to sleep until the next record is readable." Then look again. */
+  /** Announces a sleep until the next record is readable. Then look again. */
   announce(): void {
     this.announcePosition(this.#cursor);
   }
 
-  /** "I am going to sleep until the record that contains this position is readable." Then look again. */
+  /**
+   * Announces a sleep until the record that contains this position is readable. Then look again.
+   */
   announcePosition(position: number): void {
     // B: pairs with the load in Producer.put and Producer.commit.
     Atomics.store(this.#words, this.#eventWord, position | 0);
   }
 
-  /** Might `next` return something else than RING_WAIT? Changes nothing. */
+  /** Whether `next` may return something else than RING_WAIT. Changes nothing. */
   ready(): boolean {
     return Atomics.load(this.#words, (this.#data + (this.#cursor & this.#mask)) >> 2) < 0;
   }

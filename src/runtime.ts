@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Where this module can run. Importing it works everywhere (so nothing in `src/` may use `Deno`, or
- * newer parts of JavaScript, before a device is opened); opening a device fails with one sentence
- * where it can't work.
+ * Where this module can run. It can be imported everywhere, so nothing in `src/` may use `Deno`, or
+ * newer parts of JavaScript, before a device is opened. Where it can't work, opening a device fails
+ * with one sentence.
  *
  * @module
  */
@@ -10,23 +10,26 @@
 import { KupError } from "./errors.ts";
 
 /**
- * The oldest Deno that has all that this module needs. Older ones lack `net.Socket` on a
- * descriptor, by which the event loop waits for channels.
+ * The oldest Deno that has everything that this module needs. Older versions have no `net.Socket`
+ * on a descriptor, with which the event loop waits for channels.
  */
 export const MINIMUM_DENO = "2.7.12";
 
-/** What builds the native library beside this module. FreeBSD's own make has another language. */
+/**
+ * The command that builds the native library beside this module. FreeBSD's own make can't read the
+ * Makefile.
+ */
 export function buildCommand(): string {
   return Deno.build.os === "freebsd" ? "gmake -C native" : "make native";
 }
 
-/** What Node and Bun have, as far as it is of interest here. */
+/** The globals by which Node and Bun are recognised. */
 interface OtherRuntimes {
   readonly Bun?: { readonly version?: unknown };
   readonly process?: { readonly versions?: { readonly node?: unknown } };
 }
 
-/** Systems that have channels, and how others are called, with what can be done there. */
+/** The systems that have channels; and the names of other systems, with advice for each. */
 const SYSTEMS: readonly string[] = ["linux", "freebsd"];
 const OTHER_SYSTEMS: Readonly<Record<string, readonly [name: string, advice: string]>> = {
   darwin: ["macOS", "run the program in a Linux container or a virtual machine"],
@@ -40,7 +43,7 @@ function nameOtherRuntime(): string {
   return node === undefined ? "another runtime" : `Node ${String(node)}`;
 }
 
-/** Compares three numbers; what follows them in a version, as in "2.8.0-rc.1", doesn't count. */
+/** Compares the three numbers of two versions; a suffix, as in "2.8.0-rc.1", is ignored. */
 function isOlder(version: string, than: string): boolean {
   const numbers = (text: string) => text.split(/[.+-]/, 3).map(Number);
   const [has, wanted] = [numbers(version), numbers(than)];
@@ -48,7 +51,7 @@ function isOlder(version: string, than: string): boolean {
   return at >= 0 && has[at]! < wanted[at]!;
 }
 
-/** Why this module can't work here; undefined if it can. */
+/** The reason why this module can't work here, or undefined if it can. */
 function findReason(): string | undefined {
   if (typeof Deno !== "object") {
     return `KUP needs Deno ${MINIMUM_DENO} or newer; this is ${nameOtherRuntime()}. ` +
@@ -71,7 +74,7 @@ function findReason(): string | undefined {
 let isChecked = false;
 
 /**
- * Refuses a runtime or a system that this module can't work on.
+ * Refuses a runtime or a system on which this module can't work.
  *
  * @throws {KupError} `"unsupported"`.
  */

@@ -34,16 +34,16 @@ import type {
   WaitOptions,
 } from "./types.ts";
 
-/** For all who don't have to wait. */
+/** The result of every call that doesn't have to wait. */
 const DONE: Promise<void> = Promise.resolve();
 
-/** Something that stands in the queue because there was no room for it. */
+/** A call that waits in the queue because there was no room for it. */
 abstract class Queued extends Pending {
-  /** What it waits for, in bytes of the ring. */
+  /** The room that it waits for, in bytes of the ring. */
   abstract get space(): number;
-  /** Takes as much room as it can; true when it needs no more. */
+  /** Takes as much room as it can; returns true when it needs no more. */
   abstract attempt(sender: Sender): boolean;
-  /** Tells its owner that it is done. */
+  /** Resolves the call's promise. */
   abstract resolve(): void;
 }
 
@@ -109,7 +109,7 @@ class PendingReserve extends Queued {
   }
 }
 
-/** For layers. */
+/** A layer that waits for room. */
 class PendingRoom extends Queued {
   readonly resolve: () => void;
   readonly #length: number;
@@ -131,13 +131,16 @@ class PendingRoom extends Queued {
 
 /** A layer that has made a reservation. */
 export interface Owner {
-  /** Called ahead of the commit, when all else that can fail was checked. What it throws refuses it. */
+  /**
+   * Called before the commit, after all else that can fail was checked. If it throws, nothing is
+   * committed.
+   */
   committing(): void;
   /** Called once, after the commit or instead of it. */
   finished(): void;
 }
 
-/** An unfinished record of ours. */
+/** An unfinished record of this side. */
 class OpenReservation implements Reservation {
   readonly length: number;
   readonly #link: Link;
@@ -165,7 +168,7 @@ class OpenReservation implements Reservation {
 
   get bytes(): Uint8Array<ArrayBuffer> {
     this.#check();
-    // It is empty all of a sudden when somebody has transferred its buffer.
+    // The view's length becomes 0 when the program transfers its buffer.
     if (this.#view?.length !== this.length) {
       const at = this.#producer.payloadAt(this.#position);
       this.#view = this.#link.memory.view(at, this.length);
@@ -220,12 +223,12 @@ export class Sender implements Side, Condition {
   readonly #link: Link;
   readonly #producer: Producer;
   readonly #spin: Spin;
-  /** In the order of the calls. What stands here keeps everything later out of the ring. */
+  /** The calls that wait, in their order. While one waits, all later calls wait too. */
   readonly #queue = new Set<Queued>();
-  /** What `ready` asks for, in bytes of the ring. */
+  /** The room that `ready` looks for, in bytes of the ring. */
   #wantedSpace = 0;
 
-  /** @param spin The longest time to look before sleeping, in milliseconds. */
+  /** @param spin How long to spin at most, in milliseconds. */
   constructor(link: Link, spin: number) {
     this.maxMessage = link.memory.toKernel.size - RECORD_RESERVE;
     this.#link = link;
@@ -233,7 +236,7 @@ export class Sender implements Side, Condition {
     this.#spin = new Spin(link.native, spin);
   }
 
-  /** For the spinning: there is room, or no use to wait. */
+  /** For spinning: whether there is room, or waiting has no use. */
   ready(): boolean {
     return this.#producer.room(this.#wantedSpace) !== RING_WAIT || !this.#link.isOpen();
   }
@@ -302,7 +305,7 @@ export class Sender implements Side, Condition {
   /**
    * Blocks this thread until there may be room.
    *
-   * @param end When `timeout` is over.
+   * @param end The time at which `timeout` is over.
    * @throws {KupError} `"timed-out"`; `"busy"` if it would block forever.
    */
   blockForRoom(length: number, timeout: number, end: number): void {
@@ -313,7 +316,7 @@ export class Sender implements Side, Condition {
     if (this.#producer.crowded) {
       throw new KupError(
         "busy",
-        `${this.#link.subject}: A reservation holds up 63 messages behind it, and can't hold up ` +
+        `${this.#link.subject}: A reservation keeps back 63 messages behind it, and can't keep back ` +
           "more; commit or discard it first.",
       );
     }
@@ -345,7 +348,7 @@ export class Sender implements Side, Condition {
     }
   }
 
-  /** @param options Only to be refused: it takes none. */
+  /** @param options Only for refusing it: this call takes none. */
   tryReserve(length: number, options?: object): Reservation | undefined {
     forms.check(forms.TRY_RESERVE, options);
     this.checkLength(length);
@@ -353,7 +356,10 @@ export class Sender implements Side, Condition {
     return this.#queue.size === 0 ? this.claim(length) : undefined;
   }
 
-  /** Whether there is room for a message whose length was checked, and the channel is open. */
+  /**
+   * Whether there is room for a message whose length was checked. Throws unless the channel is
+   * open.
+   */
   fits(length: number): boolean {
     this.#checkOpen();
     const result = this.#producer.room(recordSpace(length));
@@ -361,7 +367,7 @@ export class Sender implements Side, Condition {
   }
 
   /**
-   * Places a message that was checked, if there is room and the channel is open.
+   * Sends a message that was checked, if there is room. Throws unless the channel is open.
    *
    * @param flags 0, or RECORD_CONTROL: `type` is a kind.
    */
@@ -376,14 +382,17 @@ export class Sender implements Side, Condition {
     return this.#notNow(result);
   }
 
-  /** There is no room, or a reservation holds up as many records as it may. False, unless it is a lie. */
+  /**
+   * Handles a failure. Returns false if there is no room, or a reservation keeps back as many
+   * records as possible. Throws if it is a lie.
+   */
   #notNow(result: number): false {
-    // What a producer reads of its peer is its tail.
+    // The tail is all that a producer reads of its peer.
     if (result === RING_LIE_POSITION) throw this.#link.breakBy(ERROR_TAIL);
     return false;
   }
 
-  /** Claims a record of a length that was checked, if there is room and the channel is open. */
+  /** Claims a record of a checked length, if there is room. Throws unless the channel is open. */
   claim(length: number, owner?: Owner): Reservation | undefined {
     this.#checkOpen();
     const result = this.#producer.reserve(length);
@@ -391,7 +400,9 @@ export class Sender implements Side, Condition {
     return new OpenReservation(this.#link, this, this.#producer, length, owner);
   }
 
-  /** A reservation is finished: what it has held up may have been too many for those that wait. */
+  /**
+   * Called when a reservation is finished. Calls may wait because it kept back too many records.
+   */
   finished(): void {
     if (this.#queue.size > 0) this.wake();
   }
@@ -401,7 +412,7 @@ export class Sender implements Side, Condition {
     if (!this.#link.isOpen()) throw this.#link.stateError();
   }
 
-  /** One look on behalf of the queue. */
+  /** Looks once for room for the queue. */
   wake(): void {
     try {
       do this.#pump(); while (this.#waitsForRoom && this.#announce(0));
@@ -411,12 +422,12 @@ export class Sender implements Side, Condition {
     }
   }
 
-  /** Otherwise nothing waits, or it waits for a reservation of this side's own. */
+  /** Whether a call waits for the kernel, and not for a reservation of this side. */
   get #waitsForRoom(): boolean {
     return this.#queue.size > 0 && !this.#producer.crowded;
   }
 
-  /** The link is closed or broken, or can't be waited for. */
+  /** Called when the channel is closed or broken, or can't be waited for. */
   fail(error: unknown): void {
     const all = [...this.#queue];
     this.#queue.clear();
@@ -427,7 +438,7 @@ export class Sender implements Side, Condition {
     }
   }
 
-  /** The bytes of a message, which are not too long. */
+  /** The bytes of a message; throws if they are too many. */
   checked(data: Data): Uint8Array {
     return this.#notTooLong(toBytes(data));
   }
@@ -438,7 +449,7 @@ export class Sender implements Side, Condition {
     throw tooLong(length, this.maxMessage, this.#link.memory.toKernel.size);
   }
 
-  /** The length of a message that is reserved. */
+  /** Checks the length of a reservation. */
   checkLength(length: number): void {
     if (Number.isInteger(length) && length > this.maxMessage) {
       throw tooLong(length, this.maxMessage, this.#link.memory.toKernel.size);
@@ -446,14 +457,15 @@ export class Sender implements Side, Condition {
     checkInteger("length", length, 0, this.maxMessage);
   }
 
-  /** Checked once more, because shared memory may have grown meanwhile. */
+  /** A copy whose length is checked once more, because shared memory may have grown meanwhile. */
   copied(bytes: Uint8Array): Uint8Array {
     return this.#notTooLong(copyOf(bytes));
   }
 
   /**
-   * All of a batch, checked. An iterator may use its buffer again for the next message, so what it gives is
-   * copied at once; an array's buffers nobody can change before they are in the ring.
+   * All messages of a batch, checked. An iterator may use its buffer again for the next message, so
+   * its messages are copied at once. No code can change an array's buffers before they are in the
+   * ring.
    */
   #collected(messages: Iterable<Data>): Uint8Array[] {
     if (Array.isArray(messages)) {
@@ -472,12 +484,12 @@ export class Sender implements Side, Condition {
   #putSpinning(bytes: Uint8Array, type: number): boolean {
     if (this.put(bytes, type)) return true;
     this.#wantedSpace = recordSpace(byteCount(bytes));
-    // The kernel's side may need room itself before it makes some.
+    // The kernel's side may itself need room before it makes room.
     this.#link.settle();
     return this.#spin.until(this) && this.put(bytes, type);
   }
 
-  /** Places what fits, from the front of the queue. */
+  /** Sends the calls that have room, from the front of the queue. */
   #pump(): void {
     for (const pending of this.#queue) {
       if (!pending.attempt(this)) return;
@@ -492,7 +504,10 @@ export class Sender implements Side, Condition {
     this.#queue.delete(pending);
   }
 
-  /** Says what we sleep for: the first in the queue, or else `space`. True if it is there already. */
+  /**
+   * Announces what this side sleeps for: the first call of the queue, or else `space`. Returns true
+   * if that holds already.
+   */
   #announce(space: number): boolean {
     const [first] = this.#queue;
     this.#wantedSpace = first?.space ?? space;
@@ -511,7 +526,7 @@ export class Sender implements Side, Condition {
     });
   }
 
-  /** Claimed, but with a turn for the event loop first, if that had none for a while. */
+  /** Returns a claimed reservation, after a breath if one is due. */
   async #later(reservation: Reservation): Promise<Reservation> {
     const breath = this.#link.breathe();
     if (breath === undefined) return reservation;
@@ -524,7 +539,7 @@ export class Sender implements Side, Condition {
     this.#queue.add(pending);
     pending.watch(signal, () => {
       this.#leave(pending);
-      // Those behind it may need less room than it did.
+      // The calls behind it may need less room.
       this.wake();
       if (this.#queue.size === 0) this.#link.unwant(POLLOUT);
     });

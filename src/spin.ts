@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Looking for a while before sleeping, as `kmod/core/wait.c` does on the other side. A wait that was over
- * within the limit, by looking or after a sleep, would have been covered by a larger budget; a longer one
- * makes the budget smaller. So an idle channel doesn't spin, and a busy one doesn't sleep.
+ * Spinning: looking again and again for a while before sleeping, as `kmod/core/wait.c` does on the
+ * kernel's side. The budget of a spin adapts to the waits. If a wait took less than the limit, by
+ * spinning or with a sleep, a larger budget would have covered it, so the budget grows. If it took
+ * longer, the budget shrinks. So an idle channel doesn't spin, and a busy one doesn't sleep.
  *
  * @module
  */
 
 import type { Native } from "./library.ts";
 
-/** Something that another processor may bring about. */
+/** A condition that another processor may make true. */
 export interface Condition {
   ready(): boolean;
 }
 
-/** Looks between two readings of the clock, which take longer than a look. */
+/** Looks between two readings of the clock; a reading takes longer than a look. */
 const LOOKS = 16;
 
-/** A budget begins to grow here, in milliseconds; below it there is no use in spinning. */
+/** The budget from which it grows, in milliseconds; with less, spinning has no use. */
 const LEAST = 0.002;
 
-/** More rounds of looks than any processor makes in a millisecond: the end of a spin whose clock stands still. */
+/**
+ * More series of looks than any processor can make in a millisecond. They end a spin whose clock
+ * stands still.
+ */
 const ROUNDS_PER_MS = 20_000;
 
 /** The budget of one kind of wait. */
@@ -31,8 +35,9 @@ export class Spin {
   #start = 0;
 
   /**
-   * @param native Its clock is used, because a test framework may have stopped JavaScript's.
-   * @param limit The longest time to look, in milliseconds; 0 disables spinning.
+   * @param native The native calls. Their clock is used, because a test framework may have stopped
+   * JavaScript's.
+   * @param limit The longest spin, in milliseconds; 0 disables spinning.
    */
   constructor(native: Native, limit: number) {
     this.#native = native;
@@ -57,7 +62,7 @@ export class Spin {
     return false;
   }
 
-  /** The wait that `until` could not cover is over. */
+  /** Called when a wait that `until` did not cover is over. */
   woke(): void {
     if (this.#limit === 0) return;
     const took = this.#native.kup_user_now() - this.#start;

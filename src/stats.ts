@@ -19,7 +19,7 @@ const STATES: Readonly<Record<number, KernelStats["state"]>> = {
   [STATE_DRAINING]: "draining",
 };
 
-/** The STATS ioctl, on any handle of the device. */
+/** Makes the ioctl STATS, on any handle of the device. */
 export function readKernelStats(
   native: Native,
   fd: number,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A channel as two Web Streams. Their chunks are messages, in copies: what waits in a stream's
- * queue lives longer than a message does.
+ * A channel as two Web Streams. Each chunk is a copy of a message, because a stream's queue keeps a
+ * chunk for longer than a message is valid.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Channel, Data, Message, ReadableOptions } from "./types.ts";
 
 const lockedOf = Object.getOwnPropertyDescriptor(ReadableStream.prototype, "locked")!.get!;
 
-/** Both streams of one channel, made when they are first asked for. */
+/** Both streams of one channel; each is made when it is first asked for. */
 export class Streams implements Side {
   readonly #channel: Channel;
   readonly #link: Link;
@@ -56,11 +56,12 @@ export class Streams implements Side {
     return this.#writing.stream;
   }
 
-  /** Called after the receiver: a stream's wait is one of its. */
+  /** Does nothing: a stream's wait is one of the receiver's, which is called before. */
   wake(): void {}
 
   /**
-   * A call that waits has failed, and gives the error to its stream itself; or the channel is over.
+   * Called when a call that waits has failed, which reports its error to its stream itself, or when
+   * the channel is over.
    */
   fail(error: unknown): void {
     const { over, closed } = this.#link;
@@ -74,7 +75,7 @@ export class Streams implements Side {
 /** One ReadableStream. It is the lock that keeps other consumers out. */
 class Reading implements Lock {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Cancelled or failed: the channel may go on with another stream. */
+  /** The stream was cancelled or has failed: the channel may continue with another stream. */
   left = false;
   readonly #receiver: Receiver;
   readonly #onGap: GapListener;
@@ -96,14 +97,14 @@ class Reading implements Lock {
     return !this.#over && lockedOf.call(this.stream);
   }
 
-  /** No message will come. */
+  /** Ends the stream: no more messages come. */
   end(): void {
     if (this.#over) return;
     this.#finish();
     this.#controller.close();
   }
 
-  /** Reads fail with this error. */
+  /** Makes reads fail with this error. */
   fail(error: unknown): void {
     if (this.#over) return;
     this.#leave();
@@ -123,8 +124,8 @@ class Reading implements Lock {
   }
 
   /**
-   * With a high-water mark of 0 it is called for reads only. One that finds its reader gone takes
-   * nothing.
+   * Called for reads only, since the high-water mark is 0. If the reader is gone, it takes no
+   * message.
    */
   async #pull(): Promise<void> {
     try {
@@ -137,7 +138,10 @@ class Reading implements Lock {
     }
   }
 
-  /** Runs in the step that takes a message: so the reader that asked for it is still there. */
+  /**
+   * Runs in the same step that takes a message, so the reader that asked for the message is still
+   * there.
+   */
   readonly #received = (message: Message | undefined): boolean => {
     if (message === undefined) {
       if (this.#receiver.ended || this.#receiver.closed) this.end();
@@ -156,7 +160,9 @@ class Reading implements Lock {
 /** One WritableStream. */
 class Writing {
   readonly stream: WritableStream<Data>;
-  /** Closed, aborted or failed: the channel may go on with another stream. */
+  /**
+   * The stream was closed or aborted, or has failed: the channel may continue with another stream.
+   */
   left = false;
   #controller!: WritableStreamDefaultController;
 
@@ -169,7 +175,7 @@ class Writing {
     }, { highWaterMark: 1 });
   }
 
-  /** Writes fail with this error. */
+  /** Makes writes fail with this error. */
   fail(error: unknown): void {
     if (this.left) return;
     this.#leave();

@@ -3,7 +3,7 @@
 
 /**
  * The calls of the native library that TypeScript makes, as `Deno.dlopen` takes them. A comment
- * names a call's parameters; the header says what the call does.
+ * names a call's parameters; the header documents the call.
  *
  * Every call returns a negative errno on failure. No call is `nonblocking`: that would occupy one
  * of a few threads, and wake up later than the waiter does. Calls that take and return 32-bit

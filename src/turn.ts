@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Turns: one side at a time may send. A layer on a stream channel; the kernel's side is
+ * Turns: one side at a time may send. This is a layer on a stream channel. The kernel's side is
  * `kmod/layers/turn.h`, which has the rules.
  *
- * This side has the turn from the moment when it takes a record out of the ring until it sends or
- * passes; the kernel has the first turn. Every call takes the record if it is there, not only a
- * receive; what a receive has not returned yet is *unread*. So the turn is waited for as a record is, by
- * one call at a time: a receive, or {@linkcode TurnChannel.#drive} for all calls that want to send.
+ * This side has the turn from the moment it takes a record out of the ring until it sends or
+ * passes. The kernel has the first turn. Every call, not only a receive, takes the record if it is
+ * there. A message that no receive has returned yet is *unread*. So a call waits for the turn as it
+ * waits for a record. One call at a time does so: a receive, or {@linkcode TurnChannel.#drive} for
+ * all calls that want to send.
  *
  * @module
  */
@@ -48,7 +49,7 @@ import type {
   WaitOptions,
 } from "./types.ts";
 
-/** The kinds of control records that the channel below has to take: KUP_CONTROLS_TO_USER. */
+/** The kinds of control records that the channel below has to accept: KUP_CONTROLS_TO_USER. */
 export const TURN_CONTROLS = 1 << CONTROL_PASS;
 
 /** The payload of a pass. */
@@ -56,25 +57,28 @@ const NOTHING = new Uint8Array(0);
 
 const DONE: Promise<void> = Promise.resolve();
 
-/** Channels whose calls wait for a reservation of their own: in use, and known to no waiter. */
+/**
+ * Channels whose calls wait for a reservation of their own. They are in use, but no waiter refers
+ * to them.
+ */
 const held = new Set<TurnChannel>();
 
 /** A record that a call sends. */
 interface Outgoing {
   readonly bytes: Uint8Array;
-  /** A control record's kind, if `flags` says so. */
+  /** A control record's kind, if `flags` has RECORD_CONTROL. */
   readonly type: number;
   readonly flags: number;
   readonly discard: boolean;
 }
 
-/** What a call that waits for the turn wants. */
+/** What a call needs that waits for the turn. */
 interface Want {
-  /** Bytes of its message. */
+  /** The bytes of its message. */
   readonly length: number;
   readonly discard: boolean;
   readonly signal: AbortSignal | undefined;
-  /** Uses the turn; false if there was no room. */
+  /** Uses the turn; returns false if there was no room. */
   readonly use: () => boolean;
 }
 
@@ -98,13 +102,13 @@ export class TurnChannel extends Layer implements Channel {
   readonly #link: Parts["link"];
   readonly #sender: Parts["sender"];
   readonly #receiver: Parts["receiver"];
-  /** A record was taken out of the ring since the last send. */
+  /** This side has taken a record out of the ring since its last send. */
   #mine = false;
-  /** What has come with the turn, until it is received. */
+  /** The message or pass that brought the turn, until it is received. */
   #unread: Message | undefined;
   /** A reservation is open, which has the turn. */
   #reserved = false;
-  /** Calls that want to send, in their order. */
+  /** The calls that wait to send, in their order. */
   readonly #queue = new Set<Waiting>();
   #driving = false;
 
@@ -121,7 +125,7 @@ export class TurnChannel extends Layer implements Channel {
     try {
       return this.#hasTurn() ? "user" : "kernel";
     } catch {
-      // The next call throws it again.
+      // The next call throws this again.
       return this.#link.over ? undefined : "kernel";
     }
   }
@@ -250,7 +254,7 @@ export class TurnChannel extends Layer implements Channel {
 
   // ---- The turn ----
 
-  /** Takes the kernel's record if it is there. Not while a receive waits for it. */
+  /** Takes the kernel's record if it is there. Must not be called while a receive waits for it. */
   #hasTurn(): boolean {
     if (this.#mine) return true;
     this.#unread = this.#arrived(this.#base.tryReceive());
@@ -258,7 +262,7 @@ export class TurnChannel extends Layer implements Channel {
     return this.#mine;
   }
 
-  /** For what the channel below has received, in the same step. */
+  /** Handles what the channel below has received, in the same step. */
   readonly #arrived = (message: Message | undefined): Message | undefined => {
     if (message === undefined) return undefined;
     if (message.pass && message.length > 0) throw this.#link.breakBy(ERROR_TURN);
@@ -266,7 +270,7 @@ export class TurnChannel extends Layer implements Channel {
     return message;
   };
 
-  /** May a send that was checked be made now? */
+  /** Whether a send that was checked can be made now. */
   #mayUse(length: number, discard: boolean): boolean {
     if (this.#queue.size > 0 || this.#reserved || this.#receiver.waits) return false;
     if (!this.#hasTurn()) return false;
@@ -274,7 +278,7 @@ export class TurnChannel extends Layer implements Channel {
     return this.#sender.fits(length);
   }
 
-  /** Gives back what came with the turn. A record behind it was sent out of turn. */
+  /** Releases the record that brought the turn. A record behind it was sent out of turn. */
   readonly #letGo = (): void => {
     if (this.#base.tryReceive() !== undefined) throw this.#link.breakBy(ERROR_TURN);
     this.#unread = undefined;
@@ -284,7 +288,7 @@ export class TurnChannel extends Layer implements Channel {
     return this.#mayUse(byteCount(bytes), discard);
   }
 
-  /** Sends at one's own turn; false if there was no room. */
+  /** Sends while this side has the turn; returns false if there was no room. */
   #give({ bytes, type, flags }: Outgoing): boolean {
     this.#letGo();
     this.#mine = !this.#sender.put(bytes, type, flags);
@@ -313,7 +317,7 @@ export class TurnChannel extends Layer implements Channel {
   #message(data: Data, options: SendOptions | undefined): Outgoing {
     const type = checkType(options?.type);
     const discard = checkDiscard(options);
-    // Last, since a string's bytes are good until the next call.
+    // This comes last, since a string's bytes are valid only until the next call.
     return { bytes: this.#sender.checked(data), type, flags: 0, discard };
   }
 
@@ -346,7 +350,7 @@ export class TurnChannel extends Layer implements Channel {
     } while (!this.#give(record));
   }
 
-  /** Blocks this thread. */
+  /** Blocks this thread until this side has the turn. */
   #waitForTurn(timeout: number, end: number): void {
     const { native, subject } = this.#link;
     const left = end === Infinity ? {} : { timeout: Math.max(0, end - native.kup_user_now()) };
@@ -391,7 +395,9 @@ export class TurnChannel extends Layer implements Channel {
     if (!this.#driving) this.#drive(came);
   }
 
-  /** It looks for a while, so the turn may be there already when it returns. */
+  /**
+   * Begins to wait for the turn. It spins first, so the turn may be there already when it returns.
+   */
   #beginWait(): Promise<void> | undefined {
     return this.#driving || this.#reserved || this.#mine ? undefined : this.#wait();
   }
@@ -405,7 +411,7 @@ export class TurnChannel extends Layer implements Channel {
     else held.delete(this);
   }
 
-  /** One for all that is in the queue. Ends when it is empty, or a reservation has the turn. */
+  /** Serves all calls of the queue. Ends when the queue is empty, or a reservation has the turn. */
   async #drive(came?: Promise<void>): Promise<void> {
     this.#driving = true;
     try {
@@ -424,13 +430,13 @@ export class TurnChannel extends Layer implements Channel {
     this.#hold();
   }
 
-  /** Undefined is the end of the channel, or of a wait that was cancelled. */
+  /** The message is undefined at the end of the channel, and after a wait that was cancelled. */
   readonly #cameForSends = (message: Message | undefined): void => {
     this.#unread = this.#arrived(message);
     if (this.#base.ended) throw this.#link.stateError();
   };
 
-  /** False if there is no room. */
+  /** Serves the first call; returns false if there is no room. */
   #serve(first: Waiting): boolean {
     const { want } = first;
     try {
@@ -445,7 +451,9 @@ export class TurnChannel extends Layer implements Channel {
     return true;
   }
 
-  /** The side that has the turn has an empty ring, but for what it has reserved and discarded. */
+  /**
+   * The ring of the side that has the turn is empty, except for what it has reserved and discarded.
+   */
   async #waitForRoom({ length, signal }: Want): Promise<void> {
     try {
       await this.#sender.waitForRoom(length, signal);
@@ -493,7 +501,7 @@ export class TurnChannel extends Layer implements Channel {
     return Promise.resolve(result(this.#atOwnTurn()));
   }
 
-  /** What there is to receive: nothing but what came with the turn. */
+  /** Returns what can be received while this side has the turn: only what brought the turn. */
   #atOwnTurn(): Message | undefined {
     if (this.#link.over) throw this.#link.reason();
     const message = this.#unread;
@@ -523,7 +531,7 @@ export class TurnChannel extends Layer implements Channel {
           return Promise.reject(error);
         }
       },
-      // In turns there is hardly ever one.
+      // With turns there is hardly ever a message at once.
       quickReceive: () => undefined,
       cancel: (owner) => receiver.cancel(owner),
       releaseMessage: (message) => receiver.releaseMessage(message),

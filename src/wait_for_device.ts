@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Waiting for a device to appear. It is tried again and again, with growing pauses: a permission
- * to watch folders would be one more than `--allow-ffi`, and devices of the host driver are no
- * files.
+ * Waits for a device to appear. It tries to open the device repeatedly, with growing pauses.
+ * Watching folders would need one more permission than `--allow-ffi`, and devices of the host
+ * driver are not files.
  *
  * @module
  */
@@ -17,23 +17,23 @@ import { requireFfi } from "./permission.ts";
 import { checkRuntime } from "./runtime.ts";
 import type { Device, WaitForDeviceOptions } from "./types.ts";
 
-// Taken here, because a test framework may replace them.
+// Saved here, because a test framework may replace them.
 const { setTimeout, clearTimeout } = globalThis;
 
-/** Between two tries, in milliseconds: the first pause, and the longest. */
+/** The pause between two tries, in milliseconds: the first one, and the longest. */
 const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 200;
 
 /**
- * A device's file appears before the system (udev, devd) has set its owner and mode. A refusal
- * that lasts longer is meant.
+ * How long a refusal is tolerated. A device's file appears before the system (udev, devd) has set
+ * its owner and mode; a refusal that lasts longer is intended.
  */
 const REFUSED_MS = 2000;
 
 /** No file; a device that is being destroyed; a file whose driver is not loaded; no folder yet. */
 const MISSING: readonly (number | undefined)[] = [ENOENT, ENXIO, ENODEV, ENOTDIR];
 
-/** Whether a device may still appear: a path that can't lead anywhere is not waited for. */
+/** Whether a device may still appear. A path that can't lead anywhere is not waited for. */
 function isMissing({ code, errno }: KupError): boolean {
   return (code === "not-found" || code === "gone" || code === "not-a-device") &&
     MISSING.includes(errno);
@@ -55,24 +55,24 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
 }
 
 /**
- * Opens a device as soon as it is there: waits while {@linkcode open} finds none, as before a
- * kernel module is loaded, or after it was unloaded. Tries at least five times a second, which
+ * Opens a device as soon as it exists: waits while {@linkcode open} finds none, for example before
+ * a kernel module is loaded, or after it was unloaded. It tries at least five times a second, which
  * costs next to nothing, and keeps the event loop alive. Needs `--allow-ffi`, and no permission to
  * read.
  *
- * With it a program reconnects: a channel's `for await` ends when its device goes, and then a new
- * device is waited for.
+ * A program can use it to reconnect: a channel's `for await` ends when its device is destroyed, and
+ * then the program waits for a new device.
  *
- * @param path As for {@linkcode open}. A client module of the host driver is loaded as `open`
- * would load it; a file that isn't there yet, or a device's name that no module has made yet, is
- * waited for.
- * @param options Those of {@linkcode open}, and a signal that ends the wait.
+ * @param path As for {@linkcode open}. A client module of the host driver is loaded as `open` would
+ * load it. The call waits for a file that doesn't exist yet, and for a device's name that no module
+ * has made yet.
+ * @param options The options of {@linkcode open}, and a signal that ends the wait.
  *
- * @returns The device, which its caller closes.
- * @throws {KupError} What {@linkcode open} throws, `"not-found"` only for a path that can't lead
+ * @returns The device, which the caller closes.
+ * @throws {KupError} The errors of {@linkcode open}. `"not-found"` only for a path that can't lead
  * anywhere; `"not-permitted"` only after two seconds, since a device's file appears before its
  * owner and mode are set.
- * @throws {TypeError} As {@linkcode open}; and if `signal` is no AbortSignal.
+ * @throws {TypeError} As {@linkcode open}; and if `signal` is not an AbortSignal.
  * @throws The signal's reason.
  *
  * @example
@@ -84,7 +84,7 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
  *   try {
  *     using channel = await device.attach();
  *     for await (const message of channel) console.log(message.text());
- *   } catch (error) { // it went before there was a channel
+ *   } catch (error) { // the device was destroyed before the attach
  *     if (!(error instanceof KupError && error.code === "gone")) throw error;
  *   }
  * }
@@ -101,7 +101,7 @@ export async function waitForDevice(
   checkRuntime();
   requireFfi(typeof path === "string" ? path : "KUP");
   const whole = toPath(path);
-  // Kept while this waits: to load it for each try would take longer than the try.
+  // The library is kept during the wait; loading it for each try would take longer than the try.
   const native = loadNative(others.library);
   try {
     let refusedFor = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * A client module: each channel ticks at an interval that its user sets. The same file makes a module of the
- * host driver (`make`) and of a kernel (`make module`).
+ * A client module: each channel ticks at an interval that its user sets. The same file makes a
+ * module of the host driver (`make`) and of a kernel (`make module`).
  */
 #include "kup.h"
 #include "ticker.h"
@@ -10,21 +10,30 @@ KUP_PARAM_NUMBER(channels, 4, "number of channels");
 
 static struct kup_device *device;
 
-/* Sends one tick, and never waits for it: who doesn't read misses some, and is told how many. */
+/*
+ * Sends one tick, and never waits. A user that doesn't read loses ticks, and gets a gap with their
+ * number.
+ */
 static void send_tick(struct kup_channel *channel, struct ticker_tick *next)
 {
 	kup_try_send(channel, TICKER_TICK, next, sizeof(*next));
 	next->number++;
 }
 
-/* The user may change a message in the ring at any time: it is copied before it is used. */
+/*
+ * Copies a message before it uses it, because the user may change the message in the ring at any
+ * time.
+ */
 static void obey(const struct kup_record *record, struct ticker_start *start)
 {
 	if (record->type == TICKER_START && record->length == sizeof(*start))
 		memcpy(start, record->data, sizeof(*start));
 }
 
-/* In a thread of its own for each attached channel, until the user leaves or the device goes. */
+/*
+ * Runs in a thread of its own for each attached channel, until the user leaves or the device is
+ * destroyed.
+ */
 static int serve(struct kup_channel *channel)
 {
 	struct ticker_start start = { 0 };

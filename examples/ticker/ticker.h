@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * What goes over a ticker's channel, both ways. Numbers are in the machine's byte order.
+ * The messages of a ticker's channel. Numbers are in the machine's byte order.
  *
- *   to the kernel   TICKER_START, a ticker_start: from now on a tick each time that the interval has
- *                   passed without a message; an interval of 0 stops them. Any other message is
- *                   ignored.
+ *   to the kernel   TICKER_START, a ticker_start: from now on sends a tick each time the interval
+ *                   has passed without a message. An interval of 0 stops the ticks. Any other
+ *                   message is ignored.
  *   to the user     TICKER_TICK, a ticker_tick. Ticks that the user has no room for are dropped; a
- *                   gap before the next one that fits tells how many.
+ *                   gap before the next one that fits contains their number.
  */
 #ifndef TICKER_H
 #define TICKER_H

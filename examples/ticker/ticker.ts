@@ -22,7 +22,7 @@ Shows five ticks of the ticker client.
   words: 1,
 };
 
-/** ticker.h */
+/** The types in ticker.h. */
 const START = 1;
 const TICK = 2;
 
@@ -30,7 +30,7 @@ function start(channel: Channel, microseconds: number): Promise<void> {
   return channel.send(new Uint32Array([microseconds]), { type: START });
 }
 
-/** Reads ticks until there were `count`, and tells which numbers came. */
+/** Reads `count` ticks, and prints their numbers. */
 async function watch(channel: Channel, count: number): Promise<void> {
   let last = performance.now();
   for await (const message of channel) {

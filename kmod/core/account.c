@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * How many closed channels of a device each user keeps in memory. A device's number of channels
- * bounds what is attached; but pages live as long as a process has them mapped, and a process may
- * map, close, and attach again as often as it likes.
+ * Counts the closed channels of a device that each user keeps in memory. A device's number of
+ * channels limits how many are attached. But pages live as long as a process has them mapped, and a
+ * process may map, close, and attach again as often as it likes.
  */
 #include "core.h"
 
 struct kup_account {
-	struct kup_account *next;  /* under device->lock, as are `refs` and `kept` */
+	struct kup_account *next;  /* under device->lock, as `refs` and `kept` are */
 	struct kup_device *device; /* a reference */
 	kup_u32 user;
-	kup_u32 refs; /* each channel's, and those of `kept` */
-	kup_u32 kept; /* channels that are closed, and still mapped */
+	kup_u32 refs; /* one for each channel, and one for each of `kept` */
+	kup_u32 kept; /* channels that are closed, but still mapped */
 };
 
 /* Under the lock. */

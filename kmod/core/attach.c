@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* ATTACH: a handle gets a channel of its own. */
+/* ATTACH: gives a handle a channel. */
 #include "core.h"
 
-/* What ATTACH gives for a size that it is asked for, in bytes; 0: it is larger than the maximum. */
+/* Returns the ring size for the size that ATTACH asks for, in bytes; 0: it is above the maximum. */
 static kup_u32 ring_size(kup_u32 asked, kup_u32 standard)
 {
 	kup_u32 bytes = os_page_size();
@@ -14,7 +14,7 @@ static kup_u32 ring_size(kup_u32 asked, kup_u32 standard)
 	return asked ? bytes : standard;
 }
 
-/* Fills in the sizes. */
+/* Checks the request, and fills in the sizes. */
 static int attach_valid(const struct kup_handle *handle, struct kup_attach *attach)
 {
 	const struct kup_config *config = &handle->device->config;
@@ -24,7 +24,7 @@ static int attach_valid(const struct kup_handle *handle, struct kup_attach *atta
 	if (attach->flags & ~KUP_ATTACH_NOWAIT || attach->generation || attach->map_bytes ||
 	    !kup_all_zero(attach->reserved, sizeof(attach->reserved)))
 		return -EINVAL;
-	/* First: the rest is meant for the other device. */
+	/* This comes first, because the other fields are meant for the other device. */
 	if (attach->instance && attach->instance != handle->device->instance)
 		return -ENODEV;
 	if (attach->channel != KUP_CHANNEL_ANY && attach->channel >= config->channels)
@@ -36,7 +36,10 @@ static int attach_valid(const struct kup_handle *handle, struct kup_attach *atta
 	return attach->to_user_bytes && attach->to_kernel_bytes ? 0 : -EINVAL;
 }
 
-/* Under the lock: the slot, or NULL; *draining: one of those asked for has no user any more. */
+/*
+ * Under the lock: returns a free slot that was asked for, or NULL. *draining: the user of one of
+ * those that were asked for is gone.
+ */
 static struct kup_slot *find_slot(struct kup_device *device, kup_u32 wanted, int *draining)
 {
 	kup_u32 channels = device->config.channels;
@@ -54,7 +57,7 @@ static struct kup_slot *find_slot(struct kup_device *device, kup_u32 wanted, int
 	return NULL;
 }
 
-/* One try, under the lock: puts the channel into a free slot. */
+/* Tries once, under the lock, to put the channel into a free slot. */
 static int claim(struct kup_handle *handle, struct kup_channel *channel, kup_u32 wanted,
 		 int *draining)
 {
@@ -73,8 +76,8 @@ static int claim(struct kup_handle *handle, struct kup_channel *channel, kup_u32
 	}
 	channel->number = (kup_u32)(slot - device->slots);
 	channel->generation = ++slot->generation;
-	kup_channel_get(channel); /* the kernel side's reference, put by finish */
-	/* Pairs with kup_slot_is_free. */
+	kup_channel_get(channel); /* the reference of the kernel's side, which finish puts */
+	/* Pairs with the acquire in kup_slot_is_free. */
 	kup_store_pointer(&slot->channel, channel);
 	return 0;
 }
@@ -91,7 +94,7 @@ static int slot_free(void *argument)
 	return kup_slot_is_free(wait->device, wait->wanted);
 }
 
-/* Claims a slot; for one that is being drained it waits a moment. */
+/* Claims a slot; waits a moment for one that is being drained. */
 static int claim_waiting(struct kup_handle *handle, struct kup_channel *channel, kup_u32 wanted,
 			 int may_wait)
 {
@@ -114,7 +117,7 @@ static int claim_waiting(struct kup_handle *handle, struct kup_channel *channel,
 	}
 }
 
-/* The slot was claimed, but the attachment comes to nothing. */
+/* Gives back a claimed slot, because the attachment has failed. */
 static void unclaim(struct kup_channel *channel)
 {
 	struct kup_device *device = channel->device;
@@ -126,7 +129,10 @@ static void unclaim(struct kup_channel *channel)
 	kup_channel_finish(channel);
 }
 
-/* Hands the started channel to the handle, unless another thread or the device's end was faster. */
+/*
+ * Hands the started channel over to the handle, unless another thread has attached one, or the
+ * device is being destroyed.
+ */
 static int hand_over(struct kup_handle *handle, struct kup_channel *channel)
 {
 	struct kup_device *device = handle->device;
@@ -140,7 +146,7 @@ static int hand_over(struct kup_handle *handle, struct kup_channel *channel)
 	else {
 		channel->live = 1;
 		device->attaches++;
-		/* Pairs with kup_handle_channel. */
+		/* Pairs with the acquire in kup_handle_channel. */
 		kup_store_pointer(&handle->channel, channel);
 		/* A thread that polls this handle still waits for a free channel. */
 		os_poll_wake(&handle->pollq);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * One attachment, from ATTACH to the day when neither side wants it any more.
+ * One attachment, from ATTACH until neither side needs it any more.
  *
  *   create -> fill -> start ---- serve's thread ----> kernel closed --+
  *                       |                                             +--> finish, slot free
  *                       +------- the handle -------> user gone -------+
  *
- * finish runs once, in whichever of the two comes last; while the device is being destroyed it
- * doesn't wait for the user. Memory goes with the last reference: the handle's, the kernel side's,
- * a client's own.
+ * finish runs once, in the later one of the two. While the device is being destroyed, it does not
+ * wait for the user. The memory is freed with the last reference: the handle's, the kernel's
+ * side's, or a client's own.
  */
 #include "core.h"
 
@@ -137,7 +137,7 @@ static void serve_main(void *argument)
 	kup_channel_put(channel); /* the thread's own reference */
 }
 
-/* From here on the device's end waits for this channel's, since client code is called. */
+/* Client code is called from here on, so the device's end waits for this channel's. */
 static int begin_client_code(struct kup_channel *channel)
 {
 	struct kup_device *device = channel->device;
@@ -210,7 +210,7 @@ void kup_channel_close(struct kup_channel *channel)
 
 	if (kup_load(&channel->state) & (CHANNEL_CLOSED | CHANNEL_BROKEN))
 		return;
-	/* Under the lock: nothing is reserved after the user was told that there is no more. */
+	/* Under the lock, so nothing is reserved after the user has seen the end. */
 	state = os_spin_lock(&channel->send_lock);
 	kup_channel_flush_gap(channel);
 	kup_fetch_or(&channel->state, CHANNEL_CLOSED);
@@ -225,8 +225,9 @@ void kup_channel_finish(struct kup_channel *channel)
 	struct kup_slot *slot = &device->slots[channel->number];
 
 	/*
-	 * The end of waiting for all, but a client's own threads may read the rest of what a user has sent
-	 * that is gone; it is told in case that it still has the mapping.
+	 * If the user is gone, a client's own threads may still read the rest of what it sent, so
+	 * the channel is not closed; but the user may still have the mapping, and sees the state.
+	 * In the other case, the close ends every wait.
 	 */
 	if (channel->memory && kup_load(&channel->state) & CHANNEL_USER_GONE)
 		kup_channel_publish_state(channel);
@@ -236,7 +237,7 @@ void kup_channel_finish(struct kup_channel *channel)
 		device->ops->detach(channel);
 	os_mutex_lock(&device->lock);
 	kup_counters_add(&slot->total, &channel->counters);
-	/* Pairs with kup_slot_is_free, which has no lock. */
+	/* Pairs with the acquire in kup_slot_is_free, which takes no lock. */
 	kup_store_pointer(&slot->channel, NULL);
 	if (channel->started)
 		/* Pairs with the acquire in no_client_code. */
@@ -262,7 +263,7 @@ void kup_channel_user_gone(struct kup_channel *channel)
 		kup_channel_finish(channel);
 }
 
-/* ---- Small things that a client asks ---- */
+/* ---- Questions of clients ---- */
 
 kup_u32 kup_channel_number(const struct kup_channel *channel)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The engine's own structures, and what it offers to a backend's device node.
+ * The engine's own structures, and what it offers to a system's device node.
  *
- *   kup_device   one /dev/NAME; lives until destroyed and the last handle is closed
- *   kup_slot     one channel number of it: who has it now, counters of all who had it
- *   kup_channel  one attachment: memory, both rings' private sides, private state
+ *   kup_device   one /dev/NAME; lives until it is destroyed and its last handle is closed
+ *   kup_slot     one channel number of a device: its channel now, and counters of all its channels
+ *   kup_channel  one attachment: memory, the private sides of both rings, private state
  *   kup_handle   one open file; owns a channel after ATTACH
  *
- * References: an open file holds its handle, and through it device and channel until it is closed;
- * a channel holds its device, its memory and the bare handle; the kernel's side holds the channel
- * from ATTACH until `finish` (see channel.c).
+ * References. An open file holds its handle until it is closed, and through it the device and the
+ * channel. A channel holds its device, its memory and the bare handle. The kernel's side holds the
+ * channel from ATTACH until `finish` (see channel.c).
  */
 #ifndef KUP_CORE_H
 #define KUP_CORE_H
@@ -18,36 +18,36 @@
 #include "os.h"
 #include "ring.h"
 
-/* Bits of kup_channel.state. They are set, never cleared. */
-#define CHANNEL_USER_GONE 1u /* the handle was closed: no more records after those in the ring */
+/* Bits of kup_channel.state. They are set, and never cleared. */
+#define CHANNEL_USER_GONE 1u /* the handle was closed: no records come after those in the ring */
 #define CHANNEL_CLOSED 2u    /* by the kernel's side */
-#define CHANNEL_BROKEN 4u    /* the user lied */
+#define CHANNEL_BROKEN 4u    /* the user broke the protocol */
 
 /* Bits of kup_channel.poll_armed: a process in poll waits for this, and has announced nothing. */
 #define POLL_DATA 1u
 #define POLL_ROOM 2u
 
-/* What kup_handle_poll reports; the backend translates. */
+/* What kup_handle_poll reports; each system's node.c translates these. */
 #define KUP_POLL_IN 1u
 #define KUP_POLL_OUT 2u
 #define KUP_POLL_HANGUP 4u
 #define KUP_POLL_ERROR 8u
 
-/* How long one kind of wait spins before it sleeps: between 0 and the channel's spin_us. */
+/* How long one kind of wait spins before it sleeps: from 0 to the channel's spin_us. */
 struct kup_spin {
 	kup_u32 now_us;
 	kup_u32 look_ns; /* what a look took last time; 0: not known */
 };
 
-/* Counters of one attachment. Each has one writer at a time; anybody may read. */
+/* The counters of one attachment. Each has one writer at a time; any thread may read. */
 struct kup_counters {
 	kup_u64 to_user_records, to_user_payload;      /* under send_lock */
 	kup_u64 dropped_no_space, dropped_too_long;    /* under send_lock */
-	kup_u64 to_kernel_records, to_kernel_payload;  /* by the receiver */
+	kup_u64 to_kernel_records, to_kernel_payload;  /* written by the receiver */
 	kup_u64 wakeups, sleeps, kicks, ioctls, polls; /* atomic */
 };
 
-/* No position: those are multiples of KUP_RECORD_ALIGN. */
+/* Not a position, since those are multiples of KUP_RECORD_ALIGN. */
 #define NO_POSITION 1u
 
 struct kup_channel {
@@ -60,37 +60,39 @@ struct kup_channel {
 	struct kup_device *device;
 	void *context;
 	struct os_memory *memory;
-	struct kup_account *account;  /* of the user who attached it */
+	struct kup_account *account;  /* of the user that attached the channel */
 	struct kup_kernel_page *page; /* output only */
 	kup_u32 *user_producer_event; /* in the user page */
 	kup_u32 *user_consumer_event;
 
-	struct os_waitq waitq;	   /* the kernel's side sleeps here */
-	kup_u32 wakes;		   /* calls of kup_wake; atomic */
-	struct kup_handle *handle; /* whose pollq the user's side sleeps at; a reference */
+	struct os_waitq waitq;	   /* the threads of the kernel's side sleep here */
+	kup_u32 wakes;		   /* how often kup_wake was called; atomic */
+	struct kup_handle *handle; /* the user's side sleeps at its pollq; a reference */
 	kup_u32 poll_armed;	   /* POLL_*; atomic */
 
 	struct os_spin send_lock;
 	struct kup_producer out; /* under send_lock */
-	kup_u32 room_waiters;	 /* under send_lock: threads that sleep for room */
-	kup_u32 room_event;	 /* under send_lock: what was announced for them, and... */
-	kup_u32 room_round;  /* ... how often one that was reached was replaced; read anywhere */
-	kup_u32 urgent_tail; /* under send_lock: until the tail moves from here the user must... */
-	kup_u32 woken_tail;  /* ... not wait for more; when it was last woken for that, and... */
-	kup_u32 woken_event; /* ... for which event */
-	struct kup_gap lost; /* under send_lock: since the last GAP record */
+	kup_u32 room_waiters;	 /* under send_lock: the number of threads that sleep for room */
+	kup_u32 room_event;	 /* under send_lock: the position announced for them */
+	/* how often a reached position was replaced; written under send_lock */
+	kup_u32 room_round;
+	/* under send_lock: while the tail is here, the user must not wait for more */
+	kup_u32 urgent_tail;
+	kup_u32 woken_tail;  /* under send_lock: the tail when the user was last woken for that, */
+	kup_u32 woken_event; /* and the event for which it was woken */
+	struct kup_gap lost; /* under send_lock: the losses since the last GAP record */
 	struct kup_spin send_spin;
 
-	kup_u32 receiving; /* whose `in` is; see receive.c; atomic */
+	kup_u32 receiving; /* the owner of `in`; see wait.c; atomic */
 	struct kup_consumer in;
 	struct kup_spin receive_spin;
 
 	struct kup_counters counters;
 
 	/* under device->lock */
-	kup_u8 started;	 /* client code has been called for it */
-	kup_u8 accepted; /* by the attach callback */
-	kup_u8 live;	 /* handed over to the handle */
+	kup_u8 started;	 /* client code has been called for this channel */
+	kup_u8 accepted; /* the attach callback has accepted it */
+	kup_u8 live;	 /* it was handed over to the handle */
 	kup_u8 serving;	 /* serve has not returned */
 	kup_u8 user_gone;
 	kup_u8 finished;
@@ -99,42 +101,45 @@ struct kup_channel {
 struct kup_slot {
 	struct kup_channel *channel; /* NULL: free */
 	kup_u32 generation;
-	struct kup_counters total; /* of the attachments before this one */
+	struct kup_counters total; /* of the attachments before the current one */
 };
 
 struct kup_device {
 	kup_u32 refs;
 	char name[KUP_NAME_MAX];
-	struct kup_config config; /* all values filled in */
+	struct kup_config config; /* with all defaults filled in */
 	const struct kup_ops *ops;
 	void *context;
 	struct os_node *node;
-	struct os_waitq idle; /* a slot became free */
+	struct os_waitq idle; /* threads sleep here until a slot becomes free */
 	struct os_mutex lock;
-	kup_u64 instance; /* its number in the contract; constant */
+	kup_u64 instance; /* the contract's number of this device; constant */
 	kup_u32 dead;	  /* set under lock; atomic for poll */
 	kup_u64 attaches; /* under lock */
-	kup_u32 started;  /* channels with client code; changed under lock, read anywhere */
+	kup_u32 started;  /* the number of channels with client code; written under lock */
 	struct kup_account *accounts; /* under lock */
 	struct os_spin waiting_lock;
-	struct kup_handle *waiting; /* under waiting_lock: that have looked for a free channel */
-	struct kup_device *next;    /* under the registry's lock */
+	/* under waiting_lock: the handles that wait for a free channel */
+	struct kup_handle *waiting;
+	struct kup_device *next; /* under the registry's lock */
 	struct kup_slot slots[];
 };
 
 struct kup_handle {
-	kup_u32 refs;		  /* the open file's, its channel's, and a waker's */
-	struct kup_handle *next;  /* under waiting_lock, as is what points here */
+	/* one for the open file, one for its channel, and one for a waker */
+	kup_u32 refs;
+	struct kup_handle *next;  /* under waiting_lock, as the pointer to this handle is */
 	struct kup_handle **link; /* NULL: the handle is not in the list */
 	struct kup_device *device;
-	struct os_pollq pollq;	     /* for a free channel, and later for its own */
+	struct os_pollq pollq;	     /* wakes for a free channel, and later for the handle's own */
 	struct kup_channel *channel; /* set once, under device->lock; read with acquire */
-	kup_u32 wanted; /* atomic: what the last ATTACH found busy, or KUP_CHANNEL_ANY */
+	/* atomic: the channel that the last ATTACH found busy, or KUP_CHANNEL_ANY */
+	kup_u32 wanted;
 };
 
 static inline struct kup_channel *kup_handle_channel(const struct kup_handle *handle)
 {
-	/* Pairs with hand_over: a channel that is seen is complete. */
+	/* Pairs with the release in hand_over, so the channel is complete. */
 	return kup_load_pointer(&handle->channel);
 }
 
@@ -146,20 +151,21 @@ void kup_handle_put(struct kup_handle *handle);
 
 /* ---- device.c ---- */
 
-/* Both once, when the module is loaded and unloaded. */
+/* Called once when the module is loaded, and once when it is unloaded. */
 void kup_registry_init(void);
 void kup_registry_destroy(void);
-/* 0; or -EINVAL, and the log says why. May sleep. */
+/* 0, or -EINVAL after logging the reason. May sleep. */
 int kup_name_check(const char *name);
 /*
- * Destroys, as kup_device_destroy does, and names in the log, the devices whose table of callbacks
- * or code `is_within` finds in a module that is about to go. Returns how many. May sleep.
+ * Destroys the devices of a module that is about to be unloaded, as kup_device_destroy does, and
+ * logs their names. `is_within` finds whether a device's table of callbacks, or their code, lies in
+ * the module. Returns the number of devices. May sleep.
  */
 kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), void *argument);
 
-/* ---- handle.c: one open file, for a backend's device node; all may sleep ---- */
+/* ---- handle.c: one open file, for a system's device node; all of these may sleep ---- */
 
-/* -ENXIO: the device is going away. */
+/* -ENXIO: the device is being destroyed. */
 int kup_handle_open(struct kup_device *device, struct kup_handle **handle);
 void kup_handle_close(struct kup_handle *handle);
 int kup_handle_info(struct kup_handle *handle, struct kup_info *info);
@@ -167,10 +173,10 @@ int kup_handle_kick(struct kup_handle *handle);
 int kup_handle_stats(struct kup_handle *handle, struct kup_stats *stats);
 void kup_handle_count_ioctl(struct kup_handle *handle);
 
-/* The memory to map, for as long as the handle is open; -ENOTCONN or -ENODEV. */
+/* The memory to map, valid as long as the handle is open. -ENOTCONN or -ENODEV. */
 int kup_handle_memory(struct kup_handle *handle, struct os_memory **memory);
 
-/* One of the four areas, exactly and whole? */
+/* Finds the area that is exactly this range. -EINVAL: none of the four is. */
 struct kup_area {
 	kup_u64 offset;
 	kup_u64 bytes;
@@ -189,101 +195,113 @@ int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int 
 /* ---- poll.c ---- */
 
 /*
- * The conditions that hold now: KUP_POLL_*. Of IN and OUT, those in `events` will wake handle->pollq
- * once they hold (others may as well); the caller has entered itself there before. Never sleeps, so a
- * backend may hold a lock of its own meanwhile; but it may wake this very handle's pollq, when it
- * finds a lie.
+ * Returns the conditions that hold now: KUP_POLL_*. For those of `events` (IN and OUT) that don't
+ * hold, it makes sure that handle->pollq is woken once they do; it may be woken for others too. The
+ * caller has put itself into the pollq before.
+ *
+ * Never sleeps, so the caller may hold a lock of its own. If it finds a lie, it may wake the pollq
+ * of this handle.
  */
 kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events);
 
-/* The handle is closed. */
+/* Called when the handle is closed. */
 void kup_handle_stop_waiting(struct kup_handle *handle);
-/* Handles that wait for a free channel, or for the device's end, look again. May sleep. */
+/* Makes handles look again that wait for a free channel, or for the device's end. May sleep. */
 void kup_handles_wake(struct kup_device *device);
-/* This channel, or any, is free now. Any context. */
+/* Whether this channel, or any, is free now. Any context. */
 int kup_slot_is_free(struct kup_device *device, kup_u32 wanted);
 
-/* ---- account.c: what one user keeps mapped of channels that are closed; all may sleep ---- */
+/* ---- account.c: the closed channels that a user still maps; all of these may sleep ---- */
 
-/* As many as the device has channels, and at least so many. */
+/* A user may keep as many as the device has channels, and at least this many. */
 #define KUP_KEPT_LEAST 8
 
-/* The calling process's user, with a reference; -ENOMEM, it keeps too much already. */
+/*
+ * Returns the calling process's user, with a reference. -ENOMEM: the user keeps too much already.
+ */
 int kup_account_get(struct kup_device *device, struct kup_account **account);
 void kup_account_put(struct kup_account *account);
-/* For a backend: mappings of a channel are left, which hold a reference; and they are gone. */
+/*
+ * For a system's memory.c: mappings of a channel are left, which hold a reference; and they are
+ * gone.
+ */
 void kup_account_keep(struct kup_account *account);
 void kup_account_release(struct kup_account *account);
 
 /* ---- channel.c ---- */
 
-/* A channel without number or memory yet, or NULL. The caller has the reference. */
+/* Returns a channel without a number or memory, with a reference for the caller; or NULL. */
 struct kup_channel *kup_channel_create(struct kup_handle *handle);
-/* Pages and rings of these sizes, in bytes. */
+/* Allocates the pages and the rings, whose sizes are in bytes. */
 int kup_channel_fill(struct kup_channel *channel, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes);
-/* The kernel's side begins: attach, then serve in its thread. */
+/* Starts the kernel's side: calls attach, then starts serve in its thread. */
 int kup_channel_start(struct kup_channel *channel);
-/* The handle is closed, or never came to own it. */
+/* Called when the handle is closed, or did not get the channel. */
 void kup_channel_user_gone(struct kup_channel *channel);
-/* Under device->lock: may the kernel's side be finished now? Then call kup_channel_finish without
- * the lock. */
+/*
+ * Under device->lock: whether the kernel's side is to be finished now. If so, the caller calls
+ * kup_channel_finish after the unlock.
+ */
 int kup_channel_take_finish(struct kup_channel *channel);
 void kup_channel_finish(struct kup_channel *channel);
 void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more);
 
 /* ---- state.c; any context ---- */
 
-/* KUP_STATE_*, as STATS returns it. Under device->lock. */
+/* Returns KUP_STATE_*, for STATS. Under device->lock. */
 kup_u32 kup_channel_state(const struct kup_channel *channel);
-/* For the user, after any change of channel->state. */
+/* Publishes the state to the user, after a change of channel->state. */
 void kup_channel_publish_state(struct kup_channel *channel);
-/* All that sleep, on both sides. */
+/* Wakes all threads that sleep, on both sides. */
 void kup_channel_wake_all(struct kup_channel *channel);
 /*
- * A ring's result as errno; breaks the channel on a lie. `position_error`: whose position that is.
+ * Converts a ring's result to an errno, and breaks the channel if it is a lie. `position_error` is
+ * the KUP_ERROR_* of a wrong position.
  */
 int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position_error);
 /* Wakes the user if it sleeps for exactly this (`asked`), or is inside poll for `poll_bit`. */
 void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit);
 
-/* ---- shortage.c; any context, and under send_lock unless it says something else ---- */
+/* ---- shortage.c; any context, and under send_lock where nothing else is stated ---- */
 
-/* What a record of `length` bytes needs of the ring. Without send_lock it may change. */
+/* The room that a record of `length` bytes needs. It may change while send_lock is not held. */
 kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length);
-/* A message was lost, for this errno. */
+/* Counts a message that was lost with this errno. */
 void kup_channel_count_lost(struct kup_channel *channel, kup_u32 length, int error);
 /*
- * The losses that no later record has reported: a GAP record. _write: there is room; _flush: if there
- * is room; _put: that, without send_lock, and wakes the user. Nonzero: wake the user, whatever it
- * sleeps for.
+ * Report the losses in a GAP record, if no later record has reported them. _write needs room for
+ * it. _flush does nothing without room. _put takes send_lock itself, and wakes the user. The result
+ * is nonzero if the user has to be woken, whatever it sleeps for.
  */
 int kup_channel_write_gap(struct kup_channel *channel);
 int kup_channel_flush_gap(struct kup_channel *channel);
 void kup_channel_put_gap(struct kup_channel *channel);
 
-/* The user's event lies ahead of all that is finished. */
+/* Whether the user's event lies ahead of all finished records. */
 int kup_sleeps_ahead(const struct kup_producer *out, kup_u32 event);
-/* What is there must not wait for more, as far as the last look at the tail knows. */
+/* Whether the user must take what is there instead of waiting for more, by the last known tail. */
 int kup_channel_must_hurry(const struct kup_channel *channel);
 /*
- * The user sleeps until more has come, and must not, since a producer lacks room: then both might
- * sleep forever. Nonzero: wake it; once for each of its sleeps.
+ * Nonzero if the user has to be woken: it sleeps until more has come, but a producer has no room,
+ * so both might sleep forever. It is nonzero once for each sleep of the user.
  */
 int kup_channel_overdue(struct kup_channel *channel);
-/* A record has no room, by a tail that was just looked at. As kup_channel_overdue. */
+/*
+ * Called when a record has no room by the newest tail. The result is that of kup_channel_overdue.
+ */
 int kup_channel_hurry(struct kup_channel *channel);
 
 /* ---- wait.c; any context ---- */
 
 /*
- * The ring's private side towards the kernel is the caller's: 0, or -EBUSY: another thread receives.
- * Then kup_channel_leave, without a sleep.
+ * Takes the private side of the ring to the kernel. 0, or -EBUSY: another thread receives. The
+ * caller calls kup_channel_leave, and does not sleep before that.
  */
 int kup_channel_enter(struct kup_channel *channel);
 void kup_channel_leave(struct kup_channel *channel);
 /*
- * Before a thread sleeps on the channel: gives the user all room back, and checks what was read. 0: a
- * receiver looks at the ring at this moment, so nothing was done.
+ * Called before a thread sleeps on the channel: gives the user all room back, and checks what was
+ * read. 0: a receiver owns the ring's private side at this moment, so nothing was done.
  */
 int kup_channel_settle(struct kup_channel *channel);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* Devices: checking what a client asks for, the registry of names, creation and destruction. */
+/* Devices: checking a client's config, the registry of names, creation and destruction. */
 #include "core.h"
 
 static struct os_mutex registry_lock;
@@ -20,8 +20,8 @@ void kup_registry_destroy(void)
 /*
  * ---- Configuration ----
  *
- * The author of a client gets one errno for a dozen mistakes. So each check says in the log which
- * field it is about, and the value that it has found.
+ * The author of a client gets one errno for a dozen mistakes. So each check logs the field that it
+ * is about, and the value that it has found.
  */
 
 #define NAME_LENGTH 63 /* without the NUL */
@@ -35,7 +35,10 @@ static int name_char(char c)
 	       c == '.' || c == '_' || c == '-';
 }
 
-/* Components of harmless letters, none empty and none made of dots. What is wrong, or NULL. */
+/*
+ * Checks that each component has allowed characters only, is not empty and does not begin with a
+ * dot. Returns what is wrong, or NULL.
+ */
 static const char *name_fault(const char *name)
 {
 	kup_u32 i, start = 0;
@@ -56,7 +59,7 @@ static const char *name_fault(const char *name)
 	return "it is longer than 63 characters";
 }
 
-/* How much of it can be put into a line of a log. */
+/* Returns how much of the name can be put into a line of a log. */
 static int shown_length(const char *name)
 {
 	int i = 0;
@@ -79,7 +82,8 @@ int kup_name_check(const char *name)
 	if (!fault)
 		return 0;
 	shown = shown_length(name);
-	kup_log("\"%.*s%s\" is no device's name: %s", shown, name, name[shown] ? "..." : "", fault);
+	kup_log("\"%.*s%s\" is not a valid device name: %s", shown, name, name[shown] ? "..." : "",
+		fault);
 	return -EINVAL;
 }
 
@@ -113,7 +117,7 @@ static int config_check(const struct kup_config *config)
 		kup_log("%s: permissions is 0%o, more than 0777 (which is octal)", name,
 			config->permissions);
 	else if (config->group == NO_GROUP)
-		kup_log("%s: group is %u, which is no group's number", name, config->group);
+		kup_log("%s: group is %u, which is not a group's number", name, config->group);
 	else if (config->spin_us > KUP_SPIN_MAX)
 		kup_log("%s: spin_us is %u, more than %u and not KUP_NO_SPIN", name,
 			config->spin_us, KUP_SPIN_MAX);
@@ -145,7 +149,9 @@ static void config_complete(struct kup_config *config)
 
 /* ---- The registry ---- */
 
-/* The same file; or one would have to be a folder, since the other lies in it. */
+/*
+ * Whether both are the same file, or one of them would have to be a folder that contains the other.
+ */
 static int names_conflict(const char *a, const char *b)
 {
 	while (*a && *a == *b) {
@@ -210,24 +216,24 @@ static struct kup_device *allocate(const struct kup_config *config)
 	return device;
 }
 
-/* The engine has no names for the errno values of a system, so the log has the number. */
+/* Logs the errno as a number: the engine has no names for a system's errno values. */
 static void node_refused(const struct kup_device *device, int error)
 {
 	if (error == -EEXIST)
 		kup_log("%s: the name is taken by another driver's device", device->name);
 	else if (error != -ENOMEM)
-		kup_log("%s: the system makes no node for it: error %d", device->name, error);
+		kup_log("%s: the system cannot make its node: error %d", device->name, error);
 }
 
 static int no_client_code(void *argument)
 {
 	struct kup_device *device = argument;
 
-	/* Pairs with the release in kup_channel_finish: that channel's detach has returned. */
+	/* Pairs with the release in kup_channel_finish: the channel's detach has returned. */
 	return kup_load_acquire(&device->started) == 0;
 }
 
-/* Ends one channel; its serve thread, if it still runs, finishes it. */
+/* Ends one channel. If its serve thread still runs, that thread finishes the channel. */
 static void close_slot(struct kup_device *device, kup_u32 number)
 {
 	struct kup_channel *channel;
@@ -235,7 +241,7 @@ static void close_slot(struct kup_device *device, kup_u32 number)
 
 	os_mutex_lock(&device->lock);
 	channel = device->slots[number].channel;
-	/* One that isn't handed over yet belongs to an ATTACH that will find the device dead. */
+	/* A channel that is not live yet belongs to an ATTACH that will find the device dead. */
 	if (channel && channel->live) {
 		kup_channel_get(channel);
 		finish = kup_channel_take_finish(channel);
@@ -251,19 +257,19 @@ static void close_slot(struct kup_device *device, kup_u32 number)
 	kup_channel_put(channel);
 }
 
-/* From here on the device is closed to open, ATTACH and mmap. */
+/* From here on open, ATTACH and mmap fail. */
 static void set_dead(struct kup_device *device)
 {
 	os_mutex_lock(&device->lock);
-	/* Pairs with poll_unattached, which has no lock. */
+	/* Pairs with the acquire in poll_unattached, which takes no lock. */
 	kup_store_release(&device->dead, 1);
 	os_mutex_unlock(&device->lock);
 	kup_handles_wake(device);
 }
 
 /*
- * Of a device that is dead: ends all channels, and waits until no client code runs. An ATTACH that
- * has not called any yet is not waited for: it may be long in getting its memory, and then finds
+ * Ends all channels of a dead device, and waits until no client code runs. It does not wait for an
+ * ATTACH that has called no client code yet: that may need long to get its memory, and then finds
  * the device dead.
  */
 static void end(struct kup_device *device)
@@ -273,7 +279,10 @@ static void end(struct kup_device *device)
 	for (i = 0; i < device->config.channels; i++)
 		close_slot(device, i);
 	os_wait_always(&device->idle, no_client_code, device);
-	/* The last one changed the count under the lock: once we had that, it has left. */
+	/*
+	 * The last thread changed the count under this lock, so after locking it that thread has
+	 * left.
+	 */
 	os_mutex_lock(&device->lock);
 	os_mutex_unlock(&device->lock);
 	registry_remove(device);
@@ -305,14 +314,20 @@ int kup_device_create(const struct kup_config *config, const struct kup_ops *ops
 	error = registry_add(device);
 	if (error)
 		goto put;
-	/* Before the node: a callback may want it as soon as a process can attach. */
+	/*
+	 * This comes before the node, because a callback may need it as soon as a process can
+	 * attach.
+	 */
 	*created = device;
 	error = os_node_create(device, device->name, complete.permissions, complete.group,
 			       &device->node);
 	if (!error)
 		return 0;
 	node_refused(device, error);
-	/* Some systems let a node be opened before they find that they cannot complete it. */
+	/*
+	 * On some systems a node can be opened before the system finds that it can't complete the
+	 * node.
+	 */
 	set_dead(device);
 	end(device);
 	*created = NULL;
@@ -331,7 +346,7 @@ void kup_device_destroy(struct kup_device *device)
 	kup_device_put(device);
 }
 
-/* ---- Devices that are left behind ---- */
+/* ---- Devices of modules that were unloaded without destroying them ---- */
 
 struct module_end {
 	int (*is_within)(const void *address, void *argument);
@@ -345,14 +360,14 @@ static int belongs_to(const struct kup_device *device, const struct module_end *
 					  (const void *)ops->detach };
 	kup_u32 i;
 
-	/* The table first: if it is the module's own, it can still be read. */
+	/* The table comes first: if it belongs to the module, it can still be read. */
 	for (i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
 		if (addresses[i] && module->is_within(addresses[i], module->argument))
 			return 1;
 	return 0;
 }
 
-/* The next one, with a reference; or NULL. */
+/* Returns the next such device, with a reference; or NULL. */
 static struct kup_device *find_left(const struct module_end *module)
 {
 	struct kup_device *device;
@@ -373,7 +388,8 @@ kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), v
 	kup_u32 count = 0;
 
 	while ((device = find_left(&module)) != NULL) {
-		kup_log("%s: its module goes without destroying it, which its unload must do",
+		kup_log("%s: its module is unloaded without destroying it; its unload must call "
+			"kup_device_destroy",
 			device->name);
 		kup_device_destroy(device);
 		kup_device_put(device);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* One open file: INFO, STATS, KICK, and what of the memory it may map. */
+/* One open file: INFO, STATS, KICK, and the memory that it may map. */
 #include "core.h"
 
 static int is_dead(struct kup_device *device)
@@ -161,7 +161,7 @@ int kup_handle_kick(struct kup_handle *handle)
 	if (kup_ended(channel))
 		return -EPIPE;
 	kup_channel_put_gap(channel);
-	/* Also a look at head, for a user that lies and then sends nothing. */
+	/* This also checks head, for a user that lies and then sends nothing. */
 	kup_channel_settle(channel);
 	os_wake(&channel->waitq);
 	return 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* A lock for clients, with waiting for what changes under it. */
+/* A lock for clients, and a wait for changes that are made under it. */
 #include "core.h"
 
 struct kup_monitor {
 	struct os_mutex mutex;
 	struct os_waitq waitq;
-	kup_u32 wakes; /* changed under the lock, read anywhere */
+	kup_u32 wakes; /* changed under the lock, read without it */
 };
 
 int kup_monitor_create(struct kup_monitor **created)
@@ -41,7 +41,7 @@ void kup_monitor_unlock(struct kup_monitor *monitor)
 
 struct waiting {
 	const struct kup_monitor *monitor;
-	kup_u32 wakes; /* when the caller had the lock */
+	kup_u32 wakes; /* the number while the caller had the lock */
 };
 
 static int is_woken(void *argument)

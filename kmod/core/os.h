@@ -2,20 +2,22 @@
 /*
  * All that a system supplies. Each os/NAME/ implements exactly this, in files of the same names:
  *
- *   os_types.h      the structs below, which the engine does not look into; errno constants (positive)
- *   memory.c sync.c node.c    the functions below
- *   kup_system.h    for clients: NULL, errno constants, memcpy and its like, KUP_MODULE,
+ *   os_types.h      the structs below, whose fields the engine does not use; the (positive) errno
+ *                   constants
+ *   memory.c, sync.c, node.c   the functions below
+ *   kup_system.h    for clients: NULL, errno constants, memcpy and the like; KUP_MODULE,
  *                   KUP_PARAM_NUMBER, KUP_PARAM_STRING; kup_alloc, kup_free, kup_breathe (as
  *                   os_breathe), kup_sleep_ms
  *   kup_log         of kup.h
- *   kup_run_in_context    of kup.h, in sync.c: for tests of the contexts that may not sleep
- *   module.c        loads: kup_registry_init, kup_layers_init, and the system's own start; makes the
- *                   names of kup.h and the layers known to clients. Unloads: kup_layers_exit,
- *                   kup_registry_destroy; kup_devices_end for a client that goes without destroying
- *                   its devices. (For the host driver that is native/host.)
+ *   kup_run_in_context   of kup.h, in sync.c: for tests of contexts that may not sleep
+ *   module.c        loading: calls kup_registry_init, kup_layers_init and the system's own set-up,
+ *                   and exports the symbols of kup.h and of the layers to clients. Unloading:
+ *                   calls kup_layers_exit and kup_registry_destroy. It calls kup_devices_end for a
+ *                   client that is unloaded without destroying its devices. (The host driver has
+ *                   all this in native/host.)
  *
- * "Any context" includes interrupt handlers (not NMI). "May sleep" means: thread context, no
- * spinlock held. Results are 0 or a negative errno.
+ * "Any context" includes interrupt handlers, but not NMI handlers. "May sleep" means: call it in a
+ * thread, with no spinlock held. Each call returns 0 or a negative errno.
  */
 #ifndef KUP_OS_H
 #define KUP_OS_H
@@ -28,32 +30,34 @@ struct kup_device;
 
 /* ---- Memory ---- */
 
-/* Zeroed, or NULL. May sleep. Charged to the calling process where the system can. */
+/* Zeroed memory, or NULL. May sleep. Charged to the calling process if the system can do that. */
 void *os_alloc(unsigned long bytes);
 void os_free(void *memory);
 
 /*
- * A channel's pages: zeroed, not contiguous, mapped into the kernel in one range with the layout of
- * the contract (kernel page, user page, to_user twice, to_kernel twice), so an area is at the same
- * offset here and in a process's mmap. Charged to the calling process. The backend maps the same
- * pages into processes and keeps them until the engine has put its reference and the last such
- * mapping is gone. May sleep; -ENOMEM, or -EINTR when the caller was killed meanwhile.
+ * Allocates a channel's pages: zeroed, not contiguous, and mapped into the kernel in one range with
+ * the layout of the contract (kernel page, user page, to_user twice, to_kernel twice). So an area
+ * has the same offset here and in a process's mmap. The pages are charged to the calling process.
+ * The system's node.c maps the same pages into processes. They are kept until the engine has put
+ * its reference and the last such mapping is gone. May sleep. -ENOMEM; -EINTR: the caller was
+ * killed meanwhile.
  */
 int os_memory_create(kup_u32 to_user_bytes, kup_u32 to_kernel_bytes, struct os_memory **memory);
 
 /*
- * The engine's end. An area that no process has mapped goes now. If mappings are left, and the
- * system does not count their pages against a process itself, kup_account_keep is called before
- * this returns, and kup_account_release when the last one is gone. May sleep.
+ * Puts the engine's reference. An area that no process has mapped is freed now. If mappings are
+ * left, and the system does not itself count their pages against a process, kup_account_keep is
+ * called before this returns, and kup_account_release when the last mapping is gone. May sleep.
  */
 void os_memory_put(struct os_memory *memory, struct kup_account *account);
 
-/* The calling process's user: a number for comparing. */
+/* The calling process's user: a number that can be compared. */
 kup_u32 os_user(void);
 
 /*
- * `index`, which the caller has found to be below `count`; also for a processor that runs ahead of
- * that check, so that a number from a process never leads it to other memory.
+ * Returns `index`, which the caller has already found to be below `count`. A processor that
+ * speculates past that check gets an index below `count` too, so a process's number never leads it
+ * to other memory.
  */
 kup_u32 os_index(kup_u32 index, kup_u32 count);
 
@@ -63,13 +67,13 @@ kup_u32 os_page_size(void);
 
 /* ---- Locks ---- */
 
-/* A spinlock that is good in any context; it is held for some dozen instructions at most. */
+/* A spinlock for any context. It is held for some dozen instructions at most. */
 void os_spin_init(struct os_spin *spin);
 void os_spin_destroy(struct os_spin *spin);
 unsigned long os_spin_lock(struct os_spin *spin);
 void os_spin_unlock(struct os_spin *spin, unsigned long state);
 
-/* A lock to sleep for. */
+/* A lock that a thread sleeps for. */
 void os_mutex_init(struct os_mutex *mutex);
 void os_mutex_destroy(struct os_mutex *mutex);
 void os_mutex_lock(struct os_mutex *mutex);
@@ -79,60 +83,61 @@ void os_mutex_unlock(struct os_mutex *mutex);
 
 #define OS_FOREVER (~0ull)
 
-/* Where kernel threads (and processes inside a call) sleep. */
+/* A queue in which kernel threads, and processes inside a call, sleep. */
 void os_waitq_init(struct os_waitq *waitq);
 void os_waitq_destroy(struct os_waitq *waitq);
 
 /*
- * Sleeps until ready(argument) is nonzero: looked at before the first sleep and after each wake-up,
- * with the sleep already announced, so a wake after the condition became true is never lost.
- * ready() must not sleep. Returns 0, -ETIMEDOUT, or -EINTR when a process has a signal. May sleep.
+ * Sleeps until ready(argument) is nonzero. It calls ready before the first sleep and after each
+ * wake-up, when the sleep is already announced; so a wake-up after the condition became true is
+ * never lost. ready must not sleep. Returns 0, -ETIMEDOUT, or -EINTR if the calling process has a
+ * signal. May sleep.
  */
 int os_wait(struct os_waitq *waitq, int (*ready)(void *argument), void *argument,
 	    kup_u64 timeout_ns);
 
-/* The same for as long as it takes, whatever signals come: for waits that must not be cut short. */
+/* The same without a limit, and ignoring signals: for waits that must not be cut short. */
 void os_wait_always(struct os_waitq *waitq, int (*ready)(void *argument), void *argument);
 
-/* Wakes all who sleep there. Any context. */
+/* Wakes all threads that sleep there. Any context. */
 void os_wake(struct os_waitq *waitq);
 
-/* Where processes wait by poll, epoll or kqueue. */
+/* A queue in which processes wait by poll, epoll or kqueue. */
 void os_pollq_init(struct os_pollq *pollq);
 void os_pollq_destroy(struct os_pollq *pollq);
 void os_poll_wake(struct os_pollq *pollq); /* any context */
 
 /* ---- Time and the processor ---- */
 
-/* Monotonic. Any context. */
+/* A monotonic clock. Any context. */
 kup_u64 os_now_ns(void);
 
-/* One step of a busy wait. Zero if another thread wants this processor: stop spinning. */
+/* One step of a busy wait. Returns 0 if another thread wants this processor; then stop spinning. */
 int os_relax(void);
 
-/* Lets other threads run if they have to. For loops that may find work without an end. May sleep. */
+/* Lets other threads run if they have to. For loops that may find work without end. May sleep. */
 void os_breathe(void);
 
 /* ---- Threads ---- */
 
 /*
- * Starts a kernel thread that runs main(argument). The backend keeps its own code loaded until the
- * thread has left it; no thread joins it: the engine learns of the end from main itself. With
- * `for_caller` the thread works for the calling process, and its processor time counts as that
- * process's where the system can do that. May sleep.
+ * Starts a kernel thread that runs main(argument). The system's code keeps itself loaded until the
+ * thread has left it. No thread joins this one: main itself reports its end to the engine. With
+ * `for_caller`, the thread works for the calling process, and its processor time counts as that
+ * process's if the system can do that. May sleep.
  */
 int os_thread_start(void (*main)(void *argument), void *argument, const char *name, kup_u32 number,
 		    int for_caller);
 
 /*
- * The calling thread's number, whatever has started it: not 0, and not that of an earlier thread.
- * (FreeBSD may give a number again when a thousand threads have ended meanwhile.)
+ * The number of the calling thread, whatever started the thread. It is not 0, and not the number of
+ * an earlier thread. (FreeBSD may use a number again after a thousand other threads have ended.)
  */
 kup_u64 os_thread_self(void);
 
 /*
- * Nonzero: the thread with this number has ended. Soon after its end it may still be 0. May sleep,
- * and takes a look at each thread of the system where that has no better way.
+ * Nonzero if the thread with this number has ended; for a short time after the end it may still
+ * return 0. It may have to visit each thread of the system. May sleep.
  */
 int os_thread_ended(kup_u64 thread);
 
@@ -140,8 +145,8 @@ int os_thread_ended(kup_u64 thread);
 
 /*
  * Makes /dev/NAME, which opens handles of this device until os_node_destroy returns. The node holds
- * a reference of the device (kup_device_get/put), as every open handle does. May sleep. -EEXIST
- * when the system knows such a device.
+ * a reference to the device (kup_device_get/put), as every open handle does. May sleep. -EEXIST:
+ * the system already has a device of this name.
  */
 int os_node_create(struct kup_device *device, const char *name, kup_u32 mode, kup_u32 group,
 		   struct os_node **node);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* What poll reports of a handle, and what wakes it. */
+/* What poll reports for a handle, and what wakes it. */
 #include "core.h"
 
 /*
  * ---- Handles that wait for a free channel ----
  *
  * A handle is in the device's list from its look in poll until it is woken. Each look enters it
- * again, so handles that no process waits with cost the others nothing.
+ * again, so a handle that no process waits with costs other processes nothing.
  */
 
 /* Under waiting_lock. */
@@ -48,7 +48,7 @@ void kup_handle_stop_waiting(struct kup_handle *handle)
 	os_spin_unlock(&device->waiting_lock, state);
 }
 
-/* The first one of the list, taken out, with a reference; or NULL. */
+/* Removes the first handle of the list, and returns it with a reference; or NULL. */
 static struct kup_handle *waiting_take(struct kup_device *device, struct kup_handle **list)
 {
 	unsigned long state = os_spin_lock(&device->waiting_lock);
@@ -63,9 +63,9 @@ static struct kup_handle *waiting_take(struct kup_device *device, struct kup_han
 }
 
 /*
- * Those that wait now, and not those that look and wait again meanwhile: with enough handles that
- * would never end. The caller has changed what they look at, without waiting_lock; it pairs with
- * poll_unattached, which enters the list and then looks.
+ * Wakes the handles that wait now. It does not wake those that look and wait again meanwhile: with
+ * enough handles that would never end. The caller has already changed what the handles look at,
+ * without waiting_lock; this pairs with poll_unattached, which enters the list and then looks.
  */
 void kup_handles_wake(struct kup_device *device)
 {
@@ -87,7 +87,10 @@ int kup_slot_is_free(struct kup_device *device, kup_u32 wanted)
 {
 	kup_u32 i, channels = device->config.channels;
 
-	/* Pairs with claim and kup_channel_finish, which change the slot and then wake. */
+	/*
+	 * Pairs with the releases in claim and kup_channel_finish, which change the slot and then
+	 * wake.
+	 */
 	if (wanted != KUP_CHANNEL_ANY)
 		return !kup_load_pointer(&device->slots[os_index(wanted, channels)].channel);
 	for (i = 0; i < channels; i++)
@@ -100,7 +103,7 @@ static kup_u32 poll_unattached(struct kup_handle *handle)
 {
 	/* Pairs with kup_handles_wake. */
 	waiting_add(handle);
-	/* Pairs with set_dead. */
+	/* Pairs with the release in set_dead. */
 	if (kup_load_acquire(&handle->device->dead))
 		return KUP_POLL_HANGUP;
 	return kup_slot_is_free(handle->device, kup_load(&handle->wanted)) ? KUP_POLL_IN : 0;
@@ -109,11 +112,11 @@ static kup_u32 poll_unattached(struct kup_handle *handle)
 /*
  * ---- Handles with a channel ----
  *
- * Is there what the user waits for? If not: has it announced that, so that the ring's own event wakes
- * it?
+ * Each look answers two questions: does the condition hold that the user waits for? If not, has the
+ * user announced its sleep, so that the ring's own event wakes it?
  */
 
-/* Under send_lock: the user sleeps until the end has passed its event, and it has not. */
+/* Under send_lock: whether the user sleeps until `end` has passed its event, and it has not. */
 static int sleeps_for_more(const struct kup_channel *channel, kup_u32 event)
 {
 	const struct kup_producer *out = &channel->out;
@@ -133,7 +136,7 @@ static int is_readable(struct kup_channel *channel, int *announced)
 	/* The user looks now, so the wake-up is not needed. */
 	(void)kup_channel_flush_gap(channel);
 	readable = out->end != out->tail && !sleeps_for_more(channel, event);
-	/* Then a record that moves the end over it wakes. */
+	/* In this case a record that moves the end over the event wakes. */
 	*announced = kup_sleeps_ahead(out, event);
 	os_spin_unlock(&channel->send_lock, state);
 	if (result != KUP_RING_OK)
@@ -144,25 +147,25 @@ static int is_readable(struct kup_channel *channel, int *announced)
 static int is_writable(struct kup_channel *channel, int *announced)
 {
 	/*
-	 * All three are only looked at: a lie makes this process's own poll wrong, nothing else.
-	 * The tail is read while the receiver may change it, which the wake-up that follows each
-	 * change makes good.
+	 * All three words are only read. A lie makes this process's own poll wrong, and nothing
+	 * else. The receiver may change the tail meanwhile; the wake-up that follows each change
+	 * corrects that.
 	 */
 	kup_u32 tail = kup_load(&channel->in.tail);
 	kup_u32 used = kup_load(channel->in.head_word) - tail;
 	kup_u32 ahead = kup_load(channel->in.peer_event) - tail;
 
 	*announced = ahead != 0 && ahead <= channel->in.bytes;
-	/* The smallest record, and the sentinel. */
+	/* There must be room for the smallest record and the sentinel. */
 	return used + 2 * KUP_RECORD_HEADER <= channel->in.bytes && !*announced;
 }
 
-/* *arm: which of `events` isn't so, and will not be told by the rings' own events either. */
+/* *arm: the conditions of `events` that do not hold, and for which no event of the rings wakes. */
 static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 events, kup_u32 *arm)
 {
-	/* Pairs with kup_channel_close and kup_channel_break. */
+	/* Pairs with the changes in kup_channel_close and kup_channel_break. */
 	kup_u32 state = kup_load_acquire(&channel->state);
-	kup_u32 so = 0;
+	kup_u32 ready = 0;
 	int announced;
 
 	*arm = 0;
@@ -171,30 +174,31 @@ static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 events, kup_u3
 	if (state & CHANNEL_CLOSED)
 		return KUP_POLL_IN | KUP_POLL_OUT | KUP_POLL_HANGUP;
 	if (is_readable(channel, &announced))
-		so |= KUP_POLL_IN;
+		ready |= KUP_POLL_IN;
 	else if (events & KUP_POLL_IN && !announced)
 		*arm |= POLL_DATA;
 	if (is_writable(channel, &announced))
-		so |= KUP_POLL_OUT;
+		ready |= KUP_POLL_OUT;
 	else if (events & KUP_POLL_OUT && !announced)
 		*arm |= POLL_ROOM;
-	return so;
+	return ready;
 }
 
 kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events)
 {
 	struct kup_channel *channel = kup_handle_channel(handle);
-	kup_u32 so, arm, ignored;
+	kup_u32 ready, arm, ignored;
 
 	if (!channel)
 		return poll_unattached(handle);
 	kup_add64(&channel->counters.polls, 1);
-	so = poll_attached(channel, events, &arm);
-	if ((so & events & (KUP_POLL_IN | KUP_POLL_OUT)) == (events & (KUP_POLL_IN | KUP_POLL_OUT)))
-		return so;
+	ready = poll_attached(channel, events, &arm);
+	if ((ready & events & (KUP_POLL_IN | KUP_POLL_OUT)) ==
+	    (events & (KUP_POLL_IN | KUP_POLL_OUT)))
+		return ready;
 	/*
-	 * Arm or rely on what the user has announced; fence; look again. Pairs with B and D of the
-	 * rings, and with kup_channel_wake_user, whose caller published and fenced.
+	 * Arm, or rely on what the user has announced; fence; look again. Pairs with B and D of the
+	 * rings, and with kup_channel_wake_user, whose caller has published and fenced.
 	 */
 	if (arm)
 		kup_fetch_or(&channel->poll_armed, arm);

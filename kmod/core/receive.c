@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * User to kernel: one consumer at a time. The bytes lie in memory that the user can change at any
- * moment; length, type and flags were loaded once, in the ring's peek.
+ * moment. Length, type and flags were loaded once, in the ring's peek.
  */
 #include "core.h"
 
@@ -10,7 +10,7 @@ kup_u32 kup_max_received(const struct kup_channel *channel)
 	return KUP_MAX_PAYLOAD(channel->in.bytes);
 }
 
-/* The user's producer sleeps, and the tail has come to where it wanted it. */
+/* Wakes the user's producer if it sleeps and the tail has reached its position. */
 static void wake_producer(struct kup_channel *channel)
 {
 	int asked = channel->in.owes_wake != 0;
@@ -19,7 +19,7 @@ static void wake_producer(struct kup_channel *channel)
 	kup_channel_wake_user(channel, asked, POLL_ROOM);
 }
 
-/* One look. After the user has gone: one more look at its head, then what is there and no more. */
+/* Looks once. After the user is gone, records come only from before its last head. */
 static int peek_once(struct kup_channel *channel, struct kup_record *record)
 {
 	kup_u32 tail = channel->in.tail;
@@ -34,7 +34,7 @@ static int peek_once(struct kup_channel *channel, struct kup_record *record)
 
 static int try_peek(struct kup_channel *channel, struct kup_record *record)
 {
-	/* Pairs with kup_channel_user_gone: what the user has sent before is seen. */
+	/* Pairs with the change in kup_channel_user_gone: what the user sent before is visible. */
 	kup_u32 state = kup_load_acquire(&channel->state);
 
 	if (state & CHANNEL_BROKEN)
@@ -66,7 +66,7 @@ static void release(struct kup_channel *channel, const struct kup_record *record
 	}
 	if (channel->in.tail != tail)
 		wake_producer(channel);
-	/* For the next call: this record was good. */
+	/* This record was good; the next call reports the lie. */
 	if (result != KUP_RING_OK)
 		kup_channel_result(channel, result, KUP_ERROR_HEAD);
 }
@@ -101,7 +101,10 @@ int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time ti
 		kup_u32 wakes = kup_wakes(channel);
 		int error;
 
-		/* A user that never lets the ring run empty must not keep the processor forever. */
+		/*
+		 * A user that always has a record ready must not make this thread keep the
+		 * processor.
+		 */
 		if (timeout)
 			os_breathe();
 		error = kup_try_peek(channel, record);
@@ -118,7 +121,7 @@ void kup_release(struct kup_channel *channel, const struct kup_record *record)
 {
 	if (kup_channel_enter(channel))
 		return;
-	/* Once only, and only what the last peek returned. */
+	/* Releases only the record that the last peek returned, and only once. */
 	if (record->position == channel->in.cursor && kup_consumer_ready(&channel->in))
 		release(channel, record);
 	kup_channel_leave(channel);

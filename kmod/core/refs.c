@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* References to devices and handles: who puts the last one frees it. */
+/* References to devices and handles. The put of the last reference frees the object. */
 #include "core.h"
 
 void kup_device_get(struct kup_device *device)

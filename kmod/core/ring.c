@@ -8,7 +8,7 @@ static kup_u8 *at(const kup_u8 *data, kup_u32 bytes, kup_u32 position)
 
 /* ---- Producing ---- */
 
-/* Behind each record there is room for the next one's header, which is the sentinel until then. */
+/* The room for the next record's header, which is the sentinel until that record is made. */
 #define SENTINEL KUP_RECORD_HEADER
 
 static struct kup_record_header *header_at(const struct kup_producer *producer, kup_u32 position)
@@ -18,12 +18,15 @@ static struct kup_record_header *header_at(const struct kup_producer *producer, 
 
 int kup_producer_refresh(struct kup_producer *producer)
 {
-	/* C: pairs with the release in kup_consumer_publish, which is done with what lies before it. */
+	/*
+	 * C: pairs with the release in kup_consumer_publish: the consumer is done with what lies
+	 * before.
+	 */
 	kup_u32 tail = kup_load_acquire(producer->tail_word);
 
 	if (tail % KUP_RECORD_ALIGN != 0 || tail - producer->tail > producer->head - producer->tail)
 		return KUP_RING_LIE_POSITION;
-	/* Other threads look at it in kup_wait. */
+	/* Other threads read this in kup_wait. */
 	kup_store(&producer->tail, tail);
 	return KUP_RING_OK;
 }
@@ -72,7 +75,7 @@ int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 
 	*position = producer->head;
 	*open_at(producer, producer->count) = producer->head;
 	kup_store(&producer->count, producer->count + 1);
-	/* The last sentinel is this record's header. Both stores come before A of this record. */
+	/* The last sentinel is this record's header. A of this record publishes both stores. */
 	kup_store(&header_at(producer, producer->head + space)->length_flags, 0);
 	kup_store(&producer->head, producer->head + space);
 	kup_store(producer->head_word, producer->head);
@@ -84,7 +87,7 @@ void *kup_producer_payload(const struct kup_producer *producer, kup_u32 position
 	return header_at(producer, position) + 1;
 }
 
-/* What a shortened record leaves over becomes a discarded record of its own. */
+/* Turns the rest of a shortened record into a discarded record. */
 static void fill(const struct kup_producer *producer, kup_u32 position, kup_u32 space)
 {
 	struct kup_record_header *header = header_at(producer, position);
@@ -94,7 +97,7 @@ static void fill(const struct kup_producer *producer, kup_u32 position, kup_u32 
 		  (space - KUP_RECORD_HEADER) | KUP_RECORD_READY | KUP_RECORD_DISCARD);
 }
 
-/* Marks the record as finished; nonzero: it was open. */
+/* Marks the record as finished. Nonzero if it was open. */
 static int close_position(struct kup_producer *producer, kup_u32 position)
 {
 	kup_u32 i;
@@ -108,7 +111,7 @@ static int close_position(struct kup_producer *producer, kup_u32 position)
 	return 0;
 }
 
-/* Advances `end` over all that is finished. */
+/* Moves `end` over all finished records. */
 static void advance_end(struct kup_producer *producer)
 {
 	while (producer->count > 0 && *open_at(producer, 0) & 1) {
@@ -128,16 +131,18 @@ int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32
 
 	if (!close_position(producer, position))
 		return 0;
-	/* Both are published by the release below: the consumer stops before them until then. */
+	/* The release below publishes both; until then the consumer stops before them. */
 	if (left > 0)
 		fill(producer, position + space, left);
 	kup_store(&header->type, type);
-	/* A: pairs with the load of the header in find_record. */
+	/* A: pairs with the acquire in look. */
 	kup_store_release(&header->length_flags, length | flags | KUP_RECORD_READY);
 	advance_end(producer);
 	if (producer->end == before)
 		return 0;
-	/* B: the consumer announces, fences and looks again; we publish, fence and look. */
+	/*
+	 * B: the consumer announces, fences and looks again; this side publishes, fences and looks.
+	 */
 	kup_fence();
 	return kup_load(producer->peer_event) - before < producer->end - before;
 }
@@ -159,23 +164,27 @@ static const struct kup_record_header *next_header(const struct kup_consumer *co
 
 static void advance(struct kup_consumer *consumer, kup_u32 space)
 {
-	/* Other threads look at the cursor in kup_consumer_ready. */
+	/* Other threads read the cursor in kup_consumer_ready. */
 	kup_store(&consumer->cursor, consumer->cursor + space);
 }
 
-/* A head that lies: by it, what was read was not there, or the ring holds more than it can. */
+/*
+ * Whether this head is a lie: records were read that lie behind it, or the ring would contain too
+ * much.
+ */
 static int is_head_lie(const struct kup_consumer *consumer, kup_u32 head)
 {
 	return head % KUP_RECORD_ALIGN != 0 || head - consumer->cursor > consumer->bytes;
 }
 
 /*
- * Looks at head: what bounds forged headers. Not at each record, since the line with the producer's
- * head would travel with each then, which costs a round trip a seventh.
+ * Loads head, which limits how many forged headers can be read. It is not loaded for each record:
+ * then the cache line with the producer's head would move each time, which makes a round trip a
+ * seventh slower.
  */
 static int check_head(struct kup_consumer *consumer)
 {
-	/* Relaxed: the headers were loaded with acquire (A), and their head was stored before them. */
+	/* Relaxed: the headers were loaded with acquire (A), and head was stored before them. */
 	if (!consumer->frozen && is_head_lie(consumer, kup_load(consumer->head_word)))
 		return KUP_RING_LIE_POSITION;
 	consumer->checked = consumer->cursor;
@@ -192,10 +201,14 @@ int kup_consumer_publish(struct kup_consumer *consumer)
 	    check_head(consumer) != KUP_RING_OK)
 		return KUP_RING_LIE_POSITION;
 	kup_store(&consumer->tail, cursor);
-	/* C: pairs with the load of tail in kup_producer_refresh: what lies before it may be
-	 * overwritten. */
+	/*
+	 * C: pairs with the acquire in kup_producer_refresh: the producer may overwrite what lies
+	 * before.
+	 */
 	kup_store_release(consumer->tail_word, cursor);
-	/* D: the producer announces, fences and looks again; we publish, fence and look. */
+	/*
+	 * D: the producer announces, fences and looks again; this side publishes, fences and looks.
+	 */
 	kup_fence();
 	if (kup_load(consumer->peer_event) - before - 1 < cursor - before)
 		consumer->owes_wake = 1;
@@ -203,8 +216,8 @@ int kup_consumer_publish(struct kup_consumer *consumer)
 }
 
 /*
- * Much is unpublished, or was not checked. Both: a producer that is given room earlier, because it
- * sleeps for that, must not move the checks apart.
+ * Whether an eighth of the ring is unpublished or unchecked. Both are compared: a producer that
+ * sleeps for room gets it earlier, and must not make the checks rarer by that.
  */
 static int is_much(const struct kup_consumer *consumer)
 {
@@ -212,7 +225,7 @@ static int is_much(const struct kup_consumer *consumer)
 	       consumer->cursor - consumer->checked >= consumer->bytes / 8;
 }
 
-/* The producer sleeps for room that was not published. Its store may come later: see D. */
+/* Whether the producer sleeps for room that is not published. Its store may come later: see D. */
 static int is_awaited(const struct kup_consumer *consumer)
 {
 	return kup_load(consumer->peer_event) - consumer->tail - 1 <
@@ -231,7 +244,7 @@ static int is_known(const struct kup_consumer *consumer, kup_u32 kind)
 	return kind < 32 && consumer->controls & 1u << kind;
 }
 
-/* A control record of a later version, for readers that know more. */
+/* Whether this is a control record of a later version. */
 static int is_unknown(const struct kup_consumer *consumer, kup_u32 flags, kup_u32 kind)
 {
 	return flags & KUP_RECORD_CONTROL && !is_known(consumer, kind);
@@ -246,16 +259,19 @@ static int is_lie(const struct kup_consumer *consumer, kup_u32 flags, kup_u32 ki
 	return !(consumer->skips_unknown && kind & KUP_CONTROL_OPTIONAL);
 }
 
-/* The record at the cursor, which may be one to skip. */
+/* Looks at the record at the cursor. *skip: the record is to be skipped. */
 static int look(const struct kup_consumer *consumer, struct kup_record *record, int *skip)
 {
 	kup_u32 word, flags, type, cursor = consumer->cursor;
 	const struct kup_record_header *header = next_header(consumer, cursor);
 
-	/* Also if a record that was held when the producer went reaches beyond its last head. */
+	/*
+	 * The producer is gone. The cursor may also lie beyond its last head, behind a record that
+	 * was held.
+	 */
 	if (consumer->frozen && consumer->head - cursor - 1 >= consumer->bytes)
 		return KUP_RING_END;
-	/* A: pairs with the release in kup_producer_commit. The one and only look at this word. */
+	/* A: pairs with the release in kup_producer_commit. This word is loaded only once. */
 	word = kup_load_acquire(&header->length_flags);
 	if (!(word & KUP_RECORD_READY))
 		return consumer->frozen ? KUP_RING_END : KUP_RING_WAIT;
@@ -275,8 +291,7 @@ static int look(const struct kup_consumer *consumer, struct kup_record *record, 
 	return KUP_RING_OK;
 }
 
-/* A producer that publishes nothing but discarded records must not keep its consumer in one call.
- */
+/* A producer of discarded records must not keep its consumer in one call. */
 #define MAX_SKIPS 256
 
 int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
@@ -309,13 +324,13 @@ int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record 
 }
 
 /*
- * Another thread may consume meanwhile. It stores the new cursor before the producer can overwrite
- * what lies before it: so a word that is no header any more comes with a cursor that has moved.
+ * Another thread may consume at the same time. It stores the new cursor before the producer can
+ * overwrite what lies before it. So if the word is not a header any more, the cursor has moved.
  */
 int kup_consumer_ready(const struct kup_consumer *consumer)
 {
 	kup_u32 cursor = kup_load(&consumer->cursor);
-	/* A: as in look, which loads it again. */
+	/* A: as in look, which loads the word again. */
 	kup_u32 word = kup_load_acquire(&next_header(consumer, cursor)->length_flags);
 
 	return word & KUP_RECORD_READY || kup_load(&consumer->frozen) ||
@@ -342,7 +357,7 @@ int kup_consumer_freeze(struct kup_consumer *consumer)
 	kup_u32 head = kup_load(consumer->head_word);
 	int lie = is_head_lie(consumer, head);
 
-	/* Whatever the last head says: it is not looked at again. */
+	/* The last head is not loaded again, so a lie leaves no records. */
 	consumer->head = lie ? consumer->cursor : head;
 	kup_store(&consumer->frozen, 1);
 	return lie ? KUP_RING_LIE_POSITION : KUP_RING_OK;

@@ -2,8 +2,8 @@
 /*
  * Kernel to user: many producers, any context.
  *
- * Reserving and committing are serialised by send_lock; filling is not. Records become readable as
- * they are finished, and the user stops at the first one that isn't.
+ * send_lock serialises reserve and commit; filling a record takes no lock. Records become readable
+ * as they are finished, and the user stops at the first unfinished one.
  */
 #include "core.h"
 
@@ -12,7 +12,10 @@ kup_u32 kup_max_payload(const struct kup_channel *channel)
 	return KUP_MAX_PAYLOAD(channel->out.bytes);
 }
 
-/* Under send_lock: one more, or (both negative) one less after all, or a shorter one. */
+/*
+ * Under send_lock: counts one more record; or, with negative numbers, takes one back, or shortens
+ * one.
+ */
 static void count_sent(struct kup_channel *channel, __INT64_TYPE__ records, __INT64_TYPE__ payload)
 {
 	struct kup_counters *counters = &channel->counters;
@@ -23,13 +26,13 @@ static void count_sent(struct kup_channel *channel, __INT64_TYPE__ records, __IN
 	kup_store64(&channel->page->to_user_payload, counters->to_user_payload);
 }
 
-/* A ring's result, where the lock forbids to break the channel: see unlocked. */
+/* Converts a ring's result. The lock forbids breaking the channel here; `unlocked` does that. */
 static int room_error(int result)
 {
 	return result == KUP_RING_WAIT || result == KUP_RING_CROWDED ? -EAGAIN : -EPROTO;
 }
 
-/* After the lock: what a reservation leaves to do. */
+/* Called after the unlock: does what a reservation has left to do. */
 static void unlocked(struct kup_channel *channel, int error, int wake)
 {
 	if (error == -EPROTO)
@@ -39,9 +42,9 @@ static void unlocked(struct kup_channel *channel, int error, int wake)
 }
 
 /*
- * Under send_lock. On 0 the reservation is made; *wake: the user is to be woken, for a GAP record
- * that went ahead of it, or for the room that there is not. -EPROTO: the user's tail is a lie, or
- * was before.
+ * Under send_lock. 0: the reservation is made. -EPROTO: the user's tail is a lie, or was one
+ * before. *wake: the user is to be woken, because of a GAP record before this one, or because there
+ * is no room.
  */
 static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 			  struct kup_reservation *reservation, int *wake)
@@ -111,7 +114,7 @@ int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 
 /* ---- Finishing ---- */
 
-/* What the counters lose, since they count a reservation as it was made. */
+/* What is subtracted from the counters, which count a reservation when it is made. */
 struct less {
 	kup_u32 records, payload;
 };
@@ -130,7 +133,7 @@ static void finish(struct kup_channel *channel, struct kup_reservation *reservat
 		count_sent(channel, -(__INT64_TYPE__)less.records, -(__INT64_TYPE__)less.payload);
 	os_spin_unlock(&channel->send_lock, state);
 	kup_channel_wake_user(channel, asked, POLL_DATA);
-	/* Senders that found no place for one more reservation. */
+	/* These senders found that too many reservations were open. */
 	if (crowded)
 		os_wake(&channel->waitq);
 	reservation->data = NULL;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * Room that is missing: messages that are lost for it, and users that sleep until more has come than
- * there will be room for.
+ * A lack of room: messages that are lost because of it, and users that sleep until more has come
+ * than there is room for.
  */
 #include "core.h"
 
-/* ---- Users that sleep until much has come ---- */
+/* ---- Users that sleep for a watermark ---- */
 
 int kup_sleeps_ahead(const struct kup_producer *out, kup_u32 event)
 {
@@ -27,7 +27,7 @@ int kup_channel_overdue(struct kup_channel *channel)
 
 	if (!kup_channel_must_hurry(channel))
 		return 0;
-	/* Perhaps it has read meanwhile. A lie is found by the next reservation. */
+	/* The user may have read meanwhile. The next reservation reports a lie. */
 	(void)kup_producer_refresh(out);
 	event = kup_load(out->peer_event);
 	if (!kup_channel_must_hurry(channel) || out->end == out->tail ||
@@ -47,7 +47,7 @@ int kup_channel_hurry(struct kup_channel *channel)
 
 /* ---- Losses ---- */
 
-/* The record itself, and the GAP record that has to go ahead of it. */
+/* The record itself, and the GAP record that precedes it. */
 kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length)
 {
 	kup_u32 space = KUP_RECORD_SPACE(length);
@@ -86,7 +86,9 @@ int kup_channel_write_gap(struct kup_channel *channel)
 			 sizeof(struct kup_gap));
 	kup_store64(&channel->lost.records, 0);
 	channel->lost.bytes = 0;
-	/* Not if it sleeps for more; so as if room was missing. */
+	/*
+	 * The commit does not wake a user that sleeps for more, so treat it as if room was missing.
+	 */
 	asked = kup_producer_commit(&channel->out, position, sizeof(struct kup_gap),
 				    sizeof(struct kup_gap), KUP_CONTROL_GAP, KUP_RECORD_CONTROL);
 	(void)kup_producer_refresh(&channel->out);

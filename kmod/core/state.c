@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* Whether a channel can still be used, how both sides see it, and what wakes the user's. */
+/* Whether a channel can still be used, how both sides see that, and what wakes the user. */
 #include "core.h"
 
 int kup_ended(const struct kup_channel *channel)
 {
-	/* Pairs with kup_channel_close, kup_channel_break and kup_channel_user_gone. */
+	/*
+	 * Pairs with the changes in kup_channel_close, kup_channel_break and kup_channel_user_gone.
+	 */
 	kup_u32 state = kup_load_acquire(&channel->state);
 
 	if (state & CHANNEL_BROKEN)
@@ -25,7 +27,7 @@ kup_u32 kup_channel_state(const struct kup_channel *channel)
 	return state & CHANNEL_CLOSED ? KUP_STATE_CLOSED : KUP_STATE_OPEN;
 }
 
-/* Two changes may race here: each looks again, so that the last one to store has seen both. */
+/* Two changes may race here. Each looks again, so the one that stores last has seen both. */
 void kup_channel_publish_state(struct kup_channel *channel)
 {
 	kup_u32 state, published;
@@ -33,9 +35,12 @@ void kup_channel_publish_state(struct kup_channel *channel)
 	do {
 		state = kup_load(&channel->state);
 		published = state & CHANNEL_BROKEN ? KUP_STATE_BROKEN : KUP_STATE_CLOSED;
-		/* Pairs with the user's acquire: all records, and the error, stand there already. */
+		/* Pairs with the user's acquire: all records, and the error, were stored before. */
 		kup_store_release(&channel->page->state, published);
-		/* Pairs with the exchange by which the other one has changed the state. */
+		/*
+		 * Pairs with the read-modify-write with which the other thread has changed the
+		 * state.
+		 */
 		kup_fence();
 	} while ((kup_load(&channel->state) ^ state) & CHANNEL_BROKEN);
 }
@@ -48,7 +53,7 @@ void kup_channel_wake_all(struct kup_channel *channel)
 
 void kup_channel_break(struct kup_channel *channel, kup_u32 error)
 {
-	/* The first reason stays. No partner: the state below publishes it. */
+	/* The first reason stays. No partner is needed: the state below publishes it. */
 	if (kup_change(&channel->error, KUP_ERROR_NONE, error) != KUP_ERROR_NONE)
 		return;
 	kup_store(&channel->page->error, error);
@@ -78,8 +83,10 @@ int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position
 
 void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit)
 {
-	/* Pairs with the arming in kup_handle_poll; the caller's publication was followed by a full
-	 * fence. */
+	/*
+	 * Pairs with the arming in kup_handle_poll. The caller executed a full fence after its
+	 * publication.
+	 */
 	if (kup_load(&channel->poll_armed) & poll_bit) {
 		kup_fetch_and(&channel->poll_armed, ~poll_bit);
 		asked = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* Threads for clients that drive channels by themselves. */
+/* Threads for clients that drive channels themselves. */
 #include "core.h"
 
 struct kup_thread {
@@ -23,7 +23,7 @@ static void thread_main(void *argument)
 	struct kup_thread *thread = argument;
 
 	thread->main(thread->argument);
-	/* Pairs with has_ended: the client's code has been left. */
+	/* Pairs with the acquire in has_ended: the thread has left the client's code. */
 	kup_store_release(&thread->ended, 1);
 	os_wake(&thread->waitq);
 	put(thread);

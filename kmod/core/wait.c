@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* How the kernel's side waits (spin a little, then sleep), and how it wakes the user's. */
+/* How the kernel's side waits: it spins a little, then sleeps. */
 #include "core.h"
 #include "spin.h"
 
 kup_u64 kup_until(kup_time timeout)
 {
-	/* Longer than any machine runs, and far from overflow. */
+	/* 2^60 ns are longer than any machine runs, and far from overflow. */
 	const kup_time limit = (kup_time)1 << 60;
 
 	if (timeout < 0)
@@ -15,23 +15,23 @@ kup_u64 kup_until(kup_time timeout)
 	return os_now_ns() + (kup_u64)(timeout < limit ? timeout : limit);
 }
 
-/* ---- What a thread waits for ---- */
+/* ---- The conditions of a wait ---- */
 
 /* One thread in kup_wait. */
 struct waiter {
 	struct kup_channel *channel;
 	kup_u32 what;	   /* KUP_WAIT_* */
-	kup_u32 space;	   /* OUT: what its record needs of the ring */
-	kup_u32 wakes;	   /* how many calls of kup_wake its caller knows of */
-	kup_u32 announced; /* nonzero: it is about to sleep, or sleeps */
+	kup_u32 space;	   /* OUT: the room that its record needs */
+	kup_u32 wakes;	   /* the number of kup_wake calls that its caller knows */
+	kup_u32 announced; /* nonzero: it has announced its sleep */
 	kup_u32 position;  /* IN: where the cursor was then */
 	kup_u32 round;	   /* OUT: the channel's room_round then */
 };
 
 /*
- * All threads that sleep for IN share one event word, and wait for the same record: the one at the
- * cursor. A cursor that has moved means that another thread has received that record. The word may
- * still have its position, so the next one has to be announced.
+ * All threads that sleep for IN share one event word, and wait for the same record, the one at the
+ * cursor. If the cursor has moved, another thread has received that record. The word may still
+ * contain its position, so the next position has to be announced.
  */
 static int in_ready(const struct waiter *waiter)
 {
@@ -47,9 +47,10 @@ static int has_reached(kup_u32 tail, kup_u32 position)
 }
 
 /*
- * All threads that sleep for OUT share one event word, too, which has the nearest of their
- * positions. There is room; or that position has been reached, or was and is replaced, so the next
- * one has to be announced. Trusts nothing, and takes no lock: the caller's next try does.
+ * All threads that sleep for OUT also share one event word, which contains the nearest of their
+ * positions. A thread is ready if there is room for its record. It is also ready if that nearest
+ * position was reached, or was replaced after it was reached, because then the next position has to
+ * be announced. This trusts nothing and takes no lock; the caller's next try does both.
  */
 static int out_ready(const struct waiter *waiter)
 {
@@ -57,15 +58,15 @@ static int out_ready(const struct waiter *waiter)
 	const struct kup_producer *out = &channel->out;
 	kup_u32 wants = kup_producer_wants(out, waiter->space), tail;
 
-	/* No room would do: the next try says so. */
+	/* No room would be enough; the caller's next try returns the error. */
 	if (waiter->space + KUP_RECORD_HEADER > out->bytes)
 		return 1;
 	if (kup_producer_crowded(out))
 		return 0;
-	/* By the last tail that was found valid: then the user's word need not be fetched. */
+	/* The last valid tail comes first: then the user's word need not be loaded. */
 	if (has_reached(kup_load(&out->tail), wants))
 		return 1;
-	/* C: as in kup_producer_refresh, which loads it again. */
+	/* C: as in kup_producer_refresh, which loads the word again. */
 	tail = kup_load_acquire(out->tail_word);
 	if (has_reached(tail, wants))
 		return 1;
@@ -73,7 +74,7 @@ static int out_ready(const struct waiter *waiter)
 				     has_reached(tail, kup_load(&channel->room_event)));
 }
 
-/* Worth another look by the caller. */
+/* Whether the caller should look again. */
 static int is_ready(void *argument)
 {
 	const struct waiter *waiter = argument;
@@ -102,20 +103,21 @@ int kup_ready(struct kup_channel *channel, kup_u32 what, kup_u32 length)
 }
 
 /*
- * ---- Whose the ring's private side is ----
+ * ---- The owner of the ring's private side ----
  *
- * It has no lock: one thread looks at a time, and never sleeps meanwhile. But any thread that goes to
- * sleep publishes the tail. Such a settler holds send_lock, so a receiver that meets it waits there;
- * a settler never waits.
+ * The private side of the ring to the kernel has no lock: one thread at a time owns it, and never
+ * sleeps meanwhile. But any thread that goes to sleep publishes the tail. Such a thread, the
+ * settler, holds send_lock. A receiver that meets a settler waits for send_lock; a settler never
+ * waits.
  */
 
 #define RECEIVER 1u
 #define SETTLER 2u
 
-/* 0: it is the caller's now; otherwise whose it is. */
+/* Takes the ring's private side. 0: the caller owns it; otherwise the present owner. */
 static kup_u32 take(struct kup_channel *channel, kup_u32 as)
 {
-	/* Pairs with kup_channel_leave. */
+	/* Pairs with the release in kup_channel_leave. */
 	return kup_change(&channel->receiving, 0, as);
 }
 
@@ -133,11 +135,11 @@ int kup_channel_enter(struct kup_channel *channel)
 
 void kup_channel_leave(struct kup_channel *channel)
 {
-	/* Pairs with take. */
+	/* Pairs with the exchange in take. */
 	kup_store_release(&channel->receiving, 0);
 }
 
-/* Publishes the tail as the settler. *asked: the user's producer sleeps for that. */
+/* Publishes the tail as the settler. *asked: the user's producer sleeps for the room. */
 static int settle_locked(struct kup_channel *channel, int *published, int *asked)
 {
 	kup_u32 tail = channel->in.tail;
@@ -166,17 +168,17 @@ int kup_channel_settle(struct kup_channel *channel)
 	return taken;
 }
 
-/* ---- Announcing it to the user ---- */
+/* ---- Announcing a sleep to the user ---- */
 
 /*
- * Under send_lock: of all threads that sleep for room, the one that needs the least is announced.
- * Nonzero: this replaces a position that the user has reached, but may look at only now; so the other
- * threads must look, and announce again.
+ * Under send_lock: announces the position of the thread that needs the least room, of all that
+ * sleep for room. Nonzero: this replaces a position that the user has reached, but has not looked
+ * at yet. Then the other threads must look, and announce again.
  */
 static int announce_room(struct waiter *waiter)
 {
 	struct kup_channel *channel = waiter->channel;
-	/* Relaxed: what is reached is looked at again. */
+	/* Relaxed: a position that is reached is loaded again. */
 	kup_u32 tail = kup_load(channel->out.tail_word);
 	kup_u32 event = kup_producer_wants(&channel->out, waiter->space);
 	int others = channel->room_waiters++ > 0;
@@ -191,7 +193,7 @@ static int announce_room(struct waiter *waiter)
 	return others && reached;
 }
 
-/* Under the lock, so that of two threads the later one announces the newer position. */
+/* Under the lock, so of two threads the later one announces the newer position. */
 static void announce(struct waiter *waiter)
 {
 	struct kup_channel *channel = waiter->channel;
@@ -200,13 +202,16 @@ static void announce(struct waiter *waiter)
 
 	waiter->announced = 1;
 	if (waiter->what & KUP_WAIT_IN) {
-		/* Load first: a cursor that moves after this makes in_ready true, and never hides it. */
+		/*
+		 * Load the cursor first. If it moves after this, in_ready returns true; otherwise
+		 * it could hide that.
+		 */
 		waiter->position = kup_load(&channel->in.cursor);
 		kup_consumer_announce(&channel->in, waiter->position);
 	}
 	if (waiter->what & KUP_WAIT_OUT) {
 		wake = announce_room(waiter);
-		/* The user looks at our event before it sleeps for more than there is. */
+		/* The user loads our event before it sleeps for more than there is. */
 		overdue = kup_channel_overdue(channel);
 	}
 	os_spin_unlock(&channel->send_lock, state);
@@ -217,8 +222,9 @@ static void announce(struct waiter *waiter)
 }
 
 /*
- * What stays announced for room may have been this thread's need, which is the nearest. So the
- * others are woken by it too early; but if it was reached before the user could see it, not at all.
+ * The announced position may be this thread's, which is the nearest. It stays announced, so the
+ * user may wake the other threads too early. But if the position was reached before the user saw
+ * it, no wake-up would reach them, so this thread wakes them.
  */
 static void leave(struct waiter *waiter)
 {
@@ -230,7 +236,7 @@ static void leave(struct waiter *waiter)
 		return;
 	state = os_spin_lock(&channel->send_lock);
 	others = --channel->room_waiters > 0;
-	/* Relaxed: not older than what this thread has seen in out_ready. */
+	/* Relaxed: this is not older than what this thread has seen in out_ready. */
 	reached = has_reached(kup_load(channel->out.tail_word), channel->room_event);
 	os_spin_unlock(&channel->send_lock, state);
 	if (others && reached)
@@ -240,10 +246,10 @@ static void leave(struct waiter *waiter)
 /* ---- Spinning and sleeping ---- */
 
 /*
- * What a wait that slept teaches: one that was over within the limit would have been covered by a
- * larger budget; a longer one makes the budget smaller. So an idle channel stops spinning, and a
- * channel that is woken up quickly starts again. (Two senders may race here; the worst is a budget
- * that's a little off.)
+ * Adapts the budget to a wait that has slept. If the wait took less than the limit, a larger budget
+ * would have covered it, so the budget grows. If it took longer, the budget shrinks. So an idle
+ * channel stops spinning, and a channel that is woken quickly starts again. (Two senders may race
+ * here; then the budget is a little wrong at worst.)
  */
 static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
 {
@@ -256,7 +262,9 @@ static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
 	kup_store(&spin->now_us, now_us);
 }
 
-/* 1: it is ready. 0: it was not in so many looks. -1: something else wants the processor. */
+/*
+ * 1: it is ready. 0: it was not ready in this many looks. -1: another thread wants the processor.
+ */
 static int look(kup_u32 looks, struct waiter *waiter)
 {
 	for (; looks > 0; looks--) {
@@ -269,9 +277,9 @@ static int look(kup_u32 looks, struct waiter *waiter)
 }
 
 /*
- * Looks until it is ready (1), or until the budget is used up or the processor is wanted (0), and
- * takes the time off the budget. `now` is 0 if the caller has not read the clock; then the first
- * looks do without it.
+ * Looks until it is ready (1), or until the budget is used up or the processor is wanted (0).
+ * Subtracts the time from the budget. `now` is 0 if the caller has not read the clock; then the
+ * first looks do not read it either.
  */
 static int spin_for(struct kup_spin *spin, kup_u64 *budget_ns, kup_u64 now, struct waiter *waiter)
 {
@@ -291,16 +299,18 @@ static int spin_for(struct kup_spin *spin, kup_u64 *budget_ns, kup_u64 now, stru
 		if (took_ns < *budget_ns)
 			*budget_ns -= took_ns;
 		else
-			/* One more look is measured, or a wrong estimate would stay. */
+			/*
+			 * One more look is measured; otherwise a wrong estimate would never change.
+			 */
 			*budget_ns = before ? 0 : 1;
 	}
 	return 0;
 }
 
-/* For a receiver to be done with its look at the ring. */
+/* The time for a receiver to finish its look at the ring. */
 #define MOMENT_NS 1000000u
 
-/* Both sides might sleep for room that this side has, and has not given back. */
+/* Gives room back before a sleep. Otherwise both sides might sleep for room that this side has. */
 static int settle(struct waiter *waiter)
 {
 	struct kup_channel *channel = waiter->channel;
@@ -348,7 +358,10 @@ int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 
 
 	if (until == 0)
 		return -EAGAIN;
-	/* Also if it is ready: a user that keeps it so for nothing must not outrun the timeout. */
+	/*
+	 * The deadline is checked even if it is ready. Otherwise a user that makes it ready without
+	 * a result would make the caller run past its timeout.
+	 */
 	if (until != OS_FOREVER) {
 		start = os_now_ns();
 		if (start >= until)
@@ -366,13 +379,13 @@ int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 
 
 kup_u32 kup_wakes(const struct kup_channel *channel)
 {
-	/* Pairs with kup_wake: what its caller did before is seen. */
+	/* Pairs with the release in kup_wake: what its caller did before is visible. */
 	return kup_load_acquire(&channel->wakes);
 }
 
 void kup_wake(struct kup_channel *channel)
 {
-	/* Pairs with kup_wakes. */
+	/* Pairs with the acquire in kup_wakes. */
 	__atomic_fetch_add(&channel->wakes, 1, __ATOMIC_RELEASE);
 	os_wake(&channel->waitq);
 }
@@ -396,9 +409,11 @@ int kup_pause(struct kup_channel *channel, kup_time time)
 			return 0;
 		if (until != OS_FOREVER)
 			left = until - now;
-		/* In vain while another thread receives, which does it when it sleeps. */
+		/*
+		 * Does nothing while another thread receives; that thread does it when it sleeps.
+		 */
 		(void)kup_channel_settle(channel);
-		/* Also woken for data and room, which has_ended does not look at. */
+		/* Data and room also wake this queue, but has_ended does not look at them. */
 		error = os_wait(&channel->waitq, has_ended, channel, left);
 		if (error == -EINTR)
 			return error;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* The example client: echoes what it gets. kup_echo.h says what else it can do, for tests and
- * benchmarks. */
+/*
+ * The example client: it echoes what it receives. kup_echo.h describes what else it can do, for
+ * tests and benchmarks.
+ */
 #include "echo.h"
 
 KUP_PARAM_STRING(name, "kup/echo", "the device: /dev/NAME");
@@ -9,17 +11,17 @@ KUP_PARAM_NUMBER(to_user_pages, 64, "ring towards the user, in pages, a power of
 KUP_PARAM_NUMBER(to_kernel_pages, 32, "ring towards the kernel, in pages, a power of two");
 KUP_PARAM_NUMBER(permissions, 0600, "permissions of the device node");
 KUP_PARAM_NUMBER(group, 0, "group of the device node");
-KUP_PARAM_NUMBER(spin, 0, "microseconds to look before sleeping; 0 is KUP's default");
-KUP_PARAM_NUMBER(refuse, 0, "the errno that attaching is refused with; 0 is never");
+KUP_PARAM_NUMBER(spin, 0, "microseconds to spin before sleeping; 0 is KUP's default");
+KUP_PARAM_NUMBER(refuse, 0, "the errno with which attaching is refused; 0 refuses none");
 KUP_PARAM_NUMBER(stubborn, 0, "1: pauses outlast their user and the device; for tests");
 KUP_PARAM_NUMBER(mode, 0, "1 is stream mode, 2 turn mode; 0 is KUP's default");
 
 static struct kup_device *device;
 
-/* What a system call may return at most. */
+/* The largest errno that a system call may return. */
 #define LAST_ERRNO 4095
 
-/* From the user's ring to the user's ring, without a copy between. */
+/* Copies from one ring to the other, without a buffer in between. */
 static int echo_record(struct kup_channel *channel, const struct kup_record *record)
 {
 	int error = echo_send(channel, record->type, record->data, record->length);
@@ -27,8 +29,10 @@ static int echo_record(struct kup_channel *channel, const struct kup_record *rec
 	return error == -EMSGSIZE ? 0 : error;
 }
 
-/* The user may change the bytes while we count: then the sample is damaged, and that is what we
- * report. */
+/*
+ * Checks a sample. The user may change the bytes meanwhile; then the sample counts as damaged,
+ * which is correct.
+ */
 static void check_sample(struct echo_channel *echo, const struct kup_record *record)
 {
 	const kup_u8 *bytes = record->data;
@@ -54,8 +58,8 @@ static int send_report(struct kup_channel *channel, struct echo_channel *echo)
 }
 
 /*
- * A pause that is cut short is no error here: what the user has sent before it left is served, and
- * the next call on the channel fails if there is nothing.
+ * Ignores a pause that is cut short: what the user has sent before it left is still served, and the
+ * next call on the channel fails if there is nothing left.
  */
 void echo_pause_for(struct kup_channel *channel, const struct echo_pause *pause)
 {
@@ -65,7 +69,7 @@ void echo_pause_for(struct kup_channel *channel, const struct echo_pause *pause)
 		kup_pause(channel, pause->milliseconds * KUP_MS);
 }
 
-/* Arguments are copied before they are looked at. */
+/* Arguments are copied before they are checked. */
 static int run_command(struct kup_channel *channel, const struct kup_record *record)
 {
 	struct echo_channel *echo = kup_channel_context(channel);
@@ -91,7 +95,7 @@ static int run_command(struct kup_channel *channel, const struct kup_record *rec
 		return 0;
 	if (record->type == ECHO_PAUSE)
 		echo_pause_for(channel, &argument.pause);
-	/* Of three reservations two would wait for the first one's turn. */
+	/* In turn mode, two of three reservations would wait for the first one. */
 	if (record->type == ECHO_SHUFFLE && !echo->turns)
 		return echo_shuffle(channel, &argument.pause);
 	return 0;

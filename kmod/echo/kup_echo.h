@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * What the echo client does with a record, by its type:
+ * What the echo client does with a record depends on the record's type:
  *
- *   below ECHO_COMMANDS   sends it back: same type, same bytes. (One that does not fit into a
- *                         smaller ring towards the user is skipped.)
+ *   below ECHO_COMMANDS   sends the record back with the same type and bytes. (A record that does
+ *                         not fit into a smaller ring to the user is skipped.)
  *   ECHO_PRODUCE          an echo_produce: sends `count` records of type ECHO_SAMPLE, each an
  *                         echo_sample and filler up to `length` bytes, then an echo_produced of
  *                         type ECHO_PRODUCE
  *   ECHO_SAMPLE           an echo_sample: checks number and checksum, sends nothing
- *   ECHO_REPORT           sends the echo_report of the samples so far, of type ECHO_REPORT, and
- *                         starts anew
- *   ECHO_PAUSE            an echo_pause: reads nothing for so long, or until the channel ends
+ *   ECHO_REPORT           sends the echo_report of the samples so far, with type ECHO_REPORT, and
+ *                         resets it
+ *   ECHO_PAUSE            an echo_pause: reads nothing for this time, or until the channel ends
  *   ECHO_SHUFFLE          an echo_pause: reserves three records, commits the third, discards the
- *                         second, waits, commits the first; they carry the bytes "1" and "3" (on
- *                         a turn device, where there can't be two: ignored)
+ *                         second, waits, commits the first. They contain the bytes "1" and "3".
+ *                         (Ignored on a turn device, where two can't be open.)
  *   ECHO_CLOSE            closes the channel from the kernel's side
  *
  * A command with a payload of another size is ignored. Numbers are in the machine's byte order.
@@ -31,16 +31,18 @@
 #define ECHO_SHUFFLE 0xffff0005u
 #define ECHO_CLOSE 0xffff0006u
 
-/* echo_produce.context: where the producer runs. Only the first waits for room; the others lose
- * what doesn't fit, also if it is longer than any message may be. */
+/*
+ * echo_produce.context: where the producer runs. Only the first one waits for room. The others lose
+ * a record that doesn't fit, or that is longer than any message may be.
+ */
 #define ECHO_WAITING 0	 /* the channel's thread, as fast as it can */
 #define ECHO_INTERRUPT 1 /* an interrupt handler */
-#define ECHO_DEFERRED 2	 /* what runs after interrupts (softirq, callout) */
+#define ECHO_DEFERRED 2	 /* code that runs after interrupts (softirq, callout) */
 #define ECHO_TRYING 3	 /* the channel's thread, never waiting */
 
 struct echo_produce {
 	kup_u64 count;
-	kup_u32 length; /* of each payload, at least sizeof(struct echo_sample) */
+	kup_u32 length; /* of each payload; at least sizeof(struct echo_sample) */
 	kup_u32 context;
 };
 KUP_ABI_ASSERT(sizeof(struct echo_produce) == 16);
@@ -51,10 +53,11 @@ struct echo_produced {
 };
 KUP_ABI_ASSERT(sizeof(struct echo_produced) == 16);
 
-/* Numbers count from 0 on each channel and in each direction. */
+/* Samples are numbered from 0, on each channel and in each direction. */
 struct echo_sample {
 	kup_u64 number;
-	kup_u32 checksum; /* echo_checksum of all bytes behind this struct, seeded with number */
+	/* echo_checksum of all bytes behind this struct, with the number as its seed */
+	kup_u32 checksum;
 	kup_u32 reserved;
 };
 KUP_ABI_ASSERT(sizeof(struct echo_sample) == 16);
@@ -62,8 +65,8 @@ KUP_ABI_ASSERT(sizeof(struct echo_sample) == 16);
 struct echo_report {
 	kup_u64 records;
 	kup_u64 bytes;	      /* of payload */
-	kup_u64 out_of_order; /* records whose number was not the one before plus one */
-	kup_u64 damaged;      /* records whose checksum was wrong */
+	kup_u64 out_of_order; /* records whose number does not follow the one before */
+	kup_u64 damaged;      /* records with a wrong checksum */
 };
 KUP_ABI_ASSERT(sizeof(struct echo_report) == 32);
 
@@ -73,7 +76,7 @@ struct echo_pause {
 };
 KUP_ABI_ASSERT(sizeof(struct echo_pause) == 8);
 
-/* FNV-1a, 32 bits, over the bytes, starting from the offset basis xor seed. */
+/* FNV-1a, 32 bits, over the bytes. It starts from the offset basis xor the seed. */
 static inline kup_u32 echo_checksum_begin(kup_u32 seed)
 {
 	return 2166136261u ^ seed;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* The echo client as a producer: as fast as it can, from contexts that may not sleep, and out of
- * order. */
+/*
+ * The echo client as a producer: as fast as it can, from contexts that may not sleep, and out of
+ * order.
+ */
 #include "echo.h"
 
 struct job {
@@ -11,7 +13,7 @@ struct job {
 	struct echo_produced done;
 };
 
-/* Writes only: the user may change what is there. */
+/* Only writes there, since the user may change what it would read. */
 static void fill(struct kup_reservation *reservation, kup_u64 number)
 {
 	struct echo_sample sample = { .number = number };
@@ -27,7 +29,9 @@ static void fill(struct kup_reservation *reservation, kup_u64 number)
 	__builtin_memcpy(bytes, &sample, sizeof(sample));
 }
 
-/* One sample; waiting or not. A lost one takes its number with it, so that the user sees the hole.
+/*
+ * Sends one sample, waiting or not. A lost sample uses up its number, so that the user sees the
+ * hole.
  */
 static int produce_one(struct job *job)
 {
@@ -47,7 +51,7 @@ static int produce_one(struct job *job)
 	return error;
 }
 
-/* An interrupt handler is left after this many records, or bytes; one record is the least. */
+/* An interrupt handler returns after this many records or bytes, but sends at least one record. */
 #define BURST 64
 #define BURST_BYTES 16384
 
@@ -69,7 +73,10 @@ static int produce_all(struct job *job)
 	int error = 0;
 
 	while (job->left > 0 && !error) {
-		/* Neither calls that never sleep nor interrupts give the processor to others. */
+		/*
+		 * Neither calls that never sleep nor interrupts give the processor to other
+		 * threads.
+		 */
 		kup_breathe();
 		if (job->produce->context == ECHO_INTERRUPT) {
 			error = kup_run_in_context(KUP_CONTEXT_INTERRUPT, produce_burst, job);
@@ -99,7 +106,7 @@ int echo_produce(struct kup_channel *channel, const struct echo_produce *produce
 
 	if (produce->length < sizeof(struct echo_sample) || produce->context > ECHO_TRYING)
 		return 0;
-	/* Who would wait would wait for ever. */
+	/* The producer would wait without end for room that can't exist. */
 	if (produce->context == ECHO_WAITING && produce->length > kup_max_payload(channel))
 		return 0;
 	error = produce_all(&job);
@@ -108,7 +115,7 @@ int echo_produce(struct kup_channel *channel, const struct echo_produce *produce
 	return echo_send(channel, ECHO_PRODUCE, &job.done, sizeof(job.done));
 }
 
-/* Records become readable as they are finished, but the user stops at one that isn't. */
+/* Records become readable as they are finished, but the user stops at an unfinished one. */
 int echo_shuffle(struct kup_channel *channel, const struct echo_pause *pause)
 {
 	struct kup_reservation three[3];
@@ -127,7 +134,7 @@ int echo_shuffle(struct kup_channel *channel, const struct echo_pause *pause)
 		kup_commit(channel, &three[0], ECHO_SHUFFLE, 1);
 		return 0;
 	}
-	/* What was reserved must be finished, or the user would wait for it. */
+	/* What was reserved must be finished; otherwise the user would wait for it. */
 	while (i-- > 0)
 		kup_discard(channel, &three[i]);
 	return error;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* The echo client on a device of turns: where it sends, it takes the turn first, as often as it
- * has to. */
+/*
+ * The echo client on a turn device. Where it sends, it first takes the turn, as often as necessary.
+ */
 #include "echo.h"
 
 int echo_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
@@ -42,7 +43,10 @@ int echo_serve_turns(struct kup_channel *channel)
 
 	while (!error) {
 		error = kup_turn_peek(turn, &record, KUP_FOREVER);
-		/* At first, and where there was no answer. */
+		/*
+		 * The kernel has the first turn, and keeps the turn after a record that needed no
+		 * answer.
+		 */
 		if (error == -EDEADLK)
 			error = kup_turn_pass(turn, 0, KUP_FOREVER);
 		else if (!error && !record.control)

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The predecessor's kernel API (kupdev.h), on turns, as a client of kup.h could write it.
+ * The predecessor's kernel API (kupdev.h), on turns. A client could also be written like this, on
+ * kup.h and turn.h alone.
  *
- * That API knows numbers only, and a number does not say which process it means: one leaves and the
- * next one attaches while a thread still answers the first. So each number has two places:
+ * That API identifies a process only by a number. A number does not show which process it means: a
+ * process may leave, and the next one attach, while a thread still answers the first. So each
+ * number has two places:
  *
  *   attach -> next -- kupdev_wait_channel, if `now` is empty --> now -- a call fails --> empty
  *               \---- the process leaves ----> empty               \-- it is given up --> empty
  *
- * All calls go to `now`, also after its process has left, until one of them has failed because of
- * that, or no call of its thread can come any more (is_given_up). Therefore no thread can mistake
- * the next process for its own.
+ * All calls go to `now`, even after its process has left, until a call has failed because of that,
+ * or its thread can make no more calls (is_given_up). So no thread can mistake the next process for
+ * its own.
  */
 #include "behind.h"
 #include "kupdev.h"
@@ -19,24 +21,26 @@
 
 /* A process that has attached a number. */
 struct seat {
-	kup_u32 refs;		     /* its place's, its process's, and each call's */
-	struct seat *over;	     /* the next one that is to be freed */
+	/* one for its place, one for its process, and one for each running call */
+	kup_u32 refs;
+	struct seat *over;	     /* the next seat to be freed */
 	struct kup_channel *channel; /* a reference */
 	struct kup_turn turn;
 	kup_u64 user; /* the thread that made the last call with the number; 0: no call was made */
-	void *data;   /* what kupdev_receive has returned and nothing has ended; or NULL */
-	struct kup_behind behind; /* a message that kupdev_receive has returned, in the ring */
-	char zeros[];		  /* instead of a message: as much as the longest one */
+	void *data;   /* what kupdev_receive has returned, as long as it is valid; or NULL */
+	/* saves what lies behind the message that kupdev_receive has returned */
+	struct kup_behind behind;
+	char zeros[]; /* used instead of a message; as long as the longest one */
 };
 
 struct slot {
-	struct seat *now;  /* kupdev_wait_channel has returned it */
-	struct seat *next; /* a process that is attached, and was not returned yet */
+	struct seat *now;  /* a process that kupdev_wait_channel has returned */
+	struct seat *next; /* an attached process that was not returned yet */
 };
 
 /*
- * Clients have an `id` in place of its address: the address of a device that is gone would be
- * another device's one day, and a thread that is late may come with it.
+ * Clients get the `id` instead of the device's address. Another device may get the address of a
+ * device that is gone, and a late thread may still use it.
  */
 struct softc {
 	struct softc *next;
@@ -44,19 +48,22 @@ struct softc {
 	struct kup_device *device;
 	size_t max_bytes;
 	kup_u32 channels;
-	kup_u32 calls; /* threads inside */
+	kup_u32 calls; /* running calls */
 	kup_u32 first; /* where the search for a process begins */
 	int ending;    /* kupdev_unload has begun */
-	int ended;     /* it has returned, and some threads still have messages */
+	int ended;     /* kupdev_unload has returned, and some threads still have messages */
 	struct slot slots[];
 };
 
-/* No error code, and no address: the first page is mapped nowhere. */
+/* An id is neither an error code nor an address: the first page is never mapped. */
 #define ID_STEP 32ul
 
-/* It protects all that is above and below, except what the threads of a number do with a seat. */
+/*
+ * The monitor protects all of the above and below, except what the threads of a number do with a
+ * seat.
+ */
 static struct kup_monitor *lock;
-/* Seats without a reference. To put a channel may take locks of the engine, so it waits for unlock. */
+/* Seats without a reference. Putting a channel may take locks of the engine, so unlock does it. */
 static struct seat *over;
 static struct softc *softcs;
 static unsigned long last_id;
@@ -71,7 +78,7 @@ static void seat_put(struct seat *seat)
 	over = seat;
 }
 
-/* Instead of kup_monitor_unlock: what came to its end is freed without the lock. */
+/* Instead of kup_monitor_unlock: frees the seats without a reference, after the unlock. */
 static void unlock(void)
 {
 	struct seat *seats = over, *next;
@@ -106,7 +113,7 @@ static struct slot *slot_of(struct softc *sc, int number)
 	return number >= 0 && (kup_u32)number < sc->channels ? &sc->slots[number] : NULL;
 }
 
-/* After the end of a device: frees it, unless a thread still has a message. */
+/* Called after the end of a device: frees it, unless a thread still has a message. */
 static void free_ended(struct softc *sc)
 {
 	struct softc **link = &softcs;
@@ -121,7 +128,7 @@ static void free_ended(struct softc *sc)
 	kup_free(sc);
 }
 
-/* ---- Processes come and go ---- */
+/* ---- Attaching and leaving ---- */
 
 static struct softc *softc_of(struct kup_channel *channel)
 {
@@ -134,8 +141,8 @@ static int attach(struct kup_channel *channel)
 	struct seat *seat;
 
 	/*
-	 * A process may ask for smaller rings, but clients write as much as the longest message
-	 * there.
+	 * A process may ask for smaller rings, but clients write as much as the longest message in
+	 * place.
 	 */
 	if (kup_max_payload(channel) < sc->max_bytes || kup_max_received(channel) < sc->max_bytes)
 		return -EINVAL;
@@ -148,7 +155,7 @@ static int attach(struct kup_channel *channel)
 	kup_turn_begin(&seat->turn, channel);
 	kup_channel_set_context(channel, seat);
 	kup_monitor_lock(lock);
-	/* The number's last process has been detached, so it is not here. */
+	/* The number's last process has been detached, so `next` is empty. */
 	sc->slots[kup_channel_number(channel)].next = seat;
 	kup_monitor_wake(lock);
 	unlock();
@@ -171,7 +178,7 @@ static const struct kup_ops ops = { .attach = attach, .detach = detach };
 
 /* ---- Creation ---- */
 
-/* To kup_device_create zeros are defaults, and its numbers have fewer bits. */
+/* kup_device_create takes 0 as a default, and its numbers have fewer bits. */
 static int arguments_valid(size_t size, size_t chan_cnt)
 {
 	const unsigned long most = KUP_MAX_RING / 2 / kup_page_size();
@@ -187,7 +194,7 @@ static int arguments_valid(size_t size, size_t chan_cnt)
 	return 0;
 }
 
-/* Rings that take one message of `bytes` at the least. */
+/* The size of rings that can contain a message of `bytes`. */
 static kup_u32 ring_pages(size_t bytes)
 {
 	kup_u32 pages = 1;
@@ -225,7 +232,7 @@ struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cn
 	return (struct kupdev_softc *)last_id;
 }
 
-/* KUP does by itself what this asks for. */
+/* Does nothing: KUP itself wakes the processes that wait for a channel. */
 void kupdev_notify(struct kupdev_softc *id)
 {
 	(void)id;
@@ -234,10 +241,11 @@ void kupdev_notify(struct kupdev_softc *id)
 /* ---- Waiting for a process ---- */
 
 /*
- * Modules of the predecessor use a number for as long as they like: some send once, and wait for the
- * next process; some end their thread. Then no call fails, and none can come late. A thread that is
- * alive and elsewhere keeps the number, since its next call may be meant for the process that has
- * left; so does a number that no call was made with, since its thread may only begin.
+ * Whether the number is given up. Modules of the predecessor stop using a number in two ways
+ * without a failed call: the thread waits for the next process, or the thread ends. In both cases
+ * it can make no late call. A thread that is alive and does something else keeps the number, since
+ * its next call may be meant for the process that has left. A number with which no call was made is
+ * kept too, since its thread may just begin.
  */
 static int is_given_up(const struct seat *now)
 {
@@ -248,8 +256,9 @@ static int is_given_up(const struct seat *now)
 }
 
 /*
- * Each number in turn, or one that comes again and again would keep the others waiting. *kept: the
- * end of another thread would give a number up.
+ * Returns the next number with a process. The search begins behind the last one, since otherwise a
+ * number whose processes change often would keep the others waiting. *kept: the end of another
+ * thread would give a number up.
  */
 static int take_next(struct softc *sc, int *kept)
 {
@@ -283,8 +292,8 @@ static void leave(struct softc *sc)
 }
 
 /*
- * No call of all systems wakes a module when a thread ends that KUP has not started. So a wait for
- * that end looks again after this time: seldom enough to cost nothing, and soon enough for the
+ * A module can't find out when a thread ends that it has not started through KUP. So a wait for
+ * that end looks again after this time. It is long enough to cost nothing, and short enough for a
  * process that waits.
  */
 #define LOOK_AGAIN (100000 * KUP_US)
@@ -329,7 +338,7 @@ struct call {
 	struct seat *seat;
 };
 
-/* Under the lock. `bytes` are to be sent. */
+/* Under the lock. `bytes` is the length of the message to be sent. */
 static int begin_locked(struct kupdev_softc *id, int number, size_t bytes, struct call *call)
 {
 	struct softc *sc = find(id);
@@ -374,7 +383,7 @@ static int is_end(int error)
 	return error == -EPIPE || error == -ESHUTDOWN || error == -EPROTO;
 }
 
-/* `error`: what the call returns to its thread. */
+/* Ends a call; `error` is what the call returns. */
 static void end(struct call *call, int error)
 {
 	kup_monitor_lock(lock);
@@ -388,7 +397,10 @@ static void end(struct call *call, int error)
 	unlock();
 }
 
-/* The data may be what kupdev_receive has returned, which stays as it is until it was copied. */
+/*
+ * Sends a message. The data may be what kupdev_receive has returned, which stays unchanged until it
+ * is copied.
+ */
 static int send(struct seat *seat, const void *data, kup_u32 length)
 {
 	struct kup_reservation reservation;
@@ -431,7 +443,7 @@ static int receive(struct seat *seat)
 	} else if (!error || !seat->data) {
 		seat->data = seat->zeros;
 	}
-	/* Again, if the client has written there. */
+	/* Zeroed each time, because the client may have written there. */
 	if (seat->data == seat->zeros)
 		__builtin_memset(seat->zeros, 0, KUPDEV_NOTHING);
 	return 0;
@@ -470,7 +482,10 @@ void kupdev_pass(struct kupdev_softc *id, int chan_id)
 	kup_behind_restore(&call.seat->behind);
 	if (!kup_turn_pass(&call.seat->turn, KUP_TURN_DROP, KUP_FOREVER))
 		call.seat->data = NULL;
-	/* The thread does not learn of an end by this call, so its next one has to fail. */
+	/*
+	 * The thread does not learn from this call that the process is gone, so its next call has
+	 * to fail.
+	 */
 	end(&call, 0);
 }
 
@@ -494,8 +509,8 @@ static int begin_unload(struct kupdev_softc *id, struct softc **sc)
 }
 
 /*
- * Threads may be between two calls, and read what kupdev_receive has returned to them. The next
- * call of such a thread fails, and ends that.
+ * Waits for the running calls. Between two calls a thread may still read what kupdev_receive has
+ * returned; its next call fails, and ends that.
  */
 static void end_unload(struct softc *sc)
 {
@@ -522,20 +537,20 @@ int kupdev_unload(struct kupdev_softc *id)
 	error = begin_unload(id, &sc);
 	if (error)
 		return error;
-	/* Ends the calls of processes, and those of our own threads that wait for one. */
+	/* Ends the processes' channels, and the calls of our threads that wait for a process. */
 	kup_device_destroy(sc->device);
 	end_unload(sc);
 	return 0;
 }
 
-/* ---- KUP is loaded and unloaded ---- */
+/* ---- Loading and unloading KUP ---- */
 
 int kup_layers_init(void)
 {
 	return kup_monitor_create(&lock);
 }
 
-/* Clients are gone, and so are their threads; what they did not give back goes now. */
+/* All clients and their threads are gone. This frees what they did not give back. */
 void kup_layers_exit(void)
 {
 	kup_monitor_lock(lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * Turns on a stream. Which side has the turn is one private word. It changes by what this side
- * sends, and by the user's records, and by nothing else.
+ * Turns on a stream. One private word contains which side has the turn. Only what this side sends,
+ * and the user's records, change it.
  *
  *          begin                 send, pass, commit
  *   ------------> MINE <--+-----------------------------+
@@ -13,9 +13,10 @@
  *                                                     v   |
  *                  MINE <--- receive, failure --- AWAITED ---> send, pass, commit: THEIRS
  *
- * In HELD and AWAITED one thread owns the turn's other fields, and it alone looks at the ring.
- * In AWAITED it sleeps for the user's record, and then has the turn that came with it. The
- * others set the bit WAITED, and sleep until it gives the state back.
+ * In HELD and AWAITED one thread owns the other fields of the turn, and only that thread looks at
+ * the ring. In AWAITED it sleeps for the user's record, and then has the turn, which the record
+ * brings. Other threads that need the turn set the bit WAITED, and sleep until that thread gives
+ * the state back.
  */
 #include "layers/turn.h"
 
@@ -27,22 +28,27 @@
 
 static kup_u32 load(const struct kup_turn *turn)
 {
-	/* Pairs with give_back. */
+	/* Pairs with the release in give_back. */
 	return __atomic_load_n(&turn->state, __ATOMIC_ACQUIRE);
 }
 
-/* `*seen` is what was there if it was something else. */
+/*
+ * Changes the state from `*seen`. If the state was another one, returns 0 and stores it in *seen.
+ */
 static int change(struct kup_turn *turn, kup_u32 *seen, kup_u32 to)
 {
-	/* Acquire: pairs with give_back, so all that the thread before us did is seen. */
+	/*
+	 * Acquire: pairs with the release in give_back, so this thread sees all that the last one
+	 * did.
+	 */
 	return __atomic_compare_exchange_n(&turn->state, seen, to, 0, __ATOMIC_ACQ_REL,
 					   __ATOMIC_ACQUIRE);
 }
 
-/* From HELD or AWAITED. */
+/* Gives back a state that is HELD or AWAITED. */
 static void give_back(struct kup_turn *turn, kup_u32 state)
 {
-	/* Pairs with change and load. */
+	/* Pairs with the acquires in change and load. */
 	if (__atomic_exchange_n(&turn->state, state, __ATOMIC_ACQ_REL) & WAITED)
 		kup_wake(turn->channel);
 }
@@ -56,7 +62,7 @@ void kup_turn_begin(struct kup_turn *turn, struct kup_channel *channel)
 
 /* ---- Taking ---- */
 
-/* One look for the record that gives the turn; the state is AWAITED. */
+/* Looks once for the record that gives the turn; the state is AWAITED. */
 static int look(struct kup_turn *turn)
 {
 	int error = kup_try_peek(turn->channel, &turn->record);
@@ -72,7 +78,10 @@ static int look(struct kup_turn *turn)
 	return 0;
 }
 
-/* It was THEIRS, and is AWAITED now; after a failure THEIRS again. */
+/*
+ * Waits for the user's record. The state was THEIRS and is AWAITED now; after a failure it is
+ * THEIRS again.
+ */
 static int await_record(struct kup_turn *turn, kup_u64 until)
 {
 	for (;;) {
@@ -92,7 +101,7 @@ static int await_record(struct kup_turn *turn, kup_u64 until)
 	}
 }
 
-/* Another thread has the state, which was `seen`. 0: look again. */
+/* Waits for another thread, which has the state `seen`. 0: look again. */
 static int await_thread(struct kup_turn *turn, kup_u32 seen, kup_u32 wakes, kup_u64 until)
 {
 	int error = kup_ended(turn->channel);
@@ -106,15 +115,17 @@ static int await_thread(struct kup_turn *turn, kup_u32 seen, kup_u32 wakes, kup_
 	return kup_wait(turn->channel, 0, 0, wakes, until);
 }
 
-/* Waits until the turn is this side's, and no other thread's: then 0, and until give_back it is
- * the caller's. */
+/*
+ * Waits until this side has the turn and no other thread owns it. Returns 0, and then the caller
+ * owns the turn until give_back.
+ */
 static int take(struct kup_turn *turn, kup_u64 until)
 {
 	for (;;) {
 		kup_u32 wakes = kup_wakes(turn->channel), seen = load(turn);
 		int error = 0;
 
-		/* A user that answers at once must not keep the processor. */
+		/* A user that answers at once must not make this thread keep the processor. */
 		if (until)
 			kup_breathe();
 		if (seen == MINE) {
@@ -133,12 +144,12 @@ static int take(struct kup_turn *turn, kup_u64 until)
 
 /* ---- Receiving ---- */
 
-/* The turn is taken: what came with it, once. */
+/* Returns the record that brought the turn, once. The turn is taken. */
 static int unread(struct kup_turn *turn, struct kup_record *record)
 {
 	int error = kup_ended(turn->channel);
 
-	/* A user that is gone has left it. */
+	/* A user that is gone has left the record, so it can still be received. */
 	if (error && !(error == -EPIPE && turn->unread))
 		return error;
 	if (!turn->unread)
@@ -181,8 +192,10 @@ int kup_turn_receive(struct kup_turn *turn, void *buffer, kup_u32 capacity,
 
 /* ---- Sending ---- */
 
-/* Takes the turn, for a record of this length. What can fail by itself fails here, and changes
- * nothing. */
+/*
+ * Takes the turn, for sending a record of this length. All that can fail before a wait for room
+ * fails here, and changes nothing.
+ */
 static int take_to_send(struct kup_turn *turn, kup_u32 length, kup_u32 flags, kup_u64 until)
 {
 	int error = length > kup_max_payload(turn->channel) ? -EMSGSIZE : take(turn, until);
@@ -195,8 +208,10 @@ static int take_to_send(struct kup_turn *turn, kup_u32 length, kup_u32 flags, ku
 	return -ENOTEMPTY;
 }
 
-/* Nothing was sent since the turn came, so there is room unless discarded records are in its
- * way. */
+/*
+ * Waits for room. Nothing was sent since the turn came, so there is room unless discarded records
+ * take it up.
+ */
 static int await_room(struct kup_turn *turn, kup_u32 length, kup_u64 until)
 {
 	for (;;) {
@@ -212,8 +227,8 @@ static int await_room(struct kup_turn *turn, kup_u32 length, kup_u64 until)
 }
 
 /*
- * Before the turn is given: gives back what came with it, so that the user finds an empty ring. A
- * finished record behind that was sent out of turn.
+ * Called before the turn is given: releases the record that brought the turn, so that the user
+ * finds an empty ring. A finished record behind it was sent out of turn.
  */
 static int release(struct kup_turn *turn)
 {
@@ -234,9 +249,10 @@ static int release(struct kup_turn *turn)
 }
 
 /*
- * The turn is taken. `kind`: 0, or of a control record. `data` may be what came with the turn:
- * its room is given back before it is copied, but the user writes there no sooner than it has
- * the turn. This way around its processor does not look at a record that is being written.
+ * Sends a record, which gives the turn. The turn is taken. `kind` is 0, or that of a control
+ * record. `data` may be the record that brought the turn: its room is given back before it is
+ * copied, but the user does not write there until it has the turn. In this order, the user's
+ * processor does not poll a record that is being written.
  */
 static int give(struct kup_turn *turn, kup_u32 kind, kup_u32 type, const void *data, kup_u32 length)
 {
@@ -247,7 +263,7 @@ static int give(struct kup_turn *turn, kup_u32 kind, kup_u32 type, const void *d
 		error = kup_reserve(turn->channel, length, 0, &reservation);
 	if (error)
 		return error;
-	/* Without bytes there may be no address. */
+	/* Without bytes, `data` may be NULL. */
 	if (length > 0)
 		__builtin_memcpy(reservation.data, data, length);
 	if (kind)
@@ -332,7 +348,7 @@ int kup_turn_is_mine(struct kup_turn *turn)
 		return !error;
 	}
 	if ((seen & ~WAITED) == AWAITED)
-		/* That thread has the record, or is about to find it. */
+		/* The other thread has the record, or is about to find it. */
 		return !kup_ended(turn->channel) && kup_ready(turn->channel, KUP_WAIT_IN, 0);
 	return seen != THEIRS;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files of the host driver (kmod/os/host), which no descriptor stands for, by numbers of their own. As with
- * descriptors, a call that is under way keeps its file: a close in another thread takes the number away
- * at once, and the file when the last call has returned.
+ * The files of the host driver (kmod/os/host), which have no descriptors, by numbers of their own.
+ * As with descriptors, a call that is running keeps its file: a close in another thread removes the
+ * number at once, and the file when the last call has returned.
  *
  * files.lock guards the table; it is held for a few instructions only.
  */
@@ -16,16 +16,19 @@
 #include "host/module.h"
 #include "host.h"
 
-/* A number is a place in the table and, above it, how often the place was used: stale ones match nothing. */
+/*
+ * A number consists of an index into the table and, above it, a count of the place's uses, so that
+ * a stale number matches no file.
+ */
 #define PLACE_BITS 16
 #define MAX_PLACES (1 << PLACE_BITS)
-#define TURN_MASK 0x3fff
+#define USE_MASK 0x3fff
 #define NO_PLACE (-1)
 
 struct place {
 	struct host_file *file; /* NULL: free */
-	int32_t number;		/* of the present file, or of the next one */
-	uint32_t users;		/* calls under way, and the number itself */
+	int32_t number;		/* of the current file, or of the next one */
+	uint32_t users;		/* running calls, and one for the number itself */
 	int next_free;
 };
 
@@ -90,7 +93,7 @@ static struct place *find(int32_t number)
 	return &files.places[index];
 }
 
-/* The file, for a call that gives it back by its index; or NULL. */
+/* Returns the file for a call, which gives it back by its index; or NULL. */
 static struct host_file *take(int32_t number, int *index)
 {
 	struct host_file *file = NULL;
@@ -117,7 +120,7 @@ static int is_open(int32_t number)
 	return there;
 }
 
-/* Under the lock: one user less; returns the file if it was the last. */
+/* Under the lock: removes one user. Returns the file if that was the last one. */
 static struct host_file *drop(struct place *place)
 {
 	struct host_file *file = place->file;
@@ -182,9 +185,9 @@ int32_t host_number_close(int32_t number)
 	pthread_mutex_lock(&files.lock);
 	place = find(number);
 	if (place) {
-		int32_t turn = ((number >> PLACE_BITS) + 1) & TURN_MASK;
+		int32_t uses = ((number >> PLACE_BITS) + 1) & USE_MASK;
 
-		place->number = KUP_USER_HOST_FILES | turn << PLACE_BITS |
+		place->number = KUP_USER_HOST_FILES | uses << PLACE_BITS |
 				(number & (MAX_PLACES - 1));
 		last = drop(place);
 	}
@@ -267,33 +270,35 @@ static uint32_t from_poll(uint32_t events)
 	return (events & POLLIN ? KUP_POLL_IN : 0) | (events & POLLOUT ? KUP_POLL_OUT : 0);
 }
 
-static int32_t to_poll(uint32_t so)
+static int32_t to_poll(uint32_t ready)
 {
-	return (so & KUP_POLL_IN ? POLLIN : 0) | (so & KUP_POLL_OUT ? POLLOUT : 0) |
-	       (so & KUP_POLL_HANGUP ? POLLHUP : 0) | (so & KUP_POLL_ERROR ? POLLERR : 0);
+	return (ready & KUP_POLL_IN ? POLLIN : 0) | (ready & KUP_POLL_OUT ? POLLOUT : 0) |
+	       (ready & KUP_POLL_HANGUP ? POLLHUP : 0) | (ready & KUP_POLL_ERROR ? POLLERR : 0);
 }
 
 int32_t host_number_wait(int32_t number, uint32_t events, double timeout_ms)
 {
-	/* Longer than any machine runs, and far from overflow. NaN is no limit, either. */
+	/*
+	 * 1e12 ms is longer than any machine runs, and far from overflow. NaN means no limit, too.
+	 */
 	const double limit_ms = 1e12;
 	int forever = !(timeout_ms >= 0 && timeout_ms <= limit_ms);
 	uint64_t timeout_ns = forever ? OS_FOREVER : (uint64_t)(timeout_ms * 1e6);
-	int index, so;
+	int index, ready;
 	struct host_file *file = take(number, &index);
 
 	if (!file)
 		return -EBADF;
-	so = host_wait(file, from_poll(events), timeout_ns);
+	ready = host_wait(file, from_poll(events), timeout_ns);
 	give_back(index);
-	/* As poll(2), which looks the number up anew when it wakes. */
-	return is_open(number) ? to_poll((uint32_t)so) : -EBADF;
+	/* poll(2) also looks the number up again when it wakes. */
+	return is_open(number) ? to_poll((uint32_t)ready) : -EBADF;
 }
 
 struct host_watch {
-	struct host_poller poller; /* first: a poller is one */
+	struct host_poller poller; /* first, so that a pointer to it points to the watch */
 	struct host_file *file;
-	int index; /* of the file, which is ours until the end */
+	int index; /* of the file, which the watch holds until its end */
 	int32_t id;
 	void (*wake)(int32_t id);
 };

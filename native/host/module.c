@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * Loading and unloading client modules, as insmod and rmmod do. A client is built in, or a shared object that
- * finds the API (kup.h) in this library: therefore the library makes its names global, once.
+ * Loading and unloading client modules, as insmod and rmmod do. A client is built in, or is a
+ * shared object that finds the API (kup.h) in this library. So the library makes its symbols
+ * global, once.
  *
- * modules_lock is held while a client loads or unloads; it guards the list, and comes before every other lock.
+ * modules_lock is held while a client loads or unloads. It guards the list, and is taken before
+ * every other lock.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -23,7 +25,7 @@ struct host_module {
 	struct host_module *next;
 	void *object; /* NULL: built in */
 	const struct kup_host_client *client;
-	char *values; /* of its parameters; strings point into it */
+	char *values; /* of the module's parameters; strings point into it */
 	int spoiled;  /* unloaded, but it has left a device behind */
 	kup_u64 loaded_ns;
 	char name[];
@@ -41,24 +43,24 @@ static const struct {
 static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct host_module *modules; /* under modules_lock */
 
-/* Before the constructor that lets allocations fail (awkward.c). */
+/* Runs before the constructor that makes allocations fail (awkward.c). */
 __attribute__((constructor(101))) static void start(void)
 {
 	kup_registry_init();
-	/* Some bytes, before main: a process that has not even these does not come far. */
+	/* This takes some bytes, before main. A process without them could not run anyway. */
 	if (kup_layers_init())
 		abort();
 }
 
-/* What a system call has refused, in words that help. */
+/* Explains the errno of a system call. */
 static const char *words(int error)
 {
 	switch (error) {
 	case -EMFILE:
-		return "this process has as many files open as it may; close some, or raise the "
+		return "this process has reached its limit of open files; close some, or raise the "
 		       "limit (ulimit -n)";
 	case -ENFILE:
-		return "the system has as many files open as it may; close some, or raise the "
+		return "the system has reached its limit of open files; close some, or raise the "
 		       "limit";
 	default:
 		return strerror(-error);
@@ -84,7 +86,7 @@ static const struct kup_host_client *find_built_in(const char *name)
 	return NULL;
 }
 
-/* The one spelling by which a module is known. */
+/* The one spelling of a module's name. */
 static int canonical(const char *name, char path[PATH_MAX])
 {
 	struct stat file;
@@ -109,7 +111,9 @@ static int canonical(const char *name, char path[PATH_MAX])
 	return 0;
 }
 
-/* Of a module that is loaded, whose file may be gone: its folder still tells how it was spelled. */
+/*
+ * The same for a module that is loaded, whose file may be gone. Then its folder gives the spelling.
+ */
 static int canonical_loaded(const char *name, char path[PATH_MAX])
 {
 	const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
@@ -156,7 +160,7 @@ static void reset_parameters(const struct kup_host_client *client)
 	}
 }
 
-/* What Linux takes for a number, and refuses it with. */
+/* Accepts what Linux accepts as a number, and fails with the same errno. */
 static int set_number(const char *name, const char *value, unsigned int *number)
 {
 	const char *digits = value + (*value == '+');
@@ -177,14 +181,14 @@ static int set_number(const char *name, const char *value, unsigned int *number)
 	return 0;
 }
 
-/* One "name=value", which it cuts in two. */
+/* Sets one "name=value", and splits the word for it. */
 static int set_parameter(const struct kup_host_client *client, char *word)
 {
 	struct kup_host_parameter *parameter;
 	char *value = strchr(word, '=');
 
 	if (!value)
-		return host_fail(-EINVAL, "\"%s\" is no parameter: write name=value.", word);
+		return host_fail(-EINVAL, "\"%s\" is not a parameter: write name=value.", word);
 	*value++ = '\0';
 	for (parameter = client->first; parameter < client->end; parameter++) {
 		if (strcmp(parameter->name, word) != 0)
@@ -214,10 +218,10 @@ static int set_parameters(struct host_module *module, const char *parameters)
 	return error;
 }
 
-/* ---- Loading; under the lock ---- */
+/* ---- Loading; all of this under the lock ---- */
 
 /*
- * Nonzero if client modules find the library's names. A program that this code is a part of has to
+ * Nonzero if client modules find the library's symbols. A program that contains this code has to
  * export them itself.
  */
 static int make_names_global(void)
@@ -231,7 +235,7 @@ static int make_names_global(void)
 	return dlsym(RTLD_DEFAULT, "kup_device_create") != NULL;
 }
 
-/* The loader gives a client's calls to the copy whose names became global first. */
+/* The loader binds a client's calls to the copy whose symbols became global first. */
 static int calls_another_copy(void)
 {
 	void *found = dlsym(RTLD_DEFAULT, "kup_device_create");
@@ -239,7 +243,7 @@ static int calls_another_copy(void)
 	return found && found != (void *)(size_t)&kup_device_create;
 }
 
-/* Of a file that can't be opened dlopen says why in words only. */
+/* Opens the file itself, because dlopen explains a failure in words only. */
 static int check_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), error = -errno;
@@ -250,7 +254,7 @@ static int check_file(const char *path)
 	return 0;
 }
 
-/* Without the file's name, which the caller knows and puts before the sentence. */
+/* Removes the file's name from the reason: the caller puts the name before the sentence. */
 static int not_loaded(const char *path, const char *reason, int names_are_global)
 {
 	const char *at = strstr(reason, path);
@@ -271,7 +275,7 @@ static int not_loaded(const char *path, const char *reason, int names_are_global
 
 static int open_object(struct host_module *module)
 {
-	/* First, since it resets what dlerror returns. */
+	/* This comes first, because it resets what dlerror returns. */
 	int names_are_global = make_names_global();
 
 	module->object = dlopen(module->name, RTLD_NOW | RTLD_LOCAL);
@@ -310,7 +314,7 @@ static int find_client(struct host_module *module)
 	return 0;
 }
 
-/* "-EINVAL", and then in parentheses what the engine has said about it, or the number. */
+/* The error contains "-EINVAL", and then in parentheses the engine's sentence, or the number. */
 static int load_failed(const struct host_module *module, int error)
 {
 	const char *name = host_errno_name(-error);
@@ -330,7 +334,7 @@ static int run_load(const struct host_module *module)
 	host_set_loading(module);
 	error = module->client->load();
 	host_set_loading(NULL);
-	/* It must not look like a success with a strange number. */
+	/* A positive number must not look like a success. */
 	if (error > 0)
 		return host_fail(-EINVAL,
 				 "Cannot load the module: its load returned %d, which is neither 0 "
@@ -339,7 +343,7 @@ static int run_load(const struct host_module *module)
 	return error ? load_failed(module, error) : 0;
 }
 
-/* A device that is left behind would call code that isn't there any more. */
+/* Keeps a module that has left a device behind: its callbacks would be code that is gone. */
 static int leave_memory(struct host_module *module)
 {
 	if (host_owns_device(module)) {
@@ -427,12 +431,12 @@ int host_unload(const char *name)
 	return error;
 }
 
-/* ---- Opening, which loads what is missing ---- */
+/* ---- Opening, which loads a missing module ---- */
 
-/* A module may have its device made by a thread, which has so long. */
+/* A thread of the module may make the device; it has this much time. */
 #define DEVICE_NS 1000000000ull
 
-/* A thread of the module's may have failed to make it. */
+/* A thread of the module may have failed to make the device. */
 static void no_device(const struct host_module *module)
 {
 	char sentence[HOST_SENTENCE];

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* Client modules of the host driver: shared objects, or what is built into the library. */
+/*
+ * Client modules of the host driver: shared objects, and the ones that are built into the library.
+ */
 #ifndef KUP_HOST_MODULE_H
 #define KUP_HOST_MODULE_H
 
 struct host_file;
 
-/* See kup_user_host_load and kup_user_open. Why they failed: host_error. */
+/* See kup_user_host_load and kup_user_open. host_error returns why a call failed. */
 int host_load(const char *module, const char *parameters);
 int host_unload(const char *module);
 int host_open_client(const char *name, struct host_file **file);

@@ -61,7 +61,7 @@ Deno.test("kup_device_create names a wrong field, and its value, in the kernel's
     );
     await refused(
       { group: 2 ** 32 - 1 },
-      "kup/echo: group is 4294967295, which is no group's number",
+      "kup/echo: group is 4294967295, which is not a group's number",
     );
     await refused(
       { spin: 10001 },
@@ -69,11 +69,11 @@ Deno.test("kup_device_create names a wrong field, and its value, in the kernel's
     );
     await refused(
       { name: "../echo" },
-      `"../echo" is no device's name: a part of it begins with "."`,
+      `"../echo" is not a valid device name: a part of it begins with "."`,
     );
     await refused(
       { name: "x".repeat(64) },
-      `"${"x".repeat(63)}..." is no device's name: it is longer than 63 characters`,
+      `"${"x".repeat(63)}..." is not a valid device name: it is longer than 63 characters`,
     );
   } finally {
     await driver.load();

@@ -17,7 +17,7 @@ function failure(parameters: Parameters): KupError {
   return assertThrows(() => open(wrong, { parameters }), KupError);
 }
 
-const NO_NAME = "is no device's name";
+const NO_NAME = "is not a valid device name";
 const LETTERS = `it may hold letters, digits, ".", "_", "-" and "/"`;
 
 /** Parameters of the module, and what then is said of its config. */
@@ -41,7 +41,7 @@ const CONFIGS: readonly (readonly [Parameters, string])[] = [
   [{ mode: 3 }, "mine/wrong: mode is 3, neither KUP_MODE_STREAM (1) nor KUP_MODE_TURN (2)"],
   // The decimal number 600, as many write it.
   [{ permissions: 600 }, "mine/wrong: permissions is 01130, more than 0777 (which is octal)"],
-  [{ group: 2 ** 32 - 1 }, "mine/wrong: group is 4294967295, which is no group's number"],
+  [{ group: 2 ** 32 - 1 }, "mine/wrong: group is 4294967295, which is not a group's number"],
   [{ spin_us: 10001 }, "mine/wrong: spin_us is 10001, more than 10000 and not KUP_NO_SPIN"],
 ];
 
@@ -58,7 +58,7 @@ Deno.test("kup_device_create names the field of a wrong config, and its value", 
   }
 });
 
-Deno.test("kup_device_create takes what is just right, and nothing is said of it", () => {
+Deno.test("kup_device_create accepts values at the limits, and logs nothing", () => {
   const configs: Parameters[] = [
     { channels: 1024 },
     { to_user_pages: 1, to_kernel_pages: 1 },

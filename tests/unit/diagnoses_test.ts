@@ -97,7 +97,7 @@ Deno.test("open() explains or names what else the system refuses it with", async
   const cases: readonly (readonly [number, KupErrorCode, string])[] = [
     [1, "not-permitted", "its container or sandbox has to allow it"],
     [13, "not-permitted", "see the owner and mode of it"],
-    [23, "too-many-files", "The system has as many files open as it may"],
+    [23, "too-many-files", "The system has reached its limit of open files"],
     [24, "too-many-files", "ulimit -n"],
     [30, "not-a-device", "read-only file system"],
     [5, "system", "The system refused: open failed with EIO (5)."],

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * What a client module needs of FreeBSD, under names that each system has.
+ * What a client module needs of FreeBSD, under names that every system has.
  *
- * The module's makefile says its name, once: CFLAGS+= -DKUP_MODULE_NAME=${KMOD}. A parameter is the
- * variable hw.NAME.PARAMETER: set in loader.conf, or by kenv before kldload; shown by sysctl.
+ * The module's makefile defines its name once: CFLAGS+= -DKUP_MODULE_NAME=${KMOD}. A parameter is
+ * the variable hw.NAME.PARAMETER: set it in loader.conf, or by kenv before kldload; sysctl shows
+ * it.
  */
 #ifndef KUP_SYSTEM_H
 #define KUP_SYSTEM_H
@@ -17,7 +18,7 @@
 #include <sys/proc.h>
 #include <sys/sysctl.h>
 
-/* Twice, so that a name that is a macro is replaced before it is pasted or made a string. */
+/* In two steps, so that a name that is a macro is replaced before it is pasted or made a string. */
 #define KUP_STRING_(name) #name
 #define KUP_STRING(name) KUP_STRING_(name)
 #define KUP_PASTE_(first, second) first##second
@@ -33,8 +34,9 @@
 #define KUP_NODE(name, description) KUP_NODE_(name, description)
 
 /*
- * Once in a client: load() returns 0 or a negative errno, unload() undoes it. The kernel unloads a module also
- * after its loading has failed (kern_module.c: module_register_init), when there is nothing to undo.
+ * Use it once in a client. load() returns 0 or a negative errno; unload() undoes it. The kernel
+ * also unloads a module after its loading has failed (kern_module.c: module_register_init); then
+ * there is nothing to undo.
  */
 #define KUP_MODULE(load, unload, description)                                                      \
 	static int kup_module_event(module_t module, int what, void *argument)                     \
@@ -76,10 +78,10 @@
 	SYSCTL_STRING(parent, OID_AUTO, name, CTLFLAG_RDTUN, name, sizeof(name), description)
 #define KUP_PARAM_CHARS(parent, name, description) KUP_PARAM_CHARS_(parent, name, description)
 
-/* The kernel copies a string into the variable, so it has room for one. */
+/* The kernel copies a string into the variable, so the variable needs room for one. */
 #define KUP_PARAM_STRING_MAX 128
 
-/* A number, or a string, that the person who loads the module may set. */
+/* A number, or a string, that can be set when the module is loaded. */
 #define KUP_PARAM_NUMBER(name, value, description)                                                 \
 	static unsigned int name = value;                                                          \
 	KUP_PARENT_DECLARE(KUP_PARENT);                                                            \
@@ -100,7 +102,7 @@ static inline void kup_free(void *memory)
 	free(memory, M_DEVBUF);
 }
 
-/* Lets others run if they have to; for loops of calls that never sleep. */
+/* Lets other threads run if they have to; for loops of calls that never sleep. */
 static inline void kup_breathe(void)
 {
 	maybe_yield();

@@ -2,21 +2,22 @@
 /*
  * A channel's pages.
  *
- * They belong to one VM object of the swap pager, which holds each page once: kernel page, user page,
- * to_user, to_kernel. One object can't show a page at two offsets, so the layout of the contract is made of
- * six mappings of its parts, the rings' twice: the kernel's are wired, in one range of kernel_map; for a
- * process, each mmap of a ring makes two, side by side.
+ * They belong to one VM object of the swap pager, which contains each page once: kernel page, user
+ * page, to_user, to_kernel. One object can't show a page at two offsets. So the contract's layout
+ * consists of six mappings of parts of the object; each ring is mapped twice. The kernel's mappings
+ * are wired, in one range of kernel_map. For a process, each mmap of a ring makes two mappings,
+ * side by side.
  *
- * Every mapping has a reference of the object, and we have one. So the pages outlive the handle and even
- * this module: a mapping that is left behind needs nothing but the kernel's own pager. (What the kernel's
- * side unmaps is no longer wired, and may then be paged out.)
+ * Every mapping holds a reference to the object, and the engine holds one. So the pages outlive the
+ * handle and even this module: a mapping that is left behind needs nothing but the kernel's own
+ * pager. (What the kernel's side unmaps is no longer wired, and may then be paged out.)
  *
- * Other pagers that were considered: a device pager (cdev_pager_allocate) could show pages twice, but its
- * operations are ours, so mappings would keep this module loaded; OBJT_SG doesn't tell when its last
- * mapping goes; OBJT_PHYS together with vm_map_wire was seen to lose pages.
+ * Other pagers were considered. A device pager (cdev_pager_allocate) could show pages twice, but
+ * its operations are this module's, so mappings would keep this module loaded. OBJT_SG does not
+ * report when its last mapping goes. OBJT_PHYS together with vm_map_wire was seen to lose pages.
  *
- * Charging: the object is charged to the attaching user as swap (RLIMIT_SWAP, and rctl's swapuse); wiring
- * on the kernel's behalf isn't charged to anybody, therefore the limit below.
+ * Charging. The object is charged to the attaching user as swap (RLIMIT_SWAP, and rctl's swapuse).
+ * Wiring on the kernel's behalf isn't charged to any user, so there is the limit below.
  */
 #include "freebsd.h"
 
@@ -36,7 +37,7 @@
 
 MALLOC_DEFINE(M_KUP, "kup", "KUP's channels and devices");
 
-/* What all channels together may wire of the machine's memory: one page in this many. */
+/* All channels together may wire one page in this many of the machine's memory. */
 #define WIRED_SHARE 4
 
 static kup_u64 wired_pages; /* atomic */
@@ -50,7 +51,7 @@ struct os_memory {
 
 /* A part of the layout that is one mapping. */
 struct piece {
-	kup_u64 at, from; /* in the layout; in the object */
+	kup_u64 at, from; /* `at` is the offset in the layout, `from` the one in the object */
 	kup_u64 bytes;
 };
 
@@ -101,8 +102,8 @@ kup_u8 *os_memory_address(const struct os_memory *memory)
 /* ---- The kernel's mapping ---- */
 
 /*
- * vm_map_fixed takes the caller's reference of the object over if it succeeds, and none if it fails; and it
- * replaces what is mapped there (vm_map.c: vm_map_insert, vm_map_delete).
+ * If vm_map_fixed succeeds, it takes over the caller's reference to the object; if it fails, it
+ * does not. It replaces what is mapped there (vm_map.c: vm_map_insert, vm_map_delete).
  */
 static int map_pieces(const struct os_memory *memory, vm_offset_t start)
 {
@@ -123,9 +124,9 @@ static int map_pieces(const struct os_memory *memory, vm_offset_t start)
 }
 
 /*
- * A guard entry, which has no object and costs nothing, reserves the range until the pieces replace it: all of
- * it is ours from the first moment. vm_map_wire faults every page in, as zeros since the object is new;
- * it sleeps for memory. Both as shm_map does in uipc_shm.c.
+ * A guard entry, which has no object and costs nothing, reserves the range until the pieces replace
+ * it. So the whole range is ours from the first moment. vm_map_wire faults every page in, as zeros
+ * since the object is new; it sleeps for memory. shm_map in uipc_shm.c does both in the same way.
  */
 static int map_into_kernel(struct os_memory *memory)
 {
@@ -149,7 +150,7 @@ static int map_into_kernel(struct os_memory *memory)
 	return KERN_SUCCESS;
 }
 
-/* Unwires, and puts the mappings' references (vm_map.c: vm_map_delete). */
+/* Unwires the pages, and puts the mappings' references (vm_map.c: vm_map_delete). */
 static void unmap_from_kernel(struct os_memory *memory)
 {
 	vm_size_t bytes = 2 * object_bytes(memory) - 2 * PAGE_SIZE;
@@ -169,7 +170,10 @@ static int take_share(kup_u64 pages)
 	return 0;
 }
 
-/* At its final size; NULL when the user's swap limit is reached (swap_pager.c: swap_pager_alloc_init). */
+/*
+ * Makes the object at its final size. NULL: the user's swap limit is reached (swap_pager.c:
+ * swap_pager_alloc_init).
+ */
 static int create_object(struct os_memory *memory)
 {
 	memory->object = vm_pager_allocate(OBJT_SWAP, NULL, object_bytes(memory), VM_PROT_DEFAULT,
@@ -205,7 +209,8 @@ free:
 }
 
 /*
- * What mappings keep is charged to its user as swap until the last one goes, and may be paged out.
+ * The pages that mappings keep are charged to their user as swap until the last mapping goes. They
+ * may be paged out.
  */
 void os_memory_put(struct os_memory *memory, struct kup_account *account)
 {
@@ -219,8 +224,9 @@ void os_memory_put(struct os_memory *memory, struct kup_account *account)
 /* ---- Processes' mappings ---- */
 
 /*
- * vm_mmap_object is what mmap itself ends in: it heeds the flags and the process's limits, and takes the
- * caller's reference of the object over if it succeeds (vm_mmap.c; devfs_vnops.c: devfs_mmap_f).
+ * vm_mmap_object is what mmap itself calls last. It applies the flags and the process's limits. If
+ * it succeeds, it takes over the caller's reference to the object (vm_mmap.c; devfs_vnops.c:
+ * devfs_mmap_f).
  */
 static int map_piece(struct os_memory *memory, const struct freebsd_mapping *mapping,
 		     const struct piece *piece, vm_prot_t maximum, vm_offset_t address)
@@ -247,7 +253,7 @@ static int reserve(const struct freebsd_mapping *mapping, vm_offset_t *address)
 			       flags, NULL, 0, FALSE, curthread);
 }
 
-/* The pieces of an area; on failure *done tells how much of it is mapped. */
+/* Maps the pieces of an area. On failure, *done is the number of bytes that are mapped. */
 static int map_area(struct os_memory *memory, const struct freebsd_mapping *mapping,
 		    const struct kup_area *area, vm_prot_t maximum, vm_offset_t address,
 		    vm_size_t *done)
@@ -268,7 +274,10 @@ static int map_area(struct os_memory *memory, const struct freebsd_mapping *mapp
 	return 0;
 }
 
-/* What it may not do now it may not do later either: that is its maximum protection. Not inherited, not dumped. */
+/*
+ * Maps one area. Its maximum protection is what it may do now, so it may not do more later. It is
+ * not inherited and not dumped.
+ */
 int freebsd_memory_map(struct os_memory *memory, const struct freebsd_mapping *mapping,
 		       vm_offset_t *address)
 {
@@ -293,7 +302,7 @@ int freebsd_memory_map(struct os_memory *memory, const struct freebsd_mapping *m
 	if (!error)
 		return -vm_mmap_to_errno(vm_map_inherit(
 			mapping->map, *address, *address + mapping->bytes, VM_INHERIT_NONE));
-	/* With MAP_EXCL the rest may be somebody else's. */
+	/* With MAP_EXCL the rest may contain other mappings of the process. */
 	if (!(mapping->flags & MAP_FIXED))
 		done = mapping->bytes;
 	vm_map_remove(mapping->map, *address, *address + done);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * kup.ko: loading and unloading. What client modules link to is the list of EXPORT_SYMBOLs in Linux's
- * module.c, which the makefiles read.
+ * kup.ko: loading and unloading. The symbols that client modules link to are the EXPORT_SYMBOLs in
+ * Linux's module.c, which the makefiles read.
  *
- * Nothing may be left of us when we go: clients depend on us (MODULE_DEPEND), so they are gone first; open
- * files refuse the unload here; threads are waited for. Mappings need nothing of us.
+ * Nothing may need this module when it is unloaded. Clients depend on it (MODULE_DEPEND), so they
+ * are unloaded first. While a file is open, the unload is refused below. Threads are waited for.
+ * Mappings need nothing of this module.
  */
 #include "freebsd.h"
 #include "layers/layers.h"
@@ -13,7 +14,7 @@
 #include <sys/linker.h>
 #include <sys/module.h>
 
-/* The compiler's own names: the header for them has moved between releases. */
+/* This uses the compiler's own names: the header for them has moved between releases. */
 void kup_log(const char *format, ...)
 {
 	__builtin_va_list arguments;
@@ -46,8 +47,9 @@ registry:
 }
 
 /*
- * Whoever closed the last file may still be on its last instructions here, after it counted itself out; the
- * kernel doesn't tell when it has left us. It gets the time.
+ * The thread that closed the last file counts itself out first, and may still run the last
+ * instructions of this module. The kernel does not report when the thread has left, so unloading
+ * waits for this time.
  */
 #define LEAVING_MS 100
 
@@ -60,10 +62,11 @@ static void unload(void)
 }
 
 /*
- * If kup.ko came only because a client needs it, the kernel unloads it with the last client, and heeds no refusal; and
- * what nobody has loaded by name, nobody can unload by name (kern_linker.c: linker_file_unload,
- * kern_kldunload). So from a refusal on it counts as loaded by name. The kernel holds the lock of that count,
- * in which it matters only whether it is zero.
+ * If kup.ko was loaded only because a client needs it, the kernel unloads it with the last client,
+ * and ignores a refusal. Then it could never be unloaded, since kldunload unloads only what was
+ * loaded by name (kern_linker.c: linker_file_unload, kern_kldunload). So after a refusal, the file
+ * counts as loaded by name. The kernel holds the lock of that count, and only compares the count
+ * with zero.
  */
 static int refuse(module_t module)
 {
@@ -74,7 +77,10 @@ static int refuse(module_t module)
 	return EBUSY;
 }
 
-/* The kernel unloads a module also after its loading has failed (kern_module.c: module_register_init). */
+/*
+ * The kernel also unloads a module after its loading has failed (kern_module.c:
+ * module_register_init).
+ */
 static int event(module_t module, int what, void *argument)
 {
 	static int loaded;
@@ -91,7 +97,10 @@ static int event(module_t module, int what, void *argument)
 	case MOD_UNLOAD:
 		if (!loaded)
 			return 0;
-		/* Also for kldunload -f, which overrides MOD_QUIESCE and nothing else (kern_linker.c). */
+		/*
+		 * kldunload -f overrides MOD_QUIESCE and nothing else (kern_linker.c), so this
+		 * refuses too.
+		 */
 		if (freebsd_nodes_in_use())
 			return refuse(module);
 		unload();
@@ -106,8 +115,8 @@ static int event(module_t module, int what, void *argument)
 
 static moduledata_t data = { "kup", event, NULL };
 
-/* First: before the clients, when all of them are loaded with the kernel. */
+/* First, and so before the clients, when all of them are loaded with the kernel. */
 DECLARE_MODULE(kup, data, SI_SUB_DRIVERS, SI_ORDER_FIRST);
 MODULE_VERSION(kup, 1);
-/* The predecessor's name: modules that were written for it depend on that. */
+/* The predecessor's name, which modules that were written for it depend on. */
 MODULE_VERSION(kup_dev, 1);

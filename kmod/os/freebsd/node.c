@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * /dev/NAME: a cdev for each KUP device, and the operations of a file that was opened there. The checking is
- * the engine's; here are permissions and the system's own conventions. The kernel copies ioctl arguments
- * in and out.
+ * /dev/NAME: a cdev for each KUP device, and the operations of a file that was opened there. The
+ * engine does the checking; this file does the permissions and the system's own conventions. The
+ * kernel copies ioctl arguments in and out.
  *
- * The file is one of our own kind, from its opening on, as with pty(4): d_fdopen puts our operations into it
- * (kern_conf.c, devfs_vnops.c: devfs_open; tty_pts.c: pts_alloc). With the methods of a cdevsw and
- * devfs_set_cdevpriv instead, devfs would stand between us and the process, and break the contract:
+ * From its opening on, the file is of our own kind, as with pty(4): d_fdopen sets our operations
+ * (kern_conf.c, devfs_vnops.c: devfs_open; tty_pts.c: pts_alloc). The alternative is the methods of
+ * a cdevsw with devfs_set_cdevpriv. Then devfs would stand between this driver and the process, and
+ * break the contract in three places:
  *
- *  - destroy_dev would release the state of files that are open (kern_conf.c: destroy_devl), and with it go the
- *    knotes of a process that hasn't looked yet. If that is put off, devfs answers itself as soon as it notices
- *    that the name is gone: ENOTTY to every ioctl, ENXIO to mmap. So INFO of a device that has
- *    been destroyed would look as if it never was one.
- *  - devfs_mmap_f fixes what a mapping may become by mprotect before the driver is asked, and the driver
- *    (d_mmap_single) is told the wanted protection only: reading; writing, if the descriptor is open for it and the
- *    mapping shared; executing, unless devfs is mounted noexec; of that, what a capability or PROT_MAX
- *    leaves (devfs_vnops.c, vm_mmap.c: vm_mmap_cdev; 12.1 and main). So a process could make its kernel page
- *    writable. It would only fool itself, as nobody reads that page back; but the contract says EACCES.
- *  - d_mmap_single answers with one object and one offset, but a ring's mmap is to show its pages twice.
+ *  - destroy_dev would release the state of open files (kern_conf.c: destroy_devl), and with it the
+ *    knotes of a process that hasn't looked yet. Even if that were delayed, devfs itself answers as
+ *    soon as it notices that the name is gone: ENOTTY to every ioctl, ENXIO to mmap. So for INFO, a
+ *    destroyed device would look as if it never was one.
+ *  - devfs_mmap_f fixes what mprotect may later allow on a mapping before it calls the driver. The
+ *    driver (d_mmap_single) gets the wanted protection only: reading; writing, if the descriptor is
+ *    open for it and the mapping is shared; executing, unless devfs is mounted noexec; of these,
+ *    what a capability or PROT_MAX leaves (devfs_vnops.c, vm_mmap.c: vm_mmap_cdev; 12.1 and main).
+ *    So a process could make its kernel page writable. It would harm only itself, as no other
+ *    reader uses that page; but the contract requires EACCES.
+ *  - d_mmap_single returns one object and one offset, but the mmap of a ring has to show its pages
+ *    twice.
  *
- * A file is released by its last close, in any process, also by exit and kill -9. A knote holds its file
- * (kern_event.c: kqueue_register), so a file that is released has none. Operations are called with a reference
- * of the file, or (poll, in 12) with its descriptor locked: nothing is released under them. A device that
- * is destroyed leaves its files as they are; they keep this module loaded, as those who still wait in
- * poll or kevent must be answered. revoke(2) takes a file's vnode, and not the file.
+ * A file is released by its last close in any process, including exit and kill -9. A knote holds
+ * its file (kern_event.c: kqueue_register), so a file that is released has no knote. The kernel
+ * calls operations with a reference to the file, or (poll, in 12) with its descriptor locked, so
+ * nothing is released during an operation. When a device is destroyed, its files stay open. They
+ * keep this module loaded, because the threads that still wait in poll or kevent must get an
+ * answer. revoke(2) takes away a file's vnode, but not the file.
  */
 #include "freebsd.h"
 
@@ -41,7 +45,7 @@ struct os_node {
 	struct kup_device *device; /* a reference */
 };
 
-static kup_u32 users; /* atomic: nodes, and files that are open */
+static kup_u32 users; /* atomic: counts nodes, and open files */
 
 int freebsd_nodes_in_use(void)
 {
@@ -67,10 +71,11 @@ static struct kup_handle *handle_of(struct file *file)
 /* ---- A file's operations ---- */
 
 /*
- * thread may be NULL: a descriptor that was never received (uipc_usrreq.c: unp_dispose). Who sleeps in poll has no
- * hold on the file (sys_generic.c: pollscan), but looks again, and finds none. The vnode that it was opened by
- * goes the usual way (tty_pts.c: ptsdev_close); that fails if the device went first, and close(2) has
- * nothing to do with it.
+ * `thread` may be NULL: a descriptor that was sent, but never received (uipc_usrreq.c:
+ * unp_dispose). A thread that sleeps in poll does not hold the file (sys_generic.c: pollscan); when
+ * it wakes, it looks again and finds no file. The vnode that the file was opened by is closed in
+ * the usual way (tty_pts.c: ptsdev_close). That fails if the device was destroyed before, which
+ * close(2) does not report.
  */
 static int file_close(struct file *file, struct thread *thread)
 {
@@ -92,7 +97,7 @@ static int file_read_write(struct file *file, struct uio *uio, struct ucred *cre
 	return EINVAL;
 }
 
-/* open calls it for O_TRUNC. */
+/* open calls this for O_TRUNC. */
 static int file_truncate(struct file *file, off_t length, struct ucred *credentials,
 			 struct thread *thread)
 {
@@ -127,13 +132,19 @@ static int run_ioctl(struct file *file, u_long command, void *data)
 	}
 }
 
-/* `data` is the kernel's copy of the argument, of the size that the command's number says (sys_generic.c). */
+/*
+ * `data` is the kernel's copy of the argument. Its size is a part of the command's number
+ * (sys_generic.c).
+ */
 static int file_ioctl(struct file *file, u_long command, void *data, struct ucred *credentials,
 		      struct thread *thread)
 {
 	(void)credentials;
 	(void)thread;
-	/* fcntl(F_SETFL) asks whether we mind (kern_descrip.c). O_ASYNC has no effect. */
+	/*
+	 * fcntl(F_SETFL) asks the driver whether it accepts these (kern_descrip.c). O_ASYNC has no
+	 * effect.
+	 */
 	if (command == FIONBIO || command == FIOASYNC)
 		return 0;
 	kup_handle_count_ioctl(handle_of(file));
@@ -166,7 +177,10 @@ static int file_poll(struct file *file, int asked, struct ucred *credentials, st
 		events |= KUP_POLL_IN;
 	if (asked & (POLLOUT | POLLWRNORM))
 		events |= KUP_POLL_OUT;
-	/* First the entry, then the look. A second entry, after a wake-up, is none (sys_generic.c). */
+	/*
+	 * The thread is recorded first, then it looks. A second record after a wake-up has no
+	 * effect (sys_generic.c).
+	 */
 	selrecord(thread, &handle_of(file)->pollq.sel);
 	events = kup_handle_poll(handle_of(file), events);
 	if (events & KUP_POLL_IN)
@@ -188,22 +202,23 @@ static void knote_detach(struct knote *note)
 }
 
 /*
- * Under the knote list's lock, and maybe the kqueue's (kern_event.c: knote, kqueue_scan). A disabled knote isn't
- * looked at: enabling it does that, and a look would ask for wake-ups that nobody waits for.
+ * Called under the knote list's lock, and maybe the kqueue's (kern_event.c: knote, kqueue_scan). A
+ * disabled knote does not look: enabling it does, and a look would ask for wake-ups that no thread
+ * waits for.
  */
 static int knote_look(struct knote *note, kup_u32 event)
 {
-	kup_u32 so;
+	kup_u32 ready;
 
 	if (note->kn_status & KN_DISABLED)
 		return 0;
-	so = kup_handle_poll(handle_of(note->kn_fp), event);
-	if (so & KUP_POLL_HANGUP)
+	ready = kup_handle_poll(handle_of(note->kn_fp), event);
+	if (ready & KUP_POLL_HANGUP)
 		note->kn_flags |= EV_EOF;
-	if (so & KUP_POLL_ERROR)
+	if (ready & KUP_POLL_ERROR)
 		note->kn_fflags = EPROTO;
-	note->kn_data = (so & event) != 0;
-	return (so & (event | KUP_POLL_HANGUP)) != 0;
+	note->kn_data = (ready & event) != 0;
+	return (ready & (event | KUP_POLL_HANGUP)) != 0;
 }
 
 static int knote_readable(struct knote *note, long hint)
@@ -242,7 +257,7 @@ static int file_kqfilter(struct file *file, struct knote *note)
 	return 0;
 }
 
-/* What isn't here, or below, the kernel refuses. */
+/* The kernel refuses the operations that are neither here nor below. */
 static struct fileops operations = {
 	.fo_read = file_read_write,
 	.fo_write = file_read_write,
@@ -258,8 +273,8 @@ static struct fileops operations = {
 };
 
 /*
- * As with any device (devfs_vnops.c: devfs_ops_f), these are the vnode's. fstat's function has no public name in
- * 12, and other parameters in 14.
+ * As with any device (devfs_vnops.c: devfs_ops_f), these are the vnode's. fstat's function has no
+ * public name in 12, and other parameters in 14.
  */
 void freebsd_nodes_init(void)
 {
@@ -279,7 +294,7 @@ static int node_open(struct cdev *cdev, int flags, struct thread *thread, struct
 
 	(void)flags;
 	(void)thread;
-	/* make_dev_s may not have told its caller yet. */
+	/* make_dev_s may not have stored it yet. */
 	node->cdev = cdev;
 	if (error)
 		return freebsd_errno(error);
@@ -304,9 +319,14 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 	node->device = device;
 	kup_device_get(device);
 	count_in();
-	/* The caller's *created must be set before the first open: destroying needs it. */
+	/*
+	 * The caller's *created must be set before the first open, because destroying the device
+	 * needs it.
+	 */
 	*created = node;
-	/* si_drv1 is set before the node can be opened; without CHECKNAME a taken name would panic. */
+	/*
+	 * si_drv1 is set before the node can be opened. Without CHECKNAME a taken name would panic.
+	 */
 	make_dev_args_init(&args);
 	args.mda_flags = MAKEDEV_WAITOK | MAKEDEV_CHECKNAME;
 	args.mda_devsw = &methods;

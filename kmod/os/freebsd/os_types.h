@@ -13,10 +13,11 @@
 
 /*
  * An ordinary mutex, not a spin mutex. "Any context" is every context that has a thread: interrupt
- * threads, callouts, task queues. Filters (primary interrupt handlers) and holders of a spin mutex
- * are none, and a spin mutex here would not help them: a wake-up of poll or kqueue takes ordinary
- * mutexes inside the kernel (selwakeup in sys_generic.c, knote in kern_event.c). An ordinary one
- * lends its holder the waiter's priority instead of making the waiter burn its processor.
+ * threads, callouts, task queues. It excludes filters (primary interrupt handlers) and holders of a
+ * spin mutex. A spin mutex here would not help them, because a wake-up of poll or kqueue takes
+ * ordinary mutexes inside the kernel (selwakeup in sys_generic.c, knote in kern_event.c). With an
+ * ordinary mutex, the holder runs at the waiter's priority, and the waiter does not use up its
+ * processor.
  */
 struct os_spin {
 	struct mtx lock;
@@ -26,12 +27,12 @@ struct os_mutex {
 	struct sx lock;
 };
 
-/* The lock makes "look, then sleep" one step against a wake-up. */
+/* The lock makes "look, then sleep" one step as far as a wake-up can see. */
 struct os_waitq {
 	struct mtx lock;
 };
 
-/* The lock is the knote list's; poll's part has one of its own in the kernel. */
+/* This lock is the knote list's. poll's part has a lock of its own in the kernel. */
 struct os_pollq {
 	struct mtx lock;
 	struct selinfo sel;

@@ -2,9 +2,9 @@
 /*
  * Locks, waiting and waking, time, threads.
  *
- * Lock order: the engine's os_mutexes, a pollq's lock, the kqueue's own, and then, one at a time and with
- * nothing below them, send_lock or a waitq's lock. A process's look through kqueue runs in the middle of
- * that (see kup_handle_poll), so it takes no os_mutex.
+ * Lock order: the engine's os_mutexes; a pollq's lock; the kqueue's own lock; and last, one at a
+ * time, send_lock or a waitq's lock. A process's look through kqueue runs in the middle of this
+ * order (see kup_handle_poll), so it takes no os_mutex.
  */
 #include "freebsd.h"
 
@@ -68,16 +68,16 @@ void os_waitq_init(struct os_waitq *waitq)
 	mtx_init(&waitq->lock, "kup waitq", NULL, MTX_DEF | MTX_NEW);
 }
 
-/* A waker that has just left the lock doesn't touch it any more: mtx_destroy may follow mtx_unlock. */
+/* A waker does not touch the lock after its unlock, so mtx_destroy may follow mtx_unlock. */
 void os_waitq_destroy(struct os_waitq *waitq)
 {
 	mtx_destroy(&waitq->lock);
 }
 
-/* When it will be that late; 0 is what msleep_sbt takes for "never". */
+/* The time at which the timeout is over; 0 means "never" to msleep_sbt. */
 static sbintime_t deadline_in(kup_u64 timeout_ns)
 {
-	/* Longer than any machine runs, and far from overflow. */
+	/* 2^30 seconds are longer than any machine runs, and far from overflow. */
 	const kup_u64 limit_s = 1u << 30;
 	struct timespec timeout;
 
@@ -89,9 +89,10 @@ static sbintime_t deadline_in(kup_u64 timeout_ns)
 }
 
 /*
- * wakeup finds whoever sleeps at the queue's address. ready() is looked at under the lock that msleep gives up
- * in one step with falling asleep, and os_wake takes (kern_synch.c: _sleep). priority: 0 keeps the
- * thread's own, PCATCH lets signals end the sleep, as EINTR or ERESTART.
+ * wakeup wakes the threads that sleep at the queue's address. ready() is called under the lock.
+ * msleep releases the lock and falls asleep in one step, and os_wake takes the lock (kern_synch.c:
+ * _sleep). priority: 0 keeps the thread's own; with PCATCH, signals end the sleep with EINTR or
+ * ERESTART.
  */
 static int sleep_until(struct os_waitq *waitq, int (*ready)(void *), void *argument,
 		       sbintime_t deadline, int priority)
@@ -135,7 +136,10 @@ void os_pollq_init(struct os_pollq *pollq)
 	knlist_init_mtx(&pollq->sel.si_note, &pollq->lock);
 }
 
-/* The file is closed, so nobody is inside poll, and there is no knote: each holds its file. */
+/*
+ * The file is closed, so no thread is inside poll, and there is no knote, since a knote holds its
+ * file.
+ */
 void os_pollq_destroy(struct os_pollq *pollq)
 {
 	seldrain(&pollq->sel);
@@ -144,8 +148,8 @@ void os_pollq_destroy(struct os_pollq *pollq)
 }
 
 /*
- * When a knote's own look finds a lie, this is called with the list locked. That knote reports the end anyway;
- * others, of the liar's own file, are left out.
+ * When a knote's own look finds a lie, this is called with the list locked. That knote reports the
+ * end itself. The other knotes of the same file, which is the liar's, are not woken.
  */
 void os_poll_wake(struct os_pollq *pollq)
 {
@@ -161,7 +165,10 @@ kup_u32 os_user(void)
 	return curthread->td_ucred->cr_ruid;
 }
 
-/* The kernel has nothing for this: a mask that is all ones below `count`, made without a branch. */
+/*
+ * The kernel has no function for this. The mask has all bits set if `index` is below `count`, and
+ * is made without a branch.
+ */
 kup_u32 os_index(kup_u32 index, kup_u32 count)
 {
 	kup_u32 mask = (kup_u32)(((kup_u64)index - count) >> 32);
@@ -181,8 +188,9 @@ kup_u64 os_now_ns(void)
 }
 
 /*
- * Somebody who waits in this processor's queue is reason enough: it may be the very process that we spin for. The
- * kernel's own "must yield" flag would come too late, as kernel threads go before users' ones.
+ * Stops spinning if a thread is in this processor's queue: it may be the very process that this
+ * thread spins for. The kernel's own "must yield" flag would come too late, since kernel threads
+ * run before users' threads.
  */
 int os_relax(void)
 {
@@ -199,9 +207,9 @@ void os_breathe(void)
 /* ---- Threads ---- */
 
 /*
- * All are threads of one process, "kup". Its first thread does nothing but keep it alive, and so the process can
- * tell how many others there are: the kernel counts a thread out when it is in the kernel's own code
- * for good (kern_kthread.c: kthread_exit, kern_thread.c: thread_exit).
+ * All are threads of one process, "kup". Its first thread only keeps the process alive. The process
+ * counts the other threads: the kernel subtracts a thread after it has entered the kernel's own
+ * code for the last time (kern_kthread.c: kthread_exit, kern_thread.c: thread_exit).
  */
 static struct proc *process;
 static struct mtx process_lock;
@@ -240,8 +248,8 @@ static int other_threads(void)
 }
 
 /*
- * The first thread can't see process_ends before we sleep, and kproc_exit wakes us from within the kernel, never to
- * return (kern_kthread.c).
+ * The first thread can't see process_ends before this thread sleeps. kproc_exit then wakes this
+ * thread from within the kernel, and does not return to this module (kern_kthread.c).
  */
 void freebsd_threads_exit(void)
 {
@@ -269,7 +277,10 @@ static void thread_main(void *data)
 	kthread_exit();
 }
 
-/* A thread belongs to a process, and ours must outlive the caller's: its time is the kernel's. */
+/*
+ * A thread belongs to a process, and our process must outlive the caller's. So the thread's time
+ * counts as the kernel's.
+ */
 int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number,
 		    int for_caller)
 {
@@ -286,9 +297,9 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 }
 
 /*
- * The kernel's number of a thread comes again when a thousand threads have ended (kern_thread.c:
- * tid_free), but that of a process's first thread at once, with the next process (kern_fork.c:
- * fork1). Not with the same pid, though.
+ * The kernel uses a thread's number again after a thousand threads have ended (kern_thread.c:
+ * tid_free). The number of a process's first thread comes again at once, with the next process
+ * (kern_fork.c: fork1), but then with another pid.
  */
 kup_u64 os_thread_self(void)
 {
@@ -296,8 +307,8 @@ kup_u64 os_thread_self(void)
 }
 
 /*
- * It is found until kthread_exit or thread_exit takes it out, and returned with its process locked
- * (kern_thread.c).
+ * tdfind finds a thread until kthread_exit or thread_exit removes it, and returns it with its
+ * process locked (kern_thread.c).
  */
 int os_thread_ended(kup_u64 thread)
 {
@@ -346,8 +357,9 @@ static int is_done(void *argument)
 }
 
 /*
- * An interrupt handler is one of an interrupt thread: taskqueue_swi is run by one. Draining waits until a function has
- * returned; a callout that hasn't begun would be cancelled by it, so that one tells first.
+ * An interrupt handler runs in an interrupt thread; taskqueue_swi is run by one. Draining waits
+ * until the function has returned. It would cancel a callout that hasn't begun, so the callout
+ * reports its end first.
  */
 int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * What makes this system as awkward as a kernel: no sleep in atomic contexts, no memory, delays. Whoever
- * debugs a client sets the last two from outside, each as ODDS or ODDS:SEED:
+ * What makes this system as awkward as a kernel: contexts that may not sleep, failing allocations,
+ * delays. To debug a client, set the last two by environment variables, each as ODDS or ODDS:SEED:
  *
  *   KUP_HOST_FAILURES=100:7  one allocation in 100 fails
- *   KUP_HOST_DELAYS=50:7     one time in 50, a thread waits where it meets others
+ *   KUP_HOST_DELAYS=50:7     one time in 50, a thread waits at a place where threads meet
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ void host_may_sleep(const char *what)
 	abort();
 }
 
-/* ---- Dice: each thread throws its own, so that one thread's luck doesn't depend on another's ---- */
+/* ---- Dice: each thread has its own, so its numbers don't depend on other threads ---- */
 
 static kup_u32 dice(kup_u32 seed)
 {
@@ -100,7 +100,7 @@ void host_delay(void)
 	nanosleep(&time, NULL);
 }
 
-/* ---- From outside ---- */
+/* ---- The environment variables ---- */
 
 static void set_from(const char *variable, void (*set)(kup_u32 odds, kup_u32 seed))
 {

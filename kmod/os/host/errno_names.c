@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* errno values by name: their readers are authors of client modules, whose source has the names. */
+/* The names of errno values, for authors of client modules, whose source has the names. */
 #include "host.h"
 
 #define NAME(number) [number] = #number
 
-/* What both systems have, by numbers of their own. */
+/* Names that both systems have, with numbers of their own. */
 static const char *const common[] = {
 	NAME(E2BIG),	       NAME(EACCES),	   NAME(EADDRINUSE),
 	NAME(EADDRNOTAVAIL),   NAME(EAFNOSUPPORT), NAME(EAGAIN),

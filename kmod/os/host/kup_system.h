@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* What a client module needs of an ordinary process, under names that each system has. */
+/* What a client module needs of an ordinary process, under names that every system has. */
 #ifndef KUP_SYSTEM_H
 #define KUP_SYSTEM_H
 
@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Counts the changes of this file and of kup.h that a client built earlier would not survive. */
+/* Counts the changes of this file and of kup.h that break a client that was built earlier. */
 #define KUP_HOST_VERSION 1
 
-/* A parameter; exactly one of number and string is set. */
+/* A parameter. Either `number` or `string` is set. */
 struct kup_host_parameter {
 	const char *name;
 	unsigned int *number;
@@ -19,7 +19,7 @@ struct kup_host_parameter {
 	const char *initial_string;
 };
 
-/* A client module: built in, or found in a shared object under the name kup_host_client. */
+/* A client module: a built-in one, or the symbol kup_host_client of a shared object. */
 struct kup_host_client {
 	unsigned int version;
 	int (*load)(void);
@@ -32,7 +32,7 @@ struct kup_host_client {
 #define KUP_HOST_CLIENT kup_host_client
 #endif
 
-/* The linker gathers this object's parameters, and names the ends of what it gathered. */
+/* The linker collects this object's parameters in a section, and these are the section's ends. */
 extern struct kup_host_parameter __start_kup_parameters[]
 	__attribute__((weak, visibility("hidden")));
 extern struct kup_host_parameter __stop_kup_parameters[]
@@ -45,7 +45,10 @@ extern struct kup_host_parameter __stop_kup_parameters[]
 		__stop_kup_parameters,                                                             \
 	}
 
-/* Without it lld with --gc-sections, which is what Rust links by, drops what only the ends name. */
+/*
+ * Without this attribute, lld with --gc-sections, which Rust uses, drops the section, since only
+ * the two ends refer to it.
+ */
 #if defined(__has_attribute) && __has_attribute(retain)
 #define KUP_HOST_RETAIN retain,
 #else
@@ -58,7 +61,7 @@ extern struct kup_host_parameter __stop_kup_parameters[]
 			#name, number, string, initial_number, initial_string                      \
 		}
 
-/* A number, or a string, that whoever loads the module may set. */
+/* A number, or a string, that can be set when the module is loaded. */
 #define KUP_PARAM_NUMBER(name, value, description)                                                 \
 	static unsigned int name = value;                                                          \
 	KUP_HOST_PARAMETER(name, &name, NULL, value, NULL)

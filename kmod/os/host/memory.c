@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* A channel's pages: a memfd, mapped once as the kernel sees it and once as the user does. */
+/*
+ * A channel's pages: a memfd that is mapped once as the kernel sees it, and once as the user does.
+ */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -47,8 +49,10 @@ static kup_u64 map_bytes(const struct os_memory *memory)
 	return KUP_MAP_BYTES(os_page_size(), memory->to_user_bytes, memory->to_kernel_bytes);
 }
 
-/* The contract's layout over a range of addresses; the file holds each ring once, behind the two
- * pages. */
+/*
+ * Maps the contract's layout over a range of addresses. The file contains each ring once, behind
+ * the two pages.
+ */
 static int map_layout(const struct os_memory *memory, int kernel_page_protection, kup_u8 *base)
 {
 	kup_u64 page = os_page_size(), user = memory->to_user_bytes,
@@ -74,7 +78,7 @@ static int map_layout(const struct os_memory *memory, int kernel_page_protection
 	return 0;
 }
 
-/* The same in a range of its own. */
+/* The same, in a new range. */
 static int map_somewhere(const struct os_memory *memory, int kernel_page_protection,
 			 kup_u8 **mapped)
 {
@@ -93,7 +97,10 @@ static int map_somewhere(const struct os_memory *memory, int kernel_page_protect
 	return 0;
 }
 
-/* A sandbox may forbid such files, which is no lack of memory. */
+/*
+ * The error for a file that can't be made. A sandbox may forbid such files, which is not a lack of
+ * memory.
+ */
 static int no_file(int error)
 {
 	const char *name = host_errno_name(-error);
@@ -107,8 +114,8 @@ static int no_file(int error)
 }
 
 /*
- * Pages that are there from the beginning, as a kernel's are: later there would be nobody to tell that
- * memory has run out. A limit for file sizes must be asked first: going beyond it is a signal.
+ * Allocates all pages of the file now, as a kernel does: a later lack of memory could not be
+ * reported. The limit for file sizes is read first, since exceeding it causes a signal.
  */
 static int make_file(kup_u64 bytes, int *made)
 {
@@ -159,7 +166,7 @@ free:
 	return error;
 }
 
-/* The user's mapping is its own and outlives this: pages go with the last mapping. */
+/* The user's mapping stays after this, and the pages with it until the last mapping goes. */
 void os_memory_put(struct os_memory *memory, struct kup_account *account)
 {
 	(void)account;
@@ -172,8 +179,8 @@ void os_memory_put(struct os_memory *memory, struct kup_account *account)
 }
 
 /*
- * ThreadSanitizer knows memory by its address, and can't see that two mappings are one: under it
- * both sides use the kernel's, which the open file keeps.
+ * ThreadSanitizer identifies memory by its address, so it does not see that two mappings are the
+ * same memory. With it, both sides use the kernel's mapping, which the open file keeps.
  */
 #ifdef __SANITIZE_THREAD__
 #define ONE_MAPPING 1

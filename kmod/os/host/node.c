@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* The devices of this process by name, and an open file's calls: elsewhere system calls. */
+/*
+ * The devices of this process by name, and the calls on an open file, which are system calls on the
+ * other systems.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +20,9 @@ struct host_file {
 };
 
 static pthread_mutex_t nodes_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct os_node *nodes; /* under nodes_lock; in the order of their creation */
+static struct os_node *nodes; /* under nodes_lock; in the order in which they were made */
 
-/* A node that is going to fail can be opened for so long. */
+/* A node whose creation is going to fail can be opened for this time. */
 #define FAILING_MS 2
 
 int os_node_create(struct kup_device *device, const char *name, kup_u32 permissions, kup_u32 group,
@@ -27,7 +30,7 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 {
 	struct os_node *node = os_alloc(sizeof(*node)), **link;
 
-	/* Whoever is in this process may open everything. */
+	/* All code in this process may open every device. */
 	(void)permissions;
 	(void)group;
 	if (!node)
@@ -43,7 +46,8 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 	*link = node;
 	pthread_mutex_unlock(&nodes_lock);
 	/*
-	 * As in a kernel: the node can be opened, and then there is no memory for the rest of it.
+	 * As in a kernel: the node can be opened already, and then there is no memory for the rest
+	 * of it.
 	 */
 	if (!host_allocation_fails())
 		return 0;
@@ -77,7 +81,7 @@ static struct kup_device *device_of(const struct os_node *node)
 	return node->device;
 }
 
-/* A reference to the device of this name, or NULL. */
+/* Returns a reference to the device of this name, or NULL. */
 static struct kup_device *find(const char *name)
 {
 	struct kup_device *device;
@@ -91,7 +95,7 @@ static struct kup_device *find(const char *name)
 	return device;
 }
 
-/* A reference to the first device of this module, or NULL. */
+/* Returns a reference to the first device of this module, or NULL. */
 static struct kup_device *find_of(const struct host_module *owner)
 {
 	struct kup_device *device;
@@ -114,7 +118,7 @@ int host_owns_device(const struct host_module *owner)
 	return device != NULL;
 }
 
-/* Takes the device's reference over. */
+/* Takes over the reference to the device. */
 static int open_device(struct kup_device *device, struct host_file **opened)
 {
 	struct host_file *file;
@@ -195,7 +199,7 @@ int host_map(struct host_file *file, kup_u32 page_size, kup_u32 to_user_bytes,
 
 	if (error)
 		return error;
-	/* The caller's range is as long as its own idea of the layout. */
+	/* The length of the caller's range depends on the caller's page size. */
 	if (page_size != os_page_size())
 		return -EINVAL;
 	return host_memory_map(memory, to_user_bytes, to_kernel_bytes, address);
@@ -235,7 +239,7 @@ void host_poll_remove(struct host_file *file, struct host_poller *poller)
 
 /* A thread inside host_wait. */
 struct sleeper {
-	struct host_poller poller; /* first: a poller is one */
+	struct host_poller poller; /* first, so that a pointer to it points to the sleeper */
 	struct os_waitq waitq;
 	kup_u32 woken;
 };
@@ -259,23 +263,26 @@ int host_wait(struct host_file *file, kup_u32 events, kup_u64 timeout_ns)
 {
 	kup_u64 start = os_now_ns(), spent;
 	struct sleeper sleeper = { .poller.wake = wake_sleeper };
-	kup_u32 so;
+	kup_u32 ready;
 
 	if (timeout_ns == 0)
 		return (int)host_poll(file, events);
 	os_waitq_init(&sleeper.waitq);
 	host_poll_add(file, &sleeper.poller);
 	for (;;) {
-		/* First forget old wake-ups, then look: one that comes in between is not lost. */
+		/*
+		 * Forget old wake-ups first, then look. Otherwise a wake-up in between would be
+		 * lost.
+		 */
 		kup_exchange(&sleeper.woken, 0);
-		so = host_poll(file, events);
+		ready = host_poll(file, events);
 		spent = os_now_ns() - start;
-		if (so || spent >= timeout_ns)
+		if (ready || spent >= timeout_ns)
 			break;
 		os_wait(&sleeper.waitq, is_woken, &sleeper,
 			timeout_ns == OS_FOREVER ? OS_FOREVER : timeout_ns - spent);
 	}
 	host_poll_remove(file, &sleeper.poller);
 	os_waitq_destroy(&sleeper.waitq);
-	return (int)so;
+	return (int)ready;
 }

@@ -7,7 +7,10 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* Held for a few instructions, as in a kernel; who holds one may not sleep, and is held to it. */
+/*
+ * Held for a few instructions, as in a kernel. Its holder may not sleep; host_may_sleep checks
+ * that.
+ */
 struct os_spin {
 	pthread_mutex_t lock;
 };
@@ -16,13 +19,13 @@ struct os_mutex {
 	pthread_mutex_t lock;
 };
 
-/* The lock makes "look, then sleep" one step against a wake-up. */
+/* The lock makes "look, then sleep" one step as far as a wake-up can see. */
 struct os_waitq {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 };
 
-/* Who is inside poll, or waits as if it were; see host_poll_add. */
+/* The threads inside poll, and those that wait in the same way; see host_poll_add. */
 struct os_pollq {
 	pthread_mutex_t lock;
 	struct host_poller *pollers;

@@ -16,12 +16,15 @@
 #include <sys/syscall.h>
 #endif
 
-/* "Reserve nothing for what may never be written". FreeBSD doesn't, unless it is set to (vm.overcommit). */
+/*
+ * "Reserve nothing for pages that may never be written". FreeBSD doesn't reserve, unless
+ * vm.overcommit is set.
+ */
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
 #endif
 
-/* For people who look at the process. */
+/* The name is for people who look at the process. */
 static inline void name_thread(pthread_t thread, const char *name)
 {
 #ifdef __FreeBSD__
@@ -31,7 +34,7 @@ static inline void name_thread(pthread_t thread, const char *name)
 #endif
 }
 
-/* The calling thread's number in the system, which may be a later one's, too. */
+/* The calling thread's number in the system. A later thread may get the same number. */
 static inline unsigned int thread_number(void)
 {
 #ifdef __FreeBSD__
@@ -41,7 +44,7 @@ static inline unsigned int thread_number(void)
 #endif
 }
 
-/* Has a thread of this process that number? */
+/* Whether a thread of this process has that number. */
 static inline int thread_exists(unsigned int number)
 {
 #ifdef __FreeBSD__
@@ -51,18 +54,18 @@ static inline int thread_exists(unsigned int number)
 #endif
 }
 
-/* What a sandbox has to allow for it. */
+/* The call that a sandbox has to allow for the next function. */
 #ifdef __FreeBSD__
 #define MEMORY_FILE_CALL "shm_open"
 #else
 #define MEMORY_FILE_CALL "memfd_create"
 #endif
 
-/* A file without a name, in memory: a descriptor, or a negative errno. */
+/* Makes a file without a name, in memory. Returns a descriptor, or a negative errno. */
 static inline int open_memory_file(void)
 {
 #ifdef __FreeBSD__
-	/* memfd_create is this, from 13 on. */
+	/* From 13 on, memfd_create does the same. */
 	int fd = shm_open(SHM_ANON, O_RDWR | O_CLOEXEC, 0600);
 #else
 	int fd = memfd_create("kup", MFD_CLOEXEC);
@@ -71,11 +74,16 @@ static inline int open_memory_file(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Gives it its size, and all its pages if the system has a way to. 0 or a positive errno. */
+/*
+ * Sets the file's size, and allocates all its pages if the system can do that. Returns 0 or a
+ * positive errno.
+ */
 static inline int fill_memory_file(int fd, off_t bytes)
 {
 #ifdef __FreeBSD__
-	/* posix_fallocate on such a file does no more (uipc_shm.c), and nothing at all before 13. */
+	/*
+	 * posix_fallocate does no more for such a file (uipc_shm.c), and nothing at all before 13.
+	 */
 	return ftruncate(fd, bytes) == 0 ? 0 : errno;
 #else
 	return posix_fallocate(fd, 0, bytes);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* For which module the calling thread works, why its last call failed, and what the engine says. */
+/*
+ * The module that the calling thread works for, why the thread's last call failed, and the engine's
+ * sentences.
+ */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,22 +43,22 @@ int host_fail(int error, const char *format, ...)
 }
 
 /*
- * ---- What the engine says ----
+ * ---- The engine's sentences ----
  *
- * A sentence about a module that is being loaded belongs into the error of that load, and all
- * others on stderr. The last one about the module that was loaded last is kept, since it may also
- * be why that has made no device.
+ * A sentence of kup_log about a module that is being loaded becomes a part of the error of that
+ * load. All other sentences go to stderr. The last one about the module that was loaded last is
+ * kept, because it may also explain why that module has made no device.
  */
 
 static struct {
 	pthread_mutex_t lock;
-	const struct host_module *from; /* loaded last; for comparing only */
-	int listening;			/* an error may come of it */
+	const struct host_module *from; /* the module that was loaded last; for comparing only */
+	int listening;			/* a call runs whose error may contain the sentence */
 	int shown;			/* `text` is on stderr or in an error already */
 	char text[HOST_SENTENCE];
 } said = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* From now on sentences are about this module, or (NULL) none. */
+/* From now on sentences are about this module, or (NULL) about none. */
 void host_begin_sentences(const struct host_module *module)
 {
 	pthread_mutex_lock(&said.lock);
@@ -68,14 +71,14 @@ void host_set_listening(int listening)
 {
 	pthread_mutex_lock(&said.lock);
 	said.listening = listening;
-	/* A module that has overcome it is loaded without an error. */
+	/* A module may have continued after the failure, and is then loaded without an error. */
 	if (!listening && said.text[0] && !said.shown)
 		fprintf(stderr, "kup: %s\n", said.text);
 	said.shown = 1;
 	pthread_mutex_unlock(&said.lock);
 }
 
-/* For an error about this module: its sentence, or "". */
+/* Returns the sentence about this module for an error, or "". */
 void host_take_sentence(const struct host_module *module, char sentence[HOST_SENTENCE])
 {
 	pthread_mutex_lock(&said.lock);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The threads that this library starts, with stacks that suit the process. glibc takes the static
- * thread-local data of all objects (profilers, allocators and GPU runtimes have much) from the
- * stack of each thread: a smaller stack is EINVAL, and one that is barely larger leaves the thread
- * nothing to run on. So that data comes on top of what a thread needs; it costs address space only.
+ * The threads that this library starts, with stacks of a suitable size. glibc takes the static
+ * thread-local data of all objects from the stack of each thread, and profilers, allocators and GPU
+ * runtimes have much of it. If the stack is smaller than that data, pthread_create fails with
+ * EINVAL; if it is barely larger, the thread has nothing to run on. So the size of that data is
+ * added to what a thread needs. This costs address space only.
  */
 #include <link.h>
 #include <signal.h>
@@ -31,9 +32,9 @@ static int add_object(struct dl_phdr_info *object, size_t size, void *sum)
 
 /*
  * Runs when the library is loaded. Objects that are loaded later get their data from the heap, or
- * from a reserve that was made at the start. dl_iterate_phdr takes the loader's lock, and no thread
- * may wait for that while it holds a lock of ours: a module's constructor runs under the loader's
- * lock, and may call into this library.
+ * from a reserve that was made at the start. dl_iterate_phdr takes the loader's lock. No thread may
+ * wait for that lock while it holds a lock of this library: a module's constructor runs under the
+ * loader's lock, and may call into this library.
  */
 __attribute__((constructor)) static void measure(void)
 {
@@ -52,7 +53,10 @@ static int create(pthread_t *id, size_t bytes, void *(*main)(void *), void *argu
 	if (bytes < LEAST_BYTES)
 		bytes = LEAST_BYTES;
 	bytes += thread_local_bytes;
-	/* The reserve belongs to no object. Its size is a tunable, and no call reports it. */
+	/*
+	 * The loop adds the loader's reserve, which belongs to no object. Its size can be tuned,
+	 * and no call returns it.
+	 */
 	do {
 		bytes = (bytes + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
 		error = pthread_attr_setstacksize(&attributes, bytes);
@@ -72,7 +76,7 @@ int host_create_thread(pthread_t *id, size_t stack_bytes, const sigset_t *blocke
 
 	if (!blocked)
 		return create(id, stack_bytes, main, argument);
-	/* A thread begins with the mask of the one that creates it. */
+	/* A thread begins with the signal mask of the thread that creates it. */
 	pthread_sigmask(SIG_SETMASK, blocked, &before);
 	error = create(id, stack_bytes, main, argument);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -75,7 +75,9 @@ void os_waitq_init(struct os_waitq *waitq)
 
 void os_waitq_destroy(struct os_waitq *waitq)
 {
-	/* A waker that has just left the lock may still be in the broadcast of an emptied queue. */
+	/*
+	 * A waker that has just released the lock may still be in the broadcast to an empty queue.
+	 */
 	pthread_cond_destroy(&waitq->wake);
 	pthread_mutex_destroy(&waitq->lock);
 }
@@ -148,13 +150,13 @@ void os_poll_wake(struct os_pollq *pollq)
 
 /* ---- Processes ---- */
 
-/* There is one. */
+/* There is only one user. */
 kup_u32 os_user(void)
 {
 	return 0;
 }
 
-/* A process has all of its memory anyway. */
+/* No protection is needed: a process can read all of its memory anyway. */
 kup_u32 os_index(kup_u32 index, kup_u32 count)
 {
 	(void)count;
@@ -180,10 +182,12 @@ kup_u64 os_now_ns(void)
 	return (kup_u64)time.tv_sec * 1000000000u + (kup_u64)time.tv_nsec;
 }
 
-/* A yield is a system call, and takes as long as some ten looks. */
+/* A yield is a system call, and takes as long as about ten looks. */
 #define LOOKS_PER_YIELD 16
 
-/* Nobody tells a process that others wait for its processor; now and then it lets them have it. */
+/*
+ * A process can't find out whether other threads wait for its processor, so it yields now and then.
+ */
 int os_relax(void)
 {
 	static _Thread_local kup_u32 looks;
@@ -206,7 +210,8 @@ void os_breathe(void)
 struct thread {
 	void (*main)(void *argument);
 	void *argument;
-	const struct host_module *module; /* whose devices are what it makes */
+	/* the module that owns the devices that the thread makes */
+	const struct host_module *module;
 };
 
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -233,8 +238,8 @@ static void *thread_main(void *data)
 }
 
 /*
- * Signals are for the program's own threads, as in a kernel; but faults (a client's mistakes, which a
- * sanitizer explains) come to whoever makes them.
+ * Signals are for the program's own threads, as in a kernel. But a thread gets its own faults,
+ * which are a client's mistakes, and which a sanitizer explains.
  */
 static int create_thread(struct thread *thread, pthread_t *id)
 {
@@ -248,7 +253,7 @@ static int create_thread(struct thread *thread, pthread_t *id)
 	return host_create_thread(id, HOST_DEFAULT_STACK, &blocked, thread_main, thread);
 }
 
-/* All threads are the process's own. */
+/* All threads belong to the process anyway. */
 int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_u32 number,
 		    int for_caller)
 {
@@ -276,7 +281,7 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	return 0;
 }
 
-/* The system's number, and above it one that no other thread has had. */
+/* The system's number and, above it, a count that no other thread has had. */
 kup_u64 os_thread_self(void)
 {
 	static kup_u64 last;
@@ -345,7 +350,7 @@ void kup_free(void *memory)
 	os_free(memory);
 }
 
-/* Threads of a process are preempted anyway, and a yield would be a system call at each turn. */
+/* Threads of a process are preempted anyway, and yielding would be a system call each time. */
 void kup_breathe(void)
 {
 	os_breathe();

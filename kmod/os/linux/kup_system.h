@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* What a client module needs of Linux, under names that each system has. */
+/* What a client module needs of Linux, under names that every system has. */
 #ifndef KUP_SYSTEM_H
 #define KUP_SYSTEM_H
 
@@ -10,7 +10,7 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
-/* Once in a client: load() returns 0 or a negative errno, unload() undoes it. */
+/* Use it once in a client. load() returns 0 or a negative errno; unload() undoes it. */
 #define KUP_MODULE(load, unload, description)                                                      \
 	static int __init kup_module_load(void)                                                    \
 	{                                                                                          \
@@ -25,7 +25,7 @@
 	MODULE_DESCRIPTION(description);                                                           \
 	MODULE_LICENSE("Dual BSD/GPL")
 
-/* A number, or a string, that the person who loads the module may set. */
+/* A number, or a string, that can be set when the module is loaded. */
 #define KUP_PARAM_NUMBER(name, value, description)                                                 \
 	static unsigned int name = value;                                                          \
 	module_param(name, uint, 0444);                                                            \
@@ -46,7 +46,7 @@ static inline void kup_free(void *memory)
 	kvfree(memory);
 }
 
-/* Lets others run if they have to; for loops of calls that never sleep. */
+/* Lets other threads run if they have to; for loops of calls that never sleep. */
 static inline void kup_breathe(void)
 {
 	cond_resched();

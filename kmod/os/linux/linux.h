@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* What the Linux files offer each other, and the few places where kernel series differ. */
+/* What the Linux files share, and the few places where kernel series differ. */
 #ifndef KUP_LINUX_H
 #define KUP_LINUX_H
 
@@ -8,14 +8,14 @@
 
 #include "core.h"
 
-/* memory.c: maps one area, whole, for kup_area_find's answer. */
+/* memory.c: maps one whole area, which kup_area_find finds. */
 int linux_memory_map(struct os_memory *memory, struct vm_area_struct *vma);
 
-/* node.c: the device number range and the class. */
+/* node.c: the range of device numbers, and the class. */
 int linux_nodes_init(void);
 void linux_nodes_exit(void);
 
-/* 6.3 made vm_flags read-only but for these. */
+/* 6.3 made vm_flags read-only; only functions such as this one change it. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void linux_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
 				      unsigned long clear)

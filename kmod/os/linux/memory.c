@@ -2,15 +2,15 @@
 /*
  * A channel's pages.
  *
- * One array names the page behind each page of the layout, the rings' pages twice; the kernel's
- * mapping is a vmap of it, a process's page fault an index into it.
+ * One array has the page behind each page of the layout; those of the rings are in it twice. The
+ * kernel's mapping is a vmap of the array. A process's page fault uses an index into it.
  *
  * A process's mapping belongs to a file of its own kind ("anon_inode:[kup]"), not to the open
- * device: so close(2) really ends the handle, and the mapping still keeps its pages. That file and
- * the engine each hold one reference of os_memory.
+ * device. So close(2) really ends the handle, and the mapping still keeps its pages. That file and
+ * the engine each hold one reference to os_memory.
  *
- * When the engine has let go, an area without a mapping gives its pages back: a process that keeps
- * one page of a channel that it has closed keeps no rings with it.
+ * After the engine has put its reference, an area without a mapping gives its pages back. So a
+ * process that keeps one page of a channel that it has closed does not keep the rings.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -24,7 +24,10 @@
 
 #include "linux.h"
 
-/* Charged to the caller; and when its limit is reached the answer is ENOMEM, not the OOM killer. */
+/*
+ * Charged to the caller. When the caller's limit is reached, the allocation fails and does not
+ * invoke the OOM killer.
+ */
 #define KUP_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /* In the order of the layout: kernel page, user page, to_user, to_kernel. */
@@ -34,13 +37,14 @@ struct os_memory {
 	u32 refs;
 	u32 to_user_bytes;
 	u32 to_kernel_bytes;
-	unsigned long count; /* of map's entries */
+	unsigned long count; /* the number of entries of `map` */
 	void *address;
-	struct kup_account *account; /* that mappings count against since `ended`; or NULL */
+	struct kup_account *account; /* what mappings count against since `ended`; or NULL */
 	struct mutex lock;
-	struct file *file; /* under lock; for mappings, made for the first one; holds a reference */
-	bool ended;	   /* under lock: the engine has let go */
-	unsigned long mappings[AREAS]; /* under lock: how many there are of each area */
+	/* under lock: the file for mappings, made for the first one; holds a reference */
+	struct file *file;
+	bool ended;		       /* under lock: the engine has put its reference */
+	unsigned long mappings[AREAS]; /* under lock: the number of mappings of each area */
 	struct page *map[];	       /* one for each page of the layout; NULL: given back */
 };
 
@@ -66,7 +70,7 @@ kup_u8 *os_memory_address(const struct os_memory *memory)
 
 /* ---- Pages ---- */
 
-/* The pages of an area: `count` from `first` on, and again right behind if it is a ring. */
+/* The pages of an area: `count` from `first` on. If it is a ring, they come again right behind. */
 struct span {
 	unsigned long first, count;
 	bool ring;
@@ -86,7 +90,7 @@ static struct span span_of(const struct os_memory *memory, unsigned int area)
 	return spans[area];
 }
 
-/* Each page once: the second half of a ring names the same ones. */
+/* Frees each page once: the second half of a ring has the same pages. */
 static void free_area(struct os_memory *memory, unsigned int area)
 {
 	struct span span = span_of(memory, area);
@@ -186,7 +190,7 @@ static void put(struct os_memory *memory)
 		kup_account_release(account);
 }
 
-/* Frees what is not mapped. Nonzero: something is. */
+/* Frees the areas that are not mapped. Returns whether any area is mapped. */
 static bool end_areas(struct os_memory *memory)
 {
 	unsigned int area;
@@ -209,13 +213,14 @@ void os_memory_put(struct os_memory *memory, struct kup_account *account)
 	vunmap(memory->address);
 	memory->address = NULL;
 	/*
-	 * The last mapping may go from here on: then our own reference is the last, and releases.
+	 * From here on the last mapping may go. Then our own reference is the last one, and its put
+	 * releases the memory.
 	 */
 	if (end_areas(memory)) {
 		kup_account_keep(account);
 		memory->account = account;
 	}
-	/* No more mappings are made, so the file is left to those that exist. */
+	/* No more mappings are made, so only the existing ones need the file. */
 	if (memory->file)
 		fput(memory->file);
 	put(memory);
@@ -245,8 +250,9 @@ static unsigned int area_of(const struct os_memory *memory, unsigned long page)
 }
 
 /*
- * The first mapping of an area, and each that the system makes of another: a split one, a moved
- * one, a child's. So an area that has none left gets none later, once the engine has let go.
+ * Counts the first mapping of an area, and each mapping that the system makes of another one: a
+ * split one, a moved one, a child's. So after the engine has put its reference, an area without a
+ * mapping never gets one again.
  */
 static void mapping_open(struct vm_area_struct *vma)
 {
@@ -268,7 +274,7 @@ static void mapping_close(struct vm_area_struct *vma)
 	mutex_unlock(&memory->lock);
 }
 
-/* The page is there: the mapping that it is for keeps its area. */
+/* The page exists, because the mapping that has faulted keeps its area. */
 static vm_fault_t fault(struct vm_fault *vmf)
 {
 	struct os_memory *memory = vmf->vma->vm_file->private_data;
@@ -286,7 +292,7 @@ static const struct vm_operations_struct vm_operations = {
 	.fault = fault,
 };
 
-/* The file that this memory's mappings belong to, with a reference for the caller. */
+/* Returns the file that this memory's mappings belong to, with a reference for the caller. */
 static struct file *mapping_file(struct os_memory *memory)
 {
 	struct file *file;
@@ -316,19 +322,21 @@ int linux_memory_map(struct os_memory *memory, struct vm_area_struct *vma)
 			      (u64)vma->vm_pgoff << PAGE_SHIFT, vma->vm_end - vma->vm_start, &area);
 	if (error)
 		return error;
-	/* MAYSHARE, not SHARED: that one is also missing on a descriptor that is open for reading
-	 * only. */
+	/* MAYSHARE, not SHARED: a descriptor that is open for reading only does not have SHARED. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (!area.writable && vma->vm_flags & VM_WRITE)
 		return -EACCES;
-	/* In a process with this personality every mapping that can be read asks for it. */
+	/* With this personality, the system adds VM_EXEC to every mapping that can be read. */
 	if (vma->vm_flags & VM_EXEC && !(current->personality & READ_IMPLIES_EXEC))
 		return -EACCES;
 	file = mapping_file(memory);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	/* Not grown, not inherited, not dumped; and what it may not do now it may not do later. */
+	/*
+	 * The mapping can't grow, is not inherited, and is not dumped. What it may not do now, it
+	 * may not do later either.
+	 */
 	linux_vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP,
 			   VM_EXEC | VM_MAYEXEC | (area.writable ? 0 : VM_MAYWRITE));
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* kup.ko: loading, unloading, and what client modules link to. */
+/* kup.ko: loading, unloading, and the symbols that client modules link to. */
 #include <linux/module.h>
 
 #include "kupdev.h"
@@ -18,14 +18,14 @@ void kup_log(const char *format, ...)
 	va_end(arguments);
 }
 
-/* ---- Clients that go and leave a device behind: its callbacks would be code that is gone ---- */
+/* ---- Devices of clients that are unloaded: their callbacks would be code that is gone ---- */
 
 static int is_within(const void *address, void *module)
 {
 	return within_module((unsigned long)address, module);
 }
 
-/* Also when a load has failed. The module's memory is freed after this. */
+/* Also called when a load has failed. The module's memory is freed after this. */
 static int module_changes(struct notifier_block *block, unsigned long state, void *module)
 {
 	if (state == MODULE_STATE_GOING && module != THIS_MODULE)
@@ -61,7 +61,10 @@ registry:
 	return error;
 }
 
-/* Clients link to us; devices, open files and mappings hold us: nothing is left when this runs. */
+/*
+ * Clients link to this module, and devices, open files and mappings hold it. So none of them is
+ * left when this runs.
+ */
 static void __exit kup_exit(void)
 {
 	unregister_module_notifier(&module_notifier);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * /dev/NAME: a character device for each KUP device, and its file operations. The checking is the
- * engine's; here are copying, permissions and the system's own conventions.
+ * /dev/NAME: a character device for each KUP device, and its file operations. The engine does the
+ * checking; this file does the copying, the permissions and the system's own conventions.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -18,7 +18,8 @@
 
 struct os_node {
 	struct device
-		dev; /* its reference count is this struct's; the open files' cdev holds one */
+		/* its reference count is this struct's; the open files' cdev holds one reference */
+		dev;
 	struct cdev cdev;
 	struct kup_device *device; /* a reference */
 	u32 permissions;
@@ -86,7 +87,9 @@ static long ioctl_attach(struct kup_handle *handle, struct file *file, void __us
 		return -EBADF;
 	if (copy_from_user(&attach, argument, sizeof(attach)))
 		return -EFAULT;
-	/* Before there is a channel: one that the caller never heard of would be of no use to it.
+	/*
+	 * This comes before the attach, because a channel is of no use to a caller that does not
+	 * get its number.
 	 */
 	if (copy_to_user(argument, &attach, sizeof(attach)))
 		return -EFAULT;
@@ -164,7 +167,7 @@ static char *node_devnode(LINUX_DEVNODE_CONST struct device *dev, umode_t *mode,
 {
 	const struct os_node *node = container_of(dev, struct os_node, dev);
 
-	/* When the node is removed only its name is asked for, and these are NULL. */
+	/* When the node is removed, the system asks only for its name, and these are NULL. */
 	if (mode)
 		*mode = node->permissions;
 	if (gid)
@@ -184,7 +187,10 @@ static void node_free(struct device *dev)
 	ida_free(&minors, MINOR(dev->devt));
 	kup_device_put(node->device);
 	kfree(node);
-	/* Whoever puts the last reference, a client or an open file's cdev, holds this code itself. */
+	/*
+	 * The caller that puts the last reference, a client or an open file's cdev, itself keeps
+	 * this code loaded.
+	 */
 	module_put(THIS_MODULE);
 }
 
@@ -202,9 +208,12 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 		kfree(node);
 		return minor;
 	}
-	/* A client may leave its device behind. (The caller itself needs us: we are not on our way out.) */
+	/*
+	 * A client may leave its device behind, so the node holds this module. (The caller links to
+	 * this module, so it is not being unloaded.)
+	 */
 	__module_get(THIS_MODULE);
-	/* From here on node_free undoes everything, by put_device. */
+	/* From here on put_device undoes everything, through node_free. */
 	device_initialize(&node->dev);
 	node->dev.devt = MKDEV(MAJOR(first), minor);
 	node->dev.class = class;
@@ -216,7 +225,10 @@ int os_node_create(struct kup_device *device, const char *name, kup_u32 permissi
 	node->group = group;
 	cdev_init(&node->cdev, &file_operations);
 	node->cdev.owner = THIS_MODULE;
-	/* The caller's *created must be set before the first open: destroying needs it. */
+	/*
+	 * The caller's *created must be set before the first open, because destroying the device
+	 * needs it.
+	 */
 	*created = node;
 	error = dev_set_name(&node->dev, "%s", name);
 	if (!error)

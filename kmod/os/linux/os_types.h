@@ -9,7 +9,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
-/* Raw: a few instructions long, taken in hard interrupt handlers. */
+/* A raw spinlock: it is held for a few instructions, and taken in hard interrupt handlers. */
 struct os_spin {
 	raw_spinlock_t lock;
 };

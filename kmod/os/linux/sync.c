@@ -71,8 +71,10 @@ void os_waitq_destroy(struct os_waitq *waitq)
 {
 }
 
-/* Longer timeouts are cut to this; the engine's callers loop by their own deadline or wait for
- * ever. */
+/*
+ * Converts a timeout. Longer timeouts are cut to a maximum; the engine's callers loop until their
+ * own deadline.
+ */
 static long ticks(kup_u64 timeout_ns)
 {
 	u64 jiffies_left;
@@ -87,7 +89,10 @@ int os_wait(struct os_waitq *waitq, int (*ready)(void *), void *argument, kup_u6
 {
 	long left;
 
-	/* A kernel thread that waits for work is idle: no load, no hung task. */
+	/*
+	 * A kernel thread that waits for work is idle: it does not count as load, or as a hung
+	 * task.
+	 */
 	if (current->flags & PF_KTHREAD)
 		left = wait_event_idle_timeout(waitq->head, ready(argument), ticks(timeout_ns));
 	else
@@ -98,7 +103,7 @@ int os_wait(struct os_waitq *waitq, int (*ready)(void *), void *argument, kup_u6
 	return left == 0 ? -ETIMEDOUT : 0;
 }
 
-/* Not idle: if a client's serve never returns, the hung task detector may well say so. */
+/* Not idle: if a client's serve never returns, the hung task detector should report it. */
 void os_wait_always(struct os_waitq *waitq, int (*ready)(void *), void *argument)
 {
 	wait_event(waitq->head, ready(argument));
@@ -166,13 +171,18 @@ static int thread_main(void *data)
 
 	kfree(data);
 	thread.main(thread.argument);
-	/* Ends in the kernel's own code, so that this module may go as soon as its count is down.
+	/*
+	 * The thread ends in the kernel's own code, so this module may be unloaded as soon as its
+	 * count is down.
 	 */
 	module_put_and_kthread_exit(0);
 	return 0;
 }
 
-/* They have the same cgroups in all hierarchies. Otherwise finding out takes the system's locks. */
+/*
+ * Whether the two have the same cgroups in all hierarchies. If not, only the system's locks would
+ * allow a closer look.
+ */
 static bool shares_cgroups(struct task_struct *task)
 {
 	bool same = true;
@@ -185,7 +195,7 @@ static bool shares_cgroups(struct task_struct *task)
 	return same;
 }
 
-/* The new thread, which does not run yet, or an ERR_PTR. */
+/* Returns the new thread, which does not run yet, or an ERR_PTR. */
 static struct task_struct *create_thread(struct thread *thread, const char *name, kup_u32 number,
 					 int for_caller)
 {
@@ -194,14 +204,12 @@ static struct task_struct *create_thread(struct thread *thread, const char *name
 
 	if (IS_ERR(task) || !for_caller)
 		return task;
-	/*
-	 * So what it does for the process is limited, and counted, as what the process does itself.
-	 */
+	/* The thread's work for the process is limited and counted as the process's own work is. */
 	if (!shares_cgroups(task))
 		error = cgroup_attach_task_all(current, task);
 	if (!error)
 		return task;
-	/* It ends without having run. */
+	/* The thread ends without having run. */
 	kthread_stop(task);
 	return ERR_PTR(error);
 }
@@ -227,7 +235,7 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	return 0;
 }
 
-/* A pid comes again, but not with the same time. */
+/* A pid is used again, but not with the same start time. */
 static u64 number_of(struct task_struct *task)
 {
 	return task->start_time ^ (u64)task_pid_nr(task) << 40;
@@ -238,7 +246,7 @@ kup_u64 os_thread_self(void)
 	return number_of(current);
 }
 
-/* Kernel threads are processes, too. */
+/* Kernel threads are found too, since each is a process. */
 int os_thread_ended(kup_u64 thread)
 {
 	struct task_struct *process, *task;
@@ -293,8 +301,8 @@ int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
 	init_completion(&call->done);
 	if (context == KUP_CONTEXT_INTERRUPT) {
 		/*
-		 * In the interrupt, but with PREEMPT_RT in a thread as other handlers: a wake-up
-		 * takes locks that sleep there.
+		 * It runs in the interrupt; with PREEMPT_RT in a thread, as other handlers do,
+		 * because a wake-up takes locks that sleep there.
 		 */
 		call->interrupt = IRQ_WORK_INIT(run_interrupt);
 		irq_work_queue(&call->interrupt);

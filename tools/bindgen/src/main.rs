@@ -9,7 +9,7 @@ use deno_bindgen_ir::codegen::{generate, Options, Target};
 use deno_bindgen_ir::{Inventory, Symbol, Type};
 use std::{env, error::Error, fs, path::PathBuf, process};
 
-/// What begins the line of a declaration that is wanted.
+/// The beginning of a line with a declaration for TypeScript.
 const MARK: &str = "\nKUP_USER_DENO_CALL ";
 
 const PREFACE: &str = r#"// SPDX-License-Identifier: BSD-3-Clause
@@ -17,7 +17,7 @@ const PREFACE: &str = r#"// SPDX-License-Identifier: BSD-3-Clause
 
 /**
  * The calls of the native library that TypeScript makes, as `Deno.dlopen` takes them. A comment
- * names a call's parameters; the header says what the call does.
+ * names a call's parameters; the header documents the call.
  *
  * Every call returns a negative errno on failure. No call is `nonblocking`: that would occupy one
  * of a few threads, and wake up later than the waiter does. Calls that take and return 32-bit
