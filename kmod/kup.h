@@ -284,14 +284,26 @@ void kup_monitor_unlock(struct kup_monitor *monitor);
 
 /*
  * For the holder: gives the lock away, sleeps until kup_monitor_wake is called, and takes the lock
- * again: look again, the change may be another one. 0, or -EINTR: the calling process has a signal
- * (which does not end the second one).
+ * again: look again, the change may be another one. 0; -ETIMEDOUT; or -EINTR, the calling process
+ * has a signal (which does not end the second one).
  */
-int kup_monitor_wait(struct kup_monitor *monitor);
+int kup_monitor_wait(struct kup_monitor *monitor, kup_time timeout);
 void kup_monitor_wait_always(struct kup_monitor *monitor);
 
 /* For the holder: all threads that wait look again, one after the other. */
 void kup_monitor_wake(struct kup_monitor *monitor);
+
+/*
+ * The calling thread's number, whatever has started it: not 0, and not that of an earlier thread.
+ * (FreeBSD may give a number again when a thousand threads have ended meanwhile.)
+ */
+kup_u64 kup_thread_self(void);
+
+/*
+ * Nonzero: the thread with this number has ended. Soon after its end it may still be 0. May take as
+ * long as a look at each thread of the system, in a thread that may sleep.
+ */
+int kup_thread_ended(kup_u64 thread);
 
 /* ---- For tests of non-sleeping producers ---- */
 

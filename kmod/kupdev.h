@@ -7,9 +7,13 @@
  * A channel number belongs to no process until kupdev_wait_channel returns it. From then on, all
  * calls with this number go to that process, until one of them has failed because the process has
  * left: a call may be late, and still receive what the process had sent. Another process can
- * attach the number meanwhile. kupdev_wait_channel returns it after that failed call, and not
- * before. So a module uses a number until a call fails; then, and only then, the number's next
- * process is served.
+ * attach the number meanwhile. kupdev_wait_channel returns it after that failed call.
+ *
+ * The predecessor's modules may make no call that fails, and their numbers would never be returned
+ * again by that rule alone. So, when the process has left, kupdev_wait_channel returns the number
+ * also to the thread that made the last call with it, and to any thread when that one has ended. A
+ * thread that is alive and elsewhere keeps the number: its next call fails. A thread that leaves a
+ * number to another thread makes no call with it itself.
  *
  * The kernel has the first turn; sending passes it. Any number of threads may use different
  * channels at once; on one channel, one thread sends and receives. Calls with a device that was
@@ -62,7 +66,7 @@ int kupdev_send(struct kupdev_softc *sc, void *data, size_t len, int chan_id);
 /*
  * Waits for the next message, which gives the kernel the turn, and returns its bytes in place: the
  * device's size may be read and written there until kupdev_unlock_channel, the next send or pass on
- * this channel, or a call that fails. The process can still change them: copy what you decide by.
+ * this channel, a call that fails, or kupdev_wait_channel returns the number. The process can still change them: copy what you decide by.
  * While it is the kernel's turn, the same message again; a pass without data, or a turn without any
  * message, begins with KUPDEV_NOTHING bytes of zero. NULL: as kupdev_send's errors.
  */

@@ -162,10 +162,10 @@ void kup_handle_put(struct kup_handle *handle);
 void kup_handles_wake(struct kup_device *device);
 
 /*
- * What is so now: KUP_POLL_*. Of IN and OUT, `events` will wake handle->pollq once they become
- * so (others may as well); the caller has entered itself there before. Never sleeps, so a
- * backend may hold a lock of its own meanwhile; but it may wake this very handle's pollq, when
- * it is what finds a lie.
+ * The conditions that hold now: KUP_POLL_*. If IN or OUT of `events` does not hold, handle->pollq is
+ * woken when it does (and may be woken before); the caller has entered itself there before. Never
+ * sleeps, so a backend may hold a lock of its own meanwhile. It may wake this handle's pollq itself,
+ * when it finds a lie.
  */
 kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events);
 

@@ -51,13 +51,19 @@ static int is_woken(void *argument)
 	return kup_load(&waiting->monitor->wakes) != waiting->wakes;
 }
 
-int kup_monitor_wait(struct kup_monitor *monitor)
+int kup_monitor_wait(struct kup_monitor *monitor, kup_time timeout)
 {
 	struct waiting waiting = { monitor, monitor->wakes };
+	kup_u64 until = kup_until(timeout), left = OS_FOREVER;
 	int error;
 
+	if (until != OS_FOREVER) {
+		kup_u64 now = os_now_ns();
+
+		left = until > now ? until - now : 0;
+	}
 	os_mutex_unlock(&monitor->mutex);
-	error = os_wait(&monitor->waitq, is_woken, &waiting, OS_FOREVER);
+	error = os_wait(&monitor->waitq, is_woken, &waiting, left);
 	os_mutex_lock(&monitor->mutex);
 	return error;
 }

@@ -114,6 +114,18 @@ void os_breathe(void);
 int os_thread_start(void (*main)(void *argument), void *argument, const char *name, kup_u32 number,
 		    int for_caller);
 
+/*
+ * The calling thread's number, whatever has started it: not 0, and not that of an earlier thread.
+ * (FreeBSD may give a number again when a thousand threads have ended meanwhile.)
+ */
+kup_u64 os_thread_self(void);
+
+/*
+ * Nonzero: the thread with this number has ended. Soon after its end it may still be 0. May sleep,
+ * and takes a look at each thread of the system where that has no better way.
+ */
+int os_thread_ended(kup_u64 thread);
+
 /* ---- The device node ---- */
 
 /*

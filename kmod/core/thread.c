@@ -65,3 +65,13 @@ void kup_thread_join(struct kup_thread *thread)
 	os_wait_always(&thread->waitq, has_ended, thread);
 	put(thread);
 }
+
+kup_u64 kup_thread_self(void)
+{
+	return os_thread_self();
+}
+
+int kup_thread_ended(kup_u64 thread)
+{
+	return os_thread_ended(thread);
+}

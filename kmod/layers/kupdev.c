@@ -6,10 +6,11 @@
  * next one attaches while a thread still answers the first. So each number has two places:
  *
  *   attach -> next -- kupdev_wait_channel, if `now` is empty --> now -- a call fails --> empty
- *               \---- the process leaves ----> empty
+ *               \---- the process leaves ----> empty               \-- it is given up --> empty
  *
  * All calls go to `now`, also after its process has left, until one of them has failed because of
- * that. Therefore no thread can mistake the next process for its own.
+ * that, or no call of its thread can come any more (is_given_up). Therefore no thread can mistake
+ * the next process for its own.
  */
 #include "kupdev.h"
 #include "layers.h"
@@ -21,6 +22,7 @@ struct seat {
 	struct seat *over;	     /* the next one that is to be freed */
 	struct kup_channel *channel; /* a reference */
 	struct kup_turn turn;
+	kup_u64 user; /* the thread that made the last call with the number; 0: no call was made */
 	void *data;   /* what kupdev_receive has returned and nothing has ended; or NULL */
 	char zeros[]; /* instead of a message: as much as the longest one */
 };
@@ -222,17 +224,41 @@ void kupdev_notify(struct kupdev_softc *id)
 
 /* ---- Waiting for a process ---- */
 
-/* Each number in turn, or one that comes again and again would keep the others waiting. */
-static int take_next(struct softc *sc)
+/*
+ * Modules of the predecessor use a number for as long as they like: some send once, and wait for the
+ * next process; some end their thread. Then no call fails, and none can come late. A thread that is
+ * alive and elsewhere keeps the number, since its next call may be meant for the process that has
+ * left; so does a number that no call was made with, since its thread may only begin.
+ */
+static int is_given_up(const struct seat *now)
+{
+	/* The process has a reference until it is gone, and each call until it returns. */
+	if (now->refs > 1 || !now->user)
+		return 0;
+	return now->user == kup_thread_self() || kup_thread_ended(now->user);
+}
+
+/*
+ * Each number in turn, or one that comes again and again would keep the others waiting. *kept: the
+ * end of another thread would give a number up.
+ */
+static int take_next(struct softc *sc, int *kept)
 {
 	kup_u32 i;
 
+	*kept = 0;
 	for (i = 0; i < sc->channels; i++) {
 		kup_u32 number = (sc->first + i) % sc->channels;
 		struct slot *slot = &sc->slots[number];
 
-		if (slot->now || !slot->next)
+		if (!slot->next)
 			continue;
+		if (slot->now && is_given_up(slot->now))
+			empty(&slot->now);
+		if (slot->now) {
+			*kept |= slot->now->user != 0;
+			continue;
+		}
 		slot->now = slot->next;
 		slot->next = NULL;
 		sc->first = number + 1;
@@ -247,17 +273,25 @@ static void leave(struct softc *sc)
 		kup_monitor_wake(lock);
 }
 
+/*
+ * A module can't find out when a thread ends that it has not started through KUP. So a wait for
+ * that end looks again after this time. It is long enough to cost nothing, and short enough for a
+ * process that waits.
+ */
+#define LOOK_AGAIN ((kup_time)100000)
+
 /* Under the lock. */
 static int wait_next(struct softc *sc)
 {
 	for (;;) {
-		int number = sc->ending ? -ESHUTDOWN : take_next(sc);
+		int kept = 0;
+		int number = sc->ending ? -ESHUTDOWN : take_next(sc, &kept);
 		int error;
 
 		if (number != -EAGAIN)
 			return number;
-		error = kup_monitor_wait(lock);
-		if (error)
+		error = kup_monitor_wait(lock, kept ? LOOK_AGAIN : KUP_FOREVER);
+		if (error && error != -ETIMEDOUT)
 			return error;
 	}
 }
@@ -297,6 +331,8 @@ static int begin_locked(struct kupdev_softc *id, int number, size_t bytes, struc
 	call->slot = slot_of(sc, number);
 	if (!call->slot)
 		return -EINVAL;
+	if (call->slot->now)
+		call->slot->now->user = kup_thread_self();
 	if (bytes > sc->max_bytes)
 		return -EMSGSIZE;
 	if (sc->ending) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The process's side of KUP's predecessor: ping-pong over turn channels, for programs that were
- * written for it. docs/from-kup-1.md tells what changes. New programs find more in kup_user.h.
+ * written for it. docs/from-kup-1.md describes what changes. New programs find more in kup_user.h.
  *
  * Calls return NULL or a nonzero number on failure; kernproxy_error returns why, for the handle
  * that the call was given, and kernproxy_errno for the calling thread's last failure: EKU_*, or a

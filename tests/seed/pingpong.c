@@ -4,8 +4,7 @@
  * `channels` channels, and for each process that attaches one a thread that plays with it.
  *
  * Its game: the kernel sends "hello N"; each message that it gets is sent back, with each byte one
- * more. "pass" is answered by a pass, "bye" ends the game: then the thread keeps its turn until the
- * process has left.
+ * more. "pass" is answered by a pass, "bye" ends the game, and the thread with it.
  */
 #include "kup.h"
 #include "kupdev.h"
@@ -57,18 +56,14 @@ static int answer(struct kupdev_softc *sc, int channel, struct message *message)
 		kupdev_pass(sc, channel);
 		return 0;
 	}
-	if (is(message->text, "bye") || length > pages * SMALLEST_PAGE - sizeof(*message)) {
-		/* Keeps the turn; the next kupdev_receive returns the same message, or fails. */
-		kup_sleep_ms(1);
-		return 0;
-	}
+	if (length > pages * SMALLEST_PAGE - sizeof(*message))
+		return -EMSGSIZE;
 	for (i = 0; i < length; i++)
 		message->text[i]++;
 	/* In place: the message is read before its bytes are given back. */
 	return kupdev_send(sc, message, sizeof(*message) + length, channel);
 }
 
-/* Until a call fails: then the process has left. */
 static void play(void *argument)
 {
 	const struct game *game = argument;
@@ -82,7 +77,7 @@ static void play(void *argument)
 	hello.text[6] = (char)('0' + game->channel);
 	error = kupdev_send(game->sc, &hello, sizeof(hello), game->channel);
 	while (!error && (message = kupdev_receive(game->sc, game->channel)))
-		error = answer(game->sc, game->channel, message);
+		error = is(message->text, "bye") || answer(game->sc, game->channel, message);
 }
 
 static void start_game(struct table *table, int channel)

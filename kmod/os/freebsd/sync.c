@@ -285,6 +285,29 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	return -error;
 }
 
+/*
+ * The kernel's number of a thread comes again when a thousand threads have ended (kern_thread.c:
+ * tid_free), but that of a process's first thread at once, with the next process (kern_fork.c:
+ * fork1). Not with the same pid, though.
+ */
+kup_u64 os_thread_self(void)
+{
+	return (kup_u64)curproc->p_pid << 32 | (kup_u64)curthread->td_tid;
+}
+
+/*
+ * It is found until kthread_exit or thread_exit takes it out, and returned with its process locked
+ * (kern_thread.c).
+ */
+int os_thread_ended(kup_u64 thread)
+{
+	struct thread *found = tdfind((lwpid_t)(kup_u32)thread, (pid_t)(thread >> 32));
+
+	if (found)
+		PROC_UNLOCK(found->td_proc);
+	return !found;
+}
+
 /* ---- Other contexts, for tests ---- */
 
 struct context_call {

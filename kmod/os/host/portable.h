@@ -11,6 +11,9 @@
 
 #ifdef __FreeBSD__
 #include <pthread_np.h>
+#include <sys/thr.h>
+#else
+#include <sys/syscall.h>
 #endif
 
 /* "Reserve nothing for what may never be written". FreeBSD doesn't, unless it is set to (vm.overcommit). */
@@ -25,6 +28,26 @@ static inline void name_thread(pthread_t thread, const char *name)
 	pthread_set_name_np(thread, name);
 #else
 	pthread_setname_np(thread, name);
+#endif
+}
+
+/* The calling thread's number in the system, which may be a later one's, too. */
+static inline unsigned int thread_number(void)
+{
+#ifdef __FreeBSD__
+	return (unsigned int)pthread_getthreadid_np();
+#else
+	return (unsigned int)syscall(SYS_gettid);
+#endif
+}
+
+/* Has a thread of this process that number? */
+static inline int thread_exists(unsigned int number)
+{
+#ifdef __FreeBSD__
+	return thr_kill2(getpid(), number, 0) == 0;
+#else
+	return syscall(SYS_tgkill, getpid(), number, 0) == 0;
 #endif
 }
 

@@ -276,6 +276,23 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	return 0;
 }
 
+/* The system's number, and above it one that no other thread has had. */
+kup_u64 os_thread_self(void)
+{
+	static kup_u64 last;
+	static _Thread_local kup_u64 self;
+
+	if (!self)
+		self = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED) << 32 | thread_number();
+	return self;
+}
+
+int os_thread_ended(kup_u64 thread)
+{
+	host_may_sleep("os_thread_ended");
+	return !thread_exists((unsigned int)thread);
+}
+
 void host_join_threads(void)
 {
 	pthread_mutex_lock(&threads_lock);

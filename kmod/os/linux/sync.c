@@ -227,6 +227,32 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	return 0;
 }
 
+/* A pid comes again, but not with the same time. */
+static u64 number_of(struct task_struct *task)
+{
+	return task->start_time ^ (u64)task_pid_nr(task) << 40;
+}
+
+kup_u64 os_thread_self(void)
+{
+	return number_of(current);
+}
+
+/* Kernel threads are processes, too. */
+int os_thread_ended(kup_u64 thread)
+{
+	struct task_struct *process, *task;
+	int ended = 1;
+
+	rcu_read_lock();
+	for_each_process_thread (process, task) {
+		if (number_of(task) == thread)
+			ended = 0;
+	}
+	rcu_read_unlock();
+	return ended;
+}
+
 /* ---- Other contexts, for tests ---- */
 
 struct context_call {

@@ -307,7 +307,8 @@ static void serve(struct kupdev_softc *sc, int channel)
 	kup_u32 round = 0;
 
 	kupdev_pass(sc, channel);
-	while ((message = kupdev_receive(sc, channel))) {
+	/* Some threads lose interest early, and wait for the next process. */
+	while ((message = kupdev_receive(sc, channel)) && round < 20) {
 		/* Also while its device goes: a byte that isn't there any more is a crash. */
 		sum_read += (kup_u8)message[0];
 		if (round++ % 3 == 0)

@@ -33,6 +33,7 @@ static void all_cases(void)
 	turn_raw_cases();
 	kupdev_cases();
 	kupdev_late_cases();
+	kupdev_given_up_cases();
 	spin_cases();
 	if (kup_user_host_load("echo", NULL)) {
 		failures++;

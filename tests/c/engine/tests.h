@@ -82,6 +82,7 @@ void turn_cases(void);
 void turn_raw_cases(void);
 void kupdev_cases(void);
 void kupdev_late_cases(void);
+void kupdev_given_up_cases(void);
 void spin_cases(void);
 
 #endif
