@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A second module on the predecessor's kernel API: one device, and as many threads as channels,
- * which all wait for whatever channel comes. It only sends, or only receives, as it is told to
+ * which all wait for the next channel. It only sends, or only receives, by its argument
  * (courier.h).
  */
 #include "courier.h"

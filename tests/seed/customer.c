@@ -351,7 +351,7 @@ static long now_ms(void)
 }
 
 /*
- * Also while the thread of the game before ends its nap, and passes a turn that nobody waits for.
+ * Also while the thread of the game before ends its nap, and passes a turn that no process waits for.
  */
 static int play_across(void *channel, long milliseconds)
 {

@@ -22,6 +22,9 @@
 #include "cases.h"
 #include "kup.h"
 #include "poke.h"
+#ifndef __FreeBSD__
+#include "proc.h"
+#endif
 
 #define DEVICES 2
 #define EACH 3
@@ -57,6 +60,12 @@ static int load(void)
 static int unload(void)
 {
 	return syscall(SYS_delete_module, MODULE, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* How much there is that keeps kup.ko loaded. */
+static int kup_uses(void)
+{
+	return atoi(first_line("/sys/module/kup/refcnt"));
 }
 
 #endif
@@ -384,6 +393,32 @@ static void test_come_and_go(int rounds)
 	      "round %d: %s", done, error_name(-errno));
 }
 
+#ifndef __FreeBSD__
+
+/* "bye" is the message in the hand of a thread that ends: no call of it gives that back. */
+static void test_bye(void)
+{
+	struct message bye = { .length = 4, .text = "bye" };
+	int before = kup_uses(), error;
+	struct seat seat;
+	bool good;
+
+	need(load() == 0, "pingpong can be loaded");
+	seat = sit_down(0);
+	good = starts(seat.channel) &&
+	       kernproxy_send(seat.channel, &bye, sizeof(bye.length) + bye.length, 0) == 0 &&
+	       EVENTUALLY(PATIENCE_MS, thread_named("player:0") == 0);
+	stand_up(&seat);
+	error = unload();
+	check(good && error == 0,
+	      "a module whose thread has ended with a message in hand can be unloaded", "%d, %s",
+	      good, error_name(error));
+	check(EVENTUALLY(PATIENCE_MS, kup_uses() == before), "and keeps nothing of kup.ko's",
+	      "%d uses, then %d", before, kup_uses());
+}
+
+#endif
+
 int main(void)
 {
 	begin_cases(240);
@@ -398,5 +433,8 @@ int main(void)
 	test_not_loaded_yet();
 	test_come_and_go(8);
 	worked(unload(), "pingpong can be unloaded");
+#ifndef __FreeBSD__
+	test_bye();
+#endif
 	return finish();
 }
