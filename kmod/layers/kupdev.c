@@ -117,15 +117,33 @@ static struct slot *slot_of(struct softc *sc, int number)
 static void free_ended(struct softc *sc)
 {
 	struct softc **link = &softcs;
-	kup_u32 i;
+	kup_u32 i, messages = 0;
 
-	for (i = 0; i < sc->channels; i++)
-		if (sc->slots[i].now)
-			return;
+	for (i = 0; i < sc->channels; i++) {
+		struct seat *now = sc->slots[i].now;
+
+		/* A thread that has ended has no message. */
+		if (now && (!now->data || kup_thread_ended(now->user)))
+			empty(&sc->slots[i].now);
+		messages += sc->slots[i].now != NULL;
+	}
+	if (messages)
+		return;
 	while (*link != sc)
 		link = &(*link)->next;
 	*link = sc->next;
 	kup_free(sc);
+}
+
+static void free_all_ended(void)
+{
+	struct softc *sc = softcs, *next;
+
+	for (; sc; sc = next) {
+		next = sc->next;
+		if (sc->ended)
+			free_ended(sc);
+	}
 }
 
 /* ---- Attaching and leaving ---- */
@@ -224,6 +242,8 @@ struct kupdev_softc *kupdev_create(const char *name, size_t size, size_t chan_cn
 		return NULL;
 	}
 	kup_monitor_lock(lock);
+	/* Of threads that ended later than their device. */
+	free_all_ended();
 	last_id += ID_STEP;
 	sc->id = last_id;
 	sc->next = softcs;
@@ -514,16 +534,11 @@ static int begin_unload(struct kupdev_softc *id, struct softc **sc)
  */
 static void end_unload(struct softc *sc)
 {
-	kup_u32 i;
-
 	kup_monitor_lock(lock);
 	while (sc->calls > 0)
 		kup_monitor_wait_always(lock);
-	for (i = 0; i < sc->channels; i++)
-		if (sc->slots[i].now && !sc->slots[i].now->data)
-			empty(&sc->slots[i].now);
 	sc->ended = 1;
-	free_ended(sc);
+	free_all_ended();
 	unlock();
 }
 
