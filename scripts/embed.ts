@@ -56,6 +56,7 @@ const FOLDERS = [
   "kmod/core",
   "kmod/layers",
   "kmod/echo",
+  "kmod/echo/os",
   "kmod/os/host",
 ];
 const SOURCE = /\.[ch]$|^Makefile$|^exports\.map$/;
