@@ -88,7 +88,7 @@ done
 for source in tests/freebsd/c/*.c tests/conformance/c/*.c tests/kernel/c/calls.c \
 	tests/kernel/c/processes.c tests/kernel/c/raw.c tests/kernel/c/seed.c; do
 	$ZIG cc -target x86_64-freebsd -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror \
-		-Itests/conformance/c -Itests/kernel/c -Inative -Inative/include -Ikmod/uapi -Ikmod/echo \
+		-Itests/conformance/c -Itests/kernel/c -Inative -Inative/kup_1 -Ikmod/uapi -Ikmod/echo \
 		-c "$source" -o "$out/test.o" || fail "$source does not compile"
 done
 

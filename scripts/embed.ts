@@ -51,6 +51,7 @@ const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).
 const FOLDERS = [
   "native",
   "native/host",
+  "native/kup_1",
   "kmod",
   "kmod/uapi",
   "kmod/core",
