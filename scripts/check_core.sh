@@ -49,5 +49,16 @@ for symbol in $(nm -u "$out"/*.o | awk '$1 == "U" { print $2 }' | sort -u); do
 	echo "$allowed" | grep -qx "$symbol" || fail "calls $symbol, which no header of the engine declares"
 done
 
+# Each ordered access of the engine, the layers, the systems and the native library names the access
+# that it pairs with, in a comment a few lines above. kup_ref_put explains its own order.
+ordered='kup_load_acquire|kup_store_release|kup_fence|kup_change|kup_exchange|kup_fetch_(or|and)|kup_(load|store)_pointer'
+ordered="($ordered)\\(|__ATOMIC_(ACQUIRE|RELEASE|ACQ_REL|SEQ_CST)"
+for file in $(find kmod native -name '*.c' ! -path '*/build/*' ! -name '*.mod.c'); do
+	awk -v file="$file" -v ordered="$ordered" '
+		/[Pp]airs|[ABCD]: |[Rr]elaxed|As above|as above/ { named = NR }
+		$0 ~ ordered && !/^[ \t]*(\*|\/\*)/ && NR - named > 10 { print file ":" NR ": " $0; bad = 1 }
+		END { exit bad }' "$file" || fail "the accesses above name no partner"
+done
+
 [ "$failed" = 0 ] && echo "check_core: the engine and the layers are OS-free"
 exit "$failed"

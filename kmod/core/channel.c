@@ -213,6 +213,7 @@ void kup_channel_close(struct kup_channel *channel)
 	/* Under the lock, so nothing is reserved after the user has seen the end. */
 	state = os_spin_lock(&channel->send_lock);
 	kup_channel_flush_gap(channel);
+	/* Pairs with the acquire in try_peek and in poll_attached. */
 	kup_fetch_or(&channel->state, CHANNEL_CLOSED);
 	kup_channel_publish_state(channel);
 	os_spin_unlock(&channel->send_lock, state);
@@ -253,6 +254,7 @@ void kup_channel_user_gone(struct kup_channel *channel)
 	struct kup_device *device = channel->device;
 	int finish;
 
+	/* Pairs with the acquire in try_peek: all that the user has sent is visible. */
 	kup_fetch_or(&channel->state, CHANNEL_USER_GONE);
 	os_wake(&channel->waitq);
 	os_mutex_lock(&device->lock);
