@@ -69,6 +69,9 @@ struct kup_channel {
 	kup_u32 wakes;		   /* how often kup_wake was called; atomic */
 	struct kup_handle *handle; /* the user's side sleeps at its pollq; a reference */
 	kup_u32 poll_armed;	   /* POLL_*; atomic */
+	/* the user's events that poll has found behind; atomic, see is_old */
+	kup_u32 old_consumer_event;
+	kup_u32 old_producer_event;
 
 	struct os_spin send_lock;
 	struct kup_producer out; /* under send_lock */
@@ -199,8 +202,8 @@ int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int 
  * hold, it makes sure that handle->pollq is woken once they do; it may be woken for others too. The
  * caller has put itself into the pollq before.
  *
- * Never sleeps, so the caller may hold a lock of its own. If it finds a lie, it may wake the pollq
- * of this handle.
+ * Never sleeps, so the caller may hold a lock of its own. If it finds a lie, or puts a GAP record,
+ * it may wake the pollq of this handle.
  */
 kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events);
 
