@@ -22,6 +22,7 @@
 #define CHANNEL_USER_GONE 1u /* the handle was closed: no records come after those in the ring */
 #define CHANNEL_CLOSED 2u    /* by the kernel's side */
 #define CHANNEL_BROKEN 4u    /* the user broke the protocol */
+#define CHANNEL_ENDED 8u     /* CHANNEL_CLOSED, and the user sees it */
 
 /* Bits of kup_channel.poll_armed: a process in poll waits for this, and has announced nothing. */
 #define POLL_DATA 1u
@@ -255,6 +256,11 @@ void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more)
 kup_u32 kup_channel_state(const struct kup_channel *channel);
 /* Publishes the state to the user, after a change of channel->state. */
 void kup_channel_publish_state(struct kup_channel *channel);
+/*
+ * Under send_lock, after the close: publishes it, unless a reservation is open. A user that sees
+ * the close looks for records only once more, so what lies behind an open one would be lost.
+ */
+void kup_channel_publish_close(struct kup_channel *channel);
 /* Wakes all threads that sleep, on both sides. */
 void kup_channel_wake_all(struct kup_channel *channel);
 /*

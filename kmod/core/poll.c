@@ -177,7 +177,7 @@ static int is_writable(struct kup_channel *channel, int *announced)
 /* *arm: the conditions of `events` that do not hold, and for which no event of the rings wakes. */
 static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 events, kup_u32 *arm)
 {
-	/* Pairs with the changes in kup_channel_close and kup_channel_break. */
+	/* Pairs with the changes in kup_channel_publish_close and kup_channel_break. */
 	kup_u32 state = kup_load_acquire(&channel->state);
 	kup_u32 ready = 0;
 	int announced;
@@ -185,7 +185,7 @@ static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 events, kup_u3
 	*arm = 0;
 	if (state & CHANNEL_BROKEN)
 		return KUP_POLL_IN | KUP_POLL_OUT | KUP_POLL_HANGUP | KUP_POLL_ERROR;
-	if (state & CHANNEL_CLOSED)
+	if (state & CHANNEL_ENDED)
 		return KUP_POLL_IN | KUP_POLL_OUT | KUP_POLL_HANGUP;
 	/* This also wakes the other threads that sleep for a record. */
 	if (events & KUP_POLL_IN && kup_load64(&channel->lost.records))
