@@ -132,6 +132,39 @@ static void test_close_unfinished(void)
 	kup_channel_put(bare.channel);
 }
 
+/* One look skips a limited number of records. */
+static void test_close_skipped(void)
+{
+	static const struct kup_config two_pages = {
+		.name = "skipped", .channels = 2, .to_user_pages = 2, .to_kernel_pages = 1
+	};
+	struct kup_user_message message = { 0 };
+	struct kup_user_channel *user;
+	struct kup_reservation room;
+	struct bare bare;
+	int first, second;
+	kup_u32 i;
+
+	if (bare_begin(&bare, &two_pages))
+		return;
+	if (kup_user_channel_open("host:skipped", KUP_CHANNEL_ANY, PATIENCE_MS, &user)) {
+		check(0, "a channel can be opened", "no");
+		return bare_end(&bare);
+	}
+	bare_switch(&bare);
+	for (i = 0; i < 800 && !kup_try_reserve(bare.channel, 0, &room); i++)
+		kup_discard(bare.channel, &room);
+	kup_try_send(bare.channel, 7, "x", 1);
+	kup_channel_close(bare.channel);
+	first = kup_user_receive(user, &message, PATIENCE_MS);
+	second = kup_user_receive(user, &message, PATIENCE_MS);
+	check(!first && message.type == 7 && second == -EPIPE,
+	      "kup_user_receive() finds the last message behind many discarded records",
+	      "%d, type %u, then %d", first, message.type, second);
+	kup_user_channel_close(user);
+	bare_end(&bare);
+}
+
 /* ---- As many reservations as may be open ---- */
 
 static int call_reserve(struct call *call)
@@ -485,6 +518,7 @@ void publish_cases(void)
 	test_twice();
 	test_close();
 	test_close_unfinished();
+	test_close_skipped();
 	test_crowded();
 	test_late_sleep(call_send, "kup_send() that sleeps gives back all room before");
 	test_late_sleep(call_wait_out, "kup_wait() that sleeps gives back all room before");
