@@ -336,12 +336,4 @@ kup_u64 kup_thread_self(void);
  */
 int kup_thread_ended(kup_u64 thread);
 
-/* ---- For tests of non-sleeping producers ---- */
-
-#define KUP_CONTEXT_INTERRUPT 1 /* an interrupt handler: of hardware, or (FreeBSD) in a thread */
-#define KUP_CONTEXT_DEFERRED 2	/* code that runs after interrupts: a softirq, a callout */
-
-/* Runs work(argument) once in that context, and waits until it has returned. May sleep. */
-int kup_run_in_context(kup_u32 context, void (*work)(void *argument), void *argument);
-
 #endif

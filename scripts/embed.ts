@@ -51,11 +51,13 @@ const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).
 const FOLDERS = [
   "native",
   "native/host",
+  "native/kup_1",
   "kmod",
   "kmod/uapi",
   "kmod/core",
   "kmod/layers",
   "kmod/echo",
+  "kmod/echo/os",
   "kmod/os/host",
 ];
 const SOURCE = /\.[ch]$|^Makefile$|^exports\.map$/;
