@@ -156,7 +156,8 @@ int kup_pause(struct kup_channel *channel, kup_time time);
 
 /*
  * Ends this side: the user reads what is left and sees a clean close. Later calls on the channel
- * return -ESHUTDOWN.
+ * return -ESHUTDOWN. If reservations are open, the user sees the close when they are finished, or
+ * when detach has returned.
  */
 void kup_channel_close(struct kup_channel *channel);
 

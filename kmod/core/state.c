@@ -45,6 +45,14 @@ void kup_channel_publish_state(struct kup_channel *channel)
 	} while ((kup_load(&channel->state) ^ state) & CHANNEL_BROKEN);
 }
 
+void kup_channel_publish_close(struct kup_channel *channel)
+{
+	if (channel->out.end != channel->out.head)
+		return;
+	kup_fetch_or(&channel->state, CHANNEL_ENDED);
+	kup_channel_publish_state(channel);
+}
+
 void kup_channel_wake_all(struct kup_channel *channel)
 {
 	os_wake(&channel->waitq);
