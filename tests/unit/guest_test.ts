@@ -27,7 +27,7 @@ Deno.test("SilenceWatch ends a guest for silence, and never for slowness", () =>
 Deno.test("SilenceWatch ends a guest that prints without an end, and never a shell", () => {
   const watch = new SilenceWatch({ silence: 1000, total: 7_200_000 }, 5);
   for (let time = 5; time < 7_200_005; time += 500) assertEquals(watch.look(time, time), undefined);
-  assertMatch(watch.look(7_200_005, 1) ?? "", /went on printing for 2\.0 hours/);
+  assertMatch(watch.look(7_200_005, 1) ?? "", /continued to print for 2\.0 hours/);
   assertEquals(new SilenceWatch(NO_LIMITS, 0).look(1e12, 0), undefined);
 });
 
