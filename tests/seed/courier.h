@@ -5,7 +5,7 @@
 
 #define COURIER_SEND 1 /* the kernel sends `count` items, the process passes each time */
 #define COURIER_SINK                                                                               \
-	2 /* the process sends `count` items; the kernel passes each time, and answers the last one */
+	2 /* the process sends `count` items; the kernel passes, and answers the last */
 #define COURIER_TOTAL 3 /* how many items this channel number has taken in total */
 #define COURIER_NAP 4	/* the kernel keeps its turn for `count` milliseconds, then passes */
 /*

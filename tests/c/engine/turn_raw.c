@@ -237,7 +237,7 @@ static void *call_peek(void *argument)
 	return NULL;
 }
 
-/* Both sides are so busy that neither sleeps for more than half of what positions can count. */
+/* Both sides are always busy: neither sleeps for more than half of what positions can count. */
 static void test_first_sleep(void)
 {
 	struct kup_config config = small;
