@@ -2,6 +2,7 @@
 /* A whole channel for programs in C. It uses the engine's own ring code, from the user's side. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -297,12 +298,21 @@ static void learn(struct spin *spin, uint64_t limit, uint64_t took)
 		spin->budget_ns = spin->budget_ns < limit / 2 ? 2 * spin->budget_ns + 1000 : limit;
 }
 
+/*
+ * The kernel's side may wait for this very processor, which a process can't find out. So it yields
+ * now and then; a yield takes as long as about ten looks.
+ */
+#define LOOKS_PER_YIELD 16
+
 static int looks_ready(const struct wait *wait, int (*ready)(const struct wait *), uint32_t looks)
 {
 	for (; looks > 0; looks--) {
 		if (ready(wait))
 			return 1;
-		pause_processor();
+		if (looks % LOOKS_PER_YIELD == 0)
+			sched_yield();
+		else
+			pause_processor();
 	}
 	return 0;
 }
@@ -478,20 +488,21 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 
 /* ---- Sending ---- */
 
-static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, uint32_t *position)
+static int32_t reserve_error(int result)
 {
-	int32_t error = over(channel);
-	int result;
-
-	if (error)
-		return error;
-	result = kup_producer_reserve(&channel->out, length, position);
 	if (result == KUP_RING_WAIT)
 		return -EAGAIN;
 	/* No wait would end this: the reservations are the caller's own. */
 	if (result == KUP_RING_CROWDED)
 		return -EBUSY;
 	return result == KUP_RING_OK ? 0 : -EPROTO;
+}
+
+static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, uint32_t *position)
+{
+	int32_t error = over(channel);
+
+	return error ? error : reserve_error(kup_producer_reserve(&channel->out, length, position));
 }
 
 int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length, double timeout_ms,
@@ -549,16 +560,73 @@ void kup_user_discard(struct kup_user_channel *channel, struct kup_user_reservat
 	finish(channel, reservation, 0, reservation->length, KUP_RECORD_DISCARD);
 }
 
+/* ---- Whole messages ---- */
+
+/* As many records are appended before they are published, so the kernel can begin to read. */
+#define MOST_RECORDS 64
+
+static int32_t try_append(struct kup_user_channel *channel, const struct kup_user_outgoing *message)
+{
+	if (message->length > kup_user_max_message(channel))
+		return -EMSGSIZE;
+	return reserve_error(
+		kup_producer_append(&channel->out, message->type, message->data, message->length));
+}
+
+/* Sends as many as have room, but at most MOST_RECORDS. *error is why there are not more. */
+static uint32_t send_some(struct kup_user_channel *channel,
+			  const struct kup_user_outgoing *messages, uint32_t count, int32_t *error)
+{
+	uint32_t sent = 0;
+
+	*error = over(channel);
+	while (!*error && sent < count && sent < MOST_RECORDS) {
+		*error = try_append(channel, &messages[sent]);
+		sent += !*error;
+	}
+	if (kup_producer_publish(&channel->out))
+		kup_user_kick(channel->file);
+	return sent;
+}
+
+/* Returns the number of messages that was sent; *error is why there are not more. */
+static uint32_t send_all(struct kup_user_channel *channel, const struct kup_user_outgoing *messages,
+			 uint32_t count, double timeout_ms, int32_t *error)
+{
+	struct limit limit = { .timeout_ms = timeout_ms };
+	struct wait wait = { .channel = channel };
+	uint32_t sent = 0;
+
+	*error = 0;
+	while (sent < count && !*error) {
+		sent += send_some(channel, messages + sent, count - sent, error);
+		if (*error != -EAGAIN)
+			continue;
+		wait.space = KUP_RECORD_SPACE(messages[sent].length);
+		*error = wait_for(&wait, &channel->send_spin, may_send, announce_send, POLLOUT,
+				  &limit);
+	}
+	return sent;
+}
+
 int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type, const void *data,
 		      uint32_t length, double timeout_ms)
 {
-	struct kup_user_reservation reservation;
-	int32_t error = kup_user_reserve(channel, length, timeout_ms, &reservation);
+	const struct kup_user_outgoing message = { data, length, type };
+	int32_t error;
 
-	if (error)
-		return error;
-	if (length > 0)
-		memcpy(reservation.data, data, length);
-	kup_user_commit(channel, &reservation, type, length);
-	return 0;
+	(void)send_all(channel, &message, 1, timeout_ms, &error);
+	return error;
+}
+
+int32_t kup_user_send_batch(struct kup_user_channel *channel,
+			    const struct kup_user_outgoing *messages, uint32_t count,
+			    double timeout_ms)
+{
+	/* The numbers that are returned are not negative. */
+	uint32_t most = count < INT32_MAX ? count : INT32_MAX, sent;
+	int32_t error;
+
+	sent = send_all(channel, messages, most, timeout_ms, &error);
+	return sent > 0 ? (int32_t)sent : error;
 }

@@ -291,7 +291,23 @@ int kup_channel_overdue(struct kup_channel *channel);
  */
 int kup_channel_hurry(struct kup_channel *channel);
 
-/* ---- wait.c; any context ---- */
+/* ---- wait.c ---- */
+
+/*
+ * The limit of one call, which may wait several times. It begins when the clock is first read,
+ * which is after the first looks: with a slow clock, a reading takes longer than a round trip.
+ */
+struct kup_limit {
+	kup_time timeout;
+	kup_u64 until; /* 0: the clock has not been read yet */
+	kup_u32 waits;
+};
+
+/* As kup_wait. May sleep, unless the timeout is 0. */
+int kup_channel_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
+		     struct kup_limit *limit);
+
+/* These calls may be made in any context. */
 
 /*
  * Takes the private side of the ring to the kernel. 0, or -EBUSY: another thread receives. The

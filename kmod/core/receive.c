@@ -95,7 +95,7 @@ int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout)
 {
-	kup_u64 until = kup_until(timeout);
+	struct kup_limit limit = { .timeout = timeout };
 
 	for (;;) {
 		kup_u32 wakes = kup_wakes(channel);
@@ -109,7 +109,7 @@ int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time ti
 			os_breathe();
 		error = kup_try_peek(channel, record);
 		if (error == -EAGAIN) {
-			error = kup_wait(channel, KUP_WAIT_IN, 0, wakes, until);
+			error = kup_channel_wait(channel, KUP_WAIT_IN, 0, wakes, &limit);
 			if (!error)
 				continue;
 		}
@@ -144,7 +144,7 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		struct kup_record *record, kup_time timeout)
 {
-	kup_u64 until = kup_until(timeout);
+	struct kup_limit limit = { .timeout = timeout };
 
 	for (;;) {
 		kup_u32 wakes = kup_wakes(channel);
@@ -154,7 +154,7 @@ int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 			os_breathe();
 		error = kup_try_receive(channel, buffer, capacity, record);
 		if (error == -EAGAIN) {
-			error = kup_wait(channel, KUP_WAIT_IN, 0, wakes, until);
+			error = kup_channel_wait(channel, KUP_WAIT_IN, 0, wakes, &limit);
 			if (!error)
 				continue;
 		}

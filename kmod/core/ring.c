@@ -63,6 +63,15 @@ static kup_u32 *open_at(struct kup_producer *producer, kup_u32 i)
 	return &producer->open[(producer->first + i) % KUP_MOST_OPEN];
 }
 
+/* There is room. */
+static void claim(struct kup_producer *producer, kup_u32 space)
+{
+	/* The last sentinel is this record's header. A of this record publishes both stores. */
+	kup_store(&header_at(producer, producer->head + space)->length_flags, 0);
+	kup_store(&producer->head, producer->head + space);
+	kup_store(producer->head_word, producer->head);
+}
+
 int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 *position)
 {
 	kup_u32 space = KUP_RECORD_SPACE(length);
@@ -75,10 +84,7 @@ int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 
 	*position = producer->head;
 	*open_at(producer, producer->count) = producer->head;
 	kup_store(&producer->count, producer->count + 1);
-	/* The last sentinel is this record's header. A of this record publishes both stores. */
-	kup_store(&header_at(producer, producer->head + space)->length_flags, 0);
-	kup_store(&producer->head, producer->head + space);
-	kup_store(producer->head_word, producer->head);
+	claim(producer, space);
 	return KUP_RING_OK;
 }
 
@@ -121,6 +127,16 @@ static void advance_end(struct kup_producer *producer)
 	kup_store(&producer->end, producer->count > 0 ? *open_at(producer, 0) : producer->head);
 }
 
+/* Called after `end` has moved from `before`: whether the consumer sleeps for what is finished. */
+static int is_awaited_since(const struct kup_producer *producer, kup_u32 before)
+{
+	/*
+	 * B: the consumer announces, fences and looks again; this side publishes, fences and looks.
+	 */
+	kup_fence();
+	return kup_load(producer->peer_event) - before < producer->end - before;
+}
+
 int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32 reserved,
 			kup_u32 length, kup_u32 type, kup_u32 flags)
 {
@@ -138,13 +154,62 @@ int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32
 	/* A: pairs with the acquire in look. */
 	kup_store_release(&header->length_flags, length | flags | KUP_RECORD_READY);
 	advance_end(producer);
-	if (producer->end == before)
+	return producer->end != before && is_awaited_since(producer, before);
+}
+
+/*
+ * Appends behind reservations that are open. The consumer stops before this record, whose header
+ * need not be withheld.
+ */
+static int append_behind(struct kup_producer *producer, kup_u32 type, const void *data,
+			 kup_u32 length)
+{
+	kup_u32 position;
+	int result = kup_producer_reserve(producer, length, &position);
+
+	if (result != KUP_RING_OK)
+		return result;
+	if (length > 0)
+		__builtin_memcpy(kup_producer_payload(producer, position), data, length);
+	/* `end` does not move, so no one is woken. */
+	(void)kup_producer_commit(producer, position, length, length, type, 0);
+	return KUP_RING_OK;
+}
+
+int kup_producer_append(struct kup_producer *producer, kup_u32 type, const void *data,
+			kup_u32 length)
+{
+	struct kup_record_header *header = header_at(producer, producer->head);
+	int result;
+
+	if (producer->count > 0)
+		return append_behind(producer, type, data, length);
+	result = kup_producer_room(producer, KUP_RECORD_SPACE(length));
+	if (result != KUP_RING_OK)
+		return result;
+	claim(producer, KUP_RECORD_SPACE(length));
+	kup_store(&header->type, type);
+	if (length > 0)
+		__builtin_memcpy(header + 1, data, length);
+	if (producer->withheld)
+		/* Relaxed: the consumer stops at the withheld header, whose release follows. */
+		kup_store(&header->length_flags, length | KUP_RECORD_READY);
+	else
+		producer->withheld = length | KUP_RECORD_READY;
+	return KUP_RING_OK;
+}
+
+int kup_producer_publish(struct kup_producer *producer)
+{
+	kup_u32 before = producer->end, withheld = producer->withheld;
+
+	if (!withheld)
 		return 0;
-	/*
-	 * B: the consumer announces, fences and looks again; this side publishes, fences and looks.
-	 */
-	kup_fence();
-	return kup_load(producer->peer_event) - before < producer->end - before;
+	producer->withheld = 0;
+	/* A: pairs with the acquire in look. */
+	kup_store_release(&header_at(producer, before)->length_flags, withheld);
+	kup_store(&producer->end, producer->head);
+	return is_awaited_since(producer, before);
 }
 
 void kup_producer_announce(struct kup_producer *producer, kup_u32 position)

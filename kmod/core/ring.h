@@ -15,10 +15,10 @@
  *      producer                                consumer
  *      reserve:  sentinel; head
  *      fill:     payload, type
- *   A  commit:   header      (release)   ----> peek:     header        (acquire)  A
- *                                              check:    head          (relaxed: A is enough)
- *   B  commit:   fence; load consumer_event    announce: store consumer_event; fence;
- *                                                        look again (A)           B
+ *   A  commit,   header      (release)   ----> peek:     header        (acquire)  A
+ *      publish:                                check:    head          (relaxed: A is enough)
+ *   B  commit,   fence; load consumer_event    announce: store consumer_event; fence;
+ *      publish:                                          look again (A)           B
  *   C  room:     tail        (acquire)   <---- publish:  tail          (release)  C
  *   D  announce: store producer_event; fence;  publish:  fence; load producer_event
  *                look again (C)                                                   D
@@ -58,8 +58,9 @@ struct kup_producer {
 	kup_u32 count; /* the number of records at `end` and behind it */
 	/* their positions; the lowest bit is set if a record is finished */
 	kup_u32 open[KUP_MOST_OPEN];
-	kup_u32 *head_word;	  /* this side's, shared: output only */
-	kup_u32 *event_word;	  /* this side's, shared: output only */
+	kup_u32 withheld;    /* the header of the record at `end`, if it is appended; 0: none is */
+	kup_u32 *head_word;  /* this side's, shared: output only */
+	kup_u32 *event_word; /* this side's, shared: output only */
 	const kup_u32 *tail_word; /* the peer's */
 	const kup_u32 *peer_event;
 };
@@ -117,6 +118,18 @@ void *kup_producer_payload(const struct kup_producer *producer, kup_u32 position
  */
 int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32 reserved,
 			kup_u32 length, kup_u32 type, kup_u32 flags);
+
+/*
+ * Claims, fills and finishes the next record at once; `data` is copied. The results are those of
+ * kup_producer_reserve. Nothing is readable before kup_producer_publish: several records that are
+ * appended one after the other cost one fence. No other call on the producer may come in between,
+ * except kup_producer_room.
+ */
+int kup_producer_append(struct kup_producer *producer, kup_u32 type, const void *data,
+			kup_u32 length);
+
+/* Makes all appended records readable. Returns 1 if the consumer sleeps for them: wake it. */
+int kup_producer_publish(struct kup_producer *producer);
 
 /* Announces a sleep until the tail has reached this position. Then look again. */
 void kup_producer_announce(struct kup_producer *producer, kup_u32 position);
