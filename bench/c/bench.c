@@ -27,6 +27,7 @@ BENCH_CALL void bench_close(int32_t handle);
 BENCH_CALL int32_t bench_has(const char *name);
 BENCH_CALL double bench_run(const char *name, int32_t handle, int32_t theirs, uint32_t length,
 			    uint32_t batch, uint32_t threads, uint32_t count, double *each);
+BENCH_CALL void bench_sleep(uint32_t microseconds);
 BENCH_CALL int32_t bench_feed(int32_t fd, uint32_t count, uint32_t pause_us, int32_t theirs);
 BENCH_CALL void bench_feed_end(void);
 
@@ -48,6 +49,11 @@ int32_t bench_pin(int32_t processor)
 double bench_now(void)
 {
 	return now_ns();
+}
+
+void bench_sleep(uint32_t microseconds)
+{
+	usleep(microseconds);
 }
 
 static void *helper_main(void *argument)

@@ -6,10 +6,34 @@
 
 #include "rounds.h"
 
+__attribute__((visibility("default"))) int32_t
+bench_echo_start(int32_t sockets, uint32_t length, uint32_t count, int32_t theirs, int32_t *ends);
+__attribute__((visibility("default"))) void bench_echo_end(void);
+
 #define LONGEST 4096
 
 /* Two ways: [0] is read, [1] is written. */
 static int there[2] = { -1, -1 }, back[2] = { -1, -1 };
+
+static int open_both(int sockets)
+{
+	if (sockets)
+		return socketpair(AF_UNIX, SOCK_STREAM, 0, there) ||
+		       socketpair(AF_UNIX, SOCK_STREAM, 0, back);
+	return pipe(there) || pipe(back);
+}
+
+static void close_all(void)
+{
+	int *ends[] = { &there[0], &there[1], &back[0], &back[1] };
+	uint32_t i;
+
+	for (i = 0; i < 4; i++) {
+		if (*ends[i] >= 0)
+			close(*ends[i]);
+		*ends[i] = -1;
+	}
+}
 
 static int read_whole(int fd, void *data, uint32_t length)
 {
@@ -113,33 +137,42 @@ static double stream(const struct round *round)
 	return sum == sum_below(round->count) ? (end - start) / round->count : -EILSEQ;
 }
 
-static void close_all(void)
-{
-	int *ends[] = { &there[0], &there[1], &back[0], &back[1] };
-	uint32_t i;
+/* ---- The same between TypeScript, which reads and writes by itself, and a thread ---- */
 
-	for (i = 0; i < 4; i++) {
-		if (*ends[i] >= 0)
-			close(*ends[i]);
-		*ends[i] = -1;
-	}
+static struct round open_round;
+static struct helper open_helper;
+
+/*
+ * Makes pipes or (sockets != 0) pairs of sockets, and a thread that sends `count` messages back.
+ * Stores the end to read and the end to write. Returns 0 or a negative errno.
+ */
+int32_t bench_echo_start(int32_t sockets, uint32_t length, uint32_t count, int32_t theirs,
+			 int32_t *ends)
+{
+	int error = open_both(sockets) ? errno : 0;
+
+	open_round = (struct round){ .theirs = theirs, .length = length, .count = count };
+	open_helper = (struct helper){ .round = &open_round, .main = echo_main };
+	if (!error)
+		error = length <= LONGEST ? helper_start(&open_helper) : EMSGSIZE;
+	if (error)
+		close_all();
+	ends[0] = back[0];
+	ends[1] = there[1];
+	return -error;
 }
 
-static double over_pipes(const struct round *round, round_fn run)
+/* Call it once after each bench_echo_start that returned 0. */
+void bench_echo_end(void)
 {
-	double ns = pipe(there) || pipe(back) ? -errno : run(round);
-
+	hang_up();
+	helper_join(&open_helper);
 	close_all();
-	return ns;
 }
 
-static double over_sockets(const struct round *round, round_fn run)
+static double run_over(int sockets, const struct round *round, round_fn run)
 {
-	int error = socketpair(AF_UNIX, SOCK_STREAM, 0, there) ||
-				    socketpair(AF_UNIX, SOCK_STREAM, 0, back)
-			    ? errno
-			    : 0;
-	double ns = error ? -error : run(round);
+	double ns = open_both(sockets) ? -errno : run(round);
 
 	close_all();
 	return ns;
@@ -147,17 +180,17 @@ static double over_sockets(const struct round *round, round_fn run)
 
 static double pipe_echo(const struct round *round)
 {
-	return over_pipes(round, echo);
+	return run_over(0, round, echo);
 }
 
 static double pipe_stream(const struct round *round)
 {
-	return over_pipes(round, stream);
+	return run_over(0, round, stream);
 }
 
 static double socket_echo(const struct round *round)
 {
-	return over_sockets(round, echo);
+	return run_over(1, round, echo);
 }
 
 const struct round_entry call_rounds[] = {
