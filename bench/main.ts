@@ -138,7 +138,10 @@ async function main(line: CommandLine): Promise<void> {
   setColorEnabled(Deno.stdout.isTerminal());
   const chosen = chooseGroups(line.words);
   const absent = await build();
-  const report = await runGroups(chosen, { quick: line.flag("quick"), say: (text) => console.log(text) }, absent);
+  const report = await runGroups(chosen, {
+    quick: line.flag("quick"),
+    say: (text) => console.log(text),
+  }, absent);
   console.log(formatReport(report));
   await write(report, line.value("output") ?? `${CACHE}/bench`);
   Deno.exit(0);

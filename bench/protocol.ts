@@ -14,6 +14,7 @@ export const WORK = {
   consume: 4,
   wake: 5,
   wakeMany: 6,
+  answerInPlace: 7,
 } as const;
 
 /** A command, without its defaults. */

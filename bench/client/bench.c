@@ -64,6 +64,27 @@ static int echo(struct worker *worker)
 	return 0;
 }
 
+static int answer_in_place(struct worker *worker)
+{
+	struct kup_channel *channel = worker->channel;
+	struct kup_reservation reservation;
+	unsigned long long word = 0, i;
+	struct kup_record record;
+	int error;
+
+	for (i = 0; i < worker->command.count; i++) {
+		error = kup_receive(channel, &word, sizeof(word), &record, KUP_FOREVER);
+		if (!error)
+			error = kup_reserve(channel, worker->command.length, KUP_FOREVER,
+					    &reservation);
+		if (error)
+			return error;
+		put_word(reservation.data, word);
+		kup_commit(channel, &reservation, BENCH_DATA, worker->command.length);
+	}
+	return 0;
+}
+
 /* ---- Producing ---- */
 
 static int send_one_by_one(struct producer *producer)
@@ -290,6 +311,8 @@ static int work(struct worker *worker)
 	switch (worker->command.work) {
 	case BENCH_ECHO:
 		return echo(worker);
+	case BENCH_ANSWER_IN_PLACE:
+		return answer_in_place(worker);
 	case BENCH_PRODUCE:
 		return produce_all(worker);
 	case BENCH_PRODUCE_IN_PLACE:
@@ -329,7 +352,8 @@ static int obey(struct worker *worker)
 		return error;
 	worker->done = (struct bench_done){ 0 };
 	error = work(worker);
-	if (error || worker->command.work == BENCH_ECHO)
+	if (error || worker->command.work == BENCH_ECHO ||
+	    worker->command.work == BENCH_ANSWER_IN_PLACE)
 		return error;
 	return kup_send(worker->channel, BENCH_DONE, &worker->done, sizeof(worker->done),
 			KUP_FOREVER);

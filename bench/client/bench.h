@@ -6,7 +6,8 @@
  *   to the kernel   BENCH_COMMAND, a bench_command. The kernel's side then does this work, and
  *                   reads the next command afterwards.
  *   to the user     BENCH_DATA: a message of `length` bytes that begins with a 64-bit word.
- *                   BENCH_DONE, a bench_done: the work is done. An echo has no such message.
+ *                   BENCH_DONE, a bench_done: the work is done. Echoes and answers have no such
+ *                   message.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -27,6 +28,11 @@
 #define BENCH_WAKE 5
 /* The same, each on another channel of the device "bench_many". */
 #define BENCH_WAKE_MANY 6
+/*
+ * Receives `count` messages, and answers each with one that is reserved and committed. Only its
+ * word is written, the word of the question.
+ */
+#define BENCH_ANSWER_IN_PLACE 7
 
 struct bench_command {
 	unsigned int work;

@@ -4,7 +4,7 @@
 import { ChannelRounds } from "../channel.ts";
 import type { Group, Run, Side } from "../run.ts";
 
-const TRIPS = 3000;
+const TRIPS = 2000;
 
 async function sides(run: Run, length: number): Promise<Side[]> {
   const place = run.twoProcessors;

@@ -23,11 +23,22 @@ export const sizes: Group = {
   rows: [5],
   async run(run) {
     const channel = await largeChannel(run);
-    const side = (name: string, length: number): Side => {
+    const count = run.items(1500);
+    const answer = (name: string, length: number): Side => ({
+      name,
+      kind: "kup",
+      round: () => channel.ask(length, count),
+    });
+    const burst = (name: string, length: number): Side => {
       const command = { work: "produceInPlace", count: BURST, length } as const;
       return { name, kind: "kup", round: () => channel.burst(command, word) };
     };
-    await run.alternate([side("64 KiB", LARGE), side("64 bytes", 64)], 400);
+    await run.alternate([
+      answer("64 KiB, answer", LARGE),
+      answer("64 bytes, answer", 64),
+      burst("64 KiB, burst", LARGE),
+      burst("64 bytes, burst", 64),
+    ], 150);
   },
 };
 

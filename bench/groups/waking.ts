@@ -16,7 +16,6 @@ const BATCH = 20;
 const ROUNDS = 12;
 /** Much longer than any side spins. */
 const PAUSE_US = 1000;
-const PAUSE_MANY_US = 500;
 const MANY = 1000;
 
 /** One way to wait: it adds the times of one round. */
@@ -118,6 +117,8 @@ function kupBlocking(run: Run, channel: Channel, count: number): Way {
 
 async function alternate(run: Run, ways: Readonly<Record<string, Way>>): Promise<void> {
   const all = Object.values(ways).map((): number[] => []);
+  // The first wait of a process loads what waits.
+  for (const way of Object.values(ways)) await way([]);
   for (let round = 0; round < (run.quick ? 1 : ROUNDS); round++) {
     for (const [index, way] of Object.values(ways).entries()) await way(all[index]!);
   }
@@ -146,14 +147,35 @@ export const waking: Group = {
 };
 
 /** Every channel waits for a message of its own. */
-function waitOnAll(run: Run, channels: readonly Channel[], times: number[]): void {
+function wakeOneOfMany(
+  run: Run,
+  leader: Channel,
+  channels: readonly Channel[],
+  count: number,
+): Way {
   const { symbols } = run.rounds;
+  const rounds = new ChannelRounds(leader, run.rounds);
+  let arrived = (_: number) => {};
   for (const channel of channels) {
     const next = async (): Promise<void> => {
-      for await (const message of channel) times.push(symbols.bench_now() - word(message.view));
+      for await (const { view } of channel) arrived(symbols.bench_now() - word(view));
     };
     next().catch((error) => console.error(`bench: ${error}`));
   }
+  return async (times) => {
+    let left = count;
+    const all = new Promise<void>((resolve) => {
+      arrived = (time) => {
+        times.push(time);
+        if (--left === 0) resolve();
+      };
+    });
+    rounds.command({ work: "wakeMany", count, pause: PAUSE_US, length: 8 });
+    await all;
+    // Its own promise, so that this thread does not block while others are to be woken.
+    const end = await leader.receive();
+    if (end?.type !== DONE) throw new Error("the wake-ups have no end");
+  };
 }
 
 /** Memory of the process that is not shared, in bytes. */
@@ -184,6 +206,19 @@ async function attachMany(run: Run): Promise<Channel[]> {
   return channels;
 }
 
+/** How long the process is watched while it has nothing to do. */
+const IDLE_MS = 2000;
+
+async function measureIdle(run: Run): Promise<void> {
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  // What was begun by attaching ends first: spinning, compiling, collecting.
+  await pause(run.quick ? 10 : 500);
+  const start = processorTime();
+  await pause(run.quick ? 10 : IDLE_MS);
+  const used = processorTime() - start;
+  run.record({ name: "processor time while idle, in ms", kind: "kup", unit: "count" }, [used]);
+}
+
 export const many: Group = {
   name: "many",
   title: "1,000 channels",
@@ -191,25 +226,19 @@ export const many: Group = {
   async run(run) {
     const place = run.twoProcessors;
     const leader = await run.attach(place);
-    const rounds = new ChannelRounds(leader, run.rounds);
     collect();
     const before = ownMemory();
     const channels = await attachMany(run);
     collect();
     const attached = (ownMemory() - before) / MANY;
     run.record({ name: "memory of an attached channel", kind: "kup", unit: "bytes" }, [attached]);
-    const times: number[] = [];
-    waitOnAll(run, channels, times);
-    const count = run.quick ? 20 : 400;
-    const start = processorTime();
-    await new Promise((resolve) => setTimeout(resolve, run.quick ? 100 : 2000));
-    const used = processorTime() - start;
-    run.record({ name: "processor time while idle, in ms", kind: "kup", unit: "count" }, [used]);
-    rounds.command({ work: "wakeMany", count, pause: PAUSE_MANY_US, length: 8 });
-    for (;;) if ((await leader.receive())?.type === DONE) break;
-    while (times.length < count) await new Promise((resolve) => setTimeout(resolve, 1));
-    run.record({ name: "receive(), 1,000 channels", kind: "kup" }, times);
-    run.recordLatencies("receive(), 1,000 channels", "kup", times);
+    const count = run.quick ? 3 : BATCH;
+    const ways = {
+      "receive(), 1,000 channels": wakeOneOfMany(run, leader, channels, count),
+      "pipe in the event loop": pipeInLoop(run, count),
+    };
+    await measureIdle(run);
+    await alternate(run, ways);
     for (const channel of channels) channel.close();
   },
 };
