@@ -18,6 +18,7 @@
 struct spin {
 	uint64_t budget_ns; /* how long the next wait spins */
 	uint32_t look_ns;   /* how long a look took last time; 0: not known */
+	struct kup_pace pace;
 };
 
 struct kup_user_channel {
@@ -244,7 +245,8 @@ static void wake_kernel(struct kup_user_channel *channel)
 static void consumed(struct kup_user_channel *channel, int result)
 {
 	wake_kernel(channel);
-	channel->broken |= result >= KUP_RING_LIE_POSITION && result <= KUP_RING_LIE_FLAGS;
+	if (result >= KUP_RING_LIE_POSITION && result <= KUP_RING_LIE_FLAGS)
+		channel->broken = 1;
 }
 
 /* ---- Waiting ---- */
@@ -252,6 +254,7 @@ static void consumed(struct kup_user_channel *channel, int result)
 struct wait {
 	struct kup_user_channel *channel;
 	uint32_t space; /* for sending: the room that the record takes */
+	struct kup_steps steps;
 };
 
 static int may_send(const struct wait *wait)
@@ -298,18 +301,12 @@ static void learn(struct spin *spin, uint64_t limit, uint64_t took)
 		spin->budget_ns = spin->budget_ns < limit / 2 ? 2 * spin->budget_ns + 1000 : limit;
 }
 
-/*
- * The kernel's side may wait for this very processor, which a process can't find out. So it yields
- * now and then; a yield takes as long as about ten looks.
- */
-#define LOOKS_PER_YIELD 16
-
-static int looks_ready(const struct wait *wait, int (*ready)(const struct wait *), uint32_t looks)
+static int looks_ready(struct wait *wait, int (*ready)(const struct wait *), uint32_t looks)
 {
 	for (; looks > 0; looks--) {
 		if (ready(wait))
 			return 1;
-		if (looks % LOOKS_PER_YIELD == 0)
+		if (kup_pace_step(&wait->steps))
 			sched_yield();
 		else
 			pause_processor();
@@ -318,7 +315,7 @@ static int looks_ready(const struct wait *wait, int (*ready)(const struct wait *
 }
 
 /* Looks until it is ready (1), or for `ns` nanoseconds (0). `now` is the current time. */
-static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, const struct wait *wait,
+static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, struct wait *wait,
 		    int (*ready)(const struct wait *))
 {
 	uint64_t end = now + ns;
@@ -364,15 +361,16 @@ static int32_t sleep_for(const struct wait *wait, int (*ready)(const struct wait
 }
 
 /* Spins for a while, then sleeps, until another try makes sense: 0, or a negative errno. */
-static int32_t wait_for(const struct wait *wait, struct spin *spin,
-			int (*ready)(const struct wait *), void (*announce)(const struct wait *),
-			short events, struct limit *limit)
+static int32_t wait_for(struct wait *wait, struct spin *spin, int (*ready)(const struct wait *),
+			void (*announce)(const struct wait *), short events, struct limit *limit)
 {
 	uint64_t looked_ns = 0, start, left_ns;
 	int32_t error;
 
 	if (limit->timeout_ms == 0)
 		return -EAGAIN;
+	if (!kup_pace_is_on(&wait->steps))
+		wait->steps = kup_pace_begin(&spin->pace);
 	/*
 	 * The first looks of a call do not read the clock. Later ones do: if each of a call's waits
 	 * ended at once without a result, the call would otherwise run past its timeout.
@@ -458,14 +456,25 @@ static int32_t look_again(struct kup_user_channel *channel)
 	return error == -EAGAIN ? end : error;
 }
 
-int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_message *message,
-			 double timeout_ms)
+/* Begins a wait, with a pause if this consumer's looks would delay the producer. */
+static void let_producer_ahead(struct wait *wait)
 {
-	const struct wait wait = { .channel = channel };
+	uint32_t pauses;
+
+	wait->steps = kup_pace_begin(&wait->channel->receive_spin.pace);
+	for (pauses = wait->steps.first_pauses; pauses > 0; pauses--)
+		pause_processor();
+}
+
+/* The rest of a receive, when there is nothing yet, or when a pause may have to come first. */
+static int32_t await(struct kup_user_channel *channel, double timeout_ms)
+{
+	struct wait wait = { .channel = channel };
 	struct limit limit = { .timeout_ms = timeout_ms };
 	int32_t error;
 
-	kup_user_release(channel);
+	if (timeout_ms != 0 && channel->in.caught_up)
+		let_producer_ahead(&wait);
 	for (;;) {
 		error = look(channel);
 		if (error == -EAGAIN)
@@ -477,6 +486,21 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 		if (error)
 			break;
 	}
+	if (!error && kup_pace_is_on(&wait.steps))
+		kup_pace_found(&channel->receive_spin.pace, &wait.steps);
+	return error;
+}
+
+int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_message *message,
+			 double timeout_ms)
+{
+	int32_t error = -EAGAIN;
+
+	kup_user_release(channel);
+	if (!channel->in.caught_up)
+		error = look(channel);
+	if (error == -EAGAIN)
+		error = await(channel, timeout_ms);
 	if (error)
 		return error;
 	message->data = channel->held.data;
@@ -508,7 +532,7 @@ static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, ui
 int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length, double timeout_ms,
 			 struct kup_user_reservation *reservation)
 {
-	const struct wait wait = { .channel = channel, .space = KUP_RECORD_SPACE(length) };
+	struct wait wait = { .channel = channel, .space = KUP_RECORD_SPACE(length) };
 	struct limit limit = { .timeout_ms = timeout_ms };
 	int32_t error;
 

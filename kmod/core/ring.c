@@ -63,6 +63,22 @@ static kup_u32 *open_at(struct kup_producer *producer, kup_u32 i)
 	return &producer->open[(producer->first + i) % KUP_MOST_OPEN];
 }
 
+/*
+ * Each record ends with a fence, which waits until this processor owns the lines that were written.
+ * So it asks for the lines of later records early. The consumer does not touch them before that.
+ */
+#define AHEAD 256
+
+static void prepare(const kup_u8 *later)
+{
+#if defined(__x86_64__)
+	/* The compiler's prefetch would not ask for ownership. */
+	__asm__ volatile("prefetchw %0" : : "m"(*later));
+#else
+	__builtin_prefetch(later, 1);
+#endif
+}
+
 /* There is room. */
 static void claim(struct kup_producer *producer, kup_u32 space)
 {
@@ -70,6 +86,8 @@ static void claim(struct kup_producer *producer, kup_u32 space)
 	kup_store(&header_at(producer, producer->head + space)->length_flags, 0);
 	kup_store(&producer->head, producer->head + space);
 	kup_store(producer->head_word, producer->head);
+	/* The ring is mapped twice, so this lies in it. */
+	prepare((const kup_u8 *)header_at(producer, producer->head) + AHEAD);
 }
 
 int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 *position)
@@ -237,9 +255,15 @@ static void advance(struct kup_consumer *consumer, kup_u32 space)
  * Whether this head is a lie: records were read that lie behind it, or the ring would contain too
  * much.
  */
-static int is_head_lie(const struct kup_consumer *consumer, kup_u32 head)
+static int is_head_lie(const struct kup_consumer *consumer, kup_u32 cursor, kup_u32 head)
 {
-	return head % KUP_RECORD_ALIGN != 0 || head - consumer->cursor > consumer->bytes;
+	return head % KUP_RECORD_ALIGN != 0 || head - cursor > consumer->bytes;
+}
+
+/* E: pairs with the release in kup_consumer_release_late, which may run concurrently. */
+static kup_u32 load_cursor(const struct kup_consumer *consumer)
+{
+	return kup_load_acquire(&consumer->cursor);
 }
 
 /*
@@ -249,16 +273,19 @@ static int is_head_lie(const struct kup_consumer *consumer, kup_u32 head)
  */
 static int check_head(struct kup_consumer *consumer)
 {
+	/* Load the cursor first; a later one might lie beyond this head. */
+	kup_u32 cursor = load_cursor(consumer);
+
 	/* Relaxed: the headers were loaded with acquire (A), and head was stored before them. */
-	if (!consumer->frozen && is_head_lie(consumer, kup_load(consumer->head_word)))
+	if (!consumer->frozen && is_head_lie(consumer, cursor, kup_load(consumer->head_word)))
 		return KUP_RING_LIE_POSITION;
-	consumer->checked = consumer->cursor;
+	kup_store(&consumer->checked, cursor);
 	return KUP_RING_OK;
 }
 
 int kup_consumer_publish(struct kup_consumer *consumer)
 {
-	kup_u32 before = consumer->tail, cursor = consumer->cursor;
+	kup_u32 before = consumer->tail, cursor = load_cursor(consumer);
 
 	if (cursor == before)
 		return KUP_RING_OK;
@@ -281,25 +308,21 @@ int kup_consumer_publish(struct kup_consumer *consumer)
 }
 
 /*
- * Whether an eighth of the ring is unpublished or unchecked. Both are compared: a producer that
- * sleeps for room gets it earlier, and must not make the checks rarer by that.
+ * Whether an eighth of the ring would be unpublished or unchecked. Both are compared: a producer
+ * that sleeps for room gets it earlier, and must not make the checks rarer by that.
  */
-static int is_much(const struct kup_consumer *consumer)
+static int is_much(const struct kup_consumer *consumer, kup_u32 cursor)
 {
-	return consumer->cursor - consumer->tail >= consumer->bytes / 8 ||
-	       consumer->cursor - consumer->checked >= consumer->bytes / 8;
+	return cursor - kup_load(&consumer->tail) >= consumer->bytes / 8 ||
+	       cursor - kup_load(&consumer->checked) >= consumer->bytes / 8;
 }
 
 /* Whether the producer sleeps for room that is not published. Its store may come later: see D. */
-static int is_awaited(const struct kup_consumer *consumer)
+static int is_awaited(const struct kup_consumer *consumer, kup_u32 cursor)
 {
-	return kup_load(consumer->peer_event) - consumer->tail - 1 <
-	       consumer->cursor - consumer->tail;
-}
+	kup_u32 tail = kup_load(&consumer->tail);
 
-static int must_publish(const struct kup_consumer *consumer)
-{
-	return is_much(consumer) || !kup_consumer_ready(consumer) || is_awaited(consumer);
+	return kup_load(consumer->peer_event) - tail - 1 < cursor - tail;
 }
 
 #define KNOWN_FLAGS (KUP_RECORD_READY | KUP_RECORD_DISCARD | KUP_RECORD_CONTROL)
@@ -356,6 +379,13 @@ static int look(const struct kup_consumer *consumer, struct kup_record *record, 
 	return KUP_RING_OK;
 }
 
+int kup_consumer_glance(const struct kup_consumer *consumer, struct kup_record *record)
+{
+	int skip = 0;
+
+	return look(consumer, record, &skip) == KUP_RING_OK && !skip ? KUP_RING_OK : KUP_RING_WAIT;
+}
+
 /* A producer of discarded records must not keep its consumer in one call. */
 #define MAX_SKIPS 256
 
@@ -368,7 +398,8 @@ int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
 		if (result != KUP_RING_OK || !skip)
 			break;
 		advance(consumer, KUP_RECORD_SPACE(record->length));
-		published = is_much(consumer) ? kup_consumer_publish(consumer) : KUP_RING_OK;
+		published = is_much(consumer, consumer->cursor) ? kup_consumer_publish(consumer)
+								: KUP_RING_OK;
 		if (published != KUP_RING_OK)
 			return published;
 	}
@@ -385,7 +416,26 @@ int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
 int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record)
 {
 	advance(consumer, KUP_RECORD_SPACE(record->length));
-	return must_publish(consumer) ? kup_consumer_publish(consumer) : KUP_RING_OK;
+	/* Threads that begin a wait read this. */
+	kup_store(&consumer->caught_up, !kup_consumer_ready(consumer));
+	if (consumer->caught_up || is_much(consumer, consumer->cursor) ||
+	    is_awaited(consumer, consumer->cursor))
+		return kup_consumer_publish(consumer);
+	return KUP_RING_OK;
+}
+
+int kup_consumer_release_late(struct kup_consumer *consumer, const struct kup_record *record)
+{
+	kup_u32 cursor = record->position + KUP_RECORD_SPACE(record->length);
+	/* A: as in look, which loads the word again. */
+	kup_u32 word = kup_load_acquire(&next_header(consumer, cursor)->length_flags);
+
+	/* Otherwise the tail may have to be published; kup_consumer_release finds out. */
+	if (!(word & KUP_RECORD_READY) || is_much(consumer, cursor) || is_awaited(consumer, cursor))
+		return 0;
+	/* E: pairs with load_cursor: this side is done with the record. */
+	kup_store_release(&consumer->cursor, cursor);
+	return 1;
 }
 
 /*
@@ -420,7 +470,7 @@ int kup_consumer_freeze(struct kup_consumer *consumer)
 {
 	/* Relaxed: the headers before it are loaded with acquire (A). */
 	kup_u32 head = kup_load(consumer->head_word);
-	int lie = is_head_lie(consumer, head);
+	int lie = is_head_lie(consumer, consumer->cursor, head);
 
 	/* The last head is not loaded again, so a lie leaves no records. */
 	consumer->head = lie ? consumer->cursor : head;

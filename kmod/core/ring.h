@@ -23,6 +23,10 @@
  *   D  announce: store producer_event; fence;  publish:  fence; load producer_event
  *                look again (C)                                                   D
  *
+ * And between two threads of the consumer's side:
+ *
+ *   E  release_late: cursor  (release)   ----> publish:  cursor        (acquire)  E
+ *
  * Thread rule. The caller serialises the calls on one side of one ring. The exceptions are
  * kup_producer_payload, kup_producer_crowded, kup_producer_wants and kup_consumer_ready, which may
  * run concurrently with all calls; and kup_consumer_announce, which any thread may call, one at a
@@ -78,8 +82,9 @@ struct kup_consumer {
 	kup_u32 skips_unknown; /* nonzero: skips kinds that are optional and not known */
 	/* the producer sleeps, and the tail has reached its event: wake it */
 	kup_u32 owes_wake;
-	kup_u32 *tail_word;	  /* this side's, shared: output only */
-	kup_u32 *event_word;	  /* this side's, shared: output only */
+	kup_u32 caught_up;   /* nothing was readable behind the record that was released last */
+	kup_u32 *tail_word;  /* this side's, shared: output only */
+	kup_u32 *event_word; /* this side's, shared: output only */
 	const kup_u32 *head_word; /* the peer's */
 	const kup_u32 *peer_event;
 };
@@ -143,11 +148,23 @@ void kup_producer_announce(struct kup_producer *producer, kup_u32 position);
 int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record);
 
 /*
+ * KUP_RING_OK, as peek; or KUP_RING_WAIT: only peek can find out more. It changes nothing, and may
+ * run while another thread publishes or settles.
+ */
+int kup_consumer_glance(const struct kup_consumer *consumer, struct kup_record *record);
+
+/*
  * Consumes the record that the last peek returned. It gives room back at once if nothing is
  * readable behind the record, if the producer sleeps for the room, or if an eighth of the ring is
  * unpublished; otherwise later. KUP_RING_OK or KUP_RING_LIE_POSITION. Then look at owes_wake.
  */
 int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record);
+
+/*
+ * Consumes the record that the last peek returned, if its room may be given back later; otherwise
+ * returns 0, and has done nothing. Another thread may publish or settle at the same time.
+ */
+int kup_consumer_release_late(struct kup_consumer *consumer, const struct kup_record *record);
 
 /* Gives all room back, at the end of a batch. The results are those of release. */
 int kup_consumer_publish(struct kup_consumer *consumer);

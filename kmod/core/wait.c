@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* How the kernel's side waits: it spins a little, then sleeps. */
 #include "core.h"
-#include "spin.h"
 
 /* The time at which a timeout is over that begins at `now`, and that is not 0. */
 static kup_u64 deadline_after(kup_u64 now, kup_time timeout)
@@ -28,6 +27,7 @@ struct waiter {
 	kup_u32 announced; /* nonzero: it has announced its sleep */
 	kup_u32 position;  /* IN: where the cursor was then */
 	kup_u32 round;	   /* OUT: the channel's room_round then */
+	struct kup_steps *steps;
 };
 
 /*
@@ -139,6 +139,12 @@ void kup_channel_leave(struct kup_channel *channel)
 {
 	/* Pairs with the exchange in take. */
 	kup_store_release(&channel->receiving, 0);
+}
+
+int kup_channel_is_received(const struct kup_channel *channel)
+{
+	/* Relaxed: by the rule of kup.h, this can't be true. */
+	return kup_load(&channel->receiving) == RECEIVER;
 }
 
 /* Publishes the tail as the settler. *asked: the user's producer sleeps for the room. */
@@ -273,7 +279,7 @@ static int look(kup_u32 looks, struct waiter *waiter)
 	for (; looks > 0; looks--) {
 		if (is_ready(waiter))
 			return 1;
-		if (!os_relax())
+		if (!os_relax(kup_pace_step(waiter->steps)))
 			return -1;
 	}
 	return 0;
@@ -351,6 +357,25 @@ static int sleep_until(struct waiter *waiter, kup_u64 until)
 	return error;
 }
 
+struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout)
+{
+	struct kup_limit limit = { .timeout = timeout };
+	kup_u32 pauses;
+
+	if (timeout == 0 || !kup_load(&channel->in.caught_up))
+		return limit;
+	limit.steps = kup_pace_begin(&channel->receive_spin.pace);
+	for (pauses = limit.steps.first_pauses; pauses > 0 && os_relax(0); pauses--)
+		;
+	return limit;
+}
+
+void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit)
+{
+	if (kup_pace_is_on(&limit->steps))
+		kup_pace_found(&channel->receive_spin.pace, &limit->steps);
+}
+
 /* After the first looks: when the wait began, in *start, and whether its time is over. */
 static int is_over(struct kup_limit *limit, kup_u64 *start)
 {
@@ -370,6 +395,9 @@ int kup_channel_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, 
 
 	if (limit->timeout == 0)
 		return -EAGAIN;
+	if (!kup_pace_is_on(&limit->steps))
+		limit->steps = kup_pace_begin(&spin->pace);
+	waiter.steps = &limit->steps;
 	/*
 	 * The first looks of a call do not read the clock. Later ones do: otherwise a user that
 	 * makes each of a call's waits end without a result would make it run past its timeout.

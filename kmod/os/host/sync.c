@@ -92,14 +92,14 @@ void os_mutex_destroy(struct os_mutex *mutex)
 void os_mutex_lock(struct os_mutex *mutex)
 {
 	host_may_sleep("os_mutex_lock");
-	host_delay();
+	kup_fence_hook();
 	pthread_mutex_lock(&mutex->lock);
 }
 
 void os_mutex_unlock(struct os_mutex *mutex)
 {
 	pthread_mutex_unlock(&mutex->lock);
-	host_delay();
+	kup_fence_hook();
 }
 
 /* ---- Waiting and waking ---- */
@@ -138,7 +138,7 @@ int os_wait(struct os_waitq *waitq, int (*ready)(void *), void *argument, kup_u6
 	int error = 0;
 
 	host_may_sleep("os_wait");
-	host_delay();
+	kup_fence_hook();
 	if (timeout_ns != OS_FOREVER)
 		deadline = deadline_after(timeout_ns);
 	pthread_mutex_lock(&waitq->lock);
@@ -160,7 +160,7 @@ void os_wait_always(struct os_waitq *waitq, int (*ready)(void *), void *argument
 
 void os_wake(struct os_waitq *waitq)
 {
-	host_delay();
+	kup_fence_hook();
 	pthread_mutex_lock(&waitq->lock);
 	pthread_cond_broadcast(&waitq->wake);
 	pthread_mutex_unlock(&waitq->lock);
@@ -181,7 +181,7 @@ void os_poll_wake(struct os_pollq *pollq)
 {
 	struct host_poller *poller;
 
-	host_delay();
+	kup_fence_hook();
 	pthread_mutex_lock(&pollq->lock);
 	host_enter_atomic();
 	for (poller = pollq->pollers; poller; poller = poller->next)
@@ -215,17 +215,10 @@ kup_u64 os_now_ns(void)
 	return (kup_u64)time.tv_sec * 1000000000u + (kup_u64)time.tv_nsec;
 }
 
-/* A yield is a system call, and takes as long as about ten looks. */
-#define LOOKS_PER_YIELD 16
-
-/*
- * A process can't find out whether other threads wait for its processor, so it yields now and then.
- */
-int os_relax(void)
+/* A process can't find out whether other threads wait for its processor. */
+int os_relax(int yield)
 {
-	static _Thread_local kup_u32 looks;
-
-	if (++looks % LOOKS_PER_YIELD == 0)
+	if (yield)
 		sched_yield();
 	else
 		processor_pause();
@@ -235,7 +228,7 @@ int os_relax(void)
 void os_breathe(void)
 {
 	host_may_sleep("os_breathe");
-	host_delay();
+	kup_fence_hook();
 }
 
 /* ---- Threads ---- */
