@@ -4,7 +4,7 @@
 import { ChannelRounds } from "../channel.ts";
 import type { Group, Run, Side } from "../run.ts";
 
-const TRIPS = 2000;
+const TRIPS = 640;
 
 async function sides(run: Run, length: number): Promise<Side[]> {
   const place = run.twoProcessors;
@@ -44,7 +44,7 @@ async function latencies(run: Run): Promise<void> {
     ["SPSC queue", "peer", inC("spsc echo", -1)],
   ];
   const all = timed.map((): number[] => []);
-  for (let round = 0; round < (run.quick ? 1 : 6); round++) {
+  for (let round = 0; round < (run.quick ? 1 : 20); round++) {
     for (const [index, [, , once]] of timed.entries()) {
       run.rounds.symbols.bench_sleep(200);
       once();
@@ -59,7 +59,7 @@ export const echo: Group = {
   title: "Round trip of 64 bytes, two processors",
   rows: [1],
   async run(run) {
-    await run.alternate(await sides(run, 64), 150);
+    await run.alternate(await sides(run, 64), 500);
     await latencies(run);
   },
 };
@@ -69,6 +69,6 @@ export const echo32: Group = {
   title: "Round trip of 32 bytes, two processors",
   rows: [1],
   async run(run) {
-    await run.alternate(await sides(run, 32), 100);
+    await run.alternate(await sides(run, 32), 300);
   },
 };

@@ -8,9 +8,9 @@ const BATCH = 64;
 /** What fits into the ring. */
 const BURST = 14_000;
 
-/** About 2 ms each. */
-const FAST = 64_000;
-const SLOW = 19_200;
+/** About a millisecond or less, each. */
+const FAST = 32_000;
+const SLOW = 9_600;
 
 function queueStreams(run: Run): Side[] {
   const place = run.twoProcessors;
@@ -56,7 +56,7 @@ export const toUser: Group = {
       kup("for await", () => channel.forAwait(slow, BATCH, false)),
       kup("for await, burst", () => channel.forAwait(burst, BATCH, true)),
       ...queueStreams(run),
-    ], 100);
+    ], 200);
   },
 };
 
@@ -79,7 +79,7 @@ export const toKernel: Group = {
       kup("sendBatch of 64", () => channel.sendBatch(slow, run.quick ? 16 : BATCH)),
       kup("reserve and commit", () => channel.reserve(slow)),
       ...queueStreams(run),
-    ], 100);
+    ], 200);
   },
 };
 
@@ -99,6 +99,6 @@ export const threads: Group = {
       side("four threads", 4, 1),
       side("one thread, 64 a call", 1, BATCH),
       side("four threads, 64 a call", 4, BATCH),
-    ], 100);
+    ], 200);
   },
 };
