@@ -119,6 +119,7 @@ export async function runGroups(
     format: FORMAT,
     date: begin.toISOString(),
     seconds: (Date.now() - begin.getTime()) / 1000,
+    quick: settings.quick,
     machine,
     groups,
     absent,

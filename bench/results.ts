@@ -75,6 +75,8 @@ export interface Report {
   /** When the run began, as an ISO date. */
   readonly date: string;
   readonly seconds: number;
+  /** A few tiny rounds only; the figures mean nothing. */
+  readonly quick: boolean;
   readonly machine: Machine;
   readonly groups: readonly GroupResult[];
   readonly absent: readonly Absent[];

@@ -33,7 +33,7 @@ export function formatRate(side: SideResult): string {
 function sideLine(side: SideResult): string {
   const { quarter, median, threeQuarters } = side.summary;
   const columns = [quarter, median, threeQuarters].map((value) =>
-    formatFigure(value, side.unit).padStart(11)
+    formatFigure(value, side.unit).padStart(12)
   );
   return `  ${side.name.padEnd(44)}${columns.join("")}${formatRate(side).padStart(12)}`;
 }
@@ -43,7 +43,7 @@ export function formatGroup(group: GroupResult): string[] {
   const heads = ["best quarter", "median", "3rd quarter", "rate"];
   const lines = [
     bold(group.title),
-    dim(`  ${"".padEnd(43)}${heads.map((head, i) => head.padStart(i === 0 ? 12 : 11)).join("")}`),
+    dim(`  ${"".padEnd(43)}${heads.map((head, i) => head.padStart(i === 0 ? 13 : 12)).join("")}`),
     ...group.sides.map(sideLine),
   ];
   for (const { name, summary } of group.latencies) {
@@ -86,6 +86,7 @@ export function formatReport(report: Report): string {
     "",
     ...report.absent.map(({ what, why }) => `${yellow("not here")} ${what}: ${why}`),
     `${formatMachine(report.machine)}`,
+    ...report.quick ? [yellow("a quick run: the figures and the verdicts mean nothing")] : [],
     `targets met: ${count("met")}, missed: ${count("missed")}, ` +
     `not measured: ${count("not measured")}; ${report.seconds.toFixed(0)} s`,
   ].join("\n");

@@ -91,7 +91,8 @@ static round_fn find_in(const struct round_entry *table, const char *name)
 
 static round_fn find(const char *name)
 {
-	const struct round_entry *tables[] = { kup_rounds, ring_rounds, call_rounds, queue_rounds };
+	const struct round_entry *tables[] = { kup_rounds, ring_rounds, call_rounds, kernel_rounds,
+					       queue_rounds };
 	round_fn run = NULL;
 	unsigned int i;
 

@@ -40,7 +40,7 @@ struct round_entry {
 };
 
 /* Each table ends with an entry without a name. */
-extern const struct round_entry kup_rounds[], ring_rounds[], call_rounds[];
+extern const struct round_entry kup_rounds[], ring_rounds[], call_rounds[], kernel_rounds[];
 
 /* Runs main(round) in a thread on the other side's processor. Returns 0 or a positive errno. */
 struct helper {
