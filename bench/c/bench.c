@@ -84,15 +84,15 @@ void helper_join(const struct helper *helper)
 static round_fn find_in(const struct round_entry *table, const char *name)
 {
 	for (; table && table->name; table++)
-		if (strcmp(table->name, name) == 0)
+		if (strcmp(table->name, name) == 0 && (!table->is_here || table->is_here()))
 			return table->run;
 	return NULL;
 }
 
 static round_fn find(const char *name)
 {
-	const struct round_entry *tables[] = { kup_rounds, ring_rounds, call_rounds, kernel_rounds,
-					       queue_rounds };
+	const struct round_entry *tables[] = { kup_rounds,    ring_rounds,     call_rounds,
+					       kernel_rounds, iceoryx2_rounds, queue_rounds };
 	round_fn run = NULL;
 	unsigned int i;
 
