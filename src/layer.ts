@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { type AttachedChannel, PARTS } from "./channel.ts";
-import type { ChannelStats, KernelStats } from "./types.ts";
+import type { ChannelStats, ChannelTotals } from "./types.ts";
 
 /** What every layer shares with the channel below it. A layer has no Web Streams. */
 export abstract class Layer {
@@ -23,8 +23,8 @@ export abstract class Layer {
     return this.#base.closed;
   }
 
-  get ended(): boolean {
-    return this.#base.ended;
+  get done(): boolean {
+    return this.#base.done;
   }
 
   get readable(): never {
@@ -51,8 +51,8 @@ export abstract class Layer {
     return this.#base.stats();
   }
 
-  kernelStats(): KernelStats {
-    return this.#base.kernelStats();
+  totals(): ChannelTotals {
+    return this.#base.totals();
   }
 
   close(): void {

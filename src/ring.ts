@@ -261,6 +261,11 @@ export class Producer {
     this.announcePosition(this.#head + space + SENTINEL - this.#size);
   }
 
+  /** Announces that this side sleeps, but not for room: no tail reaches this before more is sent. */
+  announceNothing(): void {
+    this.announcePosition(this.#head + RECORD_ALIGN);
+  }
+
   /** Announces a sleep until the tail has reached this position. Then look again. */
   announcePosition(position: number): void {
     // D: pairs with the load in Consumer.publish.

@@ -414,17 +414,14 @@ export class Sender implements Side, Condition {
 
   /** Looks once for room for the queue. */
   wake(): void {
+    if (this.#queue.size === 0) return;
     try {
-      do this.#pump(); while (this.#waitsForRoom && this.#announce(0));
-      if (this.#waitsForRoom) this.#link.want(POLLOUT);
+      do this.#pump(); while (this.#queue.size > 0 && this.#announce(0));
+      if (this.#queue.size > 0) this.#link.want(POLLOUT);
+      else this.#link.unwant(POLLOUT);
     } catch (error) {
       this.fail(error);
     }
-  }
-
-  /** Whether a call waits for the kernel, and not for a reservation of this side. */
-  get #waitsForRoom(): boolean {
-    return this.#queue.size > 0 && !this.#producer.crowded;
   }
 
   /** Called when the channel is closed or broken, or can't be waited for. */
@@ -506,9 +503,14 @@ export class Sender implements Side, Condition {
 
   /**
    * Announces what this side sleeps for: the first call of the queue, or else `space`. Returns true
-   * if that holds already.
+   * if that holds already. While a reservation keeps back too many records, no room is enough, and
+   * only the channel's end wakes the queue.
    */
   #announce(space: number): boolean {
+    if (this.#producer.crowded) {
+      this.#producer.announceNothing();
+      return !this.#link.isOpen();
+    }
     const [first] = this.#queue;
     this.#wantedSpace = first?.space ?? space;
     this.#producer.announce(this.#wantedSpace);

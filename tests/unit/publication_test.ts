@@ -197,3 +197,17 @@ test(
     assertEquals([kernel.receive()?.text, kernel.receive()?.text], ["2", "3"]);
   },
 );
+
+test(
+  "Channel.send() that a reservation holds up ends with the channel, and keeps the event loop alive",
+  async (channel, kernel) => {
+    using _first = channel.tryReserve(1)!;
+    fill(channel, "x");
+    const limit = AbortSignal.timeout(20);
+    const reason = await channel.send("y", { signal: limit }).catch((error) => error.name);
+    assertEquals(reason, "TimeoutError");
+    const waiting = channel.send("y");
+    await later(() => kernel.close());
+    await assertRejectsWith(waiting, "closed");
+  },
+);
