@@ -23,6 +23,7 @@ static struct kup_user_channel *channels[MOST_CHANNELS];
 BENCH_CALL int32_t bench_pin(int32_t processor);
 BENCH_CALL double bench_now(void);
 BENCH_CALL int32_t bench_open(const char *path, uint32_t number);
+BENCH_CALL void bench_spin(int32_t handle, double microseconds);
 BENCH_CALL void bench_close(int32_t handle);
 BENCH_CALL int32_t bench_has(const char *name);
 BENCH_CALL double bench_run(const char *name, int32_t handle, int32_t theirs, uint32_t length,
@@ -123,6 +124,12 @@ int32_t bench_open(const char *path, uint32_t number)
 	if (error)
 		channels[handle] = NULL;
 	return error ? error : handle;
+}
+
+/* How long this side of a channel spins before it sleeps, at most. */
+void bench_spin(int32_t handle, double microseconds)
+{
+	kup_user_channel_set_spin(channels[handle], microseconds);
 }
 
 void bench_close(int32_t handle)
