@@ -44,7 +44,7 @@ export class ChannelRounds {
     this.#sleep = (microseconds) => rounds.symbols.bench_sleep(microseconds);
   }
 
-  /** Tells the kernel's side what to do. */
+  /** Begins a work of the kernel's side. */
   command(command: Command): void {
     this.#channel.sendSync(encodeCommand(command), { type: COMMAND });
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The benchmarks: KUP and its peers in one run, a table with targets and verdicts, the raw figures as
- * JSON, and a page with histograms. `make bench` calls it.
+ * The benchmarks: KUP and its peers in one run, a table with targets and verdicts, the raw figures
+ * as JSON, and a page with histograms. `make bench` calls it.
  */
 
 import { setColorEnabled } from "../deps.ts";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Peers that are fetched: queues from Debian's packages, and ringbuf.js from npm. What is fetched is
- * pinned, checked, and kept in `.cache/peers/`. A peer that can't be had is left out, with a reason.
+ * Peers that are fetched: queues from Debian's packages, and ringbuf.js from npm. What is fetched
+ * is pinned, checked, and kept in `.cache/peers/`. A peer that can't be had is left out, with a
+ * reason.
  */
 
 import { CACHE, exists, fillOnce } from "../tests/lib/paths.ts";

@@ -16,7 +16,7 @@ static uint32_t trips_of(const struct round *round)
 	return round->count + WARM_UP;
 }
 
-/* ---- Ping-pong of a cache line: what two processors take to say a word and to hear one ---- */
+/* ---- Ping-pong of a cache line: the least time of a round trip between two processors ---- */
 
 static struct {
 	_Alignas(2 * LINE) uint32_t ping; /* atomic, as are all words that both sides use here */

@@ -44,6 +44,7 @@ export const toUser: Group = {
       number,
     ];
     const kup = (name: string, round: Side["round"]): Side => ({ name, kind: "kup", round });
+    run.absent.push({ what: "drain", why: "the API has no drain yet" });
     await run.alternate([
       c("C, 64 a call", "kup to user", FAST, BATCH),
       c("C, one a call", "kup to user", SLOW),
