@@ -82,6 +82,11 @@ export class Run implements Disposable {
     return { mine, theirs };
   }
 
+  /** The system decides; a kernel's threads don't inherit the processor of the thread that attaches. */
+  get anyProcessors(): Place {
+    return { mine: -1, theirs: -1 };
+  }
+
   get oneProcessor(): Place {
     const [mine = -1] = this.#options.processors;
     return { mine, theirs: mine };
