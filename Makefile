@@ -133,7 +133,8 @@ bench: setup prebuilt native ## Run the benchmarks, with targets, and write a pa
 
 bench-vm: setup native ## Run the benchmark of a real kernel in a VM: ratios only (KERNEL)
 	@$(MAKE) -s -C bench
-	@$(vm) --quiet --module bench --run 'deno run -A vm.ts'
+	@$(vm) --quiet --module bench --run 'insmod /lib/modules/bench_proxy.ko && \
+		insmod /lib/modules/bench.ko spin=2000 && deno run -A vm.ts'
 
 ##@ To work on it
 

@@ -47,6 +47,7 @@ export type {
   OpenOptions,
   ReadableOptions,
   Reservation,
+  RingBytes,
   SendOptions,
   SyncSendOptions,
   SyncTurnOptions,

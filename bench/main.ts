@@ -20,7 +20,7 @@ import { renderPage } from "./page.ts";
 import { fetchHeaders } from "./peers.ts";
 import { type Absent, FORMAT, type GroupResult, type Report } from "./results.ts";
 import { type Group, hostDevice, Missing, Run } from "./run.ts";
-import { formatGroup, formatReport } from "./table.ts";
+import { formatGroup, formatMarkdown, formatReport } from "./table.ts";
 import { judgeAll, ROWS } from "./targets.ts";
 
 export const GROUPS: readonly Group[] = [
@@ -46,7 +46,7 @@ Measures KUP and its peers, and compares the figures with the targets.
   GROUP            ${GROUPS.map(({ name }) => name).join(", ")}
   ROW              a row of the targets, 1 to 13; all if no group and no row is given
   --quick          a few tiny rounds: shows that everything works; the figures mean nothing
-  --output FOLDER  where to write bench.json and index.html; .cache/bench if not given`,
+  --output FOLDER  where to write bench.json, table.md and index.html; .cache/bench if not given`,
   values: ["output"],
   flags: ["quick"],
   words: 20,
@@ -132,6 +132,7 @@ async function write(report: Report, folder: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${folder}/bench.json`, `${JSON.stringify(report)}\n`);
   await Deno.writeTextFile(`${folder}/index.html`, renderPage(report));
+  await Deno.writeTextFile(`${folder}/table.md`, formatMarkdown(report));
   console.log(`${folder}/bench.json has every round; a page to look at: ${folder}/index.html`);
 }
 

@@ -11,6 +11,7 @@ const SYMBOLS = {
   bench_now: { parameters: [], result: "f64" },
   bench_sleep: { parameters: ["u32"], result: "void" },
   bench_open: { parameters: ["buffer", "u32"], result: "i32" },
+  bench_spin: { parameters: ["i32", "f64"], result: "void" },
   bench_close: { parameters: ["i32"], result: "void" },
   bench_has: { parameters: ["buffer"], result: "i32" },
   bench_run: {

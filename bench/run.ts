@@ -92,9 +92,14 @@ export class Run implements Disposable {
     return this.quick ? Math.max(16, count >> 8 << 4) : count;
   }
 
+  /** The path of a device of the client module. */
+  path(device: string): string {
+    return this.#options.device(device);
+  }
+
   /** Opens a device of the client module. */
   device(name = "bench"): Device {
-    return this.#keep(open(this.#options.device(name)));
+    return this.#keep(open(this.path(name)));
   }
 
   /** Attaches a channel whose kernel thread runs on the other side's processor. */
@@ -118,7 +123,7 @@ export class Run implements Disposable {
 
   /** A channel of the library for programs in C. Close it by ending the run. */
   openInC(place: Place, device = "bench"): number {
-    const handle = this.rounds.open(this.#options.device(device), place);
+    const handle = this.rounds.open(this.path(device), place);
     this.#handles.push(handle);
     return handle;
   }

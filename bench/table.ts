@@ -91,3 +91,19 @@ export function formatReport(report: Report): string {
     `not measured: ${count("not measured")}; ${report.seconds.toFixed(0)} s`,
   ].join("\n");
 }
+
+/** The targets with their verdicts as a table in Markdown, for `docs/performance.md`. */
+export function formatMarkdown(report: Report): string {
+  const lines = report.verdicts.map((verdict) => {
+    const { row, what, target, measured, outcome, why } = verdict;
+    return `| ${row} | ${TITLES[row]}: ${what} | ${target} | ${why ?? measured} | ${outcome} |`;
+  });
+  return [
+    `Measured on ${report.date.slice(0, 10)}: ${formatMachine(report.machine)}.`,
+    "",
+    "| # | what | target | measured | outcome |",
+    "| --- | --- | --- | --- | --- |",
+    ...lines,
+    "",
+  ].join("\n");
+}

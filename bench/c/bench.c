@@ -23,6 +23,7 @@ static struct kup_user_channel *channels[MOST_CHANNELS];
 BENCH_CALL int32_t bench_pin(int32_t processor);
 BENCH_CALL double bench_now(void);
 BENCH_CALL int32_t bench_open(const char *path, uint32_t number);
+BENCH_CALL void bench_spin(int32_t handle, double microseconds);
 BENCH_CALL void bench_close(int32_t handle);
 BENCH_CALL int32_t bench_has(const char *name);
 BENCH_CALL double bench_run(const char *name, int32_t handle, int32_t theirs, uint32_t length,
@@ -84,15 +85,15 @@ void helper_join(const struct helper *helper)
 static round_fn find_in(const struct round_entry *table, const char *name)
 {
 	for (; table && table->name; table++)
-		if (strcmp(table->name, name) == 0)
+		if (strcmp(table->name, name) == 0 && (!table->is_here || table->is_here()))
 			return table->run;
 	return NULL;
 }
 
 static round_fn find(const char *name)
 {
-	const struct round_entry *tables[] = { kup_rounds, ring_rounds, call_rounds, kernel_rounds,
-					       queue_rounds };
+	const struct round_entry *tables[] = { kup_rounds,    ring_rounds,     call_rounds,
+					       kernel_rounds, iceoryx2_rounds, queue_rounds };
 	round_fn run = NULL;
 	unsigned int i;
 
@@ -123,6 +124,12 @@ int32_t bench_open(const char *path, uint32_t number)
 	if (error)
 		channels[handle] = NULL;
 	return error ? error : handle;
+}
+
+/* How long this side of a channel spins before it sleeps, at most. */
+void bench_spin(int32_t handle, double microseconds)
+{
+	kup_user_channel_set_spin(channels[handle], microseconds);
 }
 
 void bench_close(int32_t handle)

@@ -194,8 +194,8 @@ static double socket_echo(const struct round *round)
 }
 
 const struct round_entry call_rounds[] = {
-	{ "pipe echo", pipe_echo },
-	{ "pipe stream", pipe_stream },
-	{ "socket echo", socket_echo },
-	{ NULL, NULL },
+	{ "pipe echo", pipe_echo, NULL },
+	{ "pipe stream", pipe_stream, NULL },
+	{ "socket echo", socket_echo, NULL },
+	{ NULL, NULL, NULL },
 };

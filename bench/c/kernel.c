@@ -54,7 +54,7 @@ static double proxy_stream(const struct round *round)
 }
 
 const struct round_entry kernel_rounds[] = {
-	{ "proxy echo", proxy_echo },
-	{ "proxy stream", proxy_stream },
-	{ NULL, NULL },
+	{ "proxy echo", proxy_echo, NULL },
+	{ "proxy stream", proxy_stream, NULL },
+	{ NULL, NULL, NULL },
 };

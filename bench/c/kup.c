@@ -238,11 +238,11 @@ static double sender_alone(const struct round *round)
 }
 
 const struct round_entry kup_rounds[] = {
-	{ "kup echo", echo },
-	{ "kup to user", to_user },
-	{ "kup reader alone", reader_alone },
-	{ "kup producer alone", producer_alone },
-	{ "kup to kernel", to_kernel },
-	{ "kup sender alone", sender_alone },
-	{ NULL, NULL },
+	{ "kup echo", echo, NULL },
+	{ "kup to user", to_user, NULL },
+	{ "kup reader alone", reader_alone, NULL },
+	{ "kup producer alone", producer_alone, NULL },
+	{ "kup to kernel", to_kernel, NULL },
+	{ "kup sender alone", sender_alone, NULL },
+	{ NULL, NULL, NULL },
 };

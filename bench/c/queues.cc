@@ -148,12 +148,12 @@ template <typename Queue> Queue *Rounds<Queue>::back;
 
 extern "C" const struct round_entry queue_rounds[] = {
 #ifdef HAVE_BOOST
-	{ "boost echo", Rounds<Boost>::echo },
-	{ "boost stream", Rounds<Boost>::stream },
+	{ "boost echo", Rounds<Boost>::echo, nullptr },
+	{ "boost stream", Rounds<Boost>::stream, nullptr },
 #endif
 #ifdef HAVE_READERWRITER
-	{ "readerwriterqueue echo", Rounds<ReaderWriter>::echo },
-	{ "readerwriterqueue stream", Rounds<ReaderWriter>::stream },
+	{ "readerwriterqueue echo", Rounds<ReaderWriter>::echo, nullptr },
+	{ "readerwriterqueue stream", Rounds<ReaderWriter>::stream, nullptr },
 #endif
-	{ nullptr, nullptr },
+	{ nullptr, nullptr, nullptr },
 };

@@ -259,9 +259,9 @@ static double queue_stream(const struct round *round)
 }
 
 const struct round_entry ring_rounds[] = {
-	{ "ping-pong", ping_pong },
-	{ "predecessor echo", page_echo },
-	{ "spsc echo", queue_echo },
-	{ "spsc stream", queue_stream },
-	{ NULL, NULL },
+	{ "ping-pong", ping_pong, NULL },
+	{ "predecessor echo", page_echo, NULL },
+	{ "spsc echo", queue_echo, NULL },
+	{ "spsc stream", queue_stream, NULL },
+	{ NULL, NULL, NULL },
 };

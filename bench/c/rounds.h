@@ -37,10 +37,12 @@ typedef double (*round_fn)(const struct round *round);
 struct round_entry {
 	const char *name;
 	round_fn run;
+	int (*is_here)(void); /* NULL: always */
 };
 
 /* Each table ends with an entry without a name. */
-extern const struct round_entry kup_rounds[], ring_rounds[], call_rounds[], kernel_rounds[];
+extern const struct round_entry kup_rounds[], ring_rounds[], call_rounds[], kernel_rounds[],
+	iceoryx2_rounds[];
 
 /* Runs main(round) in a thread on the other side's processor. Returns 0 or a positive errno. */
 struct helper {

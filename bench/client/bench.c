@@ -11,6 +11,7 @@ KUP_PARAM_NUMBER(channels, 16, "number of channels of the device \"bench\"");
 KUP_PARAM_NUMBER(pages, 256, "size of each ring of \"bench\"");
 KUP_PARAM_NUMBER(large_pages, 2048, "size of the ring to the user of \"bench_large\"");
 KUP_PARAM_NUMBER(many, 1000, "number of channels of the device \"bench_many\"");
+KUP_PARAM_NUMBER(spin, 0, "how long a side spins, in microseconds; 0: the default");
 
 static struct kup_device *device, *large_device, *many_device;
 
@@ -394,6 +395,7 @@ static int load(void)
 		.channels = channels,
 		.to_user_pages = pages,
 		.to_kernel_pages = pages,
+		.spin_us = spin,
 	};
 	const struct kup_config large_config = {
 		.name = "bench_large",

@@ -7,9 +7,13 @@
 import { Socket } from "node:net";
 import type { Channel } from "../../mod.ts";
 import { ChannelRounds } from "../channel.ts";
+import { ROOT } from "../../tests/lib/paths.ts";
+import { must } from "../../tests/lib/process.ts";
 import type { Rounds } from "../native.ts";
 import { DONE } from "../protocol.ts";
 import { type Group, Missing, type Run } from "../run.ts";
+
+const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
 
 /** Messages in a round. The ways alternate. */
 const BATCH = 20;
@@ -178,16 +182,15 @@ function wakeOneOfMany(
   };
 }
 
-/** Memory of the process that is not shared, in bytes. */
-function ownMemory(): number {
-  const status = Deno.readTextFileSync("/proc/self/status");
-  return Number(/^RssAnon:\s*(\d+) kB$/m.exec(status)?.[1] ?? NaN) * 1024;
-}
-
-declare const gc: (() => void) | undefined;
-
-function collect(): void {
-  if (typeof gc !== "undefined") gc();
+/**
+ * Memory of an attached channel that is not shared, of both sides together, in bytes: in a process of
+ * its own, because this one's collector would disturb it.
+ */
+async function memoryOfChannel(run: Run): Promise<number> {
+  const script = `${ROOT}/bench/workers/memory.ts`;
+  const options = ["-A", "--no-check", "--v8-flags=--expose-gc", "--config", CONFIG];
+  const device = run.path("bench_many");
+  return Number(await must([Deno.execPath(), "run", ...options, script, device, String(MANY)]));
 }
 
 /** The processor time of this process, in ms. */
@@ -226,12 +229,9 @@ export const many: Group = {
   async run(run) {
     const place = run.twoProcessors;
     const leader = await run.attach(place);
-    collect();
-    const before = ownMemory();
+    const memory = await memoryOfChannel(run);
+    run.record({ name: "memory of an attached channel", kind: "kup", unit: "bytes" }, [memory]);
     const channels = await attachMany(run);
-    collect();
-    const attached = (ownMemory() - before) / MANY;
-    run.record({ name: "memory of an attached channel", kind: "kup", unit: "bytes" }, [attached]);
     const count = run.quick ? 3 : BATCH;
     const ways = {
       "receive(), 1,000 channels": wakeOneOfMany(run, leader, channels, count),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The example of a client of one's own, in a real kernel; tests/unit/example_test.ts has the host's side. */
+/** The example client in a real kernel; tests/unit/example_test.ts runs it on the host driver. */
 
 import { assertEquals, assertMatch } from "../../deps.ts";
 
@@ -10,7 +10,7 @@ async function output(command: string, ...args: string[]): Promise<string> {
   return decoder.decode(stdout);
 }
 
-Deno.test("the ticker, unchanged, ticks in this kernel", async () => {
+Deno.test("examples/ticker ticks, unchanged, in this kernel", async () => {
   await output("insmod", "/lib/modules/ticker.ko", "channels=3");
   try {
     const script = new URL("../../examples/ticker/ticker.ts", import.meta.url).pathname;
