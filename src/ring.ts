@@ -473,6 +473,17 @@ export class Consumer {
     return isDue ? this.publish() : RING_OK;
   }
 
+  /**
+   * As `release`, for a caller that reads on, and calls `publish` at the end: it does not look
+   * whether anything is readable behind the record.
+   */
+  pass(): number {
+    this.held = 0;
+    this.epoch++;
+    this.#released = this.#cursor;
+    return this.#isMuch() || this.#isAwaited() ? this.publish() : RING_OK;
+  }
+
   /** As `ready`, but may return `false` too often: then room is given back earlier. */
   #hasNext(): boolean {
     return glance(this.#words, (this.#data + (this.#cursor & this.#mask)) >> 2) < 0;
