@@ -145,13 +145,14 @@ export class Receiver implements Side, Condition {
         break;
       }
       // The next call reports a lie: the messages before it are good.
-      if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
+      if (consumer.control !== 0 && !this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
       count++;
       cursor.move(consumer);
       const returned = callback(cursor);
       if (returned !== undefined) refusePromise(returned);
       if (this.#link.over) break;
-      this.#checked(consumer.pass());
+      const passed = consumer.pass();
+      if (passed !== RING_OK || consumer.owesWake) this.#checked(passed);
       if (count % CLOCK_STRIDE === 0 && native.kup_user_now() >= end) break;
     }
     return count;
