@@ -44,13 +44,13 @@ export const toUser: Group = {
       number,
     ];
     const kup = (name: string, round: Side["round"]): Side => ({ name, kind: "kup", round });
-    run.absent.push({ what: "drain", why: "the API has no drain yet" });
     await run.alternate([
       c("C, 64 a call", "kup to user", FAST, BATCH),
       c("C, one a call", "kup to user", SLOW),
       c("C, reader alone", "kup reader alone", BURST, BATCH),
       c("C, producer alone, 64 a call", "kup producer alone", BURST, BATCH),
       c("C, producer alone, one a call", "kup producer alone", BURST),
+      kup("drain", () => channel.drain(fast, BATCH)),
       kup("receiveBatch", () => channel.toUserBatches(fast, BATCH)),
       kup("tryReceive", () => channel.toUser(fast, BATCH)),
       kup("tryReceive, one a call", () => channel.toUser(slow, 1)),
