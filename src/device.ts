@@ -35,7 +35,7 @@ import { ChannelMemory, type Geometry } from "./memory.ts";
 import { ATTACH, check } from "./options.ts";
 import { HOST, rememberPath, toPath } from "./paths.ts";
 import { checkFfi, requireFfi } from "./permission.ts";
-import { prepare, register, type Waiter } from "./reactor.ts";
+import { register, type Waiter } from "./reactor.ts";
 import { Resources } from "./resources.ts";
 import { checkRuntime } from "./runtime.ts";
 import { readTotals } from "./stats.ts";
@@ -251,9 +251,6 @@ export class OpenDevice implements Device {
     this.#check();
     signal?.throwIfAborted();
     checkFfi(this.path);
-    await prepare();
-    signal?.throwIfAborted();
-    this.#check();
     const resources = this.#openAgain();
     try {
       const geometry = await this.#claim(resources, channel ?? CHANNEL_ANY, wait, signal);

@@ -143,7 +143,9 @@ static int is_readable(struct kup_channel *channel, int *announced)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
 	const struct kup_producer *out = &channel->out;
-	/* Acquire: the tail that follows is not older than the event. See is_old. */
+	/*
+	 * Pairs with B: the tail that is loaded after it is not older than the event. See is_old.
+	 */
 	kup_u32 event = kup_load_acquire(out->peer_event);
 	int readable, old, result = kup_producer_refresh(&channel->out);
 

@@ -49,6 +49,7 @@ void kup_channel_publish_close(struct kup_channel *channel)
 {
 	if (channel->out.end != channel->out.head)
 		return;
+	/* Pairs with the acquire in poll_attached. */
 	kup_fetch_or(&channel->state, CHANNEL_ENDED);
 	kup_channel_publish_state(channel);
 }

@@ -74,16 +74,17 @@ function script(path: string): string[] {
   return [Deno.execPath(), "run", ...options, path];
 }
 
-for (const path of ["examples/monitor.ts", "examples/ticker/ticker.ts", "bench/echo.ts"]) {
+for (const path of ["examples/monitor.ts", "examples/ticker/ticker.ts"]) {
   Deno.test(`${path} explains itself, and refuses wrong arguments`, async () => {
     await checkUsage(script(path), path, DEVICE_ONLY);
   });
 }
 
-Deno.test("bench/ring.ts explains itself, and refuses wrong arguments", async () => {
-  await checkUsage(script("bench/ring.ts"), "bench/ring.ts", [
+Deno.test("bench/main.ts explains itself, and refuses wrong arguments", async () => {
+  await checkUsage(script("bench/main.ts"), "make bench", [
     [["--fast"], /There is no option --fast\./],
-    [["host:echo"], /"host:echo" is one argument too many\./],
+    [["--output"], /--output needs a value\./],
+    [["host:echo"], /"host:echo" is neither a group nor a row from 1 to 13\./],
   ]);
 });
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Tests in C: each "ok …", "not ok …" or "skip …" line that a program prints becomes a step. */
+/** Tests in C: each line "ok …", "not ok …" or "skip …" of a program becomes a step. */
 
 import { assert, assertEquals } from "../../../deps.ts";
 
