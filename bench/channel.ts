@@ -210,6 +210,12 @@ export class ChannelRounds {
 
   /* ---- To the kernel ---- */
 
+  /** Begins the work, and waits until the kernel's side runs. */
+  #beginConsuming(count: number, pause = 0): void {
+    this.command({ work: "consume", count, pause });
+    expect(this.#channel.receiveSync()?.type === DATA, "begin of a work");
+  }
+
   #end(start: number, sent: number, count: number): number {
     const done = this.done();
     this.#check(done.count, done.sum, count);
@@ -222,7 +228,7 @@ export class ChannelRounds {
     const data = new Uint8Array(64);
     const words = new Uint32Array(data.buffer);
     const options = { type: DATA };
-    this.command({ work: "consume", count, pause });
+    this.#beginConsuming(count, pause);
     const start = this.#now();
     for (let i = 0; i < count; i++) {
       words[0] = i;
@@ -236,7 +242,7 @@ export class ChannelRounds {
     const messages = Array.from({ length: batch }, () => new Uint8Array(64));
     const words = messages.map(({ buffer }) => new Uint32Array(buffer));
     const options = { type: DATA };
-    this.command({ work: "consume", count });
+    this.#beginConsuming(count);
     const start = this.#now();
     for (let i = 0; i < count; i += batch) {
       for (let k = 0; k < batch; k++) words[k]![0] = i + k;
@@ -251,7 +257,7 @@ export class ChannelRounds {
     const data = new Uint8Array(64);
     const words = new Uint32Array(data.buffer);
     const options = { type: DATA };
-    this.command({ work: "consume", count });
+    this.#beginConsuming(count);
     const start = this.#now();
     for (let i = 0; i < count; i++) {
       let room;
