@@ -37,6 +37,7 @@ export type {
   ChannelStats,
   ChannelTotals,
   CommitOptions,
+  Cursor,
   Data,
   Device,
   DeviceInfo,
