@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Rounds over a channel in TypeScript. Each returns ns per item, and checks what has arrived. */
 
-import type { Channel, Message } from "../mod.ts";
+import type { Channel, Cursor, Message } from "../mod.ts";
 import type { Rounds } from "./native.ts";
 import {
   COMMAND,
@@ -166,6 +166,25 @@ export class ChannelRounds {
     }
     const end = this.#now();
     channel.tryReceive();
+    this.#check(count, sum, wanted);
+    return (end - start) / (count - 1);
+  }
+
+  /** The same with `drain`, in a loop. */
+  drain(wanted: number, batch: number): number {
+    const channel = this.#channel;
+    this.command({ work: "produce", count: wanted, batch });
+    let [start, count, sum] = [0, 0, 0];
+    let ended = false;
+    const take = (message: Cursor) => {
+      if (message.type === DONE) ended = true;
+      else {
+        if (count++ === 0) start = this.#now();
+        sum += message.u32(0);
+      }
+    };
+    while (!ended) channel.drain(take);
+    const end = this.#now();
     this.#check(count, sum, wanted);
     return (end - start) / (count - 1);
   }

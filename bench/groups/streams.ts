@@ -44,7 +44,6 @@ export const toUser: Group = {
       number,
     ];
     const kup = (name: string, round: Side["round"]): Side => ({ name, kind: "kup", round });
-    run.absent.push({ what: "drain", why: "the API has no drain yet" });
     await run.alternate([
       c("C, 64 a call", "kup to user", FAST, BATCH),
       c("C, one a call", "kup to user", SLOW),
@@ -52,6 +51,8 @@ export const toUser: Group = {
       c("C, producer alone, 64 a call", "kup producer alone", BURST, BATCH),
       c("C, producer alone, one a call", "kup producer alone", BURST),
       kup("receiveBatch", () => channel.toUserBatches(fast, BATCH)),
+      kup("drain", () => channel.drain(fast, BATCH)),
+      kup("drain, one a call", () => channel.drain(slow, 1)),
       kup("tryReceive", () => channel.toUser(fast, BATCH)),
       kup("tryReceive, one a call", () => channel.toUser(slow, 1)),
       kup("for await", () => channel.forAwait(slow, BATCH, false)),
