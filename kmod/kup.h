@@ -36,8 +36,8 @@
  * PREEMPT_RT, handlers that are not threaded; on FreeBSD, filters, and code that holds a spin mutex
  * (interrupt threads, callouts and task queues are fine). kup_try_receive, kup_try_peek and
  * kup_release may be called in any context, by one thread at a time. kup_send, kup_send_batch,
- * kup_reserve, kup_receive and kup_peek with a timeout of 0 follow the rules of their try forms. All
- * other calls need a thread that may sleep and holds no spinlock.
+ * kup_reserve, kup_receive and kup_peek with a timeout of 0 follow the rules of their try forms.
+ * All other calls need a thread that may sleep and holds no spinlock.
  *
  * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
  * One thread at a time may receive on it, or look for a message.

@@ -316,8 +316,8 @@ struct kup_limit {
 };
 
 /*
- * Begins a call that receives, and pauses if this consumer is fast enough that its looks would delay
- * the producer. The caller calls _found when it has received a record.
+ * Begins a call that receives, and pauses if this consumer is fast enough for its looks to
+ * delay the producer. The caller calls _found when it has received a record.
  */
 struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout);
 void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit);

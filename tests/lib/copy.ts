@@ -8,7 +8,7 @@ import { must } from "./process.ts";
 const { os, arch } = Deno.build;
 
 /** The library that `make native` builds, as a path in the checkout. */
-export const BUILT = `native/build/libkup-${os}-${arch}.so`;
+const BUILT = `native/build/libkup-${os}-${arch}.so`;
 
 /** The embedded libraries for this machine. */
 export const EMBEDDED = `src/embedded/${os}-${arch}.ts`;

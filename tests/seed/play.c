@@ -111,7 +111,7 @@ static void test_single(void)
 	void *device = open_device(0);
 	void *channel = device ? kernproxy_channel(device, 0, PAGES) : NULL;
 
-	check(device != NULL && kernproxy_error(device) == 0, "a device opens");
+	check(device != NULL && kernproxy_error(device) == 0, "kernproxy_open() opens a device");
 	check(channel != NULL, "kernproxy_channel() attaches a channel");
 	check(play(channel, 0, 500),
 	      "kernproxy_send() and _receive() carry messages of all sizes, in turns");

@@ -18,7 +18,7 @@ export function later(action: () => void): Promise<void> {
   });
 }
 
-export function assertCode(error: unknown, code: KupErrorCode): void {
+function assertCode(error: unknown, code: KupErrorCode): void {
   assert(error instanceof KupError, `not a KupError: ${error}`);
   assertEquals(error.code, code);
 }

@@ -32,7 +32,7 @@ const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
 
 /* ---- Arithmetic ---- */
 
-Deno.test("percentile() returns the smallest number that so many do not exceed", () => {
+Deno.test("percentile() returns the smallest number that this share does not exceed", () => {
   const four = [1, 2, 3, 4];
   assertEquals([0, 25, 26, 50, 75, 76, 99, 100].map((p) => percentile(four, p)), [
     ...[1, 1, 2, 2, 3, 4, 4, 4],
@@ -41,7 +41,7 @@ Deno.test("percentile() returns the smallest number that so many do not exceed",
   assertThrows(() => percentile([], 50), RangeError);
 });
 
-Deno.test("summarise() sorts by size, and refuses what is no number", () => {
+Deno.test("summarise() sorts by size, and refuses values that are no numbers", () => {
   const { count, least, quarter, median, most } = summarise([100, 9, 30, 20]);
   assertEquals([count, least, quarter, median, most], [4, 9, 9, 20, 100]);
   for (const wrong of [NaN, Infinity]) assertThrows(() => summarise([1, wrong]), RangeError);
@@ -79,7 +79,7 @@ async function defined(prefix: string): Promise<Map<string, number>> {
   return new Map([...found].map(([, name, number]) => [name!, Number(number)]));
 }
 
-Deno.test("the benchmarks' protocol has the same numbers in TypeScript and in C", async () => {
+Deno.test("bench/ has a protocol with the same numbers in TypeScript and in C", async () => {
   const numbers = await defined("BENCH_");
   for (const [name, number] of Object.entries(WORK)) {
     const inC = name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
@@ -146,7 +146,7 @@ Deno.test("judgeAll() compares the best quarters, or the percentiles that a targ
   assertEquals(eighth["receive() to a pipe in the event loop"], ["met", 1]);
 });
 
-Deno.test("judgeAll() shows what was not measured, and why", () => {
+Deno.test("judgeAll() contains what was not measured, with the reason", () => {
   const peers = group("peers", { "KUP": [1], "pipes by FFI": [100] });
   const absent = [{ what: "ringbuf.js", why: "npm is not here" }];
   const verdicts = judgeAll([peers], absent, [7]);
@@ -156,13 +156,13 @@ Deno.test("judgeAll() shows what was not measured, and why", () => {
   assertEquals(verdicts.find(({ what }) => what === "to pipes by FFI")!.outcome, "met");
 });
 
-Deno.test("each of the 13 rows has a title and a target, with one limit", () => {
+Deno.test("bench/ has a title and a target with one limit for each of the 13 rows", () => {
   assertEquals(ROWS, Array.from({ length: 13 }, (_, i) => i + 1));
   for (const row of ROWS) assert(TARGETS.some((target) => target.row === row), TITLES[row]);
   for (const { most, least } of TARGETS) assert((most === undefined) !== (least === undefined));
 });
 
-Deno.test("each target names a side of a group that measures its row", () => {
+Deno.test("bench/ has targets that name a side of a group that measures their row", () => {
   for (const { row, side, to } of TARGETS.filter(({ row }) => row !== 11)) {
     for (const [name] of to === undefined ? [side] : [side, to]) {
       const group = GROUPS.find((group) => group.name === name);
@@ -218,7 +218,7 @@ Deno.test("renderPage() renders a run without results, with one round, and with 
   }
 });
 
-Deno.test("formatReport() prints a miss as a miss, and a peer that is not here as that", () => {
+Deno.test("formatReport() prints a missed target, and a peer that is not available", () => {
   const groups = [group("echo", { "TypeScript": [200], "C": [100], "SPSC queue": [100] })];
   const absent = [{ what: "iceoryx2", why: "there is no cargo" }];
   const text = formatReport({ ...EMPTY, groups, absent, verdicts: judgeAll(groups, absent, [1]) });

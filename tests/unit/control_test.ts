@@ -34,7 +34,7 @@ for (
     ["a kind that shares its low bits with a known one", 1, 32 + CONTROL_GAP, GAP_AT.SIZE],
   ] as const
 ) {
-  test(`Channel.receive() breaks over ${name}`, async (channel, kernel) => {
+  test(`Channel.receive() breaks at ${name}`, async (channel, kernel) => {
     kernel.control(kind, length);
     await assertRejectsWith(channel.receive(), "broken");
   }, { mode });

@@ -20,7 +20,7 @@ function drained(channel: Channel, max?: number): string[] {
   return texts;
 }
 
-test("Channel.drain() hands out all that is there, in order", (channel, kernel) => {
+test("Channel.drain() passes on all that is there, in order", (channel, kernel) => {
   assertEquals(drained(channel), []);
   sendAll(kernel, "1", "22", "");
   assertEquals(drained(channel), ["1", "22", ""]);
@@ -36,7 +36,7 @@ test("Channel.drain() stops after `max` messages", (channel, kernel) => {
   }
 });
 
-test("Channel.drain() gives all room back", (channel, kernel) => {
+test("Channel.drain() publishes all room", (channel, kernel) => {
   for (let round = 1; round <= 40; round++) {
     for (let i = 0; i < 20; i++) assert(kernel.send("12345678"), "there is room");
     assertEquals([drained(channel).length, kernel.tail], [20, round * 20 * 16]);
@@ -134,7 +134,7 @@ test("Channel.drain() ends when its callback closes the channel", (channel, kern
   assertThrowsWith(() => channel.drain(() => {}), "closed");
 });
 
-test("Channel.drain() reads what a kernel has left that has closed", (channel, kernel) => {
+test("Channel.drain() reads what a kernel that has closed left behind", (channel, kernel) => {
   sendAll(kernel, "1");
   kernel.close();
   assertEquals([drained(channel), channel.done], [["1"], false]);
@@ -148,7 +148,7 @@ test("Channel.drain() finds what lies behind hundreds of discarded records", (ch
 }, { ring: 65536 });
 
 test(
-  "Channel.drain() breaks over a forged header, after the messages before it",
+  "Channel.drain() breaks at a forged header, after the messages before it",
   (channel, kernel) => {
     sendAll(kernel, "1");
     const next = (kernel.toUser.data + 16) >> 2;
@@ -158,7 +158,7 @@ test(
   },
 );
 
-test("Channel.drain() breaks over a ring of forged headers", (channel, kernel) => {
+test("Channel.drain() breaks at a ring of forged headers", (channel, kernel) => {
   const first = kernel.toUser.data >> 2;
   for (let i = 0; i < 1024; i += 2) kernel.words[first + i] = RECORD_READY;
   let count = 0;
@@ -166,7 +166,7 @@ test("Channel.drain() breaks over a ring of forged headers", (channel, kernel) =
   assert(count <= 4096 / 8 / 8 + 1, `${count} messages were read`);
 });
 
-test("Cursor: its reads see the bytes, and none beyond the message", (channel, kernel) => {
+test("Cursor reads the message's bytes, and none beyond them", (channel, kernel) => {
   const bytes = new Uint8Array(24);
   const view = new DataView(bytes.buffer);
   view.setFloat64(0, Math.PI, true);
@@ -215,7 +215,7 @@ test("Cursor: its reads see the bytes, and none beyond the message", (channel, k
   });
 });
 
-test("Cursor: a gap can't be taken for a message", (channel, kernel) => {
+test("Cursor does not read a gap as a message", (channel, kernel) => {
   kernel.gap(3, 15_000);
   sendAll(kernel, "after");
   const seen: unknown[] = [];
@@ -230,7 +230,7 @@ test("Cursor: a gap can't be taken for a message", (channel, kernel) => {
   assertEquals(seen, [{ records: 3, bytes: 15000 }, "after"]);
 });
 
-test("Message.copyInto() copies into a place of the caller's", (channel, kernel) => {
+test("Message.copyInto() copies into the caller's buffer", (channel, kernel) => {
   sendAll(kernel, "abc", "d");
   const message = channel.tryReceive()!;
   const target = new Uint8Array(5);

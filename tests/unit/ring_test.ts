@@ -307,7 +307,7 @@ Deno.test("Producer.putAll() publishes nothing before all of it is written", () 
   assertEquals(consumer.next(), RING_WAIT);
 });
 
-Deno.test("Producer.putAll() stops where there is no room, and goes on there", () => {
+Deno.test("Producer.putAll() stops where there is no room, and continues there", () => {
   const { producer, consumer } = new Bench();
   const messages = Array.from({ length: 70 }, () => EIGHT);
   const first = producer.putAll(messages, 0, 70, 0, lengthOf);

@@ -109,7 +109,7 @@ static void test_no_room(void)
 	      strerror(-again));
 	rest = kup_send_batch(bare.channel, messages + fit, 10, 0);
 	check(rest == 10 && lost(&bare) == 0 && read_on(&bare.user, (kup_u32)fit) == 10,
-	      "kup_send_batch() loses nothing, and goes on later", "%d, %u lost", rest,
+	      "kup_send_batch() loses nothing, and continues later", "%d, %u lost", rest,
 	      (kup_u32)lost(&bare));
 	bare_end(&bare);
 }
@@ -316,8 +316,9 @@ static void test_storm_to_user(void)
 	}
 	kup_channel_close(bare.channel);
 	pthread_join(thread, NULL);
-	check(!error && next >= 500, "a user that sleeps between batches misses none",
-	      "%s after %u", strerror(-error), next);
+	check(!error && next >= 500,
+	      "kup_send_batch() wakes a user that sleeps between the batches", "%s after %u",
+	      strerror(-error), next);
 	bare_end(&bare);
 }
 
@@ -379,8 +380,8 @@ static void test_storm_to_kernel(void)
 		pthread_join(thread, &wrong);
 	}
 	check(!error && !wrong && storm_steps() >= 500,
-	      "a kernel that sleeps between the user's batches misses none", "%s, %u records",
-	      strerror(-error), storm_steps());
+	      "kup_user_send_batch() wakes a kernel side that sleeps between the batches",
+	      "%s, %u records", strerror(-error), storm_steps());
 	bare_end(&bare);
 }
 
@@ -397,7 +398,7 @@ void batch_cases(void)
 	test_partial(call_batch, 1,
 		     "kup_send_batch() of a channel that ends returns how many it has sent");
 	test_partial(call_batch_briefly, 0,
-		     "kup_send_batch() returns how many it has sent when its timeout passes");
+		     "kup_send_batch() returns how many it has sent after its time-out");
 	test_storm_to_user();
 	test_storm_to_kernel();
 }

@@ -117,10 +117,10 @@ static void test_destroyed(void)
 	      "kup_user_receive() returns what is left of a destroyed device", "%s after %u",
 	      strerror(-error), received);
 	check(kup_user_info(user.file, &info) == -ENODEV && kup_user_kick(user.file) == -EPIPE,
-	      "INFO and KICK fail after kup_device_destroy()", "they don't");
+	      "INFO and KICK fail after kup_device_destroy()", "no");
 	user_close(&user);
 	check(user_attach(&user, "life", KUP_CHANNEL_ANY) == -ENOENT,
-	      "kup_user_open() fails after kup_device_destroy()", "it doesn't");
+	      "kup_user_open() fails after kup_device_destroy()", "no");
 }
 
 static void test_names(void)

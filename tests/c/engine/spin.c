@@ -190,20 +190,22 @@ static void test_pace(void)
 
 	pace_waits(&pace, 20, 1, &looks, &pauses);
 	check(looks >= 320 && looks < 320 * 4 && pauses == 0,
-	      "a wait yields at once if the peer has the same processor", "%u looks, %u pauses",
-	      looks, pauses);
+	      "kup_pace_begin() makes a wait yield at once if the peer has the same processor",
+	      "%u looks, %u pauses", looks, pauses);
 	pace_waits(&pace, 20, 0, &looks, &pauses);
 	check(looks == 320 * 20 && pauses == 0,
-	      "a wait does not yield any more when the peer has a processor of its own",
+	      "kup_pace_begin() makes a wait stop yielding when the peer has a processor of its "
+	      "own",
 	      "%u looks, %u pauses", looks, pauses);
 	pace_waits(&pace, 2, 0, &looks, &pauses);
 	check(pauses >= 300 * KUP_STREAM_PAUSES,
-	      "a wait begins with a pause if each record comes within the first looks", "%u pauses",
-	      pauses);
+	      "kup_pace_begin() makes a wait begin with a pause if each record comes within the "
+	      "first looks",
+	      "%u pauses", pauses);
 	pace_waits(&pace, 20, 0, &looks, &pauses);
 	check(looks == 320 * 20 && pauses == 0,
-	      "a wait begins without a pause again in round trips", "%u looks, %u pauses", looks,
-	      pauses);
+	      "kup_pace_begin() makes a wait begin without a pause again in round trips",
+	      "%u looks, %u pauses", looks, pauses);
 }
 
 /* ---- The user's side ---- */

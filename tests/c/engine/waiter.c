@@ -115,7 +115,7 @@ static void test_one_shot(void)
 	close(pipe[0]);
 	close(pipe[1]);
 	check(all_files_closed(device),
-	      "kup_user_waiter_remove() makes the waiter release the file", "it doesn't");
+	      "kup_user_waiter_remove() makes the waiter release the file", "no");
 	kup_device_destroy(device);
 }
 

@@ -244,7 +244,8 @@ static void test_batches(void)
 	check(sent == BATCH && received == BATCH,
 	      "kup_user_send_batch() sends all messages in order", "%d sent, %u back", sent,
 	      received);
-	worked(kup_user_send_batch(channel, batch, 0, 0), "a batch of no messages is 0");
+	worked(kup_user_send_batch(channel, batch, 0, 0),
+	       "kup_user_send_batch() of no messages returns 0");
 	batch[3].length = kup_user_max_message(channel) + 1;
 	sent = kup_user_send_batch(channel, batch, BATCH, PATIENCE);
 	again = kup_user_send_batch(channel, batch + 3, 1, PATIENCE);
@@ -278,14 +279,14 @@ static void test_full_batch(void)
 					    0)) > 0)
 		sent += (uint32_t)error;
 	check(error == -EAGAIN && sent > BATCH,
-	      "kup_user_send_batch() into a full ring is EAGAIN after a part", "%s after %u",
+	      "kup_user_send_batch() into a full ring returns EAGAIN after a part", "%s after %u",
 	      error_name(error), sent);
 	refused(kup_user_send_batch(channel, batch, BATCH, 20), ETIMEDOUT,
-		"ETIMEDOUT if none has room in time");
+		"kup_user_send_batch() returns ETIMEDOUT if no message has room in time");
 	for (i = 0; i < sent && kup_user_receive(channel, &message, PATIENCE) == 0; i++)
 		if (message.type != i % BATCH)
 			break;
-	check(i == sent, "and each of the messages that were sent comes back once",
+	check(i == sent, "kup_user_receive() gets each of the messages that were sent once",
 	      "not message %u", i);
 	kup_user_channel_close(channel);
 }
@@ -498,7 +499,8 @@ static void test_destroyed(void)
 		      "kup_user_receive() that waits ends with EPIPE when the device goes");
 	destroy_under("to_kernel_pages=1", wait_send,
 		      "kup_user_send() that waits for room ends with EPIPE when the device goes");
-	destroy_under("to_kernel_pages=1", wait_reserve, "and a reservation");
+	destroy_under("to_kernel_pages=1", wait_reserve,
+		      "kup_user_reserve() that waits ends with EPIPE when the device goes");
 	need(module_load("channels=1") == 0, "the echo client can be loaded");
 	channel = open_channel();
 	pthread_create(&opening.thread, NULL, open_waiting, &opening);

@@ -56,7 +56,7 @@ static void test_info(void)
 	check(info.required == 0, "INFO requires no feature", "%llx", (long long)info.required);
 	check(strnlen(info.name, KUP_NAME_MAX) < KUP_NAME_MAX && strcmp(info.name, "kup/echo") == 0,
 	      "INFO contains the device's name", "%.64s", info.name);
-	check(info.instance != 0, "INFO contains the device's instance, which is not 0", "it is");
+	check(info.instance != 0, "INFO contains the device's instance, which is not 0", "no");
 	check(info.clock == 0 && all_zero(info.reserved, sizeof(info.reserved)) &&
 		      all_zero(info.name + strlen(info.name), KUP_NAME_MAX - strlen(info.name)),
 	      "INFO sets each byte of its result", "a reserved byte isn't zero");
@@ -226,7 +226,7 @@ static void test_attach(void)
 	      "ATTACH returns the channel and its generation", "%u, %u", peer.attach.channel,
 	      peer.attach.generation);
 	check(all_zero(peer.attach.reserved, sizeof(peer.attach.reserved)),
-	      "ATTACH leaves the reserved bytes zero", "they aren't");
+	      "ATTACH leaves the reserved bytes zero", "no");
 	kup_user_info(peer.fd, &info);
 	check(info.attached == 5 && info.channels_free == 7 &&
 		      info.attaches == peer.info.attaches + 1,
@@ -286,7 +286,7 @@ static void test_kernel_page(void)
 	      "the kernel page of a fresh channel begins at position 0", "%u, %u",
 	      page->to_user_head.value, page->to_kernel_tail.value);
 	check(all_zero((const uint8_t *)page + 0x400, peer.info.page_size - 0x400),
-	      "the kernel page is zero behind its fields", "it isn't");
+	      "the kernel page is zero behind its fields", "no");
 	for (uint32_t i = 0; i < 10; i++)
 		check(peer_echo(&peer, i, i * 100) == NULL,
 		      "the kernel's side echoes a record of each length", "%u", i);
@@ -439,13 +439,13 @@ static void test_all_taken(void)
 	check(kup_user_wait(any, POLLIN, 0) == POLLIN,
 	      "kup_user_wait() before ATTACH reports POLLIN while a channel is free", "no");
 	check(kup_user_wait(any, POLLOUT, 0) == 0,
-	      "kup_user_wait() before ATTACH never reports POLLOUT", "it does");
+	      "kup_user_wait() before ATTACH never reports POLLOUT", "no");
 	for (uint32_t i = 0; i < CHANNELS; i++)
 		peer_need(&peers[i], ANY);
 	check(channels_free(any) == 0, "INFO counts no free channel when all are taken", "%u",
 	      channels_free(any));
 	check(kup_user_wait(any, POLLIN, 50) == 0,
-	      "kup_user_wait() before ATTACH reports nothing while no channel is free", "it does");
+	      "kup_user_wait() before ATTACH reports nothing while no channel is free", "no");
 	refused(attach_to(any, ANY, 0, NULL), EBUSY,
 		"ATTACH is refused with EBUSY while every channel is taken");
 	refused(attach_to(named, peers[4].attach.channel, 0, NULL), EBUSY,
@@ -454,7 +454,7 @@ static void test_all_taken(void)
 	check(kup_user_wait(any, POLLIN, PATIENCE_MS) == POLLIN,
 	      "kup_user_wait() before ATTACH returns when a channel is free", "no");
 	check(kup_user_wait(named, POLLIN, 50) == 0,
-	      "kup_user_wait() for one channel does not report another that is free", "it does");
+	      "kup_user_wait() for one channel does not report another that is free", "no");
 	peer_stop_wait(&peers[4]);
 	check(kup_user_wait(named, POLLIN, PATIENCE_MS) == POLLIN,
 	      "kup_user_wait() for one channel returns when that channel is free", "no");
@@ -523,7 +523,7 @@ static void test_draining(void)
 	      "state %u, %u free", seen.before.state, seen.info.channels_free);
 	refused(seen.attached, EBUSY,
 		"ATTACH with NOWAIT refuses a channel that drains with EBUSY");
-	check(seen.polled == 0, "kup_user_wait() does not report a channel that drains", "it does");
+	check(seen.polled == 0, "kup_user_wait() does not report a channel that drains", "no");
 	do
 		start = now_ms();
 	while (attach_to(fd, 3, 0, NULL) == -EBUSY && now_ms() - start >= KUP_ATTACH_DRAIN_MS - 10);
@@ -553,7 +553,8 @@ static void test_draining_too_long(void)
 	refused(attach_to(fd, 3, 0, NULL), EBUSY,
 		"ATTACH is refused with EBUSY when the channel drains for longer than it waits");
 	start = now_ms() - start;
-	check(start >= KUP_ATTACH_DRAIN_MS - 10, "after a second", "%llu ms", (long long)start);
+	check(start >= KUP_ATTACH_DRAIN_MS - 10, "ATTACH waits a second for a channel that drains",
+	      "%llu ms", (long long)start);
 	check(kup_user_wait(fd, POLLIN, PATIENCE_MS) == POLLIN,
 	      "kup_user_wait() returns when a channel that drained for long is free", "no");
 	worked(attach_to(fd, 3, KUP_ATTACH_NOWAIT, NULL),

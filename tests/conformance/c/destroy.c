@@ -65,10 +65,15 @@ static void dead_calls_of_bare(int bare)
 		"ATTACH of a handle without a channel after unloading is refused with ENODEV");
 	refused(attach_to(bare, 3, KUP_ATTACH_NOWAIT, NULL), ENODEV,
 		"ATTACH of channel 3 after unloading is refused with ENODEV");
-	refused(kup_user_info(bare, &info), ENODEV, "and INFO");
-	refused(stats_get(bare, 0, &stats), ENODEV, "and STATS");
-	refused(kup_user_kick(bare), ENODEV, "and KICK");
-	refused(kup_user_map(bare, 4096, 64 * 4096, 32 * 4096, &address), ENODEV, "and mapping");
+	refused(kup_user_info(bare, &info), ENODEV,
+		"INFO of a handle without a channel after unloading is refused with ENODEV");
+	refused(stats_get(bare, 0, &stats), ENODEV,
+		"STATS of a handle without a channel after unloading is refused with ENODEV");
+	refused(kup_user_kick(bare), ENODEV,
+		"KICK of a handle without a channel after unloading is refused with ENODEV");
+	refused(kup_user_map(bare, 4096, 64 * 4096, 32 * 4096, &address), ENODEV,
+		"kup_user_map() of a handle without a channel after unloading is refused with "
+		"ENODEV");
 }
 
 static void test_idle_handles(void)
@@ -372,8 +377,10 @@ static void test_while_it_goes(void)
 	pthread_create(&thread, NULL, unload_slowly, NULL);
 	EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_CLOSED);
 	refused(echo_open(), ENOENT, "kup_user_open() of a device that is going returns ENOENT");
-	refused(kup_user_info(bare, &info), ENODEV, "nor asked");
-	refused(attach_to(bare, ANY, 0, NULL), ENODEV, "nor attached");
+	refused(kup_user_info(bare, &info), ENODEV,
+		"INFO of a device that is going is refused with ENODEV");
+	refused(attach_to(bare, ANY, 0, NULL), ENODEV,
+		"ATTACH of a device that is going is refused with ENODEV");
 	check(peer_state(&peer) == KUP_STATE_CLOSED,
 	      "unloading closes the channels before the client has returned", "state %u",
 	      peer_state(&peer));
@@ -438,11 +445,12 @@ int main(int count, char **arguments)
 	test_idle_handles();
 	test_old_handles_and_new_devices();
 	unload_under(in_poll, "kup_user_wait() that sleeps is woken when the device goes");
-	unload_under(in_traffic, "a user in traffic sees the channel end when the device goes");
+	unload_under(in_traffic, "the user in traffic sees the channel end when the device goes");
 	unload_under(on_full_ring, "kup_user_wait() for room is woken when the device goes");
-	unload_under(kernel_on_full_ring, "a kernel side that waits for room ends when the device "
-					  "goes, and its records can be read");
-	unload_under(in_pause, "a kernel side that pauses ends when the device goes");
+	unload_under(kernel_on_full_ring,
+		     "the kernel's side that waits for room ends when the device "
+		     "goes, and its records can be read");
+	unload_under(in_pause, "the kernel's side that pauses ends when the device goes");
 	test_drained();
 	test_last_gap();
 	test_waiting_for_channel();

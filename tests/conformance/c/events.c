@@ -108,7 +108,7 @@ static void test_level(void)
 	send_echo(&peer);
 	comes(&peer, 2 * SPACE);
 	check(peer_poll(&peer, POLLIN, 0) == 0 && peer_poll(&peer, POLLIN, 20) == 0,
-	      "kup_user_wait() reports no record while the user waits for more", "it does");
+	      "kup_user_wait() reports no record while the user waits for more", "no");
 	announce(&peer, peer.tail);
 	check(peer_poll(&peer, POLLIN, 0) == POLLIN,
 	      "kup_user_wait() reports a record when the user waits for any", "no");
@@ -121,11 +121,10 @@ static void test_level(void)
 	need(peer_receive(&peer, &record) == 0, "a record");
 	peer_release(&peer, &record);
 	check(peer_poll(&peer, POLLIN, 0) == POLLIN,
-	      "kup_user_wait() reports a later record when the event position has passed",
-	      "it does");
+	      "kup_user_wait() reports a later record when the event position has passed", "no");
 	consume_all(&peer);
 	check(peer_poll(&peer, POLLIN, 0) == 0,
-	      "kup_user_wait() reports nothing when the ring is empty", "it isn't");
+	      "kup_user_wait() reports nothing when the ring is empty", "no");
 	peer_stop_wait(&peer);
 }
 
@@ -145,7 +144,7 @@ static void test_asleep(void)
 		send_echo(&peer);
 	}
 	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN,
-	      "kup_user_wait() for four records returns", "it doesn't");
+	      "kup_user_wait() for four records returns", "no");
 	head = word_get(&peer.kernel->to_user_head.value);
 	check(head == 4 * SPACE && EVENTUALLY(PATIENCE_MS, wakeups(&peer) == before + 1),
 	      "kup_user_wait() for four records ends with one wake-up, when they are there",

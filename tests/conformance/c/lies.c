@@ -331,7 +331,8 @@ static void test_unfinished(void)
 	check(peer_receive(&peer, &record) == 0 && record.type == 1,
 	      "the kernel's side continues when the record is finished", "no");
 	peer_release(&peer, &record);
-	check(peer_receive(&peer, &record) == 0 && record.type == 2, "in order", "no");
+	check(peer_receive(&peer, &record) == 0 && record.type == 2,
+	      "the kernel's side continues with the second record", "no");
 	peer_release(&peer, &record);
 	peer_wake(&peer, peer_write(&peer, UNFINISHED, 1, "never", 5));
 	peer_stop_wait(&peer);
@@ -365,7 +366,7 @@ static void test_full_ring(void)
 	check(peer_echo(&peer, 5, KUP_MAX_PAYLOAD(ring)) == NULL,
 	      "the kernel's side echoes the longest record that fits both rings", "no");
 	check(EVENTUALLY(PATIENCE_MS, peer_room(&peer, ring - KUP_RECORD_HEADER)),
-	      "the kernel's side empties the ring after the longest record", "it isn't");
+	      "the kernel's side empties the ring after the longest record", "no");
 	check(peer_echo(&peer, 6, ring - 16) == NULL,
 	      "the kernel's side echoes a record that leaves just the room for the next header",
 	      "state %u, error %u", peer_state(&peer), peer.kernel->error);

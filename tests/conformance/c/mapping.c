@@ -128,7 +128,7 @@ static void test_refusals(struct peer *peer)
 	       "kup_user_map() refuses a larger page size with EINVAL");
 	no_map(peer->fd, page / 2, in, out, EINVAL,
 	       "kup_user_map() refuses a smaller page size with EINVAL");
-	no_map(peer->fd, 0, in, out, EINVAL, "or none");
+	no_map(peer->fd, 0, in, out, EINVAL, "kup_user_map() refuses a page size of 0 with EINVAL");
 	no_map(peer->fd, page, 0, out, EINVAL,
 	       "kup_user_map() refuses no ring to the user with EINVAL");
 	no_map(peer->fd, page, in, 0, EINVAL,
@@ -158,7 +158,7 @@ static void test_refusal_in_place(struct peer *peer)
 		EINVAL, "kup_user_map() refuses wrong sizes for a range in use with EINVAL");
 	check(address == again.address && write_to(bytes) == 0 &&
 		      write_to(bytes + peer->attach.map_bytes - 1) == 0,
-	      "kup_user_map() leaves the range unchanged when it refuses", "it doesn't");
+	      "kup_user_map() leaves the range unchanged when it refuses", "no");
 	munmap(bytes, peer->attach.map_bytes);
 }
 
@@ -199,8 +199,7 @@ static void test_unmap(void)
 	need(peer_map(&again) == 0, "the areas can be mapped once more");
 	check(again.kernel->magic == KUP_MAGIC && again.in[9] == 0xee && again.out[9] == 0x5d &&
 		      again.user->to_kernel_head.value == 0,
-	      "the channel does not see what is written to a range after kup_user_unmap()",
-	      "it does");
+	      "the channel does not see what is written to a range after kup_user_unmap()", "no");
 	peer_unmap(&again);
 	address = peer.address;
 	worked(kup_user_map(peer.fd, peer.info.page_size, peer.attach.to_user_bytes,
@@ -211,7 +210,8 @@ static void test_unmap(void)
 	      "kup_user_map() into such a range shows the channel's bytes as before", "no");
 	memset(peer.in, 0, peer.attach.to_user_bytes);
 	memset(peer.out, 0, peer.attach.to_kernel_bytes);
-	check(peer_echo(&peer, 3, 4000) == NULL, "and works", "no echo");
+	check(peer_echo(&peer, 3, 4000) == NULL,
+	      "the kernel's side echoes on a channel that was mapped again", "no echo");
 	peer_stop_wait(&peer);
 }
 
@@ -331,7 +331,7 @@ static void test_stale_mapping(void)
 			      nonzero(old.out, old.attach.to_kernel_bytes) +
 			      nonzero((uint8_t *)old.user, old.info.page_size) ==
 		      0,
-	      "ATTACH gives a channel whose user page and rings are zeros", "they aren't");
+	      "ATTACH gives a channel whose user page and rings are zeros", "no");
 	memset(old.in, 0xee, old.attach.to_user_bytes);
 	memset(old.out, 0x5d, old.attach.to_kernel_bytes);
 	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
@@ -346,7 +346,7 @@ static void test_stale_mapping(void)
 	      "ATTACH gives the next owner the next generation", "%u after %u",
 	      fresh.attach.generation, old.attach.generation);
 	check(old.in[77] == 0xee && old.out[77] == 0x5d && old.kernel->magic == KUP_MAGIC,
-	      "kup_user_close() keeps the bytes of a mapping", "it doesn't");
+	      "kup_user_close() keeps the bytes of a mapping", "no");
 	check(peer_state(&old) == KUP_STATE_CLOSED,
 	      "the kernel page of a mapping that outlives close() has the state CLOSED", "state %u",
 	      peer_state(&old));
@@ -355,10 +355,10 @@ static void test_stale_mapping(void)
 	memset(old.user, 0x97, old.info.page_size);
 	check(nonzero(fresh.out, fresh.attach.to_kernel_bytes) == 0 &&
 		      nonzero(fresh.in, fresh.attach.to_user_bytes) == 0,
-	      "the next owner does not see what is written through an old mapping", "it does");
+	      "the next owner does not see what is written through an old mapping", "no");
 	check(peer_echo(&fresh, 9, 3000) == NULL,
 	      "the kernel's side echoes the next owner's records", "no echo");
-	check(old.in[8] == 0x98, "an old mapping does not see the next owner's records", "it is");
+	check(old.in[8] == 0x98, "an old mapping does not see the next owner's records", "no");
 	peer_unmap(&old);
 	peer_stop_wait(&fresh);
 }
@@ -379,7 +379,7 @@ static void test_unread_bytes(void)
 	peer_need(&peer, 2);
 	check(!peer_look(&peer, &record) && nonzero(peer.in, peer.attach.to_user_bytes) == 0 &&
 		      nonzero(peer.out, peer.attach.to_kernel_bytes) == 0,
-	      "ATTACH gives the next owner no records that the last one did not read", "they are");
+	      "ATTACH gives the next owner no records that the last one did not read", "no");
 	peer_stop_wait(&peer);
 }
 

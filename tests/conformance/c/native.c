@@ -81,7 +81,7 @@ static void test_closed_numbers(void)
 	closed_number(
 		attached, pipe[1],
 		"every call refuses the number of a closed handle that had a channel with EBADF");
-	closed_number(-1, pipe[1], "and -1");
+	closed_number(-1, pipe[1], "every call refuses -1 with EBADF");
 	closed_number(0x3fffffff, pipe[1],
 		      "every call refuses a number that never existed with EBADF");
 	closed_number(0x7fffffff, pipe[1], "every call refuses the highest number with EBADF");

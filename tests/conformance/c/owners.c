@@ -74,8 +74,7 @@ static void is_over(const struct isolate *isolate, const char *sentence)
 	      error_name(results[0]), error_name(results[1]), error_name(results[2]),
 	      channels_free(fd));
 	check(isolate->peers[0].kernel->magic == 0 && isolate->peers[1].kernel->magic == 0,
-	      "the memory of a channel that was owned is zeros, which can still be read",
-	      "it isn't");
+	      "the memory of a channel that was owned is zeros, which can still be read", "no");
 	kup_user_close(fd);
 }
 
@@ -99,7 +98,7 @@ static void test_thread_ends(void)
 	pthread_join(thread, NULL);
 	is_over(&isolate, "kup_user_own() closes a thread's files when the thread ends");
 	check(!is_open(isolate.pipe[0]) && !is_open(isolate.pipe[1]),
-	      "kup_user_own() closes the pipe, too", "it isn't");
+	      "kup_user_own() closes the pipe, too", "no");
 }
 
 static void *two_isolates(void *argument)
@@ -111,8 +110,7 @@ static void *two_isolates(void *argument)
 	check(isolates[0].number != isolates[1].number,
 	      "kup_user_own() gives isolates different numbers", "both are %d", isolates[0].number);
 	check(isolates[0].peers[0].kernel->magic == 0,
-	      "kup_user_own() in another isolate ends the one before it in the same thread",
-	      "it doesn't");
+	      "kup_user_own() in another isolate ends the one before it in the same thread", "no");
 	/* The other isolate's channels drain first. */
 	check(EVENTUALLY(PATIENCE_MS, channels_free(isolates[1].bare) == CHANNELS - 2) &&
 		      peer_echo(&isolates[1].peers[0], 1, 100) == NULL,
@@ -141,7 +139,7 @@ static void *close_and_disown(void *argument)
 	kup_user_close(closed);
 	fds[0] = echo_open();
 	check(kup_user_disown(closed) == -ENOENT,
-	      "kup_user_disown() of a file that was closed returns ENOENT", "it is");
+	      "kup_user_disown() of a file that was closed returns ENOENT", "no");
 	need(kup_user_own(null, 0) > 0, "any descriptor can be owned");
 	worked(kup_user_disown(null), "kup_user_disown() gives a descriptor away");
 	fds[1] = null;

@@ -302,7 +302,7 @@ static void try_lie(const struct lie *lie, struct peer *witness)
 	start(&next, peer.attach.channel);
 	if (!echoes(&next, 3))
 		check(false, "the kernel's side plays with the next owner of a broken channel",
-		      "it doesn't");
+		      "no");
 	peer_stop(&next);
 }
 
@@ -347,7 +347,7 @@ static void test_poll(void)
 	      "kup_user_wait() at the user's own turn reports room, and nothing to read", "%x",
 	      peer_poll(&peer, POLLIN | POLLOUT, 0));
 	check(peer_poll(&peer, POLLIN, 50) == 0,
-	      "kup_user_wait() at the user's own turn reports no record later", "it does");
+	      "kup_user_wait() at the user's own turn reports no record later", "no");
 	pause_kernel(&peer, 200);
 	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN && peer_soon(&peer, &record),
 	      "kup_user_wait() for a record returns when the turn is back", "no");

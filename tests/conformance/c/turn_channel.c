@@ -95,7 +95,7 @@ static void test_own_turn(void)
 	refused(kup_user_turn_send(&turn, 1, bytes, 1, 2, 0), EINVAL,
 		"kup_user_turn_send() refuses an unknown flag with EINVAL");
 	check(kup_user_turn_is_mine(&turn) == 1,
-	      "kup_user_turn_send() keeps the turn when it refuses", "they do");
+	      "kup_user_turn_send() keeps the turn when it refuses", "no");
 	stop(&turn);
 }
 
@@ -109,15 +109,18 @@ static void test_kernels_turn(void)
 	      "kup_user_turn_is_mine() is 0 at the kernel's turn", "no");
 	refused(send_to(&turn, 1, "x", 0), EAGAIN,
 		"kup_user_turn_send() at the kernel's turn without a time-out returns EAGAIN");
-	refused(kup_user_turn_pass(&turn, 0, 0), EAGAIN, "passing, too");
+	refused(kup_user_turn_pass(&turn, 0, 0), EAGAIN,
+		"kup_user_turn_pass() at the kernel's turn returns EAGAIN");
 	refused(send_to(&turn, 1, "x", 20), ETIMEDOUT,
 		"kup_user_turn_send() at the kernel's turn returns ETIMEDOUT after its time-out");
 	refused(kup_user_turn_receive(&turn, &message, 0), EAGAIN,
 		"kup_user_turn_receive() at the kernel's turn without a time-out returns EAGAIN");
-	refused(kup_user_turn_receive(&turn, &message, 20), ETIMEDOUT, "and ETIMEDOUT");
+	refused(kup_user_turn_receive(&turn, &message, 20), ETIMEDOUT,
+		"kup_user_turn_receive() at the kernel's turn returns ETIMEDOUT after its "
+		"time-out");
 	worked(send_to(&turn, 8, "x", FOREVER), "kup_user_turn_send() waits for the turn");
 	check(gets(&turn, 8, "x", 1),
-	      "kup_user_turn_send() drops a PASS record that was not received", "it is");
+	      "kup_user_turn_send() drops a PASS record that was not received", "no");
 	stop(&turn);
 }
 
@@ -152,9 +155,12 @@ static void test_unread(void)
 	refused(send_to(&turn, 2, "second", FOREVER), ENOTEMPTY,
 		"kup_user_turn_send() refuses to drop a message that was not received with "
 		"ENOTEMPTY");
-	refused(send_to(&turn, 2, "second", 0), ENOTEMPTY, "however often");
-	refused(kup_user_turn_pass(&turn, 0, 0), ENOTEMPTY, "a pass, too");
-	refused(kup_user_turn_reserve(&turn, 8, 0, 0, &room), ENOTEMPTY, "and a reservation");
+	refused(send_to(&turn, 2, "second", 0), ENOTEMPTY,
+		"kup_user_turn_send() refuses to drop that message again");
+	refused(kup_user_turn_pass(&turn, 0, 0), ENOTEMPTY,
+		"kup_user_turn_pass() refuses to drop that message with ENOTEMPTY");
+	refused(kup_user_turn_reserve(&turn, 8, 0, 0, &room), ENOTEMPTY,
+		"kup_user_turn_reserve() refuses to drop that message with ENOTEMPTY");
 	check(gets(&turn, 1, "first", 5),
 	      "kup_user_turn_receive() gets the message that was not dropped", "no");
 	worked(send_to(&turn, 3, "third", 0),
@@ -195,7 +201,8 @@ static void test_validity(void)
 	need(kup_user_turn_receive(&turn, &message, PATIENCE) == 0, "it is received");
 	worked(kup_user_turn_send(&turn, 3, message.data, message.length, 0, 0),
 	       "kup_user_turn_send() sends a message back from where it lies");
-	check(gets(&turn, 3, "stays", 5), "and arrives", "no");
+	check(gets(&turn, 3, "stays", 5),
+	      "kup_user_turn_receive() gets the message that was sent back", "no");
 	stop(&turn);
 }
 
@@ -219,15 +226,18 @@ static void test_reservations(void)
 	       "kup_user_turn_reserve() gives a reservation at the user's turn");
 	refused(kup_user_turn_reserve(&turn, 10, 0, FOREVER, &other), EBUSY,
 		"kup_user_turn_reserve() refuses a second reservation with EBUSY");
-	refused(send_to(&turn, 1, "x", FOREVER), EBUSY, "a send, too");
-	refused(kup_user_turn_pass(&turn, 0, FOREVER), EBUSY, "and a pass");
+	refused(send_to(&turn, 1, "x", FOREVER), EBUSY,
+		"kup_user_turn_send() is refused with EBUSY while a reservation is open");
+	refused(kup_user_turn_pass(&turn, 0, FOREVER), EBUSY,
+		"kup_user_turn_pass() is refused with EBUSY while a reservation is open");
 	refused(kup_user_turn_receive(&turn, &message, FOREVER), EDEADLK,
 		"kup_user_turn_receive() returns EDEADLK while a reservation is open");
 	memcpy(room.data, "reserved", 8);
 	worked(kup_user_turn_commit(&turn, &room, 6, 8), "kup_user_turn_commit() gives the turn");
 	check(room.data == NULL && gets(&turn, 6, "reserved", 8),
 	      "kup_user_turn_commit() sends the message with the turn", "no");
-	worked(kup_user_turn_reserve(&turn, 8, 0, PATIENCE, &room), "a reservation");
+	worked(kup_user_turn_reserve(&turn, 8, 0, PATIENCE, &room),
+	       "kup_user_turn_reserve() gives another reservation");
 	memcpy(room.data, "complete", 8);
 	kup_user_turn_commit(&turn, &room, 7, 1000);
 	check(gets(&turn, 7, "complete", 8),
@@ -308,8 +318,10 @@ static void test_kernel_closes(void)
 	kup_user_turn_send(&turn, ECHO_CLOSE, NULL, 0, 0, 0);
 	refused(kup_user_turn_receive(&turn, &message, FOREVER), EPIPE,
 		"kup_user_turn_receive() returns EPIPE when the kernel's side has closed");
-	refused(send_to(&turn, 1, "x", FOREVER), EPIPE, "sending, too");
-	refused(kup_user_turn_pass(&turn, 0, FOREVER), EPIPE, "passing, too");
+	refused(send_to(&turn, 1, "x", FOREVER), EPIPE,
+		"kup_user_turn_send() returns EPIPE when the kernel's side has closed");
+	refused(kup_user_turn_pass(&turn, 0, FOREVER), EPIPE,
+		"kup_user_turn_pass() returns EPIPE when the kernel's side has closed");
 	check(kup_user_turn_is_mine(&turn) == 0 && kup_user_turn_prepare_wait(&turn) == POLLIN,
 	      "kup_user_turn_prepare_wait() returns POLLIN when the kernel's side has closed",
 	      "there is");
@@ -425,8 +437,10 @@ int main(int count, char **arguments)
 		      "kup_user_turn_receive() that waits ends with EPIPE when the device goes");
 	destroy_under(wait_send,
 		      "kup_user_turn_send() that waits ends with EPIPE when the device goes");
-	destroy_under(wait_pass, "a pass");
-	destroy_under(wait_reserve, "and a reservation");
+	destroy_under(wait_pass,
+		      "kup_user_turn_pass() that waits ends with EPIPE when the device goes");
+	destroy_under(wait_reserve,
+		      "kup_user_turn_reserve() that waits ends with EPIPE when the device goes");
 	test_destroyed_at_own_turn();
 	reload();
 	return finish();

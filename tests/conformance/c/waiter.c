@@ -65,31 +65,31 @@ static void test_once(void)
 	id = add(peer.fd);
 	peer_send(&peer, 1, "x", 1);
 	peer_poll(&peer, POLLIN, PATIENCE_MS);
-	check(next_event(50) == 0, "kup_user_waiter_add() alone reports nothing", "something is");
+	check(next_event(50) == 0, "kup_user_waiter_add() alone reports nothing", "no");
 	arm(&peer, id, POLLIN);
 	check(next_event(PATIENCE_MS) == id,
-	      "kup_user_waiter_arm() reports at once an event that is there already", "it isn't");
-	check(next_event(50) == 0, "and once", "kup_user_waiter_arm() reports it once");
+	      "kup_user_waiter_arm() reports at once an event that is there already", "no");
+	check(next_event(50) == 0, "kup_user_waiter_arm() reports it once", "it reported it again");
 	arm(&peer, id, POLLIN);
 	check(next_event(PATIENCE_MS) == id,
-	      "kup_user_waiter_arm() reports it once more when it is called again", "it isn't");
+	      "kup_user_waiter_arm() reports it once more when it is called again", "no");
 	take(&peer);
 	arm(&peer, id, POLLIN);
 	check(next_event(50) == 0, "kup_user_waiter_arm() reports nothing while there is no record",
-	      "it is");
+	      "no");
 	peer_send(&peer, 1, "y", 1);
 	check(next_event(PATIENCE_MS) == id && take(&peer),
-	      "kup_user_waiter_arm() reports a record when it comes", "it isn't");
+	      "kup_user_waiter_arm() reports a record when it comes", "no");
 	peer_send(&peer, 1, "z", 1);
 	peer_poll(&peer, POLLIN, PATIENCE_MS);
 	check(next_event(50) == 0, "kup_user_waiter_arm() reports the record once",
 	      "it reported a second event");
 	take(&peer);
 	arm(&peer, id, POLLOUT);
-	check(next_event(PATIENCE_MS) == id, "kup_user_waiter_arm() reports room", "it isn't");
+	check(next_event(PATIENCE_MS) == id, "kup_user_waiter_arm() reports room", "no");
 	arm(&peer, id, POLLIN | POLLOUT);
 	check(next_event(PATIENCE_MS) == id,
-	      "kup_user_waiter_arm() for two events reports one of them", "it isn't");
+	      "kup_user_waiter_arm() for two events reports one of them", "no");
 	worked(kup_user_waiter_remove(peer.fd, id), "kup_user_waiter_remove() removes a file");
 	peer_stop_wait(&peer);
 }
@@ -106,7 +106,7 @@ static void test_removed(void)
 	       "kup_user_waiter_remove() removes a file that is armed");
 	peer_send(&peer, 1, "x", 1);
 	peer_poll(&peer, POLLIN, PATIENCE_MS);
-	check(next_event(50) == 0, "kup_user_waiter_remove() lets no event follow", "something is");
+	check(next_event(50) == 0, "kup_user_waiter_remove() lets no event follow", "no");
 	refused(kup_user_waiter_remove(peer.fd, id), ENOENT,
 		"kup_user_waiter_remove() of a file that was removed returns ENOENT");
 	refused(kup_user_waiter_arm(peer.fd, id, POLLIN), ENOENT,
@@ -115,7 +115,8 @@ static void test_removed(void)
 	check(next != id, "kup_user_waiter_add() gives another id to a file that was removed",
 	      "it is the same");
 	arm(&peer, next, POLLIN);
-	check(next_event(PATIENCE_MS) == next, "which works", "it doesn't");
+	check(next_event(PATIENCE_MS) == next,
+	      "kup_user_waiter_arm() reports an event of the file that was added again", "no");
 	kup_user_waiter_remove(peer.fd, next);
 	peer_stop_wait(&peer);
 }
@@ -135,7 +136,7 @@ static void test_refusals(void)
 		"kup_user_waiter_add() refuses a file that it has already with EEXIST");
 	arm(&peer, id, POLLOUT);
 	check(next_event(PATIENCE_MS) == id, "kup_user_waiter_add() leaves such a file usable",
-	      "it doesn't");
+	      "no");
 	kup_user_waiter_remove(peer.fd, id);
 	peer_stop_wait(&peer);
 }
@@ -156,11 +157,10 @@ static void test_other_event(void)
 	peer_send(&peer, ECHO_SAMPLE, NULL, 0);
 	EVENTUALLY(PATIENCE_MS, peer.kernel->to_kernel_records == 2);
 	stats_get(peer.fd, peer.attach.channel, &after);
-	check(after.wakeups > before.wakeups, "STATS counts the wake-up for room", "it hasn't");
+	check(after.wakeups > before.wakeups, "STATS counts the wake-up for room", "no");
 	early = next_event(50);
 	if (!differs("waiter-may-be-early"))
-		check(early == 0, "kup_user_waiter_arm() for a record does not report room",
-		      "it is");
+		check(early == 0, "kup_user_waiter_arm() for a record does not report room", "no");
 	if (early != 0)
 		arm(&peer, id, POLLIN);
 	check(next_event(50) == 0,
@@ -168,7 +168,7 @@ static void test_other_event(void)
 	      "it reported an event");
 	peer_send(&peer, 1, "x", 1);
 	check(next_event(PATIENCE_MS) == id && take(&peer),
-	      "kup_user_waiter_arm() reports the record when it comes", "it isn't");
+	      "kup_user_waiter_arm() reports the record when it comes", "no");
 	kup_user_waiter_remove(peer.fd, id);
 	peer_stop_wait(&peer);
 }
@@ -185,11 +185,10 @@ static void test_ends(void)
 	arm(&peer, id, POLLIN);
 	peer_send(&peer, ECHO_CLOSE, NULL, 0);
 	check(next_event(PATIENCE_MS) == id,
-	      "kup_user_waiter_arm() reports that the kernel's side has closed", "it isn't");
+	      "kup_user_waiter_arm() reports that the kernel's side has closed", "no");
 	arm(&peer, id, 0);
 	check(next_event(PATIENCE_MS) == id,
-	      "kup_user_waiter_arm() for no event reports that the kernel's side has closed",
-	      "it isn't");
+	      "kup_user_waiter_arm() for no event reports that the kernel's side has closed", "no");
 	kup_user_waiter_remove(peer.fd, id);
 	peer_stop_wait(&peer);
 	peer_need(&peer, ANY);
@@ -198,7 +197,7 @@ static void test_ends(void)
 	word_set(&peer.user->to_kernel_head.value, 4);
 	peer_kick(&peer);
 	check(next_event(PATIENCE_MS) == id, "kup_user_waiter_arm() reports that a channel broke",
-	      "it isn't");
+	      "no");
 	kup_user_waiter_remove(peer.fd, id);
 	peer_stop_wait(&peer);
 }
@@ -239,13 +238,12 @@ static void test_free_channel(void)
 
 	arm(&late, id, POLLIN);
 	check(next_event(PATIENCE_MS) == id,
-	      "kup_user_waiter_arm() before ATTACH reports a free channel", "it isn't");
+	      "kup_user_waiter_arm() before ATTACH reports a free channel", "no");
 	for (uint32_t i = 0; i < CHANNELS; i++)
 		peer_need(&peers[i], ANY);
 	arm(&late, id, POLLIN);
 	check(next_event(50) == 0,
-	      "kup_user_waiter_arm() before ATTACH reports nothing while no channel is free",
-	      "one is");
+	      "kup_user_waiter_arm() before ATTACH reports nothing while no channel is free", "no");
 	peer_stop(&peers[3]);
 	check(next_event(PATIENCE_MS) == id,
 	      "kup_user_waiter_arm() before ATTACH reports a channel when it becomes free",
@@ -255,7 +253,7 @@ static void test_free_channel(void)
 	arm(&late, id, POLLOUT);
 	check(next_event(PATIENCE_MS) == id,
 	      "kup_user_waiter_arm() after ATTACH reports the channel's events under the same id",
-	      "it doesn't");
+	      "no");
 	kup_user_waiter_remove(late.fd, id);
 	kup_user_close(late.fd);
 	for (uint32_t i = 0; i < CHANNELS; i++)
@@ -283,11 +281,10 @@ static void test_two_pipes(void)
 	peer_send(&two, 1, "x", 1);
 	check(next_event_on(other[0], PATIENCE_MS) == second,
 	      "kup_user_waiter_arm() reports each file's events on its own pipe", "no");
-	check(next_event(50) == 0, "kup_user_waiter_arm() reports them on no other pipe",
-	      "they do");
+	check(next_event(50) == 0, "kup_user_waiter_arm() reports them on no other pipe", "no");
 	peer_send(&one, 1, "x", 1);
-	check(next_event(PATIENCE_MS) == first && next_event_on(other[0], 50) == 0, "each time",
-	      "no");
+	check(next_event(PATIENCE_MS) == first && next_event_on(other[0], 50) == 0,
+	      "kup_user_waiter_arm() reports on its own pipe each time", "no");
 	kup_user_waiter_remove(one.fd, first);
 	kup_user_waiter_remove(two.fd, second);
 	peer_stop_wait(&one);
@@ -312,12 +309,11 @@ static void test_full_pipe(void)
 	arm(&peer, id, POLLOUT);
 	arm(&fast, other, POLLOUT);
 	check(next_event(PATIENCE_MS) == other,
-	      "kup_user_waiter_arm() works for other pipes while one pipe is full", "it does");
+	      "kup_user_waiter_arm() works for other pipes while one pipe is full", "no");
 	while (words > 0 && read(full[0], &word, sizeof(word)) == sizeof(word))
 		words--;
 	check(next_event_on(full[0], PATIENCE_MS) == id,
-	      "kup_user_waiter_arm() reports the event of a full pipe when the pipe is read",
-	      "it doesn't");
+	      "kup_user_waiter_arm() reports the event of a full pipe when the pipe is read", "no");
 	kup_user_waiter_remove(peer.fd, id);
 	kup_user_waiter_remove(fast.fd, other);
 	peer_stop_wait(&peer);

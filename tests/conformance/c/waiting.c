@@ -26,7 +26,7 @@ static void test_poll_bits(void)
 	      "kup_user_wait() on a fresh channel reports room and no record", "%x",
 	      peer_poll(&peer, POLLIN | POLLOUT, 0));
 	check(peer_poll(&peer, POLLIN, 100) == 0,
-	      "kup_user_wait() for a record on an idle channel times out", "it didn't");
+	      "kup_user_wait() for a record on an idle channel times out", "no");
 	peer_send(&peer, 1, "x", 1);
 	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN,
 	      "kup_user_wait() returns when a record is readable", "no");
@@ -35,7 +35,7 @@ static void test_poll_bits(void)
 	need(peer_receive(&peer, &record) == 0, "the record is there");
 	peer_release(&peer, &record);
 	check(peer_poll(&peer, POLLIN, 0) == 0,
-	      "kup_user_wait() reports nothing when the record is consumed", "it does");
+	      "kup_user_wait() reports nothing when the record is consumed", "no");
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	while (peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes)))) {
 		peer_write(&peer, 0, 2, bytes, sizeof(bytes));
@@ -187,7 +187,7 @@ static void test_one_wake_up(void)
 	stats_get(peer.fd, peer.attach.channel, &before);
 	check(peer_poll(&peer, POLLOUT, PATIENCE_MS) == POLLOUT &&
 		      word_get(&peer.kernel->to_kernel_tail.value) == peer.head,
-	      "kup_user_wait() for an empty ring returns when it is empty", "it didn't");
+	      "kup_user_wait() for an empty ring returns when it is empty", "no");
 	stats_get(peer.fd, peer.attach.channel, &after);
 	check(after.wakeups - before.wakeups <= 2,
 	      "kup_user_wait() for an empty ring costs one wake-up", "%llu wake-ups for %u records",
@@ -210,10 +210,9 @@ static void test_shuffle(void)
 	peer_send(&peer, ECHO_SHUFFLE, &pause, sizeof(pause));
 	check(EVENTUALLY(PATIENCE_MS, word_get(&peer.kernel->to_user_head.value) != 0) &&
 		      !peer_look(&peer, &record),
-	      "the kernel's side publishes no record behind one that is not finished", "it is");
+	      "the kernel's side publishes no record behind one that is not finished", "no");
 	check(peer_poll(&peer, POLLIN, 0) == 0,
-	      "kup_user_wait() does not report a record behind one that is not finished",
-	      "it does");
+	      "kup_user_wait() does not report a record behind one that is not finished", "no");
 	fine = peer_receive(&peer, &record) == 0 && record.length == 1 && record.data[0] == '1';
 	check(fine && now_ms() - start >= 150,
 	      "kup_user_wait() returns when the first record is finished", "no");

@@ -14,13 +14,11 @@ function constant(name: string): number {
   return Number(value);
 }
 
-/** Record types from here on are commands. */
-export const COMMANDS = constant("ECHO_COMMANDS");
 export const PRODUCE = constant("ECHO_PRODUCE");
 export const SAMPLE = constant("ECHO_SAMPLE");
 export const REPORT = constant("ECHO_REPORT");
 export const PAUSE = constant("ECHO_PAUSE");
-export const SHUFFLE = constant("ECHO_SHUFFLE");
+const SHUFFLE = constant("ECHO_SHUFFLE");
 export const CLOSE = constant("ECHO_CLOSE");
 
 /** Where a producer runs. */
@@ -32,7 +30,7 @@ export const context = {
 } as const;
 
 /** The bytes of a sample's own fields, before its filler. */
-export const SAMPLE_HEADER = 16;
+const SAMPLE_HEADER = 16;
 
 /** Asks for `count` samples of `length` bytes each. */
 export function produce(

@@ -130,7 +130,7 @@ static void test_fixed(struct peer *peer)
 	map = mmap(place + 4096, in, READ_WRITE, MAP_SHARED | MAP_FIXED | MAP_EXCL, peer->fd,
 		   area_offset(&peer->info, AREA_IN));
 	check(map == MAP_FAILED && touch(place + 4096, false) == 0 && place[4096 + 6000] == 0x3c,
-	      "mmap() with MAP_EXCL replaces no mapping", "it doesn't");
+	      "mmap() with MAP_EXCL replaces no mapping", "no");
 	munmap(place, in + 8192);
 }
 
@@ -141,7 +141,7 @@ static void test_prot_max(struct peer *peer)
 	void *map = mmap(NULL, page, PROT_READ | PROT_MAX(PROT_READ), MAP_SHARED, peer->fd, 0);
 
 	check(map != MAP_FAILED && mprotect(map, page, READ_WRITE) == -1,
-	      "mmap() with PROT_MAX keeps the kernel page from becoming writable", "it doesn't");
+	      "mmap() with PROT_MAX keeps the kernel page from becoming writable", "no");
 	munmap(map, page);
 }
 #endif
@@ -194,7 +194,8 @@ static void test_locks(struct peer *peer)
 	struct peer again = *peer;
 
 	worked(sys(mlock(peer->in, area_length(&peer->info, AREA_IN))), "mlock() works on a ring");
-	worked(sys(munlock(peer->in, area_length(&peer->info, AREA_IN))), "and munlock");
+	worked(sys(munlock(peer->in, area_length(&peer->info, AREA_IN))),
+	       "munlock() works on a ring");
 	worked(sys(mlockall(MCL_FUTURE)), "mlockall() works for later mappings");
 	again.address = 0;
 	need(peer_map(&again) == 0, "the areas can be mapped after mlockall()");
@@ -232,7 +233,7 @@ static void test_stale_mapping(void)
 	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
 	check(dirt == 0, "ATTACH gives the next owner zeroed pages", "%u bytes aren't", dirt);
 	check(old.in[77] == 0xee && old.out[77] == 0x5d && old.kernel->magic == KUP_MAGIC,
-	      "close() keeps the bytes of a mapping", "it doesn't");
+	      "close() keeps the bytes of a mapping", "no");
 	check(EVENTUALLY(PATIENCE_MS, peer_state(&old) == KUP_STATE_CLOSED),
 	      "the kernel page of a mapping that outlives close() shows the end", "state %u",
 	      peer_state(&old));
@@ -240,7 +241,7 @@ static void test_stale_mapping(void)
 	memset(old.in, 0x98, 2 * (size_t)old.attach.to_user_bytes);
 	check(nonzero(fresh.out, fresh.attach.to_kernel_bytes) == 0 &&
 		      nonzero(fresh.in, fresh.attach.to_user_bytes) == 0,
-	      "the next owner does not see what is written through an old mapping", "it does");
+	      "the next owner does not see what is written through an old mapping", "no");
 	check(peer_echo(&fresh, 9, 3000) == NULL,
 	      "the kernel's side echoes the next owner's records", "no echo");
 	peer_unmap(&old);

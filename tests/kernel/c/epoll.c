@@ -252,7 +252,7 @@ static void test_epoll_stays(void)
 	epoll_wait(epoll, &event, 1, 10);
 	peer_stop(&peer);
 	check(module_unload() == 0 && epoll_wait(epoll, &event, 1, 10) == 0,
-	      "epoll_wait() reports nothing of a handle and a device that are gone", "it does");
+	      "epoll_wait() reports nothing of a handle and a device that are gone", "no");
 	close(epoll);
 	reload();
 }

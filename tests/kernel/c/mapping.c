@@ -143,11 +143,11 @@ static void test_forced_writes(struct peer *peer)
 
 	need(memory != -1 && zero != -1, "files to write by");
 	check(pwrite(memory, &value, 8, (off_t)(uintptr_t)peer->kernel) == -1,
-	      "/proc/self/mem does not write to the kernel page", "it did");
+	      "/proc/self/mem does not write to the kernel page", "no");
 	check(process_vm_writev(getpid(), &mine, 1, &theirs, 1, 0) == -1,
-	      "process_vm_writev() does not write to the kernel page", "it did");
+	      "process_vm_writev() does not write to the kernel page", "no");
 	check(read(zero, (void *)peer->kernel, 8) == -1, "read() does not fill the kernel page",
-	      "it did");
+	      "no");
 	child = fork();
 	if (child == 0) {
 		/* At the same address: the parent's mapping isn't inherited. */
@@ -163,7 +163,7 @@ static void test_forced_writes(struct peer *peer)
 	check(ptrace(PTRACE_PEEKDATA, child, peer->kernel, NULL) == (long)magic,
 	      "ptrace() reads the kernel page", "%s", error_name(-errno));
 	check(ptrace(PTRACE_POKEDATA, child, peer->kernel, value) == -1,
-	      "ptrace() does not write to the kernel page", "it did");
+	      "ptrace() does not write to the kernel page", "no");
 	ptrace(PTRACE_CONT, child, NULL, NULL);
 	waitpid(child, &status, 0);
 	need(status == 0, "the child has mapped the kernel page");
@@ -191,7 +191,7 @@ static void test_mremap(struct peer *peer)
 	refused(sys_map(mremap(ring, 0, in, MREMAP_MAYMOVE)), EFAULT,
 		"mremap() refuses to duplicate a ring with EFAULT");
 	moved = mremap(ring, in, in, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
-	check(moved == MAP_FAILED, "mremap() does not leave the old mapping behind", "it did");
+	check(moved == MAP_FAILED, "mremap() does not leave the old mapping behind", "no");
 	peer->in[5000] = 0x3c;
 	moved = mremap(ring, in, in, MREMAP_MAYMOVE | MREMAP_FIXED, place);
 	if (check(moved == place && place[5000] == 0x3c && touch(ring, false) == SIGSEGV,
@@ -297,7 +297,7 @@ static void test_locks_and_faults(struct peer *peer)
 	      "remap_file_pages() does not exchange areas", "they aren't what they were");
 	syscall(SYS_remap_file_pages, peer->kernel, peer->info.page_size, 0, 1, 0);
 	check(touch((uint8_t *)peer->kernel, true) == SIGSEGV,
-	      "remap_file_pages() does not make the kernel page writable", "it did");
+	      "remap_file_pages() does not make the kernel page writable", "no");
 }
 
 static int fork_and_touch(struct peer *peer)

@@ -243,10 +243,10 @@ static void test_inheritance(void)
 		_exit(!plays(1, 10));
 	sleep_ms(100);
 	check(waitpid(heir, NULL, WNOHANG) == 0,
-	      "kernproxy_open() waits for a channel that is taken", "it wasn't");
+	      "kernproxy_open() waits for a channel that is taken", "no");
 	kill(holder, SIGKILL);
 	check(ended(holder) == SIGKILL && ended(heir) == 0,
-	      "kernproxy_open() gets the channel when its user is killed", "it doesn't");
+	      "kernproxy_open() gets the channel when its user is killed", "no");
 }
 
 static void test_killed_while_waiting(void)
@@ -266,7 +266,7 @@ static void test_killed_while_waiting(void)
 	await_reports(1);
 	sleep_ms(100);
 	check(waitpid(child, NULL, WNOHANG) == 0,
-	      "kernproxy_receive() waits while the kernel has the turn", "it doesn't");
+	      "kernproxy_receive() waits while the kernel has the turn", "no");
 	kill(child, SIGKILL);
 	check(ended(child) == SIGKILL && plays(2, 5),
 	      "kernproxy_open() works after a process was killed in kernproxy_receive()", "no");
@@ -299,7 +299,7 @@ static void test_unload_attached(void)
 	      "delete_module() does not wait for attached processes", "%llu ms",
 	      (long long)(now_ms() - start));
 	check(ended(child) == 0, "kernproxy_receive() fails with EKU_SHUTDOWN when the module goes",
-	      "it doesn't");
+	      "no");
 	check(kernproxy_send(seat.channel, (void *)"\1\0\0\0x", 5, 0) == -1 &&
 		      kernproxy_error(seat.channel) == EKU_SHUTDOWN,
 	      "kernproxy_send() fails with EKU_SHUTDOWN when the module is gone", "errno %d",
@@ -328,7 +328,7 @@ static void test_not_loaded_yet(void)
 	}
 	await_reports(1);
 	worked(load(), "insmod loads a module that a program waits for");
-	check(ended(child) == 0, "kernproxy_open() waits until the module is loaded", "it doesn't");
+	check(ended(child) == 0, "kernproxy_open() waits until the module is loaded", "no");
 }
 
 /* A child that attaches again and again, and writes any value to any place. */
@@ -450,7 +450,7 @@ int main(void)
 	test_unload_attached();
 	test_not_loaded_yet();
 	test_come_and_go(8);
-	worked(unload(), "pingpong can be unloaded");
+	worked(unload(), "delete_module() unloads pingpong at the end");
 #ifndef __FreeBSD__
 	test_bye();
 #endif
