@@ -190,9 +190,18 @@ export class ChannelRounds {
     return (end - start) / (count - 1);
   }
 
+  /**
+   * Lets the event loop run. It stood still in the rounds before, so the first call that can wait
+   * would give it some milliseconds, which are not a part of the stream.
+   */
+  #settle(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, 1));
+  }
+
   /** The same with `receiveBatch`. */
   async toUserBatches(wanted: number, batch: number): Promise<number> {
     const channel = this.#channel;
+    await this.#settle();
     this.command({ work: "produce", count: wanted, batch });
     let [start, count, sum] = [0, 0, 0];
     for (let ended = false; !ended;) {
@@ -232,6 +241,7 @@ export class ChannelRounds {
   /** The same with `for await`; as a burst, the ring is full before the loop begins. */
   async forAwait(wanted: number, batch: number, burst: boolean): Promise<number> {
     const channel = this.#channel;
+    await this.#settle();
     const before = channel.stats().toUserRecords;
     this.command({ work: "produce", count: wanted, batch });
     while (burst && channel.stats().toUserRecords < before + wanted + 1) this.#sleep(50);
@@ -300,6 +310,7 @@ export class ChannelRounds {
     const messages = Array.from({ length: batch }, () => new Uint8Array(64));
     const words = messages.map(({ buffer }) => new Uint32Array(buffer));
     const options = { type: DATA };
+    await this.#settle();
     this.#beginConsuming(count);
     const start = this.#now();
     for (let i = 0; i < count; i += batch) {
