@@ -13,8 +13,6 @@ import type { Rounds } from "../native.ts";
 import { DONE } from "../protocol.ts";
 import { type Group, Missing, type Run } from "../run.ts";
 
-const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
-
 /** Messages in a round. The ways alternate. */
 const BATCH = 20;
 const ROUNDS = 12;
@@ -188,7 +186,8 @@ function wakeOneOfMany(
  */
 async function memoryOfChannel(run: Run): Promise<number> {
   const script = `${ROOT}/bench/workers/memory.ts`;
-  const options = ["-A", "--no-check", "--v8-flags=--expose-gc", "--config", CONFIG];
+  const config = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
+  const options = ["-A", "--no-check", "--v8-flags=--expose-gc", "--config", config];
   const device = run.path("bench_many");
   return Number(await must([Deno.execPath(), "run", ...options, script, device, String(MANY)]));
 }
