@@ -199,6 +199,9 @@ KUP_USER_DENO_CALL int32_t kup_user_waiter_remove(int32_t fd, int32_t id);
 KUP_USER_DENO_CALL double kup_user_now(void);
 KUP_USER_DENO_CALL double kup_user_now_coarse(void);
 
+/* Lets another thread have the processor, if one waits for it, as sched_yield(2) does. */
+KUP_USER_DENO_CALL int32_t kup_user_yield(void);
+
 /*
  * ---- channel.c: a whole channel, for programs in C ----
  *

@@ -59,7 +59,7 @@ const MOST_OPEN = 64;
 const MAX_SKIPS = 256;
 
 /** Whether the machine never reorders two loads, or a load with an earlier exchange. */
-const ORDERS_LOADS = Deno.build.arch === "x86_64";
+const ORDERS_LOADS = typeof Deno !== "undefined" && Deno.build.arch === "x86_64";
 
 /**
  * Loads a word for a first look. An engine does not inline `Atomics.load`, which takes 7 ns where a

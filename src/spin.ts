@@ -27,6 +27,9 @@ const LEAST = 0.002;
  */
 const ROUNDS_PER_MS = 20_000;
 
+/** Series of looks between two yields, which cost a system call. */
+const ROUNDS_PER_YIELD = 4;
+
 /** The budget of one kind of wait. */
 export class Spin {
   readonly #native: Native;
@@ -58,6 +61,8 @@ export class Spin {
         if (condition.ready()) return true;
         Atomics.pause();
       }
+      // If both sides share a processor, the other one can't answer before it gets it.
+      if (rounds % ROUNDS_PER_YIELD === 0) native.kup_user_yield();
     } while (native.kup_user_now() < end && --rounds > 0);
     return false;
   }

@@ -57,4 +57,5 @@ export const SYMBOLS = {
   kup_user_waiter_remove: { parameters: ["i32", "i32"], result: "i32" },
   kup_user_now: { parameters: [], result: "f64" },
   kup_user_now_coarse: { parameters: [], result: "f64" },
+  kup_user_yield: { parameters: [], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
