@@ -8,6 +8,9 @@ import type { Cursor, Gap } from "./types.ts";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** A target's own `set` would get hold of the private buffer. */
+const { set } = Uint8Array.prototype;
+
 /** No read fits into a record of this length. */
 const OVER = -1;
 
@@ -102,7 +105,7 @@ export class RecordCursor implements Cursor {
 
   copyInto(target: Uint8Array, at = 0): number {
     const part = this.#part(0, this.length);
-    target.set(part, at);
+    set.call(target, part, at);
     return part.length;
   }
 

@@ -7,6 +7,9 @@ import type { Gap, Message } from "./types.ts";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** A target's own `set` would get hold of the private buffer. */
+const { set } = Uint8Array.prototype;
+
 /**
  * The record at the consumer's cursor, as a message. It is valid as long as the consumer's epoch is
  * the same.
@@ -72,7 +75,7 @@ export class RecordMessage implements Message {
 
   copyInto(target: Uint8Array, at = 0): number {
     const bytes = this.#private();
-    target.set(bytes, at);
+    set.call(target, bytes, at);
     return bytes.length;
   }
 
