@@ -46,8 +46,11 @@ test("Channel.drain() publishes all room", (channel, kernel) => {
 test("Channel.drain() releases what was received before", (channel, kernel) => {
   sendAll(kernel, "1", "2");
   const first = channel.tryReceive()!;
-  assertEquals(drained(channel), ["2"]);
-  assertThrowsWith(() => first.bytes, "released");
+  assertEquals(channel.drain(() => assertThrowsWith(() => first.bytes, "released")), 1);
+  sendAll(kernel, "3");
+  const last = channel.tryReceive()!;
+  assertEquals([drained(channel), kernel.tail], [[], 48]);
+  assertThrowsWith(() => last.bytes, "released");
 });
 
 test(
@@ -239,4 +242,18 @@ test("Message.copyInto() copies into the caller's buffer", (channel, kernel) => 
   assertThrows(() => message.copyInto(target, 3), RangeError);
   channel.tryReceive();
   assertThrowsWith(() => message.copyInto(target), "released");
+});
+
+test("copyInto() calls no method of the target's", (channel, kernel) => {
+  class Curious extends Uint8Array<ArrayBuffer> {
+    readonly seen: unknown[] = [];
+    override set(...values: Parameters<Uint8Array["set"]>): void {
+      this.seen.push(values);
+    }
+  }
+  sendAll(kernel, "abc", "def");
+  const target = new Curious(new ArrayBuffer(3));
+  assertEquals([channel.tryReceive()!.copyInto(target), String(target)], [3, "97,98,99"]);
+  channel.drain((message) => void message.copyInto(target));
+  assertEquals([String(target), target.seen], ["100,101,102", []]);
 });

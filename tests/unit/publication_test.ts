@@ -178,6 +178,17 @@ test("Channel.send() that waits for a reservation can be aborted", async (channe
   assertEquals([texts.length, texts.at(-1)], [65, "a"]);
 });
 
+test("Channel.sendBatch() wakes the kernel's side once", async (channel, kernel) => {
+  channel.trySend("0");
+  kernel.receive();
+  const received = kernel.receiveWaiting();
+  await until(() => kernel.announced.data === 16, "the kernel's side sleeps for a message");
+  const { kicks } = kernel;
+  await channel.sendBatch(["1", "2", "3"]);
+  assertEquals(kernel.kicks, kicks + 1);
+  assertEquals((await received)?.text, "1");
+});
+
 test(
   "Reservation.commit() wakes the kernel's side once, for all that was finished out of order",
   async (channel, kernel) => {
