@@ -93,15 +93,15 @@ Deno.test("Channel.receiveSync() that blocks a thread ends when the device goes"
     using thread = new Thread(`
       const device = kup.open("${PATH}");
       const channel = await device.attach();
-      tell("attached");
+      post("attached");
       const message = channel.receiveSync();
-      tell([message, channel.done]);
+      post([message, channel.done]);
       channel.close();
       device.close();`);
-    assertEquals(await thread.told(), "attached");
+    assertEquals(await thread.next(), "attached");
     await sleep(100);
     await driver.unload();
-    assertEquals(await thread.told(), [undefined, true]);
+    assertEquals(await thread.next(), [undefined, true]);
   }));
 
 Deno.test("Channel.sendSync() that blocks a thread fails as closed when the device goes", () =>
@@ -113,15 +113,15 @@ Deno.test("Channel.sendSync() that blocks a thread fails as closed when the devi
       const samples = new Uint32Array([1000, 0, 1000, ${echo.context.waiting}]);
       channel.sendSync(samples, { type: ${echo.PRODUCE} });
       while (channel.trySend(new Uint8Array(10_000)));
-      tell("full");
+      post("full");
       try { for (;;) channel.sendSync(new Uint8Array(10_000)); }
-      catch (error) { tell([error.name, error.code]); }
+      catch (error) { post([error.name, error.code]); }
       channel.close();
       device.close();`);
-    assertEquals(await thread.told(), "full");
+    assertEquals(await thread.next(), "full");
     await sleep(50);
     await driver.unload();
-    assertEquals(await thread.told(), ["KupError", "closed"]);
+    assertEquals(await thread.next(), ["KupError", "closed"]);
   }));
 
 Deno.test("Channel.close() and Device.close() work after the device went", () =>

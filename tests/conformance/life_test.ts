@@ -73,9 +73,9 @@ Deno.test("Channel.receive() works in four workers at once, each with a channel 
       const message = await channel.receive();
       if (message.text() !== text || message.type !== i) throw new Error("got " + message.text());
     }
-    tell(channel.number);`;
+    post(channel.number);`;
   const threads = [0, 1, 2, 3].map((id) => new Thread(source(id)));
-  const numbers = await Promise.all(threads.map((thread) => thread.told()));
+  const numbers = await Promise.all(threads.map((thread) => thread.next()));
   for (const thread of threads) thread[Symbol.dispose]();
   assertEquals(numbers.map((number) => typeof number), Array(4).fill("number"), String(numbers));
 });

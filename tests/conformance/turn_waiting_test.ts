@@ -175,10 +175,10 @@ Deno.test("Channels of four threads take turns with the kernel", () =>
         }
         channel.close();
         device.close();
-        tell(wrong);
+        post(wrong);
       `));
     try {
-      for (const thread of threads) assertEquals(await thread.told(), 0);
+      for (const thread of threads) assertEquals(await thread.next(), 0);
     } finally {
       for (const thread of threads) thread[Symbol.dispose]();
     }
@@ -309,15 +309,15 @@ Deno.test("Channel.sendSync() that waits for its turn fails when the device is d
       channel.receiveSync();
       const pause = new Uint32Array([${LONG}, 0]);
       channel.sendSync(pause, { type: ${echo.PAUSE} });
-      tell("waits");
-      try { channel.sendSync("x"); } catch (error) { tell(error.code); }
+      post("waits");
+      try { channel.sendSync("x"); } catch (error) { post(error.code); }
       channel.close();
       device.close();
     `);
-    assertEquals(await thread.told(), "waits");
+    assertEquals(await thread.next(), "waits");
     await sleep(50);
     await driver.unload();
-    assertEquals(await thread.told(), "closed");
+    assertEquals(await thread.next(), "closed");
   }));
 
 Deno.test("Channel.receive() gets one message of a kernel's producer at each turn", () =>

@@ -37,24 +37,24 @@ export async function runScript(
 }
 
 /**
- * A worker where the library is `kup`. Its `tell` sends a message, and `told` returns them in
+ * A worker where the library is `kup`. Its `post` sends a message, and `next` returns them in
  * order.
  */
 export class Thread implements Disposable {
   readonly #worker: Worker;
   readonly #url: string;
-  readonly #told: unknown[] = [];
+  readonly #messages: unknown[] = [];
   #waiting: PromiseWithResolvers<unknown> | undefined;
 
   constructor(source: string) {
     const body = `import * as kup from "${MODULE}";
-      const tell = (value) => self.postMessage(value);
-      try { ${source} } catch (error) { tell({ code: error.code, message: String(error) }); }`;
+      const post = (value) => self.postMessage(value);
+      try { ${source} } catch (error) { post({ code: error.code, message: String(error) }); }`;
     this.#url = URL.createObjectURL(new Blob([body], { type: "text/javascript" }));
     this.#worker = new Worker(this.#url, { type: "module" });
     this.#worker.onmessage = ({ data }) => {
-      this.#told.push(data);
-      if (this.#waiting !== undefined) this.#waiting.resolve(this.#told.shift());
+      this.#messages.push(data);
+      if (this.#waiting !== undefined) this.#waiting.resolve(this.#messages.shift());
       this.#waiting = undefined;
     };
     this.#worker.onerror = (event) => {
@@ -63,8 +63,8 @@ export class Thread implements Disposable {
     };
   }
 
-  told(): Promise<unknown> {
-    if (this.#told.length > 0) return Promise.resolve(this.#told.shift());
+  next(): Promise<unknown> {
+    if (this.#messages.length > 0) return Promise.resolve(this.#messages.shift());
     this.#waiting = Promise.withResolvers<unknown>();
     return this.#waiting.promise;
   }
