@@ -36,22 +36,20 @@ export class RecordCursor implements Cursor {
     this.#view = new DataView(memory.bytes.buffer);
   }
 
-  /** Moves to the record that the consumer has reached. */
-  move(consumer: Consumer): void {
-    this.#at = consumer.at;
-    if (consumer.control === 0) {
-      this.type = consumer.type;
-      this.#end = this.length = consumer.length;
-      this.gap = undefined;
-    } else {
-      this.#setGap(consumer);
-    }
+  /** Moves to a message. `at` is where its bytes begin. */
+  move(at: number, type: number, length: number): void {
+    this.#at = at;
+    this.type = type;
+    this.#end = this.length = length;
+    this.gap = undefined;
   }
 
-  #setGap(consumer: Consumer): void {
+  /** Moves to the control record that the consumer has reached. */
+  moveToControl({ at, control }: Consumer): void {
+    this.#at = at;
     this.type = this.length = 0;
     this.#end = OVER;
-    this.gap = consumer.control === CONTROL_GAP ? readGap(this.#memory, consumer.at) : undefined;
+    this.gap = control === CONTROL_GAP ? readGap(this.#memory, at) : undefined;
   }
 
   /** Called when the callback has returned: there is no record. */
