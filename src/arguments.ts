@@ -17,7 +17,7 @@ const detachedOf = getter<boolean>(ArrayBuffer.prototype, "detached");
 const abortedOf = getter<boolean>(AbortSignal.prototype, "aborted");
 const ofArray = placeGetters(typedArray);
 const ofView = placeGetters(DataView.prototype);
-const { at: elementAt } = Uint8Array.prototype;
+const { at: elementAt, set: setElements } = Uint8Array.prototype;
 const { addEventListener, removeEventListener } = AbortSignal.prototype;
 
 /** Undefined in an older runtime, where no device can be opened anyway. */
@@ -145,6 +145,29 @@ export function byteCount(bytes: Uint8Array): number {
  */
 export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
+}
+
+/**
+ * Copies a view of the library's own into the caller's array, and runs no code of the caller's,
+ * which could keep the view. Returns the number of bytes.
+ *
+ * @throws {TypeError} If `target` is no Uint8Array.
+ * @throws {RangeError} If the bytes do not fit. Then nothing is copied.
+ */
+export function copyTo(target: Uint8Array, at: number, bytes: Uint8Array): number {
+  if (tagOf.call(target) !== "Uint8Array") {
+    throw new TypeError(`\`target\` must be a Uint8Array, not ${kindOf(target)}.`);
+  }
+  const { length } = bytes;
+  const room = lengthOf.call(target) - checkInteger("at", at, 0, Number.MAX_SAFE_INTEGER);
+  if (length > room) {
+    throw new RangeError(
+      `The message has ${length} bytes, and \`target\` has room for ${Math.max(room, 0)} from ` +
+        `index ${at} on.`,
+    );
+  }
+  setElements.call(target, bytes, at);
+  return length;
 }
 
 /** Whether a buffer was transferred; the object's own `detached` is not used. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { CONTROL_GAP } from "./abi.ts";
+import { copyTo } from "./arguments.ts";
 import { gapError, KupError } from "./errors.ts";
 import { readGap } from "./message.ts";
 import type { ChannelMemory } from "./memory.ts";
@@ -99,9 +100,7 @@ export class RecordCursor implements Cursor {
   }
 
   copyInto(target: Uint8Array, at = 0): number {
-    const part = this.#part(0, this.length);
-    target.set(part, at);
-    return part.length;
+    return copyTo(target, at, this.#part(0, this.length));
   }
 
   /** Where `size` bytes from `offset` on lie. */

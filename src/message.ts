@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { CONTROL_GAP, CONTROL_PASS, GAP_AT } from "./abi.ts";
+import { copyTo } from "./arguments.ts";
 import { gapError, KupError } from "./errors.ts";
 import type { ChannelMemory } from "./memory.ts";
 import type { Consumer } from "./ring.ts";
@@ -76,9 +77,7 @@ export class RecordMessage implements Message {
   }
 
   copyInto(target: Uint8Array, at = 0): number {
-    const bytes = RecordMessage.#content(this);
-    target.set(bytes, at);
-    return bytes.length;
+    return copyTo(target, at, RecordMessage.#content(this));
   }
 
   static #check(message: RecordMessage): void {

@@ -173,7 +173,9 @@ export class Receiver implements Side, Condition {
     // Without a message the clock need not be read.
     let end = consumer.ready() ? native.kup_user_now() + LONGEST_DRAIN : 0;
     let count = 0;
-    for (let part = FIRST_PART, left = part; count < max;) {
+    let part = FIRST_PART;
+    let left = part;
+    while (count < max) {
       const walked = consumer.walk(visitor, Math.min(left, max - count));
       count += walked;
       left -= walked;
