@@ -15,20 +15,26 @@ export interface Condition {
   ready(): boolean;
 }
 
-/** Looks between two readings of the clock; a reading takes longer than a look. */
+/** Looks between two readings of the clock. A reading takes longer than a look, or much longer. */
 const LOOKS = 16;
+
+/**
+ * Looks between two yields. If both sides share a processor, the peer can't answer before it gets
+ * that. But a yield is a system call, and on a busy machine another process may get the processor
+ * for a whole slice. So usually a yield comes after the time of a round trip. After some waits in a
+ * row that ended right after a yield, the next ones yield after each look.
+ */
+const LOOKS_PER_YIELD = 32;
+const SURE_SHARED = 3;
+
+/** One wait in so many looks without yields first, because the sides may have parted. */
+const WAITS_PER_PROBE = 32;
 
 /** The budget from which it grows, in milliseconds; with less, spinning has no use. */
 const LEAST = 0.002;
 
-/**
- * More series of looks than any processor can make in a millisecond. They end a spin whose clock
- * stands still.
- */
-const ROUNDS_PER_MS = 20_000;
-
-/** Series of looks between two yields, which cost a system call. */
-const ROUNDS_PER_YIELD = 4;
+/** More looks than a processor makes in a millisecond. They end a spin whose clock stands still. */
+const LOOKS_PER_MS = 320_000;
 
 /** The budget of one kind of wait. */
 export class Spin {
@@ -36,6 +42,9 @@ export class Spin {
   readonly #limit: number;
   #now: number;
   #start = 0;
+  /** How many waits in a row have ended right after a yield. */
+  #shared = 0;
+  #waits = 0;
 
   /**
    * @param native The native calls. Their clock is used, because a test framework may have stopped
@@ -51,19 +60,33 @@ export class Spin {
   /** Looks until the condition holds (`true`), or the budget is used up (`false`). */
   until(condition: Condition): boolean {
     if (this.#limit === 0) return false;
+    if (this.#now > 0 && this.#look(condition)) return true;
+    // A wait without a spin begins here.
+    if (this.#now === 0) this.#start = this.#native.kup_user_now();
+    return false;
+  }
+
+  /** The first looks need no clock: most waits of a busy channel end with them. */
+  #look(condition: Condition): boolean {
     const native = this.#native;
-    this.#start = native.kup_user_now();
-    if (this.#now === 0) return false;
-    const end = this.#start + this.#now;
-    let rounds = Math.ceil(this.#now * ROUNDS_PER_MS);
-    do {
-      for (let i = 0; i < LOOKS; i++) {
-        if (condition.ready()) return true;
-        Atomics.pause();
+    const isProbe = ++this.#waits % WAITS_PER_PROBE === 0;
+    const perYield = this.#shared >= SURE_SHARED && !isProbe ? 1 : LOOKS_PER_YIELD;
+    const most = Math.ceil(this.#now * LOOKS_PER_MS);
+    let yielded = false;
+    for (let looks = 1; looks <= most; looks++) {
+      if (condition.ready()) {
+        if (yielded) this.#shared++;
+        else if (looks > 1) this.#shared = 0;
+        return true;
       }
-      // If both sides share a processor, the other one can't answer before it gets it.
-      if (rounds % ROUNDS_PER_YIELD === 0) native.kup_user_yield();
-    } while (native.kup_user_now() < end && --rounds > 0);
+      yielded = looks % perYield === 0;
+      if (yielded) native.kup_user_yield();
+      else Atomics.pause();
+      if (looks % LOOKS > 0) continue;
+      const now = native.kup_user_now();
+      if (looks === LOOKS) this.#start = now;
+      else if (now >= this.#start + this.#now) break;
+    }
     return false;
   }
 
