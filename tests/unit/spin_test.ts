@@ -84,8 +84,8 @@ test(
 test("Spin.until() ends with its budget, and a clock that stands still", (_, native) => {
   assertEquals(new Spin(native, 0).until({ ready: () => true }), false);
   assertEquals(new Spin(native, 1).until({ ready: () => false }), false);
-  const still = { ...native, kup_user_now: () => 1 };
-  assertEquals(new Spin(still, 0.01).until({ ready: () => false }), false);
+  const stopped = new Spin({ ...native, kup_user_now: () => 1 }, 0.01);
+  assertEquals(stopped.until({ ready: () => false }), false);
 });
 
 test("Spin.woke() ends the spins of an idle channel, and begins them again", (counted) => {
