@@ -10,6 +10,9 @@
 
 import type { Native } from "./library.ts";
 
+/** The native calls of a spin. */
+export type SpinCalls = Pick<Native, "kup_user_now" | "kup_user_yield">;
+
 /** A condition that another processor may make true. */
 export interface Condition {
   ready(): boolean;
@@ -27,6 +30,12 @@ const LOOKS = 16;
 const LOOKS_PER_YIELD = 32;
 const SURE_SHARED = 3;
 
+/**
+ * In milliseconds. The peer gives the processor back sooner. After a longer yield, a third thread
+ * wants the processor, and a sleep is better than to yield again.
+ */
+const LONG_YIELD = 0.2;
+
 /** One wait in so many looks without yields first, because the sides may have parted. */
 const WAITS_PER_PROBE = 32;
 
@@ -38,7 +47,7 @@ const LOOKS_PER_MS = 320_000;
 
 /** The budget of one kind of wait. */
 export class Spin {
-  readonly #native: Native;
+  readonly #native: SpinCalls;
   readonly #limit: number;
   #now: number;
   #start = 0;
@@ -51,7 +60,7 @@ export class Spin {
    * JavaScript's.
    * @param limit The longest spin, in milliseconds; 0 disables spinning.
    */
-  constructor(native: Native, limit: number) {
+  constructor(native: SpinCalls, limit: number) {
     this.#native = native;
     this.#limit = limit;
     this.#now = limit;
@@ -60,15 +69,20 @@ export class Spin {
   /** Looks until the condition holds (`true`), or the budget is used up (`false`). */
   until(condition: Condition): boolean {
     if (this.#limit === 0) return false;
+    this.#start = 0;
     if (this.#now > 0 && this.#look(condition)) return true;
-    // A wait without a spin begins here.
-    if (this.#now === 0) this.#start = this.#native.kup_user_now();
+    this.#clock();
     return false;
   }
 
-  /** The first looks need no clock: most waits of a busy channel end with them. */
+  /** Returns the time. A wait begins when this is first called: its first looks need no clock. */
+  #clock(): number {
+    const now = this.#native.kup_user_now();
+    if (this.#start === 0) this.#start = now;
+    return now;
+  }
+
   #look(condition: Condition): boolean {
-    const native = this.#native;
     const isProbe = ++this.#waits % WAITS_PER_PROBE === 0;
     const perYield = this.#shared >= SURE_SHARED && !isProbe ? 1 : LOOKS_PER_YIELD;
     const most = Math.ceil(this.#now * LOOKS_PER_MS);
@@ -80,19 +94,23 @@ export class Spin {
         return true;
       }
       yielded = looks % perYield === 0;
-      if (yielded) native.kup_user_yield();
-      else Atomics.pause();
-      if (looks % LOOKS > 0) continue;
-      const now = native.kup_user_now();
-      if (looks === LOOKS) this.#start = now;
-      else if (now >= this.#start + this.#now) break;
+      if (!yielded) Atomics.pause();
+      else if (!this.#yieldBriefly()) return condition.ready();
+      if (looks % LOOKS === 0 && this.#clock() >= this.#start + this.#now) break;
     }
     return false;
   }
 
+  /** Yields. Returns false if that took long; then it says nothing about where the peer runs. */
+  #yieldBriefly(): boolean {
+    const before = this.#clock();
+    this.#native.kup_user_yield();
+    return this.#clock() - before < LONG_YIELD;
+  }
+
   /** Called when a wait that `until` did not cover is over. */
   woke(): void {
-    if (this.#limit === 0) return;
+    if (this.#start === 0) return;
     const took = this.#native.kup_user_now() - this.#start;
     if (took > this.#limit) this.#now = this.#now < LEAST ? 0 : this.#now / 2;
     else this.#now = Math.min(this.#limit, Math.max(2 * this.#now, LEAST));
