@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Data } from "./types.ts";
+import type { Data, TurnOptions } from "./types.ts";
 
 // An object's own getters (or its class's) may return something else at each call, and may call
 // back into this library. So sizes come from the built-in getters, which return what the engine
@@ -64,6 +64,14 @@ export function checkBoolean(name: string, value: boolean): void {
   if (typeof value !== "boolean") {
     throw new TypeError(`\`${name}\` must be true or false, not ${kindOf(value)}.`);
   }
+}
+
+/** Checks the `discard` option of a turn channel's calls; the default is false. */
+export function checkDiscard(options: TurnOptions | undefined): boolean {
+  const discard = options?.discard;
+  if (discard === undefined) return false;
+  checkBoolean("discard", discard);
+  return discard;
 }
 
 /** Checks that a value can be iterated over. */

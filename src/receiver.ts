@@ -560,7 +560,7 @@ export function checkMax(options: BatchOptions | undefined, most = DEFAULT_BATCH
 function refusePromise(returned: unknown): void {
   if (typeof (returned as PromiseLike<unknown> | null)?.then !== "function") return;
   throw new TypeError(
-    "The callback of drain has returned a promise, and its message is valid until it returns only; " +
-      "copy what is needed later, or use `for await`.",
+    "The callback of drain has returned a promise, and its message is valid until it returns " +
+      "only; copy what is needed later, or use `for await`.",
   );
 }

@@ -27,6 +27,7 @@ import {
   RECORD_LENGTH,
   RECORD_READY,
 } from "./abi.ts";
+import { glance } from "./glance.ts";
 
 /** The same numbers as KUP_RING_* in ring.h. */
 export const RING_OK = 0;
@@ -57,21 +58,6 @@ const MOST_OPEN = 64;
  * consumer in the call.
  */
 const MAX_SKIPS = 256;
-
-/** Whether the machine never reorders two loads, or a load with an earlier exchange. */
-const ORDERS_LOADS = typeof Deno !== "undefined" && Deno.build.arch === "x86_64";
-
-/**
- * Loads a word for a first look. V8 does not inline `Atomics.load`, which takes 7 ns where a plain
- * load takes half of one. In V8's machine code (Deno 2.9.6, x86_64, its optimizing compiler) the
- * plain load is a `mov` where it stands, and `Atomics.store` is a call of a function with an `xchg`,
- * so a load behind it stays behind it, for the compiler and for the machine. But an engine may use
- * the result again in a loop without other accesses. So a look that finds nothing is repeated with
- * `Atomics` before a caller relies on it, or the caller only does later what it could do now.
- */
-export function glance(words: Int32Array, index: number): number {
-  return ORDERS_LOADS ? words[index]! : Atomics.load(words, index);
-}
 
 /**
  * Where a ring lies. Byte offsets count from the beginning of both arrays, which cover the same
@@ -491,11 +477,9 @@ export class Consumer {
 
   /**
    * Visits messages, and releases each one when its visit has returned. It stops after `most`
-   * messages, when the next record is not an ordinary finished message, or when
-   * `publishInTime` has to be called; `next` knows all cases. Returns the number of visits.
-   *
-   * Nothing else moves the consumer meanwhile, so its cursor is a local variable: each record's
-   * place depends on the record before it, and this chain limits the speed.
+   * messages, at a record that only `next` can handle, or when `publishInTime` has to be called.
+   * Returns the number of visits. Nothing else may move the consumer meanwhile, so its cursor is a
+   * local variable: each record's place depends on the one before, which limits the speed.
    */
   walk(visitor: Visitor, most: number): number {
     const words = this.#words;

@@ -112,7 +112,7 @@ for (const where of ["interrupt", "deferred", "trying"] as const) {
 }
 
 for (const where of ["waiting", "trying"] as const) {
-  Deno.test(`Channel.drain() gets each record of a producer (${where}), or a GAP for it`, async () => {
+  Deno.test(`Channel.drain() gets all that a producer (${where}) sent, or GAPs`, async () => {
     using device = open(PATH);
     using channel = await device.attach();
     await echo.produce(channel, 20_000, 64, echo.context[where]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Spins whose clock and yields are counted, and take no real time, so a busy machine changes nothing. */
+/** Spins whose clock and yields are counted, and do not depend on the machine. */
 
 import { assert, assertEquals, assertLess } from "../../deps.ts";
 import { Spin } from "../../src/spin.ts";
