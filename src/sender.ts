@@ -326,8 +326,8 @@ export class Sender implements Side, Condition {
     if (this.#producer.crowded) {
       throw new KupError(
         "busy",
-        `${this.#link.subject}: A reservation keeps back 63 messages behind it, and can't keep back ` +
-          "more; commit or discard it first.",
+        `${this.#link.subject}: A reservation keeps back 63 messages behind it, and can't keep ` +
+          "back more; commit or discard it first.",
       );
     }
     if (this.#announce(recordSpace(length))) return;
