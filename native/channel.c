@@ -106,34 +106,20 @@ static void learn(struct spin *spin, uint64_t limit, uint64_t took)
 		spin->budget_ns = spin->budget_ns < limit / 2 ? 2 * spin->budget_ns + 1000 : limit;
 }
 
-/* Yields. 0: that took long, so a third thread wants the processor. */
-static int yield_briefly(void)
-{
-	uint64_t start = now_ns();
-
-	sched_yield();
-	return now_ns() - start < KUP_LONG_YIELD_NS;
-}
-
-/*
- * 1: it is ready. 0: it was not ready in this many looks. -1: another thread wants the processor.
- */
 static int looks_ready(struct wait *wait, int (*ready)(const struct wait *), uint32_t looks)
 {
 	for (; looks > 0; looks--) {
 		if (ready(wait))
 			return 1;
-		if (!kup_pace_step(&wait->steps)) {
+		if (kup_pace_step(&wait->steps))
+			sched_yield();
+		else
 			pause_processor();
-		} else if (!yield_briefly()) {
-			kup_pace_forget_yield(&wait->steps);
-			return ready(wait) ? 1 : -1;
-		}
 	}
 	return 0;
 }
 
-/* Looks for `ns` nanoseconds. `now` is the time. The results are those of looks_ready. */
+/* Looks until it is ready (1), or for `ns` nanoseconds (0). `now` is the current time. */
 static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, struct wait *wait,
 		    int (*ready)(const struct wait *))
 {
@@ -143,10 +129,8 @@ static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, struct wait *w
 		uint32_t looks = kup_looks_in(end - now, spin->look_ns);
 		uint64_t before = now;
 
-		int found = looks_ready(wait, ready, looks);
-
-		if (found)
-			return found;
+		if (looks_ready(wait, ready, looks))
+			return 1;
 		now = now_ns();
 		spin->look_ns = kup_look_ns(looks, now - before);
 	}
@@ -186,7 +170,6 @@ static int32_t wait_for(struct wait *wait, struct spin *spin, int (*ready)(const
 			void (*announce)(const struct wait *), short events, struct limit *limit)
 {
 	uint64_t looked_ns = 0, start, left_ns;
-	int found = 0;
 	int32_t error;
 
 	if (limit->timeout_ms == 0)
@@ -200,8 +183,7 @@ static int32_t wait_for(struct wait *wait, struct spin *spin, int (*ready)(const
 	if (limit->waits++ == 0) {
 		uint32_t looks = kup_looks_in(spin->budget_ns, spin->look_ns);
 
-		found = looks_ready(wait, ready, looks);
-		if (found > 0)
+		if (looks_ready(wait, ready, looks))
 			return 0;
 		looked_ns = (uint64_t)looks * spin->look_ns;
 	}
@@ -212,9 +194,7 @@ static int32_t wait_for(struct wait *wait, struct spin *spin, int (*ready)(const
 		return -ETIMEDOUT;
 	/* At least one look is measured; otherwise a wrong estimate would never change. */
 	left_ns = looked_ns < spin->budget_ns ? spin->budget_ns - looked_ns : 1;
-	if (spin->budget_ns > 0 && found == 0)
-		found = spin_for(left_ns, start, spin, wait, ready);
-	if (found > 0)
+	if (spin->budget_ns > 0 && spin_for(left_ns, start, spin, wait, ready))
 		return 0;
 	error = sleep_for(wait, ready, announce, events, limit->deadline);
 	learn(spin, wait->channel->spin_ns, looked_ns + now_ns() - start);

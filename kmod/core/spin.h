@@ -80,11 +80,6 @@ struct kup_steps {
 };
 
 #define KUP_LOOKS_PER_YIELD 64u
-/*
- * The peer gives the processor back sooner. After a longer yield, a third thread wants the
- * processor, and a sleep is better than to yield again: each yield would take a whole time slice.
- */
-#define KUP_LONG_YIELD_NS 200000u
 #define KUP_QUICK_LOOKS 4u
 #define KUP_SURE_SHARED 3u
 #define KUP_SURE_QUICK 8u
@@ -122,12 +117,6 @@ static inline int kup_pace_step(struct kup_steps *steps)
 	if (steps->yielded)
 		steps->until_yield = steps->per_yield;
 	return (int)steps->yielded;
-}
-
-/* Called after a yield that took long: it says nothing about where the peer runs. */
-static inline void kup_pace_forget_yield(struct kup_steps *steps)
-{
-	steps->yielded = 0;
 }
 
 /* Called after a look that has found something. */

@@ -279,10 +279,8 @@ static int look(kup_u32 looks, struct waiter *waiter)
 	for (; looks > 0; looks--) {
 		if (is_ready(waiter))
 			return 1;
-		if (!os_relax(kup_pace_step(waiter->steps))) {
-			kup_pace_forget_yield(waiter->steps);
-			return is_ready(waiter) ? 1 : -1;
-		}
+		if (!os_relax(kup_pace_step(waiter->steps)))
+			return -1;
 	}
 	return 0;
 }

@@ -8,7 +8,6 @@
 
 #include "host.h"
 #include "portable.h"
-#include "spin.h"
 
 /* ---- Locks ---- */
 
@@ -216,18 +215,14 @@ kup_u64 os_now_ns(void)
 	return (kup_u64)time.tv_sec * 1000000000u + (kup_u64)time.tv_nsec;
 }
 
-/* A process finds out only by a yield whether other threads wait for its processor. */
+/* A process can't find out whether other threads wait for its processor. */
 int os_relax(int yield)
 {
-	kup_u64 start;
-
-	if (!yield) {
+	if (yield)
+		sched_yield();
+	else
 		processor_pause();
-		return 1;
-	}
-	start = os_now_ns();
-	sched_yield();
-	return os_now_ns() - start < KUP_LONG_YIELD_NS;
+	return 1;
 }
 
 void os_breathe(void)
