@@ -30,12 +30,6 @@ const LOOKS = 16;
 const LOOKS_PER_YIELD = 32;
 const SURE_SHARED = 3;
 
-/**
- * In milliseconds. The peer gives the processor back sooner. After a longer yield, a third thread
- * wants the processor, and a sleep is better than to yield again.
- */
-const LONG_YIELD = 0.2;
-
 /** One wait in so many looks without yields first, because the sides may have parted. */
 const WAITS_PER_PROBE = 32;
 
@@ -94,18 +88,11 @@ export class Spin {
         return true;
       }
       yielded = looks % perYield === 0;
-      if (!yielded) Atomics.pause();
-      else if (!this.#yieldBriefly()) return condition.ready();
+      if (yielded) this.#native.kup_user_yield();
+      else Atomics.pause();
       if (looks % LOOKS === 0 && this.#clock() >= this.#start + this.#now) break;
     }
     return false;
-  }
-
-  /** Yields. Returns false if that took long; then it says nothing about where the peer runs. */
-  #yieldBriefly(): boolean {
-    const before = this.#clock();
-    this.#native.kup_user_yield();
-    return this.#clock() - before < LONG_YIELD;
   }
 
   /** Called when a wait that `until` did not cover is over. */
