@@ -388,8 +388,10 @@ static void test_late_user(int (*make)(struct call *call), const char *sentence)
 		;
 	check(!error && slept && done && call_is_done(&user), sentence, "%d, slept %d, done %d",
 	      error, slept, done);
-	error = call_finish(&kernel) | call_finish(&user);
-	check(!error, "kup_send() and the user's call both succeed", "%d", error);
+	error = call_finish(&kernel);
+	/* There may be room already when the user looks: prepare_wait returns POLLOUT then. */
+	check(!error && call_finish(&user) >= 0, "kup_send() and the user's call both succeed",
+	      "%d", error);
 	late_end(&late);
 }
 
