@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Data } from "./types.ts";
+import type { Data, TurnOptions } from "./types.ts";
 
 // An object's own getters (or its class's) may return something else at each call, and may call
 // back into this library. So sizes come from the built-in getters, which return what the engine
@@ -17,7 +17,7 @@ const detachedOf = getter<boolean>(ArrayBuffer.prototype, "detached");
 const abortedOf = getter<boolean>(AbortSignal.prototype, "aborted");
 const ofArray = placeGetters(typedArray);
 const ofView = placeGetters(DataView.prototype);
-const { at: elementAt } = Uint8Array.prototype;
+const { at: elementAt, set: setElements } = Uint8Array.prototype;
 const { addEventListener, removeEventListener } = AbortSignal.prototype;
 
 /** Undefined in an older runtime, where no device can be opened anyway. */
@@ -64,6 +64,14 @@ export function checkBoolean(name: string, value: boolean): void {
   if (typeof value !== "boolean") {
     throw new TypeError(`\`${name}\` must be true or false, not ${kindOf(value)}.`);
   }
+}
+
+/** Checks the `discard` option of a turn channel's calls; the default is false. */
+export function checkDiscard(options: TurnOptions | undefined): boolean {
+  const discard = options?.discard;
+  if (discard === undefined) return false;
+  checkBoolean("discard", discard);
+  return discard;
 }
 
 /** Checks that a value can be iterated over. */
@@ -135,6 +143,8 @@ export function offAbort(signal: AbortSignal, listener: () => void): void {
 
 /** The number of bytes; the object's own `length` is not used. */
 export function byteCount(bytes: Uint8Array): number {
+  // After this access V8 knows what kind of object it is, and inlines the getter.
+  void bytes[0];
   return lengthOf.call(bytes);
 }
 
@@ -143,6 +153,29 @@ export function byteCount(bytes: Uint8Array): number {
  */
 export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
+}
+
+/**
+ * Copies a view of the library's own into the caller's array, and runs no code of the caller's,
+ * which could keep the view. Returns the number of bytes.
+ *
+ * @throws {TypeError} If `target` is no Uint8Array.
+ * @throws {RangeError} If the bytes do not fit. Then nothing is copied.
+ */
+export function copyTo(target: Uint8Array, at: number, bytes: Uint8Array): number {
+  if (tagOf.call(target) !== "Uint8Array") {
+    throw new TypeError(`\`target\` must be a Uint8Array, not ${kindOf(target)}.`);
+  }
+  const { length } = bytes;
+  const room = lengthOf.call(target) - checkInteger("at", at, 0, Number.MAX_SAFE_INTEGER);
+  if (length > room) {
+    throw new RangeError(
+      `The message has ${length} bytes, and \`target\` has room for ${Math.max(room, 0)} from ` +
+        `index ${at} on.`,
+    );
+  }
+  setElements.call(target, bytes, at);
+  return length;
 }
 
 /** Whether a buffer was transferred; the object's own `detached` is not used. */
@@ -159,7 +192,7 @@ function encode(text: string): Uint8Array {
 /**
  * Only a view that looks empty can have lost its bytes, so only empty views are checked further.
  */
-function checkNotLost(array: ArrayBufferView): void {
+export function checkNotLost(array: ArrayBufferView): void {
   if (lengthOf.call(array) > 0) return;
   try {
     // If the buffer is lost, any method throws; the getters don't.
@@ -178,13 +211,10 @@ function lost(cause?: unknown): TypeError {
 
 /**
  * The bytes to send: the caller's own, or those of a string, which are valid only until the next
- * call. No code of the caller's runs in here.
+ * call. No code of the caller's runs in here. If the result is empty, call `checkNotLost` with it.
  */
 export function toBytes(data: Data): Uint8Array {
-  if (data instanceof Uint8Array) {
-    checkNotLost(data);
-    return data;
-  }
+  if (data instanceof Uint8Array) return data;
   if (typeof data === "string") return encode(data);
   if (ArrayBuffer.isView(data)) {
     const isView = tagOf.call(data) === undefined;

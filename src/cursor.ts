@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { CONTROL_GAP } from "./abi.ts";
+import { copyTo } from "./arguments.ts";
 import { gapError, KupError } from "./errors.ts";
 import { readGap } from "./message.ts";
 import type { ChannelMemory } from "./memory.ts";
@@ -7,9 +8,6 @@ import type { Consumer } from "./ring.ts";
 import type { Cursor, Gap } from "./types.ts";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** A target's own `set` would get hold of the private buffer. */
-const { set } = Uint8Array.prototype;
 
 /** No read fits into a record of this length. */
 const OVER = -1;
@@ -39,22 +37,20 @@ export class RecordCursor implements Cursor {
     this.#view = new DataView(memory.bytes.buffer);
   }
 
-  /** Moves to the record that the consumer has reached. */
-  move(consumer: Consumer): void {
-    this.#at = consumer.at;
-    if (consumer.control === 0) {
-      this.type = consumer.type;
-      this.#end = this.length = consumer.length;
-      this.gap = undefined;
-    } else {
-      this.#setGap(consumer);
-    }
+  /** Moves to a message. `at` is where its bytes begin. */
+  move(at: number, type: number, length: number): void {
+    this.#at = at;
+    this.type = type;
+    this.#end = this.length = length;
+    this.gap = undefined;
   }
 
-  #setGap(consumer: Consumer): void {
+  /** Moves to the control record that the consumer has reached. */
+  moveToControl({ at, control }: Consumer): void {
+    this.#at = at;
     this.type = this.length = 0;
     this.#end = OVER;
-    this.gap = consumer.control === CONTROL_GAP ? readGap(this.#memory, consumer.at) : undefined;
+    this.gap = control === CONTROL_GAP ? readGap(this.#memory, at) : undefined;
   }
 
   /** Called when the callback has returned: there is no record. */
@@ -104,9 +100,7 @@ export class RecordCursor implements Cursor {
   }
 
   copyInto(target: Uint8Array, at = 0): number {
-    const part = this.#part(0, this.length);
-    set.call(target, part, at);
-    return part.length;
+    return copyTo(target, at, this.#part(0, this.length));
   }
 
   /** Where `size` bytes from `offset` on lie. */

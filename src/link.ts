@@ -18,11 +18,12 @@ import {
 } from "./abi.ts";
 import { type Breath, breathOf } from "./breath.ts";
 import { closedError, KupError, systemError } from "./errors.ts";
+import { glance } from "./glance.ts";
 import { type Native, POLLIN, POLLOUT } from "./library.ts";
 import type { ChannelMemory } from "./memory.ts";
 import { register, type Waiter } from "./reactor.ts";
 import type { Resources } from "./resources.ts";
-import { glance, RING_LIE_FLAGS, RING_LIE_LENGTH } from "./ring.ts";
+import { RING_LIE_FLAGS, RING_LIE_LENGTH } from "./ring.ts";
 
 const REASONS: Readonly<Record<number, string>> = {
   [ERROR_HEAD]: "a head position that makes no sense",

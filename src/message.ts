@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { CONTROL_GAP, CONTROL_PASS, GAP_AT } from "./abi.ts";
+import { copyTo } from "./arguments.ts";
 import { gapError, KupError } from "./errors.ts";
 import type { ChannelMemory } from "./memory.ts";
 import type { Consumer } from "./ring.ts";
@@ -7,18 +8,14 @@ import type { Gap, Message } from "./types.ts";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A target's own `set` would get hold of the private buffer. */
-const { set } = Uint8Array.prototype;
-
 /**
  * The record at the consumer's cursor, as a message. It is valid as long as the consumer's epoch is
- * the same.
+ * the same. It has no private methods, because V8 stores a brand in each object of a class that has
+ * some.
  */
 export class RecordMessage implements Message {
   readonly type: number;
   readonly length: number;
-  readonly gap: Gap | undefined;
-  readonly pass: boolean;
 
   readonly #memory: ChannelMemory;
   readonly #consumer: Consumer;
@@ -27,17 +24,13 @@ export class RecordMessage implements Message {
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #view: DataView<ArrayBuffer> | undefined;
 
-  constructor(memory: ChannelMemory, consumer: Consumer) {
-    const isGap = consumer.control === CONTROL_GAP;
+  constructor(memory: ChannelMemory, consumer: Consumer, length = consumer.length) {
     this.type = consumer.type;
-    this.length = isGap ? 0 : consumer.length;
-    this.gap = isGap ? readGap(memory, consumer.at) : undefined;
-    this.pass = consumer.control === CONTROL_PASS;
+    this.length = length;
     this.#memory = memory;
     this.#consumer = consumer;
     this.#epoch = consumer.epoch;
     this.#at = consumer.at;
-    if (this.pass) this.#bytes = new Uint8Array(0);
   }
 
   /**
@@ -47,10 +40,20 @@ export class RecordMessage implements Message {
     return message.#consumer.epoch === message.#epoch;
   }
 
+  get gap(): Gap | undefined {
+    return undefined;
+  }
+
+  get pass(): boolean {
+    return false;
+  }
+
   get bytes(): Uint8Array<ArrayBuffer> {
-    this.#check();
+    RecordMessage.#check(this);
     // The view's length is 0 after its buffer was transferred.
-    if (this.#bytes?.length !== this.length) this.#bytes = this.#memory.view(this.#at, this.length);
+    if (this.#bytes?.length !== this.length) {
+      this.#bytes = this.pass ? new Uint8Array(0) : this.#memory.view(this.#at, this.length);
+    }
     return this.#bytes;
   }
 
@@ -61,7 +64,7 @@ export class RecordMessage implements Message {
   }
 
   text(): string {
-    return decoder.decode(this.#private());
+    return decoder.decode(RecordMessage.#content(this));
   }
 
   json(): unknown {
@@ -70,21 +73,19 @@ export class RecordMessage implements Message {
 
   copy(): Uint8Array<ArrayBuffer> {
     // The constructor allocates without zeroing first.
-    return new Uint8Array(this.#private());
+    return new Uint8Array(RecordMessage.#content(this));
   }
 
   copyInto(target: Uint8Array, at = 0): number {
-    const bytes = this.#private();
-    set.call(target, bytes, at);
-    return bytes.length;
+    return copyTo(target, at, RecordMessage.#content(this));
   }
 
-  #check(): void {
-    if (this.gap !== undefined) {
-      throw gapError("A gap has no bytes", this.gap, "look at `message.gap` first");
+  static #check(message: RecordMessage): void {
+    if (message.gap !== undefined) {
+      throw gapError("A gap has no bytes", message.gap, "look at `message.gap` first");
     }
     // A pass has no bytes, so it is always valid.
-    if (this.pass || this.#consumer.epoch === this.#epoch) return;
+    if (message.pass || message.#consumer.epoch === message.#epoch) return;
     throw new KupError(
       "released",
       "This message's bytes are no longer there: a message is valid until the next receive, on a " +
@@ -93,10 +94,31 @@ export class RecordMessage implements Message {
   }
 
   /** The bytes, through the private buffer: the public one may be detached. */
-  #private(): Uint8Array<ArrayBuffer> {
-    this.#check();
-    if (this.pass) return new Uint8Array(0);
-    return new Uint8Array(this.#memory.bytes.buffer, this.#at, this.length);
+  static #content(message: RecordMessage): Uint8Array<ArrayBuffer> {
+    RecordMessage.#check(message);
+    if (message.pass) return new Uint8Array(0);
+    return new Uint8Array(message.#memory.bytes.buffer, message.#at, message.length);
+  }
+}
+
+/** A gap or a pass. Ordinary messages don't have their fields, which costs each of them less. */
+export class ControlMessage extends RecordMessage {
+  readonly #gap: Gap | undefined;
+  readonly #pass: boolean;
+
+  constructor(memory: ChannelMemory, consumer: Consumer) {
+    const isGap = consumer.control === CONTROL_GAP;
+    super(memory, consumer, isGap ? 0 : consumer.length);
+    this.#gap = isGap ? readGap(memory, consumer.at) : undefined;
+    this.#pass = consumer.control === CONTROL_PASS;
+  }
+
+  override get gap(): Gap | undefined {
+    return this.#gap;
+  }
+
+  override get pass(): boolean {
+    return this.#pass;
   }
 }
 

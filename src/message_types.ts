@@ -83,7 +83,8 @@ export interface Message {
    * @param target An array with room for `length` bytes.
    * @param at The default is 0.
    * @returns The number of bytes, which is `length`.
-   * @throws {RangeError} If they do not fit. Then nothing is copied.
+   * @throws {TypeError} If `target` is no Uint8Array.
+   * @throws {RangeError} If they do not fit, or `at` is no integer from 0. Then nothing is copied.
    * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
    */
   copyInto(target: Uint8Array, at?: number): number;

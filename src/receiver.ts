@@ -11,10 +11,10 @@ import { RecordCursor } from "./cursor.ts";
 import { KupError } from "./errors.ts";
 import { POLLIN } from "./library.ts";
 import type { Link, Side } from "./link.ts";
-import { RecordMessage } from "./message.ts";
+import { ControlMessage, RecordMessage } from "./message.ts";
 import * as forms from "./options.ts";
 import { Pending } from "./pending.ts";
-import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT } from "./ring.ts";
+import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT, type Visitor } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type { BatchOptions, Cursor, Message, SyncWaitOptions, WaitOptions } from "./types.ts";
 
@@ -24,8 +24,12 @@ const DEFAULT_BATCH = 256;
 const DEFAULT_DRAIN = 65536;
 const LONGEST_DRAIN = 5;
 
-/** How many messages a drain hands out between two looks at the clock. */
-const CLOCK_STRIDE = 32;
+/**
+ * How many messages a drain hands out before it first looks at the clock, and between two looks
+ * later on. A slow callback is noticed early, and a fast one does not pay for each message.
+ */
+const FIRST_PART = 4;
+const LARGEST_PART = 32;
 
 /** A receive that has found no message. */
 class PendingReceive extends Pending {
@@ -48,6 +52,36 @@ class PendingReceive extends Pending {
 /** A stream, which keeps all other consumers out while it is locked. */
 export interface Lock {
   readonly locked: boolean;
+}
+
+/** The callback of one drain, with its cursor. */
+class DrainVisitor implements Visitor {
+  readonly #link: Link;
+  readonly #cursor: RecordCursor;
+  readonly #callback: (message: Cursor) => unknown;
+
+  constructor(link: Link, cursor: RecordCursor, callback: (message: Cursor) => unknown) {
+    this.#link = link;
+    this.#cursor = cursor;
+    this.#callback = callback;
+  }
+
+  visit(at: number, type: number, length: number): boolean {
+    this.#cursor.move(at, type, length);
+    return this.#call();
+  }
+
+  visitControl(consumer: Consumer): boolean {
+    this.#cursor.moveToControl(consumer);
+    return this.#call();
+  }
+
+  #call(): boolean {
+    const callback = this.#callback;
+    const returned = callback(this.#cursor);
+    if (returned !== undefined) refusePromise(returned);
+    return !this.#link.over;
+  }
 }
 
 /** The consuming direction of one channel. */
@@ -123,7 +157,8 @@ export class Receiver implements Side, Condition {
     if (consumer.held !== 0) this.#checked(consumer.release());
     this.#draining = true;
     try {
-      return this.#handOut(callback, max);
+      const cursor = this.#cursor ??= new RecordCursor(this.#link.memory);
+      return this.#handOut(new DrainVisitor(this.#link, cursor, callback), max);
     } finally {
       this.#draining = false;
       this.#cursor?.leave();
@@ -132,30 +167,49 @@ export class Receiver implements Side, Condition {
   }
 
   /** Hands out messages, until there are none, or enough of them, or until it takes too long. */
-  #handOut(callback: (message: Cursor) => unknown, max: number): number {
+  #handOut(visitor: DrainVisitor, max: number): number {
     const { native } = this.#link;
     const consumer = this.#consumer;
-    const cursor = this.#cursor ??= new RecordCursor(this.#link.memory);
-    const end = native.kup_user_now() + LONGEST_DRAIN;
+    // Without a message the clock need not be read.
+    let end = consumer.ready() ? native.kup_user_now() + LONGEST_DRAIN : 0;
     let count = 0;
+    let part = FIRST_PART;
+    let left = part;
     while (count < max) {
-      const result = consumer.next();
-      if (result !== RING_OK) {
-        if (this.#mayGoOn(result, count, end)) continue;
-        break;
-      }
-      // The next call reports a lie: the messages before it are good.
-      if (consumer.control !== 0 && !this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
-      count++;
-      cursor.move(consumer);
-      const returned = callback(cursor);
-      if (returned !== undefined) refusePromise(returned);
+      const walked = consumer.walk(visitor, Math.min(left, max - count));
+      count += walked;
+      left -= walked;
       if (this.#link.over) break;
-      const passed = consumer.pass();
-      if (passed !== RING_OK || consumer.owesWake) this.#checked(passed);
-      if (count % CLOCK_STRIDE === 0 && native.kup_user_now() >= end) break;
+      if (walked > 0) {
+        const result = consumer.publishInTime();
+        if (result !== RING_OK || consumer.owesWake) this.#checked(result);
+      } else {
+        const result = consumer.next();
+        if (result !== RING_OK) {
+          if (this.#mayGoOn(result, count, end)) continue;
+          break;
+        }
+        count++;
+        left--;
+        this.#visitOther(visitor);
+        if (this.#link.over) break;
+      }
+      if (left > 0) continue;
+      const now = native.kup_user_now();
+      if (end === 0) end = now + LONGEST_DRAIN;
+      if (now >= end) break;
+      left = part = Math.min(2 * part, LARGEST_PART);
     }
     return count;
+  }
+
+  /** Hands out what `next` has found: a gap, or the message behind discarded records. */
+  #visitOther(visitor: DrainVisitor): void {
+    const consumer = this.#consumer;
+    if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
+    if (consumer.control !== 0) visitor.visitControl(consumer);
+    else visitor.visit(consumer.at, consumer.type, consumer.length);
+    if (!this.#link.over) consumer.pass();
   }
 
   /** Called when a drain finds no message: whether it looks again. */
@@ -166,9 +220,8 @@ export class Receiver implements Side, Condition {
       if (count > 0) return false;
       throw link.lieError(result);
     }
-    const isOver = link.native.kup_user_now() >= end;
     // It has skipped many records, and there are more.
-    if (this.#consumer.ready()) return !isOver;
+    if (this.#consumer.ready()) return link.native.kup_user_now() < end;
     const state = link.state();
     if (state === STATE_OPEN || this.#ended || count > 0) return false;
     // As in #nothing: what is readable after the state was loaded is the last.
@@ -181,7 +234,7 @@ export class Receiver implements Side, Condition {
   /** At the end of a drain, also of one that threw: gives all room back. */
   #giveBack(): void {
     const consumer = this.#consumer;
-    if (consumer.held !== 0) consumer.pass();
+    consumer.pass();
     const result = consumer.publish();
     this.#settleWake();
     if (result !== RING_OK) this.#link.lieError(result);
@@ -396,8 +449,11 @@ export class Receiver implements Side, Condition {
   }
 
   #message(): Message {
+    const { memory } = this.#link;
+    const consumer = this.#consumer;
+    if (consumer.control === 0) return new RecordMessage(memory, consumer);
     if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
-    return new RecordMessage(this.#link.memory, this.#consumer);
+    return new ControlMessage(memory, consumer);
   }
 
   #sound(): boolean {
@@ -407,10 +463,12 @@ export class Receiver implements Side, Condition {
 
   #gather(first: Message, max: number): Message[] {
     const messages = [first];
+    const { memory } = this.#link;
     const consumer = this.#consumer;
     // The next receive reports a lie: the messages before it are good.
     while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
-      if (this.#sound()) messages.push(new RecordMessage(this.#link.memory, consumer));
+      if (consumer.control === 0) messages.push(new RecordMessage(memory, consumer));
+      else if (this.#sound()) messages.push(new ControlMessage(memory, consumer));
       else this.#link.lieError(RING_LIE_LENGTH);
     }
     this.#settleWake();
@@ -502,7 +560,7 @@ export function checkMax(options: BatchOptions | undefined, most = DEFAULT_BATCH
 function refusePromise(returned: unknown): void {
   if (typeof (returned as PromiseLike<unknown> | null)?.then !== "function") return;
   throw new TypeError(
-    "The callback of drain has returned a promise, and its message is valid until it returns only; " +
-      "copy what is needed later, or use `for await`.",
+    "The callback of drain has returned a promise, and its message is valid until it returns " +
+      "only; copy what is needed later, or use `for await`.",
   );
 }

@@ -27,6 +27,7 @@ import {
   RECORD_LENGTH,
   RECORD_READY,
 } from "./abi.ts";
+import { glance } from "./glance.ts";
 
 /** The same numbers as KUP_RING_* in ring.h. */
 export const RING_OK = 0;
@@ -58,20 +59,6 @@ const MOST_OPEN = 64;
  */
 const MAX_SKIPS = 256;
 
-/** Whether the machine never reorders two loads, or a load with an earlier exchange. */
-const ORDERS_LOADS = typeof Deno !== "undefined" && Deno.build.arch === "x86_64";
-
-/**
- * Loads a word for a first look. An engine does not inline `Atomics.load`, which takes 7 ns where a
- * plain load takes half of one. V8 emits a plain load where it stands, and `Atomics.store` as an
- * exchange, which the machine does not reorder with it either. But an engine may use the result
- * again in a loop without other accesses. So a look that finds nothing is repeated with `Atomics`
- * before a caller relies on it, or the caller only does later what it could do now.
- */
-export function glance(words: Int32Array, index: number): number {
-  return ORDERS_LOADS ? words[index]! : Atomics.load(words, index);
-}
-
 /**
  * Where a ring lies. Byte offsets count from the beginning of both arrays, which cover the same
  * memory.
@@ -90,6 +77,15 @@ export interface RingPlace {
   readonly tail: number;
   readonly producerEvent: number;
   readonly consumerEvent: number;
+}
+
+/** Receives the messages of {@linkcode Consumer.walk}. */
+export interface Visitor {
+  /**
+   * @param at The byte offset of the payload.
+   * @returns Whether to go on.
+   */
+  visit(at: number, type: number, length: number): boolean;
 }
 
 /** The room that a record with this payload takes in a ring. */
@@ -285,7 +281,8 @@ export class Producer {
    */
   commit(position: number, reserved: number, length: number, type: number, flags: number): void {
     this.wakes = false;
-    const index = this.#open.indexOf(position | 0);
+    const open = this.#open;
+    const index = open.length === 1 && open[0] === (position | 0) ? 0 : open.indexOf(position | 0);
     if (index < 0) return;
     const words = this.#words;
     const space = recordSpace(length);
@@ -305,6 +302,11 @@ export class Producer {
   /** Marks an open record as finished, and moves the end over all finished records. */
   #close(index: number): void {
     const open = this.#open;
+    if (open.length === 1) {
+      open.pop();
+      this.#finish(this.#head);
+      return;
+    }
     open[index]! |= 1;
     this.wakes = false;
     if (index > 0) return;
@@ -474,13 +476,40 @@ export class Consumer {
   }
 
   /**
-   * As `release`, for a caller that reads on, and calls `publish` at the end: it does not look
-   * whether anything is readable behind the record.
+   * Visits messages, and releases each one when its visit has returned. It stops after `most`
+   * messages, at a record that only `next` can handle, or when `publishInTime` has to be called.
+   * Returns the number of visits. Nothing else may move the consumer meanwhile, so its cursor is a
+   * local variable: each record's place depends on the one before, which limits the speed.
    */
-  pass(): number {
+  walk(visitor: Visitor, most: number): number {
+    const words = this.#words;
+    let position = this.#cursor;
+    for (let count = 0; count < most;) {
+      const at = this.#data + (position & this.#mask);
+      // A: as in `next`, which repeats a look that finds nothing.
+      const word = glance(words, at >> 2);
+      const length = word & RECORD_LENGTH;
+      const space = (length + 15) & ~7;
+      if ((word & FLAGS) !== READY || space + SENTINEL > this.#size) return count;
+      count++;
+      position = (position + space) | 0;
+      this.#cursor = position;
+      const goesOn = visitor.visit(at + RECORD_HEADER, words[(at >> 2) + 1]! >>> 0, length);
+      this.#released = position;
+      if (!goesOn || this.#isMuch() || this.#isAwaited()) return count;
+    }
+    return most;
+  }
+
+  /** Releases all records. Call `publish` then. */
+  pass(): void {
     this.held = 0;
     this.epoch++;
     this.#released = this.#cursor;
+  }
+
+  /** Publishes if that is due for a caller that reads on. RING_OK or RING_LIE_POSITION. */
+  publishInTime(): number {
     return this.#isMuch() || this.#isAwaited() ? this.publish() : RING_OK;
   }
 

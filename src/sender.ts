@@ -10,6 +10,7 @@ import {
   byteCount,
   checkInteger,
   checkIterable,
+  checkNotLost,
   checkSignal,
   checkTimeout,
   checkType,
@@ -141,7 +142,10 @@ export interface Owner {
   finished(): void;
 }
 
-/** An unfinished record of this side. */
+/**
+ * An unfinished record of this side. It has no private methods, because V8 stores a brand in each
+ * object of a class that has some.
+ */
 class OpenReservation implements Reservation {
   readonly length: number;
   readonly #link: Link;
@@ -168,7 +172,7 @@ class OpenReservation implements Reservation {
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
-    this.#check();
+    OpenReservation.#check(this);
     // The view's length becomes 0 when the program transfers its buffer.
     if (this.#view?.length !== this.length) {
       const at = this.#producer.payloadAt(this.#position);
@@ -181,38 +185,45 @@ class OpenReservation implements Reservation {
     forms.check(forms.COMMIT, options);
     const type = checkType(options?.type);
     const length = options?.length ?? this.length;
-    checkInteger("length", length, 0, this.length);
-    this.#check();
-    if (!this.#link.isOpen()) throw this.#link.stateError();
+    if (length !== this.length) checkInteger("length", length, 0, this.length);
+    OpenReservation.#check(this);
+    if (!this.#link.looksOpen()) throw this.#link.stateError();
     this.#owner?.committing();
-    this.#finish(length, type, 0);
+    OpenReservation.#finish(this, length, type, 0);
   }
 
   discard(): void {
     if (this.#done || this.#link.over) return;
-    this.#finish(this.length, 0, RECORD_DISCARD);
+    OpenReservation.#finish(this, this.length, 0, RECORD_DISCARD);
   }
 
   [Symbol.dispose](): void {
     this.discard();
   }
 
-  #check(): void {
-    if (this.#done) {
+  static #check(reservation: OpenReservation): void {
+    if (reservation.#done) {
       throw new KupError(
         "released",
         "This reservation was committed or discarded; make a new one.",
       );
     }
-    if (this.#link.over) throw this.#link.reason();
+    const link = reservation.#link;
+    if (link.over) throw link.reason();
   }
 
-  #finish(length: number, type: number, flags: number): void {
-    this.#done = true;
-    this.#producer.commit(this.#position, this.length, length, type, flags);
-    if (this.#producer.wakes) this.#link.kick();
-    this.#sender.finished();
-    this.#owner?.finished();
+  static #finish(
+    reservation: OpenReservation,
+    length: number,
+    type: number,
+    flags: number,
+  ): void {
+    const producer = reservation.#producer;
+    reservation.#done = true;
+    producer.commit(reservation.#position, reservation.length, length, type, flags);
+    if (producer.wakes) reservation.#link.kick();
+    reservation.#sender.finished();
+    reservation.#owner?.finished();
   }
 }
 
@@ -245,9 +256,10 @@ export class Sender implements Side, Condition {
   trySend(data: Data, options: SendOptions | undefined): boolean {
     forms.check(forms.TRY_SEND, options);
     const type = checkType(options?.type);
-    const bytes = this.checked(data);
+    const bytes = toBytes(data);
+    const length = this.#checkedLength(bytes);
     if (this.#link.over) throw this.#link.reason();
-    return this.#queue.size === 0 && this.put(bytes, type);
+    return this.#queue.size === 0 && this.put(bytes, type, 0, length);
   }
 
   send(data: Data, options: AsyncSendOptions | undefined): Promise<void> {
@@ -314,8 +326,8 @@ export class Sender implements Side, Condition {
     if (this.#producer.crowded) {
       throw new KupError(
         "busy",
-        `${this.#link.subject}: A reservation keeps back 63 messages behind it, and can't keep back ` +
-          "more; commit or discard it first.",
+        `${this.#link.subject}: A reservation keeps back 63 messages behind it, and can't keep ` +
+          "back more; commit or discard it first.",
       );
     }
     if (this.#announce(recordSpace(length))) return;
@@ -369,10 +381,10 @@ export class Sender implements Side, Condition {
    *
    * @param flags 0, or RECORD_CONTROL: `type` is a kind.
    */
-  put(bytes: Uint8Array, type: number, flags = 0): boolean {
+  put(bytes: Uint8Array, type: number, flags = 0, length = byteCount(bytes)): boolean {
     this.#checkOpen();
     const producer = this.#producer;
-    const result = producer.put(bytes, type, byteCount(bytes), flags);
+    const result = producer.put(bytes, type, length, flags);
     if (result === RING_OK) {
       if (producer.wakes) this.#link.kick();
       return true;
@@ -454,12 +466,18 @@ export class Sender implements Side, Condition {
 
   /** The bytes of a message; throws if they are too many. */
   checked(data: Data): Uint8Array {
-    return this.#notTooLong(toBytes(data));
+    return this.#checkedBytes(toBytes(data));
   }
 
-  #notTooLong<T extends Uint8Array>(bytes: T): T {
+  #checkedBytes<T extends Uint8Array>(bytes: T): T {
+    this.#checkedLength(bytes);
+    return bytes;
+  }
+
+  #checkedLength(bytes: Uint8Array): number {
     const length = byteCount(bytes);
-    if (length <= this.maxMessage) return bytes;
+    if (length === 0) checkNotLost(bytes);
+    if (length <= this.maxMessage) return length;
     throw tooLong(length, this.maxMessage, this.#link.memory.toKernel.size);
   }
 
@@ -473,7 +491,7 @@ export class Sender implements Side, Condition {
 
   /** A copy whose length is checked once more, because shared memory may have grown meanwhile. */
   copied(bytes: Uint8Array): Uint8Array {
-    return this.#notTooLong(copyOf(bytes));
+    return this.#checkedBytes(copyOf(bytes));
   }
 
   /**
@@ -484,10 +502,12 @@ export class Sender implements Side, Condition {
   #collected(messages: Iterable<Data>): Uint8Array[] {
     if (Array.isArray(messages)) {
       const all: Data[] = [...messages];
-      return all.map((data) => {
+      for (let i = 0; i < all.length; i++) {
+        const data = all[i]!;
         const bytes = this.checked(data);
-        return typeof data === "string" ? copyOf(bytes) : bytes;
-      });
+        all[i] = typeof data === "string" ? copyOf(bytes) : bytes;
+      }
+      return all as Uint8Array[];
     }
     checkIterable("messages", messages);
     const all: Uint8Array[] = [];

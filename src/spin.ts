@@ -10,39 +10,51 @@
 
 import type { Native } from "./library.ts";
 
+/** The native calls of a spin. */
+export type SpinCalls = Pick<Native, "kup_user_now" | "kup_user_yield">;
+
 /** A condition that another processor may make true. */
 export interface Condition {
   ready(): boolean;
 }
 
-/** Looks between two readings of the clock; a reading takes longer than a look. */
+/** Looks between two readings of the clock. A reading takes longer than a look, or much longer. */
 const LOOKS = 16;
+
+/**
+ * Looks between two yields. If both sides share a processor, the peer can't answer before it gets
+ * that. But a yield is a system call, and on a busy machine another process may get the processor
+ * for a whole slice. So usually a yield comes after the time of a round trip. After some waits in a
+ * row that ended right after a yield, the next ones yield after each look.
+ */
+const LOOKS_PER_YIELD = 32;
+const SURE_SHARED = 3;
+
+/** One wait in so many looks without yields first, because the sides may have parted. */
+const WAITS_PER_PROBE = 32;
 
 /** The budget from which it grows, in milliseconds; with less, spinning has no use. */
 const LEAST = 0.002;
 
-/**
- * More series of looks than any processor can make in a millisecond. They end a spin whose clock
- * stands still.
- */
-const ROUNDS_PER_MS = 20_000;
-
-/** Series of looks between two yields, which cost a system call. */
-const ROUNDS_PER_YIELD = 4;
+/** More looks than a processor makes in a millisecond. They end a spin whose clock stands still. */
+const LOOKS_PER_MS = 320_000;
 
 /** The budget of one kind of wait. */
 export class Spin {
-  readonly #native: Native;
+  readonly #native: SpinCalls;
   readonly #limit: number;
   #now: number;
   #start = 0;
+  /** How many waits in a row have ended right after a yield. */
+  #shared = 0;
+  #waits = 0;
 
   /**
    * @param native The native calls. Their clock is used, because a test framework may have stopped
    * JavaScript's.
    * @param limit The longest spin, in milliseconds; 0 disables spinning.
    */
-  constructor(native: Native, limit: number) {
+  constructor(native: SpinCalls, limit: number) {
     this.#native = native;
     this.#limit = limit;
     this.#now = limit;
@@ -51,25 +63,41 @@ export class Spin {
   /** Looks until the condition holds (`true`), or the budget is used up (`false`). */
   until(condition: Condition): boolean {
     if (this.#limit === 0) return false;
-    const native = this.#native;
-    this.#start = native.kup_user_now();
-    if (this.#now === 0) return false;
-    const end = this.#start + this.#now;
-    let rounds = Math.ceil(this.#now * ROUNDS_PER_MS);
-    do {
-      for (let i = 0; i < LOOKS; i++) {
-        if (condition.ready()) return true;
-        Atomics.pause();
+    this.#start = 0;
+    if (this.#now > 0 && this.#look(condition)) return true;
+    this.#clock();
+    return false;
+  }
+
+  /** Returns the time. A wait begins when this is first called: its first looks need no clock. */
+  #clock(): number {
+    const now = this.#native.kup_user_now();
+    if (this.#start === 0) this.#start = now;
+    return now;
+  }
+
+  #look(condition: Condition): boolean {
+    const isProbe = ++this.#waits % WAITS_PER_PROBE === 0;
+    const perYield = this.#shared >= SURE_SHARED && !isProbe ? 1 : LOOKS_PER_YIELD;
+    const most = Math.ceil(this.#now * LOOKS_PER_MS);
+    let yielded = false;
+    for (let looks = 1; looks <= most; looks++) {
+      if (condition.ready()) {
+        if (yielded) this.#shared++;
+        else if (looks > 1) this.#shared = 0;
+        return true;
       }
-      // If both sides share a processor, the other one can't answer before it gets it.
-      if (rounds % ROUNDS_PER_YIELD === 0) native.kup_user_yield();
-    } while (native.kup_user_now() < end && --rounds > 0);
+      yielded = looks % perYield === 0;
+      if (yielded) this.#native.kup_user_yield();
+      else Atomics.pause();
+      if (looks % LOOKS === 0 && this.#clock() >= this.#start + this.#now) break;
+    }
     return false;
   }
 
   /** Called when a wait that `until` did not cover is over. */
   woke(): void {
-    if (this.#limit === 0) return;
+    if (this.#start === 0) return;
     const took = this.#native.kup_user_now() - this.#start;
     if (took > this.#limit) this.#now = this.#now < LEAST ? 0 : this.#now / 2;
     else this.#now = Math.min(this.#limit, Math.max(2 * this.#now, LEAST));

@@ -15,7 +15,7 @@
 import { CONTROL_PASS, ERROR_TURN, RECORD_CONTROL } from "./abi.ts";
 import {
   byteCount,
-  checkBoolean,
+  checkDiscard,
   checkIterable,
   checkSignal,
   checkTimeout,
@@ -588,13 +588,6 @@ export class TurnChannel extends Layer implements Channel {
 function passOf(options: TurnOptions | undefined): Outgoing {
   const discard = checkDiscard(options);
   return { bytes: NOTHING, type: CONTROL_PASS, flags: RECORD_CONTROL, discard };
-}
-
-function checkDiscard(options: TurnOptions | undefined): boolean {
-  const discard = options?.discard;
-  if (discard === undefined) return false;
-  checkBoolean("discard", discard);
-  return discard;
 }
 
 function same(message: Message | undefined): Message | undefined {

@@ -111,6 +111,34 @@ for (const where of ["interrupt", "deferred", "trying"] as const) {
   });
 }
 
+for (const where of ["waiting", "trying"] as const) {
+  Deno.test(`Channel.drain() gets all that a producer (${where}) sent, or GAPs`, async () => {
+    using device = open(PATH);
+    using channel = await device.attach();
+    await echo.produce(channel, 20_000, 64, echo.context[where]);
+    const bytes = new Uint8Array(64);
+    let next = 0;
+    let lost = 0;
+    let end: { sent: number; lost: number } | undefined;
+    while (end === undefined) {
+      channel.drain((message) => {
+        if (message.gap !== undefined) {
+          lost += message.gap.records;
+          next += message.gap.records;
+        } else if (message.type === echo.SAMPLE) {
+          assertEquals([message.u32(0), message.copyInto(bytes)], [next, 64]);
+          assertEquals(echo.sampleNumber(bytes), next++);
+        } else {
+          end = { sent: Number(message.u64(0)), lost: Number(message.u64(8)) };
+        }
+      });
+      await sleep(0);
+    }
+    assertEquals([next, end], [20_000, { sent: 20_000 - lost, lost }]);
+    assertEquals(channel.drain(() => {}), 0);
+  });
+}
+
 Deno.test(
   "Channel.receive() gets records in the order of their reservation, also if finished " +
     "out of order",

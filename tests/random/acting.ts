@@ -6,8 +6,8 @@
 
 import type { Device } from "../../mod.ts";
 import { openSomething, unloadAndLoad, unloadNow } from "./opening.ts";
-import { int, oneOf, type Random } from "./random.ts";
-import { type Commands, common, expected, fail, Session, sleep } from "./session.ts";
+import { int, oneOf, type Random, sleep } from "./random.ts";
+import { type Commands, common, expected, fail, Session } from "./session.ts";
 
 /** How the process ends, with everything open that is open then. */
 export const ENDINGS = ["exit", "return", "close", "error", "rejection"] as const;

@@ -7,8 +7,8 @@
  */
 
 import { act, isHost, state, type Task } from "./acting.ts";
-import { int, Random } from "./random.ts";
-import { common, count, fail, sleep, use } from "./session.ts";
+import { int, Random, sleep } from "./random.ts";
+import { common, count, fail, use } from "./session.ts";
 
 /** What came from workers, in memory that they may still use. */
 const fromWorkers: Uint8Array<ArrayBuffer>[] = [];

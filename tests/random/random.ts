@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Random numbers that a seed repeats. */
+/** Random numbers that a seed repeats, and pauses. */
 
 /** mulberry32 (Tommy Ettinger, public domain). */
 export class Random {
@@ -29,4 +29,8 @@ export function int(random: Random, least: number, most: number): number {
 
 export function oneOf<T>(random: Random, choices: readonly T[]): T {
   return choices[int(random, 0, choices.length - 1)]!;
+}
+
+export function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

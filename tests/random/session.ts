@@ -7,8 +7,9 @@
  * Sessions that do nothing to spoil it also check that everything comes back, in order.
  */
 
-import { type Channel, type Gap, KupError, type Message } from "../../mod.ts";
-import { int, oneOf, type Random } from "./random.ts";
+import { type Channel, type Gap, KupError } from "../../mod.ts";
+import { type Checked, drainSome } from "./draining.ts";
+import { int, oneOf, type Random, sleep } from "./random.ts";
 import { isStreamError, readSome, tryLock, writeSome } from "./streams.ts";
 
 /** The echo client's commands. */
@@ -57,10 +58,6 @@ function pattern(number: number, length: number): Uint8Array<ArrayBuffer> {
 
 export function count(what: string): void {
   common.counts.set(what, (common.counts.get(what) ?? 0) + 1);
-}
-
-export function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** Errors that a correct call may end with; all others are findings. */
@@ -157,6 +154,7 @@ export class Session {
       () => this.#tryReceive(),
       () => this.check(this.channel.receiveSync({ timeout: int(random, 0, 5) })),
       () => this.#receiveBatch(),
+      () => this.#turns || drainSome(this.channel, random, this.clean, (one) => this.check(one)),
       () => this.#iterate(),
       () => this.#write(),
       () => this.#turns || tryLock(this.channel),
@@ -397,7 +395,7 @@ export class Session {
    * Checks a message: it has the bytes of its number, its number comes for the first time, and was
    * not refused.
    */
-  check(message: Message | undefined): void {
+  check(message: Checked | undefined): void {
     if (message === undefined) return;
     const { type, length } = message;
     if (message.pass) {
@@ -482,6 +480,7 @@ export class Session {
       () => channel.tryReserve(any(value)),
       () => channel.receive({ signal: any(1) }),
       () => channel.tryReceiveBatch({ max: any({}) }),
+      () => channel.drain(any(value)),
       () => channel.receive(any({ timeout: 1 })),
       () => channel.receiveSync(any({ signal: AbortSignal.abort() })),
       () => channel.messages({ gaps: any(value) }),

@@ -2,8 +2,8 @@
 /** A worker of calls.ts: does the same, and what only a worker can do to others. */
 
 import { act, isHost, library, type Task } from "./acting.ts";
-import { Random } from "./random.ts";
-import { common, expected, sleep } from "./session.ts";
+import { Random, sleep } from "./random.ts";
+import { common, expected } from "./session.ts";
 
 /** The types treat all files as programs of the main thread. */
 interface WorkerScope {

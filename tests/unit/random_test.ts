@@ -5,9 +5,9 @@ import { assertEquals, assertGreater } from "../../deps.ts";
 import { open, unload } from "../../mod.ts";
 import { until } from "../lib/until.ts";
 import { act, ENDINGS } from "../random/acting.ts";
-import { Random } from "../random/random.ts";
+import { Random, sleep } from "../random/random.ts";
 import { hostTask, randomCalls, seed } from "../random/run.ts";
-import { common, Finding, sleep } from "../random/session.ts";
+import { common, Finding } from "../random/session.ts";
 
 const repeat = `(KUP_SEED=${seed})`;
 
