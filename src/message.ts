@@ -2,22 +2,21 @@
 import { CONTROL_GAP, CONTROL_PASS, GAP_AT } from "./abi.ts";
 import { gapError, KupError } from "./errors.ts";
 import type { ChannelMemory } from "./memory.ts";
+import { addReads, beyond, MEMORY, PLACE } from "./reads.ts";
 import type { Consumer } from "./ring.ts";
 import type { Gap, Message } from "./types.ts";
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * The record at the consumer's cursor, as a message. It is valid as long as the consumer's epoch is
  * the same.
  */
-export class RecordMessage implements Message {
+export class RecordMessage {
   readonly type: number;
   readonly length: number;
   readonly gap: Gap | undefined;
   readonly pass: boolean;
 
-  readonly #memory: ChannelMemory;
+  readonly [MEMORY]: ChannelMemory;
   readonly #consumer: Consumer;
   readonly #epoch: number;
   readonly #at: number;
@@ -30,11 +29,10 @@ export class RecordMessage implements Message {
     this.length = isGap ? 0 : consumer.length;
     this.gap = isGap ? readGap(memory, consumer.at) : undefined;
     this.pass = consumer.control === CONTROL_PASS;
-    this.#memory = memory;
+    this[MEMORY] = memory;
     this.#consumer = consumer;
     this.#epoch = consumer.epoch;
     this.#at = consumer.at;
-    if (this.pass) this.#bytes = new Uint8Array(0);
   }
 
   /**
@@ -45,9 +43,11 @@ export class RecordMessage implements Message {
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
-    this.#check();
+    if (this.gap !== undefined || !this.#isValid()) throw this.#refusal(0, this.length);
     // The view's length is 0 after its buffer was transferred.
-    if (this.#bytes?.length !== this.length) this.#bytes = this.#memory.view(this.#at, this.length);
+    if (this.#bytes === undefined || this.#bytes.length !== this.length) {
+      this.#bytes = this.pass ? new Uint8Array(0) : this[MEMORY].view(this.#at, this.length);
+    }
     return this.#bytes;
   }
 
@@ -57,45 +57,35 @@ export class RecordMessage implements Message {
     return this.#view;
   }
 
-  text(): string {
-    return decoder.decode(this.#private());
+  [PLACE](offset: number, size: number): number {
+    // Written so that NaN and fractions fail, too.
+    if (
+      offset >>> 0 === offset && offset + size <= this.length && this.gap === undefined &&
+      this.#isValid()
+    ) return this.#at + offset;
+    throw this.#refusal(offset, size);
   }
 
-  json(): unknown {
-    return JSON.parse(this.text());
-  }
-
-  copy(): Uint8Array<ArrayBuffer> {
-    // The constructor allocates without zeroing first.
-    return new Uint8Array(this.#private());
-  }
-
-  copyInto(target: Uint8Array, at = 0): number {
-    const bytes = this.#private();
-    target.set(bytes, at);
-    return bytes.length;
-  }
-
-  #check(): void {
-    if (this.gap !== undefined) {
-      throw gapError("A gap has no bytes", this.gap, "look at `message.gap` first");
-    }
+  #isValid(): boolean {
     // A pass has no bytes, so it is always valid.
-    if (this.pass || this.#consumer.epoch === this.#epoch) return;
-    throw new KupError(
+    return this.#consumer.epoch === this.#epoch || this.pass;
+  }
+
+  #refusal(offset: number, size: number): Error {
+    if (this.gap !== undefined) {
+      return gapError("A gap has no bytes", this.gap, "look at `message.gap` first");
+    }
+    if (this.#isValid()) return beyond(offset, size, this.length);
+    return new KupError(
       "released",
       "This message's bytes are no longer there: a message is valid until the next receive, on a " +
         "turn channel also until the next send or pass. Copy what has to live longer.",
     );
   }
-
-  /** The bytes, through the private buffer: the public one may be detached. */
-  #private(): Uint8Array<ArrayBuffer> {
-    this.#check();
-    if (this.pass) return new Uint8Array(0);
-    return new Uint8Array(this.#memory.bytes.buffer, this.#at, this.length);
-  }
 }
+
+export interface RecordMessage extends Message {}
+addReads(RecordMessage.prototype);
 
 /** The content of a GAP record whose payload begins at `at`. */
 export function readGap(memory: ChannelMemory, at: number): Gap {

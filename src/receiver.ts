@@ -147,7 +147,7 @@ export class Receiver implements Side, Condition {
       // The next call reports a lie: the messages before it are good.
       if (consumer.control !== 0 && !this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
       count++;
-      cursor.move(consumer);
+      cursor.moveTo(consumer);
       const returned = callback(cursor);
       if (returned !== undefined) refusePromise(returned);
       if (this.#link.over) break;
