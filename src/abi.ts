@@ -9,7 +9,7 @@
  */
 
 /** A hash of both headers and the version; each library contains the one it was built for. */
-export const CONTRACT = "b25ddf1b44f91459";
+export const CONTRACT = "7cac2bd68acdd42a";
 export const ABI_VERSION = 1;
 /** each polled word has a cache line to itself */
 export const LINE = 128;
