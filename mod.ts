@@ -47,6 +47,7 @@ export type {
   MessagesOptions,
   OpenOptions,
   ReadableOptions,
+  Reads,
   Reservation,
   RingBytes,
   SendOptions,

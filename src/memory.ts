@@ -78,6 +78,8 @@ export class ChannelMemory {
   readonly words: Int32Array<ArrayBuffer>;
   /** The whole memory, as bytes; private. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The whole memory, for numbers at any place; private. */
+  readonly data: DataView<ArrayBuffer>;
   /** One of MODE_*. */
   readonly mode: number;
   /** The ring to the user: the kernel produces. */
@@ -104,6 +106,7 @@ export class ChannelMemory {
     const whole = bufferAt(address, total);
     this.words = new Int32Array(whole);
     this.bytes = new Uint8Array(whole);
+    this.data = new DataView(whole);
     this.#public = bufferAt(address + BigInt(this.#dataAt), total - this.#dataAt);
     memoryOf.set(this.#public, this);
     this.mode = this.number32(KERNEL_PAGE_AT.mode);

@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { CONTROL_GAP, CONTROL_PASS, GAP_AT } from "./abi.ts";
-import { copyTo } from "./arguments.ts";
 import { gapError, KupError } from "./errors.ts";
 import type { ChannelMemory } from "./memory.ts";
+import { addReads, beyond, MEMORY, PLACE } from "./reads.ts";
 import type { Consumer } from "./ring.ts";
 import type { Gap, Message } from "./types.ts";
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * The record at the consumer's cursor, as a message. It is valid as long as the consumer's epoch is
  * the same. It has no private methods, because V8 stores a brand in each object of a class that has
  * some.
  */
-export class RecordMessage implements Message {
+export class RecordMessage {
   readonly type: number;
   readonly length: number;
 
-  readonly #memory: ChannelMemory;
+  readonly [MEMORY]: ChannelMemory;
   readonly #consumer: Consumer;
   readonly #epoch: number;
   readonly #at: number;
@@ -27,7 +25,7 @@ export class RecordMessage implements Message {
   constructor(memory: ChannelMemory, consumer: Consumer, length = consumer.length) {
     this.type = consumer.type;
     this.length = length;
-    this.#memory = memory;
+    this[MEMORY] = memory;
     this.#consumer = consumer;
     this.#epoch = consumer.epoch;
     this.#at = consumer.at;
@@ -52,7 +50,7 @@ export class RecordMessage implements Message {
     RecordMessage.#check(this);
     // The view's length is 0 after its buffer was transferred.
     if (this.#bytes?.length !== this.length) {
-      this.#bytes = this.pass ? new Uint8Array(0) : this.#memory.view(this.#at, this.length);
+      this.#bytes = this.pass ? new Uint8Array(0) : this[MEMORY].view(this.#at, this.length);
     }
     return this.#bytes;
   }
@@ -63,21 +61,16 @@ export class RecordMessage implements Message {
     return this.#view;
   }
 
-  text(): string {
-    return decoder.decode(RecordMessage.#content(this));
-  }
-
-  json(): unknown {
-    return JSON.parse(this.text());
-  }
-
-  copy(): Uint8Array<ArrayBuffer> {
-    // The constructor allocates without zeroing first.
-    return new Uint8Array(RecordMessage.#content(this));
-  }
-
-  copyInto(target: Uint8Array, at = 0): number {
-    return copyTo(target, at, RecordMessage.#content(this));
+  [PLACE](offset: number, size: number): number {
+    // Written so that NaN and fractions fail, too.
+    if (
+      offset >>> 0 === offset && offset + size <= this.length && RecordMessage.isHeld(this) &&
+      this.gap === undefined
+    ) return this.#at + offset;
+    RecordMessage.#check(this);
+    // A pass is valid after the next receive, too.
+    if (offset === 0 && size === 0) return 0;
+    throw beyond(offset, size, this.length);
   }
 
   static #check(message: RecordMessage): void {
@@ -85,21 +78,17 @@ export class RecordMessage implements Message {
       throw gapError("A gap has no bytes", message.gap, "look at `message.gap` first");
     }
     // A pass has no bytes, so it is always valid.
-    if (message.pass || message.#consumer.epoch === message.#epoch) return;
+    if (message.pass || RecordMessage.isHeld(message)) return;
     throw new KupError(
       "released",
       "This message's bytes are no longer there: a message is valid until the next receive, on a " +
         "turn channel also until the next send or pass. Copy what has to live longer.",
     );
   }
-
-  /** The bytes, through the private buffer: the public one may be detached. */
-  static #content(message: RecordMessage): Uint8Array<ArrayBuffer> {
-    RecordMessage.#check(message);
-    if (message.pass) return new Uint8Array(0);
-    return new Uint8Array(message.#memory.bytes.buffer, message.#at, message.length);
-  }
 }
+
+export interface RecordMessage extends Message {}
+addReads(RecordMessage.prototype);
 
 /** A gap or a pass. Ordinary messages don't have their fields, which costs each of them less. */
 export class ControlMessage extends RecordMessage {

@@ -18,13 +18,58 @@ export interface Gap {
 }
 
 /**
+ * Reads of a message's bytes, without a view of them. Offsets and lengths are in bytes from the
+ * beginning of the message; numbers are little-endian, as all machines that KUP runs on write them.
+ * A read beyond the message throws a RangeError, a read of a gap throws `"gap"`, and a read of a
+ * message that is no longer valid throws `"released"`.
+ */
+export interface Reads {
+  /** An unsigned integer of 8 bits. */
+  u8(offset: number): number;
+  /** An unsigned integer of 16 bits. */
+  u16(offset: number): number;
+  /** An unsigned integer of 32 bits; the fastest at multiples of 4. */
+  u32(offset: number): number;
+  /** A signed integer of 32 bits; the fastest at multiples of 4. */
+  i32(offset: number): number;
+  /** A number of 32 bits. */
+  f32(offset: number): number;
+  /** A number of 64 bits. */
+  f64(offset: number): number;
+  /** An unsigned integer of 64 bits. */
+  u64(offset: number): bigint;
+  /** A signed integer of 64 bits. */
+  i64(offset: number): bigint;
+  /** The bytes, or a part of them, decoded as UTF-8; invalid sequences become U+FFFD. */
+  text(offset?: number, length?: number): string;
+  /**
+   * The bytes, parsed as JSON.
+   *
+   * @throws {SyntaxError} If they are not JSON.
+   */
+  json(): unknown;
+  /** A copy of the bytes, or of a part of them, which belongs to the caller. */
+  copy(offset?: number, length?: number): Uint8Array<ArrayBuffer>;
+  /**
+   * Copies the bytes into `target`, from the index `at` on, without an allocation.
+   *
+   * @param target An array with room for `length` bytes.
+   * @param at The default is 0.
+   * @returns The number of bytes, which is `length`.
+   * @throws {TypeError} If `target` is no Uint8Array.
+   * @throws {RangeError} If they do not fit, or `at` is no integer from 0. Then nothing is copied.
+   */
+  copyInto(target: Uint8Array, at?: number): number;
+}
+
+/**
  * A message from the kernel. It lies in memory that is shared with the kernel. It is valid until
  * the next receive or iteration step on its channel, and until the channel is closed; on a turn
  * channel, also only until the next send, pass or commit. To keep its bytes for longer, copy them.
  * When the message is no longer valid, the kernel gets its room back, and that of the messages
  * behind it.
  */
-export interface Message {
+export interface Message extends Reads {
   /** The clients' own tag, an integer from 0 to 2^32-1. */
   readonly type: number;
   /** The length of its bytes. */
@@ -58,74 +103,19 @@ export interface Message {
    * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
    */
   readonly view: DataView<ArrayBuffer>;
-  /**
-   * The bytes, decoded as UTF-8; invalid sequences become U+FFFD.
-   *
-   * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
-   */
-  text(): string;
-  /**
-   * The bytes, parsed as JSON.
-   *
-   * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
-   * @throws {SyntaxError} If they are not JSON.
-   */
-  json(): unknown;
-  /**
-   * A copy of the bytes, which belongs to the caller.
-   *
-   * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
-   */
-  copy(): Uint8Array<ArrayBuffer>;
-  /**
-   * Copies the bytes into `target`, from the index `at` on, without an allocation.
-   *
-   * @param target An array with room for `length` bytes.
-   * @param at The default is 0.
-   * @returns The number of bytes, which is `length`.
-   * @throws {TypeError} If `target` is no Uint8Array.
-   * @throws {RangeError} If they do not fit, or `at` is no integer from 0. Then nothing is copied.
-   * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
-   */
-  copyInto(target: Uint8Array, at?: number): number;
 }
 
 /**
  * The message that {@linkcode Channel.drain} has reached. One object serves all messages: it is
- * valid until the callback returns, and its reads then throw `"released"`. A read beyond the
- * message throws a RangeError, and a read of a gap throws `"gap"`. Offsets and lengths are in bytes
- * from the beginning of the message; numbers are little-endian, as all machines that KUP runs on
- * write them. Offsets that are multiples of 4 are the fastest.
+ * valid until the callback returns.
  */
-export interface Cursor {
+export interface Cursor extends Reads {
   /** The clients' own tag, an integer from 0 to 2^32-1. */
   readonly type: number;
   /** The length of the message. */
   readonly length: number;
   /** Set if this is not a message, but a report that messages are missing here. */
   readonly gap: Gap | undefined;
-  /** An unsigned integer of 8 bits. */
-  u8(offset: number): number;
-  /** An unsigned integer of 16 bits. */
-  u16(offset: number): number;
-  /** An unsigned integer of 32 bits. */
-  u32(offset: number): number;
-  /** A signed integer of 32 bits. */
-  i32(offset: number): number;
-  /** A number of 32 bits. */
-  f32(offset: number): number;
-  /** A number of 64 bits. */
-  f64(offset: number): number;
-  /** An unsigned integer of 64 bits. */
-  u64(offset: number): bigint;
-  /** A signed integer of 64 bits. */
-  i64(offset: number): bigint;
-  /** The bytes, or a part of them, decoded as UTF-8; invalid sequences become U+FFFD. */
-  text(offset?: number, length?: number): string;
-  /** A copy of the bytes, or of a part of them, which belongs to the caller. */
-  copy(offset?: number, length?: number): Uint8Array<ArrayBuffer>;
-  /** As {@linkcode Message.copyInto}. */
-  copyInto(target: Uint8Array, at?: number): number;
 }
 
 /**

@@ -2,7 +2,7 @@
 /** Channel.drain(), its cursor, and Message.copyInto(). */
 
 import { assert, assertEquals, assertThrows } from "../../deps.ts";
-import type { Channel, Cursor } from "../../mod.ts";
+import type { Channel, Cursor, Message, Reads } from "../../mod.ts";
 import { KERNEL_PAGE_AT, RECORD_READY } from "../../src/abi.ts";
 import { assertRejectsWith, assertThrowsWith, test } from "./attached.ts";
 import type { KernelSide } from "./driven.ts";
@@ -263,53 +263,76 @@ test("Channel.drain() lets its callback wait for room", (channel, kernel) => {
   assertEquals(results, ["1", "0", "2", "16", "3", "32"]);
 });
 
-test("Cursor reads the message's bytes, and none beyond them", (channel, kernel) => {
+/** Checks all reads of a message of 24 bytes. */
+function checkReads(
+  m: Reads & Pick<Message, "type" | "length" | "gap">,
+  bytes: Uint8Array<ArrayBuffer>,
+): void {
+  const view = new DataView(bytes.buffer);
+  assertEquals([m.type, m.length, m.gap], [7, 24, undefined]);
+  assertEquals([m.f64(0), m.i64(8), m.u64(8)], [Math.PI, -2n, 2n ** 64n - 2n]);
+  assertEquals([m.u8(23), m.u16(16), m.u32(16), m.i32(20)], [
+    0xf7,
+    0xf1f0,
+    0xf3f2f1f0,
+    0xf7f6f5f4 | 0,
+  ]);
+  assertEquals([m.u32(17), m.i32(17)], [0xf4f3f2f1, 0xf4f3f2f1 | 0]);
+  assertEquals(m.f32(0), view.getFloat32(0, true));
+  assertEquals([m.copy(), m.copy(16), m.copy(16, 2)], [
+    bytes,
+    bytes.slice(16),
+    bytes.slice(16, 18),
+  ]);
+  const reads: ((at: number) => unknown)[] = [
+    m.u8,
+    m.u16,
+    m.u32,
+    m.i32,
+    m.f32,
+    m.f64,
+    m.u64,
+    m.i64,
+  ]
+    .map((read) => read.bind(m));
+  for (const read of reads) {
+    for (const at of [24, -1, 1.5, NaN, 2 ** 32, 2 ** 31, Infinity]) {
+      assertThrows(() => read(at), RangeError, "the message has 24 bytes");
+    }
+  }
+  for (const [at, length] of [[20, 5], [25, 0], [0, -1], [0, 2 ** 32]] as const) {
+    assertThrows(() => m.copy(at, length), RangeError);
+    assertThrows(() => m.text(at, length), RangeError);
+  }
+  const target = new Uint8Array(30);
+  assertEquals([m.copyInto(target, 6), target.subarray(6)], [24, bytes]);
+  assertThrows(() => m.copyInto(target, 7), RangeError);
+}
+
+function bytesToRead(): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(24);
   const view = new DataView(bytes.buffer);
   view.setFloat64(0, Math.PI, true);
   view.setBigInt64(8, -2n, true);
   for (let i = 16; i < 24; i++) bytes[i] = 0xf0 + i - 16;
+  return bytes;
+}
+
+test("Cursor reads the message's bytes, and none beyond them", (channel, kernel) => {
+  const bytes = bytesToRead();
   kernel.send(bytes, 7);
-  channel.drain((m) => {
-    assertEquals([m.type, m.length, m.gap], [7, 24, undefined]);
-    assertEquals([m.f64(0), m.i64(8), m.u64(8)], [Math.PI, -2n, 2n ** 64n - 2n]);
-    assertEquals([m.u8(23), m.u16(16), m.u32(16), m.i32(20)], [
-      0xf7,
-      0xf1f0,
-      0xf3f2f1f0,
-      0xf7f6f5f4 | 0,
-    ]);
-    assertEquals([m.u32(17), m.i32(17)], [0xf4f3f2f1, 0xf4f3f2f1 | 0]);
-    assertEquals(m.f32(0), view.getFloat32(0, true));
-    assertEquals([m.copy(), m.copy(16), m.copy(16, 2)], [
-      bytes,
-      bytes.slice(16),
-      bytes.slice(16, 18),
-    ]);
-    const reads: ((at: number) => unknown)[] = [
-      m.u8,
-      m.u16,
-      m.u32,
-      m.i32,
-      m.f32,
-      m.f64,
-      m.u64,
-      m.i64,
-    ]
-      .map((read) => read.bind(m));
-    for (const read of reads) {
-      for (const at of [24, -1, 1.5, NaN, 2 ** 32, 2 ** 31, Infinity]) {
-        assertThrows(() => read(at), RangeError, "the message has 24 bytes");
-      }
-    }
-    for (const [at, length] of [[20, 5], [25, 0], [0, -1], [0, 2 ** 32]] as const) {
-      assertThrows(() => m.copy(at, length), RangeError);
-      assertThrows(() => m.text(at, length), RangeError);
-    }
-    const target = new Uint8Array(30);
-    assertEquals([m.copyInto(target, 6), target.subarray(6)], [24, bytes]);
-    assertThrows(() => m.copyInto(target, 7), RangeError);
-  });
+  assertEquals(channel.drain((message) => checkReads(message, bytes)), 1);
+});
+
+test("Message reads its bytes, and none beyond them", (channel, kernel) => {
+  const bytes = bytesToRead();
+  kernel.send(bytes, 7);
+  const message = channel.tryReceive()!;
+  checkReads(message, bytes);
+  channel.tryReceive();
+  for (const read of [() => message.u8(0), () => message.f64(0), () => message.copy(0, 0)]) {
+    assertThrowsWith(read, "released");
+  }
 });
 
 test("Cursor does not read a gap as a message", (channel, kernel) => {
