@@ -7,6 +7,7 @@ enum {
 	EINTR = 1,
 	EDEADLK,
 	EAGAIN,
+	ENOENT,
 	ENOMEM,
 	EBUSY,
 	EEXIST,

@@ -16,6 +16,7 @@ Deno.test("each function that kup.h and the layers declare is exported by every 
   const declared = [
     ...await names("kmod/kup.h", declaration),
     ...await names("kmod/layers/turn.h", declaration),
+    ...await names("kmod/layers/call.h", declaration),
     ...await names("kmod/kupdev.h", declaration),
   ].sort();
   const linux = await names("kmod/os/linux/module.c", /^EXPORT_SYMBOL_GPL\((\w+)\);/gm);
