@@ -68,6 +68,8 @@ void kup_calls_end(struct kup_calls *calls)
 		return;
 	/* Pairs with the fetch_add in kup_calls_enter. */
 	__atomic_fetch_or(&calls->use, GONE, __ATOMIC_SEQ_CST);
+	/* The reader does not come any more, if it ever did. */
+	calls_change(&calls->end, 0, EPIPE);
 	/* The channel has ended, so no thread stays; its leave comes soon. */
 	while (calls_load(&calls->use) != GONE)
 		kup_sleep_ms(1);
@@ -135,6 +137,18 @@ void kup_calls_owe(struct kup_calls *calls)
 
 /* ---- Calling ---- */
 
+/*
+ * 0, or why no reply can come. When serve has returned, the engine closes the channel, and so
+ * replaces the reason.
+ */
+static int ended(const struct kup_calls *calls)
+{
+	int error = kup_ended(calls->channel);
+	kup_u32 first = calls_load(&calls->end);
+
+	return error == -ESHUTDOWN && first ? -(int)first : error;
+}
+
 void kup_calls_freed(struct kup_calls *calls)
 {
 	/* Pairs with the calls_add in take_call: that thread sees the slot, or this one sees it wait. */
@@ -169,7 +183,7 @@ static int take_call(struct kup_calls *calls, kup_u64 until, struct call **taken
 		*taken = find_free(calls);
 		if (*taken)
 			break;
-		error = kup_ended(calls->channel);
+		error = ended(calls);
 		if (!error)
 			error = kup_wait(calls->channel, 0, 0, wakes, until);
 	}
@@ -194,7 +208,7 @@ static int send_request(struct kup_calls *calls, struct call *call, kup_u32 meth
 
 	for (;;) {
 		kup_u32 wakes = kup_wakes(calls->channel);
-		int error = kup_ended(calls->channel);
+		int error = ended(calls);
 
 		if (error)
 			return error;
@@ -203,8 +217,9 @@ static int send_request(struct kup_calls *calls, struct call *call, kup_u32 meth
 				: -EAGAIN;
 		if (!error)
 			break;
-		if (error == -EAGAIN)
-			error = kup_wait(calls->channel, KUP_WAIT_OUT, space, wakes, until);
+		if (error != -EAGAIN)
+			return ended(calls);
+		error = kup_wait(calls->channel, KUP_WAIT_OUT, space, wakes, until);
 		if (error)
 			return error;
 		kup_breathe();
@@ -233,15 +248,15 @@ static int give_up(struct kup_calls *calls, struct call *call, int error)
 {
 	const struct kup_call frame = { call->id, KUP_CALL_CANCEL, 0 };
 	struct kup_reservation reservation;
-	int ended = kup_ended(calls->channel);
-	int full = ended || kup_calls_prepare(calls, &frame, NULL, 0, &reservation);
-	int left = calls_change(&call->state, OPEN, ended ? FREE : full ? LEFT_OWES : LEFT);
+	int over = ended(calls);
+	int full = over || kup_calls_prepare(calls, &frame, NULL, 0, &reservation);
+	int left = calls_change(&call->state, OPEN, over ? FREE : full ? LEFT_OWES : LEFT);
 
 	if (!full && left)
 		kup_calls_publish(calls, &reservation, 0);
 	else if (!full)
 		kup_discard(calls->channel, &reservation);
-	else if (left && !ended)
+	else if (left && !over)
 		kup_calls_owe(calls);
 	if (left)
 		return error;
@@ -255,21 +270,21 @@ static int await_reply(struct kup_calls *calls, struct call *call, kup_u64 until
 {
 	for (;;) {
 		kup_u32 wakes = kup_wakes(calls->channel);
-		kup_u32 reading = calls_load(&calls->reading);
+		kup_u32 end = calls_load(&calls->end);
 		int error;
 
 		if (calls_load(&call->state) == DONE)
 			return finish(calls, call);
-		error = kup_ended(calls->channel);
+		error = ended(calls);
 		/* The reader may still find the reply in what the user has left. */
-		if (error == -EPIPE && reading)
+		if (error == -EPIPE && !end)
 			error = 0;
 		if (!error)
 			error = kup_wait(calls->channel, 0, 0, wakes, until);
 		if (error)
 			return give_up(calls, call, error);
 		/* A wait on a channel that has ended returns at once. */
-		if (kup_ended(calls->channel))
+		if (ended(calls))
 			kup_sleep_ms(1);
 	}
 }

@@ -186,10 +186,9 @@ int kup_calls_serve(struct kup_calls *calls)
 {
 	int error = 0;
 
-	calls_store(&calls->reading, 1);
 	while (!error)
 		error = read_one(calls);
-	calls_store(&calls->reading, 0);
+	calls_store(&calls->end, (kup_u32)-error);
 	/* The callers that wait for what the user has left look again. */
 	kup_wake(calls->channel);
 	return error;

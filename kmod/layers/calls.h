@@ -67,7 +67,7 @@ struct kup_calls {
 	const struct kup_call_ops *ops;
 	void *context;
 	kup_u64 handler;    /* the thread that is in ops, or 0 */
-	kup_u32 reading;    /* kup_calls_serve runs */
+	kup_u32 end;	    /* 0; then minus what kup_calls_serve has returned */
 	kup_u32 waiting;    /* threads that wait for a free slot of `calls` */
 	kup_u32 owed;	    /* frames that the reader has to send */
 	kup_u32 ignored;    /* see kup_calls_ignored */
