@@ -22,6 +22,8 @@ const OWN = ["kmod/kup.ko", "kmod/kup_echo.ko"];
 /** Clients in folders of their own: the example, those on the predecessor's API, and a bad one. */
 const CLIENTS = [
   { folder: "examples/ticker", modules: ["ticker.ko"] },
+  { folder: "examples/store", modules: ["store.ko"] },
+  { folder: "examples/gate", modules: ["gate.ko"] },
   { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko", "careless.ko", "mydev.ko"] },
   { folder: "tests/kernel/module", modules: ["deserter.ko"] },
 ];

@@ -242,11 +242,12 @@ static void test_random(struct peer *witness)
 
 	for (round = 0; round < 200; round++) {
 		struct framed framed = { 0 };
+		int frames = (int)(1 + dice(30));
 		struct record record;
 		struct peer peer;
 
 		start(&peer);
-		for (int i = 0; i < 100 && peer_state(&peer) == KUP_STATE_OPEN; i++) {
+		for (int i = 0; i < frames && peer_state(&peer) == KUP_STATE_OPEN; i++) {
 			uint32_t length = dice(8) ? FRAME + dice(40) : dice(FRAME);
 
 			framed.call.id = dice(8) ? dice(64)
