@@ -98,10 +98,12 @@ async function main(line: CommandLine): Promise<void> {
   const ms = line.number("seconds", { otherwise: 1, least: 0.001, most: 3600 }) * 1000;
   const spin = line.number("spin", { otherwise: 100, least: 0, most: 1e6 });
   using device = open(line.words[0] ?? "host:echo");
-  const { toKernelBytes, toUserBytes, channels, channelsFree } = device.info();
+  const { ringBytes, channels, channelsFree } = device.info();
   console.log(
     `${bold(device.path)}: ${channelsFree} of ${channels} channels free, ` +
-      `rings of ${toKernelBytes / 1024} KiB to the kernel and ${toUserBytes / 1024} KiB back\n`,
+      `rings of ${ringBytes.toKernel / 1024} KiB to the kernel and ${
+        ringBytes.toUser / 1024
+      } KiB back\n`,
   );
   using channel = await device.attach({ spin });
   await talk(channel);
@@ -110,7 +112,7 @@ async function main(line: CommandLine): Promise<void> {
   show("round trips, with promises", await roundTrips(channel, ms));
   show("round trips, blocking", roundTripsSync(channel, ms));
   show("a stream through both rings", await stream(channel, ms));
-  const { kicks, wakeups, toKernelRecords } = channel.kernelStats();
+  const { kicks, wakeups, toKernelRecords } = channel.totals();
   console.log(dim(`${toKernelRecords} messages, ${kicks} kicks, ${wakeups} wake-ups`));
 }
 

@@ -23,7 +23,7 @@ function show(path: string): void {
   console.log(`${name}: ${channelsFree} of ${channels} channels free, ${attaches} attaches so far`);
   console.table(
     Array.from({ length: channels }, (_, number) => {
-      const stats = device.stats(number);
+      const stats = device.totals(number);
       return {
         state: stats.state,
         received: stats.toUserRecords,

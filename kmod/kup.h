@@ -157,7 +157,8 @@ int kup_pause(struct kup_channel *channel, kup_time time);
 
 /*
  * Ends this side: the user reads what is left and sees a clean close. Later calls on the channel
- * return -ESHUTDOWN.
+ * return -ESHUTDOWN. If reservations are open, the user sees the close when they are finished, or
+ * when detach has returned.
  */
 void kup_channel_close(struct kup_channel *channel);
 
@@ -335,13 +336,5 @@ kup_u64 kup_thread_self(void);
  * return 0. It may have to visit each thread of the system, so it may sleep.
  */
 int kup_thread_ended(kup_u64 thread);
-
-/* ---- For tests of non-sleeping producers ---- */
-
-#define KUP_CONTEXT_INTERRUPT 1 /* an interrupt handler: of hardware, or (FreeBSD) in a thread */
-#define KUP_CONTEXT_DEFERRED 2	/* code that runs after interrupts: a softirq, a callout */
-
-/* Runs work(argument) once in that context, and waits until it has returned. May sleep. */
-int kup_run_in_context(kup_u32 context, void (*work)(void *argument), void *argument);
 
 #endif

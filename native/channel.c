@@ -444,7 +444,10 @@ static int32_t look_again(struct kup_user_channel *channel)
 
 	if (!end)
 		return -EAGAIN;
-	error = look(channel);
+	/* A look that has skipped many records may not have reached a message yet. */
+	do
+		error = look(channel);
+	while (error == -EAGAIN && kup_consumer_ready(&channel->in));
 	return error == -EAGAIN ? end : error;
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The predecessor's user API: a layer on kup_user_turn.h. See include/kup.h. */
+/* The predecessor's user API: a layer on kup_user_turn.h. See kup_1/kup.h. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "include/kup.h"
+#include "kup_1/kup.h"
 #include "kup_user_turn.h"
 #include "layers/behind.h"
 

@@ -76,7 +76,8 @@ for arch in x86_64 aarch64; do
 	module $arch os '' kmod/os/freebsd/*.c
 	$ZIG ld.lld -r -o "$out/$arch-kup.o" "$out/$arch-core.o" "$out/$arch-os.o" ||
 		fail "kup does not link for $arch"
-	module $arch kup_echo '-DKUP_MODULE_NAME=kup_echo -DKUP_ABI_NO_IOCTL' kmod/echo/*.c
+	module $arch kup_echo '-DKUP_MODULE_NAME=kup_echo -DKUP_ABI_NO_IOCTL' kmod/echo/*.c \
+		kmod/echo/os/freebsd.c
 	for name in ticker store gate; do
 		module $arch $name -DKUP_MODULE_NAME=$name examples/$name/$name.c
 	done
@@ -89,7 +90,7 @@ done
 for source in tests/freebsd/c/*.c tests/conformance/c/*.c tests/kernel/c/calls.c \
 	tests/kernel/c/processes.c tests/kernel/c/raw.c tests/kernel/c/seed.c; do
 	$ZIG cc -target x86_64-freebsd -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror \
-		-Itests/conformance/c -Itests/kernel/c -Inative -Inative/include -Ikmod/uapi -Ikmod/echo \
+		-Itests/conformance/c -Itests/kernel/c -Inative -Inative/kup_1 -Ikmod/uapi -Ikmod/echo \
 		-c "$source" -o "$out/test.o" || fail "$source does not compile"
 done
 

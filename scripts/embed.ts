@@ -9,6 +9,7 @@
  * ZIG is the cross-compiler. The libraries themselves stay in `native/build/prebuilt/`.
  */
 
+import { checksum } from "../src/checksum.ts";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hash, nameContract } from "./contract.ts";
@@ -51,17 +52,19 @@ const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).
 const FOLDERS = [
   "native",
   "native/host",
+  "native/kup_1",
   "kmod",
   "kmod/uapi",
   "kmod/core",
   "kmod/layers",
   "kmod/echo",
+  "kmod/echo/os",
   "kmod/os/host",
 ];
 const SOURCE = /\.[ch]$|^Makefile$|^exports\.map$/;
 
 async function findSources(): Promise<string[]> {
-  const found = ["scripts/embed.ts", "scripts/contract.ts"];
+  const found = ["scripts/embed.ts", "scripts/contract.ts", "src/checksum.ts"];
   for (const folder of FOLDERS) {
     for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
       if (isFile && SOURCE.test(name) && !name.endsWith(".mod.c")) found.push(`${folder}/${name}`);
@@ -158,13 +161,6 @@ async function build(
 async function names(library: URL, soname: string): Promise<boolean> {
   const text = new TextDecoder("latin1").decode(await Deno.readFile(library));
   return text.includes(`\0${soname}\0`);
-}
-
-/** FNV-1a; `src/embedded.ts` computes the same. */
-function checksum(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash >>> 0;
 }
 
 async function spell(machine: Machine, variant: Variant): Promise<string> {

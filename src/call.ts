@@ -120,7 +120,7 @@ export class CallChannel extends Layer implements Channel {
 
   #checkOpen(): void {
     if (this.#link.over) throw this.#link.reason();
-    if (this.#base.ended || !this.#link.isOpen()) throw this.#link.stateError();
+    if (this.#base.done || !this.#link.isOpen()) throw this.#link.stateError();
   }
 
   /** Sends the calls that have a slot and room, from the front of the queue. */
@@ -229,7 +229,7 @@ export class CallChannel extends Layer implements Channel {
     try {
       while (this.#isNeeded && !this.#link.over) {
         await this.#receiver.receiveFor(this, undefined, this.#arrived);
-        if (this.#base.ended) throw this.#link.stateError();
+        if (this.#base.done) throw this.#link.stateError();
       }
     } catch (error) {
       this.#fail(error);

@@ -6,7 +6,7 @@ import type { ChannelMemory } from "./memory.ts";
 import { Receiver } from "./receiver.ts";
 import type { Resources } from "./resources.ts";
 import { Sender } from "./sender.ts";
-import { readKernelStats } from "./stats.ts";
+import { readTotals } from "./stats.ts";
 import { Streams } from "./streams.ts";
 import type {
   AsyncBatchOptions,
@@ -14,8 +14,8 @@ import type {
   BatchOptions,
   Channel,
   ChannelStats,
+  ChannelTotals,
   Data,
-  KernelStats,
   Message,
   MessageIterator,
   MessagesOptions,
@@ -107,7 +107,7 @@ export class AttachedChannel implements Channel {
     return this.#link.closed;
   }
 
-  get ended(): boolean {
+  get done(): boolean {
     return this.#receiver.ended;
   }
 
@@ -228,10 +228,10 @@ export class AttachedChannel implements Channel {
     };
   }
 
-  kernelStats(): KernelStats {
+  totals(): ChannelTotals {
     const { closed, native, fd, subject } = this.#link;
     if (closed) throw this.#link.reason();
-    return readKernelStats(native, fd, this.number, subject);
+    return readTotals(native, fd, this.number, subject);
   }
 
   close(): void {

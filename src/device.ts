@@ -37,17 +37,17 @@ import { ChannelMemory, type Geometry } from "./memory.ts";
 import { ATTACH, check } from "./options.ts";
 import { HOST, rememberPath, toPath } from "./paths.ts";
 import { checkFfi, requireFfi } from "./permission.ts";
-import { prepare, register, type Waiter } from "./reactor.ts";
+import { register, type Waiter } from "./reactor.ts";
 import { Resources } from "./resources.ts";
 import { checkRuntime } from "./runtime.ts";
-import { readKernelStats } from "./stats.ts";
+import { readTotals } from "./stats.ts";
 import { TURN_CONTROLS, TurnChannel } from "./turn.ts";
 import type {
   AttachOptions,
   Channel,
+  ChannelTotals,
   Device,
   DeviceInfo,
-  KernelStats,
   OpenOptions,
 } from "./types.ts";
 
@@ -130,8 +130,10 @@ function readInfo(native: Native, fd: number, path: string): FullInfo {
     mode,
     channels: number(INFO_AT.channels),
     channelsFree: number(INFO_AT.channelsFree),
-    toUserBytes: number(INFO_AT.toUserBytes),
-    toKernelBytes: number(INFO_AT.toKernelBytes),
+    ringBytes: {
+      toUser: number(INFO_AT.toUserBytes),
+      toKernel: number(INFO_AT.toKernelBytes),
+    },
     attaches: Number(view.getBigUint64(INFO_AT.attaches, true)),
     spinMicroseconds: number(INFO_AT.spinUs),
     pageSize: number(INFO_AT.pageSize),
@@ -256,9 +258,6 @@ export class OpenDevice implements Device {
     this.#check();
     signal?.throwIfAborted();
     checkFfi(this.path);
-    await prepare();
-    signal?.throwIfAborted();
-    this.#check();
     const resources = this.#openAgain();
     try {
       const geometry = await this.#claim(resources, channel ?? CHANNEL_ANY, wait, signal);
@@ -270,10 +269,10 @@ export class OpenDevice implements Device {
     }
   }
 
-  stats(channel: number): KernelStats {
+  totals(channel: number): ChannelTotals {
     checkInteger("channel", channel, 0, this.channels - 1);
     this.#check();
-    return readKernelStats(this.#native, this.#fd, channel, this.path);
+    return readTotals(this.#native, this.#fd, channel, this.path);
   }
 
   close(): void {
@@ -307,11 +306,11 @@ export class OpenDevice implements Device {
   }
 
   /** Whether the channel that was asked for (or any channel) is in one of these states. */
-  #some(channel: number, ...states: readonly KernelStats["state"][]): boolean {
+  #some(channel: number, ...states: readonly ChannelTotals["state"][]): boolean {
     const first = channel === CHANNEL_ANY ? 0 : channel;
     const last = channel === CHANNEL_ANY ? this.channels - 1 : channel;
     for (let number = first; number <= last; number++) {
-      const { state } = readKernelStats(this.#native, this.#fd, number, this.path);
+      const { state } = readTotals(this.#native, this.#fd, number, this.path);
       if (states.includes(state)) return true;
     }
     return false;

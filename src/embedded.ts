@@ -11,6 +11,7 @@
  */
 
 import { CONTRACT } from "./abi.ts";
+import { checksum as checksumOf } from "./checksum.ts";
 import { contract, libraries } from "./embedded/built_by_make.ts";
 import { KupError } from "./errors.ts";
 import { loadBytes } from "./library_file.ts";
@@ -18,7 +19,7 @@ import { buildCommand } from "./runtime.ts";
 
 /** A shared object. */
 interface Bytes {
-  /** FNV-1a. The loader would execute damaged bytes. */
+  /** See `checksum.ts`. The loader would execute damaged bytes. */
   readonly checksum: number;
   readonly base64: string;
 }
@@ -59,9 +60,7 @@ function fromBase64(text: string): Uint8Array<ArrayBuffer> {
 
 function decode({ base64, checksum }: Bytes): Uint8Array<ArrayBuffer> {
   const bytes = fromBase64(base64);
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  if (hash >>> 0 === checksum) return bytes;
+  if (checksumOf(bytes) === checksum) return bytes;
   throw new KupError(
     "library",
     "The native library in this module is damaged; fetch the module again (deno run --reload).",

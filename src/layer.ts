@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { type AttachedChannel, PARTS } from "./channel.ts";
-import type { CallHandler, CallOptions, ChannelStats, Data, KernelStats, Reply } from "./types.ts";
+import type {
+  CallHandler,
+  CallOptions,
+  ChannelStats,
+  ChannelTotals,
+  Data,
+  Reply,
+} from "./types.ts";
 
 /** What every layer shares with the channel below it. A layer has no Web Streams. */
 export abstract class Layer {
@@ -27,8 +34,8 @@ export abstract class Layer {
     return this.#base.closed;
   }
 
-  get ended(): boolean {
-    return this.#base.ended;
+  get done(): boolean {
+    return this.#base.done;
   }
 
   get readable(): never {
@@ -63,8 +70,8 @@ export abstract class Layer {
     return this.#base.stats();
   }
 
-  kernelStats(): KernelStats {
-    return this.#base.kernelStats();
+  totals(): ChannelTotals {
+    return this.#base.totals();
   }
 
   close(): void {

@@ -89,7 +89,10 @@ export class Link {
     this.#sides.push(side);
   }
 
-  /** One of STATE_*, as the kernel's side has published it. Only while not `over`. */
+  /**
+   * One of STATE_*, as the kernel's side has published it. Only while not `over`. Pairs with the
+   * engine's release of the state: all records that were sent before are visible.
+   */
   state(): number {
     return Atomics.load(this.#words, KERNEL_PAGE_AT.state >> 2);
   }

@@ -32,16 +32,18 @@ let net: typeof import("node:net") | undefined;
  */
 const NODE_NET = ["node", "net"].join(":");
 
-/**
- * Call this and await it once before {@linkcode register}. Loading `node:net` takes some 20 ms,
- * which a program that never waits need not pay.
- */
-export async function prepare(): Promise<void> {
+/** Loading takes some 15 ms, which a program that never waits need not pay. */
+async function loadNet(): Promise<void> {
   try {
     net ??= await import(NODE_NET);
   } catch (cause) {
     throw socketError(cause);
   }
+}
+
+/** Something else in this process has closed the pipe. */
+function closedError(cause: unknown): KupError {
+  return new KupError("system", "KUP: The pipe of wake-ups was closed; wait again.", { cause });
 }
 
 function socketError(cause: unknown): KupError {
@@ -69,13 +71,17 @@ function openPipe(native: Native): [number, number] {
   return [reading, writing];
 }
 
-/** The pipe of one isolate and one native library. It exists while there are registrations. */
+/**
+ * The pipe of one isolate and one native library. It exists while there are registrations. What the
+ * waiter reports before `node:net` is loaded stays in the pipe.
+ */
 class Reactor {
   readonly native: Native;
   /** The end that the waiter writes to. */
   readonly pipe: number;
   readonly #reading: number;
-  readonly #socket: Socket;
+  /** Undefined until `node:net` is loaded. */
+  #socket: Socket | undefined;
   readonly #waiters = new Map<number, WeakRef<Waiter>>();
   /** The armed ones. While there are any, the event loop must not end. */
   readonly #armed = new Map<number, Waiter>();
@@ -89,18 +95,23 @@ class Reactor {
   constructor(native: Native) {
     this.native = native;
     [this.#reading, this.pipe] = openPipe(native);
+    loadNet().then(() => this.#watch()).catch((error) => this.#fail(error));
+  }
+
+  #watch(): void {
+    if (this.#over) return;
+    let socket: Socket;
     try {
-      this.#socket = new net!.Socket({ fd: this.#reading, readable: true, writable: false });
+      socket = new net!.Socket({ fd: this.#reading, readable: true, writable: false });
     } catch (cause) {
-      native.kup_user_close(this.#reading);
-      native.kup_user_close(this.pipe);
       throw socketError(cause);
     }
-    this.#socket.on("data", (data: Uint8Array) => this.#read(data));
-    this.#socket.on("end", () => this.#pipeGone = true);
-    this.#socket.on("error", (error: unknown) => this.#fail(error));
-    this.#socket.on("close", () => this.#fail(undefined));
-    this.#socket.unref();
+    this.#socket = socket;
+    socket.on("data", (data: Uint8Array) => this.#read(data));
+    socket.on("end", () => this.#pipeGone = true);
+    socket.on("error", (error: unknown) => this.#fail(closedError(error)));
+    socket.on("close", () => this.#fail(closedError(undefined)));
+    if (this.#armed.size === 0) socket.unref();
   }
 
   add(fd: number, waiter: Waiter): number {
@@ -123,9 +134,13 @@ class Reactor {
   #end(): void {
     this.#over = true;
     if (reactors.get(this.native) === this) reactors.delete(this.native);
-    // The socket closes this end.
-    this.native.kup_user_disown(this.#reading);
-    this.#socket.destroy();
+    if (this.#socket === undefined) {
+      this.native.kup_user_close(this.#reading);
+    } else {
+      // The socket closes this end.
+      this.native.kup_user_disown(this.#reading);
+      this.#socket.destroy();
+    }
     // No file is registered, so the waiter does not write to the pipe any more.
     if (this.#pipeGone) this.native.kup_user_disown(this.pipe);
     else this.native.kup_user_close(this.pipe);
@@ -134,11 +149,11 @@ class Reactor {
   /** Called by the owner of a registration, so its waiter exists. */
   hold(id: number): void {
     this.#armed.set(id, this.#waiters.get(id)!.deref()!);
-    if (this.#armed.size === 1) this.#socket.ref();
+    if (this.#armed.size === 1) this.#socket?.ref();
   }
 
   letGo(id: number): void {
-    if (this.#armed.delete(id) && this.#armed.size === 0) this.#socket.unref();
+    if (this.#armed.delete(id) && this.#armed.size === 0) this.#socket?.unref();
   }
 
   #read(data: Uint8Array): void {
@@ -158,13 +173,10 @@ class Reactor {
     this.#waiters.get(id)?.deref()?.wake();
   }
 
-  /** Something else in this process has closed the pipe. The next wait gets a new one. */
-  #fail(cause: unknown): void {
+  /** The pipe can't be watched. The next wait gets a new one. */
+  #fail(error: unknown): void {
     if (this.#over) return;
     reactors.delete(this.native);
-    const error = new KupError("system", "KUP: The pipe of wake-ups was closed; wait again.", {
-      cause,
-    });
     for (const waiter of [...this.#waiters.values()]) waiter.deref()?.fail(error);
     this.closeIfUnused();
   }
@@ -244,7 +256,7 @@ export function register(native: Native, fd: number, waiter: Waiter): Registrati
 /**
  * One round of the event loop: the loop has run out of work and has polled, so it has looked at
  * timers and at all input. No timer is used, because a test framework may have replaced them all;
- * instead the waiter reports a file that is always ready. Await {@linkcode prepare} first.
+ * instead the waiter reports a file that is always ready.
  */
 export class Round implements Waiter {
   readonly #done = Promise.withResolvers<void>();

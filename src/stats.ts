@@ -9,9 +9,9 @@ import {
 } from "./abi.ts";
 import { systemError } from "./errors.ts";
 import type { Native } from "./library.ts";
-import type { KernelStats } from "./types.ts";
+import type { ChannelTotals } from "./types.ts";
 
-const STATES: Readonly<Record<number, KernelStats["state"]>> = {
+const STATES: Readonly<Record<number, ChannelTotals["state"]>> = {
   [STATE_FREE]: "free",
   [STATE_OPEN]: "open",
   [STATE_CLOSED]: "closed",
@@ -20,12 +20,12 @@ const STATES: Readonly<Record<number, KernelStats["state"]>> = {
 };
 
 /** Makes the ioctl STATS, on any handle of the device. */
-export function readKernelStats(
+export function readTotals(
   native: Native,
   fd: number,
   channel: number,
   subject: string,
-): KernelStats {
+): ChannelTotals {
   const buffer = new Uint8Array(STATS_AT.SIZE);
   const view = new DataView(buffer.buffer);
   view.setUint32(STATS_AT.channel, channel, true);

@@ -258,7 +258,7 @@ export class TurnChannel extends Layer implements Channel {
   #hasTurn(): boolean {
     if (this.#mine) return true;
     this.#unread = this.#arrived(this.#base.tryReceive());
-    if (this.#base.ended) throw this.#link.stateError();
+    if (this.#base.done) throw this.#link.stateError();
     return this.#mine;
   }
 
@@ -433,7 +433,7 @@ export class TurnChannel extends Layer implements Channel {
   /** The message is undefined at the end of the channel, and after a wait that was cancelled. */
   readonly #cameForSends = (message: Message | undefined): void => {
     this.#unread = this.#arrived(message);
-    if (this.#base.ended) throw this.#link.stateError();
+    if (this.#base.done) throw this.#link.stateError();
   };
 
   /** Serves the first call; returns false if there is no room. */
@@ -511,7 +511,7 @@ export class TurnChannel extends Layer implements Channel {
     }
     if (!this.#link.isOpen()) {
       this.#letGo();
-      if (this.#base.ended) return undefined;
+      if (this.#base.done) return undefined;
     }
     const advice = this.#reserved ? "commit or discard its reservation" : "send or pass";
     throw new KupError(

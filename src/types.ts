@@ -66,14 +66,20 @@ export interface DeviceInfo {
   readonly channels: number;
   /** How many channels are free. Other processes may change that at any time. */
   readonly channelsFree: number;
-  /** The size of a channel's ring from the kernel to the user. */
-  readonly toUserBytes: number;
-  /** The size of a channel's ring from the user to the kernel. */
-  readonly toKernelBytes: number;
+  /** The sizes of the rings of a channel that asks for no others. */
+  readonly ringBytes: RingBytes;
   /** How often the device's channels were attached since the device was created. */
   readonly attaches: number;
   /** How long the kernel's side spins before it sleeps, at most, in microseconds. */
   readonly spinMicroseconds: number;
+}
+
+/** The sizes of a channel's two rings, in bytes. */
+export interface RingBytes {
+  /** The ring from the kernel to the user. */
+  readonly toUser: number;
+  /** The ring from the user to the kernel. */
+  readonly toKernel: number;
 }
 
 /** How to attach a channel. */
@@ -102,7 +108,7 @@ export interface AttachOptions {
 /**
  * One channel's counters since the device was created, summed over all its users. Exact up to 2^53.
  */
-export interface KernelStats extends ChannelStats {
+export interface ChannelTotals extends ChannelStats {
   /** The channel's state now. */
   readonly state: "free" | "open" | "closed" | "broken" | "draining";
   /** How often the channel was attached. */
@@ -314,7 +320,7 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   /** `true` after {@linkcode Channel.close}. */
   readonly closed: boolean;
   /** `true` when the kernel's side has closed the channel and its last message was received. */
-  readonly ended: boolean;
+  readonly done: boolean;
 
   /**
    * Sends a message. Waits for room if the ring is full; on a turn channel, waits for the turn.
@@ -423,7 +429,7 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   /**
    * Receives the next message if there is one now, and releases the ones that were received before.
    *
-   * @returns `undefined` if there is none. Then `ended` is `true` if there will never be one.
+   * @returns `undefined` if there is none. Then `done` is `true` if there will never be one.
    * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait
    * for the turn; `"turn"`, `"closed"`, `"broken"`.
    */
@@ -546,7 +552,7 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * @throws {KupError} `"closed"`, `"gone"`.
    */
-  kernelStats(): KernelStats;
+  totals(): ChannelTotals;
   /**
    * Gives the channel back. Calls that wait reject with `"closed"`, loops and `readable` end,
    * messages are released, and views that were kept become empty. The kernel still gets what was
@@ -613,7 +619,7 @@ export interface Device extends Disposable {
    * @throws {RangeError} If the device has no such channel.
    * @throws {KupError} `"closed"`, `"gone"`.
    */
-  stats(channel: number): KernelStats;
+  totals(channel: number): ChannelTotals;
   /**
    * Closes the device. Attaches that wait reject with `"closed"`; attached channels stay attached.
    * A second call does nothing.

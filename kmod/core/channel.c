@@ -213,9 +213,18 @@ void kup_channel_close(struct kup_channel *channel)
 	/* Under the lock, so nothing is reserved after the user has seen the end. */
 	state = os_spin_lock(&channel->send_lock);
 	kup_channel_flush_gap(channel);
+	/* Pairs with the acquire in try_peek and in poll_attached. */
 	kup_fetch_or(&channel->state, CHANNEL_CLOSED);
-	kup_channel_publish_state(channel);
+	kup_channel_publish_close(channel);
 	os_spin_unlock(&channel->send_lock, state);
+	kup_channel_wake_all(channel);
+}
+
+/* The client is done with the channel, so what it has not finished by now stays unfinished. */
+static void end_unfinished(struct kup_channel *channel)
+{
+	kup_fetch_or(&channel->state, CHANNEL_ENDED);
+	kup_channel_publish_state(channel);
 	kup_channel_wake_all(channel);
 }
 
@@ -235,6 +244,8 @@ void kup_channel_finish(struct kup_channel *channel)
 		kup_channel_close(channel);
 	if (channel->accepted && device->ops->detach)
 		device->ops->detach(channel);
+	if (channel->memory && !(kup_load(&channel->state) & (CHANNEL_ENDED | CHANNEL_BROKEN)))
+		end_unfinished(channel);
 	os_mutex_lock(&device->lock);
 	kup_counters_add(&slot->total, &channel->counters);
 	/* Pairs with the acquire in kup_slot_is_free, which takes no lock. */
@@ -253,6 +264,7 @@ void kup_channel_user_gone(struct kup_channel *channel)
 	struct kup_device *device = channel->device;
 	int finish;
 
+	/* Pairs with the acquire in try_peek: all that the user has sent is visible. */
 	kup_fetch_or(&channel->state, CHANNEL_USER_GONE);
 	os_wake(&channel->waitq);
 	os_mutex_lock(&device->lock);

@@ -22,6 +22,7 @@
 #define CHANNEL_USER_GONE 1u /* the handle was closed: no records come after those in the ring */
 #define CHANNEL_CLOSED 2u    /* by the kernel's side */
 #define CHANNEL_BROKEN 4u    /* the user broke the protocol */
+#define CHANNEL_ENDED 8u     /* CHANNEL_CLOSED, and the user sees it */
 
 /* Bits of kup_channel.poll_armed: a process in poll waits for this, and has announced nothing. */
 #define POLL_DATA 1u
@@ -69,6 +70,9 @@ struct kup_channel {
 	kup_u32 wakes;		   /* how often kup_wake was called; atomic */
 	struct kup_handle *handle; /* the user's side sleeps at its pollq; a reference */
 	kup_u32 poll_armed;	   /* POLL_*; atomic */
+	/* the user's events that poll has found behind; atomic, see is_old */
+	kup_u32 old_consumer_event;
+	kup_u32 old_producer_event;
 
 	struct os_spin send_lock;
 	struct kup_producer out; /* under send_lock */
@@ -199,8 +203,8 @@ int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int 
  * hold, it makes sure that handle->pollq is woken once they do; it may be woken for others too. The
  * caller has put itself into the pollq before.
  *
- * Never sleeps, so the caller may hold a lock of its own. If it finds a lie, it may wake the pollq
- * of this handle.
+ * Never sleeps, so the caller may hold a lock of its own. If it finds a lie, or puts a GAP record,
+ * it may wake the pollq of this handle.
  */
 kup_u32 kup_handle_poll(struct kup_handle *handle, kup_u32 events);
 
@@ -252,6 +256,11 @@ void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more)
 kup_u32 kup_channel_state(const struct kup_channel *channel);
 /* Publishes the state to the user, after a change of channel->state. */
 void kup_channel_publish_state(struct kup_channel *channel);
+/*
+ * Under send_lock, after the close: publishes it, unless a reservation is open. A user that sees
+ * the close looks for records only once more, so what lies behind an open one would be lost.
+ */
+void kup_channel_publish_close(struct kup_channel *channel);
 /* Wakes all threads that sleep, on both sides. */
 void kup_channel_wake_all(struct kup_channel *channel);
 /*

@@ -9,7 +9,6 @@
  *                   KUP_PARAM_NUMBER, KUP_PARAM_STRING; kup_alloc, kup_free, kup_breathe (as
  *                   os_breathe), kup_sleep_ms
  *   kup_log         of kup.h
- *   kup_run_in_context   of kup.h, in sync.c: for tests of contexts that may not sleep
  *   module.c        loading: calls kup_registry_init, kup_layers_init and the system's own set-up,
  *                   and exports the symbols of kup.h and of the layers to clients. Unloading:
  *                   calls kup_layers_exit and kup_registry_destroy. It calls kup_devices_end for a

@@ -116,6 +116,19 @@ static kup_u32 poll_unattached(struct kup_handle *handle)
  * user announced its sleep, so that the ring's own event wakes it?
  */
 
+/*
+ * Whether the user announced this event long ago. Positions come again after 4 GiB, so an event
+ * that was passed seems to lie ahead again later. A user that only polls, and announces nothing,
+ * would then sleep for it. So an event that a look has found behind the tail is old until the user
+ * stores another one. `*old` is that event.
+ */
+static int is_old(kup_u32 *old, kup_u32 event, kup_u32 tail, kup_u32 bytes)
+{
+	if (event - tail > bytes)
+		kup_store(old, event);
+	return event == kup_load(old);
+}
+
 /* Under send_lock: whether the user sleeps until `end` has passed its event, and it has not. */
 static int sleeps_for_more(const struct kup_channel *channel, kup_u32 event)
 {
@@ -130,14 +143,16 @@ static int is_readable(struct kup_channel *channel, int *announced)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
 	const struct kup_producer *out = &channel->out;
-	int readable, result = kup_producer_refresh(&channel->out);
-	kup_u32 event = kup_load(out->peer_event);
+	/*
+	 * Pairs with B: the tail that is loaded after it is not older than the event. See is_old.
+	 */
+	kup_u32 event = kup_load_acquire(out->peer_event);
+	int readable, old, result = kup_producer_refresh(&channel->out);
 
-	/* The user looks now, so the wake-up is not needed. */
-	(void)kup_channel_flush_gap(channel);
-	readable = out->end != out->tail && !sleeps_for_more(channel, event);
+	old = is_old(&channel->old_consumer_event, event, out->tail, out->bytes);
+	readable = out->end != out->tail && (old || !sleeps_for_more(channel, event));
 	/* In this case a record that moves the end over the event wakes. */
-	*announced = kup_sleeps_ahead(out, event);
+	*announced = !old && kup_sleeps_ahead(out, event);
 	os_spin_unlock(&channel->send_lock, state);
 	if (result != KUP_RING_OK)
 		kup_channel_result(channel, result, KUP_ERROR_TAIL);
@@ -151,11 +166,12 @@ static int is_writable(struct kup_channel *channel, int *announced)
 	 * else. The receiver may change the tail meanwhile; the wake-up that follows each change
 	 * corrects that.
 	 */
+	kup_u32 event = kup_load_acquire(channel->in.peer_event); /* as above */
 	kup_u32 tail = kup_load(&channel->in.tail);
-	kup_u32 used = kup_load(channel->in.head_word) - tail;
-	kup_u32 ahead = kup_load(channel->in.peer_event) - tail;
+	kup_u32 used = kup_load(channel->in.head_word) - tail, ahead = event - tail;
+	int old = is_old(&channel->old_producer_event, event, tail, channel->in.bytes);
 
-	*announced = ahead != 0 && ahead <= channel->in.bytes;
+	*announced = !old && ahead != 0 && ahead <= channel->in.bytes;
 	/* There must be room for the smallest record and the sentinel. */
 	return used + 2 * KUP_RECORD_HEADER <= channel->in.bytes && !*announced;
 }
@@ -163,7 +179,7 @@ static int is_writable(struct kup_channel *channel, int *announced)
 /* *arm: the conditions of `events` that do not hold, and for which no event of the rings wakes. */
 static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 events, kup_u32 *arm)
 {
-	/* Pairs with the changes in kup_channel_close and kup_channel_break. */
+	/* Pairs with the changes in kup_channel_publish_close and kup_channel_break. */
 	kup_u32 state = kup_load_acquire(&channel->state);
 	kup_u32 ready = 0;
 	int announced;
@@ -171,8 +187,11 @@ static kup_u32 poll_attached(struct kup_channel *channel, kup_u32 events, kup_u3
 	*arm = 0;
 	if (state & CHANNEL_BROKEN)
 		return KUP_POLL_IN | KUP_POLL_OUT | KUP_POLL_HANGUP | KUP_POLL_ERROR;
-	if (state & CHANNEL_CLOSED)
+	if (state & CHANNEL_ENDED)
 		return KUP_POLL_IN | KUP_POLL_OUT | KUP_POLL_HANGUP;
+	/* This also wakes the other threads that sleep for a record. */
+	if (events & KUP_POLL_IN && kup_load64(&channel->lost.records))
+		kup_channel_put_gap(channel);
 	if (is_readable(channel, &announced))
 		ready |= KUP_POLL_IN;
 	else if (events & KUP_POLL_IN && !announced)

@@ -123,16 +123,19 @@ static void finish(struct kup_channel *channel, struct kup_reservation *reservat
 		   kup_u32 type, kup_u32 flags, struct less less)
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
-	int crowded = kup_producer_crowded(&channel->out);
+	int crowded = kup_producer_crowded(&channel->out), closed;
 	int asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
 					length, type, flags);
 
 	asked = kup_channel_overdue(channel) || asked;
 	crowded = crowded && !kup_producer_crowded(&channel->out);
+	closed = kup_load(&channel->state) & CHANNEL_CLOSED;
+	if (closed)
+		kup_channel_publish_close(channel);
 	if (less.records || less.payload)
 		count_sent(channel, -(__INT64_TYPE__)less.records, -(__INT64_TYPE__)less.payload);
 	os_spin_unlock(&channel->send_lock, state);
-	kup_channel_wake_user(channel, asked, POLL_DATA);
+	kup_channel_wake_user(channel, asked || closed, POLL_DATA);
 	/* These senders found that too many reservations were open. */
 	if (crowded)
 		os_wake(&channel->waitq);

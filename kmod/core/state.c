@@ -45,6 +45,15 @@ void kup_channel_publish_state(struct kup_channel *channel)
 	} while ((kup_load(&channel->state) ^ state) & CHANNEL_BROKEN);
 }
 
+void kup_channel_publish_close(struct kup_channel *channel)
+{
+	if (channel->out.end != channel->out.head)
+		return;
+	/* Pairs with the acquire in poll_attached. */
+	kup_fetch_or(&channel->state, CHANNEL_ENDED);
+	kup_channel_publish_state(channel);
+}
+
 void kup_channel_wake_all(struct kup_channel *channel)
 {
 	os_wake(&channel->waitq);
@@ -53,10 +62,11 @@ void kup_channel_wake_all(struct kup_channel *channel)
 
 void kup_channel_break(struct kup_channel *channel, kup_u32 error)
 {
-	/* The first reason stays. No partner is needed: the state below publishes it. */
+	/* Relaxed would do: the first reason stays, and the state below publishes it. */
 	if (kup_change(&channel->error, KUP_ERROR_NONE, error) != KUP_ERROR_NONE)
 		return;
 	kup_store(&channel->page->error, error);
+	/* Pairs with the acquire in try_peek and in poll_attached. */
 	kup_fetch_or(&channel->state, CHANNEL_BROKEN);
 	kup_channel_publish_state(channel);
 	kup_channel_wake_all(channel);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* The echo client on a call device; kup_echo.h describes its methods. */
+#include "context.h"
 #include "echo.h"
 
 /* What a kept request is for. */
@@ -83,9 +84,9 @@ static kup_u32 release_in(struct echo_calls *echo, kup_u32 context)
 	struct release release = { .echo = echo };
 
 	if (context == ECHO_INTERRUPT)
-		kup_run_in_context(KUP_CONTEXT_INTERRUPT, release_all, &release);
+		echo_in_interrupt(release_all, &release);
 	else if (context == ECHO_DEFERRED)
-		kup_run_in_context(KUP_CONTEXT_DEFERRED, release_all, &release);
+		echo_in_deferred(release_all, &release);
 	else
 		release_all(&release);
 	return release.count;
@@ -127,6 +128,7 @@ static void call_back(void *argument)
 
 static int is_idle(const struct back *back)
 {
+	/* Pairs with the release in call_back. */
 	return !__atomic_load_n(&back->running, __ATOMIC_ACQUIRE);
 }
 

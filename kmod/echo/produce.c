@@ -3,6 +3,7 @@
  * The echo client as a producer: as fast as it can, from contexts that may not sleep, and out of
  * order.
  */
+#include "context.h"
 #include "echo.h"
 
 struct job {
@@ -79,9 +80,9 @@ static int produce_all(struct job *job)
 		 */
 		kup_breathe();
 		if (job->produce->context == ECHO_INTERRUPT) {
-			error = kup_run_in_context(KUP_CONTEXT_INTERRUPT, produce_burst, job);
+			error = echo_in_interrupt(produce_burst, job);
 		} else if (job->produce->context == ECHO_DEFERRED) {
-			error = kup_run_in_context(KUP_CONTEXT_DEFERRED, produce_burst, job);
+			error = echo_in_deferred(produce_burst, job);
 		} else {
 			error = produce_one(job);
 			if (error == -EAGAIN || error == -EMSGSIZE)

@@ -279,7 +279,9 @@
  *                  POLLERR         the channel is broken (POLLHUP is reported too)
  *                  POLLIN and POLLOUT come with POLLHUP, since there is nothing to wait for.
  *   A poll that finds nothing arms a wake-up itself. While the process is not inside poll (for
- *   example with a permanent epoll registration), wake-ups depend on the event positions.
+ *   example with a permanent epoll registration), wake-ups depend on the event positions. A process
+ *   that only polls need not store events: an event that a poll has found behind is not ahead again
+ *   when positions come again, unless the process stores another one meanwhile.
  *
  *   kqueue(2) reports the same: EVFILT_READ is POLLIN, EVFILT_WRITE is POLLOUT, EV_EOF is POLLHUP;
  *   with EV_EOF, EPROTO in fflags is POLLERR. (FreeBSD's poll(2) never reports POLLOUT together

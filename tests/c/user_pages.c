@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "../lib/patience.h"
-#include "include/kup.h"
+#include "kup_1/kup.h"
 #include "kup_user_call.h"
 #include "kup_user_turn.h"
 #include "world.h"

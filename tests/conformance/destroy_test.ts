@@ -28,7 +28,7 @@ Deno.test("records that nobody has read yet can be read after the device went", 
       assertEquals([message.type, message.text()], [count, String(count)]);
       count++;
     }
-    assertEquals([count, channel.ended], [100, true]);
+    assertEquals([count, channel.done], [100, true]);
     assertEquals(await channel.receive(), undefined);
     assertEquals(channel.tryReceive(), undefined);
     throwsWith("closed", () => channel.trySend("x"));
@@ -89,7 +89,7 @@ Deno.test("a thread that is blocked in receiveSync gets the end", () =>
       const channel = await device.attach();
       tell("attached");
       const message = channel.receiveSync();
-      tell([message, channel.ended]);
+      tell([message, channel.done]);
       channel.close();
       device.close();`);
     assertEquals(await thread.told(), "attached");
@@ -141,11 +141,11 @@ Deno.test("a device that is made anew has nothing of the one before", async () =
   await driver.load();
   using device = open(PATH);
   assertEquals([device.info().attaches, device.info().channelsFree], [0, 8]);
-  assertEquals(device.stats(0).generation, 0);
+  assertEquals(device.totals(0).generation, 0);
   using channel = await device.attach({ channel: 0 });
   assertEquals(channel.generation, 1);
   throwsWith("gone", () => old.info(), ENODEV);
-  throwsWith("gone", () => owned.kernelStats(), ENODEV);
+  throwsWith("gone", () => owned.totals(), ENODEV);
   owned.close();
   old.close();
   channel.sendSync("new");

@@ -2,7 +2,7 @@
 /** What a device tells, and counts: geometry, attaches, generations, and each channel's numbers. */
 
 import { assert, assertEquals, assertGreater } from "../../deps.ts";
-import { type KernelStats, open } from "../../mod.ts";
+import { type ChannelTotals, open } from "../../mod.ts";
 import { driver, ECHO_NAME, PATH, withEcho } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { EBUSY, rejectsWith, throwsWith } from "./lib/errors.ts";
@@ -16,10 +16,10 @@ Deno.test("INFO tells the geometry without attaching", async () => {
     [info.name, info.abiVersion, info.mode, info.channels, info.channelsFree],
     [ECHO_NAME, 1, "stream", 8, 8],
   );
-  assertEquals([info.toUserBytes, info.toKernelBytes], [64 * 4096, 32 * 4096]);
+  assertEquals(info.ringBytes, { toUser: 64 * 4096, toKernel: 32 * 4096 });
   assertEquals(info.spinMicroseconds, 100);
   assertEquals([device.name, device.path, device.channels], [ECHO_NAME, PATH, 8]);
-  assertEquals(device.stats(7).state, "free");
+  assertEquals(device.totals(7).state, "free");
 });
 
 Deno.test("the module's parameters make the device", () =>
@@ -29,7 +29,13 @@ Deno.test("the module's parameters make the device", () =>
       using device = open(driver.pathOf("kup/other"));
       const info = device.info();
       assertEquals(
-        [info.name, info.channels, info.toUserBytes, info.toKernelBytes, info.spinMicroseconds],
+        [
+          info.name,
+          info.channels,
+          info.ringBytes.toUser,
+          info.ringBytes.toKernel,
+          info.spinMicroseconds,
+        ],
         ["kup/other", 3, 2 * 4096, 4096, 7],
       );
       using channel = await device.attach({ channel: 2 });
@@ -43,16 +49,16 @@ Deno.test("the module's parameters make the device", () =>
 Deno.test("every attach is counted, by the device and by its channel, and no refused one", async () => {
   using device = open(PATH);
   const attaches = device.info().attaches;
-  const generation = device.stats(4).generation;
+  const generation = device.totals(4).generation;
   for (let i = 1; i <= 5; i++) {
     using channel = await device.attach({ channel: 4 });
     assertEquals([channel.number, channel.generation], [4, generation + i]);
     await rejectsWith("busy", () => device.attach({ channel: 4, wait: false }), EBUSY);
     assertEquals(device.info().attaches, attaches + i);
-    assertEquals(device.stats(4).generation, generation + i);
-    assertEquals(channel.kernelStats().generation, generation + i);
+    assertEquals(device.totals(4).generation, generation + i);
+    assertEquals(channel.totals().generation, generation + i);
   }
-  assertEquals(device.stats(4).generation, generation + 5);
+  assertEquals(device.totals(4).generation, generation + 5);
 });
 
 Deno.test("two handles of a device see the same channels", async () => {
@@ -61,10 +67,10 @@ Deno.test("two handles of a device see the same channels", async () => {
   await allFree(one);
   using channel = await one.attach({ channel: 3 });
   assertEquals([one.info().channelsFree, two.info().channelsFree], [7, 7]);
-  assertEquals(two.stats(3).state, "open");
+  assertEquals(two.totals(3).state, "open");
   await rejectsWith("busy", () => two.attach({ channel: 3, wait: false }), EBUSY);
   one.close();
-  assertEquals(two.stats(3).state, "open");
+  assertEquals(two.totals(3).state, "open");
   channel.sendSync("its device's handle is closed");
   assert((await channel.receive())?.text().endsWith("closed"));
   channel.close();
@@ -82,7 +88,7 @@ Deno.test(
   stubborn(async () => {
     using device = open(PATH);
     await allFree(device);
-    const state = () => device.stats(6).state;
+    const state = () => device.totals(6).state;
     assertEquals(state(), "free");
     const channel = await device.attach({ channel: 6 });
     assertEquals(state(), "open");
@@ -128,7 +134,7 @@ Deno.test(
 );
 
 /** The counters that nothing but the messages themselves changes. */
-function traffic(stats: KernelStats): number[] {
+function traffic(stats: ChannelTotals): number[] {
   return [
     stats.toKernelRecords,
     stats.toKernelBytes,
@@ -141,7 +147,7 @@ function traffic(stats: KernelStats): number[] {
 
 Deno.test("records and their bytes are counted exactly, since attach and over all users", async () => {
   using device = open(PATH);
-  const before = traffic(device.stats(5));
+  const before = traffic(device.totals(5));
   for (let user = 1; user <= 3; user++) {
     using channel = await device.attach({ channel: 5 });
     for (const length of [0, 1, 8, 1000]) {
@@ -159,16 +165,16 @@ Deno.test("records and their bytes are counted exactly, since attach and over al
       [5, 1009, 4, 1009],
     );
     assertEquals([own.droppedNoSpace, own.droppedTooLong], [0, 0]);
-    const sum = traffic(channel.kernelStats()).map((count, index) => count - before[index]!);
+    const sum = traffic(channel.totals()).map((count, index) => count - before[index]!);
     assertEquals(sum, [5 * user, 1009 * user, 4 * user, 1009 * user, 0, 0]);
   }
-  const sum = traffic(device.stats(5)).map((count, index) => count - before[index]!);
+  const sum = traffic(device.totals(5)).map((count, index) => count - before[index]!);
   assertEquals(sum, [15, 3027, 12, 3027, 0, 0]);
 });
 
 Deno.test("losses are counted since attach and over all users", async () => {
   using device = open(PATH);
-  const before = device.stats(2).droppedNoSpace;
+  const before = device.totals(2).droppedNoSpace;
   let all = 0;
   for (let user = 0; user < 2; user++) {
     using channel = await device.attach({ channel: 2 });
@@ -181,14 +187,14 @@ Deno.test("losses are counted since attach and over all users", async () => {
     // Whether any is lost is the processors' affair; that they are counted is not.
     assertEquals(channel.stats().droppedNoSpace, lost);
     all += lost;
-    assertEquals(channel.kernelStats().droppedNoSpace - before, all);
+    assertEquals(channel.totals().droppedNoSpace - before, all);
   }
 });
 
 Deno.test("messages that are too long for the ring are counted apart, and told like the others", async () => {
   using device = open(PATH);
   using channel = await device.attach();
-  const before = channel.kernelStats().droppedTooLong;
+  const before = channel.totals().droppedTooLong;
   await echo.produce(channel, 7, channel.maxReceive + 1, echo.context.trying);
   const gap = await channel.receive();
   assertEquals(gap?.gap, { records: 7, bytes: 7 * (channel.maxReceive + 1) });
@@ -196,7 +202,7 @@ Deno.test("messages that are too long for the ring are counted apart, and told l
   throwsWith("gap", () => gap?.bytes);
   assertEquals(echo.produced((await channel.receive())!), { sent: 0, lost: 7 });
   assertEquals([channel.stats().droppedTooLong, channel.stats().droppedNoSpace], [7, 0]);
-  assertEquals(channel.kernelStats().droppedTooLong - before, 7);
+  assertEquals(channel.totals().droppedTooLong - before, 7);
   // The producer does not wait until the report is given back, so that comes first.
   assertEquals(channel.tryReceive(), undefined);
   await echo.produce(channel, 1, channel.maxReceive, echo.context.trying);

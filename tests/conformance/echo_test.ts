@@ -58,8 +58,8 @@ Deno.test("every type tag comes back, the reserved commands excepted", () =>
 Deno.test("a record at every offset of both rings comes back whole", () =>
   attached(async (channel, device) => {
     // 24 bytes in the ring, which is odd in units of 8: after ring/8 records each offset was used once.
-    const { toKernelBytes, toUserBytes } = device.info();
-    const count = Math.max(toKernelBytes, toUserBytes) / 8 + 3;
+    const { toKernel, toUser } = device.info().ringBytes;
+    const count = Math.max(toKernel, toUser) / 8 + 3;
     let received = 0;
     const check = () => {
       for (const message of channel.tryReceiveBatch()) {

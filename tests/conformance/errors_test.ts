@@ -89,10 +89,10 @@ Deno.test("each call that a channel's end refuses says so by its code and errno"
   await rejectsWith("closed", () => closed.send("x"));
   await rejectsWith("closed", () => closed.sendBatch(["x"]));
   await rejectsWith("closed", () => closed.reserve(1));
-  assertEquals(closed.kernelStats().state, "closed");
+  assertEquals(closed.totals().state, "closed");
   closed.close();
   throwsWith("closed", () => closed.stats());
-  throwsWith("closed", () => closed.kernelStats());
+  throwsWith("closed", () => closed.totals());
   throwsWith("closed", () => closed.receiveSync());
   throwsWith("closed", () => closed.tryReceiveBatch());
   await rejectsWith("closed", () => closed.receive());
@@ -111,7 +111,7 @@ Deno.test("each call on a broken channel says so by its code", async () => {
   await rejectsWith("broken", () => channel.send("x"));
   await rejectsWith("broken", () => channel.receive());
   await rejectsWith("broken", () => channel.reserve(1));
-  assertEquals(channel.kernelStats().state, "broken");
+  assertEquals(channel.totals().state, "broken");
 });
 
 Deno.test("each call on a device that is gone says so by its code and errno", async () => {
@@ -120,14 +120,14 @@ Deno.test("each call on a device that is gone says so by its code and errno", as
   await driver.unload();
   try {
     throwsWith("gone", () => device.info(), ENODEV);
-    throwsWith("gone", () => device.stats(0), ENODEV);
-    throwsWith("gone", () => channel.kernelStats(), ENODEV);
+    throwsWith("gone", () => device.totals(0), ENODEV);
+    throwsWith("gone", () => channel.totals(), ENODEV);
     throwsWith("not-found", () => open(driver.pathOf("kup/echo")), ENOENT);
     throwsWith("closed", () => channel.trySend("x"));
     assertEquals(channel.receiveSync(), undefined);
     // What lies in shared memory is there for as long as the channel is.
     assertEquals(channel.stats().toUserRecords, 0);
-    assertEquals([device.closed, channel.closed, channel.ended], [false, false, true]);
+    assertEquals([device.closed, channel.closed, channel.done], [false, false, true]);
   } finally {
     await driver.load();
   }

@@ -140,7 +140,7 @@ Deno.test("a busy channel makes no system calls", async () => {
     let sent = 0;
     /** System calls in so many round trips. */
     const roundTrips = async () => {
-      const before = device.stats(channel.number);
+      const before = device.totals(channel.number);
       for (let i = 0; i < trips; i++) {
         channel.sendSync("ping", { type: i });
         assertEquals(channel.receiveSync()?.type, i);
@@ -148,7 +148,7 @@ Deno.test("a busy channel makes no system calls", async () => {
       sent += trips;
       // The kernel counts a message when it gives it back, which is after its echo.
       await until(() => channel.stats().toKernelRecords >= sent, "the last one is read");
-      const after = device.stats(channel.number);
+      const after = device.totals(channel.number);
       assertEquals(after.toKernelRecords - before.toKernelRecords, trips);
       return after.ioctls - before.ioctls + after.polls - before.polls;
     };
@@ -161,7 +161,7 @@ Deno.test("each sleep of the kernel costs one kick, however many messages follow
   await withEcho({ spin: 0xffffffff }, async () => {
     using device = open(PATH);
     using channel = await device.attach();
-    const kicks = () => device.stats(channel.number).kicks;
+    const kicks = () => device.totals(channel.number).kicks;
     /** Sends ten messages to a side that sleeps by now; returns how many kicks they have made. */
     const round = async () => {
       await sleep(5);

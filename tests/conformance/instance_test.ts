@@ -15,7 +15,7 @@ Deno.test("Device.attach() says that the device is gone, and loads no module", (
       await rejectsWith("gone", () => device.attach(options), ENODEV);
     }
     throwsWith("gone", () => device.info(), ENODEV);
-    throwsWith("gone", () => device.stats(0), ENODEV);
+    throwsWith("gone", () => device.totals(0), ENODEV);
     await assertRejects(async () => await driver.unload());
   }));
 
@@ -30,7 +30,7 @@ Deno.test("Device.attach() takes no channel of a later device of the same path",
         await rejectsWith("gone", () => device.attach(options), ENODEV);
       }
       throwsWith("gone", () => device.info(), ENODEV);
-      throwsWith("gone", () => channel.kernelStats(), ENODEV);
+      throwsWith("gone", () => channel.totals(), ENODEV);
       using later = open(PATH);
       assertEquals([later.channels, later.info().channelsFree], [3, 3]);
       using other = await later.attach();

@@ -116,7 +116,7 @@ Deno.test("closing the device ends its attaches that wait, and leaves its channe
   await waiting;
   channel.sendSync("still here");
   assertEquals((await channel.receive())?.text(), "still here");
-  assertEquals(channel.kernelStats().state, "open");
+  assertEquals(channel.totals().state, "open");
 });
 
 Deno.test("a signal ends a receive that waits, and the next one gets the next message", async () => {

@@ -132,7 +132,7 @@ Deno.test("Channel.readable ends when either side closes the channel", () =>
     await echo.closeFromKernel(channel);
     const texts = channel.readable.pipeThrough(new TextDecoderStream());
     assertEquals((await Array.fromAsync(texts)).join(""), "ab");
-    assert(channel.ended);
+    assert(channel.done);
     const own = await device.attach();
     const reader = own.readable.getReader();
     const reads = [reader.read(), reader.read()];

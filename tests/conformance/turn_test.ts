@@ -148,7 +148,7 @@ Deno.test("Channel.receive() at one's own turn is the error turn in every form, 
     await rejectsWith("turn", async () => {
       for await (const _ of channel) throw new Error("there is none");
     });
-    assertEquals([channel.turn, channel.ended, channel.closed], ["user", false, false]);
+    assertEquals([channel.turn, channel.done, channel.closed], ["user", false, false]);
     channel.sendSync("continues");
     assertEquals(channel.receiveSync()?.text(), "continues");
   }));

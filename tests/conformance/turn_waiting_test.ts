@@ -258,7 +258,7 @@ Deno.test("Channel.send() at the kernel's turn ends when the kernel closes, as d
     const waits = [channel.send("x"), channel.pass(), channel.reserve(1)];
     await closing;
     for (const wait of waits) await rejectsWith("closed", () => wait);
-    assertEquals([channel.ended, channel.tryReceive()], [true, undefined]);
+    assertEquals([channel.done, channel.tryReceive()], [true, undefined]);
     throwsWith("closed", () => channel.trySend("x"));
     throwsWith("closed", () => channel.tryPass());
     throwsWith("closed", () => channel.sendSync("x"));
@@ -269,7 +269,7 @@ Deno.test("Channel.receive() at the kernel's turn ends when the kernel closes", 
     await ownTurn(channel);
     const last = echo.closeFromKernel(channel).then(() => channel.receive());
     assertEquals(await last, undefined);
-    assertEquals([channel.ended, channel.tryReceive()], [true, undefined]);
+    assertEquals([channel.done, channel.tryReceive()], [true, undefined]);
     throwsWith("closed", () => channel.passSync());
   }));
 

@@ -16,9 +16,9 @@ Deno.test("kill -9 in mid-traffic gives the channel back, with clean pages", asy
   const reader = child.stdout.getReader();
   await reader.read();
   using device = open(PATH);
-  await until(() => device.stats(4).toKernelRecords > 10, "the traffic flows");
+  await until(() => device.totals(4).toKernelRecords > 10, "the traffic flows");
   await rejectsWith("busy", () => device.attach({ channel: 4, wait: false }), EBUSY);
-  const used = device.stats(4);
+  const used = device.totals(4);
   child.kill("SIGKILL");
   using channel = await device.attach({ channel: 4 });
   assertEquals(channel.generation, used.generation + 1);

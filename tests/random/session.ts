@@ -493,8 +493,8 @@ export class Session {
   #look(): void {
     const { channel } = this;
     channel.stats();
-    channel.kernelStats();
-    if (channel.ended && !channel.closed) this.check(channel.tryReceive());
+    channel.totals();
+    if (channel.done && !channel.closed) this.check(channel.tryReceive());
   }
 
   #scribble(): void {

@@ -94,5 +94,5 @@ export function tryLock(channel: Channel): void {
   } finally {
     reader.releaseLock();
   }
-  if (!channel.ended && !channel.closed) throw new Error("received beside a locked stream");
+  if (!channel.done && !channel.closed) throw new Error("received beside a locked stream");
 }

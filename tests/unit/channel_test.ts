@@ -149,7 +149,7 @@ test("iteration ends when the kernel's side closes", async (channel, kernel) => 
   await later(() => kernel.send("c"));
   await later(() => kernel.close());
   assertEquals(await reading, ["a", "b", "c"]);
-  assert(channel.ended);
+  assert(channel.done);
   assertEquals(await channel.receive(), undefined);
   assertEquals(channel.tryReceive(), undefined);
   assertEquals(channel.receiveSync(), undefined);
@@ -175,9 +175,9 @@ test("what was sent before the close is still received", async (channel, kernel)
   kernel.send("last");
   kernel.close();
   assertEquals((await channel.receive())?.text(), "last");
-  assertEquals(channel.ended, false);
+  assertEquals(channel.done, false);
   assertEquals(await channel.receive(), undefined);
-  assertEquals(channel.ended, true);
+  assertEquals(channel.done, true);
 });
 
 test("a broken channel says why", async (channel, kernel) => {
@@ -403,7 +403,7 @@ test("closing rejects what waits and releases what is held", async (channel, ker
   assertThrowsWith(() => channel.receiveSync(), "closed");
   assertThrowsWith(() => channel.tryReceiveBatch(), "closed");
   assertThrowsWith(() => channel.stats(), "closed");
-  assertThrowsWith(() => channel.kernelStats(), "closed");
+  assertThrowsWith(() => channel.totals(), "closed");
   await assertRejectsWith(channel.receive(), "closed");
   await assertRejectsWith(channel.reserve(1), "closed");
 });

@@ -87,7 +87,7 @@ Deno.test("a device tells about itself", () => {
   ]);
   const info = device.info();
   assertEquals(info.channelsFree, 3);
-  assertEquals(info.toUserBytes, 8192);
+  assertEquals(info.ringBytes.toUser, 8192);
   assertEquals(info.mode, "stream");
   assertEquals(Object.hasOwn(info, "geometry"), false);
 });
@@ -103,7 +103,7 @@ Deno.test("attach takes the channel that is asked for, or a free one", async () 
   assertEquals(await rejection(device.attach({ wait: false, channel: 1 })), "busy");
   await assertRejects(() => device.attach({ channel: 3 }), RangeError);
   await assertRejects(() => device.attach({ spin: -1 }), RangeError);
-  assertThrows(() => device.stats(3), RangeError);
+  assertThrows(() => device.totals(3), RangeError);
 });
 
 Deno.test("attach waits until the channel is free", async () => {
@@ -146,7 +146,7 @@ Deno.test("closing a device ends an attach that looks again and again", async ()
   const device = driven.open();
   (await device.attach()).close();
   // The client goes on reading what the last user sent, so the attach hopes for its end.
-  assertEquals(device.stats(0).state, "draining");
+  assertEquals(device.totals(0).state, "draining");
   const attach = device.attach({ wait: false });
   await until(() => driven.files === 2, "the attach has a file of its own");
   device.close();

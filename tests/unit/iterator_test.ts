@@ -89,7 +89,7 @@ test(
     await later(() => kernel.send("a"));
     await later(() => kernel.close());
     assertEquals(await reading, ["a"]);
-    assert(channel.ended);
+    assert(channel.done);
     assertEquals(await channel.messages().next(), END);
   },
 );

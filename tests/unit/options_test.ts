@@ -181,7 +181,7 @@ Deno.test("each call names an argument of a wrong type in a TypeError", async ()
     ["path", () => open(123 as Untyped)],
     ["path", () => open(null as Untyped)],
     ["path", () => unload(undefined as Untyped)],
-    ["channel", ({ device }) => device.stats("0" as Untyped)],
+    ["channel", ({ device }) => device.totals("0" as Untyped)],
     ["length", ({ channel }) => channel.tryReserve("8" as Untyped)],
     ["messages", ({ channel }) => channel.sendBatch(null as Untyped)],
     ["messages", ({ channel }) => channel.sendBatch({} as Untyped)],

@@ -104,7 +104,7 @@ const REVOKED = `
   Deno.permissions.revokeSync({ name: "ffi" });
   await attempt("text", () => { if (message.text() !== "a") throw new Error("wrong"); });
   await attempt("copy", () => message.copy());
-  await attempt("stats", () => { channel.stats(); channel.kernelStats(); device.info(); });
+  await attempt("stats", () => { channel.stats(); channel.totals(); device.info(); });
   await attempt("send", () => channel.send("b"));
   await attempt("receive", async () => { message = await channel.receive(); });
   structuredClone(message.bytes, { transfer: [message.bytes.buffer] });

@@ -214,7 +214,7 @@ test(
     kernel.close();
     assertEquals([textOf(await read), textOf(await reader.read())], ["a", "b"]);
     assertEquals((await reader.read()).done, true);
-    assert(channel.ended);
+    assert(channel.done);
     assertEquals(await channel.receive(), undefined);
     assertThrowsWith(() => channel.trySend("x"), "closed");
   },

@@ -107,7 +107,7 @@ test(
     assertEquals(channel.turn, "user");
     kernel.close();
     assertEquals((await channel.receive())?.text(), "last");
-    assertEquals([await channel.receive(), channel.ended], [undefined, true]);
+    assertEquals([await channel.receive(), channel.done], [undefined, true]);
     assertEquals([channel.tryReceive(), channel.receiveSync()], [undefined, undefined]);
     for (const [, give] of GIVES) await failsWith("closed", () => give(channel));
   },

@@ -89,7 +89,7 @@ Deno.test("waitForDevice() and `parameters` load a client module that appears la
     const { code, output } = await capture([
       ...["cc", "-shared", "-fPIC", `-I${root}kmod`, `-I${root}kmod/os/host`],
       ...[`-I${root}kmod/echo`, `-I${root}kmod/uapi`, "-o", `${folder}/building`],
-      ...["echo.c", "produce.c", "turns.c"].map((name) => `${root}kmod/echo/${name}`),
+      ...["echo.c", "produce.c", "turns.c", "os/host.c"].map((name) => `${root}kmod/echo/${name}`),
     ]);
     assertEquals(code, 0, output);
     await Deno.rename(`${folder}/building`, file);

@@ -272,7 +272,7 @@ int host_wait(struct host_file *file, kup_u32 events, kup_u64 timeout_ns)
 	for (;;) {
 		/*
 		 * Forget old wake-ups first, then look. Otherwise a wake-up in between would be
-		 * lost.
+		 * lost. Pairs with the fence of the waker, which has published before it wakes.
 		 */
 		kup_exchange(&sleeper.woken, 0);
 		ready = host_poll(file, events);

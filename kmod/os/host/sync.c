@@ -306,38 +306,6 @@ void host_join_threads(void)
 	pthread_mutex_unlock(&threads_lock);
 }
 
-/* ---- Other contexts, for tests ---- */
-
-struct context_call {
-	void (*work)(void *argument);
-	void *argument;
-};
-
-static void *run_atomic(void *data)
-{
-	const struct context_call *call = data;
-
-	host_enter_atomic();
-	call->work(call->argument);
-	host_leave_atomic();
-	return NULL;
-}
-
-/* All contexts are the same here: another thread, which may not sleep. */
-int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
-{
-	struct context_call call = { work, argument };
-	pthread_t id;
-
-	if (context != KUP_CONTEXT_INTERRUPT && context != KUP_CONTEXT_DEFERRED)
-		return -EINVAL;
-	host_may_sleep("kup_run_in_context");
-	if (host_create_thread(&id, HOST_DEFAULT_STACK, NULL, run_atomic, &call))
-		return -ENOMEM;
-	pthread_join(id, NULL);
-	return 0;
-}
-
 /* ---- For clients ---- */
 
 void *kup_alloc(unsigned long bytes)

@@ -126,7 +126,6 @@ EXPORT_SYMBOL_GPL(kup_monitor_wait_always);
 EXPORT_SYMBOL_GPL(kup_monitor_wake);
 EXPORT_SYMBOL_GPL(kup_thread_self);
 EXPORT_SYMBOL_GPL(kup_thread_ended);
-EXPORT_SYMBOL_GPL(kup_run_in_context);
 
 EXPORT_SYMBOL_GPL(kup_turn_begin);
 EXPORT_SYMBOL_GPL(kup_turn_peek);

@@ -3,7 +3,6 @@
 #include <linux/cgroup.h>
 #include <linux/cred.h>
 #include <linux/interrupt.h>
-#include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
@@ -259,61 +258,4 @@ int os_thread_ended(kup_u64 thread)
 	}
 	rcu_read_unlock();
 	return ended;
-}
-
-/* ---- Other contexts, for tests ---- */
-
-struct context_call {
-	struct irq_work interrupt;
-	struct tasklet_struct deferred;
-	void (*work)(void *argument);
-	void *argument;
-	struct completion done;
-};
-
-static void run_interrupt(struct irq_work *interrupt)
-{
-	struct context_call *call = container_of(interrupt, struct context_call, interrupt);
-
-	call->work(call->argument);
-	complete(&call->done);
-}
-
-static void run_deferred(struct tasklet_struct *tasklet)
-{
-	struct context_call *call = from_tasklet(call, tasklet, deferred);
-
-	call->work(call->argument);
-	complete(&call->done);
-}
-
-int kup_run_in_context(kup_u32 context, void (*work)(void *), void *argument)
-{
-	struct context_call *call;
-
-	if (context != KUP_CONTEXT_INTERRUPT && context != KUP_CONTEXT_DEFERRED)
-		return -EINVAL;
-	call = kzalloc(sizeof(*call), GFP_KERNEL);
-	if (!call)
-		return -ENOMEM;
-	call->work = work;
-	call->argument = argument;
-	init_completion(&call->done);
-	if (context == KUP_CONTEXT_INTERRUPT) {
-		/*
-		 * It runs in the interrupt; with PREEMPT_RT in a thread, as other handlers do,
-		 * because a wake-up takes locks that sleep there.
-		 */
-		call->interrupt = IRQ_WORK_INIT(run_interrupt);
-		irq_work_queue(&call->interrupt);
-		wait_for_completion(&call->done);
-		irq_work_sync(&call->interrupt);
-	} else {
-		tasklet_setup(&call->deferred, run_deferred);
-		tasklet_schedule(&call->deferred);
-		wait_for_completion(&call->done);
-		tasklet_kill(&call->deferred);
-	}
-	kfree(call);
-	return 0;
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "include/kup.h"
+#include "kup_1/kup.h"
 #include "kupdev.h"
 #include "user.h"
 

@@ -81,11 +81,13 @@ static void test_twice(void)
 	bare_end(&bare);
 }
 
+/* A user that finds the channel closed looks once more, and then no more. */
 static void test_close(void)
 {
 	struct kup_reservation rooms[2];
+	kup_u32 before, early, after;
 	struct bare bare;
-	kup_u32 rest, late;
+	int events, refused;
 
 	if (bare_begin(&bare, &config))
 		return;
@@ -94,11 +96,72 @@ static void test_close(void)
 	kup_try_reserve(bare.channel, 8, &rooms[1]);
 	kup_commit(bare.channel, &rooms[1], 3, 8);
 	kup_channel_close(bare.channel);
-	rest = read_types(&bare.user);
+	refused = kup_try_send(bare.channel, 1, "x", 1);
+	before = kup_load_acquire(&bare.user.kernel->state);
+	early = read_types(&bare.user);
+	events = kup_user_wait(bare.user.file, POLLIN, 0);
 	kup_discard(bare.channel, &rooms[0]);
-	late = read_types(&bare.user);
-	check(rest == 1 && late == 3, "kup_channel_close() leaves what is finished to be read",
-	      "%u, later %u", rest, late);
+	after = kup_load_acquire(&bare.user.kernel->state);
+	check(refused == -ESHUTDOWN && before == KUP_STATE_OPEN && early == 1 && !events &&
+		      after == KUP_STATE_CLOSED && read_types(&bare.user) == 3 &&
+		      kup_user_wait(bare.user.file, POLLIN, 0) & POLLHUP,
+	      "kup_channel_close() is seen when what was reserved before is finished",
+	      "refused %d, state %u, read %u, events %d, then state %u", refused, before, early,
+	      events, after);
+	bare_end(&bare);
+}
+
+/* A reservation that is never finished keeps no user waiting behind the end of its device. */
+static void test_close_unfinished(void)
+{
+	struct kup_reservation room;
+	struct bare bare;
+	kup_u32 state;
+	int events;
+
+	if (bare_begin(&bare, &config))
+		return;
+	kup_try_reserve(bare.channel, 8, &room);
+	kup_device_destroy(bare.device);
+	state = kup_load_acquire(&bare.user.kernel->state);
+	events = kup_user_wait(bare.user.file, POLLIN, 0);
+	check(state == KUP_STATE_CLOSED && events & POLLHUP,
+	      "kup_device_destroy() closes a channel with an open reservation",
+	      "state %u, events %d", state, events);
+	user_close(&bare.user);
+	kup_channel_put(bare.channel);
+}
+
+/* One look skips a limited number of records. */
+static void test_close_skipped(void)
+{
+	static const struct kup_config two_pages = {
+		.name = "skipped", .channels = 2, .to_user_pages = 2, .to_kernel_pages = 1
+	};
+	struct kup_user_message message = { 0 };
+	struct kup_user_channel *user;
+	struct kup_reservation room;
+	struct bare bare;
+	int first, second;
+	kup_u32 i;
+
+	if (bare_begin(&bare, &two_pages))
+		return;
+	if (kup_user_channel_open("host:skipped", KUP_CHANNEL_ANY, PATIENCE_MS, &user)) {
+		check(0, "a channel can be opened", "no");
+		return bare_end(&bare);
+	}
+	bare_switch(&bare);
+	for (i = 0; i < 800 && !kup_try_reserve(bare.channel, 0, &room); i++)
+		kup_discard(bare.channel, &room);
+	kup_try_send(bare.channel, 7, "x", 1);
+	kup_channel_close(bare.channel);
+	first = kup_user_receive(user, &message, PATIENCE_MS);
+	second = kup_user_receive(user, &message, PATIENCE_MS);
+	check(!first && message.type == 7 && second == -EPIPE,
+	      "kup_user_receive() finds the last message behind many discarded records",
+	      "%d, type %u, then %d", first, message.type, second);
+	kup_user_channel_close(user);
 	bare_end(&bare);
 }
 
@@ -454,6 +517,8 @@ void publish_cases(void)
 	test_prefix();
 	test_twice();
 	test_close();
+	test_close_unfinished();
+	test_close_skipped();
 	test_crowded();
 	test_late_sleep(call_send, "kup_send() that sleeps gives back all room before");
 	test_late_sleep(call_wait_out, "kup_wait() that sleeps gives back all room before");

@@ -307,6 +307,25 @@ static void test_kick(void)
 	end(&marked);
 }
 
+/* One thread sleeps for a record, and other threads look by the same file. */
+static void test_other_polls(void)
+{
+	struct marked marked;
+	int writable, early, readable;
+
+	if (begin(&marked))
+		return;
+	sleep_for(&marked, KUP_RECORD_ALIGN);
+	kup_try_send(marked.bare.channel, 1, &marked, 4090);
+	writable = kup_user_wait(marked.bare.user.file, POLLOUT, 0);
+	early = kup_consumer_ready(&marked.bare.user.in) || wakes(&marked);
+	readable = is_readable(&marked);
+	check(writable == POLLOUT && !early && readable && wakes(&marked) == 1,
+	      "poll that puts the GAP record wakes the threads that sleep for a record",
+	      "writable %d, early %d, readable %d", writable, early, readable);
+	end(&marked);
+}
+
 static int call_user_wait(struct call *call)
 {
 	kup_store_release(&call->what, 1);
@@ -333,6 +352,95 @@ static void test_end(int breaks, const char *sentence)
 	events = call_finish(&call);
 	check(done && events & POLLIN && events & POLLHUP, sentence, "done %d, %d", done, events);
 	end(&marked);
+}
+
+/* ---- Positions that come again ---- */
+
+static const struct kup_config large = {
+	.name = "large", .to_user_pages = 256, .to_kernel_pages = 256, .spin_us = KUP_NO_SPIN
+};
+
+/* One record to the user, which takes it at once. */
+static void pass_to_user(struct bare *bare, kup_u32 length)
+{
+	struct kup_reservation room = { 0 };
+	struct kup_record record;
+
+	kup_try_reserve(bare->channel, length, &room);
+	kup_commit(bare->channel, &room, 1, length);
+	kup_consumer_peek(&bare->user.in, &record);
+	kup_consumer_release(&bare->user.in, &record);
+}
+
+/* The same to the kernel. */
+static void pass_to_kernel(struct bare *bare, kup_u32 length)
+{
+	struct kup_record record;
+	kup_u32 position;
+
+	kup_producer_reserve(&bare->user.out, length, &position);
+	kup_producer_commit(&bare->user.out, position, length, length, 1, 0);
+	kup_try_peek(bare->channel, &record);
+	kup_release(bare->channel, &record);
+}
+
+/* Until the position is `distance` bytes before `to`, which lies a whole round of positions on. */
+static void pass_until(struct bare *bare, const kup_u32 *position, kup_u32 to, kup_u32 distance,
+		       void (*pass)(struct bare *bare, kup_u32 length))
+{
+	const kup_u32 most = KUP_MAX_PAYLOAD(bare->user.in.bytes);
+	kup_u32 left;
+
+	do {
+		pass(bare, most);
+		left = to - *position;
+	} while (left > 2 * bare->user.in.bytes);
+	pass(bare, left - bare->user.in.bytes / 2 - KUP_RECORD_HEADER);
+	pass(bare, bare->user.in.bytes / 2 - distance - KUP_RECORD_HEADER);
+}
+
+/*
+ * A user that has announced a sleep once, at a position that was passed, and only polls from then
+ * on. Positions come again after 4 GiB.
+ */
+static void test_old_event(kup_u32 event)
+{
+	static const kup_u8 bytes[SMALL];
+	struct bare bare;
+	int early, woken, readable;
+	kup_u64 before;
+
+	if (bare_begin(&bare, &large))
+		return;
+	kup_consumer_announce(&bare.user.in, event);
+	pass_to_user(&bare, MARK + 8);
+	kup_user_wait(bare.user.file, POLLIN, 0);
+	pass_until(&bare, &bare.user.in.cursor, event, MARK, pass_to_user);
+	early = kup_user_wait(bare.user.file, POLLIN, 0);
+	before = kup_load64(&bare.channel->counters.wakeups);
+	kup_try_send(bare.channel, 1, bytes, sizeof(bytes));
+	woken = kup_load64(&bare.channel->counters.wakeups) != before;
+	readable = kup_user_wait(bare.user.file, POLLIN, 0);
+	check(!early && woken && readable == POLLIN,
+	      "poll reports a record before an event that was passed 4 GiB earlier",
+	      "event %u: early %d, woken %d, readable %d", event, early, woken, readable);
+	bare_end(&bare);
+}
+
+static void test_old_room_event(void)
+{
+	struct bare bare;
+	int writable;
+
+	if (bare_begin(&bare, &large))
+		return;
+	pass_to_kernel(&bare, MARK);
+	kup_user_wait(bare.user.file, POLLOUT, 0);
+	pass_until(&bare, &bare.user.out.head, 0, MARK, pass_to_kernel);
+	writable = kup_user_wait(bare.user.file, POLLOUT, 0);
+	check(writable == POLLOUT,
+	      "poll reports room before an event that was reached 4 GiB earlier", "%d", writable);
+	bare_end(&bare);
 }
 
 /* ---- All at once ---- */
@@ -422,6 +530,10 @@ void watermark_cases(void)
 	test_waiter();
 	test_gap();
 	test_kick();
+	test_other_polls();
+	test_old_event(0);
+	test_old_event(MARK);
+	test_old_room_event();
 	test_end(0, "kup_channel_close() wakes a user that sleeps for more");
 	test_end(1, "kup_channel_break() wakes a user that sleeps for more");
 	test_storm();

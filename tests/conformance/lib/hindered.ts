@@ -54,7 +54,7 @@ export async function scribble(device: Device, channel: Channel): Promise<void> 
   // nonsense before. A commit would be refused then.
   first.discard();
   await until(
-    () => device.stats(channel.number).state === "broken",
+    () => device.totals(channel.number).state === "broken",
     "the kernel's side finds the nonsense",
   );
 }

@@ -18,8 +18,10 @@ static int serve(struct kup_channel *channel)
 {
 	struct kup_record record;
 	char buffer[512];
-	int error = kup_run_in_context(KUP_CONTEXT_DEFERRED, use_stack, NULL);
+	struct kup_thread *thread = NULL;
+	int error = kup_thread_start(use_stack, NULL, "deep", &thread);
 
+	kup_thread_join(thread);
 	use_stack(NULL);
 	while (!error) {
 		error = kup_receive(channel, buffer, sizeof(buffer), &record, KUP_FOREVER);
