@@ -128,7 +128,7 @@ Deno.test("Channel.call() ends with its signal, and the kernel's side gets a can
     assertEquals(await counts(channel), { kept: 0, cancelled: 1, ignored: 0 });
   }));
 
-Deno.test("Channel.call() ends with its timeout, and a late reply is nobody else's", () =>
+Deno.test("Channel.call() ends with its timeout, and a late reply belongs to no other call", () =>
   calls(async (channel) => {
     const kept = channel.call(methods.ignore, "", { timeout: 20 });
     await rejectsWith("timed-out", () => kept);

@@ -84,7 +84,7 @@ static void test_frames(void)
 	put(&peer, 11, KUP_CALL_REQUEST, UINT32_MAX, "");
 	check(gets(&peer, 10, KUP_CALL_REPLY, KUP_STATUS_NO_METHOD, "") &&
 		      gets(&peer, 11, KUP_CALL_REPLY, KUP_STATUS_NO_METHOD, ""),
-	      "a method that nobody knows gets a status", "no");
+	      "an unknown method gets a status", "no");
 	peer_stop_wait(&peer);
 }
 
