@@ -88,13 +88,13 @@ export class CallChannel extends Layer implements Channel {
 
   // ---- Calls of this side ----
 
-  override call(method: number, data: Data = "", options?: CallOptions): Promise<Reply> {
+  override call(method: number, data?: Data, options?: CallOptions): Promise<Reply> {
     try {
       forms.check(forms.CALL, options);
       const signal = checkSignal(options?.signal);
       const timeout = checkTimeout(options?.timeout);
       checkInteger("method", method, 0, TYPE_RESERVED - 1);
-      const frame = this.#checked(frameOf(CALL_REQUEST, 0, toBytes(data)));
+      const frame = this.#checked(frameOf(CALL_REQUEST, 0, toBytes(data ?? "")));
       signal?.throwIfAborted();
       this.#checkOpen();
       return new Promise((resolve, reject) => {

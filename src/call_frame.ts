@@ -21,12 +21,18 @@ export interface Frame {
   readonly status: number;
 }
 
-/**
- * The limits of a ring, in bytes: what a request leaves free, and the longest data.
- *
- * @param maxMessage The longest message of the ring.
- */
-export function sizes(maxMessage: number) {
+/** The limits of a ring, in bytes. */
+export interface Sizes {
+  /** What a request leaves free. */
+  readonly quarter: number;
+  /** The longest data of a request. */
+  readonly maxRequest: number;
+  /** The longest data of a reply. */
+  readonly maxReply: number;
+}
+
+/** @param maxMessage The longest message of the ring, in bytes. */
+export function sizes(maxMessage: number): Sizes {
   const quarter = (maxMessage + RECORD_RESERVE) / 4;
   return { quarter, maxRequest: maxMessage - quarter - FRAME, maxReply: maxMessage - FRAME };
 }

@@ -101,7 +101,8 @@ test("Channel.call() leaves a quarter of the ring to replies", async (channel, k
   for (const call of calls) call.catch(() => {});
   send(kernel, [3, 1], CALL_REQUEST);
   await later(() => {});
-  let requests = 0, frame = await next(kernel);
+  let requests = 0;
+  let frame = await next(kernel);
   for (; frame.kind === CALL_REQUEST; frame = await next(kernel)) requests++;
   assert(requests > 3 && requests < 8, `${requests} requests were before the reply`);
   assertEquals([frame.kind, frame.text], [CALL_REPLY, "an answer"]);

@@ -52,9 +52,16 @@ export function back(method: number, milliseconds: number, text: string): Uint8A
   return bytes;
 }
 
-/** The client's counts. */
-export async function counts(channel: Channel) {
+/** The client's counts: of requests that it keeps, and of frames. */
+export interface Counts {
+  readonly kept: number;
+  readonly cancelled: number;
+  readonly ignored: number;
+}
+
+/** Asks the client for its counts. */
+export async function counts(channel: Channel): Promise<Counts> {
   const { bytes } = await channel.call(methods.counts);
-  const [kept, cancelled, ignored] = new Uint32Array(bytes.buffer, bytes.byteOffset, 3);
+  const [kept = 0, cancelled = 0, ignored = 0] = new Uint32Array(bytes.buffer);
   return { kept, cancelled, ignored };
 }
