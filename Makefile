@@ -128,14 +128,13 @@ vm: setup ## Open a shell in a VM, or run COMMAND, with your module (KERNEL, MOD
 	@$(vm) $(if $(KUP_MODULE),--module="$$KUP_MODULE") \
 		$(if $(KUP_COMMAND),--run="$$KUP_COMMAND",--shell)
 
-bench: $(DENO) native ## Run the benchmarks on the host driver
-	@$(config) && for file in bench/echo.ts bench/ring.ts; do \
-		$(DENO) run -A --config "$$KUP_DENO_CONFIG" $$file || exit; \
-	done
+bench: setup prebuilt native ## Run the benchmarks, with targets, and write a page (ARGS="echo --quick")
+	@$(deno_run) --v8-flags=--expose-gc bench/main.ts $(ARGS)
 
-bench-vm: setup ## Run the benchmark of a real kernel's echo in a VM (KERNEL)
-	@echo "bench: Linux $(KERNEL) in an emulated machine: only ratios mean something"
-	@$(vm) --quiet --run 'deno run -A bench/echo.ts /dev/kup/echo'
+bench-vm: setup native ## Run the benchmark of a real kernel in a VM: ratios only (KERNEL)
+	@$(MAKE) -s -C bench
+	@$(vm) --quiet --module bench --run 'insmod /lib/modules/bench_proxy.ko && \
+		insmod /lib/modules/bench.ko spin=2000 && deno run -A vm.ts'
 
 ##@ To work on it
 

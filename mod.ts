@@ -54,6 +54,7 @@ export type {
   ReadableOptions,
   Reply,
   Reservation,
+  RingBytes,
   SendOptions,
   SyncSendOptions,
   SyncTurnOptions,

@@ -2,6 +2,7 @@
 /* A whole channel for programs in C. It uses the engine's own ring code, from the user's side. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,6 +18,7 @@
 struct spin {
 	uint64_t budget_ns; /* how long the next wait spins */
 	uint32_t look_ns;   /* how long a look took last time; 0: not known */
+	struct kup_pace pace;
 };
 
 struct kup_user_channel {
@@ -243,7 +245,8 @@ static void wake_kernel(struct kup_user_channel *channel)
 static void consumed(struct kup_user_channel *channel, int result)
 {
 	wake_kernel(channel);
-	channel->broken |= result >= KUP_RING_LIE_POSITION && result <= KUP_RING_LIE_FLAGS;
+	if (result >= KUP_RING_LIE_POSITION && result <= KUP_RING_LIE_FLAGS)
+		channel->broken = 1;
 }
 
 /* ---- Waiting ---- */
@@ -251,6 +254,7 @@ static void consumed(struct kup_user_channel *channel, int result)
 struct wait {
 	struct kup_user_channel *channel;
 	uint32_t space; /* for sending: the room that the record takes */
+	struct kup_steps steps;
 };
 
 static int may_send(const struct wait *wait)
@@ -297,18 +301,21 @@ static void learn(struct spin *spin, uint64_t limit, uint64_t took)
 		spin->budget_ns = spin->budget_ns < limit / 2 ? 2 * spin->budget_ns + 1000 : limit;
 }
 
-static int looks_ready(const struct wait *wait, int (*ready)(const struct wait *), uint32_t looks)
+static int looks_ready(struct wait *wait, int (*ready)(const struct wait *), uint32_t looks)
 {
 	for (; looks > 0; looks--) {
 		if (ready(wait))
 			return 1;
-		pause_processor();
+		if (kup_pace_step(&wait->steps))
+			sched_yield();
+		else
+			pause_processor();
 	}
 	return 0;
 }
 
 /* Looks until it is ready (1), or for `ns` nanoseconds (0). `now` is the current time. */
-static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, const struct wait *wait,
+static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, struct wait *wait,
 		    int (*ready)(const struct wait *))
 {
 	uint64_t end = now + ns;
@@ -354,15 +361,16 @@ static int32_t sleep_for(const struct wait *wait, int (*ready)(const struct wait
 }
 
 /* Spins for a while, then sleeps, until another try makes sense: 0, or a negative errno. */
-static int32_t wait_for(const struct wait *wait, struct spin *spin,
-			int (*ready)(const struct wait *), void (*announce)(const struct wait *),
-			short events, struct limit *limit)
+static int32_t wait_for(struct wait *wait, struct spin *spin, int (*ready)(const struct wait *),
+			void (*announce)(const struct wait *), short events, struct limit *limit)
 {
 	uint64_t looked_ns = 0, start, left_ns;
 	int32_t error;
 
 	if (limit->timeout_ms == 0)
 		return -EAGAIN;
+	if (!kup_pace_is_on(&wait->steps))
+		wait->steps = kup_pace_begin(&spin->pace);
 	/*
 	 * The first looks of a call do not read the clock. Later ones do: if each of a call's waits
 	 * ended at once without a result, the call would otherwise run past its timeout.
@@ -451,14 +459,25 @@ static int32_t look_again(struct kup_user_channel *channel)
 	return error == -EAGAIN ? end : error;
 }
 
-int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_message *message,
-			 double timeout_ms)
+/* Begins a wait, with a pause if this consumer's looks would delay the producer. */
+static void let_producer_ahead(struct wait *wait)
 {
-	const struct wait wait = { .channel = channel };
+	uint32_t pauses;
+
+	wait->steps = kup_pace_begin(&wait->channel->receive_spin.pace);
+	for (pauses = wait->steps.first_pauses; pauses > 0; pauses--)
+		pause_processor();
+}
+
+/* The rest of a receive, when there is nothing yet, or when a pause may have to come first. */
+static int32_t await(struct kup_user_channel *channel, double timeout_ms)
+{
+	struct wait wait = { .channel = channel };
 	struct limit limit = { .timeout_ms = timeout_ms };
 	int32_t error;
 
-	kup_user_release(channel);
+	if (timeout_ms != 0 && channel->in.caught_up)
+		let_producer_ahead(&wait);
 	for (;;) {
 		error = look(channel);
 		if (error == -EAGAIN)
@@ -470,6 +489,21 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 		if (error)
 			break;
 	}
+	if (!error && kup_pace_is_on(&wait.steps))
+		kup_pace_found(&channel->receive_spin.pace, &wait.steps);
+	return error;
+}
+
+int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_message *message,
+			 double timeout_ms)
+{
+	int32_t error = -EAGAIN;
+
+	kup_user_release(channel);
+	if (!channel->in.caught_up)
+		error = look(channel);
+	if (error == -EAGAIN)
+		error = await(channel, timeout_ms);
 	if (error)
 		return error;
 	message->data = channel->held.data;
@@ -481,14 +515,8 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 
 /* ---- Sending ---- */
 
-static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, uint32_t *position)
+static int32_t reserve_error(int result)
 {
-	int32_t error = over(channel);
-	int result;
-
-	if (error)
-		return error;
-	result = kup_producer_reserve(&channel->out, length, position);
 	if (result == KUP_RING_WAIT)
 		return -EAGAIN;
 	/* No wait would end this: the reservations are the caller's own. */
@@ -497,10 +525,17 @@ static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, ui
 	return result == KUP_RING_OK ? 0 : -EPROTO;
 }
 
+static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, uint32_t *position)
+{
+	int32_t error = over(channel);
+
+	return error ? error : reserve_error(kup_producer_reserve(&channel->out, length, position));
+}
+
 int32_t kup_user_reserve(struct kup_user_channel *channel, uint32_t length, double timeout_ms,
 			 struct kup_user_reservation *reservation)
 {
-	const struct wait wait = { .channel = channel, .space = KUP_RECORD_SPACE(length) };
+	struct wait wait = { .channel = channel, .space = KUP_RECORD_SPACE(length) };
 	struct limit limit = { .timeout_ms = timeout_ms };
 	int32_t error;
 
@@ -552,16 +587,73 @@ void kup_user_discard(struct kup_user_channel *channel, struct kup_user_reservat
 	finish(channel, reservation, 0, reservation->length, KUP_RECORD_DISCARD);
 }
 
+/* ---- Whole messages ---- */
+
+/* As many records are appended before they are published, so the kernel can begin to read. */
+#define MOST_RECORDS 64
+
+static int32_t try_append(struct kup_user_channel *channel, const struct kup_user_outgoing *message)
+{
+	if (message->length > kup_user_max_message(channel))
+		return -EMSGSIZE;
+	return reserve_error(
+		kup_producer_append(&channel->out, message->type, message->data, message->length));
+}
+
+/* Sends as many as have room, but at most MOST_RECORDS. *error is why there are not more. */
+static uint32_t send_some(struct kup_user_channel *channel,
+			  const struct kup_user_outgoing *messages, uint32_t count, int32_t *error)
+{
+	uint32_t sent = 0;
+
+	*error = over(channel);
+	while (!*error && sent < count && sent < MOST_RECORDS) {
+		*error = try_append(channel, &messages[sent]);
+		sent += !*error;
+	}
+	if (kup_producer_publish(&channel->out))
+		kup_user_kick(channel->file);
+	return sent;
+}
+
+/* Returns the number of messages that was sent; *error is why there are not more. */
+static uint32_t send_all(struct kup_user_channel *channel, const struct kup_user_outgoing *messages,
+			 uint32_t count, double timeout_ms, int32_t *error)
+{
+	struct limit limit = { .timeout_ms = timeout_ms };
+	struct wait wait = { .channel = channel };
+	uint32_t sent = 0;
+
+	*error = 0;
+	while (sent < count && !*error) {
+		sent += send_some(channel, messages + sent, count - sent, error);
+		if (*error != -EAGAIN)
+			continue;
+		wait.space = KUP_RECORD_SPACE(messages[sent].length);
+		*error = wait_for(&wait, &channel->send_spin, may_send, announce_send, POLLOUT,
+				  &limit);
+	}
+	return sent;
+}
+
 int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type, const void *data,
 		      uint32_t length, double timeout_ms)
 {
-	struct kup_user_reservation reservation;
-	int32_t error = kup_user_reserve(channel, length, timeout_ms, &reservation);
+	const struct kup_user_outgoing message = { data, length, type };
+	int32_t error;
 
-	if (error)
-		return error;
-	if (length > 0)
-		memcpy(reservation.data, data, length);
-	kup_user_commit(channel, &reservation, type, length);
-	return 0;
+	(void)send_all(channel, &message, 1, timeout_ms, &error);
+	return error;
+}
+
+int32_t kup_user_send_batch(struct kup_user_channel *channel,
+			    const struct kup_user_outgoing *messages, uint32_t count,
+			    double timeout_ms)
+{
+	/* The numbers that are returned are not negative. */
+	uint32_t most = count < INT32_MAX ? count : INT32_MAX, sent;
+	int32_t error;
+
+	sent = send_all(channel, messages, most, timeout_ms, &error);
+	return sent > 0 ? (int32_t)sent : error;
 }

@@ -284,6 +284,27 @@ KUP_USER_CALL void kup_user_release(struct kup_user_channel *channel);
 KUP_USER_CALL int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type,
 				    const void *data, uint32_t length, double timeout_ms);
 
+/* A message that is sent with others. */
+struct kup_user_outgoing {
+	const void *data;
+	uint32_t length; /* bytes */
+	uint32_t type;
+};
+
+/*
+ * Copies several messages into the ring, in order; waits for room. Up to 64 messages cost one full
+ * fence and one look for a sleeping kernel.
+ *
+ * Returns how many messages it has sent, from the first one on. That is less than `count` if the
+ * timeout passed, the channel ended or a message is too long. The messages that were not sent are
+ * not lost: the caller may send them again. If the first one was not sent, the result is the
+ * negative errno that kup_user_send returns for it. 0: `count` is 0. `timeout_ms` limits the whole
+ * call.
+ */
+KUP_USER_CALL int32_t kup_user_send_batch(struct kup_user_channel *channel,
+					  const struct kup_user_outgoing *messages, uint32_t count,
+					  double timeout_ms);
+
 /*
  * Commit or discard each reservation, once. Commit sends the first `length` bytes. For layers:
  * commit_control sends a control record of this kind instead of a message.

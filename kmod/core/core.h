@@ -17,6 +17,7 @@
 #include "kup.h"
 #include "os.h"
 #include "ring.h"
+#include "spin.h"
 
 /* Bits of kup_channel.state. They are set, and never cleared. */
 #define CHANNEL_USER_GONE 1u /* the handle was closed: no records come after those in the ring */
@@ -38,6 +39,7 @@
 struct kup_spin {
 	kup_u32 now_us;
 	kup_u32 look_ns; /* what a look took last time; 0: not known */
+	struct kup_pace pace;
 };
 
 /* The counters of one attachment. Each has one writer at a time; any thread may read. */
@@ -300,7 +302,31 @@ int kup_channel_overdue(struct kup_channel *channel);
  */
 int kup_channel_hurry(struct kup_channel *channel);
 
-/* ---- wait.c; any context ---- */
+/* ---- wait.c ---- */
+
+/*
+ * The limit of one call, which may wait several times. It begins when the clock is first read,
+ * which is after the first looks: with a slow clock, a reading takes longer than a round trip.
+ */
+struct kup_limit {
+	kup_time timeout;
+	kup_u64 until; /* 0: the clock has not been read yet */
+	kup_u32 waits;
+	struct kup_steps steps;
+};
+
+/*
+ * Begins a call that receives, and pauses if this consumer is so fast that its looks would delay
+ * the producer. The caller calls _found when it has received a record.
+ */
+struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout);
+void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit);
+
+/* As kup_wait. May sleep, unless the timeout is 0. */
+int kup_channel_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
+		     struct kup_limit *limit);
+
+/* These calls may be made in any context. */
 
 /*
  * Takes the private side of the ring to the kernel. 0, or -EBUSY: another thread receives. The
@@ -308,6 +334,8 @@ int kup_channel_hurry(struct kup_channel *channel);
  */
 int kup_channel_enter(struct kup_channel *channel);
 void kup_channel_leave(struct kup_channel *channel);
+/* Nonzero if another thread is receiving at this moment, against the rule of kup.h. */
+int kup_channel_is_received(const struct kup_channel *channel);
 /*
  * Called before a thread sleeps on the channel: gives the user all room back, and checks what was
  * read. 0: a receiver owns the ring's private side at this moment, so nothing was done.

@@ -111,8 +111,11 @@ void os_poll_wake(struct os_pollq *pollq); /* any context */
 /* A monotonic clock. Any context. */
 kup_u64 os_now_ns(void);
 
-/* One step of a busy wait. Returns 0 if another thread wants this processor; then stop spinning. */
-int os_relax(void);
+/*
+ * One step of a busy wait. Returns 0 if another thread wants this processor; then stop spinning. A
+ * system that can't find that out gives the processor to such a thread if `yield` is nonzero.
+ */
+int os_relax(int yield);
 
 /* Lets other threads run if they have to. For loops that may find work without end. May sleep. */
 void os_breathe(void);

@@ -51,19 +51,24 @@ static int try_peek(struct kup_channel *channel, struct kup_record *record)
 	return peek_once(channel, record);
 }
 
-static void release(struct kup_channel *channel, const struct kup_record *record)
+static void count_received(struct kup_channel *channel, const struct kup_record *record)
 {
 	struct kup_counters *counters = &channel->counters;
+
+	if (record->control)
+		return;
+	kup_store64(&counters->to_kernel_records, counters->to_kernel_records + 1);
+	kup_store64(&counters->to_kernel_payload, counters->to_kernel_payload + record->length);
+	kup_store64(&channel->page->to_kernel_records, counters->to_kernel_records);
+	kup_store64(&channel->page->to_kernel_payload, counters->to_kernel_payload);
+}
+
+static void release(struct kup_channel *channel, const struct kup_record *record)
+{
 	kup_u32 tail = channel->in.tail;
 	int result = kup_consumer_release(&channel->in, record);
 
-	if (!record->control) {
-		kup_store64(&counters->to_kernel_records, counters->to_kernel_records + 1);
-		kup_store64(&counters->to_kernel_payload,
-			    counters->to_kernel_payload + record->length);
-		kup_store64(&channel->page->to_kernel_records, counters->to_kernel_records);
-		kup_store64(&channel->page->to_kernel_payload, counters->to_kernel_payload);
-	}
+	count_received(channel, record);
 	if (channel->in.tail != tail)
 		wake_producer(channel);
 	/* This record was good; the next call reports the lie. */
@@ -84,8 +89,13 @@ static int copy_out(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 {
-	int error = kup_channel_enter(channel);
+	int error;
 
+	/* Usually the private side need not be taken, since a glance changes nothing. */
+	if (!kup_ended(channel) && !kup_channel_is_received(channel) &&
+	    kup_consumer_glance(&channel->in, record) == KUP_RING_OK)
+		return 0;
+	error = kup_channel_enter(channel);
 	if (error)
 		return error;
 	error = try_peek(channel, record);
@@ -93,36 +103,22 @@ int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 	return error;
 }
 
-int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout)
-{
-	kup_u64 until = kup_until(timeout);
-
-	for (;;) {
-		kup_u32 wakes = kup_wakes(channel);
-		int error;
-
-		/*
-		 * A user that always has a record ready must not make this thread keep the
-		 * processor.
-		 */
-		if (timeout)
-			os_breathe();
-		error = kup_try_peek(channel, record);
-		if (error == -EAGAIN) {
-			error = kup_wait(channel, KUP_WAIT_IN, 0, wakes, until);
-			if (!error)
-				continue;
-		}
-		return error;
-	}
-}
-
 void kup_release(struct kup_channel *channel, const struct kup_record *record)
 {
+	/* Releases only the record that the last peek returned, and only once. */
+	if (record->position != kup_load(&channel->in.cursor) || !kup_consumer_ready(&channel->in))
+		return;
+	/*
+	 * Usually the private side need not be taken: this thread is the only receiver, so no other
+	 * one moves the cursor.
+	 */
+	if (!kup_channel_is_received(channel) && kup_consumer_release_late(&channel->in, record)) {
+		count_received(channel, record);
+		return;
+	}
 	if (kup_channel_enter(channel))
 		return;
-	/* Releases only the record that the last peek returned, and only once. */
-	if (record->position == channel->in.cursor && kup_consumer_ready(&channel->in))
+	if (record->position == channel->in.cursor)
 		release(channel, record);
 	kup_channel_leave(channel);
 }
@@ -141,23 +137,73 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 	return error;
 }
 
+/* ---- Waiting for a record ---- */
+
+/* Where a record is copied to, unless it stays in place. */
+struct target {
+	int is_in_place;
+	void *buffer;
+	kup_u32 capacity;
+};
+
+static int try_once(struct kup_channel *channel, const struct target *target,
+		    struct kup_record *record)
+{
+	return target->is_in_place
+		       ? kup_try_peek(channel, record)
+		       : kup_try_receive(channel, target->buffer, target->capacity, record);
+}
+
+/* The rest of a call, when there is nothing yet, or when a pause may have to come first. */
+static int await(struct kup_channel *channel, const struct target *target,
+		 struct kup_record *record, kup_time timeout)
+{
+	struct kup_limit limit = kup_channel_begin(channel, timeout);
+	int error;
+
+	do {
+		kup_u32 wakes = kup_wakes(channel);
+
+		/*
+		 * A user that always has a record ready must not make this thread keep the
+		 * processor.
+		 */
+		if (timeout)
+			os_breathe();
+		error = try_once(channel, target, record);
+		if (!error)
+			kup_channel_found(channel, &limit);
+		if (error != -EAGAIN)
+			return error;
+		error = kup_channel_wait(channel, KUP_WAIT_IN, 0, wakes, &limit);
+	} while (!error);
+	return error;
+}
+
+static int receive(struct kup_channel *channel, const struct target *target,
+		   struct kup_record *record, kup_time timeout)
+{
+	int error = -EAGAIN;
+
+	if (timeout && kup_load(&channel->in.caught_up))
+		return await(channel, target, record, timeout);
+	if (timeout)
+		os_breathe();
+	error = try_once(channel, target, record);
+	return error == -EAGAIN ? await(channel, target, record, timeout) : error;
+}
+
+int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout)
+{
+	const struct target in_place = { .is_in_place = 1 };
+
+	return receive(channel, &in_place, record, timeout);
+}
+
 int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		struct kup_record *record, kup_time timeout)
 {
-	kup_u64 until = kup_until(timeout);
+	const struct target target = { 0, buffer, capacity };
 
-	for (;;) {
-		kup_u32 wakes = kup_wakes(channel);
-		int error;
-
-		if (timeout)
-			os_breathe();
-		error = kup_try_receive(channel, buffer, capacity, record);
-		if (error == -EAGAIN) {
-			error = kup_wait(channel, KUP_WAIT_IN, 0, wakes, until);
-			if (!error)
-				continue;
-		}
-		return error;
-	}
+	return receive(channel, &target, record, timeout);
 }

@@ -63,6 +63,33 @@ static kup_u32 *open_at(struct kup_producer *producer, kup_u32 i)
 	return &producer->open[(producer->first + i) % KUP_MOST_OPEN];
 }
 
+/*
+ * Each record ends with a fence, which waits until this processor owns the lines that were written.
+ * So it asks for the lines of later records early. The consumer does not touch them before that.
+ */
+#define AHEAD 256
+
+static void prepare(const kup_u8 *later)
+{
+#if defined(__x86_64__)
+	/* The compiler's prefetch would not ask for ownership. */
+	__asm__ volatile("prefetchw %0" : : "m"(*later));
+#else
+	__builtin_prefetch(later, 1);
+#endif
+}
+
+/* There is room. */
+static void claim(struct kup_producer *producer, kup_u32 space)
+{
+	/* The last sentinel is this record's header. A of this record publishes both stores. */
+	kup_store(&header_at(producer, producer->head + space)->length_flags, 0);
+	kup_store(&producer->head, producer->head + space);
+	kup_store(producer->head_word, producer->head);
+	/* The ring is mapped twice, so this lies in it. */
+	prepare((const kup_u8 *)header_at(producer, producer->head) + AHEAD);
+}
+
 int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 *position)
 {
 	kup_u32 space = KUP_RECORD_SPACE(length);
@@ -75,10 +102,7 @@ int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 
 	*position = producer->head;
 	*open_at(producer, producer->count) = producer->head;
 	kup_store(&producer->count, producer->count + 1);
-	/* The last sentinel is this record's header. A of this record publishes both stores. */
-	kup_store(&header_at(producer, producer->head + space)->length_flags, 0);
-	kup_store(&producer->head, producer->head + space);
-	kup_store(producer->head_word, producer->head);
+	claim(producer, space);
 	return KUP_RING_OK;
 }
 
@@ -121,6 +145,16 @@ static void advance_end(struct kup_producer *producer)
 	kup_store(&producer->end, producer->count > 0 ? *open_at(producer, 0) : producer->head);
 }
 
+/* Called after `end` has moved from `before`: whether the consumer sleeps for what is finished. */
+static int is_awaited_since(const struct kup_producer *producer, kup_u32 before)
+{
+	/*
+	 * B: the consumer announces, fences and looks again; this side publishes, fences and looks.
+	 */
+	kup_fence();
+	return kup_load(producer->peer_event) - before < producer->end - before;
+}
+
 int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32 reserved,
 			kup_u32 length, kup_u32 type, kup_u32 flags)
 {
@@ -138,13 +172,62 @@ int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32
 	/* A: pairs with the acquire in look. */
 	kup_store_release(&header->length_flags, length | flags | KUP_RECORD_READY);
 	advance_end(producer);
-	if (producer->end == before)
+	return producer->end != before && is_awaited_since(producer, before);
+}
+
+/*
+ * Appends behind reservations that are open. The consumer stops before this record, whose header
+ * need not be withheld.
+ */
+static int append_behind(struct kup_producer *producer, kup_u32 type, const void *data,
+			 kup_u32 length)
+{
+	kup_u32 position;
+	int result = kup_producer_reserve(producer, length, &position);
+
+	if (result != KUP_RING_OK)
+		return result;
+	if (length > 0)
+		__builtin_memcpy(kup_producer_payload(producer, position), data, length);
+	/* `end` does not move, so no one is woken. */
+	(void)kup_producer_commit(producer, position, length, length, type, 0);
+	return KUP_RING_OK;
+}
+
+int kup_producer_append(struct kup_producer *producer, kup_u32 type, const void *data,
+			kup_u32 length)
+{
+	struct kup_record_header *header = header_at(producer, producer->head);
+	int result;
+
+	if (producer->count > 0)
+		return append_behind(producer, type, data, length);
+	result = kup_producer_room(producer, KUP_RECORD_SPACE(length));
+	if (result != KUP_RING_OK)
+		return result;
+	claim(producer, KUP_RECORD_SPACE(length));
+	kup_store(&header->type, type);
+	if (length > 0)
+		__builtin_memcpy(header + 1, data, length);
+	if (producer->withheld)
+		/* Relaxed: the consumer stops at the withheld header, whose release follows. */
+		kup_store(&header->length_flags, length | KUP_RECORD_READY);
+	else
+		producer->withheld = length | KUP_RECORD_READY;
+	return KUP_RING_OK;
+}
+
+int kup_producer_publish(struct kup_producer *producer)
+{
+	kup_u32 before = producer->end, withheld = producer->withheld;
+
+	if (!withheld)
 		return 0;
-	/*
-	 * B: the consumer announces, fences and looks again; this side publishes, fences and looks.
-	 */
-	kup_fence();
-	return kup_load(producer->peer_event) - before < producer->end - before;
+	producer->withheld = 0;
+	/* A: pairs with the acquire in look. */
+	kup_store_release(&header_at(producer, before)->length_flags, withheld);
+	kup_store(&producer->end, producer->head);
+	return is_awaited_since(producer, before);
 }
 
 void kup_producer_announce(struct kup_producer *producer, kup_u32 position)
@@ -172,9 +255,15 @@ static void advance(struct kup_consumer *consumer, kup_u32 space)
  * Whether this head is a lie: records were read that lie behind it, or the ring would contain too
  * much.
  */
-static int is_head_lie(const struct kup_consumer *consumer, kup_u32 head)
+static int is_head_lie(const struct kup_consumer *consumer, kup_u32 cursor, kup_u32 head)
 {
-	return head % KUP_RECORD_ALIGN != 0 || head - consumer->cursor > consumer->bytes;
+	return head % KUP_RECORD_ALIGN != 0 || head - cursor > consumer->bytes;
+}
+
+/* E: pairs with the release in kup_consumer_release_late, which may run concurrently. */
+static kup_u32 load_cursor(const struct kup_consumer *consumer)
+{
+	return kup_load_acquire(&consumer->cursor);
 }
 
 /*
@@ -184,16 +273,19 @@ static int is_head_lie(const struct kup_consumer *consumer, kup_u32 head)
  */
 static int check_head(struct kup_consumer *consumer)
 {
+	/* Load the cursor first; a later one might lie beyond this head. */
+	kup_u32 cursor = load_cursor(consumer);
+
 	/* Relaxed: the headers were loaded with acquire (A), and head was stored before them. */
-	if (!consumer->frozen && is_head_lie(consumer, kup_load(consumer->head_word)))
+	if (!consumer->frozen && is_head_lie(consumer, cursor, kup_load(consumer->head_word)))
 		return KUP_RING_LIE_POSITION;
-	consumer->checked = consumer->cursor;
+	kup_store(&consumer->checked, cursor);
 	return KUP_RING_OK;
 }
 
 int kup_consumer_publish(struct kup_consumer *consumer)
 {
-	kup_u32 before = consumer->tail, cursor = consumer->cursor;
+	kup_u32 before = consumer->tail, cursor = load_cursor(consumer);
 
 	if (cursor == before)
 		return KUP_RING_OK;
@@ -216,25 +308,21 @@ int kup_consumer_publish(struct kup_consumer *consumer)
 }
 
 /*
- * Whether an eighth of the ring is unpublished or unchecked. Both are compared: a producer that
- * sleeps for room gets it earlier, and must not make the checks rarer by that.
+ * Whether an eighth of the ring would be unpublished or unchecked. Both are compared: a producer
+ * that sleeps for room gets it earlier, and must not make the checks rarer by that.
  */
-static int is_much(const struct kup_consumer *consumer)
+static int is_much(const struct kup_consumer *consumer, kup_u32 cursor)
 {
-	return consumer->cursor - consumer->tail >= consumer->bytes / 8 ||
-	       consumer->cursor - consumer->checked >= consumer->bytes / 8;
+	return cursor - kup_load(&consumer->tail) >= consumer->bytes / 8 ||
+	       cursor - kup_load(&consumer->checked) >= consumer->bytes / 8;
 }
 
 /* Whether the producer sleeps for room that is not published. Its store may come later: see D. */
-static int is_awaited(const struct kup_consumer *consumer)
+static int is_awaited(const struct kup_consumer *consumer, kup_u32 cursor)
 {
-	return kup_load(consumer->peer_event) - consumer->tail - 1 <
-	       consumer->cursor - consumer->tail;
-}
+	kup_u32 tail = kup_load(&consumer->tail);
 
-static int must_publish(const struct kup_consumer *consumer)
-{
-	return is_much(consumer) || !kup_consumer_ready(consumer) || is_awaited(consumer);
+	return kup_load(consumer->peer_event) - tail - 1 < cursor - tail;
 }
 
 #define KNOWN_FLAGS (KUP_RECORD_READY | KUP_RECORD_DISCARD | KUP_RECORD_CONTROL)
@@ -291,6 +379,13 @@ static int look(const struct kup_consumer *consumer, struct kup_record *record, 
 	return KUP_RING_OK;
 }
 
+int kup_consumer_glance(const struct kup_consumer *consumer, struct kup_record *record)
+{
+	int skip = 0;
+
+	return look(consumer, record, &skip) == KUP_RING_OK && !skip ? KUP_RING_OK : KUP_RING_WAIT;
+}
+
 /* A producer of discarded records must not keep its consumer in one call. */
 #define MAX_SKIPS 256
 
@@ -303,7 +398,8 @@ int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
 		if (result != KUP_RING_OK || !skip)
 			break;
 		advance(consumer, KUP_RECORD_SPACE(record->length));
-		published = is_much(consumer) ? kup_consumer_publish(consumer) : KUP_RING_OK;
+		published = is_much(consumer, consumer->cursor) ? kup_consumer_publish(consumer)
+								: KUP_RING_OK;
 		if (published != KUP_RING_OK)
 			return published;
 	}
@@ -320,7 +416,26 @@ int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
 int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record)
 {
 	advance(consumer, KUP_RECORD_SPACE(record->length));
-	return must_publish(consumer) ? kup_consumer_publish(consumer) : KUP_RING_OK;
+	/* Threads that begin a wait read this. */
+	kup_store(&consumer->caught_up, !kup_consumer_ready(consumer));
+	if (consumer->caught_up || is_much(consumer, consumer->cursor) ||
+	    is_awaited(consumer, consumer->cursor))
+		return kup_consumer_publish(consumer);
+	return KUP_RING_OK;
+}
+
+int kup_consumer_release_late(struct kup_consumer *consumer, const struct kup_record *record)
+{
+	kup_u32 cursor = record->position + KUP_RECORD_SPACE(record->length);
+	/* A: as in look, which loads the word again. */
+	kup_u32 word = kup_load_acquire(&next_header(consumer, cursor)->length_flags);
+
+	/* Otherwise the tail may have to be published; kup_consumer_release finds out. */
+	if (!(word & KUP_RECORD_READY) || is_much(consumer, cursor) || is_awaited(consumer, cursor))
+		return 0;
+	/* E: pairs with load_cursor: this side is done with the record. */
+	kup_store_release(&consumer->cursor, cursor);
+	return 1;
 }
 
 /*
@@ -355,7 +470,7 @@ int kup_consumer_freeze(struct kup_consumer *consumer)
 {
 	/* Relaxed: the headers before it are loaded with acquire (A). */
 	kup_u32 head = kup_load(consumer->head_word);
-	int lie = is_head_lie(consumer, head);
+	int lie = is_head_lie(consumer, consumer->cursor, head);
 
 	/* The last head is not loaded again, so a lie leaves no records. */
 	consumer->head = lie ? consumer->cursor : head;

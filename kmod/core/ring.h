@@ -15,13 +15,17 @@
  *      producer                                consumer
  *      reserve:  sentinel; head
  *      fill:     payload, type
- *   A  commit:   header      (release)   ----> peek:     header        (acquire)  A
- *                                              check:    head          (relaxed: A is enough)
- *   B  commit:   fence; load consumer_event    announce: store consumer_event; fence;
- *                                                        look again (A)           B
+ *   A  commit,   header      (release)   ----> peek:     header        (acquire)  A
+ *      publish:                                check:    head          (relaxed: A is enough)
+ *   B  commit,   fence; load consumer_event    announce: store consumer_event; fence;
+ *      publish:                                          look again (A)           B
  *   C  room:     tail        (acquire)   <---- publish:  tail          (release)  C
  *   D  announce: store producer_event; fence;  publish:  fence; load producer_event
  *                look again (C)                                                   D
+ *
+ * And between two threads of the consumer's side:
+ *
+ *   E  release_late: cursor  (release)   ----> publish:  cursor        (acquire)  E
  *
  * Thread rule. The caller serialises the calls on one side of one ring. The exceptions are
  * kup_producer_payload, kup_producer_crowded, kup_producer_wants and kup_consumer_ready, which may
@@ -58,8 +62,9 @@ struct kup_producer {
 	kup_u32 count; /* the number of records at `end` and behind it */
 	/* their positions; the lowest bit is set if a record is finished */
 	kup_u32 open[KUP_MOST_OPEN];
-	kup_u32 *head_word;	  /* this side's, shared: output only */
-	kup_u32 *event_word;	  /* this side's, shared: output only */
+	kup_u32 withheld;    /* the header of the record at `end`, if it is appended; 0: none is */
+	kup_u32 *head_word;  /* this side's, shared: output only */
+	kup_u32 *event_word; /* this side's, shared: output only */
 	const kup_u32 *tail_word; /* the peer's */
 	const kup_u32 *peer_event;
 };
@@ -77,8 +82,9 @@ struct kup_consumer {
 	kup_u32 skips_unknown; /* nonzero: skips kinds that are optional and not known */
 	/* the producer sleeps, and the tail has reached its event: wake it */
 	kup_u32 owes_wake;
-	kup_u32 *tail_word;	  /* this side's, shared: output only */
-	kup_u32 *event_word;	  /* this side's, shared: output only */
+	kup_u32 caught_up;   /* nothing was readable behind the record that was released last */
+	kup_u32 *tail_word;  /* this side's, shared: output only */
+	kup_u32 *event_word; /* this side's, shared: output only */
 	const kup_u32 *head_word; /* the peer's */
 	const kup_u32 *peer_event;
 };
@@ -118,6 +124,18 @@ void *kup_producer_payload(const struct kup_producer *producer, kup_u32 position
 int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32 reserved,
 			kup_u32 length, kup_u32 type, kup_u32 flags);
 
+/*
+ * Claims, fills and finishes the next record at once; `data` is copied. The results are those of
+ * kup_producer_reserve. Nothing is readable before kup_producer_publish: several records that are
+ * appended one after the other cost one fence. No other call on the producer may come in between,
+ * except kup_producer_room.
+ */
+int kup_producer_append(struct kup_producer *producer, kup_u32 type, const void *data,
+			kup_u32 length);
+
+/* Makes all appended records readable. Returns 1 if the consumer sleeps for them: wake it. */
+int kup_producer_publish(struct kup_producer *producer);
+
 /* Announces a sleep until the tail has reached this position. Then look again. */
 void kup_producer_announce(struct kup_producer *producer, kup_u32 position);
 
@@ -130,11 +148,23 @@ void kup_producer_announce(struct kup_producer *producer, kup_u32 position);
 int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record);
 
 /*
+ * KUP_RING_OK, as peek; or KUP_RING_WAIT: only peek can find out more. It changes nothing, and may
+ * run while another thread publishes or settles.
+ */
+int kup_consumer_glance(const struct kup_consumer *consumer, struct kup_record *record);
+
+/*
  * Consumes the record that the last peek returned. It gives room back at once if nothing is
  * readable behind the record, if the producer sleeps for the room, or if an eighth of the ring is
  * unpublished; otherwise later. KUP_RING_OK or KUP_RING_LIE_POSITION. Then look at owes_wake.
  */
 int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record);
+
+/*
+ * Consumes the record that the last peek returned, if its room may be given back later; otherwise
+ * returns 0, and has done nothing. Another thread may publish or settle at the same time.
+ */
+int kup_consumer_release_late(struct kup_consumer *consumer, const struct kup_record *record);
 
 /* Gives all room back, at the end of a batch. The results are those of release. */
 int kup_consumer_publish(struct kup_consumer *consumer);

@@ -2,8 +2,9 @@
 /*
  * Kernel to user: many producers, any context.
  *
- * send_lock serialises reserve and commit; filling a record takes no lock. Records become readable
- * as they are finished, and the user stops at the first unfinished one.
+ * send_lock serialises reserve and commit; filling a reservation takes no lock. Records become
+ * readable as they are finished, and the user stops at the first unfinished one. A short message is
+ * reserved, copied and committed under one lock.
  */
 #include "core.h"
 
@@ -94,7 +95,7 @@ int kup_try_reserve(struct kup_channel *channel, kup_u32 length,
 int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 		struct kup_reservation *reservation)
 {
-	kup_u64 until = kup_until(timeout);
+	struct kup_limit limit = { .timeout = timeout };
 
 	for (;;) {
 		kup_u32 wakes = kup_wakes(channel);
@@ -104,7 +105,7 @@ int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 			os_breathe();
 		error = reserve_now(channel, length, reservation, 0);
 		if (error == -EAGAIN) {
-			error = kup_wait(channel, KUP_WAIT_OUT, length, wakes, until);
+			error = kup_channel_wait(channel, KUP_WAIT_OUT, length, wakes, &limit);
 			if (!error)
 				continue;
 		}
@@ -168,27 +169,179 @@ void kup_discard(struct kup_channel *channel, struct kup_reservation *reservatio
 	       (struct less){ 1, reservation->length });
 }
 
-int kup_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length,
-	     kup_time timeout)
+/* ---- Whole messages ---- */
+
+/* Longer messages are copied while the lock is not held. */
+#define SHORT 1024
+
+/* What one hold of the lock sends at most, since interrupts may be disabled meanwhile. */
+#define MOST_RECORDS 64
+#define MOST_BYTES 8192
+
+/* Under send_lock: makes the appended records readable. Nonzero: wake the user. */
+static int publish_locked(struct kup_channel *channel)
 {
-	struct kup_reservation reservation;
-	int error = kup_reserve(channel, length, timeout, &reservation);
+	int asked = kup_producer_publish(&channel->out);
+
+	return kup_channel_overdue(channel) || asked;
+}
+
+/* Under send_lock: appends one message. The errors and *wake are those of reserve_locked. */
+static int append_locked(struct kup_channel *channel, const struct kup_message *message, int *wake)
+{
+	int result, error = kup_ended(channel);
 
 	if (error)
 		return error;
-	__builtin_memcpy(reservation.data, data, length);
-	kup_commit(channel, &reservation, type, length);
+	if (message->length > kup_max_payload(channel))
+		return -EMSGSIZE;
+	result = kup_producer_room(&channel->out, kup_channel_space(channel, message->length));
+	/* Both of these look at `end`. */
+	if (result == KUP_RING_WAIT || channel->lost.records)
+		*wake |= publish_locked(channel);
+	if (result == KUP_RING_WAIT)
+		*wake |= kup_channel_hurry(channel);
+	if (result != KUP_RING_OK)
+		return room_error(result);
+	if (channel->lost.records)
+		*wake |= kup_channel_write_gap(channel);
+	result = kup_producer_append(&channel->out, message->type, message->data, message->length);
+	if (result != KUP_RING_OK)
+		return room_error(result);
 	return 0;
+}
+
+/*
+ * Sends messages under one lock, until one fails, whose errno is in *error. With `lossy`, a message
+ * that fails is lost, and the next one is tried. Returns the number that was sent.
+ */
+static kup_u32 send_now(struct kup_channel *channel, const struct kup_message *messages,
+			kup_u32 count, int lossy, int *error)
+{
+	kup_u32 i, sent = 0, bytes = 0;
+	int wake = 0;
+	unsigned long state = os_spin_lock(&channel->send_lock);
+
+	*error = 0;
+	for (i = 0; i < count && (lossy || !*error); i++) {
+		*error = append_locked(channel, &messages[i], &wake);
+		if (!*error) {
+			sent++;
+			bytes += messages[i].length;
+		} else if (lossy) {
+			kup_channel_count_lost(channel, messages[i].length, *error);
+		}
+	}
+	if (sent > 0)
+		count_sent(channel, sent, bytes);
+	wake |= publish_locked(channel);
+	os_spin_unlock(&channel->send_lock, state);
+	unlocked(channel, *error, 0);
+	/* A process may also be inside poll. */
+	if (sent > 0 || wake)
+		kup_channel_wake_user(channel, wake, POLL_DATA);
+	return sent;
+}
+
+/* Sends one message that is not short. */
+static int send_long(struct kup_channel *channel, const struct kup_message *message, int lossy)
+{
+	struct kup_reservation reservation;
+	int error = reserve_now(channel, message->length, &reservation, lossy);
+
+	if (error)
+		return error;
+	__builtin_memcpy(reservation.data, message->data, message->length);
+	kup_commit(channel, &reservation, message->type, message->length);
+	return 0;
+}
+
+/*
+ * Sends the first ones of `count` messages, as many as one hold of the lock may send, and stores
+ * how many it has tried. Otherwise as send_now.
+ */
+static kup_u32 send_some(struct kup_channel *channel, const struct kup_message *messages,
+			 kup_u32 count, int lossy, kup_u32 *tried, int *error)
+{
+	kup_u32 some, bytes = 0;
+
+	for (some = 0; some < count && some < MOST_RECORDS && bytes < MOST_BYTES; some++) {
+		if (messages[some].length > SHORT)
+			break;
+		bytes += messages[some].length;
+	}
+	*tried = some > 0 ? some : 1;
+	if (some > 0)
+		return send_now(channel, messages, some, lossy, error);
+	*error = send_long(channel, messages, lossy);
+	return !*error;
+}
+
+/* Returns the number of messages that was sent; *error is why there are not more. */
+static kup_u32 send_all(struct kup_channel *channel, const struct kup_message *messages,
+			kup_u32 count, kup_time timeout, int *error)
+{
+	struct kup_limit limit = { .timeout = timeout };
+	kup_u32 sent = 0, tried;
+
+	*error = 0;
+	while (sent < count && !*error) {
+		kup_u32 wakes = kup_wakes(channel);
+
+		if (timeout)
+			os_breathe();
+		sent += send_some(channel, messages + sent, count - sent, 0, &tried, error);
+		if (*error == -EAGAIN)
+			*error = kup_channel_wait(channel, KUP_WAIT_OUT, messages[sent].length,
+						  wakes, &limit);
+	}
+	return sent;
+}
+
+int kup_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length,
+	     kup_time timeout)
+{
+	const struct kup_message message = { data, length, type };
+	int error;
+
+	(void)send_all(channel, &message, 1, timeout, &error);
+	return error;
+}
+
+/* The numbers that are returned are not negative. */
+static kup_u32 limited(kup_u32 count)
+{
+	return count < 0x7fffffffu ? count : 0x7fffffffu;
+}
+
+int kup_send_batch(struct kup_channel *channel, const struct kup_message *messages, kup_u32 count,
+		   kup_time timeout)
+{
+	int error;
+	kup_u32 sent = send_all(channel, messages, limited(count), timeout, &error);
+
+	return sent > 0 ? (int)sent : error;
 }
 
 int kup_try_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length)
 {
-	struct kup_reservation reservation;
-	int error = kup_try_reserve(channel, length, &reservation);
+	const struct kup_message message = { data, length, type };
+	kup_u32 tried;
+	int error;
 
-	if (error)
-		return error;
-	__builtin_memcpy(reservation.data, data, length);
-	kup_commit(channel, &reservation, type, length);
-	return 0;
+	(void)send_some(channel, &message, 1, 1, &tried, &error);
+	return error;
+}
+
+int kup_try_send_batch(struct kup_channel *channel, const struct kup_message *messages,
+		       kup_u32 count)
+{
+	kup_u32 i, some, sent = 0;
+	int error = 0;
+
+	count = limited(count);
+	for (i = 0; i < count; i += some) {
+		sent += send_some(channel, messages + i, count - i, 1, &some, &error);
+	}
+	return sent > 0 ? (int)sent : error;
 }

@@ -8,7 +8,7 @@
 #ifndef KUP_SPIN_H
 #define KUP_SPIN_H
 
-#include "../uapi/kup_abi.h"
+#include "atomic.h"
 
 #define KUP_MOST_LOOKS 32u
 #define KUP_FIRST_LOOKS 8u
@@ -43,6 +43,98 @@ static inline kup_u32 kup_look_ns(kup_u32 looks, kup_u64 took_ns)
 	if (took_ns >= (kup_u64)KUP_LONGEST_LOOK_NS)
 		return KUP_LONGEST_LOOK_NS;
 	return (kup_u32)took_ns / looks + 1; /* 0 means "not known" */
+}
+
+/*
+ * ---- What happens between two looks ----
+ *
+ * Usually a pause of the processor. Two kinds of waits need something else.
+ *
+ * The peer may wait for this very processor; then no number of looks would find anything. A process
+ * can't ask for that, so it yields after some looks, which takes as long as some dozen of them. If
+ * waits end again and again right after a yield, the next ones yield after each look.
+ *
+ * A consumer that is faster than its producer finds each record within the first few looks, while a
+ * round trip takes longer. Then each look takes the cache line away that the producer writes next,
+ * which slows the stream down to one record in the time of such a transfer. So if waits end again
+ * and again within the first looks, the next ones begin with a longer pause, in which the producer
+ * gets ahead.
+ *
+ * Either guess may be wrong, or become wrong. So one wait in some is made without them: if the peer
+ * has the same processor, that wait can't end before its first yield; and if there is a stream, it
+ * ends within the first looks.
+ */
+struct kup_pace {
+	kup_u32 shared; /* how many waits in a row have ended right after a yield */
+	kup_u32 quick;	/* how many waits in a row have ended within the first looks */
+	kup_u32 waits;
+};
+
+/* One wait. */
+struct kup_steps {
+	kup_u32 looks; /* so far */
+	kup_u32 until_yield;
+	kup_u32 per_yield;
+	kup_u32 first_pauses;
+	kup_u32 yielded; /* between the last look and the next one */
+};
+
+#define KUP_LOOKS_PER_YIELD 64u
+#define KUP_QUICK_LOOKS 4u
+#define KUP_SURE_SHARED 3u
+#define KUP_SURE_QUICK 8u
+#define KUP_WAITS_PER_PROBE 32u
+#define KUP_STREAM_PAUSES 32u
+
+/* Whether the steps have begun. */
+static inline int kup_pace_is_on(const struct kup_steps *steps)
+{
+	return steps->per_yield != 0;
+}
+
+/* Any threads may use one pace at the same time: a value that gets lost costs some time only. */
+static inline struct kup_steps kup_pace_begin(struct kup_pace *pace)
+{
+	struct kup_steps steps = { .per_yield = KUP_LOOKS_PER_YIELD };
+	kup_u32 waits = kup_load(&pace->waits);
+
+	kup_store(&pace->waits, waits + 1);
+	if (waits % KUP_WAITS_PER_PROBE != 0) {
+		if (kup_load(&pace->shared) >= KUP_SURE_SHARED)
+			steps.per_yield = 1;
+		if (kup_load(&pace->quick) >= KUP_SURE_QUICK)
+			steps.first_pauses = KUP_STREAM_PAUSES;
+	}
+	steps.until_yield = steps.per_yield;
+	return steps;
+}
+
+/* Called after a look that has found nothing. Nonzero: yield instead of a pause. */
+static inline int kup_pace_step(struct kup_steps *steps)
+{
+	steps->looks++;
+	steps->yielded = --steps->until_yield == 0;
+	if (steps->yielded)
+		steps->until_yield = steps->per_yield;
+	return (int)steps->yielded;
+}
+
+/* Called after a look that has found something. */
+static inline void kup_pace_found(struct kup_pace *pace, const struct kup_steps *steps)
+{
+	kup_u32 shared = kup_load(&pace->shared), quick = kup_load(&pace->quick);
+	int is_quick = steps->looks <= KUP_QUICK_LOOKS && !steps->yielded;
+
+	if (steps->yielded) {
+		if (shared < KUP_SURE_SHARED)
+			kup_store(&pace->shared, shared + 1);
+	} else if (shared > 0 && steps->looks > 0) {
+		kup_store(&pace->shared, 0);
+	}
+	if (!is_quick && quick > 0)
+		kup_store(&pace->quick, 0);
+	else if (is_quick && quick < KUP_SURE_QUICK)
+		kup_store(&pace->quick, quick + 1);
 }
 
 #endif

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* How the kernel's side waits: it spins a little, then sleeps. */
 #include "core.h"
-#include "spin.h"
 
-kup_u64 kup_until(kup_time timeout)
+/* The time at which a timeout is over that begins at `now`, and that is not 0. */
+static kup_u64 deadline_after(kup_u64 now, kup_time timeout)
 {
 	/* 2^60 ns are longer than any machine runs, and far from overflow. */
 	const kup_time limit = (kup_time)1 << 60;
 
-	if (timeout < 0)
-		return OS_FOREVER;
-	if (timeout == 0)
-		return 0;
-	return os_now_ns() + (kup_u64)(timeout < limit ? timeout : limit);
+	return timeout < 0 ? OS_FOREVER : now + (kup_u64)(timeout < limit ? timeout : limit);
+}
+
+kup_u64 kup_until(kup_time timeout)
+{
+	return timeout > 0 ? deadline_after(os_now_ns(), timeout) : timeout < 0 ? OS_FOREVER : 0;
 }
 
 /* ---- The conditions of a wait ---- */
@@ -26,6 +27,7 @@ struct waiter {
 	kup_u32 announced; /* nonzero: it has announced its sleep */
 	kup_u32 position;  /* IN: where the cursor was then */
 	kup_u32 round;	   /* OUT: the channel's room_round then */
+	struct kup_steps *steps;
 };
 
 /*
@@ -139,6 +141,12 @@ void kup_channel_leave(struct kup_channel *channel)
 	kup_store_release(&channel->receiving, 0);
 }
 
+int kup_channel_is_received(const struct kup_channel *channel)
+{
+	/* Relaxed: by the rule of kup.h, this can't be true. */
+	return kup_load(&channel->receiving) == RECEIVER;
+}
+
 /* Publishes the tail as the settler. *asked: the user's producer sleeps for the room. */
 static int settle_locked(struct kup_channel *channel, int *published, int *asked)
 {
@@ -248,16 +256,17 @@ static void leave(struct waiter *waiter)
 /*
  * Adapts the budget to a wait that has slept. If the wait took less than the limit, a larger budget
  * would have covered it, so the budget grows. If it took longer, the budget shrinks. So an idle
- * channel stops spinning, and a channel that is woken quickly starts again. (Two senders may race
- * here; then the budget is a little wrong at worst.)
+ * channel stops spinning, and a channel that is woken quickly starts again. It does not grow if
+ * another thread wanted the processor: that may be the peer, which no spin would let run. (Two
+ * senders may race here; then the budget is a little wrong at worst.)
  */
-static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns)
+static void learn(struct kup_spin *spin, kup_u32 limit_us, kup_u64 took_ns, int may_grow)
 {
 	kup_u32 now_us = kup_load(&spin->now_us);
 
 	if (took_ns > limit_us * 1000ull)
 		now_us /= 2;
-	else if (took_ns > now_us * 1000ull)
+	else if (may_grow && took_ns > now_us * 1000ull)
 		now_us = now_us < limit_us / 2 ? 2 * now_us + 1 : limit_us;
 	kup_store(&spin->now_us, now_us);
 }
@@ -270,39 +279,39 @@ static int look(kup_u32 looks, struct waiter *waiter)
 	for (; looks > 0; looks--) {
 		if (is_ready(waiter))
 			return 1;
-		if (!os_relax())
+		if (!os_relax(kup_pace_step(waiter->steps)))
 			return -1;
 	}
 	return 0;
 }
 
-/*
- * Looks until it is ready (1), or until the budget is used up or the processor is wanted (0).
- * Subtracts the time from the budget. `now` is 0 if the caller has not read the clock; then the
- * first looks do not read it either.
- */
-static int spin_for(struct kup_spin *spin, kup_u64 *budget_ns, kup_u64 now, struct waiter *waiter)
+/* The first looks of a call: those that look() makes before the clock is read. */
+static int look_first(struct kup_spin *spin, kup_u64 *left_ns, struct waiter *waiter)
 {
-	while (*budget_ns > 0) {
-		kup_u32 look_ns = kup_load(&spin->look_ns);
-		kup_u32 looks = kup_looks_in(*budget_ns, look_ns);
+	kup_u32 look_ns = kup_load(&spin->look_ns);
+	kup_u32 looks = kup_looks_in(*left_ns, look_ns);
+	kup_u64 took_ns = (kup_u64)looks * look_ns;
+
+	/* One more look is measured; otherwise a wrong estimate would never change. */
+	if (looks > 0)
+		*left_ns = took_ns < *left_ns ? *left_ns - took_ns : 1;
+	return look(looks, waiter);
+}
+
+/* Looks for `left_ns`. `now` is the time. The results are those of look(). */
+static int spin_for(struct kup_spin *spin, kup_u64 left_ns, kup_u64 now, struct waiter *waiter)
+{
+	kup_u64 end = now + left_ns;
+
+	while (now < end) {
+		kup_u32 looks = kup_looks_in(end - now, kup_load(&spin->look_ns));
 		int found = look(looks, waiter);
-		kup_u64 before = now, took_ns = (kup_u64)looks * look_ns;
+		kup_u64 before = now;
 
 		if (found)
-			return found > 0;
+			return found;
 		now = os_now_ns();
-		if (before) {
-			took_ns = now - before;
-			kup_store(&spin->look_ns, kup_look_ns(looks, took_ns));
-		}
-		if (took_ns < *budget_ns)
-			*budget_ns -= took_ns;
-		else
-			/*
-			 * One more look is measured; otherwise a wrong estimate would never change.
-			 */
-			*budget_ns = before ? 0 : 1;
+		kup_store(&spin->look_ns, kup_look_ns(looks, now - before));
 	}
 	return 0;
 }
@@ -348,33 +357,78 @@ static int sleep_until(struct waiter *waiter, kup_u64 until)
 	return error;
 }
 
+struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout)
+{
+	struct kup_limit limit = { .timeout = timeout };
+	kup_u32 pauses;
+
+	if (timeout == 0 || !kup_load(&channel->in.caught_up))
+		return limit;
+	limit.steps = kup_pace_begin(&channel->receive_spin.pace);
+	for (pauses = limit.steps.first_pauses; pauses > 0 && os_relax(0); pauses--)
+		;
+	return limit;
+}
+
+void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit)
+{
+	if (kup_pace_is_on(&limit->steps))
+		kup_pace_found(&channel->receive_spin.pace, &limit->steps);
+}
+
+/* After the first looks: when the wait began, in *start, and whether its time is over. */
+static int is_over(struct kup_limit *limit, kup_u64 *start)
+{
+	*start = os_now_ns();
+	if (!limit->until)
+		limit->until = deadline_after(*start, limit->timeout);
+	return *start >= limit->until;
+}
+
+int kup_channel_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
+		     struct kup_limit *limit)
+{
+	struct kup_spin *spin = what & KUP_WAIT_IN ? &channel->receive_spin : &channel->send_spin;
+	kup_u64 budget_ns = kup_load(&spin->now_us) * 1000ull, left_ns = budget_ns, start;
+	struct waiter waiter = waiter_for(channel, what, length, wakes);
+	int found = 0, error;
+
+	if (limit->timeout == 0)
+		return -EAGAIN;
+	if (!kup_pace_is_on(&limit->steps))
+		limit->steps = kup_pace_begin(&spin->pace);
+	waiter.steps = &limit->steps;
+	/*
+	 * The first looks of a call do not read the clock. Later ones do: otherwise a user that
+	 * makes each of a call's waits end without a result would make it run past its timeout.
+	 */
+	if (limit->waits++ == 0)
+		found = look_first(spin, &left_ns, &waiter);
+	if (found > 0)
+		return 0;
+	if (is_over(limit, &start))
+		return -ETIMEDOUT;
+	if (found == 0)
+		found = spin_for(spin, left_ns, start, &waiter);
+	if (found > 0)
+		return 0;
+	start -= budget_ns - left_ns;
+	error = sleep_until(&waiter, limit->until);
+	learn(spin, channel->spin_us, os_now_ns() - start, found == 0);
+	return error;
+}
+
 int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
 	     kup_u64 until)
 {
-	struct kup_spin *spin = what & KUP_WAIT_IN ? &channel->receive_spin : &channel->send_spin;
-	kup_u64 budget_ns = kup_load(&spin->now_us) * 1000ull, left_ns = budget_ns, start = 0;
-	struct waiter waiter;
-	int error;
+	/* The caller may call this again and again, so the deadline is checked each time. */
+	struct kup_limit limit = {
+		.timeout = until ? KUP_FOREVER : 0,
+		.until = until,
+		.waits = until != OS_FOREVER,
+	};
 
-	if (until == 0)
-		return -EAGAIN;
-	/*
-	 * The deadline is checked even if it is ready. Otherwise a user that makes it ready without
-	 * a result would make the caller run past its timeout.
-	 */
-	if (until != OS_FOREVER) {
-		start = os_now_ns();
-		if (start >= until)
-			return -ETIMEDOUT;
-	}
-	waiter = waiter_for(channel, what, length, wakes);
-	if (spin_for(spin, &left_ns, start, &waiter))
-		return 0;
-	if (!start)
-		start = os_now_ns() - (budget_ns - left_ns);
-	error = sleep_until(&waiter, until);
-	learn(spin, channel->spin_us, os_now_ns() - start);
-	return error;
+	return kup_channel_wait(channel, what, length, wakes, &limit);
 }
 
 kup_u32 kup_wakes(const struct kup_channel *channel)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A client module whose config makes no sense: insmod knows only an errno, the kernel's log has
- * the reason.
+ * A client module with a config that makes no sense. insmod gets only an errno; the kernel's log
+ * has the reason.
  */
 
 import { assert, assertEquals } from "../../deps.ts";
@@ -11,7 +11,7 @@ const driver = new LinuxDriver();
 
 type Parameters = Readonly<Record<string, string | number>>;
 
-/** What insmod of the echo client says, or "" if it has loaded it. */
+/** What insmod of the echo client prints, or "" if it has loaded the module. */
 async function insmod(parameters: Parameters): Promise<string> {
   const words = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
   const { success, stderr } = await new Deno.Command("insmod", {
@@ -29,17 +29,17 @@ async function logged(): Promise<string[]> {
     .filter((line) => line.startsWith("kup: "));
 }
 
-/** Expects that these parameters are refused, with this line more in the log. */
+/** Expects that insmod refuses these parameters, and that this line is added to the log. */
 async function refused(parameters: Parameters, sentence: string): Promise<void> {
   const before = await logged();
   const said = await insmod(parameters);
   assert(said !== "", `insmod takes ${JSON.stringify(parameters)}`);
-  // Busybox's insmod tries it in two ways.
+  // Busybox's insmod makes two attempts.
   const lines = new Set((await logged()).slice(before.length));
   assertEquals([...lines], [`kup: ${sentence}`], said);
 }
 
-Deno.test("kup_device_create names a wrong field, and its value, in the kernel's log", async () => {
+Deno.test("kup_device_create() names a wrong field and its value in the kernel's log", async () => {
   await driver.unload();
   try {
     await refused(
@@ -80,7 +80,7 @@ Deno.test("kup_device_create names a wrong field, and its value, in the kernel's
   }
 });
 
-Deno.test("kup_device_create names the device that has the name, in the kernel's log", async () => {
+Deno.test("kup_device_create() names the device that has the name in the kernel's log", async () => {
   await driver.unload();
   try {
     await driver.insert("courier");

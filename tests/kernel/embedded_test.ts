@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The library that is embedded in the module: kernels differ in their files in memory. */
+/** The library that is embedded in the module. Kernels differ in how they keep files in memory. */
 
 import { assertEquals, assertMatch } from "../../deps.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-Deno.test("a module without a library beside it loads the embedded one", async () => {
+Deno.test("open() loads the embedded library if there is none beside the module", async () => {
   const folder = await Deno.makeTempDir({ prefix: "kup-copy-" });
   try {
     const args = ["-r", `${ROOT}mod.ts`, `${ROOT}src`, folder];

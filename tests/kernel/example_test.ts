@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The example of a client of one's own, in a real kernel; tests/unit/example_test.ts has the host's side. */
+/** The example client in a real kernel; tests/unit/example_test.ts runs it on the host driver. */
 
 import { assertEquals, assertMatch } from "../../deps.ts";
 
@@ -28,15 +28,15 @@ async function run(name: string): Promise<string> {
   }
 }
 
-Deno.test("the store, unchanged, answers calls in this kernel", async () => {
+Deno.test("examples/store answers calls, unchanged, in this kernel", async () => {
   assertMatch(await run("store"), /^store has .*\n100 of 100 values .*\n100 keys .*\n.*now\n$/);
 });
 
-Deno.test("the gate, unchanged, asks a process in this kernel", async () => {
+Deno.test("examples/gate asks a process, unchanged, in this kernel", async () => {
   assertMatch(await run("gate"), /^10 visitors of gate have passed\nand one .* in time\n$/);
 });
 
-Deno.test("the ticker, unchanged, ticks in this kernel", async () => {
+Deno.test("examples/ticker ticks, unchanged, in this kernel", async () => {
   await output("insmod", "/lib/modules/ticker.ko", "channels=3");
   try {
     const script = new URL("../../examples/ticker/ticker.ts", import.meta.url).pathname;

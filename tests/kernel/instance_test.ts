@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** No two devices have the same number, also when kup.ko, which counts them, is loaded again. */
+/**
+ * No two devices have the same instance number, also after kup.ko, which counts them, is loaded
+ * again.
+ */
 
 import { assertEquals } from "../../deps.ts";
 import { open, waitForDevice } from "../../mod.ts";

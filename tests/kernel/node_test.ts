@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The device's node: whose it is, and who may open it. */
+/** The device's node: its owner, and which users may open it. */
 
 import { assertEquals } from "../../deps.ts";
 import { PATH, withEcho } from "./lib/guest.ts";
 
-/** What a user who isn't root gets from opening the device: "opened" or the error's code. */
+/** What a user that is not root gets from opening the device: "opened", or the error's code. */
 async function codeAsUser(): Promise<string> {
   const { stdout } = await new Deno.Command("su", {
     args: [
@@ -21,11 +21,11 @@ async function codeAsUser(): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-Deno.test("a user who may not open the device is told so", async () => {
+Deno.test("open() reports that a user may not open the device", async () => {
   assertEquals(await codeAsUser(), "not-permitted");
 });
 
-Deno.test("a client's config may give the device to a group", async () => {
+Deno.test("kup_device_create() gives the device to the config's group", async () => {
   await withEcho({ permissions: "0660", group: 1000 }, async () => {
     const { mode, gid } = await Deno.stat(PATH);
     assertEquals([mode! & 0o777, gid], [0o660, 1000]);

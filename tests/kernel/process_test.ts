@@ -6,7 +6,7 @@ import { open } from "../../mod.ts";
 import { EBUSY, rejectsWith } from "../conformance/lib/errors.ts";
 import { PATH, runScript, script, until } from "./lib/guest.ts";
 
-Deno.test("kill -9 in mid-traffic gives the channel back, with clean pages", async () => {
+Deno.test("kill -9 in full traffic frees the channel, and the next owner gets zeroed pages", async () => {
   const child = script(`
     const device = kup.open("${PATH}");
     const channel = await device.attach({ channel: 4 });
@@ -24,13 +24,13 @@ Deno.test("kill -9 in mid-traffic gives the channel back, with clean pages", asy
   assertEquals(channel.generation, used.generation + 1);
   assertEquals(channel.tryReceive(), undefined);
   using fresh = await channel.reserve(channel.maxMessage);
-  assert(fresh.bytes.every((byte) => byte === 0), "another owner's bytes were left");
+  assert(fresh.bytes.every((byte) => byte === 0), "bytes of the former owner were left");
   await reader.cancel();
   await child.stderr.cancel();
   await child.status;
 });
 
-Deno.test("a process that exits with everything open leaves nothing behind", async () => {
+Deno.test("exit with everything open leaves all channels free", async () => {
   const { code } = await runScript(`
     const device = kup.open("${PATH}");
     for (let i = 0; i < 8; i++) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Random calls: whatever a script does, its process ends by itself and its channels are free again. */
+/**
+ * Random calls: whatever a script does, its process ends by itself and its channels are free
+ * afterwards.
+ */
 
 import { assertEquals } from "../../deps.ts";
 import { open } from "../../mod.ts";
@@ -24,12 +27,13 @@ async function callAndCheck(): Promise<void> {
     using channel = await device.attach({ channel: number });
     channel.sendSync("still works");
     let message = channel.receiveSync({ timeout: patience() });
-    // In turn mode the kernel begins.
+    // In turn mode the kernel has the first turn.
     if (message?.pass) message = channel.receiveSync({ timeout: patience() });
     assertEquals(message?.text(), "still works");
   }
 }
 
-Deno.test(`random calls end neither in a signal nor in nonsense (KUP_SEED=${seed})`, callAndCheck);
+Deno.test(`mod.ts survives random calls (KUP_SEED=${seed})`, callAndCheck);
 
-Deno.test(`nor do they in turn mode (KUP_SEED=${seed})`, () => withEcho({ mode: 2 }, callAndCheck));
+Deno.test(`mod.ts survives random calls in turn mode (KUP_SEED=${seed})`, () =>
+  withEcho({ mode: 2 }, callAndCheck));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What is open ends with the isolate, on a device of the kernel: each save of a watched program
- * starts it again.
+ * All that an isolate has open ends with it, also on a device of the kernel: each save of a watched
+ * program starts the program again.
  */
 
 import { assert, assertEquals } from "../../deps.ts";
@@ -34,7 +34,7 @@ Deno.test("Device.attach() gets a channel after each save of a watched program",
     await until(() => device.info().channelsFree === 2, "both channels are free");
   }));
 
-Deno.test("Worker: one that is terminated gives its channels back", async () => {
+Deno.test("Worker.terminate() gives the worker's channels back", async () => {
   const worker = `
     import * as kup from "${new URL("../../mod.ts", import.meta.url).href}";
     const device = kup.open("${PATH}");

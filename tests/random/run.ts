@@ -50,7 +50,7 @@ export async function randomCalls(task: Task, { env = {} }: RunOptions = {}): Pr
   assert(!/^FAILED|panicked/m.test(out + error), told);
   assert(!planned || error.includes("the planned end"), told);
   const calls = Number(/^calls (\d+)$/m.exec(out)?.[1]);
-  // An idle machine makes thousands in a second, a busy emulated one with detectors two or three.
-  assertGreater(calls, 10, told);
+  // An idle machine makes thousands in a second; on a busy one, a call may wait for most of that.
+  assertGreater(calls, 0, told);
   return calls;
 }

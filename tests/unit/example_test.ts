@@ -24,7 +24,7 @@ Deno.test("the ticker ticks in this process", async () => {
   assertMatch(out, /^ticker, channel 0 of 4\n(tick \d+ after \S+ ms\n){5}$/);
 });
 
-Deno.test("the store answers calls in this process", async () => {
+Deno.test("examples/store answers calls in this process", async () => {
   await output("make", "-s", "-C", "examples/store");
   const out = await example("examples/store/store.ts");
   assertMatch(
@@ -33,7 +33,7 @@ Deno.test("the store answers calls in this process", async () => {
   );
 });
 
-Deno.test("the gate asks this process, and decides by itself without an answer", async () => {
+Deno.test("examples/gate asks this process, and decides by itself without an answer", async () => {
   await output("make", "-s", "-C", "examples/gate");
   const out = await example("examples/gate/gate.ts");
   assertMatch(out, /^10 visitors of gate have passed\nand one was refused, .* in time\n$/);
@@ -90,16 +90,17 @@ function script(path: string): string[] {
 
 const EXAMPLES = ["monitor.ts", "ticker/ticker.ts", "store/store.ts", "gate/gate.ts"];
 
-for (const path of [...EXAMPLES.map((path) => `examples/${path}`), "bench/echo.ts"]) {
+for (const path of EXAMPLES.map((path) => `examples/${path}`)) {
   Deno.test(`${path} explains itself, and refuses what it does not take`, async () => {
     await checkUsage(script(path), path, DEVICE_ONLY);
   });
 }
 
-Deno.test("bench/ring.ts explains itself, and refuses what it does not take", async () => {
-  await checkUsage(script("bench/ring.ts"), "bench/ring.ts", [
+Deno.test("bench/main.ts explains itself, and refuses what it does not take", async () => {
+  await checkUsage(script("bench/main.ts"), "make bench", [
     [["--fast"], /There is no option --fast\./],
-    [["host:echo"], /"host:echo" is one argument too many\./],
+    [["--output"], /--output needs a value\./],
+    [["host:echo"], /"host:echo" is neither a group nor a row from 1 to 13\./],
   ]);
 });
 

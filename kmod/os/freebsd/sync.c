@@ -192,8 +192,9 @@ kup_u64 os_now_ns(void)
  * thread spins for. The kernel's own "must yield" flag would come too late, since kernel threads
  * run before users' threads.
  */
-int os_relax(void)
+int os_relax(int yield)
 {
+	(void)yield;
 	cpu_spinwait();
 	return !sched_runnable();
 }

@@ -7,12 +7,9 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/*
- * Held for a few instructions, as in a kernel. Its holder may not sleep; host_may_sleep checks
- * that.
- */
+/* Held for a few instructions, as in a kernel. Its holder may not sleep. */
 struct os_spin {
-	pthread_mutex_t lock;
+	unsigned int held; /* atomic */
 };
 
 struct os_mutex {

@@ -11,30 +11,72 @@
 
 /* ---- Locks ---- */
 
+static void processor_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 void os_spin_init(struct os_spin *spin)
 {
-	pthread_mutex_init(&spin->lock, NULL);
+	spin->held = 0;
 }
 
 void os_spin_destroy(struct os_spin *spin)
 {
-	pthread_mutex_destroy(&spin->lock);
+	(void)spin;
 }
+
+/* From here on a waiter yields: the holder may have lost its processor. */
+#define MOST_PAUSES 64u
+
+/*
+ * Each look takes the cache line away from the holder, so the looks become rarer. The holder may
+ * take the lock several times meanwhile. This is not fair, but with several senders it is several
+ * times faster than a handover for each record.
+ */
+static void wait_for_spin(struct os_spin *spin)
+{
+	kup_u32 pauses = 1, i;
+
+	do {
+		for (i = 0; i < pauses; i++)
+			processor_pause();
+		if (pauses < MOST_PAUSES)
+			pauses *= 2;
+		else
+			sched_yield();
+		/* Relaxed: the exchange in os_spin_lock follows. */
+	} while (__atomic_load_n(&spin->held, __ATOMIC_RELAXED));
+}
+
+/* A check that only this system has: in tests, the holder of a spinlock must not sleep. */
+#ifdef KUP_HOST_CHECKS
+#define CHECK_ATOMIC(call) call
+#else
+#define CHECK_ATOMIC(call) ((void)0)
+#endif
 
 unsigned long os_spin_lock(struct os_spin *spin)
 {
-	host_delay();
-	pthread_mutex_lock(&spin->lock);
-	host_enter_atomic();
+	kup_fence_hook();
+	/* Pairs with the release in os_spin_unlock. */
+	while (__atomic_exchange_n(&spin->held, 1, __ATOMIC_ACQUIRE))
+		wait_for_spin(spin);
+	CHECK_ATOMIC(host_enter_atomic());
 	return 0;
 }
 
 void os_spin_unlock(struct os_spin *spin, unsigned long state)
 {
 	(void)state;
-	host_leave_atomic();
-	pthread_mutex_unlock(&spin->lock);
-	host_delay();
+	CHECK_ATOMIC(host_leave_atomic());
+	/* Pairs with the exchange in os_spin_lock. */
+	__atomic_store_n(&spin->held, 0, __ATOMIC_RELEASE);
+	kup_fence_hook();
 }
 
 void os_mutex_init(struct os_mutex *mutex)
@@ -50,14 +92,14 @@ void os_mutex_destroy(struct os_mutex *mutex)
 void os_mutex_lock(struct os_mutex *mutex)
 {
 	host_may_sleep("os_mutex_lock");
-	host_delay();
+	kup_fence_hook();
 	pthread_mutex_lock(&mutex->lock);
 }
 
 void os_mutex_unlock(struct os_mutex *mutex)
 {
 	pthread_mutex_unlock(&mutex->lock);
-	host_delay();
+	kup_fence_hook();
 }
 
 /* ---- Waiting and waking ---- */
@@ -96,7 +138,7 @@ int os_wait(struct os_waitq *waitq, int (*ready)(void *), void *argument, kup_u6
 	int error = 0;
 
 	host_may_sleep("os_wait");
-	host_delay();
+	kup_fence_hook();
 	if (timeout_ns != OS_FOREVER)
 		deadline = deadline_after(timeout_ns);
 	pthread_mutex_lock(&waitq->lock);
@@ -118,7 +160,7 @@ void os_wait_always(struct os_waitq *waitq, int (*ready)(void *), void *argument
 
 void os_wake(struct os_waitq *waitq)
 {
-	host_delay();
+	kup_fence_hook();
 	pthread_mutex_lock(&waitq->lock);
 	pthread_cond_broadcast(&waitq->wake);
 	pthread_mutex_unlock(&waitq->lock);
@@ -139,7 +181,7 @@ void os_poll_wake(struct os_pollq *pollq)
 {
 	struct host_poller *poller;
 
-	host_delay();
+	kup_fence_hook();
 	pthread_mutex_lock(&pollq->lock);
 	host_enter_atomic();
 	for (poller = pollq->pollers; poller; poller = poller->next)
@@ -165,15 +207,6 @@ kup_u32 os_index(kup_u32 index, kup_u32 count)
 
 /* ---- Time and the processor ---- */
 
-static void processor_pause(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 kup_u64 os_now_ns(void)
 {
 	struct timespec time;
@@ -182,17 +215,10 @@ kup_u64 os_now_ns(void)
 	return (kup_u64)time.tv_sec * 1000000000u + (kup_u64)time.tv_nsec;
 }
 
-/* A yield is a system call, and takes as long as about ten looks. */
-#define LOOKS_PER_YIELD 16
-
-/*
- * A process can't find out whether other threads wait for its processor, so it yields now and then.
- */
-int os_relax(void)
+/* A process can't find out whether other threads wait for its processor. */
+int os_relax(int yield)
 {
-	static _Thread_local kup_u32 looks;
-
-	if (++looks % LOOKS_PER_YIELD == 0)
+	if (yield)
 		sched_yield();
 	else
 		processor_pause();
@@ -202,7 +228,7 @@ int os_relax(void)
 void os_breathe(void)
 {
 	host_may_sleep("os_breathe");
-	host_delay();
+	kup_fence_hook();
 }
 
 /* ---- Threads ---- */

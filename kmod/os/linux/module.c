@@ -97,6 +97,8 @@ EXPORT_SYMBOL_GPL(kup_max_payload);
 EXPORT_SYMBOL_GPL(kup_max_received);
 EXPORT_SYMBOL_GPL(kup_send);
 EXPORT_SYMBOL_GPL(kup_try_send);
+EXPORT_SYMBOL_GPL(kup_send_batch);
+EXPORT_SYMBOL_GPL(kup_try_send_batch);
 EXPORT_SYMBOL_GPL(kup_reserve);
 EXPORT_SYMBOL_GPL(kup_try_reserve);
 EXPORT_SYMBOL_GPL(kup_commit);

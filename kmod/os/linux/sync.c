@@ -11,6 +11,7 @@
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 
 #include "linux.h"
@@ -146,10 +147,14 @@ kup_u64 os_now_ns(void)
 	return ktime_get_mono_fast_ns();
 }
 
-int os_relax(void)
+/*
+ * A process that is ready to run on this processor may be the peer. The kernel would ask this
+ * thread for the processor only at the end of its time slice.
+ */
+int os_relax(int yield)
 {
 	cpu_relax();
-	return !need_resched() && !signal_pending(current);
+	return single_task_running() && !need_resched() && !signal_pending(current);
 }
 
 void os_breathe(void)

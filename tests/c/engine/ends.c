@@ -66,7 +66,7 @@ static void *attach_at_once(void *unused)
 	while (!kup_load(&stop)) {
 		file = user_open("ends");
 		if (file < 0) {
-			os_relax();
+			os_relax(1);
 			continue;
 		}
 		attach = (struct kup_attach){ .abi_version = KUP_ABI_VERSION,

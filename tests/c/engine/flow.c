@@ -169,7 +169,7 @@ static void test_timeout_flood(void)
 		user_put(&user, KUP_RECORD_DISCARD, 0, 0);
 	user_finish(&user, first);
 	while (!error && kup_load_acquire(&user.kernel->state) == KUP_STATE_OPEN)
-		os_relax();
+		os_relax(1);
 	resume_delays();
 	check(timeout_result == -ETIMEDOUT &&
 		      kup_load(&user.kernel->to_kernel_tail.value) != user.out.head,

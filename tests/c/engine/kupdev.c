@@ -173,7 +173,7 @@ static void *hold_message(void *argument)
 	/* As an old module may: it sleeps between two calls when its device goes. */
 	kup_store_release(&self->holds, 1);
 	while (!kup_load_acquire(&self->goes_on))
-		os_relax();
+		os_relax(1);
 	memcpy(self->message, message, sizeof(self->message));
 	self->result = kupdev_send(self->sc, "x", 1, channel);
 	return NULL;
@@ -191,7 +191,7 @@ static void test_unload_attached(void)
 	pthread_create(&holds.thread, NULL, hold_message, &holds);
 	pthread_create(&process, NULL, sit_and_receive, &told);
 	while (!kup_load_acquire(&holds.holds))
-		os_relax();
+		os_relax(1);
 	/* Another process and its thread, which waits for a message. */
 	pthread_create(&waits.thread, NULL, wait_and_receive, &waits);
 	seat = sit_down(1);
@@ -331,7 +331,7 @@ static void *work(void *argument)
 
 		while ((channel = kupdev_wait_channel(sc)) >= 0)
 			serve(sc, channel);
-		os_relax();
+		os_relax(1);
 	}
 	return NULL;
 }
@@ -347,7 +347,7 @@ static void *visit(void *argument)
 
 		if (!channel) {
 			stand_up(&seat);
-			os_relax();
+			os_relax(1);
 			continue;
 		}
 		/* A device that is about to go starts no games; then this stops waiting for one. */
@@ -356,7 +356,7 @@ static void *visit(void *argument)
 
 			while (kernproxy_send(channel, "hello", 6, KP_NB) && ++tries < 20000 &&
 			       !kup_load(&stop))
-				os_relax();
+				os_relax(1);
 			if (kernproxy_error(channel))
 				break;
 			kernproxy_receive(channel, KP_NB);

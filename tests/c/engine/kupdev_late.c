@@ -55,7 +55,7 @@ static void *work(void *argument)
 
 	for (step = 0;; step++) {
 		while (kup_load_acquire(&worker->step) <= step)
-			os_relax();
+			os_relax(1);
 		if (kup_load(&worker->step) == ~0u)
 			return NULL;
 		worker->results[step] = worker->act(worker, step);
@@ -80,7 +80,7 @@ static void begin_step(struct worker *worker)
 static int finish_step(struct worker *worker)
 {
 	while (kup_load_acquire(&worker->done) < worker->step)
-		os_relax();
+		os_relax(1);
 	return worker->results[worker->step - 1];
 }
 

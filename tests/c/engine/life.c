@@ -53,7 +53,7 @@ static void *come_and_go(void *argument)
 
 	while (!kup_load(&stop)) {
 		if (user_attach(&user, "life", KUP_CHANNEL_ANY)) {
-			os_relax();
+			os_relax(1);
 			continue;
 		}
 		(*rounds)++;
@@ -106,7 +106,7 @@ static void test_destroyed(void)
 	for (i = 0; i < 20 && !error; i++)
 		error = user_send(&user, i, "x", 1);
 	while (!error && kup_load64(&user.kernel->to_user_records) < 20)
-		os_relax();
+		os_relax(1);
 	kup_device_destroy(device);
 	while (!error && !(error = user_receive(&user, &record))) {
 		received++;

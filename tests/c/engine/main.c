@@ -29,6 +29,7 @@ static void all_cases(void)
 	duplex_cases();
 	wait_cases();
 	publish_cases();
+	batch_cases();
 	watermark_cases();
 	life_cases();
 	turn_cases();

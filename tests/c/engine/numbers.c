@@ -120,7 +120,7 @@ static void *close_and_open(void *argument)
 		if (error)
 			caller->wrong = error;
 		caller->calls++;
-		os_relax();
+		os_relax(1);
 	}
 	return NULL;
 }

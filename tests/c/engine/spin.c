@@ -7,7 +7,7 @@
  */
 #include <time.h>
 
-#include "user.h"
+#include "bare.h"
 
 #define LOOK_NS 50
 
@@ -31,11 +31,19 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 	return 0;
 }
 
+/* The user that sends a record when this thread makes a certain look, counted down; or NULL. */
+static _Thread_local struct user *sender;
+static _Thread_local kup_u32 looks_left;
+
 int __real_kup_consumer_ready(const struct kup_consumer *consumer);
 int __wrap_kup_consumer_ready(const struct kup_consumer *consumer);
 int __wrap_kup_consumer_ready(const struct kup_consumer *consumer)
 {
 	virtual_clock.looks++;
+	if (sender && --looks_left == 0) {
+		user_put(sender, 0, 7, 8);
+		sender = NULL;
+	}
 	return __real_kup_consumer_ready(consumer);
 }
 
@@ -118,6 +126,85 @@ static void test_kernel(kup_u32 budget_us)
 	      "kup_peek() looks for its budget before it sleeps, and reads the clock seldom",
 	      "%d: %u us: %u looks, %u readings", error, budget_us, kernel_spell.looks,
 	      kernel_spell.readings);
+}
+
+/* The record comes while the call looks for it. */
+static void test_first_looks(void)
+{
+	const struct kup_config config = { .name = "looks" };
+	struct kup_record record = { 0 };
+	struct bare bare;
+	kup_u32 readings;
+	int error;
+
+	if (bare_begin(&bare, &config))
+		return;
+	sender = &bare.user;
+	looks_left = 4;
+	virtual_clock.readings = 0;
+	error = kup_peek(bare.channel, &record, PATIENCE_MS * KUP_MS);
+	readings = virtual_clock.readings;
+	check(!error && record.type == 7 && readings == 0,
+	      "kup_peek() with a timeout reads no clock if its first looks find a record",
+	      "%d, %u readings", error, readings);
+	bare_end(&bare);
+}
+
+/* ---- What happens between two looks ---- */
+
+/*
+ * One wait, whose record is there after so many looks; or, if the peer has the same processor, when
+ * the wait yields. Returns the number of looks that find nothing.
+ */
+static kup_u32 pace_wait(struct kup_pace *pace, kup_u32 looks, int is_shared, kup_u32 *pauses)
+{
+	struct kup_steps steps = kup_pace_begin(pace);
+	kup_u32 i, found_after = steps.first_pauses > looks ? 0 : looks;
+
+	*pauses += steps.first_pauses;
+	for (i = 0; is_shared || i < found_after; i++)
+		if (kup_pace_step(&steps) && is_shared) {
+			i++;
+			break;
+		}
+	kup_pace_found(pace, &steps);
+	return i;
+}
+
+/* The looks that find nothing, and the pauses, of 320 waits, after 40 that are not counted. */
+static void pace_waits(struct kup_pace *pace, kup_u32 looks, int is_shared, kup_u32 *all_looks,
+		       kup_u32 *pauses)
+{
+	kup_u32 i, ignored = 0;
+
+	*all_looks = *pauses = 0;
+	for (i = 0; i < 40; i++)
+		pace_wait(pace, looks, is_shared, &ignored);
+	for (i = 0; i < 320; i++)
+		*all_looks += pace_wait(pace, looks, is_shared, pauses);
+}
+
+static void test_pace(void)
+{
+	struct kup_pace pace = { 0 };
+	kup_u32 looks, pauses;
+
+	pace_waits(&pace, 20, 1, &looks, &pauses);
+	check(looks >= 320 && looks < 320 * 4 && pauses == 0,
+	      "a wait yields at once if the peer has the same processor", "%u looks, %u pauses",
+	      looks, pauses);
+	pace_waits(&pace, 20, 0, &looks, &pauses);
+	check(looks == 320 * 20 && pauses == 0,
+	      "a wait does not yield any more when the peer has a processor of its own",
+	      "%u looks, %u pauses", looks, pauses);
+	pace_waits(&pace, 2, 0, &looks, &pauses);
+	check(pauses >= 300 * KUP_STREAM_PAUSES,
+	      "a wait begins with a pause if each record comes within the first looks", "%u pauses",
+	      pauses);
+	pace_waits(&pace, 20, 0, &looks, &pauses);
+	check(looks == 320 * 20 && pauses == 0,
+	      "a wait begins without a pause again in round trips", "%u looks, %u pauses", looks,
+	      pauses);
 }
 
 /* ---- The user's side ---- */
@@ -206,5 +293,7 @@ void spin_cases(void)
 		test_user(budgets_us[i]);
 	}
 	test_ready();
+	test_first_looks();
+	test_pace();
 	kup_device_destroy(device);
 }

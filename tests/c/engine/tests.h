@@ -79,6 +79,7 @@ void flow_cases(void);
 void duplex_cases(void);
 void wait_cases(void);
 void publish_cases(void);
+void batch_cases(void);
 void watermark_cases(void);
 void turn_cases(void);
 void turn_raw_cases(void);

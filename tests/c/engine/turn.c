@@ -72,7 +72,7 @@ static void *receive_answers(void *argument)
 	do {
 		error = kup_turn_receive(argument, buffer, sizeof(buffer), &record, KUP_FOREVER);
 		if (error == -EDEADLK)
-			os_relax();
+			os_relax(1);
 	} while (!error || error == -EDEADLK);
 	return NULL;
 }
@@ -307,7 +307,7 @@ static void *come_and_go(void *argument)
 		struct kup_user_turn player = { 0 };
 
 		if (join(&player, KUP_CHANNEL_ANY)) {
-			os_relax();
+			os_relax(1);
 			continue;
 		}
 		guest->error = play(&player, &state);

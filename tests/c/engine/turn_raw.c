@@ -304,7 +304,7 @@ struct game {
 static void await(const kup_u32 *word, kup_u32 value)
 {
 	while (kup_load_acquire(word) < value)
-		os_relax();
+		os_relax(1);
 }
 
 static void *receive_answers(void *argument)
@@ -339,7 +339,7 @@ static void *answer_turns(void *argument)
 		else if (from == kup_load_acquire(&raw->user.kernel->to_kernel_tail.value))
 			put_discarded(raw, 0);
 		else
-			os_relax();
+			os_relax(1);
 		if (raw->user.out.head != from && user_is_asked(&raw->user, from))
 			kup_user_kick(raw->user.file);
 	}
@@ -361,7 +361,7 @@ static void test_answers(void)
 			break;
 		kup_store_release(&game.reserved, round);
 		for (spins = dice(&state) % 64; spins > 0; spins--)
-			os_relax();
+			os_relax(1);
 		kup_turn_commit(&game.raw.turn, &reservation, 0, 8);
 		await(&game.seen, round);
 		if (kup_load(&game.seen) == ~0u)

@@ -190,6 +190,94 @@ static void test_full(void)
 	kup_user_channel_close(channel);
 }
 
+/* ---- Batches ---- */
+
+#define BATCH 200
+
+/* Messages whose types are their numbers, and whose bytes are their types. */
+static void make_batch(struct kup_user_outgoing *batch, uint32_t *numbers)
+{
+	uint32_t i;
+
+	for (i = 0; i < BATCH; i++) {
+		numbers[i] = i;
+		batch[i] = (struct kup_user_outgoing){ &numbers[i], sizeof(numbers[i]), i };
+	}
+}
+
+/* Receives as many messages with the types from `next` on. Returns how many were right. */
+static uint32_t receive_numbers(channel_t *channel, uint32_t next, uint32_t count)
+{
+	message_t message;
+	uint32_t good = 0;
+
+	while (good < count && kup_user_receive(channel, &message, PATIENCE) == 0 &&
+	       message.type == next + good && message.length == sizeof(next) &&
+	       *(const uint32_t *)message.data == next + good)
+		good++;
+	return good;
+}
+
+static void test_batches(void)
+{
+	struct kup_user_outgoing batch[BATCH];
+	uint32_t numbers[BATCH], received;
+	channel_t *channel = open_channel();
+	room_t room;
+	int sent, again;
+
+	make_batch(batch, numbers);
+	sent = kup_user_send_batch(channel, batch, BATCH, PATIENCE);
+	received = receive_numbers(channel, 0, BATCH);
+	check(sent == BATCH && received == BATCH,
+	      "kup_user_send_batch() sends all messages in order", "%d sent, %u back", sent,
+	      received);
+	worked(kup_user_send_batch(channel, batch, 0, 0), "a batch of no messages is 0");
+	batch[3].length = kup_user_max_message(channel) + 1;
+	sent = kup_user_send_batch(channel, batch, BATCH, PATIENCE);
+	again = kup_user_send_batch(channel, batch + 3, 1, PATIENCE);
+	check(sent == 3 && again == -EMSGSIZE && receive_numbers(channel, 0, 3) == 3,
+	      "kup_user_send_batch() stops at a message that is too long", "%d, then %s", sent,
+	      error_name(again));
+	make_batch(batch, numbers);
+	need(kup_user_reserve(channel, sizeof(numbers[0]), 0, &room) == 0, "one can be reserved");
+	sent = kup_user_send_batch(channel, batch + 1, BATCH - 1, 0);
+	again = kup_user_send_batch(channel, batch + 1 + sent, 1, PATIENCE);
+	*(uint32_t *)room.data = 0;
+	kup_user_commit(channel, &room, 0, sizeof(numbers[0]));
+	received = receive_numbers(channel, 0, 64);
+	check(sent == 63 && again == -EBUSY && received == 64,
+	      "kup_user_send_batch() sends 63 messages behind one that is reserved",
+	      "%d, then %s, %u back", sent, error_name(again), received);
+	kup_user_channel_close(channel);
+}
+
+static void test_full_batch(void)
+{
+	struct kup_user_outgoing batch[BATCH];
+	uint32_t numbers[BATCH], sent = 0, i;
+	channel_t *channel = open_channel();
+	message_t message;
+	int error;
+
+	make_batch(batch, numbers);
+	send_pause(channel, 300);
+	while ((error = kup_user_send_batch(channel, batch + sent % BATCH, BATCH - sent % BATCH,
+					    0)) > 0)
+		sent += (uint32_t)error;
+	check(error == -EAGAIN && sent > BATCH,
+	      "kup_user_send_batch() into a full ring is EAGAIN after a part", "%s after %u",
+	      error_name(error), sent);
+	refused(kup_user_send_batch(channel, batch, BATCH, 20), ETIMEDOUT,
+		"ETIMEDOUT if none has room in time");
+	for (i = 0; i < sent && kup_user_receive(channel, &message, PATIENCE) == 0; i++)
+		if (message.type != i % BATCH)
+			break;
+	check(i == sent, "and each of the messages that were sent comes back once",
+	      "not message %u", i);
+	kup_user_channel_close(channel);
+}
+
 static int prepare(channel_t *channel, int events)
 {
 	return kup_user_prepare_wait(channel, (uint32_t)events, 4096);
@@ -404,6 +492,8 @@ int main(int count, char **arguments)
 	test_reservations();
 	test_many_reservations();
 	test_full();
+	test_batches();
+	test_full_batch();
 	test_preparing();
 	test_gaps();
 	test_two_threads();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Each allocation of the modules fails in turn. The kernel has to be built with fault injection:
- * the number that is written to a thread's `fail-nth` says which allocation from now on fails;
- * reading it returns what is left of that number. Only those that the modules' code makes are
- * counted. What leaks here is found by kmemleak, after all tests.
+ * the number that is written to a thread's `fail-nth` selects the allocation that fails, counted
+ * from now. Reading the file returns what is left of that number. Only the allocations that the
+ * modules' code makes are counted. kmemleak finds what leaks here, after all tests.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #define MODULES_START "0xffffffffa0000000"
 #define MODULES_END "0xffffffffff000000"
 
-#define MOST_FAULTS 2000 /* more than any call allocates */
+#define MOST_FAULTS 2000 /* more allocations than any call makes */
 
 static int fail_nth;
 
@@ -59,7 +59,7 @@ static void prepare_faults(void)
 		set_fault(kinds[i], "verbose", "0");
 		set_fault(kinds[i], "require-start", MODULES_START);
 		set_fault(kinds[i], "require-end", MODULES_END);
-		if (i < 2) /* Those that may sleep, too. */
+		if (i < 2) /* Also the allocations that may sleep. */
 			set_fault(kinds[i], "ignore-gfp-wait", "N");
 	}
 	set_fault("fail_page_alloc", "ignore-gfp-highmem", "N");
@@ -93,14 +93,17 @@ struct call {
 	const char *name;
 	/* Makes the call, and returns 0 or a negative errno. */
 	long (*run)(void);
-	/* Before each, and after each that worked. */
+	/* Runs before each call, and after each call that worked. */
 	void (*before)(void);
 	void (*undo)(void);
-	/* After each that did not. */
+	/* Runs after each call that failed. */
 	void (*recover)(void);
-	/* How many of the echo device's channels have to be free then; 0 if there is no device. */
+	/*
+	 * How many of the echo device's channels have to be free after a failure; 0 if there is no
+	 * device.
+	 */
 	uint32_t free_channels;
-	/* What it may return beside ENOMEM and EFAULT; 0 if it may not. */
+	/* What the call may return besides ENOMEM and EFAULT; 0 if nothing else. */
 	int other_errno;
 };
 
@@ -110,7 +113,7 @@ static bool is_documented(const struct call *call, long result)
 	       result == -call->other_errno;
 }
 
-/* Whether the device is as it was before a call that failed. */
+/* Checks that the device is as it was before a call that failed. */
 static bool is_unchanged(const struct call *call)
 {
 	int fd;
@@ -130,7 +133,7 @@ static void nothing(void)
 {
 }
 
-/* Makes one call with the given allocation failing, and returns whether it made fewer. */
+/* Makes one call in which the given allocation fails. Returns whether it made fewer allocations. */
 static bool try_call(const struct call *call, int number, int *refusals)
 {
 	long result;
@@ -160,7 +163,7 @@ static bool try_call(const struct call *call, int number, int *refusals)
 	return unused;
 }
 
-/* Until a call makes fewer allocations than the one that should fail: that one has to work. */
+/* Ends when a call makes fewer allocations than the one that should fail: that call has to work. */
 static void try_all(const struct call *call)
 {
 	uint64_t start = now_ms();
@@ -245,13 +248,13 @@ static long run_epoll(void)
 static void test_calls(void)
 {
 	const struct call calls[] = {
-		{ "open() gives nothing away when an allocation fails", run_open, nothing,
+		{ "open() frees all that it took when an allocation fails", run_open, nothing,
 		  close_handle, nothing, CHANNELS, 0 },
-		{ "ATTACH gives everything back when an allocation fails", run_attach, open_handle,
+		{ "ATTACH frees all that it took when an allocation fails", run_attach, open_handle,
 		  close_handle, close_handle, CHANNELS, 0 },
-		{ "mmap() gives everything back when an allocation fails", run_map, open_attached,
+		{ "mmap() frees all that it took when an allocation fails", run_map, open_attached,
 		  unmap, close_handle, CHANNELS, 0 },
-		{ "epoll_ctl() gives everything back when an allocation fails", run_epoll,
+		{ "epoll_ctl() frees all that it took when an allocation fails", run_epoll,
 		  open_polling, close_polling, close_polling, CHANNELS, 0 },
 	};
 
@@ -287,7 +290,7 @@ static void unload(void)
 
 static pid_t users[USERS];
 
-/* Attaches by a node that is there before and after the device. */
+/* Attaches by a node that exists before and after the device. */
 static void attach_again_and_again(void)
 {
 	for (;;) {
@@ -301,7 +304,7 @@ static void attach_again_and_again(void)
 	}
 }
 
-/* Processes that find a device as soon as its number leads to it, also one that is not complete. */
+/* Processes that open a device as soon as its number leads to it, also one that is not complete. */
 static void start_users(void)
 {
 	struct stat node;
@@ -325,7 +328,7 @@ static void end_users(void)
 	unlink(SECOND_NODE);
 }
 
-/* The echo client, then one on the predecessor's API; kup.ko with nothing that holds it. */
+/* Loads the echo client, then a client on the predecessor's API, then kup.ko alone. */
 static void test_loads(void)
 {
 	struct call call = { NULL, run_load, nothing, unload, nothing, 0, 0 };
@@ -333,18 +336,19 @@ static void test_loads(void)
 	start_users();
 	need(EVENTUALLY(PATIENCE_MS, module_unload() == 0), "the echo client can be unloaded");
 	module = "kup_echo";
-	call.name = "a device that fails half-way gives everything back, also what has opened it";
+	call.name = "kup_device_create() frees all that it took when an allocation fails, while "
+		    "users open the device";
 	try_all(&call);
 	end_users();
 	module = "pingpong";
-	call.name = "insmod of a client of the predecessor's gives everything back then";
-	/* The predecessor's kupdev_create() has no errno to hand on. */
+	call.name = "kupdev_create() frees all that it took when an allocation fails";
+	/* The predecessor's kupdev_create() can't return an errno. */
 	call.other_errno = EINVAL;
 	try_all(&call);
 	call.other_errno = 0;
 	module = "kup";
 	unload();
-	call.name = "insmod of kup gives everything back when an allocation fails";
+	call.name = "insmod of kup.ko frees all that it took when an allocation fails";
 	try_all(&call);
 	need(run_load() == 0, "kup can be loaded again");
 	reload();

@@ -463,11 +463,13 @@ static void test_streams(void)
 
 	trying("streams");
 	peer_need(&witness, 0);
-	attack_beside(echoes, &witness, echo_path(),
-		      "an honest process notices nothing of those that write everything at once");
+	attack_beside(
+		echoes, &witness, echo_path(),
+		"an honest process gets its echoes beside processes that write everything at once");
 	peer_stop_wait(&witness);
 	fd = echo_open();
-	check(all_free(fd), "and nothing of them stays", "%u channels are free", channels_free(fd));
+	check(all_free(fd), "close() frees the channels of all attackers", "%u channels are free",
+	      channels_free(fd));
 	kup_user_close(fd);
 }
 
@@ -484,11 +486,13 @@ static void test_turns(void)
 	peer_need(&witness, 0);
 	need(peer_receive(&witness, &record) == 0, "the first turn");
 	peer_release(&witness, &record);
-	attack_beside(echoes_in_turn, &witness, echo_path(), "nor does one that takes turns");
+	attack_beside(
+		echoes_in_turn, &witness, echo_path(),
+		"an honest process takes its turns beside processes that write everything at once");
 	peer_stop_wait(&witness);
 	fd = echo_open();
-	check(all_free(fd), "and nothing of them stays in turn mode", "%u channels are free",
-	      channels_free(fd));
+	check(all_free(fd), "close() frees the channels of all attackers in turn mode",
+	      "%u channels are free", channels_free(fd));
 	kup_user_close(fd);
 	need_unload();
 	reload();
@@ -532,10 +536,11 @@ static void test_predecessor(void)
 	channel = kernproxy_channel(device, 0, 1);
 	need(channel != NULL && kernproxy_receive(channel, 0) != NULL, "a game begins");
 	attack_beside(plays, channel, "/dev/pingpong0",
-		      "nor does one that uses the predecessor's API");
+		      "kernproxy_send() and kernproxy_receive() work beside processes that write "
+		      "everything at once");
 	kernproxy_close(device);
 	check(EVENTUALLY(PATIENCE_MS, syscall(SYS_delete_module, "pingpong", O_NONBLOCK) == 0),
-	      "and the module can be unloaded", "%s", strerror(errno));
+	      "delete_module() of pingpong works after the attack", "%s", strerror(errno));
 }
 
 int main(int count, char **arguments)

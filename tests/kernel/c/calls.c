@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a handle is to system calls: commands, arguments, ways to open it, signals, copies. */
+/* System calls on a handle: commands, arguments, ways to open it, signals, copies. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,23 +22,25 @@ static void test_unknown_calls(void)
 	struct iovec part = { bytes, 8 };
 	int fd = echo_open();
 
-	refused(sys(ioctl(fd, _IO(0xe7, 0), bytes)), ENOTTY, "command 0 is refused with ENOTTY");
-	refused(sys(ioctl(fd, _IO(0xe7, 99), bytes)), ENOTTY, "command 99 is refused with ENOTTY");
+	refused(sys(ioctl(fd, _IO(0xe7, 0), bytes)), ENOTTY,
+		"ioctl() refuses command 0 with ENOTTY");
+	refused(sys(ioctl(fd, _IO(0xe7, 99), bytes)), ENOTTY,
+		"ioctl() refuses command 99 with ENOTTY");
 	refused(sys(ioctl(fd, _IOR(0xe7, 1, kup_u64), bytes)), ENOTTY,
-		"INFO with another size is refused with ENOTTY");
+		"ioctl() refuses INFO with another size with ENOTTY");
 	refused(sys(ioctl(fd, _IOWR(0xe7, 2, struct kup_info), bytes)), ENOTTY,
-		"ATTACH with another size is refused with ENOTTY");
+		"ioctl() refuses ATTACH with another size with ENOTTY");
 	refused(sys(ioctl(fd, _IOR(0xe7, 2, struct kup_attach), bytes)), ENOTTY,
-		"ATTACH in another direction is refused with ENOTTY");
+		"ioctl() refuses ATTACH in another direction with ENOTTY");
 	refused(sys(ioctl(fd, _IOWR(0xe6, 2, struct kup_attach), bytes)), ENOTTY,
-		"another device's command is refused with ENOTTY");
-	refused(sys(read(fd, bytes, 8)), EINVAL, "read is refused with EINVAL");
-	refused(sys(write(fd, bytes, 8)), EINVAL, "write is refused with EINVAL");
-	refused(sys(readv(fd, &part, 1)), EINVAL, "readv is refused with EINVAL");
-	refused(sys(lseek(fd, 0, SEEK_SET)), ESPIPE, "lseek is refused with ESPIPE");
-	refused(sys(lseek(fd, 0, SEEK_END)), ESPIPE, "lseek to the end is refused with ESPIPE");
-	refused(sys(pread(fd, bytes, 8, 0)), ESPIPE, "pread is refused with ESPIPE");
-	refused(sys(ftruncate(fd, 4096)), EINVAL, "ftruncate is refused with EINVAL");
+		"ioctl() refuses another device's command with ENOTTY");
+	refused(sys(read(fd, bytes, 8)), EINVAL, "read() is refused with EINVAL");
+	refused(sys(write(fd, bytes, 8)), EINVAL, "write() is refused with EINVAL");
+	refused(sys(readv(fd, &part, 1)), EINVAL, "readv() is refused with EINVAL");
+	refused(sys(lseek(fd, 0, SEEK_SET)), ESPIPE, "lseek() to the start is refused with ESPIPE");
+	refused(sys(lseek(fd, 0, SEEK_END)), ESPIPE, "lseek() to the end is refused with ESPIPE");
+	refused(sys(pread(fd, bytes, 8, 0)), ESPIPE, "pread() is refused with ESPIPE");
+	refused(sys(ftruncate(fd, 4096)), EINVAL, "ftruncate() is refused with EINVAL");
 	close(fd);
 }
 
@@ -50,12 +52,13 @@ static void test_numbers(void)
 	int fd = echo_open();
 
 	worked(sys(ioctl(fd, KUP_IOC_INFO, &info)), "INFO is an ioctl");
-	refused(sys(ioctl(fd, KUP_IOC_KICK)), ENOTCONN, "and so is KICK");
+	refused(sys(ioctl(fd, KUP_IOC_KICK)), ENOTCONN,
+		"KICK is an ioctl, and is refused with ENOTCONN before ATTACH");
 	peer_need(&peer, 1);
 	stats_get(fd, 1, &before);
-	worked(sys(ioctl(peer.fd, KUP_IOC_KICK, 12345)), "KICK looks at no argument");
+	worked(sys(ioctl(peer.fd, KUP_IOC_KICK, 12345)), "KICK ignores its argument");
 	refused(sys(ioctl(peer.fd, _IO(0xe7, 99))), ENOTTY,
-		"an attached handle knows no command 99 either");
+		"ioctl() refuses command 99 of an attached handle with ENOTTY");
 	stats_get(fd, 1, &after);
 	check(after.kicks - before.kicks == 1 && after.ioctls - before.ioctls == 2,
 	      "STATS counts both ioctls", "%llu", (long long)(after.ioctls - before.ioctls));
@@ -68,12 +71,13 @@ static void test_nowhere(void)
 	int fd = echo_open();
 
 	refused(sys(ioctl(fd, KUP_IOC_INFO, NOWHERE)), EFAULT,
-		"INFO to nowhere is refused with EFAULT");
+		"INFO refuses an address that can't be written with EFAULT");
 	refused(sys(ioctl(fd, KUP_IOC_STATS, NOWHERE)), EFAULT,
-		"STATS to nowhere is refused with EFAULT");
+		"STATS refuses an address that can't be read with EFAULT");
 	refused(sys(ioctl(fd, KUP_IOC_ATTACH, NOWHERE)), EFAULT,
-		"ATTACH from nowhere is refused with EFAULT");
-	check(all_free(fd), "which leaves every channel free", "%u are", channels_free(fd));
+		"ATTACH refuses an address that can't be read with EFAULT");
+	check(all_free(fd), "ATTACH that was refused leaves every channel free", "%u are",
+	      channels_free(fd));
 	close(fd);
 }
 
@@ -81,12 +85,12 @@ static void test_read_only_handles(void)
 {
 	static const int ways[] = { O_RDONLY, O_WRONLY };
 	static const char *const attach_cases[] = {
-		"ATTACH of a handle that is open for reading only is refused with EBADF",
-		"ATTACH of a handle that is open for writing only is refused with EBADF",
+		"ATTACH refuses a handle that is open for reading only with EBADF",
+		"ATTACH refuses a handle that is open for writing only with EBADF",
 	};
 	static const char *const kick_cases[] = {
-		"KICK of a handle that is open for reading only is refused with EBADF",
-		"KICK of a handle that is open for writing only is refused with EBADF",
+		"KICK refuses a handle that is open for reading only with EBADF",
+		"KICK refuses a handle that is open for writing only with EBADF",
 	};
 	struct kup_info info;
 	struct kup_stats stats;
@@ -97,12 +101,13 @@ static void test_read_only_handles(void)
 		refused(attach_to(fd, ANY, 0, NULL), EBADF, attach_cases[way]);
 		refused(sys(ioctl(fd, KUP_IOC_KICK)), EBADF, kick_cases[way]);
 		check(kup_user_info(fd, &info) == 0 && stats_get(fd, 0, &stats) == 0,
-		      "INFO and STATS work on any handle", "%s", error_name(-errno));
+		      "INFO and STATS work on a handle that is open in any mode", "%s",
+		      error_name(-errno));
 		close(fd);
 	}
 }
 
-/* ATTACH's result can't be written back: the channel must not be lost with it. */
+/* The result of ATTACH can't be written back. The channel must not be lost with it. */
 static void test_attach_output(void)
 {
 	static const struct kup_attach constant __attribute__((section(".rodata"))) = {
@@ -113,21 +118,23 @@ static void test_attach_output(void)
 	int fd = echo_open();
 
 	refused(sys(ioctl(fd, KUP_IOC_ATTACH, &constant)), EFAULT,
-		"ATTACH whose result can't be written is refused with EFAULT");
+		"ATTACH refuses an argument that can't be written with EFAULT");
 	ioctl(fd, KUP_IOC_INFO, &info);
 	check((info.attached == ANY) == (info.channels_free == 8),
-	      "after it INFO agrees with itself", "attached %u, %u free", info.attached,
-	      info.channels_free);
+	      "INFO agrees with itself after an ATTACH that was refused with EFAULT",
+	      "attached %u, %u free", info.attached, info.channels_free);
 	close(fd);
 	fd = echo_open();
 	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == 8),
-	      "after it and close every channel is free", "%u are", channels_free(fd));
+	      "close() frees every channel after an ATTACH that was refused with EFAULT", "%u are",
+	      channels_free(fd));
 	close(fd);
 }
 
 /*
- * The kernel client pauses while the user of channel 3 goes: the channel drains for so long, which is
- * shorter than ATTACH waits. On a slow machine it may be over too early, so tests try again.
+ * The kernel client pauses while the user of channel 3 closes it. The channel drains during the
+ * pause, which is shorter than ATTACH waits. On a slow machine the pause may be over too early;
+ * then the tests try again.
  */
 #define DRAINING_MS 700
 #define TRIES 20
@@ -153,7 +160,7 @@ static uint32_t state_of(uint32_t channel)
 	return stats.state;
 }
 
-/* A handle that may not block does not wait for the kernel client. */
+/* A handle with O_NONBLOCK does not wait for the kernel client. */
 static void test_nonblocking(void)
 {
 	int fd, error = 0;
@@ -169,8 +176,9 @@ static void test_nonblocking(void)
 		fd = open(echo_path(), O_RDWR | O_NONBLOCK);
 	}
 	refused(error, EBUSY,
-		"ATTACH of a channel that is drained with O_NONBLOCK is refused with EBUSY");
-	check(all_free(fd), "and later it is free", "%u are", channels_free(fd));
+		"ATTACH with O_NONBLOCK refuses a channel that still drains with EBUSY");
+	check(all_free(fd), "ATTACH with O_NONBLOCK leaves the channel to become free", "%u are",
+	      channels_free(fd));
 	close(fd);
 	need_unload();
 	reload();
@@ -181,7 +189,9 @@ static void on_signal(int signal)
 	(void)signal;
 }
 
-/* ATTACH in a process that gets a signal meanwhile; then it has what it had before. */
+/*
+ * ATTACH in a process that gets a signal while it waits. Returns with the old signal handler set.
+ */
 static int attach_under_signal(void)
 {
 	pid_t child, parent = getpid();
@@ -216,15 +226,18 @@ static void test_signal(void)
 			break;
 		all_free(fd);
 	}
-	refused(error, EINTR, "a signal ends ATTACH's wait with EINTR");
-	check(state == KUP_STATE_DRAINING, "and at once", "the channel's state is %u", state);
-	check(all_free(fd), "the channel is free later", "%u are", channels_free(fd));
+	refused(error, EINTR, "ATTACH ends its wait with EINTR when a signal comes");
+	check(state == KUP_STATE_DRAINING,
+	      "ATTACH returns at the signal, before the channel has drained",
+	      "the channel's state is %u", state);
+	check(all_free(fd), "ATTACH that a signal ended leaves the channel to become free",
+	      "%u are", channels_free(fd));
 	close(fd);
 	need_unload();
 	reload();
 }
 
-/* The native library goes on waiting. */
+/* The native library continues its wait. */
 static void test_signal_in_wait(void)
 {
 	struct peer peer;
@@ -242,7 +255,7 @@ static void test_signal_in_wait(void)
 	}
 	start = now_ms();
 	check(peer_poll(&peer, POLLIN, 250) == 0 && now_ms() - start >= 250,
-	      "signals don't end kup_user_wait", "%llu ms", (long long)(now_ms() - start));
+	      "kup_user_wait() continues after signals", "%llu ms", (long long)(now_ms() - start));
 	waitpid(child, NULL, 0);
 	peer_stop_wait(&peer);
 }
@@ -260,9 +273,11 @@ static void test_dup_and_fork(void)
 	copy = dup(peer.fd);
 	close(peer.fd);
 	stats_get(fd, 2, &stats);
-	check(stats.state == KUP_STATE_OPEN, "a dup keeps the channel", "%u", stats.state);
+	check(stats.state == KUP_STATE_OPEN,
+	      "close() of one of two descriptors keeps the channel attached", "%u", stats.state);
 	peer.fd = copy;
-	check(peer_echo(&peer, 3, 30) == NULL, "and serves it", "no echo");
+	check(peer_echo(&peer, 3, 30) == NULL, "dup() returns a descriptor that serves the channel",
+	      "no echo");
 	child = fork();
 	if (child == 0) {
 		peer.spins = 0;
@@ -271,13 +286,15 @@ static void test_dup_and_fork(void)
 		_exit(peer_echo(&peer, 4, 40) == NULL ? 0 : 2);
 	}
 	waitpid(child, &status, 0);
-	check(status == 0, "a child may map and use the inherited handle", "status %x", status);
+	check(status == 0, "fork() gives a child a handle that it may map and use", "status %x",
+	      status);
 	stats_get(fd, 2, &stats);
-	check(stats.state == KUP_STATE_OPEN, "its exit leaves the channel to the parent", "%u",
-	      stats.state);
+	check(stats.state == KUP_STATE_OPEN, "exit() of a child leaves the channel to its parent",
+	      "%u", stats.state);
 	peer_stop_wait(&peer);
 	stats_get(fd, 2, &stats);
-	check(stats.state == KUP_STATE_FREE, "the last close gives it back", "%u", stats.state);
+	check(stats.state == KUP_STATE_FREE, "close() of the last descriptor frees the channel",
+	      "%u", stats.state);
 	close(fd);
 }
 
@@ -302,8 +319,8 @@ static void test_killed(void)
 	waitpid(child, NULL, 0);
 	check(EVENTUALLY(PATIENCE_MS,
 			 stats_get(fd, 6, &stats) == 0 && stats.state == KUP_STATE_FREE),
-	      "kill -9 in full traffic gives the channel back", "%u", stats.state);
-	worked(attach_to(fd, 6, 0, NULL), "then it can be attached again");
+	      "kill -9 in full traffic frees the channel", "%u", stats.state);
+	worked(attach_to(fd, 6, 0, NULL), "ATTACH takes the channel of a process that was killed");
 	close(fd);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A handle in an epoll: edges, one-shot registrations, and what outlives what. */
+/* A handle in an epoll: edges, one-shot registrations, and an epoll that outlives the handle. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@ static int wait_epoll(int epoll, int timeout_ms)
 	return epoll_wait(epoll, &event, 1, timeout_ms) == 1 ? (int)event.events : 0;
 }
 
-/* An edge-triggered registration that was made before ATTACH and never touched again. */
+/* Uses an edge-triggered registration that is made before ATTACH, and never changes it. */
 static void test_epoll_edges(uint32_t rounds)
 {
 	struct epoll_event wanted = { .events = EPOLLIN | EPOLLET };
@@ -29,7 +29,8 @@ static void test_epoll_edges(uint32_t rounds)
 	uint32_t got = 0;
 
 	need(epoll_ctl(epoll, EPOLL_CTL_ADD, peer.fd, &wanted) == 0, "epoll takes a handle");
-	check(wait_epoll(epoll, PATIENCE_MS) & EPOLLIN, "epoll reports a free channel", "no");
+	check(wait_epoll(epoll, PATIENCE_MS) & EPOLLIN, "epoll_wait() reports a free channel",
+	      "no");
 	kup_user_info(peer.fd, &peer.info);
 	need(attach_to(peer.fd, ANY, 0, &peer.attach) == 0 && peer_map(&peer) == 0,
 	     "ATTACH in an epoll");
@@ -47,20 +48,22 @@ static void test_epoll_edges(uint32_t rounds)
 		peer_release(&peer, &record);
 		got++;
 	}
-	check(got == rounds, "an edge-triggered epoll that is older than ATTACH loses no wake-up",
+	check(got == rounds,
+	      "epoll_wait() with EPOLLET loses no wake-up when the registration is older than "
+	      "ATTACH",
 	      "record %u of %u was not reported", got, rounds);
 	close(epoll);
 	peer_stop_wait(&peer);
 }
 
-/* ---- The same by kup_user_prepare_wait ---- */
+/* ---- The same with kup_user_prepare_wait() ---- */
 
 struct loop {
 	struct kup_user_channel *channel;
 	int epoll;
 };
 
-/* A registration that is made once; and what it says at first is heard. */
+/* Makes one registration, and takes the event that it reports at first. */
 static struct loop loop_open(uint32_t events)
 {
 	struct epoll_event wanted = { .events = events | EPOLLET };
@@ -115,7 +118,9 @@ static void test_prepared_receives(uint32_t rounds)
 		    loop_receive(&loop, &message) || message.type != round)
 			break;
 	}
-	check(round == rounds, "a receiver with an event loop of its own loses no wake-up",
+	check(round == rounds,
+	      "kup_user_prepare_wait() for POLLIN loses no wake-up in an event loop of the "
+	      "program's own",
 	      "message %u of %u", round, rounds);
 	loop_close(&loop);
 }
@@ -132,11 +137,14 @@ static void test_prepared_sends(uint32_t rounds)
 		if (loop_send(&loop, ECHO_SAMPLE, bytes, sizeof(bytes)) ||
 		    (round % 16 == 0 && loop_send(&loop, ECHO_PAUSE, &pause, sizeof(pause))))
 			break;
-	check(round == rounds, "nor does a sender", "message %u of %u", round, rounds);
+	check(round == rounds,
+	      "kup_user_prepare_wait() for POLLOUT loses no wake-up in an event loop of the "
+	      "program's own",
+	      "message %u of %u", round, rounds);
 	loop_close(&loop);
 }
 
-/* Waits for the turn, without receiving what comes with it. */
+/* Waits for the turn, and leaves the messages that come with it in the ring. */
 static int loop_take(struct loop *loop, struct kup_user_turn *turn)
 {
 	while (!kup_user_turn_is_mine(turn))
@@ -164,7 +172,8 @@ static void test_prepared_turns(uint32_t rounds)
 		if (!error)
 			error = kup_user_turn_send(&turn, round, &round, sizeof(round), 0, 0);
 	}
-	check(!error && round == rounds, "nor does a program that waits for its turn",
+	check(!error && round == rounds,
+	      "kup_user_turn_prepare_wait() loses no wake-up in an event loop of the program's own",
 	      "%d, turn %u of %u", error, round, rounds);
 	loop_close(&loop);
 }
@@ -183,19 +192,23 @@ static void test_epoll_oneshot(uint32_t rounds)
 	for (uint32_t round = 0; round < rounds && got == round; round++) {
 		peer_send(&peer, round & 0xffff, &round, sizeof(round));
 		dawdle();
-		/* No event position: rearming looks, and arms a wake-up, as poll does. */
+		/*
+		 * Does not set an event position: rearming looks at the ring, and arms a wake-up,
+		 * as poll does.
+		 */
 		epoll_ctl(epoll, EPOLL_CTL_MOD, peer.fd, &wanted);
 		if (wait_epoll(epoll, PATIENCE_MS) == EPOLLIN && peer_soon(&peer, &record)) {
 			peer_release(&peer, &record);
 			got++;
 		}
 	}
-	check(got == rounds, "a one-shot epoll that is rearmed for each record loses none",
+	check(got == rounds,
+	      "epoll_ctl() with EPOLLONESHOT, rearmed for each record, loses no wake-up",
 	      "record %u of %u", got, rounds);
 	peer_send(&peer, ECHO_CLOSE, NULL, 0);
 	epoll_ctl(epoll, EPOLL_CTL_MOD, peer.fd, &wanted);
 	check(wait_epoll(epoll, PATIENCE_MS) & EPOLLHUP,
-	      "epoll reports that the kernel's side closed", "no");
+	      "epoll_wait() reports EPOLLHUP when the kernel's side closes", "no");
 	close(epoll);
 	peer_stop_wait(&peer);
 }
@@ -217,7 +230,9 @@ static void test_waiting_for_channel(void)
 		;
 	need_unload();
 	check(wait_epoll(epoll, PATIENCE_MS) & EPOLLHUP,
-	      "epoll tells who waits for a channel that the device is gone", "no");
+	      "epoll_wait() reports EPOLLHUP to a process that waits for a channel when the device "
+	      "goes",
+	      "no");
 	close(epoll);
 	close(fd);
 	for (int i = 0; i < CHANNELS; i++)
@@ -237,7 +252,7 @@ static void test_epoll_stays(void)
 	epoll_wait(epoll, &event, 1, 10);
 	peer_stop(&peer);
 	check(module_unload() == 0 && epoll_wait(epoll, &event, 1, 10) == 0,
-	      "an epoll that outlives its handle knows nothing of it", "it does");
+	      "epoll_wait() reports nothing of a handle and a device that are gone", "it does");
 	close(epoll);
 	reload();
 }

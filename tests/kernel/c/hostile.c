@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a process can do at most: to the machine's memory and processors, to the unloading of
+ * The most that a process can do to the machine's memory and processors, to the unloading of
  * modules, and to other users. docs/security.md has the limits.
  */
 #include <errno.h>
@@ -54,7 +54,7 @@ static void load_usual(void)
 	reload();
 }
 
-/* A child stops here until the parent wants more of it. */
+/* A child stops here until the parent lets it continue. */
 struct meeting {
 	int here[2], go_on[2];
 };
@@ -89,13 +89,11 @@ static void send_on(struct meeting *meeting)
 
 /* ---- Memory beyond the channels ---- */
 
-/*
- * As many as the device has channels, and those whose closing was not over when the last one came.
- */
+/* As many as the device has channels, plus those that are still closing when the last one comes. */
 #define KEPT_LEAST CHANNELS
 #define KEPT_MOST (2 * CHANNELS)
 
-/* Attaches, maps one page, closes, and keeps the page: 0 or a negative errno. */
+/* Attaches, maps one page, closes, and keeps the page mapped. Returns 0 or a negative errno. */
 static int keep_one(void **page)
 {
 	int fd = echo_open(), error;
@@ -111,7 +109,7 @@ static int keep_one(void **page)
 	return error;
 }
 
-/* In a child of its own, as a user. */
+/* Runs in a child, as a user that is not root. */
 static int keep_many(struct meeting *meeting)
 {
 	void *pages[100];
@@ -153,19 +151,20 @@ static void test_kept_memory(void)
 	child = fork();
 	if (child == 0)
 		_exit(keep_many(&meeting));
-	check(await(&meeting), "a user keeps a limited number of closed channels mapped", "no");
+	check(await(&meeting), "ATTACH limits how many closed channels a user keeps mapped", "no");
 	pages = pages_in_use() - pages;
-	check(pages < rings / 2, "what is not mapped of them is freed",
+	check(pages < rings / 2, "close() frees the areas of a channel that are not mapped",
 	      "%lld pages are gone, the rings had %lld", (long long)pages, (long long)rings);
 	others = attach_to(fd, ANY, 0, NULL);
-	worked(others, "other users don't notice");
+	worked(others, "ATTACH works for other users when one user has reached its limit");
 	send_on(&meeting);
-	check(ended(child) == 0, "and those that are unmapped make room for others", "no");
+	check(ended(child) == 0, "munmap() of closed channels makes room under the user's limit",
+	      "no");
 	kup_user_close(fd);
 	load_usual();
 }
 
-/* Parts of an area, in children's and moved mappings, keep the whole of it and nothing else. */
+/* Parts of an area, in children's and moved mappings, keep the whole area and nothing else. */
 static void test_kept_parts(void)
 {
 	struct peer peer;
@@ -183,13 +182,13 @@ static void test_kept_parts(void)
 	munmap(ring + 3 * page, length - 4 * page);
 	moved = mremap(ring + length - page, page, page, MREMAP_MAYMOVE);
 	check(ring[page] == 0x5a && moved[page - 1] == 0x5a,
-	      "parts of a mapping keep their bytes when the channel is closed", "no");
+	      "close() keeps the bytes of an area whose parts are still mapped", "no");
 	pages = pages_in_use();
 	munmap(ring + page, 2 * page);
-	check(moved[0] == 0x5a, "up to the last of them", "no");
+	check(moved[0] == 0x5a, "munmap() of all parts but one keeps the area's bytes", "no");
 	munmap(moved, page);
 	check(EVENTUALLY(PATIENCE_MS, pages - pages_in_use() >= (int64_t)(length / 2 / page / 2)),
-	      "and the area goes with that", "%lld pages are back",
+	      "munmap() of the last part frees the area", "%lld pages are back",
 	      (long long)(pages - pages_in_use()));
 }
 
@@ -225,16 +224,16 @@ static void test_personality(void)
 	if (child == 0)
 		_exit(map_with_personality());
 	status = ended(child);
-	check(status == 0, "a process whose mappings are all executable gets areas that are not",
+	check(status == 0, "mmap() makes no area executable in a process with READ_IMPLIES_EXEC",
 	      "%d", status);
 }
 
-/* ---- Unloading against an ATTACH that does not get its memory ---- */
+/* ---- Unloading while an ATTACH waits for memory ---- */
 
 static void test_throttled_attach(void)
 {
 	static const char sentence[] =
-		"unloading does not wait for an ATTACH in a throttled cgroup";
+		"delete_module() does not wait for an ATTACH in a throttled cgroup";
 	const uint64_t ring = 8192 * (uint64_t)getpagesize();
 	struct kup_info info = { 0 };
 	pid_t child;
@@ -250,19 +249,21 @@ static void test_throttled_attach(void)
 	child = fork();
 	if (child == 0)
 		_exit(cgroup_enter() ? -attach_to(fd, ANY, 0, NULL) : 255);
-	/* It has a channel's number, and no pages yet. */
+	/* The process has a channel's number, and no pages yet. */
 	need(EVENTUALLY(PATIENCE_MS,
 			kup_user_info(fd, &info) == 0 && info.channels_free < CHANNELS),
 	     "a process is in ATTACH");
 	worked(module_unload(), sentence);
-	check(cgroup_peak() < ring / 2, "for one that gets all of it", "it has got %llu bytes",
-	      (long long)cgroup_peak());
-	refused(kup_user_info(fd, &info), ENODEV, "and the device is gone");
+	check(cgroup_peak() < ring / 2,
+	      "delete_module() returns before that ATTACH has all of its memory",
+	      "it has got %llu bytes", (long long)cgroup_peak());
+	refused(kup_user_info(fd, &info), ENODEV,
+		"INFO is refused with ENODEV when the device has gone during ATTACH");
 	kill(child, SIGKILL);
 	ended(child);
 	close(fd);
 	check(EVENTUALLY(PATIENCE_MS, cgroup_remove() == 0),
-	      "the process that attached can be killed", "it is still there");
+	      "kill -9 ends an ATTACH in a throttled cgroup", "it is still there");
 	reload();
 }
 
@@ -281,7 +282,8 @@ static void serve_in_cgroup(struct meeting *meeting)
 
 static void test_thread_cgroup(void)
 {
-	static const char sentence[] = "the kernel thread of a channel is in its process's cgroup";
+	static const char sentence[] =
+		"ATTACH puts the channel's kernel thread into the cgroup of its process";
 	struct meeting meeting;
 	char path[64];
 	pid_t child, thread;
@@ -301,11 +303,11 @@ static void test_thread_cgroup(void)
 	      thread, first_line(path));
 	send_on(&meeting);
 	ended(child);
-	check(EVENTUALLY(PATIENCE_MS, cgroup_remove() == 0), "and leaves it with the channel",
-	      "it is still there");
+	check(EVENTUALLY(PATIENCE_MS, cgroup_remove() == 0),
+	      "close() takes the channel's kernel thread out of the cgroup", "it is still there");
 }
 
-/* Of a process and of its channel's kernel thread. */
+/* The time of a process and of its channel's kernel thread. */
 struct spent {
 	uint64_t process, thread; /* ticks of 10 ms */
 	uint64_t charged;	  /* microseconds */
@@ -317,8 +319,8 @@ static struct spent spent_by(pid_t thread)
 }
 
 /*
- * Records in each place of the ring, but none before head: all that lies there is finished, and the
- * same in each round. So three stores give the kernel's side a whole ring to read.
+ * Prepares records in each place of the ring. All places before head are finished, and the same in
+ * each round, so three stores give the kernel's side a whole ring to read.
  */
 static void prepare_ring(struct peer *peer, uint32_t header, uint32_t space)
 {
@@ -329,7 +331,7 @@ static void prepare_ring(struct peer *peer, uint32_t header, uint32_t space)
 	peer_header(peer, 0)[1] = ECHO_SAMPLE;
 }
 
-/* Moves head to there: the sentinel, head, and the header that was the sentinel. */
+/* Moves head: writes the sentinel, head, and then the header that was the sentinel. */
 static void show(struct peer *peer, uint32_t header, uint32_t head)
 {
 	uint32_t from = peer->head;
@@ -343,7 +345,7 @@ static void show(struct peer *peer, uint32_t header, uint32_t head)
 
 #define DISCARDED (KUP_RECORD_READY | KUP_RECORD_DISCARD)
 
-/* Of records that cost their user nothing. */
+/* Sends records that cost their user no time. */
 static bool send_discarded_ring(struct peer *peer)
 {
 	uint32_t head = peer->head + peer->attach.to_kernel_bytes - KUP_RECORD_HEADER;
@@ -377,13 +379,13 @@ static void flood(struct spent *spent)
 }
 
 /*
- * What the processors do for a process against what its cgroup is charged for: with the kernel
- * thread elsewhere it would be several times as much.
+ * Compares the processors' time for a process with what its cgroup is charged for. If the kernel
+ * thread were in another cgroup, the time would be several times the charge.
  */
 static void test_discarded_time(void)
 {
 	static const char sentence[] =
-		"the time in which a kernel thread skips discarded records is charged to its user";
+		"the kernel thread's time for discarded records is charged to its user";
 	struct spent *spent = mmap(NULL, sizeof(*spent), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint64_t all;
@@ -416,7 +418,7 @@ static void move_to_processor(pid_t task, int number)
 	need(sched_setaffinity(task, sizeof(one), &one) == 0, "a thread can be moved");
 }
 
-/* Channel 5, whose thread is on the processor that this program is on. */
+/* Attaches channel 5, and moves its thread to the processor that this program runs on. */
 static void share_processor(struct peer *peer)
 {
 	pid_t thread;
@@ -428,7 +430,7 @@ static void share_processor(struct peer *peer)
 	move_to_processor(0, 0);
 }
 
-/* In milliseconds, of sleeps of 10. A kernel that does not preempt may be long in ending one. */
+/* In milliseconds, of sleeps of 10 ms. A kernel without preemption may end a sleep late. */
 static uint64_t slowest_sleep(void)
 {
 	uint64_t slowest = 0;
@@ -443,10 +445,10 @@ static uint64_t slowest_sleep(void)
 	return slowest;
 }
 
-/* A kernel that is stuck for longer says so itself, and ends. */
+/* The kernel itself reports longer stalls, and stops. */
 #define SLOWEST_MS (1000 * patience(10))
 
-/* Records from interrupts, as fast as they come, on the processor that this program is on. */
+/* Records from interrupts, as fast as they come, on the processor that this program runs on. */
 static void test_breathing(uint32_t context, const char *sentence)
 {
 	const struct echo_produce produce = { .count = ~0ull >> 1,
@@ -472,7 +474,8 @@ static void test_breathing(uint32_t context, const char *sentence)
 struct flood {
 	struct peer peer;
 	const char *sentence;
-	uint32_t header; /* of its records, which cost the kernel's side more than us */
+	uint32_t
+		header; /* how many of its records cost the kernel's side more time than this side */
 	bool over;
 };
 
@@ -481,7 +484,7 @@ static uint32_t flood_space(const struct flood *flood)
 	return KUP_RECORD_SPACE(flood->header & KUP_RECORD_LENGTH);
 }
 
-/* It ends by itself, before the kernel finds that it is stuck. */
+/* Ends by itself, before the kernel's watchdog reports a stall. */
 static void *keep_ring_full(void *argument)
 {
 	const uint64_t end = now_ms() + SLOWEST_MS + SLOWEST_MS / 2;
@@ -526,14 +529,16 @@ static void test_busy_thread(struct flood flood)
 
 static void test_busy_threads(void)
 {
-	/* So long that it doesn't run empty while another process has the other processor. */
+	/* Long enough that the ring stays full while another process has the other processor. */
 	load_with("to_kernel_pages=8192");
 	test_busy_thread((struct flood){
-		.sentence = "a thread whose ring is never empty leaves the processor to others",
+		.sentence = "the kernel thread of a ring that is never empty lets others have the "
+			    "processor",
 		.header = KUP_RECORD_READY | (4096 - KUP_RECORD_HEADER),
 	});
 	test_busy_thread((struct flood){
-		.sentence = "and one that finds discarded records alone",
+		.sentence = "the kernel thread of a ring of discarded records lets others have the "
+			    "processor",
 		.header = DISCARDED,
 	});
 	load_usual();
@@ -564,8 +569,8 @@ static void test_killed_with_pauses(void)
 		ended(child);
 	}
 	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == CHANNELS),
-	      "processes that are killed with rings full of pauses leave all channels free",
-	      "%u are", channels_free(fd));
+	      "kill -9 of processes with rings full of pauses leaves all channels free", "%u are",
+	      channels_free(fd));
 	close(fd);
 }
 
@@ -587,16 +592,23 @@ static void test_deserter(void)
 
 	need(load_deserter("") == 0, "the deserter can be loaded");
 	need(peer_start_at(&peer, "/dev/deserter", 0) == 0, "its channel can be attached");
-	check(peer_echo(&peer, 1, 30) == NULL, "its thread serves", "no");
+	check(peer_echo(&peer, 1, 30) == NULL,
+	      "the kernel thread of the deserter's channel answers", "no");
 	worked(sys(syscall(SYS_delete_module, "deserter", O_NONBLOCK)),
-	       "a client that leaves its device behind can be unloaded");
-	refused(kup_user_open("/dev/deserter"), ENOENT, "its device goes with it");
-	refused(kup_user_info(peer.fd, &info), ENODEV, "also for those who have it open");
-	check(peer_state(&peer) == KUP_STATE_CLOSED, "and its channels are closed", "state %u",
+	       "delete_module() unloads a client that leaves its device behind");
+	refused(kup_user_open("/dev/deserter"), ENOENT,
+		"open() is refused with ENOENT when the device has gone with its client");
+	refused(kup_user_info(peer.fd, &info), ENODEV,
+		"INFO is refused with ENODEV when the device has gone with its client");
+	check(peer_state(&peer) == KUP_STATE_CLOSED,
+	      "delete_module() closes the channels of a device that was left behind", "state %u",
 	      peer_state(&peer));
 	peer_stop(&peer);
-	refused(load_deserter("refuse=1"), ENODEV, "a client may fail and leave its device behind");
-	refused(kup_user_open("/dev/deserter"), ENOENT, "which goes with it, too");
+	refused(load_deserter("refuse=1"), ENODEV,
+		"insmod of a client that fails and leaves its device behind is refused with "
+		"ENODEV");
+	refused(kup_user_open("/dev/deserter"), ENOENT,
+		"open() is refused with ENOENT when the device has gone with a client that failed");
 }
 
 int main(int count, char **arguments)
@@ -608,9 +620,12 @@ int main(int count, char **arguments)
 	test_throttled_attach();
 	test_thread_cgroup();
 	test_discarded_time();
-	test_breathing(ECHO_INTERRUPT, "a producer in interrupts leaves the processor to others");
-	test_breathing(ECHO_DEFERRED, "and one in softirqs");
-	test_breathing(ECHO_TRYING, "and one that never waits");
+	test_breathing(ECHO_INTERRUPT,
+		       "kup_try_send() in interrupts lets others have the processor");
+	test_breathing(ECHO_DEFERRED, "kup_try_send() in softirqs lets others have the processor");
+	test_breathing(
+		ECHO_TRYING,
+		"kup_try_send() in a thread that never waits lets others have the processor");
 	test_busy_threads();
 	test_killed_with_pauses();
 	test_deserter();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The four areas, and every way to get at them that the contract does not offer. */
+/* The four areas, and the accesses that the contract does not offer. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -29,7 +29,7 @@ static void fault(int signal)
 	siglongjmp(on_fault, signal);
 }
 
-/* The signal that reading one byte, or writing it, ends in; 0 for none. */
+/* Returns the signal that reading or writing one byte ends in, or 0. */
 static int touch(volatile uint8_t *byte, bool write_it)
 {
 	struct sigaction action = { .sa_handler = fault };
@@ -66,42 +66,42 @@ static void test_refusals(struct peer *peer)
 	struct peer fresh = { .fd = echo_open() };
 
 	no_map(&fresh, page, PROT_READ, MAP_SHARED, 0, ENOTCONN,
-	       "mmap before ATTACH is refused with ENOTCONN");
+	       "mmap() before ATTACH is refused with ENOTCONN");
 	close(fresh.fd);
 	no_map(peer, page, READ_WRITE, MAP_SHARED, 0, EACCES,
-	       "a writable kernel page is refused with EACCES");
+	       "mmap() refuses a writable kernel page with EACCES");
 	no_map(peer, page, PROT_WRITE, MAP_SHARED, 0, EACCES,
-	       "a write-only kernel page is refused with EACCES");
+	       "mmap() refuses a write-only kernel page with EACCES");
 	no_map(peer, page, PROT_READ | PROT_EXEC, MAP_SHARED, 0, EACCES,
-	       "an executable kernel page is refused with EACCES");
+	       "mmap() refuses an executable kernel page with EACCES");
 	no_map(peer, page, READ_WRITE | PROT_EXEC, MAP_SHARED, page, EACCES,
-	       "an executable user page is refused with EACCES");
+	       "mmap() refuses an executable user page with EACCES");
 	no_map(peer, in, READ_WRITE | PROT_EXEC, MAP_SHARED, in_at, EACCES,
-	       "an executable ring is refused with EACCES");
+	       "mmap() refuses an executable ring with EACCES");
 	no_map(peer, page, PROT_READ, MAP_PRIVATE, 0, EINVAL,
-	       "a private kernel page is refused with EINVAL");
+	       "mmap() refuses a private kernel page with EINVAL");
 	no_map(peer, page, READ_WRITE, MAP_PRIVATE, page, EINVAL,
-	       "a private user page is refused with EINVAL");
+	       "mmap() refuses a private user page with EINVAL");
 	no_map(peer, in, READ_WRITE, MAP_PRIVATE, in_at, EINVAL,
-	       "a private ring is refused with EINVAL");
+	       "mmap() refuses a private ring with EINVAL");
 	no_map(peer, 2 * page, PROT_READ, MAP_SHARED, 0, EINVAL,
-	       "two areas in one mmap are refused with EINVAL");
+	       "mmap() refuses two areas at once with EINVAL");
 	no_map(peer, peer->attach.map_bytes, PROT_READ, MAP_SHARED, 0, EINVAL,
-	       "all areas in one mmap are refused with EINVAL");
+	       "mmap() refuses all areas at once with EINVAL");
 	no_map(peer, in / 2, READ_WRITE, MAP_SHARED, in_at, EINVAL,
-	       "half a ring is refused with EINVAL");
+	       "mmap() refuses the first half of a ring with EINVAL");
 	no_map(peer, in / 2, READ_WRITE, MAP_SHARED, in_at + in / 2, EINVAL,
-	       "the other half of a ring is refused with EINVAL");
+	       "mmap() refuses the other half of a ring with EINVAL");
 	no_map(peer, in + page, READ_WRITE, MAP_SHARED, in_at, EINVAL,
-	       "a ring and a page is refused with EINVAL");
+	       "mmap() refuses a ring and a page with EINVAL");
 	no_map(peer, in, READ_WRITE, MAP_SHARED, in_at + page, EINVAL,
-	       "a shifted ring is refused with EINVAL");
+	       "mmap() refuses a shifted ring with EINVAL");
 	no_map(peer, page, READ_WRITE, MAP_SHARED, out_at + area_length(&peer->info, AREA_OUT),
-	       EINVAL, "what lies behind the last area is refused with EINVAL");
+	       EINVAL, "mmap() refuses an offset behind the last area with EINVAL");
 	no_map(peer, page, PROT_READ, MAP_SHARED, (off_t)1 << 44, EINVAL,
-	       "an offset of 16 TiB is refused with EINVAL");
+	       "mmap() refuses an offset of 16 TiB with EINVAL");
 	no_map(peer, page, PROT_READ, MAP_SHARED, (off_t)1 << 32, EINVAL,
-	       "an offset of 4 GiB is refused with EINVAL");
+	       "mmap() refuses an offset of 4 GiB with EINVAL");
 }
 
 static void test_protection(struct peer *peer)
@@ -110,24 +110,26 @@ static void test_protection(struct peer *peer)
 	uint8_t *kernel = (uint8_t *)peer->kernel;
 
 	refused(sys(mprotect(kernel, page, READ_WRITE)), EACCES,
-		"mprotect doesn't make the kernel page writable");
+		"mprotect() does not make the kernel page writable");
 	refused(sys(mprotect(kernel, page, PROT_READ | PROT_EXEC)), EACCES,
-		"mprotect doesn't make the kernel page executable");
+		"mprotect() does not make the kernel page executable");
 	refused(sys(mprotect(peer->user, page, READ_WRITE | PROT_EXEC)), EACCES,
-		"mprotect doesn't make the user page executable");
+		"mprotect() does not make the user page executable");
 	refused(sys(mprotect(peer->in, 2 * page, READ_WRITE | PROT_EXEC)), EACCES,
-		"mprotect doesn't make a ring executable");
-	check(touch(kernel, true) == SIGSEGV, "a write to the kernel page is a SIGSEGV", "no");
+		"mprotect() does not make a ring executable");
+	check(touch(kernel, true) == SIGSEGV, "a write to the kernel page ends in SIGSEGV", "no");
 	worked(sys(mprotect(peer->in + page, page, PROT_NONE)),
-	       "mprotect may close one page of a ring");
+	       "mprotect() with PROT_NONE works on one page of a ring");
 	check(touch(peer->in + page, false) == SIGSEGV && touch(peer->in, false) == 0 &&
 		      touch(peer->in + 2 * page, false) == 0,
-	      "then that page is closed and its neighbours aren't", "no");
-	worked(sys(mprotect(peer->in + page, page, READ_WRITE)), "and open it again");
-	check(touch(peer->in + page, true) == 0, "then it can be written", "no");
+	      "mprotect() with PROT_NONE changes that page and not its neighbours", "no");
+	worked(sys(mprotect(peer->in + page, page, READ_WRITE)),
+	       "mprotect() makes a page of a ring accessible again");
+	check(touch(peer->in + page, true) == 0,
+	      "mprotect() leaves a page writable that is accessible again", "no");
 }
 
-/* What can write to any page of a process must not write to the kernel page. */
+/* No call that can write to any page of a process may write to the kernel page. */
 static void test_forced_writes(struct peer *peer)
 {
 	uint64_t value = 0x6666666666666666ull;
@@ -141,10 +143,10 @@ static void test_forced_writes(struct peer *peer)
 
 	need(memory != -1 && zero != -1, "files to write by");
 	check(pwrite(memory, &value, 8, (off_t)(uintptr_t)peer->kernel) == -1,
-	      "/proc/self/mem doesn't write to the kernel page", "it did");
+	      "/proc/self/mem does not write to the kernel page", "it did");
 	check(process_vm_writev(getpid(), &mine, 1, &theirs, 1, 0) == -1,
-	      "process_vm_writev doesn't write to the kernel page", "it did");
-	check(read(zero, (void *)peer->kernel, 8) == -1, "read doesn't fill the kernel page",
+	      "process_vm_writev() does not write to the kernel page", "it did");
+	check(read(zero, (void *)peer->kernel, 8) == -1, "read() does not fill the kernel page",
 	      "it did");
 	child = fork();
 	if (child == 0) {
@@ -159,14 +161,14 @@ static void test_forced_writes(struct peer *peer)
 	waitpid(child, &status, 0);
 	need(WIFSTOPPED(status), "a child can be debugged");
 	check(ptrace(PTRACE_PEEKDATA, child, peer->kernel, NULL) == (long)magic,
-	      "a debugger may look at the kernel page", "%s", error_name(-errno));
-	check(ptrace(PTRACE_POKEDATA, child, peer->kernel, value) == -1, "and doesn't write to it",
-	      "it did");
+	      "ptrace() reads the kernel page", "%s", error_name(-errno));
+	check(ptrace(PTRACE_POKEDATA, child, peer->kernel, value) == -1,
+	      "ptrace() does not write to the kernel page", "it did");
 	ptrace(PTRACE_CONT, child, NULL, NULL);
 	waitpid(child, &status, 0);
 	need(status == 0, "the child has mapped the kernel page");
-	check(peer->kernel->magic == magic, "the kernel page is as it was", "%llx",
-	      (long long)peer->kernel->magic);
+	check(peer->kernel->magic == magic, "the kernel page is unchanged after all attempts",
+	      "%llx", (long long)peer->kernel->magic);
 	close(zero);
 	close(memory);
 }
@@ -181,23 +183,23 @@ static void test_mremap(struct peer *peer)
 	void *moved;
 
 	refused(sys_map(mremap(user, page, 2 * page, MREMAP_MAYMOVE)), EFAULT,
-		"mremap that grows the user page is refused with EFAULT");
+		"mremap() refuses to grow the user page with EFAULT");
 	refused(sys_map(mremap(ring, in, 2 * in, MREMAP_MAYMOVE)), EFAULT,
-		"mremap that grows a ring is refused with EFAULT");
+		"mremap() refuses to grow a ring with EFAULT");
 	refused(sys_map(mremap(user, 0, page, MREMAP_MAYMOVE)), EFAULT,
-		"mremap that duplicates the user page is refused with EFAULT");
+		"mremap() refuses to duplicate the user page with EFAULT");
 	refused(sys_map(mremap(ring, 0, in, MREMAP_MAYMOVE)), EFAULT,
-		"mremap that duplicates a ring is refused with EFAULT");
+		"mremap() refuses to duplicate a ring with EFAULT");
 	moved = mremap(ring, in, in, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
-	check(moved == MAP_FAILED, "mremap doesn't leave the old mapping behind", "it did");
+	check(moved == MAP_FAILED, "mremap() does not leave the old mapping behind", "it did");
 	peer->in[5000] = 0x3c;
 	moved = mremap(ring, in, in, MREMAP_MAYMOVE | MREMAP_FIXED, place);
 	if (check(moved == place && place[5000] == 0x3c && touch(ring, false) == SIGSEGV,
-		  "mremap may move a mapping", "the pages didn't move with it"))
+		  "mremap() moves a mapping with its pages", "the pages didn't move with it"))
 		ring = place;
 	moved = mremap(ring, in, page, 0);
 	check(moved == ring && touch(ring, false) == 0 && touch(ring + page, false) == SIGSEGV,
-	      "mremap may shrink a mapping", "no");
+	      "mremap() shrinks a mapping", "no");
 	munmap(ring, page);
 	munmap(user, page);
 }
@@ -209,13 +211,14 @@ static void test_partial_unmap(struct peer *peer)
 	uint8_t *ring = area_map(peer->fd, &peer->info, AREA_IN);
 
 	peer->in[page * 3] = 0x11;
-	worked(sys(munmap(ring + page, page)), "a page in the middle of a ring can be unmapped");
-	worked(sys(munmap(ring, page)), "and the first");
-	worked(sys(munmap(ring + in - page, page)), "and the last");
-	check(ring[page * 3] == 0x11 && touch(ring + page, false) == SIGSEGV, "the rest stays",
-	      "no");
+	worked(sys(munmap(ring + page, page)), "munmap() works on a page in the middle of a ring");
+	worked(sys(munmap(ring, page)), "munmap() works on the first page of a ring");
+	worked(sys(munmap(ring + in - page, page)), "munmap() works on the last page of a ring");
+	check(ring[page * 3] == 0x11 && touch(ring + page, false) == SIGSEGV,
+	      "munmap() of some pages keeps the rest of a ring", "no");
 	munmap(ring, in);
-	check(touch(peer->in, true) == 0, "and so do other mappings", "no");
+	check(touch(peer->in, true) == 0, "munmap() of one area's pages keeps the other areas",
+	      "no");
 }
 
 static void test_madvise(struct peer *peer)
@@ -255,7 +258,8 @@ static void test_madvise(struct peer *peer)
 			wrong++;
 		}
 	}
-	check(wrong == 0, "no advice by madvise takes the areas' bytes away", "%d did", wrong);
+	check(wrong == 0, "madvise() takes no bytes of the areas away, with any advice", "%d did",
+	      wrong);
 }
 
 static void test_locks_and_faults(struct peer *peer)
@@ -274,13 +278,14 @@ static void test_locks_and_faults(struct peer *peer)
 	munlock(peer->in, area_length(&peer->info, AREA_IN));
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	munlockall();
-	check(fine && touch(peer->in, true) == 0, "mlock and munlock do no harm", "no");
+	check(fine && touch(peer->in, true) == 0, "mlock() and munlock() keep the areas usable",
+	      "no");
 	msync(peer->in, area_length(&peer->info, AREA_IN), MS_SYNC);
 	if (faults >= 0 && ioctl(faults, UFFDIO_API, &api) == 0)
 		refused(sys(ioctl(faults, UFFDIO_REGISTER, &range)), EINVAL,
-			"userfaultfd gets no hold of a ring");
+			"userfaultfd refuses a ring with EINVAL");
 	else
-		skip("userfaultfd gets no hold of a ring", "there is none");
+		skip("userfaultfd refuses a ring with EINVAL", "there is no userfaultfd");
 	close(faults);
 	/* A place that neither side uses. */
 	((uint8_t *)peer->user)[0x800] = 0x5a;
@@ -289,10 +294,10 @@ static void test_locks_and_faults(struct peer *peer)
 	syscall(SYS_remap_file_pages, peer->user, peer->info.page_size, 0, 0, 0);
 	check(touch((uint8_t *)peer->user, true) == 0 && ((uint8_t *)peer->user)[0x800] == 0x5a &&
 		      touch(peer->in, true) == 0 && peer->in[0x800] == 0xa5,
-	      "remap_file_pages doesn't exchange areas", "they aren't what they were");
+	      "remap_file_pages() does not exchange areas", "they aren't what they were");
 	syscall(SYS_remap_file_pages, peer->kernel, peer->info.page_size, 0, 1, 0);
 	check(touch((uint8_t *)peer->kernel, true) == SIGSEGV,
-	      "remap_file_pages doesn't make the kernel page writable", "it did");
+	      "remap_file_pages() does not make the kernel page writable", "it did");
 }
 
 static int fork_and_touch(struct peer *peer)
@@ -313,13 +318,14 @@ static void test_fork(struct peer *peer)
 	uint8_t *areas[] = { (uint8_t *)peer->kernel, (uint8_t *)peer->user, peer->in, peer->out };
 	int found = fork_and_touch(peer);
 
-	check(found == 0, "a child doesn't inherit the mappings", "%d of them", found);
+	check(found == 0, "fork() does not pass the mappings on", "%d of them", found);
 	for (int area = 0; area < AREAS; area++)
 		madvise(areas[area], area_length(&peer->info, area), MADV_DOFORK);
 	found = fork_and_touch(peer);
-	/* The kernel page is read alone. */
+	/* The kernel page is only read. */
 	check(found == AREAS && touch(peer->in, true) == 0 && peer->kernel->magic == KUP_MAGIC,
-	      "a child that inherits them by MADV_DOFORK does no harm", "%d of them", found);
+	      "madvise() with MADV_DOFORK lets a child inherit the mappings, and does no harm",
+	      "%d of them", found);
 }
 
 int main(int count, char **arguments)

@@ -79,7 +79,7 @@ uint64_t ticks_of(pid_t task)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", task);
-	/* Its name, in brackets, may contain anything. */
+	/* The process's name, in brackets, may contain anything. */
 	fields = strrchr(first_line(path), ')');
 	need(fields != NULL &&
 		     sscanf(fields, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu", &user,
@@ -96,7 +96,7 @@ static bool has_controller(const char *limit)
 {
 	char word[32] = "+";
 
-	/* "memory.max": of memory. */
+	/* "memory.max" is a limit of "memory". */
 	strncat(word, limit, strcspn(limit, "."));
 	return put_text(ROOT "/cgroup.subtree_control", word);
 }

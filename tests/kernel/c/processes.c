@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Many processes that attach, map, talk, close, and are killed at random; what they leave. */
+/*
+ * Many processes attach, map, exchange records and close, and are killed at random. All that they
+ * had must be free afterwards.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -46,7 +49,7 @@ static void odd(int error)
 
 /* ---- Processes ---- */
 
-/* One life of a handle; it may end anywhere. */
+/* One life of a handle, which may end anywhere. */
 static void live(uint32_t *seed)
 {
 	struct peer peer;
@@ -119,12 +122,14 @@ static void test_processes(uint32_t milliseconds)
 		waitpid(children[i], NULL, 0);
 	}
 	check(shared->odd_errors == 0 && shared->attached > PROCESSES && shared->killed > 0,
-	      "a storm of processes meets EBUSY and no other error", "%s, %u times",
+	      "ATTACH in a storm of processes fails with EBUSY and no other error", "%s, %u times",
 	      error_name(shared->last_error), shared->odd_errors);
-	check(shared->broken_echoes == 0 && shared->echoed > 0, "no echo is lost or damaged in it",
-	      "%u are", shared->broken_echoes);
+	check(shared->broken_echoes == 0 && shared->echoed > 0,
+	      "send() in a storm of processes loses and damages no echo", "%u are",
+	      shared->broken_echoes);
 	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == CHANNELS),
-	      "all channels are free after it", "%u are", channels_free(fd));
+	      "kill -9 in a storm of processes leaves all channels free", "%u are",
+	      channels_free(fd));
 	printf("# %llu attached, %llu busy, %llu echoes, %llu killed\n",
 	       (long long)shared->attached, (long long)shared->busy, (long long)shared->echoed,
 	       (long long)shared->killed);
@@ -164,13 +169,14 @@ static void test_handles_in_flight(void)
 	need(send_handle(sockets[0], held) == 1, "a handle can be sent");
 	close(held);
 	stats_get(fd, 3, &stats);
-	check(stats.state == KUP_STATE_OPEN, "a handle in flight keeps its channel", "%u",
-	      stats.state);
+	check(stats.state == KUP_STATE_OPEN, "sendmsg() of a handle keeps its channel attached",
+	      "%u", stats.state);
 	close(sockets[0]);
 	close(sockets[1]);
 	check(EVENTUALLY(PATIENCE_MS,
 			 stats_get(fd, 3, &stats) == 0 && stats.state == KUP_STATE_FREE),
-	      "and loses it with the socket", "%u", stats.state);
+	      "close() of the socket frees the channel of a handle that was not received", "%u",
+	      stats.state);
 	close(fd);
 }
 
@@ -189,7 +195,7 @@ static void attach_often(uint32_t times)
 	}
 }
 
-/* Each attach takes dozens of pages: one that is leaked shows, the system's own few don't. */
+/* Each ATTACH takes dozens of pages. A leak of these shows; the few pages of the system do not. */
 static void test_leaks(uint32_t times)
 {
 	int64_t pages = 0, addresses = 0;
@@ -200,23 +206,23 @@ static void test_leaks(uint32_t times)
 		int64_t addresses_before = sum_of("/proc/meminfo", "VmallocUsed:");
 
 		attach_often(times);
-		/* The last ones are freed a little later. */
+		/* The last pages are freed a little later. */
 		if (EVENTUALLY(PATIENCE_MS / 3,
 			       (pages = pages_in_use() - pages_before) < times / 2 &&
 				       (addresses = sum_of("/proc/meminfo", "VmallocUsed:") -
 						    addresses_before) < times))
 			break;
 	}
-	check(pages < times / 2, "attaching often leaks no memory", "%lld pages by %u attaches",
+	check(pages < times / 2, "ATTACH, many times, leaks no memory", "%lld pages by %u attaches",
 	      (long long)pages, times);
-	check(addresses < times, "nor addresses of the kernel", "%lld KiB by %u attaches",
-	      (long long)addresses, times);
+	check(addresses < times, "ATTACH, many times, leaks no addresses of the kernel",
+	      "%lld KiB by %u attaches", (long long)addresses, times);
 	printf("# %lld pages more after %u attaches\n", (long long)pages, times);
 }
 
 /* ---- Limits ---- */
 
-/* What the child's ATTACHes end with: an errno, 0 if all were granted. */
+/* What the child's ATTACHes end with: an errno, or 0 if all of them worked. */
 static int attach_all(void)
 {
 	int error = 0;
@@ -228,7 +234,8 @@ static int attach_all(void)
 
 static void test_memory_limit(void)
 {
-	static const char sentence[] = "a cgroup's limit ends in ENOMEM, and kills nobody";
+	static const char sentence[] =
+		"ATTACH beyond a cgroup's limit returns ENOMEM, and kills no process";
 	char limit[32];
 	struct kup_info info;
 	int fd = echo_open();
@@ -237,7 +244,7 @@ static void test_memory_limit(void)
 
 	kup_user_info(fd, &info);
 	close(fd);
-	/* Room for some channels, not for all; a mapping has the rings twice. */
+	/* Room for some channels but not for all; a mapping has each ring twice. */
 	snprintf(limit, sizeof(limit), "%llu",
 		 (long long)KUP_MAP_BYTES(info.page_size, info.to_user_bytes,
 					  info.to_kernel_bytes) *

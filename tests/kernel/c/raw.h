@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* System calls themselves, where the conformance suite's programs use the native library. */
+/*
+ * System calls without a library. The conformance suite's programs use the native library instead.
+ */
 #ifndef RAW_H
 #define RAW_H
 
@@ -9,13 +11,13 @@
 
 #include "peer.h"
 
-/* A system call's result: what it returned, or a negative errno. */
+/* The result of a system call: what it returned, or a negative errno. */
 static inline long sys(long result)
 {
 	return result == -1 ? -errno : result;
 }
 
-/* The same for a mapping: 0, or a negative errno. */
+/* The result of an mmap: 0, or a negative errno. */
 static inline long sys_map(const void *result)
 {
 	return result == (const void *)-1 ? -errno : 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The predecessor's user API against processes and their ends: many at once, kill -9 in full play, and modules that
- * come and go. Its devices are those of tests/seed/pingpong.c: two, with three channels each.
+ * The predecessor's user API while many processes run at once, are killed in full play, and while
+ * modules are loaded and unloaded. The devices are those of tests/seed/pingpong.c: two, with three
+ * channels each.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,7 @@ static int unload(void)
 	return syscall(SYS_delete_module, MODULE, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-/* How much there is that keeps kup.ko loaded. */
+/* How many users keep kup.ko loaded. */
 static int kup_uses(void)
 {
 	return atoi(first_line("/sys/module/kup/refcnt"));
@@ -93,7 +94,7 @@ static struct seat sit_down(int number)
 	return seat;
 }
 
-/* Its channel ends with it. */
+/* The channel ends with the process. */
 static void stand_up(struct seat *seat)
 {
 	kernproxy_close(seat->device);
@@ -132,7 +133,7 @@ static bool plays(int number, int rounds)
 	return good;
 }
 
-/* What children have come to, for their parent. */
+/* What the children report to their parent. */
 static int steps[2];
 
 static void report(void)
@@ -150,15 +151,15 @@ static void await_reports(int count)
 		     "a child reports");
 }
 
-/* When all children that might report have ended. */
+/* Ends when all children that might report have ended. */
 static void forget_reports(void)
 {
 	need(close(steps[0]) == 0 && close(steps[1]) == 0 && pipe(steps) == 0, "a pipe");
 }
 
 /*
- * A child that plays this channel until it is killed, and exits with 1 if something is wrong. It
- * reports when it has the channel.
+ * A child that plays on this channel until it is killed. It reports when it has the channel, and
+ * exits with 1 if a call fails.
  */
 static pid_t play_forever(int number)
 {
@@ -200,7 +201,8 @@ static void test_processes(void)
 	}
 	for (int i = 0; i < PLAYERS; i++)
 		good += ended(children[i]) == 0;
-	check(good == PLAYERS, "processes play on channels of their own, all at once",
+	check(good == PLAYERS,
+	      "kernproxy_open() gives processes channels of their own to play on, all at once",
 	      "%d of %d did", good, PLAYERS);
 }
 
@@ -223,11 +225,14 @@ static void test_kills(int rounds)
 	}
 	for (int i = 0; i < PLAYERS; i++)
 		good += plays(i, 10);
-	check(wrong == 0, "processes are killed in full play", "%d ended otherwise", wrong);
-	check(good == PLAYERS, "and whoever comes next plays afresh", "%d of %d do", good, PLAYERS);
+	check(wrong == 0,
+	      "kernproxy_receive() returns right messages until its process is killed in full play",
+	      "%d ended otherwise", wrong);
+	check(good == PLAYERS, "kernproxy_open() gives the next process a new game", "%d of %d do",
+	      good, PLAYERS);
 }
 
-/* One has the channel, the other waits for it. */
+/* One process has the channel, the other waits for it. */
 static void test_inheritance(void)
 {
 	pid_t holder = play_forever(1), heir;
@@ -237,11 +242,11 @@ static void test_inheritance(void)
 	if (heir == 0)
 		_exit(!plays(1, 10));
 	sleep_ms(100);
-	check(waitpid(heir, NULL, WNOHANG) == 0, "a channel that is taken is waited for",
-	      "it wasn't");
+	check(waitpid(heir, NULL, WNOHANG) == 0,
+	      "kernproxy_open() waits for a channel that is taken", "it wasn't");
 	kill(holder, SIGKILL);
 	check(ended(holder) == SIGKILL && ended(heir) == 0,
-	      "kill -9 of its user gives it to the next", "it doesn't");
+	      "kernproxy_open() gets the channel when its user is killed", "it doesn't");
 }
 
 static void test_killed_while_waiting(void)
@@ -251,7 +256,7 @@ static void test_killed_while_waiting(void)
 	if (child == 0) {
 		void *channel = sit_down(2).channel;
 
-		/* After this the kernel keeps its turn. */
+		/* The kernel keeps its turn after this. */
 		kernproxy_receive(channel, 0);
 		kernproxy_send(channel, (void *)"\4\0\0\0bye", 8, 0);
 		report();
@@ -260,10 +265,11 @@ static void test_killed_while_waiting(void)
 	}
 	await_reports(1);
 	sleep_ms(100);
-	check(waitpid(child, NULL, WNOHANG) == 0, "who waits for the kernel's message waits",
-	      "it doesn't");
+	check(waitpid(child, NULL, WNOHANG) == 0,
+	      "kernproxy_receive() waits while the kernel has the turn", "it doesn't");
 	kill(child, SIGKILL);
-	check(ended(child) == SIGKILL && plays(2, 5), "until it is killed", "no");
+	check(ended(child) == SIGKILL && plays(2, 5),
+	      "kernproxy_open() works after a process was killed in kernproxy_receive()", "no");
 }
 
 /* A process in the middle of a game, whose next call waits for the kernel. */
@@ -288,16 +294,20 @@ static void test_unload_attached(void)
 	await_reports(1);
 	sleep_ms(100);
 	start = now_ms();
-	worked(unload(), "a module is unloaded while processes are attached");
-	check(now_ms() - start < PATIENCE_MS, "without waiting for them", "%llu ms",
+	worked(unload(), "delete_module() unloads a module while processes are attached");
+	check(now_ms() - start < PATIENCE_MS,
+	      "delete_module() does not wait for attached processes", "%llu ms",
 	      (long long)(now_ms() - start));
-	check(ended(child) == 0, "kernproxy_receive ends with EKU_SHUTDOWN", "it doesn't");
+	check(ended(child) == 0, "kernproxy_receive() fails with EKU_SHUTDOWN when the module goes",
+	      "it doesn't");
 	check(kernproxy_send(seat.channel, (void *)"\1\0\0\0x", 5, 0) == -1 &&
 		      kernproxy_error(seat.channel) == EKU_SHUTDOWN,
-	      "and so does kernproxy_send", "errno %d", kernproxy_error(seat.channel));
+	      "kernproxy_send() fails with EKU_SHUTDOWN when the module is gone", "errno %d",
+	      kernproxy_error(seat.channel));
 	stand_up(&seat);
-	check(sit_down(0).device == NULL && kernproxy_errno == ENOENT, "then its devices are gone",
-	      "errno %d", kernproxy_errno);
+	check(sit_down(0).device == NULL && kernproxy_errno == ENOENT,
+	      "kernproxy_open() fails with ENOENT when the module is gone", "errno %d",
+	      kernproxy_errno);
 }
 
 static void test_not_loaded_yet(void)
@@ -317,11 +327,11 @@ static void test_not_loaded_yet(void)
 		_exit(!plays(EACH, 10));
 	}
 	await_reports(1);
-	worked(load(), "a module is loaded");
-	check(ended(child) == 0, "while a program waits for it, which then plays", "it doesn't");
+	worked(load(), "insmod loads a module that a program waits for");
+	check(ended(child) == 0, "kernproxy_open() waits until the module is loaded", "it doesn't");
 }
 
-/* A child that comes again and again, and writes anything anywhere. */
+/* A child that attaches again and again, and writes any value to any place. */
 static pid_t lie_forever(int number)
 {
 	uint32_t seed = 1234u + (uint32_t)number;
@@ -342,7 +352,7 @@ static pid_t lie_forever(int number)
 	}
 }
 
-/* Beside one who plays; then all are killed. */
+/* Runs beside a process that plays. Then all are killed. */
 static void test_liars(int rounds)
 {
 	uint32_t seed = 31;
@@ -362,12 +372,18 @@ static void test_liars(int rounds)
 	}
 	for (int i = 0; i < PLAYERS; i++)
 		good += plays(i, 10);
-	check(wrong == 0, "processes that write anything anywhere disturb nobody else's game",
+	check(wrong == 0,
+	      "kernproxy_receive() works beside processes that write any value to any place",
 	      "%d times", wrong);
-	check(good == PLAYERS, "and whoever comes next plays afresh", "%d of %d do", good, PLAYERS);
+	check(good == PLAYERS,
+	      "kernproxy_open() gives the next process a new game after such processes",
+	      "%d of %d do", good, PLAYERS);
 }
 
-/* Threads in kupdev_wait_channel, players that just lost their process, and processes that just come. */
+/*
+ * Threads in kupdev_wait_channel(), players whose process was just killed, and processes that just
+ * start.
+ */
 static void test_come_and_go(int rounds)
 {
 	uint32_t seed = 5;
@@ -389,13 +405,14 @@ static void test_come_and_go(int rounds)
 			ended(children[i]);
 		forget_reports();
 	}
-	check(done == rounds && plays(0, 5), "modules come and go under processes that are killed",
-	      "round %d: %s", done, error_name(-errno));
+	check(done == rounds && plays(0, 5),
+	      "delete_module() and insmod work under processes that are killed", "round %d: %s",
+	      done, error_name(-errno));
 }
 
 #ifndef __FreeBSD__
 
-/* "bye" is the message in the hand of a thread that ends: no call of it gives that back. */
+/* "bye" is the message that a thread holds when it ends: no later call of the thread frees it. */
 static void test_bye(void)
 {
 	struct message bye = { .length = 4, .text = "bye" };
@@ -411,10 +428,11 @@ static void test_bye(void)
 	stand_up(&seat);
 	error = unload();
 	check(good && error == 0,
-	      "a module whose thread has ended with a message in hand can be unloaded", "%d, %s",
-	      good, error_name(error));
-	check(EVENTUALLY(PATIENCE_MS, kup_uses() == before), "and keeps nothing of kup.ko's",
-	      "%d uses, then %d", before, kup_uses());
+	      "delete_module() unloads a module whose thread has ended while it held a message",
+	      "%d, %s", good, error_name(error));
+	check(EVENTUALLY(PATIENCE_MS, kup_uses() == before),
+	      "delete_module() leaves no reference to kup.ko behind", "%d uses, then %d", before,
+	      kup_uses());
 }
 
 #endif

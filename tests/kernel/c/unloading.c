@@ -27,11 +27,14 @@ static void test_kup_stays(void)
 
 	peer_need(&peer, ANY);
 	need_unload();
-	refused(unload_kup(), EAGAIN, "kup can't be unloaded while handles are open");
+	refused(unload_kup(), EAGAIN,
+		"delete_module() refuses kup.ko with EAGAIN while handles are open");
 	close(bare);
 	close(peer.fd);
-	refused(unload_kup(), EAGAIN, "nor while a mapping lives");
-	check(peer.kernel->magic == KUP_MAGIC, "which keeps its bytes", "no");
+	refused(unload_kup(), EAGAIN,
+		"delete_module() refuses kup.ko with EAGAIN while a mapping exists");
+	check(peer.kernel->magic == KUP_MAGIC,
+	      "delete_module() that was refused keeps the mapping's bytes", "no");
 	peer_unmap(&peer);
 	reload();
 }
@@ -50,7 +53,7 @@ static long unload_careless(void)
 	return sys(syscall(SYS_delete_module, "careless", O_NONBLOCK));
 }
 
-/* A client of the predecessor's API that does not call kupdev_unload. */
+/* A client of the predecessor's API that does not call kupdev_unload(). */
 static void test_left_behind(void)
 {
 	char parameters[40] = "device=";
@@ -64,20 +67,27 @@ static void test_left_behind(void)
 	fclose(file);
 	device = kup_user_open("/dev/careless");
 	need(attach_to(device, 0, 0, &attach) == 0, "its channel can be attached");
-	worked(unload_careless(), "a client can go and leave a device behind that is in use");
+	worked(unload_careless(),
+	       "delete_module() unloads a client that leaves behind a device in use");
 	kup_user_close(device);
 	need_unload();
-	refused(unload_kup(), EAGAIN, "kup can't be unloaded while that is there");
+	refused(unload_kup(), EAGAIN,
+		"delete_module() refuses kup.ko with EAGAIN while a device is left behind");
 	device = kup_user_open("/dev/careless");
-	check(device >= 0, "which still opens", "%s", error_name(device));
+	check(device >= 0, "open() works on a device that was left behind", "%s",
+	      error_name(device));
 	kup_user_close(device);
 	reload();
 	need(load_careless(parameters) == 0, "the careless client can be loaded again");
-	worked(unload_careless(), "a device that was left behind can be unloaded");
-	refused(kup_user_open("/dev/careless"), ENOENT, "and is gone");
+	worked(unload_careless(), "kupdev_unload() unloads a device that was left behind");
+	refused(kup_user_open("/dev/careless"), ENOENT,
+		"open() is refused with ENOENT after kupdev_unload()");
 }
 
-/* The process that unloads is killed meanwhile: it must go on waiting, but not by running. */
+/*
+ * The process that unloads is killed while it waits. It must continue to wait, without using a
+ * processor.
+ */
 static void test_killed_unload(void)
 {
 	const struct echo_pause pause = { .milliseconds = 1500 };
@@ -101,9 +111,9 @@ static void test_killed_unload(void)
 	spent = (uint64_t)usage.ru_stime.tv_sec * 1000 + (uint64_t)usage.ru_stime.tv_usec / 1000;
 	check(EVENTUALLY(PATIENCE_MS, access("/sys/module/kup_echo", F_OK) != 0) &&
 		      WIFSIGNALED(status) && access(echo_path(), F_OK) == -1,
-	      "unloading goes on when its process is killed", "status %x", status);
-	check(spent < 300, "without keeping a processor busy", "%llu ms of system time",
-	      (long long)spent);
+	      "delete_module() completes when its process is killed", "status %x", status);
+	check(spent < 300, "delete_module() of a killed process does not keep a processor busy",
+	      "%llu ms of system time", (long long)spent);
 	peer_stop(&peer);
 	reload();
 }
@@ -149,9 +159,10 @@ static void test_unload_storm(int rounds)
 		kill(children[i], SIGKILL);
 		waitpid(children[i], NULL, 0);
 	}
-	check(done == rounds, "unloading and loading under traffic works again and again",
+	check(done == rounds, "delete_module() and insmod work again and again under traffic",
 	      "round %d: %s", done, error_name(-errno));
-	check(*echoes >= 100, "and there is traffic", "%u echoes", *echoes);
+	check(*echoes >= 100, "delete_module() and insmod leave time for traffic", "%u echoes",
+	      *echoes);
 	need(EVENTUALLY(PATIENCE_MS, access(echo_path(), R_OK) == 0), "the device is there again");
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What the tests do to the guest: the conformance suite's driver for Linux, and its helpers. */
+/** How the tests change the guest: the conformance suite's driver for Linux, and its helpers. */
 
 import { LinuxDriver } from "../../conformance/lib/linux.ts";
 
@@ -9,7 +9,7 @@ const driver = new LinuxDriver();
 
 export const PATH = driver.path;
 
-/** Runs `body` with an echo client that has these parameters, and puts the usual one back. */
+/** Runs `body` with an echo client that has these parameters, then loads the usual one again. */
 export async function withEcho(
   parameters: Readonly<Record<string, string | number>>,
   body: () => Promise<void>,

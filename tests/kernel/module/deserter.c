@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client as one must not write it: it goes, and leaves its device behind. */
+/* A client with a bug on purpose: it is unloaded without deleting its device. */
 #include "kup.h"
 
 KUP_PARAM_NUMBER(refuse, 0, "1: its load fails, after it has made the device");
