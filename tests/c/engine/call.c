@@ -224,6 +224,37 @@ static void test_cancels(void)
 	end();
 }
 
+struct caller {
+	pthread_t thread;
+	kup_time timeout;
+	kup_u8 buffer[64];
+	struct kup_answer answer;
+	int error;
+};
+
+static void *call_once(void *argument)
+{
+	struct caller *caller = argument;
+
+	caller->answer =
+		(struct kup_answer){ .buffer = caller->buffer, .capacity = sizeof(caller->buffer) };
+	caller->error = kup_call(world.calls, 3, "question", 8, &caller->answer, caller->timeout);
+	return NULL;
+}
+
+static void call_begin(struct caller *caller, kup_time timeout)
+{
+	memset(caller, 0, sizeof(*caller));
+	caller->timeout = timeout;
+	pthread_create(&caller->thread, NULL, call_once, caller);
+}
+
+static int call_end(struct caller *caller)
+{
+	pthread_join(caller->thread, NULL);
+	return caller->error;
+}
+
 /* ---- Replies without room ---- */
 
 static void test_owed(void)
@@ -259,6 +290,73 @@ static void test_owed(void)
 	end();
 }
 
+/* A cancel without room comes when there is room. */
+static void test_owed_cancel(void)
+{
+	struct kup_call asked, frame = { 0 };
+	kup_u8 bytes[1000] = { 0 };
+	struct kup_record record;
+	struct caller one;
+	kup_u32 i, full = 0;
+
+	if (begin(&call_ops))
+		return;
+	for (i = 0; i < KUP_CALLS; i++)
+		put(i, KUP_CALL_REQUEST, 0, KEEP, 0);
+	reaches(&world.requests, KUP_CALLS);
+	call_begin(&one, 200 * KUP_MS);
+	get(&asked, &record);
+	for (i = 0; i < KUP_CALLS && full < 2; i++) {
+		kup_u32 length = full ? 0 : sizeof(bytes);
+
+		if (kup_reply(world.kept[i], 0, bytes, length) == -EAGAIN) {
+			full++;
+			kup_reply_status(world.kept[i], 0);
+		}
+	}
+	check(call_end(&one) == -ETIMEDOUT && full == 2, "a call times out with a full ring", "%u",
+	      full);
+	while (!get(&frame, &record) && frame.kind != KUP_CALL_CANCEL)
+		;
+	check(frame.kind == KUP_CALL_CANCEL && frame.id == asked.id,
+	      "kup_call() sends a cancel that had no room later", "%u", frame.kind);
+	for (; i < KUP_CALLS; i++)
+		kup_reply_status(world.kept[i], 0);
+	end();
+}
+
+#define ROUNDS 3000u
+
+/* Answers the request in slot 1, again and again, as soon as it comes. */
+static void *answer_one(void *argument)
+{
+	kup_u32 round;
+
+	(void)argument;
+	for (round = 1; round <= ROUNDS && reaches(&world.requests, round); round++)
+		kup_reply(world.kept[1], 0, NULL, 0);
+	return NULL;
+}
+
+static void test_slot_again(void)
+{
+	kup_u32 round, good = 0;
+	pthread_t thread;
+
+	if (begin(&call_ops))
+		return;
+	pthread_create(&thread, NULL, answer_one, NULL);
+	for (round = 0; round < ROUNDS && good == round; round++) {
+		put(1 + KUP_CALLS * round, KUP_CALL_REQUEST, 0, KEEP, 0);
+		good += gets(1 + KUP_CALLS * round, KUP_CALL_REPLY, 0, 0);
+	}
+	check(good == ROUNDS, "a slot can be used again as soon as its reply has come", "%u", good);
+	user_close(&world.user);
+	pthread_join(thread, NULL);
+	kup_device_destroy(world.device);
+	kup_calls_put(world.calls);
+}
+
 /* ---- Ends ---- */
 
 static void test_outlives(void)
@@ -283,37 +381,6 @@ static void test_outlives(void)
 }
 
 /* ---- Calls of the kernel ---- */
-
-struct caller {
-	pthread_t thread;
-	kup_time timeout;
-	kup_u8 buffer[64];
-	struct kup_answer answer;
-	int error;
-};
-
-static void *call_once(void *argument)
-{
-	struct caller *caller = argument;
-
-	caller->answer =
-		(struct kup_answer){ .buffer = caller->buffer, .capacity = sizeof(caller->buffer) };
-	caller->error = kup_call(world.calls, 3, "question", 8, &caller->answer, caller->timeout);
-	return NULL;
-}
-
-static void call_begin(struct caller *caller, kup_time timeout)
-{
-	memset(caller, 0, sizeof(*caller));
-	caller->timeout = timeout;
-	pthread_create(&caller->thread, NULL, call_once, caller);
-}
-
-static int call_end(struct caller *caller)
-{
-	pthread_join(caller->thread, NULL);
-	return caller->error;
-}
 
 static void test_calls(void)
 {
@@ -352,9 +419,11 @@ static void test_calls(void)
 	put(first.id, KUP_CALL_REPLY, 0, 0, 10);
 	call_begin(&one, SOON);
 	get(&second, &record);
+	check(first.id % KUP_CALLS == second.id % KUP_CALLS, "a slot is used again", "no");
+	put(first.id, KUP_CALL_REPLY, 0, 0, 10);
 	put(second.id, KUP_CALL_REPLY, 0, 0, 1);
 	error = call_end(&one);
-	check(!error && one.answer.length == 1 && kup_calls_ignored(world.calls) == 1,
+	check(!error && one.answer.length == 1 && kup_calls_ignored(world.calls) == 2,
 	      "a reply that comes late, or twice, is not another call's", "%d, %u", error,
 	      kup_calls_ignored(world.calls));
 	check(kup_call(world.calls, 1, NULL, 0, &one.answer, 0) == -EAGAIN &&
@@ -424,66 +493,40 @@ static void test_last_reply(void)
 
 /* ---- Lies ---- */
 
-static void short_frame(void)
-{
-	user_send(&world.user, ECHO, "123456789abcdef", 15);
-}
+struct lie {
+	const char *sentence;
+	kup_u64 id;
+	kup_u32 kind, status, length;
+};
 
-static void unknown_kind(void)
-{
-	put(1, 4, 0, ECHO, 0);
-}
+#define IN_USE 1u /* the slot of a request that is kept, and cancelled */
 
-static void no_kind(void)
-{
-	put(1, 0, 0, ECHO, 0);
-}
+static const struct lie lies[] = {
+	{ "an unknown kind breaks its channel", 2, 4, 0, 0 },
+	{ "the kind 0 does", 2, 0, 0, 0 },
+	{ "a request with a status does", 2, KUP_CALL_REQUEST, 1, 0 },
+	{ "a request in a slot that is in use does", IN_USE + 5 * KUP_CALLS, KUP_CALL_REQUEST, 0,
+	  0 },
+	{ "a request that was cancelled keeps its slot", IN_USE, KUP_CALL_REQUEST, 0, 0 },
+	{ "a cancel with data does", 2, KUP_CALL_CANCEL, 0, 1 },
+	{ "a cancel with a status does", 2, KUP_CALL_CANCEL, 3, 0 },
+	{ "a frame that is too short does", 0, 0, 0, 0 },
+};
 
-static void status_in_request(void)
+static void tell(const struct lie *lie)
 {
-	put(1, KUP_CALL_REQUEST, 1, ECHO, 0);
-}
-
-static void slot_in_use(void)
-{
-	put(1, KUP_CALL_REQUEST, 0, KEEP, 0);
-	put(1 + 5 * KUP_CALLS, KUP_CALL_REQUEST, 0, KEEP, 0);
-}
-
-static void same_id(void)
-{
-	put(1, KUP_CALL_REQUEST, 0, KEEP, 0);
-	put(1, KUP_CALL_CANCEL, 0, 0, 0);
-	put(1, KUP_CALL_REQUEST, 0, KEEP, 0);
-}
-
-static void cancel_with_data(void)
-{
-	put(1, KUP_CALL_CANCEL, 0, 0, 1);
-}
-
-static void cancel_with_status(void)
-{
-	put(1, KUP_CALL_CANCEL, 3, 0, 0);
+	put(IN_USE, KUP_CALL_REQUEST, 0, KEEP, 0);
+	put(IN_USE, KUP_CALL_CANCEL, 0, 0, 0);
+	if (lie->id)
+		put(lie->id, lie->kind, lie->status, KEEP, lie->length);
+	else
+		user_send(&world.user, ECHO, "123456789abcdef", FRAME - 1);
 }
 
 static void test_lies(void)
 {
-	static const struct {
-		const char *sentence;
-		void (*lie)(void);
-	} lies[] = {
-		{ "a frame that is too short breaks its channel", short_frame },
-		{ "an unknown kind does", unknown_kind },
-		{ "the kind 0 does", no_kind },
-		{ "a request with a status does", status_in_request },
-		{ "a request in a slot that is in use does", slot_in_use },
-		{ "a request that was cancelled and not answered keeps its slot", same_id },
-		{ "a cancel with data does", cancel_with_data },
-		{ "a cancel with a status does", cancel_with_status },
-	};
 	struct caller one;
-	kup_u32 i, j;
+	kup_u32 i;
 
 	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		struct kup_record record;
@@ -494,16 +537,14 @@ static void test_lies(void)
 			return;
 		call_begin(&one, SOON);
 		get(&frame, &record);
-		lies[i].lie();
+		tell(&lies[i]);
 		error = call_end(&one);
 		check(error == -EPROTO && reaches(&world.served, 1) && world.result == -EPROTO &&
 			      world.user.kernel->error == KUP_ERROR_CALL,
 		      lies[i].sentence, "%d, error %u", error, world.user.kernel->error);
 		user_close(&world.user);
 		kup_device_destroy(world.device);
-		for (j = 0; j < KUP_CALLS; j++)
-			if (world.kept[j].calls)
-				kup_reply_status(world.kept[j], 0);
+		kup_reply_status(world.kept[IN_USE], 0);
 		kup_calls_put(world.calls);
 	}
 }
@@ -536,6 +577,8 @@ void call_cases(void)
 	test_requests();
 	test_cancels();
 	test_owed();
+	test_owed_cancel();
+	test_slot_again();
 	test_outlives();
 	test_calls();
 	test_flood();
