@@ -193,7 +193,8 @@ static void *call_user(void *argument)
 		count(error ? &sum.kernel_failures : &sum.kernel_replies);
 		if (!error && !got.status && !is_filled(in, got.length, method, ANSWERED))
 			count(&sum.kernel_wrong);
-		storm_step();
+		if (!error)
+			storm_step();
 	}
 	if (error != -EPIPE && error != -ESHUTDOWN)
 		count(&sum.kernel_wrong);
@@ -330,7 +331,6 @@ static void take_event(struct player *player, const struct kup_user_call_event *
 			count(&sum.user_wrong);
 		call->open = 0;
 		count(event->error ? &sum.user_ends : &sum.user_replies);
-		storm_step();
 	}
 }
 
@@ -420,7 +420,7 @@ void call_storm_cases(void)
 
 	memset(&sum, 0, sizeof(sum));
 	storm_begin();
-	while (storm_goes_on(2000))
+	while (storm_goes_on(50))
 		one_device();
 	ended = sum.user_replies + sum.user_cancels + sum.user_ends;
 	check(sum.user_calls > 0 && sum.user_calls == ended && !sum.user_wrong,
