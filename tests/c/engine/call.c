@@ -387,6 +387,7 @@ static void test_calls(void)
 	struct kup_record record;
 	struct kup_call first, second;
 	struct caller one, two;
+	kup_u32 i;
 	int error;
 
 	if (begin(&call_ops))
@@ -417,6 +418,8 @@ static void test_calls(void)
 	      "kup_call() sends a cancel when its time is over", "%d", error);
 	put(first.id, KUP_CALL_REPLY, 0, 0, 10);
 	put(first.id, KUP_CALL_REPLY, 0, 0, 10);
+	for (i = 0; i < PATIENCE_MS && !kup_calls_ignored(world.calls); i++)
+		sleep_ms(1);
 	call_begin(&one, SOON);
 	get(&second, &record);
 	check(first.id % KUP_CALLS == second.id % KUP_CALLS, "a slot is used again", "no");
