@@ -43,6 +43,7 @@ export type {
   ChannelStats,
   ChannelTotals,
   CommitOptions,
+  Cursor,
   Data,
   Device,
   DeviceInfo,

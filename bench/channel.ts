@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Rounds over a channel in TypeScript. Each returns ns per item, and checks what has arrived. */
 
-import type { Channel, Message } from "../mod.ts";
+import type { Channel, Cursor, Message } from "../mod.ts";
 import type { Rounds } from "./native.ts";
 import {
   COMMAND,
@@ -44,7 +44,7 @@ export class ChannelRounds {
     this.#sleep = (microseconds) => rounds.symbols.bench_sleep(microseconds);
   }
 
-  /** Tells the kernel's side what to do. */
+  /** Begins a work of the kernel's side. */
   command(command: Command): void {
     this.#channel.sendSync(encodeCommand(command), { type: COMMAND });
   }
@@ -150,9 +150,36 @@ export class ChannelRounds {
     return (end - start) / (count - 1);
   }
 
+  /** The same with `drain`. */
+  drain(wanted: number, batch: number): number {
+    const channel = this.#channel;
+    this.command({ work: "produce", count: wanted, batch });
+    let [start, count, sum, ended] = [0, 0, 0, false];
+    const take = (message: Cursor) => {
+      if (message.type === DONE) ended = true;
+      else {
+        if (count++ === 0) start = this.#now();
+        sum += message.u32(0);
+      }
+    };
+    while (!ended) channel.drain(take);
+    const end = this.#now();
+    this.#check(count, sum, wanted);
+    return (end - start) / (count - 1);
+  }
+
+  /**
+   * Lets the event loop run. It stood still in the rounds before, so the first call that can wait
+   * would give it some milliseconds, which are not a part of the stream.
+   */
+  #settle(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, 1));
+  }
+
   /** The same with `receiveBatch`. */
   async toUserBatches(wanted: number, batch: number): Promise<number> {
     const channel = this.#channel;
+    await this.#settle();
     this.command({ work: "produce", count: wanted, batch });
     let [start, count, sum] = [0, 0, 0];
     for (let ended = false; !ended;) {
@@ -173,6 +200,7 @@ export class ChannelRounds {
   /** The same with `for await`; as a burst, the ring is full before the loop begins. */
   async forAwait(wanted: number, batch: number, burst: boolean): Promise<number> {
     const channel = this.#channel;
+    await this.#settle();
     const before = channel.stats().toUserRecords;
     this.command({ work: "produce", count: wanted, batch });
     while (burst && channel.stats().toUserRecords < before + wanted + 1) this.#sleep(50);
@@ -236,6 +264,7 @@ export class ChannelRounds {
     const messages = Array.from({ length: batch }, () => new Uint8Array(64));
     const words = messages.map(({ buffer }) => new Uint32Array(buffer));
     const options = { type: DATA };
+    await this.#settle();
     this.command({ work: "consume", count });
     const start = this.#now();
     for (let i = 0; i < count; i += batch) {

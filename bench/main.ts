@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The benchmarks: KUP and its peers in one run, a table with targets and verdicts, the raw figures as
- * JSON, and a page with histograms. `make bench` calls it.
+ * The benchmarks: KUP and its peers in one run, a table with targets and verdicts, the raw figures
+ * as JSON, and a page with histograms. `make bench` calls it.
  */
 
 import { setColorEnabled } from "../deps.ts";
@@ -17,7 +17,7 @@ import { threads, toKernel, toUser } from "./groups/streams.ts";
 import { many, waking } from "./groups/waking.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { renderPage } from "./page.ts";
-import { fetchHeaders } from "./peers.ts";
+import { buildIceoryx2, fetchHeaders } from "./peers.ts";
 import { type Absent, FORMAT, type GroupResult, type Report } from "./results.ts";
 import { type Group, hostDevice, Missing, Run } from "./run.ts";
 import { formatGroup, formatMarkdown, formatReport } from "./table.ts";
@@ -65,8 +65,8 @@ export function chooseGroups(words: readonly string[]): Group[] {
 }
 
 /** Builds what is in C and C++, with the peers that can be had. */
-export async function build(): Promise<Absent[]> {
-  const absent = await fetchHeaders();
+async function build(quick: boolean): Promise<Absent[]> {
+  const absent = [...await fetchHeaders(), ...await buildIceoryx2(quick)];
   await must(["make", "-s", "-C", "native"]);
   await must(["make", "-s", "-C", "bench"]);
   return absent;
@@ -139,11 +139,10 @@ async function write(report: Report, folder: string): Promise<void> {
 async function main(line: CommandLine): Promise<void> {
   setColorEnabled(Deno.stdout.isTerminal());
   const chosen = chooseGroups(line.words);
-  const absent = await build();
-  const report = await runGroups(chosen, {
-    quick: line.flag("quick"),
-    say: (text) => console.log(text),
-  }, absent);
+  const quick = line.flag("quick");
+  const absent = await build(quick);
+  const say = (text: string) => console.log(text);
+  const report = await runGroups(chosen, { quick, say }, absent);
   console.log(formatReport(report));
   await write(report, line.value("output") ?? `${CACHE}/bench`);
   Deno.exit(0);

@@ -29,7 +29,7 @@ const SYMBOLS = {
   close: { parameters: ["i32"], result: "i32" },
 } as const;
 
-/** What a round in C is told. Sizes are in bytes. */
+/** What a round in C does. Sizes are in bytes. */
 export interface Order {
   /** A message's length. */
   readonly length: number;

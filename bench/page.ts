@@ -27,8 +27,8 @@ p, .soft { color: var(--soft); } p { max-width: 46rem; }
 .number b { display: block; font-size: 1.7rem; line-height: 1.2; }
 .met { color: var(--met); } .missed { color: var(--missed); } .none { color: var(--none); }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th { padding: .35rem .6rem; color: var(--soft); font-size: .8rem; font-weight: 500; text-align: left;
-  border-bottom: 1px solid var(--line); }
+th { padding: .35rem .6rem; color: var(--soft); font-size: .8rem; font-weight: 500;
+  text-align: left; border-bottom: 1px solid var(--line); }
 td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 .right { text-align: right; white-space: nowrap; }
 tr.row td { padding-top: 1rem; font-weight: 600; border-bottom-color: var(--line); }
@@ -37,8 +37,10 @@ tr.row td { padding-top: 1rem; font-weight: 600; border-bottom-color: var(--line
 .bars .value { fill: var(--soft); font-size: 12px; }
 .kup { fill: var(--kup); } .peer { fill: var(--peer); } .limit { fill: var(--limit); }
 .axis { stroke: var(--line); } .tick { fill: var(--soft); font-size: 11px; }
-.key { display: inline-block; width: .7rem; height: .7rem; margin: 0 .35rem 0 1rem; border-radius: 2px; }
-.histograms { display: grid; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); gap: 1rem; }
+.key { display: inline-block; width: .7rem; height: .7rem; margin: 0 .35rem 0 1rem;
+  border-radius: 2px; }
+.histograms { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); }
 figure { margin: 0; padding: .9rem; border-radius: .75rem; background: var(--card); }
 figcaption { font-size: .85rem; } figcaption b { display: block; font-size: .95rem; }
 .note { color: var(--soft); font-size: .8rem; text-align: right; }
@@ -235,8 +237,8 @@ function numbers(report: Report): string {
 
 const METHOD =
   `Both sides of a ratio alternate in one run, in rounds of a millisecond or less, so ` +
-  `that a scheduler leaves most rounds alone. The figure is the best quarter: the 25th percentile ` +
-  `of the rounds. What arrives is counted and summed, so a broken stream can't look fast. Ratios ` +
+  `that a scheduler leaves most rounds alone. The figure is the best quarter: the 25th ` +
+  `percentile of the rounds. What arrives is counted and summed, so a broken stream can't look fast. Ratios ` +
   `mean something on any machine; times only on this one.`;
 
 /** Renders the whole page. */

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Peers that are fetched: queues from Debian's packages, and ringbuf.js from npm. What is fetched is
- * pinned, checked, and kept in `.cache/peers/`. A peer that can't be had is left out, with a reason.
+ * Peers that are fetched: queues from Debian's packages, ringbuf.js from npm, and iceoryx2 from
+ * crates.io. What is fetched is pinned, checked, and kept in `.cache/peers/`. A peer that can't be
+ * had is left out, with a reason.
  */
 
-import { CACHE, exists, fillOnce } from "../tests/lib/paths.ts";
-import { must } from "../tests/lib/process.ts";
+import { CACHE, exists, fillOnce, ROOT } from "../tests/lib/paths.ts";
+import { capture, must } from "../tests/lib/process.ts";
 import { Archive } from "../tests/vm/debian.ts";
+import { BUILD } from "./native.ts";
 import type { Absent } from "./results.ts";
 
 const PEERS = `${CACHE}/peers`;
@@ -46,6 +48,38 @@ export async function fetchHeaders(): Promise<Absent[]> {
     const why = `its Debian package can't be fetched: ${reason(error)}`;
     return DEBIAN.map(({ name }) => ({ what: name, why }));
   }
+}
+
+const ICEORYX2 = "libbench_iceoryx2.so";
+
+async function hasCargo(): Promise<boolean> {
+  try {
+    return (await capture(["cargo", "--version"])).code === 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/**
+ * Builds the peer in Rust, once, where cargo is there; `Cargo.lock` pins what it is made of. Returns
+ * why there is none.
+ */
+export async function buildIceoryx2(quick: boolean): Promise<Absent[]> {
+  const absent = (why: string) => [{ what: "iceoryx2", why }];
+  const built = `${PEERS}/iceoryx2/release/${ICEORYX2}`;
+  if (!await exists(built)) {
+    if (quick) return absent("a quick run does not build it");
+    if (!await hasCargo()) return absent("there is no cargo");
+    console.error("bench: building iceoryx2 with cargo, which takes minutes, once");
+    const manifest = `${ROOT}/bench/iceoryx2/Cargo.toml`;
+    const folders = ["--manifest-path", manifest, "--target-dir", `${PEERS}/iceoryx2`];
+    const { code, output } = await capture(["cargo", "build", "--release", "--locked", ...folders]);
+    if (code !== 0) return absent(`cargo can't build it: ${output.trim().split("\n").at(-1)}`);
+  }
+  await Deno.mkdir(BUILD, { recursive: true });
+  await Deno.copyFile(built, `${BUILD}/${ICEORYX2}`);
+  return [];
 }
 
 async function hashOf(file: string): Promise<string> {

@@ -6,7 +6,7 @@ export const COMMAND = 1;
 export const DATA = 2;
 export const DONE = 3;
 
-/** What the kernel's side can be told to do. */
+/** The work that the kernel's side can do. */
 export const WORK = {
   echo: 1,
   produce: 2,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What a run of the benchmarks has measured. It is also the format of the file with the raw results,
- * as JSON.
+ * What a run of the benchmarks has measured. It is also the format of the file with the raw
+ * results, as JSON.
  */
 
 import type { Summary } from "./arithmetic.ts";

@@ -46,8 +46,8 @@ export class Missing extends Error {
 const WARM_UP_ROUNDS = 8;
 
 /**
- * After this time a group is content with fewer rounds. On a busy machine a round takes much longer,
- * because a side that waits for one without a processor does so for a whole slice.
+ * After this time a group is content with fewer rounds. On a busy machine a round takes much
+ * longer: a side that waits for one without a processor does so for a whole slice.
  */
 const BUDGET_MS = 25_000;
 const LEAST_ROUNDS = 12;
@@ -80,6 +80,11 @@ export class Run implements Disposable {
       throw new Missing("it needs two processors");
     }
     return { mine, theirs };
+  }
+
+  /** The system decides; a kernel's threads don't inherit the processor of the thread that attaches. */
+  get anyProcessors(): Place {
+    return { mine: -1, theirs: -1 };
   }
 
   get oneProcessor(): Place {

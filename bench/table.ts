@@ -16,9 +16,14 @@ export function formatFigure(value: number, unit: Unit): string {
 /** The machine in a line. */
 export function formatMachine(machine: Machine): string {
   const { processor, processors, kernel, architecture, deno, v8, compiler, clock, kup } = machine;
-  return `${processor}, ${processors.length} processors; ${machine.system} ${kernel} ` +
-    `${architecture}, clock ${clock}; Deno ${deno}, V8 ${v8}; ${compiler}; KUP ${kup}; ` +
-    `load ${machine.load.toFixed(1)}`;
+  return [
+    `${processor}, ${processors.length} processors`,
+    `${machine.system} ${kernel} ${architecture}, clock ${clock}`,
+    `Deno ${deno}, V8 ${v8}`,
+    ...compiler === "" ? [] : [compiler],
+    `KUP ${kup}`,
+    `load ${machine.load.toFixed(1)}`,
+  ].join("; ");
 }
 
 /** A side's rate, where it is a time of one item. */

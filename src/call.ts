@@ -169,7 +169,7 @@ export class CallChannel extends Layer implements Channel {
     if (!this.#isNeeded) this.#receiver.cancel(this);
   }
 
-  /** Sends a reply or a cancel, now or when there is room. After the channel's end it is dropped. */
+  /** Sends a reply or a cancel, now or when there is room. After the end it is dropped. */
   #send(frame: Uint8Array): void {
     try {
       if (!this.#sender.put(frame, 0)) this.#base.send(frame).catch(() => {});
@@ -388,7 +388,8 @@ export class CallChannel extends Layer implements Channel {
 
   #refusal(name: string): TypeError {
     return new TypeError(
-      `${this.#link.subject}: This is a call channel, which has no \`${name}\`; use call and handle.`,
+      `${this.#link.subject}: This is a call channel, which has no \`${name}\`; use call and ` +
+        "handle.",
     );
   }
 }

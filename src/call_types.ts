@@ -36,7 +36,7 @@ export interface CallData {
 
 /** The other side's answer to a call. */
 export interface Reply extends CallData {
-  /** 0 for success, below 0xffff0000 the client's own, and otherwise one of {@linkcode CallStatus}. */
+  /** 0: success. Below 0xffff0000: the client's own. Otherwise one of {@linkcode CallStatus}. */
   readonly status: number;
   /** Whether the status is 0. */
   readonly ok: boolean;

@@ -15,6 +15,7 @@ import type {
   Channel,
   ChannelStats,
   ChannelTotals,
+  Cursor,
   Data,
   Message,
   MessageIterator,
@@ -187,6 +188,10 @@ export class AttachedChannel implements Channel {
 
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]> {
     return this.#receiver.receiveBatch(options);
+  }
+
+  drain(callback: (message: Cursor) => void, options?: BatchOptions): number {
+    return this.#receiver.drain(callback, options);
   }
 
   tryReceiveBatch(options?: BatchOptions): Message[] {

@@ -42,6 +42,10 @@ export abstract class Layer {
     throw this.#noStream("readable");
   }
 
+  drain(): never {
+    throw this.#noStream("drain");
+  }
+
   toReadable(): never {
     throw this.#noStream("toReadable");
   }

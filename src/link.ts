@@ -23,7 +23,7 @@ import { type Native, POLLIN, POLLOUT } from "./library.ts";
 import type { ChannelMemory } from "./memory.ts";
 import { register, type Waiter } from "./reactor.ts";
 import type { Resources } from "./resources.ts";
-import { RING_LIE_FLAGS, RING_LIE_LENGTH } from "./ring.ts";
+import { glance, RING_LIE_FLAGS, RING_LIE_LENGTH } from "./ring.ts";
 
 const REASONS: Readonly<Record<number, string>> = {
   [ERROR_HEAD]: "a head position that makes no sense",
@@ -99,6 +99,11 @@ export class Link {
 
   isOpen(): boolean {
     return Atomics.load(this.#words, KERNEL_PAGE_AT.state >> 2) === STATE_OPEN;
+  }
+
+  /** The same by a `glance`: call `isOpen` before relying on `true`. */
+  looksOpen(): boolean {
+    return glance(this.#words, KERNEL_PAGE_AT.state >> 2) === STATE_OPEN;
   }
 
   /** The error of every call once the channel is `over`. */

@@ -66,9 +66,14 @@ export class RecordMessage implements Message {
   }
 
   copy(): Uint8Array<ArrayBuffer> {
-    const copy = new Uint8Array(this.length);
-    copy.set(this.#private());
-    return copy;
+    // The constructor allocates without zeroing first.
+    return new Uint8Array(this.#private());
+  }
+
+  copyInto(target: Uint8Array, at = 0): number {
+    const bytes = this.#private();
+    target.set(bytes, at);
+    return bytes.length;
   }
 
   #check(): void {
@@ -92,7 +97,8 @@ export class RecordMessage implements Message {
   }
 }
 
-function readGap(memory: ChannelMemory, at: number): Gap {
+/** The content of a GAP record whose payload begins at `at`. */
+export function readGap(memory: ChannelMemory, at: number): Gap {
   return {
     records: memory.number64(at + GAP_AT.records),
     bytes: memory.number64(at + GAP_AT.bytes),

@@ -77,6 +77,54 @@ export interface Message {
    * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
    */
   copy(): Uint8Array<ArrayBuffer>;
+  /**
+   * Copies the bytes into `target`, from the index `at` on, without an allocation.
+   *
+   * @param target An array with room for `length` bytes.
+   * @param at The default is 0.
+   * @returns The number of bytes, which is `length`.
+   * @throws {RangeError} If they do not fit. Then nothing is copied.
+   * @throws {KupError} `"released"` when the message is no longer valid, `"gap"` if it is a gap.
+   */
+  copyInto(target: Uint8Array, at?: number): number;
+}
+
+/**
+ * The message that {@linkcode Channel.drain} has reached. One object serves all messages: it is
+ * valid until the callback returns, and its reads then throw `"released"`. A read beyond the
+ * message throws a RangeError, and a read of a gap throws `"gap"`. Offsets and lengths are in bytes
+ * from the beginning of the message; numbers are little-endian, as all machines that KUP runs on
+ * write them. Offsets that are multiples of 4 are the fastest.
+ */
+export interface Cursor {
+  /** The clients' own tag, an integer from 0 to 2^32-1. */
+  readonly type: number;
+  /** The length of the message. */
+  readonly length: number;
+  /** Set if this is not a message, but a report that messages are missing here. */
+  readonly gap: Gap | undefined;
+  /** An unsigned integer of 8 bits. */
+  u8(offset: number): number;
+  /** An unsigned integer of 16 bits. */
+  u16(offset: number): number;
+  /** An unsigned integer of 32 bits. */
+  u32(offset: number): number;
+  /** A signed integer of 32 bits. */
+  i32(offset: number): number;
+  /** A number of 32 bits. */
+  f32(offset: number): number;
+  /** A number of 64 bits. */
+  f64(offset: number): number;
+  /** An unsigned integer of 64 bits. */
+  u64(offset: number): bigint;
+  /** A signed integer of 64 bits. */
+  i64(offset: number): bigint;
+  /** The bytes, or a part of them, decoded as UTF-8; invalid sequences become U+FFFD. */
+  text(offset?: number, length?: number): string;
+  /** A copy of the bytes, or of a part of them, which belongs to the caller. */
+  copy(offset?: number, length?: number): Uint8Array<ArrayBuffer>;
+  /** As {@linkcode Message.copyInto}. */
+  copyInto(target: Uint8Array, at?: number): number;
 }
 
 /**

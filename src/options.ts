@@ -153,6 +153,12 @@ export const TRY_RECEIVE = new Form("tryReceive", {
   timeout: "it never waits; use receiveSync",
   signal: "it never waits; use receive",
 });
+export const DRAIN = new Form("drain", {
+  ...OF_SENDER,
+  gaps: "look at the cursor's `gap`",
+  timeout: "it never waits; use receiveSync",
+  signal: "it never waits; use receive",
+});
 export const TRY_RECEIVE_BATCH = new Form("tryReceiveBatch", {
   ...OF_SENDER,
   timeout: "it never waits; use receiveBatch and its `signal`",

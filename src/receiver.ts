@@ -6,7 +6,8 @@
  */
 
 import { CONTROL_GAP, GAP_AT, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
-import { checkInteger, checkSignal, checkTimeout } from "./arguments.ts";
+import { checkInteger, checkSignal, checkTimeout, kindOf } from "./arguments.ts";
+import { RecordCursor } from "./cursor.ts";
 import { KupError } from "./errors.ts";
 import { POLLIN } from "./library.ts";
 import type { Link, Side } from "./link.ts";
@@ -15,9 +16,16 @@ import * as forms from "./options.ts";
 import { Pending } from "./pending.ts";
 import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
-import type { BatchOptions, Message, SyncWaitOptions, WaitOptions } from "./types.ts";
+import type { BatchOptions, Cursor, Message, SyncWaitOptions, WaitOptions } from "./types.ts";
 
 const DEFAULT_BATCH = 256;
+
+/** How many messages a drain hands out at most, by default, and for how many milliseconds. */
+const DEFAULT_DRAIN = 65536;
+const LONGEST_DRAIN = 5;
+
+/** How many messages a drain hands out between two looks at the clock. */
+const CLOCK_STRIDE = 32;
 
 /** A receive that has found no message. */
 class PendingReceive extends Pending {
@@ -49,6 +57,9 @@ export class Receiver implements Side, Condition {
   readonly #spin: Spin;
   #pending: PendingReceive | undefined;
   #lock: Lock | undefined;
+  #cursor: RecordCursor | undefined;
+  /** Set while a drain is in its callbacks. */
+  #draining = false;
   #ended = false;
 
   /**
@@ -89,7 +100,7 @@ export class Receiver implements Side, Condition {
   /** @param options Only for refusing it: this call takes none. */
   tryReceive(options?: object): Message | undefined {
     forms.check(forms.TRY_RECEIVE, options);
-    if (this.#pending !== undefined || this.#lock !== undefined) this.#checkFree(undefined);
+    this.#checkFree(undefined);
     return this.#take();
   }
 
@@ -98,6 +109,82 @@ export class Receiver implements Side, Condition {
     const max = checkMax(options);
     const first = this.tryReceive();
     return first === undefined ? [] : this.#gather(first, max);
+  }
+
+  drain(callback: (message: Cursor) => void, options: BatchOptions | undefined): number {
+    forms.check(forms.DRAIN, options);
+    const max = checkMax(options, DEFAULT_DRAIN);
+    if (typeof callback !== "function") {
+      throw new TypeError(`\`callback\` must be a function, not ${kindOf(callback)}.`);
+    }
+    this.#checkFree(undefined);
+    if (this.#link.over) throw this.#link.reason();
+    const consumer = this.#consumer;
+    if (consumer.held !== 0) this.#checked(consumer.release());
+    this.#draining = true;
+    try {
+      return this.#handOut(callback, max);
+    } finally {
+      this.#draining = false;
+      this.#cursor?.leave();
+      if (!this.#link.over) this.#giveBack();
+    }
+  }
+
+  /** Hands out messages, until there are none, or enough of them, or until it takes too long. */
+  #handOut(callback: (message: Cursor) => unknown, max: number): number {
+    const { native } = this.#link;
+    const consumer = this.#consumer;
+    const cursor = this.#cursor ??= new RecordCursor(this.#link.memory);
+    const end = native.kup_user_now() + LONGEST_DRAIN;
+    let count = 0;
+    while (count < max) {
+      const result = consumer.next();
+      if (result !== RING_OK) {
+        if (this.#mayGoOn(result, count, end)) continue;
+        break;
+      }
+      // The next call reports a lie: the messages before it are good.
+      if (consumer.control !== 0 && !this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
+      count++;
+      cursor.move(consumer);
+      const returned = callback(cursor);
+      if (returned !== undefined) refusePromise(returned);
+      if (this.#link.over) break;
+      const passed = consumer.pass();
+      if (passed !== RING_OK || consumer.owesWake) this.#checked(passed);
+      if (count % CLOCK_STRIDE === 0 && native.kup_user_now() >= end) break;
+    }
+    return count;
+  }
+
+  /** Called when a drain finds no message: whether it looks again. */
+  #mayGoOn(result: number, count: number, end: number): boolean {
+    const link = this.#link;
+    if (result !== RING_WAIT) {
+      // The next call reports a lie: the messages before it are good.
+      if (count > 0) return false;
+      throw link.lieError(result);
+    }
+    const isOver = link.native.kup_user_now() >= end;
+    // It has skipped many records, and there are more.
+    if (this.#consumer.ready()) return !isOver;
+    const state = link.state();
+    if (state === STATE_OPEN || this.#ended || count > 0) return false;
+    // As in #nothing: what is readable after the state was loaded is the last.
+    if (this.#consumer.ready()) return true;
+    if (state === STATE_BROKEN) throw link.stateError();
+    this.#ended = true;
+    return false;
+  }
+
+  /** At the end of a drain, also of one that threw: gives all room back. */
+  #giveBack(): void {
+    const consumer = this.#consumer;
+    if (consumer.held !== 0) consumer.pass();
+    const result = consumer.publish();
+    this.#settleWake();
+    if (result !== RING_OK) this.#link.lieError(result);
   }
 
   /** For iteration: receives a message if that needs no waiting. */
@@ -158,7 +245,7 @@ export class Receiver implements Side, Condition {
     const timeout = checkTimeout(options?.timeout);
     const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
     for (;;) {
-      if (this.#pending !== undefined || this.#lock !== undefined) this.#checkFree(undefined);
+      this.#checkFree(undefined);
       let message = timeout === 0 ? this.#take() : this.#takeSpinning();
       if (message !== undefined || this.#ended) return message;
       const left = end - this.#link.native.kup_user_now();
@@ -214,7 +301,17 @@ export class Receiver implements Side, Condition {
     return lock !== undefined && pending.owner === lock && !lock.locked;
   }
 
+  /** Throws unless this owner may receive now. */
   #checkFree(owner: object | undefined): void {
+    if (this.#pending !== undefined || this.#lock !== undefined || this.#draining) {
+      this.#checkUsers(owner);
+    }
+  }
+
+  #checkUsers(owner: object | undefined): void {
+    if (this.#draining) {
+      throw this.#busy("The channel is being drained; receive after the callback has returned");
+    }
     const lock = this.#lock;
     if (lock !== undefined && lock !== owner) {
       if (lock.locked) {
@@ -255,7 +352,10 @@ export class Receiver implements Side, Condition {
   /** Called when the channel is closed or broken, or can't be waited for. */
   fail(error: unknown): void {
     const pending = this.#pending;
-    if (this.#link.closed) this.#consumer.epoch++;
+    if (this.#link.closed) {
+      this.#consumer.epoch++;
+      this.#cursor?.leave();
+    }
     this.#endWait();
     if (this.#link.closed && pending?.owner !== undefined) pending.resolve(undefined);
     else pending?.reject(error);
@@ -338,7 +438,7 @@ export class Receiver implements Side, Condition {
     result: (message: Message | undefined) => T,
     owner: object | undefined,
   ): Promise<T> {
-    if (this.#pending !== undefined || this.#lock !== undefined) this.#checkFree(owner);
+    this.#checkFree(owner);
     if (signal?.aborted) throw signal.reason;
     if (this.#link.over) throw this.#link.reason();
     const breath = this.#link.breathe();
@@ -393,7 +493,16 @@ function same(message: Message | undefined): Message | undefined {
 }
 
 /** Checks the `max` option. */
-export function checkMax(options: BatchOptions | undefined): number {
+export function checkMax(options: BatchOptions | undefined, most = DEFAULT_BATCH): number {
   const max = options?.max;
-  return max === undefined ? DEFAULT_BATCH : checkInteger("max", max, 1, 2 ** 32);
+  return max === undefined ? most : checkInteger("max", max, 1, 2 ** 32);
+}
+
+/** An async callback would use the cursor when it is at another message. */
+function refusePromise(returned: unknown): void {
+  if (typeof (returned as PromiseLike<unknown> | null)?.then !== "function") return;
+  throw new TypeError(
+    "The callback of drain has returned a promise, and its message is valid until it returns only; " +
+      "copy what is needed later, or use `for await`.",
+  );
 }

@@ -37,6 +37,9 @@ import type {
 /** The result of every call that doesn't have to wait. */
 const DONE: Promise<void> = Promise.resolve();
 
+/** How many messages of a batch are published at once. */
+const PART = 64;
+
 /** A call that waits in the queue because there was no room for it. */
 abstract class Queued extends Pending {
   /** The room that it waits for, in bytes of the ring. */
@@ -73,10 +76,8 @@ class PendingSend extends Queued {
   }
 
   attempt(sender: Sender): boolean {
-    for (; this.#next < this.#messages.length; this.#next++) {
-      if (!sender.put(this.#messages[this.#next]!, this.#type)) return false;
-    }
-    return true;
+    this.#next = sender.putAll(this.#messages, this.#next, this.#type);
+    return this.#next === this.#messages.length;
   }
 }
 
@@ -274,10 +275,7 @@ export class Sender implements Side, Condition {
       const all = this.#collected(messages);
       if (signal?.aborted) return Promise.reject(signal.reason);
       if (this.#link.over) throw this.#link.reason();
-      let next = 0;
-      if (this.#queue.size === 0) {
-        while (next < all.length && this.put(all[next]!, type)) next++;
-      }
+      const next = this.#queue.size === 0 ? this.putAll(all, 0, type) : 0;
       if (next === all.length) return this.#link.breathe() ?? DONE;
       for (let i = next; i < all.length; i++) all[i] = this.copied(all[i]!);
       return this.#enqueueSend(all, next, type, signal);
@@ -383,12 +381,31 @@ export class Sender implements Side, Condition {
   }
 
   /**
+   * Sends messages that were checked, as long as there is room, from `messages[from]` on. Returns
+   * the index of the first one that was not sent. Throws unless the channel is open.
+   */
+  putAll(messages: readonly Uint8Array[], from: number, type: number): number {
+    this.#checkOpen();
+    const producer = this.#producer;
+    let next = from;
+    // The kernel begins to read while this side is still at the next part.
+    for (let end = from; next === end && !producer.holdsBack && end < messages.length;) {
+      end = Math.min(next + PART, messages.length);
+      next = producer.putAll(messages, next, end, type, byteCount);
+      if (producer.wakes) this.#link.kick();
+    }
+    while (next < messages.length && this.put(messages[next]!, type)) next++;
+    return next;
+  }
+
+  /**
    * Handles a failure. Returns false if there is no room, or a reservation keeps back as many
-   * records as possible. Throws if it is a lie.
+   * records as possible. Throws if it is a lie, or the channel is not open any more.
    */
   #notNow(result: number): false {
     // The tail is all that a producer reads of its peer.
     if (result === RING_LIE_POSITION) throw this.#link.breakBy(ERROR_TAIL);
+    if (!this.#link.isOpen()) throw this.#link.stateError();
     return false;
   }
 
@@ -409,7 +426,7 @@ export class Sender implements Side, Condition {
 
   #checkOpen(): void {
     if (this.#link.over) throw this.#link.reason();
-    if (!this.#link.isOpen()) throw this.#link.stateError();
+    if (!this.#link.looksOpen()) throw this.#link.stateError();
   }
 
   /** Looks once for room for the queue. */

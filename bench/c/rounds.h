@@ -64,7 +64,7 @@ static inline double now_ns(void)
 	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* The time of items. Each is timed by itself only if somebody asked for it. */
+/* The time of items. Each is timed by itself only if the round has an array for that. */
 struct stopwatch {
 	double start, last;
 };

@@ -17,6 +17,7 @@ async function sides(run: Run, length: number): Promise<Side[]> {
     { name: "TypeScript", kind: "kup", round: () => channel.echo(length, count) },
     { name: "C", kind: "kup", round: run.rounds.round("kup echo", handle, place, order) },
     ...inC("SPSC queue", "spsc echo"),
+    ...inC("SPSC queue, slots on lines", "spsc aligned echo"),
     ...inC("predecessor", "predecessor echo"),
     { name: "ping-pong", kind: "limit", round: run.rounds.round("ping-pong", -1, place, order) },
     ...length === 64

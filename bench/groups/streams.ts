@@ -50,6 +50,7 @@ export const toUser: Group = {
       c("C, reader alone", "kup reader alone", BURST, BATCH),
       c("C, producer alone, 64 a call", "kup producer alone", BURST, BATCH),
       c("C, producer alone, one a call", "kup producer alone", BURST),
+      kup("drain", () => channel.drain(fast, BATCH)),
       kup("receiveBatch", () => channel.toUserBatches(fast, BATCH)),
       kup("tryReceive", () => channel.toUser(fast, BATCH)),
       kup("tryReceive, one a call", () => channel.toUser(slow, 1)),

@@ -16,7 +16,7 @@ const MESSAGES = 4000;
 const SPIN_US = 2000;
 
 function sides(run: Run): Side[] {
-  const place = run.twoProcessors;
+  const place = run.anyProcessors;
   const handle = run.openInC(place);
   const { rounds } = run;
   rounds.symbols.bench_spin(handle, SPIN_US);

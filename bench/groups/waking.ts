@@ -183,8 +183,8 @@ function wakeOneOfMany(
 }
 
 /**
- * Memory of an attached channel that is not shared, of both sides together, in bytes: in a process of
- * its own, because this one's collector would disturb it.
+ * Memory of an attached channel that is not shared, of both sides together, in bytes: in a process
+ * of its own, because this one's collector would disturb it.
  */
 async function memoryOfChannel(run: Run): Promise<number> {
   const script = `${ROOT}/bench/workers/memory.ts`;

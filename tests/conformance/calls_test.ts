@@ -97,7 +97,7 @@ Deno.test("Channel.send() and all other calls but call and handle are refused", 
       await assertRejects(() => (c[name] as () => Promise<unknown>)(), TypeError, name);
     }
     const names = ["trySend", "sendSync", "tryReserve", "tryReceive", "receiveSync", "messages"];
-    for (const name of [...names, "tryReceiveBatch", "tryPass", "passSync"] as const) {
+    for (const name of [...names, "tryReceiveBatch", "tryPass", "passSync", "drain"] as const) {
       assertThrows(() => (c[name as keyof Channel] as () => unknown)(), TypeError, name);
     }
     for (const name of ["readable", "writable"] as const) {
@@ -337,7 +337,8 @@ Deno.test("a program without open calls and without a handler ends by itself", (
     });
       const channel = await device.attach();
       console.log((await channel.call(1, "hello")).text());
-      await channel.call(${methods.keep}, "", { timeout: 1 }).catch(({ code }) => console.log(code));
+      const call = channel.call(${methods.keep}, "", { timeout: 1 });
+      await call.catch(({ code }) => console.log(code));
     `);
     assertEquals([out, code], ["hello\ntimed-out\n", 0], error);
   }));

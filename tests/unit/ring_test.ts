@@ -283,3 +283,57 @@ Deno.test("Consumer.settle() finds one forged header", () => {
   bench.take();
   assertEquals(bench.consumer.settle(), RING_LIE_POSITION);
 });
+
+const lengthOf = (bytes: Uint8Array) => bytes.length;
+
+Deno.test("Producer.putAll() publishes nothing before all of it is written", () => {
+  const { place, producer, consumer } = new Bench();
+  const seen: number[] = [];
+  const spy = (bytes: Uint8Array) => {
+    seen.push(consumer.next());
+    return bytes.length;
+  };
+  const messages = [EIGHT, new Uint8Array(0), new Uint8Array(20).fill(9)];
+  assertEquals(producer.putAll(messages, 0, 3, 7, spy), 3);
+  assertEquals(seen, [RING_WAIT, RING_WAIT, RING_WAIT]);
+  assertEquals(place.words[place.head >> 2], 16 + 8 + 32);
+  for (const message of messages) {
+    assertEquals([consumer.next(), consumer.type, consumer.length], [RING_OK, 7, message.length]);
+    assertEquals(place.bytes.slice(consumer.at, consumer.at + message.length), message);
+    consumer.release();
+  }
+  assertEquals(consumer.next(), RING_WAIT);
+});
+
+Deno.test("Producer.putAll() stops where there is no room, and goes on there", () => {
+  const { producer, consumer } = new Bench();
+  const messages = Array.from({ length: 70 }, () => EIGHT);
+  const first = producer.putAll(messages, 0, 70, 0, lengthOf);
+  assertEquals([first, producer.putAll(messages, first, 70, 0, lengthOf)], [63, 63]);
+  assertEquals(producer.wakes, false);
+  for (let i = 0; i < 63; i++) assertEquals(consumer.next(), RING_OK);
+  assertEquals(consumer.next(), RING_WAIT);
+  consumer.release();
+  assertEquals(producer.putAll(messages, first, 66, 0, lengthOf), 66);
+});
+
+Deno.test("Producer.putAll() wakes once, and only a consumer that sleeps for one of the messages", () => {
+  for (const [event, wakes] of [[0, true], [40, true], [48, false], [-8, false]] as const) {
+    const { producer, consumer } = new Bench();
+    consumer.announcePosition(event);
+    producer.putAll([EIGHT, EIGHT, EIGHT], 0, 3, 0, lengthOf);
+    assertEquals(producer.wakes, wakes, `event ${event}`);
+  }
+});
+
+Deno.test("Producer.putAll() publishes what came before a message that throws", () => {
+  const { producer, consumer } = new Bench();
+  const lost = new Uint8Array(8);
+  lost.buffer.transfer(0);
+  const lengths = [8, 8];
+  assertThrows(() => producer.putAll([EIGHT, lost], 0, 2, 0, () => lengths.shift()!), TypeError);
+  assertEquals([consumer.next(), consumer.length], [RING_OK, 8]);
+  assertEquals(consumer.next(), RING_WAIT);
+  assertEquals(producer.put(EIGHT, 0), RING_OK);
+  assertEquals(consumer.next(), RING_OK);
+});
