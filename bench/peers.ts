@@ -62,7 +62,7 @@ async function hasCargo(): Promise<boolean> {
 }
 
 /**
- * Builds the peer in Rust, once, where cargo is there; `Cargo.lock` pins what it is made of. Returns
+ * Builds the peer in Rust, once, where cargo is there; `Cargo.lock` pins its dependencies. Returns
  * why there is none.
  */
 export async function buildIceoryx2(quick: boolean): Promise<Absent[]> {

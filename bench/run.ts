@@ -82,7 +82,7 @@ export class Run implements Disposable {
     return { mine, theirs };
   }
 
-  /** The system decides; a kernel's threads don't inherit the processor of the thread that attaches. */
+  /** The system decides; a kernel's threads don't inherit the attaching thread's processor. */
   get anyProcessors(): Place {
     return { mine: -1, theirs: -1 };
   }

@@ -31,13 +31,13 @@
  *   -EBUSY     another thread is looking for a message of the same channel at this moment
  *   -EINVAL    an argument makes no sense
  *
- * Contexts. kup_try_send, kup_try_send_batch, kup_try_reserve, kup_commit and kup_discard may be called in any context,
- * interrupt handlers included. The exceptions are NMI handlers; with PREEMPT_RT, handlers that are
- * not threaded; on FreeBSD, filters, and code that holds a spin mutex (interrupt threads, callouts
- * and task queues are fine). kup_try_receive, kup_try_peek and kup_release may be called in any
- * context, by one thread at a time. kup_send, kup_send_batch, kup_reserve, kup_receive and kup_peek with a
- * timeout of 0 follow the rules of their try forms. All other calls need a thread that may sleep and holds
- * no spinlock.
+ * Contexts. kup_try_send, kup_try_send_batch, kup_try_reserve, kup_commit and kup_discard may be
+ * called in any context, interrupt handlers included. The exceptions are NMI handlers; with
+ * PREEMPT_RT, handlers that are not threaded; on FreeBSD, filters, and code that holds a spin mutex
+ * (interrupt threads, callouts and task queues are fine). kup_try_receive, kup_try_peek and
+ * kup_release may be called in any context, by one thread at a time. kup_send, kup_send_batch,
+ * kup_reserve, kup_receive and kup_peek with a timeout of 0 follow the rules of their try forms. All
+ * other calls need a thread that may sleep and holds no spinlock.
  *
  * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
  * One thread at a time may receive on it, or look for a message.

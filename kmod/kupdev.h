@@ -89,7 +89,8 @@ void kupdev_pass(struct kupdev_softc *sc, int chan_id);
  * EKU_SHUTDOWN; calls of threads end with -ESHUTDOWN (or NULL). Returns 0 when the device is gone
  * and all threads have left its calls. It does not wait for processes, and no signal cuts it short.
  * What kupdev_receive has returned to a thread stays valid until that thread ends, or makes its next
- * call with this number, which fails; until then KUP's module can't be unloaded. The module has to wait for its own threads before its code is unloaded.
+ * call with this number, which fails; until then KUP's module can't be unloaded. The module has to
+ * wait for its own threads before its code is unloaded.
  * -EBUSY: another thread is unloading it. -ESHUTDOWN: it is unloaded already. NULL does nothing and
  * returns 0.
  */

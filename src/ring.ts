@@ -325,7 +325,7 @@ export class Producer {
     this.announcePosition(this.#head + space + SENTINEL - this.#size);
   }
 
-  /** Announces that this side sleeps, but not for room: no tail reaches this before more is sent. */
+  /** Announces that this side sleeps, but not for room: no tail reaches this until more is sent. */
   announceNothing(): void {
     this.announcePosition(this.#head + RECORD_ALIGN);
   }

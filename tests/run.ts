@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The one runner behind `make test` and `make check`. It goes on after a failure, and its very last
- * line is the verdict.
+ * The one runner behind `make test` and `make check`. It continues after a failure, and its very
+ * last line is the verdict.
  *
  *     deno run -A tests/run.ts [--only static|unit|vm] [--kernel SERIES] [--force]
  */
@@ -45,7 +45,7 @@ function secondsSince(start: number): string {
   return `${((performance.now() - start) / 1000).toFixed(1)} s`;
 }
 
-/** Whatever goes wrong in a part of the run is a failure of that part, and no end of the run. */
+/** An error in a part of the run is a failure of that part, and does not end the run. */
 async function guarded(tally: Tally, name: string, run: () => Promise<void>): Promise<void> {
   try {
     await run();
@@ -62,7 +62,10 @@ async function timed(tally: Tally, name: string, run: () => Promise<void>): Prom
   console.log(`${name} took ${secondsSince(start)}`);
 }
 
-/** How many lines of a failed check are shown: enough for a start, and the end stays in sight. */
+/**
+ * How many lines of a failed check are shown: enough to begin with, and few enough to keep the end
+ * in sight.
+ */
 const REASON_LINES = 40;
 
 function shorten(text: string): string {
@@ -74,7 +77,8 @@ function shorten(text: string): string {
 }
 
 /**
- * Runs one check and counts it; one that can't be done here is skipped. Returns whether it passed.
+ * Runs one check and counts it; a check that can't be done here is skipped. Returns whether it
+ * passed.
  */
 export async function runCheck(tally: Tally, check: Check): Promise<boolean> {
   const start = performance.now();
@@ -95,7 +99,7 @@ export async function runCheck(tally: Tally, check: Check): Promise<boolean> {
   return passed;
 }
 
-/** Runs those checks that have not passed with the present inputs before. */
+/** Runs the checks that have not passed with the present inputs before. */
 async function runChecks(tally: Tally, checks: readonly Check[], force: boolean): Promise<void> {
   const known = await PassedChecks.open(`${CACHE}/checks`, await inputsOf(ROOT, CONFIG));
   const passed: Check[] = [];
@@ -111,7 +115,7 @@ async function runChecks(tally: Tally, checks: readonly Check[], force: boolean)
 }
 
 async function runStatic(tally: Tally, series: readonly string[], force: boolean): Promise<void> {
-  // The headers are an input; the check that needs them reports why they can't be had.
+  // The headers are an input; the check that needs them reports why they are missing.
   for (const one of series) await fetchKernel(one).catch(() => {});
   await runChecks(tally, staticChecks(series), force);
 }
@@ -130,7 +134,7 @@ async function runKernels(tally: Tally, series: readonly string[]): Promise<void
     await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one));
   }
   const newest = ALL_SERIES.at(-1)!;
-  // What this tests is the same for all kernels, and the debug kernel is slow.
+  // What this tests is the same in all kernels, and the debug kernel is slow.
   if (!series.includes(newest)) return;
   heading(`A module from outside the project on Linux ${newest}`);
   await timed(tally, "it", () => runOwnModuleTest(tally, newest));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The long form of the tests that are random, for as long as one likes: the engine under both
- * sanitizers, and random calls against the host driver. It prints each seed, goes on after a
- * failure, and its very last line is the verdict.
+ * The long form of the random tests, for any time: the engine under both sanitizers, and random
+ * calls against the host driver. It prints each seed, continues after a failure, and its very last
+ * line is the verdict.
  *
  *     MINUTES=5 SEED=1 deno run -A tests/stress.ts
  */
@@ -16,7 +16,7 @@ import { ENDINGS } from "./random/acting.ts";
 import { int, oneOf, Random } from "./random/random.ts";
 import { hostTask, randomCalls } from "./random/run.ts";
 
-/** One run: it throws when something is wrong, and tells what it was. */
+/** One run. It throws when something is wrong, with an error that describes it. */
 interface Run {
   readonly name: string;
   run(): Promise<void>;
@@ -36,7 +36,7 @@ function engineRun(random: Random, sanitizer: string): Run {
   };
 }
 
-/** Random calls, in every second run without memory or with delays. */
+/** Random calls, in every second run with failing requests or with delays. */
 function callsRun(random: Random): Run {
   const task = hostTask(int(random, 1, 1e9), oneOf(random, [2, 5, 20]), oneOf(random, ENDINGS));
   const env: Record<string, string> = {};

@@ -39,6 +39,20 @@ static int32_t receive_done(const struct round *round, struct bench_done *done)
 	return error;
 }
 
+/* Begins BENCH_CONSUME, and waits until the kernel's side runs. */
+static int32_t begin_consuming(const struct round *round, unsigned int pause_us)
+{
+	struct kup_user_message message;
+	int32_t error = command(round, BENCH_CONSUME, round->count, pause_us);
+
+	if (!error)
+		error = kup_user_receive(round->channel, &message, FOREVER);
+	if (!error && message.type != BENCH_DATA)
+		error = -EILSEQ;
+	kup_user_release(round->channel);
+	return error;
+}
+
 /* ---- Echo ---- */
 
 static double echo(const struct round *round)
@@ -212,7 +226,7 @@ static double send_all(const struct round *round, unsigned int pause_us)
 		free(data);
 		return data ? -EINVAL : -ENOMEM;
 	}
-	error = command(round, BENCH_CONSUME, round->count, pause_us);
+	error = begin_consuming(round, pause_us);
 	start = now_ns();
 	if (!error)
 		error = batch > 1 ? send_batches(round, data) : send_one_by_one(round, data);

@@ -230,10 +230,10 @@ static int produce_in_place(struct worker *worker)
 static int consume(struct worker *worker)
 {
 	struct kup_record record;
-	unsigned long long start, word;
-	int error = 0;
+	unsigned long long start, word = 0;
+	int error = kup_send(worker->channel, BENCH_DATA, &word, sizeof(word), KUP_FOREVER);
 
-	if (worker->command.pause_us)
+	if (!error && worker->command.pause_us)
 		error = kup_pause(worker->channel, worker->command.pause_us * KUP_US);
 	start = now_ns();
 	while (!error && worker->done.count < worker->command.count) {

@@ -22,7 +22,10 @@
 #define BENCH_PRODUCE 2
 /* The same, reserved and committed one by one. Only the word is written. */
 #define BENCH_PRODUCE_IN_PLACE 3
-/* Receives `count` messages in place, after a sleep of `pause_us`. */
+/*
+ * Sends one message, so that the user knows that this side runs. Then it receives `count` messages
+ * in place, after a sleep of `pause_us`.
+ */
 #define BENCH_CONSUME 4
 /* Sends `count` messages, each after a sleep of `pause_us`. Their word is the time in ns. */
 #define BENCH_WAKE 5

@@ -28,6 +28,7 @@ export const oneCore: Group = {
       c("C, echo", "kup", "kup echo", trips),
       c("pipe, stream", "peer", "pipe stream", messages),
       kup("TypeScript, receiveBatch", () => channel.toUserBatches(messages, 1)),
+      kup("TypeScript, drain", () => channel.drain(messages, 1)),
       kup("TypeScript, trySend", () => channel.trySend(messages)),
       c("C, to the user", "kup", "kup to user", messages),
       c("C, to the kernel", "kup", "kup to kernel", messages),

@@ -49,7 +49,6 @@ export const copies: Group = {
   async run(run) {
     const channel = await largeChannel(run);
     const target = new Uint8Array(LARGE);
-    run.absent.push({ what: "message.copyInto()", why: "the API has no copyInto yet" });
     const command = { work: "produce", count: BURST, length: LARGE } as const;
     const side = (
       name: string,
@@ -68,6 +67,10 @@ export const copies: Group = {
     await run.alternate([
       side("message.copy()", "kup", (message) => message.copy()),
       side("new Uint8Array(bytes)", "limit", (message) => new Uint8Array(message.bytes)),
+      side("message.copyInto()", "kup", (message) => {
+        message.copyInto(target);
+        return target;
+      }),
       side("target.set(bytes)", "limit", (message) => {
         target.set(message.bytes);
         return target;

@@ -76,22 +76,10 @@ static inline void kup_add64(kup_u64 *word, kup_u64 value)
 	__atomic_fetch_add(word, value, __ATOMIC_RELAXED);
 }
 
-/*
- * Tests delay both sides of a fence, because that is where wake-ups would get lost. A fence is
- * executed for each record, so without delays the hook costs a load.
- */
-#ifdef KUP_FENCE_HOOK
-extern kup_u32 kup_fence_hook_on;
-void KUP_FENCE_HOOK(void);
+/* os/host/fence_hook.h has one. */
+#ifndef kup_fence_hook
+#define kup_fence_hook() ((void)0)
 #endif
-
-static inline void kup_fence_hook(void)
-{
-#ifdef KUP_FENCE_HOOK
-	if (kup_load(&kup_fence_hook_on))
-		KUP_FENCE_HOOK();
-#endif
-}
 
 /*
  * The full fence between a side's own store (its sleep, or its new record) and its load of the

@@ -316,7 +316,7 @@ struct kup_limit {
 };
 
 /*
- * Begins a call that receives, and pauses if this consumer is so fast that its looks would delay
+ * Begins a call that receives, and pauses if this consumer is fast enough that its looks would delay
  * the producer. The caller calls _found when it has received a record.
  */
 struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Replays tests/vectors/ring.txt on kmod/core/ring.c: the vectors come from TypeScript's ring, so both
- * rings are the same or this fails. What a line means is told at the top of that file. One case is
- * one "ok" or "not ok" line.
+ * Replays tests/vectors/ring.txt on kmod/core/ring.c. The vectors come from TypeScript's ring, so
+ * this fails if the two rings differ. The top of that file explains its lines. Each case prints one
+ * "ok" or "not ok" line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,7 +232,7 @@ static void begin(char **words)
 					     .peer_event = &b->producer_event };
 }
 
-/* Stands in for the double mapping: what was written to one half appears in the other. */
+/* Stands in for the double mapping: copies what was written to one half to the other. */
 static void mirror(void)
 {
 	kup_u8 *low = bench.data, *high = bench.data + bench.size;
@@ -271,7 +271,7 @@ static void split(char *text, char **words, int most)
 	words[count] = NULL;
 }
 
-/* Nonzero if the line's operation does what the line says. */
+/* Returns nonzero if the line's operation has the line's result. */
 static int check(const char *line)
 {
 	static char text[LINE_BYTES], got[LINE_BYTES];

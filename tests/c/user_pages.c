@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The C API on pages that make no sense: between the calls of a program, all words that the other
- * side may write, and some that it may not, get odd values, or those of an honest kernel. Whatever
- * happens, a call ends, messages lie inside their ring, and nothing outside is touched.
+ * The C API on pages with random words. Between the calls of a program all words that the other
+ * side may write, and some that it may not, get random values or those of an honest kernel. Each
+ * call must end, messages must lie inside their ring, and nothing outside may be touched.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -17,12 +17,12 @@
 #include "world.h"
 
 #define STEPS 100
-/* A call that was woken so often finds its channel over: it need not end before. */
+/* After this many wake-ups a call finds its channel over; it need not end before. */
 #define PATIENCE 20
 
 static struct {
 	uint64_t state;
-	uint32_t honesty; /* of so many scribbles one is odd */
+	uint32_t honesty; /* one of this many scribbles is a random value */
 	unsigned int waits;
 } dice;
 
@@ -73,7 +73,10 @@ static void send_frame(void)
 	send_record(sizeof(frame) + (roll(4) ? 0 : roll(90)), 1);
 }
 
-/* What an honest kernel does: takes all, and sends a record once the user has taken its last one. */
+/*
+ * What an honest kernel does: receives all, and sends a record when the user has received its last
+ * one.
+ */
 static void behave(void)
 {
 	kup_u32 head = world.kernel->to_user_head.value;
@@ -145,7 +148,10 @@ static void make_odd_world(uint64_t seed)
 
 /* ---- Programs ---- */
 
-/* All of it can be read, and lies inside the ring; one that wraps goes on in the second mapping. */
+/*
+ * The whole message can be read, and lies inside the ring; one that wraps continues in the second
+ * mapping.
+ */
 static void look_at(const struct kup_user_message *message)
 {
 	const uint8_t *data = message->data;
@@ -156,7 +162,8 @@ static void look_at(const struct kup_user_message *message)
 		return;
 	if (data < world.in || data + message->length > world.out ||
 	    message->length > world.info.to_user_bytes) {
-		printf("not ok a message lies inside its ring: %u bytes at %td of %u\n",
+		printf("not ok kup_user_receive() returns a message inside its ring: %u bytes at "
+		       "%td of %u\n",
 		       message->length, data - world.in, world.info.to_user_bytes);
 		exit(1);
 	}
@@ -342,7 +349,7 @@ static void use_kernproxy(void)
 {
 	static uint8_t bytes[PAGE + 1];
 	void *device = kernproxy_open("/dev/pages");
-	/* In a ring of one page no message of a page has room. */
+	/* In a ring of one page there is no room for a message of a page. */
 	void *channel = kernproxy_channel(device, roll(4), 1);
 
 	for (int step = 0; step < STEPS && channel; step++) {
@@ -351,7 +358,10 @@ static void use_kernproxy(void)
 		scribble();
 		if (roll(2)) {
 			message = kernproxy_receive(channel, roll(2) ? KP_NB : 0);
-			/* A page may be read and written there, whatever was sent. */
+			/*
+			 * The caller may read and write a page there, for each length that was
+			 * sent.
+			 */
 			if (message)
 				memset(message, 1, PAGE);
 			seen.messages += message != NULL;
@@ -369,7 +379,7 @@ int main(int count, char **arguments)
 	unsigned long rounds = count > 1 ? strtoul(arguments[1], NULL, 0) : 3000;
 	unsigned long seed = count > 2 ? strtoul(arguments[2], NULL, 0) : 1;
 
-	/* A call that doesn't end. */
+	/* Ends a call that hangs. */
 	alarm(patience(600 + (unsigned int)(rounds / 10)));
 	for (unsigned long round = 0; round < rounds; round++) {
 		make_odd_world(seed + round);
@@ -386,8 +396,9 @@ int main(int count, char **arguments)
 	fprintf(stderr, "# %lu messages, %lu sends, %lu refusals\n", seen.messages, seen.sends,
 		seen.refusals);
 	if (!seen.messages || !seen.sends || !seen.refusals)
-		printf("not ok something of everything happens on pages that make no sense\n");
+		printf("not ok kup_user_send() and _receive() work and fail on pages with random "
+		       "words\n");
 	else
-		printf("ok the C API survives pages that make no sense\n");
+		printf("ok kup_user_send() and _receive() survive pages with random words\n");
 	return !seen.messages || !seen.sends || !seen.refusals;
 }

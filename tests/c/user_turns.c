@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* kup_user_turn.h before a kernel that does not keep to the rules of turns. */
+/* kup_user_turn.h against a kernel that breaks the rules of turns. */
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -61,7 +61,7 @@ static void test_order(void)
 	kup_user_turn_commit(&turn, &room, 2, 16);
 	check(kept && world.user->to_user_tail.value == 16 &&
 		      sent_at(0)->length_flags == (KUP_RECORD_READY | 16) && sent_at(0)->type == 2,
-	      "kup_user_turn_commit() gives the message's room back with the turn, not before");
+	      "kup_user_turn_commit() releases the message with the turn, not before");
 	pass_to_user();
 	check(kup_user_turn_pass(&turn, 0, 0) == 0 && world.user->to_user_tail.value == 24 &&
 		      sent_at(24)->length_flags == (KUP_RECORD_READY | KUP_RECORD_CONTROL) &&
@@ -70,7 +70,7 @@ static void test_order(void)
 	end(&turn);
 }
 
-/* Nothing is sent, and every later call knows. */
+/* Nothing is sent, and every later call fails. */
 static void check_broken(struct kup_user_turn *turn, int error, const char *sentence)
 {
 	struct kup_user_message message;
@@ -98,7 +98,7 @@ static void test_second_record(void)
 	error = kup_user_turn_send(&turn, 1, "x", 1, 0, 0);
 	check(world.user->to_kernel_head.value == 0,
 	      "kup_user_turn_send() sends nothing to a kernel that has sent out of turn");
-	check_broken(&turn, error, "kup_user_turn_send() finds a second message: EPROTO");
+	check_broken(&turn, error, "kup_user_turn_send() fails with EPROTO at a second message");
 }
 
 static void test_late_record(void)
@@ -110,8 +110,9 @@ static void test_late_record(void)
 	kup_user_turn_reserve(&turn, 8, 0, 0, &room);
 	send_record(KUP_RECORD_DISCARD, 0);
 	pass_to_user();
-	check_broken(&turn, kup_user_turn_commit(&turn, &room, 1, 8),
-		     "kup_user_turn_commit() finds a pass behind a discarded record: EPROTO");
+	check_broken(
+		&turn, kup_user_turn_commit(&turn, &room, 1, 8),
+		"kup_user_turn_commit() fails with EPROTO at a pass behind a discarded record");
 }
 
 static void test_pass_with_payload(void)
@@ -121,7 +122,7 @@ static void test_pass_with_payload(void)
 
 	send_record(KUP_RECORD_CONTROL | 8, KUP_CONTROL_PASS);
 	check_broken(&turn, kup_user_turn_receive(&turn, &message, 0),
-		     "kup_user_turn_receive() refuses a pass with a payload: EPROTO");
+		     "kup_user_turn_receive() fails with EPROTO at a pass with a payload");
 }
 
 static void test_gap(void)
@@ -131,10 +132,10 @@ static void test_gap(void)
 
 	send_record(KUP_RECORD_CONTROL | sizeof(struct kup_gap), KUP_CONTROL_GAP);
 	check_broken(&turn, kup_user_turn_receive(&turn, &message, 0),
-		     "kup_user_turn_receive() refuses a GAP record: EPROTO");
+		     "kup_user_turn_receive() fails with EPROTO at a GAP record");
 }
 
-/* What a later kernel may send to programs that do not know it. */
+/* Records that a later kernel may send to programs that do not know them. */
 static void test_optional(void)
 {
 	struct kup_user_turn turn = begin();
@@ -144,14 +145,14 @@ static void test_optional(void)
 	send_record(8, 3);
 	check(kup_user_turn_receive(&turn, &message, 0) == 0 && message.type == 3 &&
 		      message.control == 0,
-	      "kup_user_turn_receive() skips control records that are optional");
+	      "kup_user_turn_receive() skips optional control records");
 	send_record(KUP_RECORD_CONTROL | 8, KUP_CONTROL_OPTIONAL | 5);
 	check(kup_user_turn_send(&turn, 1, "x", 1, 0, 0) == 0,
-	      "kup_user_turn_send() does not mind one behind the message");
+	      "kup_user_turn_send() ignores an optional control record behind the message");
 	end(&turn);
 }
 
-/* A record that is reserved out of turn, and not finished, gives nothing yet. */
+/* A record that is reserved out of turn, and not finished, does not give the turn. */
 static void test_busy(void)
 {
 	struct kup_user_turn turn = begin();
@@ -159,7 +160,7 @@ static void test_busy(void)
 	pass_to_user();
 	send_record(UNFINISHED | 8, 1);
 	check(kup_user_turn_send(&turn, 1, "x", 1, 0, 0) == 0,
-	      "kup_user_turn_send() does not mind a record that is not finished");
+	      "kup_user_turn_send() ignores a record that is not finished");
 	end(&turn);
 }
 
@@ -179,11 +180,11 @@ static void test_room(void)
 	kup_user_turn_reserve(&turn, 3000, 0, 0, &room);
 	kup_user_turn_discard(&turn, &room);
 	check(kup_user_turn_send(&turn, 1, bytes, sizeof(bytes), 0, 0) == -EAGAIN && turn.unread,
-	      "kup_user_turn_send() that finds no room gives nothing back");
+	      "kup_user_turn_send() that finds no room releases nothing");
 	full = kup_user_turn_reserve(&turn, 3000, 0, 0, &room);
 	world.on_wait = take_all;
 	check(full == -EAGAIN && kup_user_turn_reserve(&turn, 3000, 0, 1e6, &room) == 0,
-	      "kup_user_turn_reserve() waits until discarded room comes back, or is EAGAIN");
+	      "kup_user_turn_reserve() waits until discarded room is free, or returns EAGAIN");
 	end(&turn);
 }
 
@@ -194,7 +195,7 @@ static void pass_late(void)
 	world.on_wait = NULL;
 }
 
-/* The call waits twice, for its turn and for room. */
+/* The call waits twice: for its turn, and for room. */
 static void test_timeout(void)
 {
 	static const uint8_t bytes[3000];
@@ -208,7 +209,7 @@ static void test_timeout(void)
 	world.on_wait = pass_late;
 	error = kup_user_turn_reserve(&turn, 3000, 0, 20, &room);
 	check(error == -ETIMEDOUT && turn.mine && kup_user_now() - start >= 20,
-	      "kup_user_turn_reserve() is ETIMEDOUT when there is a turn and no room");
+	      "kup_user_turn_reserve() returns ETIMEDOUT when there is a turn and no room");
 	end(&turn);
 }
 

@@ -11,7 +11,7 @@
 
 struct world world;
 
-/* ---- What the API is built on ---- */
+/* ---- What the C API is built on ---- */
 
 int32_t kup_user_open(const char *path)
 {

@@ -14,7 +14,7 @@ import { type Check, Skip } from "./check.ts";
 const HEADER = `${ROOT}/native/kup_user.h`;
 const MARK = "KUP_USER_DENO_CALL";
 
-/** What is wrong, or nothing. */
+/** What is wrong, or undefined. */
 function listed(problems: string[]): string | undefined {
   return problems.length === 0 ? undefined : problems.join("\n");
 }
@@ -41,7 +41,7 @@ export async function checkGenerated(header = HEADER): Promise<string | Skip | u
   ]);
 }
 
-/** The parts of clang's JSON that are looked at. */
+/** The parts of clang's JSON that are read. */
 interface Node {
   readonly kind: string;
   readonly name?: string;
@@ -54,7 +54,7 @@ interface Node {
   readonly inner?: readonly Node[];
 }
 
-/** What Deno calls a type of C. A result has its name in the source, a parameter the basic one. */
+/** Deno's name for a type of C. A result has its name in the source, a parameter the basic one. */
 const DENO_TYPES: Readonly<Record<string, string>> = {
   "void": "void",
   "int": "i32",
@@ -78,7 +78,7 @@ function signature({ type, inner = [] }: Node): string {
   return `(${parameters.join(", ")}) ${denoType(type!.qualType.split(" (", 1)[0]!)}`;
 }
 
-/** The functions that a header marks, as clang understood them. */
+/** The functions that a header marks, as clang parsed them. */
 async function markedFunctions(header: string): Promise<Map<string, string>> {
   const zig = Deno.env.get("KUP_ZIG") ?? "zig";
   const include = ["native", "kmod/uapi"].map((folder) => `-I${ROOT}/${folder}`);
@@ -113,7 +113,7 @@ export async function checkCompiled(header = HEADER): Promise<string | undefined
   );
 }
 
-/** The table holds no call that only C makes: each would be looked up at every load. */
+/** The table has no call that only C makes: each would be looked up at every load. */
 async function checkCalled(): Promise<string | undefined> {
   const sources = (await projectFiles("src/*.ts")).filter((path) => path !== "src/symbols.ts");
   const texts = await Promise.all(sources.map((path) => Deno.readTextFile(`${ROOT}/${path}`)));

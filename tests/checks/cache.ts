@@ -4,23 +4,23 @@
 import { ignoreMissing } from "../lib/paths.ts";
 import type { Scope } from "./inputs.ts";
 
-/** What has to be known of a check. */
+/** What is needed of a check. */
 export interface Checked {
   readonly name: string;
-  /** The files that it reads; all if nothing is said. */
+  /** The files that the check reads; all by default. */
   readonly scope?: Scope;
 }
 
 /** A function that describes all inputs of a scope as they are now. */
 export type Inputs = (scope: Scope) => Promise<string>;
 
-/** Entries that were not used for so long are removed. */
+/** Entries that were not used for this long are removed. */
 const KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** The checks that need not run again. */
 export class PassedChecks {
   readonly #folder: string;
-  /** The inputs before anything is run. */
+  /** The inputs before any check is run. */
   readonly #before: ReadonlyMap<Scope, string>;
 
   private constructor(folder: string, before: ReadonlyMap<Scope, string>) {
@@ -28,7 +28,7 @@ export class PassedChecks {
     this.#before = before;
   }
 
-  /** Looks at the inputs; call it before the first check is run. */
+  /** Reads the inputs; call it before the first check is run. */
   static async open(folder: string, inputs: Inputs): Promise<PassedChecks> {
     return new PassedChecks(folder, await describeAll(inputs));
   }
@@ -41,8 +41,8 @@ export class PassedChecks {
   }
 
   /**
-   * Keeps checks that have just passed. `inputs` looks once more: a check that passed while a file
-   * was changed may have seen it before or after.
+   * Keeps checks that have just passed. `inputs` reads once more: a check that passed while a file
+   * was changed may have read it before or after.
    */
   async keep(passed: readonly Checked[], inputs: Inputs): Promise<void> {
     const after = await describeAll(inputs);

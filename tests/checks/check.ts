@@ -3,14 +3,14 @@
 
 import type { Checked } from "./cache.ts";
 
-/** The result of a check that this machine can't do, and the reason. */
+/** The result of a check that this machine can't do, with the reason. */
 export class Skip {
   constructor(readonly reason: string) {}
 }
 
-/** A check passes when it returns nothing; a text that it returns is the reason why it failed. */
+/** A check passes when it returns undefined; a text is the reason why it failed. */
 export interface Check extends Checked {
-  /** It runs each time: it is fast, or others need what it makes. */
+  /** Runs each time: it is fast, or others need what it makes. */
   readonly always?: boolean;
   readonly run: () => Promise<string | Skip | undefined>;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * All that a static check can depend on, so that one that has passed need not run again. An input
- * that is left out would let a broken tree pass; one too many costs a few seconds. Therefore each
+ * All that a static check can depend on, so that a check that has passed need not run again. A
+ * missing input would let a broken tree pass; an unneeded one costs a few seconds. Therefore each
  * list below names what is left out, and everything else counts.
  */
 
@@ -14,7 +14,7 @@ import { capture, checkoutFiles } from "../lib/process.ts";
  */
 export type Scope = "all" | "c" | "typescript";
 
-/** What the checks themselves are made of, and what that imports. */
+/** The code of the checks themselves, and its imports. */
 const OWN_CODE =
   /^(?:deps\.ts$|tests\/run\.ts$|tests\/(?:checks|lib|vm|prebuilt|std)\/|scripts\/|tools\/)/;
 
@@ -24,7 +24,7 @@ const LEFT_OUT: Readonly<Record<Scope, RegExp>> = {
   typescript: /\.[chS]$/,
 };
 
-/** Built before the checks, and read by them: git ignores these. */
+/** Built before the checks, and read by them; git ignores these. */
 const GENERATED = ["src/embedded", "native/build/prebuilt", "deno.offline.json"];
 
 function isInScope(path: string, scope: Scope): boolean {
@@ -61,7 +61,7 @@ export async function describeFiles(root: string, scope: Scope): Promise<string>
   return lines.join("\n");
 }
 
-/** Variables that name a session, a terminal or a person, or only say how output looks. */
+/** Variables that name a session, a terminal or a person, or only change how output looks. */
 const HARMLESS_VARIABLES = new RegExp(
   "^(?:PWD|OLDPWD|SHLVL|_|COLUMNS|LINES|COLORTERM|WINDOWID|DISPLAY|WAYLAND_DISPLAY|STY|MAIL" +
     "|LS_COLORS|NO_COLOR|FORCE_COLOR|EDITOR|VISUAL|PAGER|PS1|PROMPT_COMMAND|LOGNAME|USER" +
@@ -71,18 +71,18 @@ const HARMLESS_VARIABLES = new RegExp(
     "|(?:LESS|HIST|CLICOLOR)[A-Z_]*|XDG_(?:SESSION|SEAT|VTNR|RUNTIME|CURRENT)[A-Z_]*)$",
 );
 
-/** Flags of make's that change what it prints, or how many jobs it runs, and nothing else. */
+/** Flags of make that only change what it prints, or how many jobs it runs. */
 const HARMLESS_FLAG =
   /^(?:-j\d*|-l\S*|-O\S*|--jobserver-\S+|--output-sync\S*|--(?:no-)?print-directory|--|FORCE=.*)$/s;
 
-/** Make's flags without the harmless ones. Its single letters come first, as one word. */
+/** Make's flags without those. Its single letters come first, as one word. */
 export function describeMakeFlags(flags: string): string {
   const [letters = "", ...words] = flags.split(/(?<!\\)\s/);
   const kept = /^[A-Za-z]+$/.test(letters) ? [letters.replace(/[sw]/g, "")] : [letters];
   return [...kept, ...words].filter((word) => word !== "" && !HARMLESS_FLAG.test(word)).join(" ");
 }
 
-/** The environment, without what can't matter. */
+/** The environment, without what can't change a result. */
 export function describeEnvironment(variables: Readonly<Record<string, string>>): string {
   return Object.keys(variables).filter((name) => !HARMLESS_VARIABLES.test(name)).sort()
     .map((name) => [name, variables[name] ?? ""])
@@ -91,10 +91,10 @@ export function describeEnvironment(variables: Readonly<Record<string, string>>)
     .map((pair) => pair.join("=")).join("\n");
 }
 
-/** What a machine's own compilers read, and where Debian notes each change of its packages. */
+/** What a machine's own compilers read, and where Debian records each change of its packages. */
 const SYSTEM = ["/usr/include", "/usr/lib/gcc", "/usr/local/include", "/var/lib/dpkg/status"];
 
-/** Each file with its size and age; a place that is missing is a difference like any other. */
+/** Each file with its size and time; a missing path is a difference like any other. */
 async function list(places: readonly string[], options: readonly string[] = []): Promise<string> {
   if (places.length === 0) return "";
   const format = ["-printf", "%p %l %s %T@\\n"];
@@ -110,7 +110,7 @@ async function describeMachine(config: string): Promise<string> {
     .map(({ name }) => `${CACHE}/${name}`).filter((place) =>
       /\/(?:zig-\d[^/]*|kernel)$/.test(place)
     );
-  // Which versions of the modules in deps.ts there are: no lock file pins them.
+  // The versions of the modules in deps.ts: no lock file pins them.
   const { stdout: modules } = await capture(
     [Deno.execPath(), "info", "--json", "--config", config, "deps.ts"],
   );
@@ -124,7 +124,8 @@ async function describeMachine(config: string): Promise<string> {
 }
 
 /**
- * Returns a function that looks at all inputs of a scope; what it returns is the same if they are.
+ * Returns a function that reads all inputs of a scope. It returns the same text if they are the
+ * same.
  */
 export async function inputsOf(
   root: string,

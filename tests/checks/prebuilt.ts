@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The prebuilt libraries: what each asks of a machine, and that it runs there. */
+/** The prebuilt libraries: what each of them needs of a machine, and that it runs there. */
 
 import { CACHE, ROOT } from "../lib/paths.ts";
 import { capture, must } from "../lib/process.ts";
@@ -20,13 +20,13 @@ interface Variant {
   readonly libc: keyof typeof NEEDED;
 }
 
-/** Those that no machine here can run: nothing stands in for a FreeBSD. */
+/** The libraries that no machine here can run: there is no emulator of a FreeBSD. */
 const FREEBSD_VARIANTS: readonly Variant[] = [
   { arch: "x86_64", libc: "freebsd" },
   { arch: "aarch64", libc: "freebsd" },
 ];
 
-/** All of them parts of the C library. */
+/** All of them are parts of the C library. */
 const NEEDED = {
   gnu: /^(?:libc\.so\.6|libpthread\.so\.0|libdl\.so\.2|ld-linux-(?:x86-64\.so\.2|aarch64\.so\.1))$/,
   musl: /^libc\.so$/,
@@ -134,7 +134,7 @@ async function checkLibrary(variant: Variant): Promise<string | undefined> {
   return problems.length === 0 ? undefined : problems.join("\n");
 }
 
-/** What the module imports, once Deno has read it: only that is fetched and cached with it. */
+/** What the module imports, as Deno reads it: only that is fetched and cached with it. */
 async function graphFiles(): Promise<string[]> {
   const told = await must([Deno.execPath(), "info", "--json", "--no-config", "mod.ts"]);
   const { modules } = JSON.parse(told) as { modules: { specifier: string; error?: string }[] };
@@ -167,7 +167,9 @@ export function prebuiltChecks(): Check[] {
   ];
 }
 
-/** Compiles the program that loads a library and exchanges messages with it, and a client module. */
+/**
+ * Compiles the program that loads a library and exchanges messages with it, and a client module.
+ */
 async function buildRoundTrip(
   { arch, libc }: LinuxVariant,
 ): Promise<[program: string, client: string]> {
@@ -198,7 +200,7 @@ async function buildRoundTrip(
   return [program, client];
 }
 
-/** A minute is a hundred times what the slowest one takes. */
+/** A minute is a hundred times what the slowest one needs. */
 const SECONDS = "60";
 
 async function runOne(tally: Tally, variant: LinuxVariant, name: string): Promise<void> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The checks that need no running kernel and no test: each is one result. */
+/** The checks that need no running kernel and no test: each has one result. */
 
 import { exists, ROOT } from "../lib/paths.ts";
 import { capture, projectFiles } from "../lib/process.ts";
@@ -24,7 +24,7 @@ function deno(verb: string, ...args: string[]): Promise<string | undefined> {
   return succeeds([Deno.execPath(), ...verb.split(" "), "--config", CONFIG, ...args]);
 }
 
-/** Files in which a licence line can be written, and is wanted. */
+/** Files that can have a licence line, and need one. */
 const SOURCES = /\.(?:[chS]|ts|sh|mk|rs|toml)$|(?:^|\/)(?:Makefile|Kbuild|init|run)$/;
 
 const SPDX = /SPDX-License-Identifier: \S/;
@@ -47,13 +47,13 @@ async function checkCFormat(): Promise<string | undefined> {
   return await succeeds(["clang-format", "--style=file", "--dry-run", "-Werror", ...sources]);
 }
 
-/** A module of the graph that `deno info --json` shows. */
+/** A module of the graph that `deno info --json` prints. */
 interface GraphModule {
   readonly specifier: string;
   readonly error?: string;
 }
 
-/** The library may import its own files and Node's built-ins, and nothing from outside. */
+/** The library may import its own files and Node's built-ins, and nothing else. */
 async function checkDependencies(): Promise<string | undefined> {
   const { code, stdout, output } = await capture([
     Deno.execPath(),
@@ -89,7 +89,7 @@ function checkFreeBsd(): Promise<string | undefined> {
   return succeeds(["env", `ZIG=${zig}`, "sh", "scripts/check_freebsd.sh"]);
 }
 
-/** A script of the checkout, which has to be there. */
+/** A script of the checkout, which has to exist. */
 async function runScript(path: string, run: () => Promise<string | undefined>) {
   return await exists(`${ROOT}/${path}`) ? await run() : `${path} is missing`;
 }

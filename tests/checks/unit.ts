@@ -34,7 +34,7 @@ export async function runConformance(
   await runTests(tally, "host", choice, { KUP_DRIVER: "host" });
 }
 
-/** Runs tests and counts them; their output is shown as it comes. */
+/** Runs tests and counts them; passes their output on as it comes. */
 async function runTests(
   tally: Tally,
   where: string,
@@ -68,8 +68,8 @@ async function runTests(
 }
 
 /**
- * Counts a report. A run that failed while its report shows no failed test has failed all the
- * same: it may have died before, or beside, its tests.
+ * Counts a report. A run that failed while its report has no failed test has failed all the same:
+ * it may have died before its tests, or beside them.
  */
 export function countTests(
   tally: Tally,

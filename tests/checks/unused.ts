@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The names in `deps.ts`: each is a promise that its stand-in has to keep. */
+/** The names in `deps.ts`: each of them must exist in its stand-in. */
 
 import { ROOT } from "../lib/paths.ts";
 import { projectFiles } from "../lib/process.ts";
 
-/** Only tests what deps.ts brings, and so is no use of it. */
+/** Only tests what deps.ts provides, so it does not count as a use. */
 const STAND_INS_TEST = "tests/unit/stand_ins_test.ts";
 
-/** The names in every `{ … }` that a pattern finds, without what they are called there. */
+/** The names in every `{ … }` that a pattern finds, without the names that they get there. */
 function names(text: string, braces: RegExp, side: "first" | "last"): string[] {
   const lists = [...text.matchAll(braces)].flatMap(([, list]) => list!.split(","));
   const words = lists.map((item) => item.trim().replace(/^type /, "").split(" as "));

@@ -30,7 +30,8 @@ function recordProblems(tally: Tally, where: string, { problems, log }: Judgemen
 }
 
 /**
- * The ticker as a project of its own has it: the published name of KUP, no path to the checkout.
+ * The ticker as a project of its own has it: the published name of KUP, and no path to the
+ * checkout.
  */
 const SCRIPT = `
 import { open } from "jsr:@kup/kup";
@@ -44,7 +45,7 @@ if (device.channels !== 3 || message?.type !== 2) Deno.exit(1);
 
 /** Boots a module from a folder outside the project, as `make vm MODULE=… COMMAND=…` does. */
 export async function runOwnModuleTest(tally: Tally, series: string): Promise<void> {
-  const name = `a module from anywhere runs in Linux ${series}`;
+  const name = `make vm MODULE=… runs a module from anywhere in Linux ${series}`;
   const parent = await Deno.makeTempDir({ prefix: "kup-own-" });
   try {
     const folder = `${parent}/it's a módule`;

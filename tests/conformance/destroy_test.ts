@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The device goes while its users are in the middle of something: each sees the same clean end. */
+/** The device goes while its users are in the middle of a call: each of them sees the same end. */
 
 import { assertEquals, assertGreater, assertRejects } from "../../deps.ts";
 import { type Channel, type Device, open } from "../../mod.ts";
@@ -9,7 +9,7 @@ import { occupy } from "./lib/hindered.ts";
 import { ENODEV, rejectsWith, throwsWith } from "./lib/errors.ts";
 import { sleep, Thread, until } from "./lib/script.ts";
 
-/** Gives an open device and a channel to `body`, which unloads. */
+/** Gives an open device and a channel to `body`, which unloads the echo client. */
 function going(body: (channel: Channel, device: Device) => Promise<void>): Promise<void> {
   return thenLoad(async () => {
     using device = open(PATH);
@@ -18,10 +18,10 @@ function going(body: (channel: Channel, device: Device) => Promise<void>): Promi
   });
 }
 
-Deno.test("records that nobody has read yet can be read after the device went", () =>
+Deno.test("Channel.receive() returns unread records after the device went", () =>
   going(async (channel) => {
     for (let i = 0; i < 100; i++) channel.sendSync(String(i), { type: i });
-    await until(() => channel.stats().toUserRecords === 100, "all are echoed");
+    await until(() => channel.stats().toUserRecords === 100, "all records are echoed");
     await driver.unload();
     let count = 0;
     for await (const message of channel) {
@@ -34,7 +34,7 @@ Deno.test("records that nobody has read yet can be read after the device went", 
     throwsWith("closed", () => channel.trySend("x"));
   }));
 
-Deno.test("a receive that waits ends, and so do a batch and an iteration", () =>
+Deno.test("Channel.receive(), a batch and an iteration that wait end when the device goes", () =>
   thenLoad(async () => {
     using device = open(PATH);
     const channels = [await device.attach(), await device.attach(), await device.attach()] as const;
@@ -50,7 +50,7 @@ Deno.test("a receive that waits ends, and so do a batch and an iteration", () =>
     for (const channel of channels) channel.close();
   }));
 
-Deno.test("a send and a reserve that wait for room are refused as closed", () =>
+Deno.test("Channel.send() and reserve() that wait for room fail as closed when the device goes", () =>
   going(async (channel) => {
     await occupy(channel);
     const bytes = new Uint8Array(10_000);
@@ -63,7 +63,7 @@ Deno.test("a send and a reserve that wait for room are refused as closed", () =>
     await reserving;
   }));
 
-Deno.test("an attach that waits for a channel is told that the device is gone", () =>
+Deno.test("Device.attach() that waits for a channel fails when the device goes", () =>
   going(async (channel, device) => {
     const waiting = rejectsWith("gone", () => device.attach({ channel: channel.number }), ENODEV);
     await sleep(50);
@@ -71,18 +71,24 @@ Deno.test("an attach that waits for a channel is told that the device is gone", 
     await waiting;
   }));
 
-Deno.test("a kernel's side that waits for room ends, and its records are whole", () =>
-  going(async (channel) => {
-    await echo.produce(channel, 10_000, 1000);
-    await until(() => channel.stats().toUserRecords > 200, "the ring is full");
-    await driver.unload();
-    let samples = 0;
-    for await (const message of channel) assertEquals(echo.sampleNumber(message.bytes), samples++);
-    assertGreater(samples, 200);
-    assertEquals(channel.stats().toUserRecords, samples);
-  }));
+Deno.test(
+  "Channel.receive() returns whole records of a kernel side that waited for room when " +
+    "the device went",
+  () =>
+    going(async (channel) => {
+      await echo.produce(channel, 10_000, 1000);
+      await until(() => channel.stats().toUserRecords > 200, "the ring is full");
+      await driver.unload();
+      let samples = 0;
+      for await (const message of channel) {
+        assertEquals(echo.sampleNumber(message.bytes), samples++);
+      }
+      assertGreater(samples, 200);
+      assertEquals(channel.stats().toUserRecords, samples);
+    }),
+);
 
-Deno.test("a thread that is blocked in receiveSync gets the end", () =>
+Deno.test("Channel.receiveSync() that blocks a thread ends when the device goes", () =>
   thenLoad(async () => {
     using thread = new Thread(`
       const device = kup.open("${PATH}");
@@ -98,7 +104,7 @@ Deno.test("a thread that is blocked in receiveSync gets the end", () =>
     assertEquals(await thread.told(), [undefined, true]);
   }));
 
-Deno.test("a thread that is blocked in sendSync is refused as closed", () =>
+Deno.test("Channel.sendSync() that blocks a thread fails as closed when the device goes", () =>
   thenLoad(async () => {
     using thread = new Thread(`
       const device = kup.open("${PATH}");
@@ -118,7 +124,7 @@ Deno.test("a thread that is blocked in sendSync is refused as closed", () =>
     assertEquals(await thread.told(), ["KupError", "closed"]);
   }));
 
-Deno.test("what stays open of a device that went is closed like anything else", () =>
+Deno.test("Channel.close() and Device.close() work after the device went", () =>
   thenLoad(async () => {
     const device = open(PATH);
     const channel = await device.attach();
@@ -133,7 +139,7 @@ Deno.test("what stays open of a device that went is closed like anything else", 
     throwsWith("closed", () => reservation.bytes);
   }));
 
-Deno.test("a device that is made anew has nothing of the one before", async () => {
+Deno.test("open() of a device that is created again sees nothing of the one before", async () => {
   using old = open(PATH);
   using owned = await old.attach({ channel: 0 });
   owned.sendSync("old");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What a device tells, and counts: geometry, attaches, generations, and each channel's numbers. */
+/**
+ * What a device reports and counts: geometry, attaches, generations, and each channel's numbers.
+ */
 
 import { assert, assertEquals, assertGreater } from "../../deps.ts";
 import { type ChannelTotals, open } from "../../mod.ts";
@@ -8,7 +10,7 @@ import * as echo from "./lib/echo.ts";
 import { EBUSY, rejectsWith, throwsWith } from "./lib/errors.ts";
 import { allFree, until } from "./lib/script.ts";
 
-Deno.test("INFO tells the geometry without attaching", async () => {
+Deno.test("Device.info() returns the geometry without an attach", async () => {
   using device = open(PATH);
   await allFree(device);
   const info = device.info();
@@ -22,7 +24,7 @@ Deno.test("INFO tells the geometry without attaching", async () => {
   assertEquals(device.totals(7).state, "free");
 });
 
-Deno.test("the module's parameters make the device", () =>
+Deno.test("Device.info() returns what the module's parameters ask for", () =>
   withEcho(
     { name: "kup/other", channels: 3, to_user_pages: 2, to_kernel_pages: 1, spin: 7 },
     async () => {
@@ -46,7 +48,7 @@ Deno.test("the module's parameters make the device", () =>
     },
   ));
 
-Deno.test("every attach is counted, by the device and by its channel, and no refused one", async () => {
+Deno.test("Device.info() and Channel.stats() count each attach, and none that was refused", async () => {
   using device = open(PATH);
   const attaches = device.info().attaches;
   const generation = device.totals(4).generation;
@@ -61,7 +63,7 @@ Deno.test("every attach is counted, by the device and by its channel, and no ref
   assertEquals(device.totals(4).generation, generation + 5);
 });
 
-Deno.test("two handles of a device see the same channels", async () => {
+Deno.test("open() twice gives two handles that see the same channels", async () => {
   using one = open(PATH);
   using two = open(PATH);
   await allFree(one);
@@ -78,13 +80,13 @@ Deno.test("two handles of a device see the same channels", async () => {
   assertEquals(again.generation, channel.generation + 1);
 });
 
-/** With a client whose pauses outlast their user, as no other client's should. */
+/** With a client whose pauses outlast their user, which no other client's should. */
 function stubborn(body: () => Promise<void>): () => Promise<void> {
   return () => withEcho({ stubborn: 1 }, body);
 }
 
 Deno.test(
-  "a channel's states are told as they follow each other",
+  "Device.totals() reports each state of a channel as it changes",
   stubborn(async () => {
     using device = open(PATH);
     await allFree(device);
@@ -97,7 +99,8 @@ Deno.test(
     channel.close();
     assertEquals(state(), "draining");
     assertEquals(device.info().channelsFree, 7);
-    // Its last user is gone, but not its kernel side, which is waited for, a second at most.
+    // Its last user is gone, but its kernel side is not. attach() waits for that, for a second at
+    // most.
     const started = performance.now();
     const next = await device.attach({ channel: 6, wait: false });
     assertGreater(performance.now() - started, 100);
@@ -110,12 +113,12 @@ Deno.test(
 );
 
 Deno.test(
-  "a kernel side that takes more than a second is not waited for",
+  "Device.attach() waits no longer than a second for a kernel side that drains",
   stubborn(async () => {
     using device = open(PATH);
     let refusal: unknown;
     let took = 0;
-    // On a busy machine a short pause may be over before the wait for it is.
+    // On a busy machine a short pause may be over before the wait for it begins.
     for (const pause of [1800, 5400, 16_200]) {
       const channel = await device.attach({ channel: 6 });
       await echo.pause(channel, pause);
@@ -133,7 +136,7 @@ Deno.test(
   }),
 );
 
-/** The counters that nothing but the messages themselves changes. */
+/** The counters that only the messages themselves change. */
 function traffic(stats: ChannelTotals): number[] {
   return [
     stats.toKernelRecords,
@@ -145,7 +148,7 @@ function traffic(stats: ChannelTotals): number[] {
   ];
 }
 
-Deno.test("records and their bytes are counted exactly, since attach and over all users", async () => {
+Deno.test("Channel.stats() and Device.totals() count records and bytes exactly", async () => {
   using device = open(PATH);
   const before = traffic(device.totals(5));
   for (let user = 1; user <= 3; user++) {
@@ -157,8 +160,8 @@ Deno.test("records and their bytes are counted exactly, since attach and over al
     const discarded = await channel.reserve(100);
     discarded.discard();
     channel.sendSync("", { type: echo.SAMPLE });
-    await until(() => channel.stats().toKernelBytes >= 1009, "almost all are read");
-    await until(() => channel.stats().toKernelRecords >= 5, "all are read");
+    await until(() => channel.stats().toKernelBytes >= 1009, "almost all messages are read");
+    await until(() => channel.stats().toKernelRecords >= 5, "all messages are read");
     const own = channel.stats();
     assertEquals(
       [own.toKernelRecords, own.toKernelBytes, own.toUserRecords, own.toUserBytes],
@@ -172,7 +175,7 @@ Deno.test("records and their bytes are counted exactly, since attach and over al
   assertEquals(sum, [15, 3027, 12, 3027, 0, 0]);
 });
 
-Deno.test("losses are counted since attach and over all users", async () => {
+Deno.test("Channel.stats() and Device.totals() count losses", async () => {
   using device = open(PATH);
   const before = device.totals(2).droppedNoSpace;
   let all = 0;
@@ -184,53 +187,62 @@ Deno.test("losses are counted since attach and over all users", async () => {
       lost += message.gap?.records ?? 0;
       if (message.type === echo.PRODUCE) break;
     }
-    // Whether any is lost is the processors' affair; that they are counted is not.
+    // The processors' speed decides whether any record is lost. The counters must agree in both
+    // cases.
     assertEquals(channel.stats().droppedNoSpace, lost);
     all += lost;
     assertEquals(channel.totals().droppedNoSpace - before, all);
   }
 });
 
-Deno.test("messages that are too long for the ring are counted apart, and told like the others", async () => {
-  using device = open(PATH);
-  using channel = await device.attach();
-  const before = channel.totals().droppedTooLong;
-  await echo.produce(channel, 7, channel.maxReceive + 1, echo.context.trying);
-  const gap = await channel.receive();
-  assertEquals(gap?.gap, { records: 7, bytes: 7 * (channel.maxReceive + 1) });
-  assertEquals([gap?.length, gap?.type], [0, 0]);
-  throwsWith("gap", () => gap?.bytes);
-  assertEquals(echo.produced((await channel.receive())!), { sent: 0, lost: 7 });
-  assertEquals([channel.stats().droppedTooLong, channel.stats().droppedNoSpace], [7, 0]);
-  assertEquals(channel.totals().droppedTooLong - before, 7);
-  // The producer does not wait until the report is given back, so that comes first.
-  assertEquals(channel.tryReceive(), undefined);
-  await echo.produce(channel, 1, channel.maxReceive, echo.context.trying);
-  assertEquals((await channel.receive())?.length, channel.maxReceive);
-});
-
-Deno.test("a new owner finds nothing of the one before: no message, no byte, no counter", async () => {
-  using device = open(PATH);
-  for (let owner = 0; owner < 3; owner++) {
-    using channel = await device.attach({ channel: 1 });
+Deno.test(
+  "Channel.stats() counts messages that are too long for the ring apart, and a gap " +
+    "reports them",
+  async () => {
+    using device = open(PATH);
+    using channel = await device.attach();
+    const before = channel.totals().droppedTooLong;
+    await echo.produce(channel, 7, channel.maxReceive + 1, echo.context.trying);
+    const gap = await channel.receive();
+    assertEquals(gap?.gap, { records: 7, bytes: 7 * (channel.maxReceive + 1) });
+    assertEquals([gap?.length, gap?.type], [0, 0]);
+    throwsWith("gap", () => gap?.bytes);
+    assertEquals(echo.produced((await channel.receive())!), { sent: 0, lost: 7 });
+    assertEquals([channel.stats().droppedTooLong, channel.stats().droppedNoSpace], [7, 0]);
+    assertEquals(channel.totals().droppedTooLong - before, 7);
+    // The producer waits until its report is released, so the report comes first.
     assertEquals(channel.tryReceive(), undefined);
-    // The kernel's thread may go to sleep at any moment: the one counter that is its own.
-    const found = channel.stats();
-    assertEquals(found, {
-      toUserRecords: 0,
-      toUserBytes: 0,
-      toKernelRecords: 0,
-      toKernelBytes: 0,
-      droppedNoSpace: 0,
-      droppedTooLong: 0,
-      wakeups: 0,
-      sleeps: found.sleeps,
-    });
-    assert(found.sleeps <= 1, `${found.sleeps} sleeps are another owner's`);
-    const room = await channel.reserve(channel.maxMessage);
-    assert(room.bytes.every((byte) => byte === 0), "another owner's bytes were left");
-    room.bytes.fill(0xaa);
-    room.commit({ type: 1 });
-    await until(() => channel.stats().toUserRecords === 1, "it is echoed");
-  }
-});
+    await echo.produce(channel, 1, channel.maxReceive, echo.context.trying);
+    assertEquals((await channel.receive())?.length, channel.maxReceive);
+  },
+);
+
+Deno.test(
+  "Device.attach() gives a channel without messages, bytes and counters of the last " +
+    "owner",
+  async () => {
+    using device = open(PATH);
+    for (let owner = 0; owner < 3; owner++) {
+      using channel = await device.attach({ channel: 1 });
+      assertEquals(channel.tryReceive(), undefined);
+      // The kernel's thread may go to sleep at any moment: the one counter that belongs to it.
+      const found = channel.stats();
+      assertEquals(found, {
+        toUserRecords: 0,
+        toUserBytes: 0,
+        toKernelRecords: 0,
+        toKernelBytes: 0,
+        droppedNoSpace: 0,
+        droppedTooLong: 0,
+        wakeups: 0,
+        sleeps: found.sleeps,
+      });
+      assert(found.sleeps <= 1, `${found.sleeps} sleeps belong to another owner`);
+      const room = await channel.reserve(channel.maxMessage);
+      assert(room.bytes.every((byte) => byte === 0), "another owner's bytes were left");
+      room.bytes.fill(0xaa);
+      room.commit({ type: 1 });
+      await until(() => channel.stats().toUserRecords === 1, "the message is echoed");
+    }
+  },
+);

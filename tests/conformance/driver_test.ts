@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What the drivers do differently by nature, each behaviour where the list says that it is. */
+/** What the drivers do differently. Each behaviour is tested on the drivers that the list names. */
 
 import { assert, assertEquals } from "../../deps.ts";
 import { open } from "../../mod.ts";
@@ -10,7 +10,7 @@ import { runScript } from "./lib/script.ts";
 
 const TOP = new URL("../../", import.meta.url);
 
-Deno.test("every difference has its reason, and a test that asks for it", () => {
+Deno.test("DIFFERENCES has a reason for each, and a test that reads it", () => {
   const programs = [...Deno.readDirSync(new URL("c/", import.meta.url))]
     .map(({ name }) => `c/${name}`).filter((name) => /\.c$/.test(name) && name !== "c/driver.c");
   const sources = ["driver_test.ts", ...programs]
@@ -19,7 +19,7 @@ Deno.test("every difference has its reason, and a test that asks for it", () => 
   for (const [id, { on, reason, what }] of Object.entries(DIFFERENCES)) {
     assert(on.length > 0 && reason.length > 20 && what.length > 20, id);
     const asked = sources.some((text) => new RegExp(`differs(By)?\\("${id}"\\)`).test(text));
-    assert(asked, `no test asks for ${id}`);
+    assert(asked, `no test reads ${id}`);
     assert(known.includes(`"${id}"`), `the C programs don't know ${id}`);
   }
   for (const { tests } of SPECIALITIES) {
@@ -28,7 +28,7 @@ Deno.test("every difference has its reason, and a test that asks for it", () => 
   }
 });
 
-Deno.test("opening the echo client by its own name loads it, or not", async () => {
+Deno.test("open() of the echo client's own name loads it on the host driver, and fails elsewhere", async () => {
   await driver.unload();
   if (differsBy("opening-loads")) {
     using device = open(PATH);
@@ -39,7 +39,7 @@ Deno.test("opening the echo client by its own name loads it, or not", async () =
   }
 });
 
-Deno.test("a second process competes for the same channels, or has its own", async () => {
+Deno.test("Device.attach() of a second process competes for the same channels, or has its own", async () => {
   using device = open(PATH);
   using _ = await device.attach({ channel: 2 });
   const { out, code } = await runScript(`

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Messages: sizes, numbers, wrap, both directions at once. */
+/** Messages: sizes, numbers, wrap, and both directions at once. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { type Channel, type Device, KupError, open } from "../../mod.ts";
@@ -19,35 +19,43 @@ async function attached(body: (channel: Channel, device: Device) => Promise<void
   await body(channel, device);
 }
 
-Deno.test("messages of 0, 1, 7, 8, 4095, 65536 bytes and the largest come back as they were", () =>
-  attached(async (channel) => {
-    const sizes = [0, 1, 7, 8, 4095, 65536, channel.maxMessage];
-    for (const [index, size] of sizes.entries()) {
-      await channel.send(pattern(size), { type: 100 + index });
-      const message = await channel.receive();
-      assert(message);
-      assertEquals(message.type, 100 + index);
-      assertEquals(message.length, size);
-      assertEquals(message.bytes, pattern(size));
-    }
-  }));
+Deno.test(
+  "Channel.receive() gets messages of 0, 1, 7, 8, 4095, 65536 bytes and the largest " +
+    "back unchanged",
+  () =>
+    attached(async (channel) => {
+      const sizes = [0, 1, 7, 8, 4095, 65536, channel.maxMessage];
+      for (const [index, size] of sizes.entries()) {
+        await channel.send(pattern(size), { type: 100 + index });
+        const message = await channel.receive();
+        assert(message);
+        assertEquals(message.type, 100 + index);
+        assertEquals(message.length, size);
+        assertEquals(message.bytes, pattern(size));
+      }
+    }),
+);
 
-Deno.test("a message that is one byte too long is refused with the limit, and nothing is sent", () =>
-  attached(async (channel) => {
-    const long = new Uint8Array(channel.maxMessage + 1);
-    const limit = String(channel.maxMessage);
-    await assertRejects(() => channel.send(long), RangeError, limit);
-    assertThrows(() => channel.trySend(long), RangeError, limit);
-    assertThrows(() => channel.sendSync(long), RangeError, limit);
-    assertThrows(() => channel.tryReserve(channel.maxMessage + 1), RangeError, limit);
-    await channel.send("after");
-    assertEquals((await channel.receive())?.text(), "after");
-    // The kernel counts a message when it gives it back, which is after its echo.
-    await until(() => channel.stats().toKernelRecords > 0, "it is read");
-    assertEquals(channel.stats().toKernelRecords, 1);
-  }));
+Deno.test(
+  "Channel.send() refuses a message that is one byte too long with the limit, and sends" +
+    " nothing",
+  () =>
+    attached(async (channel) => {
+      const long = new Uint8Array(channel.maxMessage + 1);
+      const limit = String(channel.maxMessage);
+      await assertRejects(() => channel.send(long), RangeError, limit);
+      assertThrows(() => channel.trySend(long), RangeError, limit);
+      assertThrows(() => channel.sendSync(long), RangeError, limit);
+      assertThrows(() => channel.tryReserve(channel.maxMessage + 1), RangeError, limit);
+      await channel.send("after");
+      assertEquals((await channel.receive())?.text(), "after");
+      // The kernel counts a message when it releases it, which is after the echo.
+      await until(() => channel.stats().toKernelRecords > 0, "the message is read");
+      assertEquals(channel.stats().toKernelRecords, 1);
+    }),
+);
 
-Deno.test("every type tag comes back, the reserved commands excepted", () =>
+Deno.test("Channel.send() accepts every type except the reserved commands", () =>
   attached(async (channel) => {
     for (const type of [0, 1, 0x7fffffff, 0x80000000, 0xfffeffff]) {
       channel.sendSync("x", { type });
@@ -55,9 +63,10 @@ Deno.test("every type tag comes back, the reserved commands excepted", () =>
     }
   }));
 
-Deno.test("a record at every offset of both rings comes back whole", () =>
+Deno.test("Channel.receive() gets records at every offset of both rings back unchanged", () =>
   attached(async (channel, device) => {
-    // 24 bytes in the ring, which is odd in units of 8: after ring/8 records each offset was used once.
+    // A record takes 24 bytes of the ring, an odd number of 8-byte units: after ring/8 records each
+    // offset was used once.
     const { toKernel, toUser } = device.info().ringBytes;
     const count = Math.max(toKernel, toUser) / 8 + 3;
     let received = 0;
@@ -83,35 +92,39 @@ Deno.test("a record at every offset of both rings comes back whole", () =>
     }
   }));
 
-Deno.test("a million records with checksums, both ways at once: none lost, damaged or out of order", () =>
-  attached(async (channel) => {
-    const count = 1_000_000;
-    const receiving = (async () => {
-      let next = 0;
-      while (next < count) {
-        for (const message of await channel.receiveBatch()) {
-          if (sampleNumber(message.bytes) !== next) throw new Error(`expected sample ${next}`);
-          if (message.length !== 16 + next % 64) {
-            throw new Error(`sample ${next} has another length`);
+Deno.test(
+  "Channel.send() and receive() carry a million records both ways at once, in order and" +
+    " undamaged",
+  () =>
+    attached(async (channel) => {
+      const count = 1_000_000;
+      const receiving = (async () => {
+        let next = 0;
+        while (next < count) {
+          for (const message of await channel.receiveBatch()) {
+            if (sampleNumber(message.bytes) !== next) throw new Error(`expected sample ${next}`);
+            if (message.length !== 16 + next % 64) {
+              throw new Error(`sample ${next} has another length`);
+            }
+            next++;
           }
-          next++;
         }
+      })();
+      const bytes = new Uint8Array(16 + 63);
+      const views = Array.from({ length: 64 }, (_, length) => bytes.subarray(0, 16 + length));
+      for (let number = 0; number < count; number++) {
+        const sample = views[number % 64]!;
+        fillSample(sample, number);
+        if (!channel.trySend(sample)) await channel.send(sample);
       }
-    })();
-    const bytes = new Uint8Array(16 + 63);
-    const views = Array.from({ length: 64 }, (_, length) => bytes.subarray(0, 16 + length));
-    for (let number = 0; number < count; number++) {
-      const sample = views[number % 64]!;
-      fillSample(sample, number);
-      if (!channel.trySend(sample)) await channel.send(sample);
-    }
-    await receiving;
-    await until(() => channel.stats().toKernelRecords >= count, "the last one is read");
-    const { toKernelRecords, toUserRecords } = channel.stats();
-    assertEquals([toKernelRecords, toUserRecords], [count, count]);
-  }));
+      await receiving;
+      await until(() => channel.stats().toKernelRecords >= count, "the last sample is read");
+      const { toKernelRecords, toUserRecords } = channel.stats();
+      assertEquals([toKernelRecords, toUserRecords], [count, count]);
+    }),
+);
 
-Deno.test("sends that are not awaited keep their order", () =>
+Deno.test("Channel.send() that is not awaited keeps the order of the calls", () =>
   attached(async (channel) => {
     const sends: Promise<void>[] = [];
     const one = new Uint8Array(1000);
@@ -122,13 +135,13 @@ Deno.test("sends that are not awaited keep their order", () =>
     for (let i = 0; i < 1000; i++) {
       const message = await channel.receive();
       assertEquals(message?.type, i);
-      // The bytes are those at the time of the call, though the array has been reused since.
+      // The message has the bytes at the time of the call, though the array has been reused since.
       assertEquals(message?.bytes[999], i & 255);
     }
     await Promise.all(sends);
   }));
 
-Deno.test("reserved messages go out when they are committed, shortened or not, or never", () =>
+Deno.test("Reservation.commit() sends the message, shortened or not, and discard() sends nothing", () =>
   attached(async (channel) => {
     const first = await channel.reserve(100);
     const second = await channel.reserve(8);
@@ -152,26 +165,34 @@ Deno.test("reserved messages go out when they are committed, shortened or not, o
     assertEquals(seen, [[1, 3], [2, 8], [0, 4]]);
   }));
 
-Deno.test("a message can be kept by copy, and says so when its time is over", () =>
-  attached(async (channel) => {
-    channel.sendSync("first");
-    channel.sendSync("second");
-    const first = await channel.receive();
-    const copy = first!.copy();
-    assertEquals(first!.text(), "first");
-    const second = await channel.receive();
-    assertEquals(second!.text(), "second");
-    assertEquals(new TextDecoder().decode(copy), "first");
-    assertThrows(() => first!.bytes, KupError, "no longer");
-  }));
-
-Deno.test("what does not fit into the ring back is skipped by the echo client, and nothing else", () =>
-  withEcho({ to_user_pages: 1 }, () =>
+Deno.test(
+  "Message.copy() stays valid, and Message.bytes throws when the message is no longer " +
+    "valid",
+  () =>
     attached(async (channel) => {
-      assertEquals(channel.maxReceive, 4096 - 40);
-      await channel.send(new Uint8Array(channel.maxReceive + 1), { type: 1 });
-      await channel.send(pattern(channel.maxReceive), { type: 2 });
-      const message = await channel.receive();
-      assertEquals(message?.type, 2);
-      assertEquals(message?.bytes, pattern(channel.maxReceive));
-    })));
+      channel.sendSync("first");
+      channel.sendSync("second");
+      const first = await channel.receive();
+      const copy = first!.copy();
+      assertEquals(first!.text(), "first");
+      const second = await channel.receive();
+      assertEquals(second!.text(), "second");
+      assertEquals(new TextDecoder().decode(copy), "first");
+      assertThrows(() => first!.bytes, KupError, "no longer");
+    }),
+);
+
+Deno.test(
+  "Channel.send() of a message that does not fit into the ring back gets no echo, but " +
+    "all others do",
+  () =>
+    withEcho({ to_user_pages: 1 }, () =>
+      attached(async (channel) => {
+        assertEquals(channel.maxReceive, 4096 - 40);
+        await channel.send(new Uint8Array(channel.maxReceive + 1), { type: 1 });
+        await channel.send(pattern(channel.maxReceive), { type: 2 });
+        const message = await channel.receive();
+        assertEquals(message?.type, 2);
+        assertEquals(message?.bytes, pattern(channel.maxReceive));
+      })),
+);

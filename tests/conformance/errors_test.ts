@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Bad input and missing rights: a typed error that says what to do, and nothing is sent. */
+/**
+ * Wrong arguments and missing permissions: a typed error that says what to do, and nothing is sent.
+ */
 
 import {
   assert,
@@ -15,7 +17,7 @@ import { occupy, release, scribble } from "./lib/hindered.ts";
 import { EACCES, EBUSY, ENODEV, ENOENT, rejectsWith, throwsWith } from "./lib/errors.ts";
 import { runScript } from "./lib/script.ts";
 
-Deno.test("opening what isn't there, or isn't KUP's, says which", () => {
+Deno.test("open() reports a path that does not exist, and one that is no KUP device", () => {
   for (const [path, code, errno] of driver.refusedPaths) {
     const error = throwsWith(code as KupErrorCode, () => open(path), errno);
     assert(error.message.startsWith(`${path}: `), error.message);
@@ -26,7 +28,7 @@ Deno.test("opening what isn't there, or isn't KUP's, says which", () => {
   assertThrows(() => open(42 as any), TypeError);
 });
 
-Deno.test("without --allow-ffi the error names the flag", async () => {
+Deno.test("open() without --allow-ffi names the flag", async () => {
   const { out } = await runScript(
     `try { kup.open("${PATH}"); } catch (error) { console.log(error.name, error.code, error.message); }`,
     [],
@@ -35,7 +37,7 @@ Deno.test("without --allow-ffi the error names the flag", async () => {
   assertStringIncludes(out, "--allow-ffi");
 });
 
-Deno.test("--allow-ffi alone is enough for the whole way", async () => {
+Deno.test("open() needs no permission but --allow-ffi", async () => {
   const { code, out, error } = await runScript(`
     using device = kup.open("${PATH}");
     using channel = await device.attach();
@@ -46,39 +48,43 @@ Deno.test("--allow-ffi alone is enough for the whole way", async () => {
   assertEquals([code, out], [0, "only ffi\n"]);
 });
 
-Deno.test("arguments that make no sense are TypeErrors and RangeErrors, and send nothing", async () => {
-  using device = open(PATH);
-  for (const channel of [-1, 8, 1.5, NaN, 2 ** 40]) {
-    await assertRejects(() => device.attach({ channel }), RangeError);
-  }
-  for (const spin of [-1, NaN, Infinity]) {
-    await assertRejects(() => device.attach({ spin }), RangeError);
-  }
-  using channel = await device.attach();
-  for (const type of [-1, 0.5, NaN, 2 ** 32]) {
-    assertThrows(() => channel.trySend("x", { type }), RangeError);
-    await assertRejects(() => channel.send("x", { type }), RangeError);
-  }
-  const detached = new Uint8Array(8);
-  structuredClone(detached.buffer, { transfer: [detached.buffer] });
-  // deno-lint-ignore no-explicit-any
-  for (const data of [undefined, null, 7, {}, [], detached] as any[]) {
-    assertThrows(() => channel.trySend(data), TypeError);
-    await assertRejects(() => channel.send(data), TypeError);
-  }
-  for (const length of [-1, 1.5, NaN]) assertThrows(() => channel.tryReserve(length), RangeError);
-  const reservation = channel.tryReserve(8);
-  assert(reservation);
-  assertThrows(() => reservation.commit({ length: 9 }), RangeError);
-  assertThrows(() => reservation.commit({ type: -1 }), RangeError);
-  reservation.discard();
-  assertThrows(() => reservation.commit(), Error);
-  assertThrows(() => channel.receiveSync({ timeout: -1 }), RangeError);
-  assertEquals(channel.stats().toKernelRecords, 0);
-});
+Deno.test(
+  "Channel.send() and others throw TypeErrors and RangeErrors for wrong arguments, and " +
+    "send nothing",
+  async () => {
+    using device = open(PATH);
+    for (const channel of [-1, 8, 1.5, NaN, 2 ** 40]) {
+      await assertRejects(() => device.attach({ channel }), RangeError);
+    }
+    for (const spin of [-1, NaN, Infinity]) {
+      await assertRejects(() => device.attach({ spin }), RangeError);
+    }
+    using channel = await device.attach();
+    for (const type of [-1, 0.5, NaN, 2 ** 32]) {
+      assertThrows(() => channel.trySend("x", { type }), RangeError);
+      await assertRejects(() => channel.send("x", { type }), RangeError);
+    }
+    const detached = new Uint8Array(8);
+    structuredClone(detached.buffer, { transfer: [detached.buffer] });
+    // deno-lint-ignore no-explicit-any
+    for (const data of [undefined, null, 7, {}, [], detached] as any[]) {
+      assertThrows(() => channel.trySend(data), TypeError);
+      await assertRejects(() => channel.send(data), TypeError);
+    }
+    for (const length of [-1, 1.5, NaN]) assertThrows(() => channel.tryReserve(length), RangeError);
+    const reservation = channel.tryReserve(8);
+    assert(reservation);
+    assertThrows(() => reservation.commit({ length: 9 }), RangeError);
+    assertThrows(() => reservation.commit({ type: -1 }), RangeError);
+    reservation.discard();
+    assertThrows(() => reservation.commit(), Error);
+    assertThrows(() => channel.receiveSync({ timeout: -1 }), RangeError);
+    assertEquals(channel.stats().toKernelRecords, 0);
+  },
+);
 
-/** Calls and what they end with; the same for each driver, to the number. */
-Deno.test("each call that a channel's end refuses says so by its code and errno", async () => {
+/** The calls and the errors that they end with, the same on each driver, including the errno. */
+Deno.test("Channel's calls fail with code and errno when the channel has ended", async () => {
   using device = open(PATH);
   using closed = await device.attach();
   await echo.closeFromKernel(closed);
@@ -99,7 +105,7 @@ Deno.test("each call that a channel's end refuses says so by its code and errno"
   await rejectsWith("closed", () => closed.receiveBatch());
 });
 
-Deno.test("each call on a broken channel says so by its code", async () => {
+Deno.test("Channel's calls fail with their code on a broken channel", async () => {
   using device = open(PATH);
   using channel = await device.attach();
   await scribble(device, channel);
@@ -114,7 +120,7 @@ Deno.test("each call on a broken channel says so by its code", async () => {
   assertEquals(channel.totals().state, "broken");
 });
 
-Deno.test("each call on a device that is gone says so by its code and errno", async () => {
+Deno.test("Device's calls fail with code and errno when the device is gone", async () => {
   using device = open(PATH);
   using channel = await device.attach();
   await driver.unload();
@@ -125,7 +131,7 @@ Deno.test("each call on a device that is gone says so by its code and errno", as
     throwsWith("not-found", () => open(driver.pathOf("kup/echo")), ENOENT);
     throwsWith("closed", () => channel.trySend("x"));
     assertEquals(channel.receiveSync(), undefined);
-    // What lies in shared memory is there for as long as the channel is.
+    // The counters in shared memory exist as long as the channel.
     assertEquals(channel.stats().toUserRecords, 0);
     assertEquals([device.closed, channel.closed, channel.done], [false, false, true]);
   } finally {
@@ -133,7 +139,7 @@ Deno.test("each call on a device that is gone says so by its code and errno", as
   }
 });
 
-Deno.test("time-outs are errors of their own, and nothing is lost by them", async () => {
+Deno.test("Channel.receive() and send() fail with the code timeout, and lose nothing", async () => {
   using device = open(PATH);
   using channel = await device.attach();
   throwsWith("timed-out", () => channel.receiveSync({ timeout: 20 }));
@@ -149,7 +155,7 @@ Deno.test("time-outs are errors of their own, and nothing is lost by them", asyn
   throwsWith("timed-out", () => channel.receiveSync({ timeout: 50 }));
 });
 
-Deno.test("what a kernel client refuses is told with its number", async () => {
+Deno.test("Device.attach() fails with the number that the kernel client refused with", async () => {
   await withEcho({ refuse: EACCES }, async () => {
     using device = open(PATH);
     const error = await rejectsWith("refused", () => device.attach(), EACCES);
@@ -158,7 +164,7 @@ Deno.test("what a kernel client refuses is told with its number", async () => {
     const { channelsFree, attaches } = device.info();
     assertEquals([channelsFree, attaches], [8, 0]);
   });
-  // A number that KUP has a meaning for keeps it.
+  // A number that has a meaning in KUP keeps it.
   await withEcho({ refuse: 12 }, async () => {
     using device = open(PATH);
     await rejectsWith("out-of-memory", () => device.attach(), 12);

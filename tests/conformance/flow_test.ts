@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Full rings, losses, waiting and cost: backpressure both ways, GAP records, idle and busy channels. */
+/**
+ * Full rings, losses, waits and costs: backpressure in both directions, GAP records, idle and busy
+ * channels.
+ */
 
 import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "../../deps.ts";
 import { open } from "../../mod.ts";
@@ -9,7 +12,7 @@ import { filled, occupy, release } from "./lib/hindered.ts";
 import { idle } from "./lib/idle.ts";
 import { sleep, until } from "./lib/script.ts";
 
-Deno.test("a kernel that doesn't read makes the sender wait, and then gets everything", async () => {
+Deno.test("Channel.send() waits for a kernel that does not read, and loses nothing", async () => {
   using device = open(PATH);
   using channel = await device.attach();
   await occupy(channel);
@@ -37,7 +40,7 @@ Deno.test("a kernel that doesn't read makes the sender wait, and then gets every
   });
 });
 
-Deno.test("a sender that waits for room can give up, and nothing of its message is sent", async () => {
+Deno.test("Channel.send() that waits for room can be aborted, and sends nothing of its message", async () => {
   using device = open(PATH);
   using channel = await device.attach();
   await occupy(channel);
@@ -59,7 +62,7 @@ Deno.test("a sender that waits for room can give up, and nothing of its message 
   await third;
 });
 
-Deno.test("a kernel producer waits while nobody reads, and loses nothing", async () => {
+Deno.test("Channel.receive() gets all records of a kernel producer that waited for room", async () => {
   using device = open(PATH);
   using channel = await device.attach();
   const count = 5000;
@@ -76,12 +79,12 @@ Deno.test("a kernel producer waits while nobody reads, and loses nothing", async
 });
 
 for (const where of ["interrupt", "deferred", "trying"] as const) {
-  Deno.test(`GAP records account for all that a producer (${where}) could not place`, async () => {
+  Deno.test(`Channel.receive() gets GAP records for all that a producer (${where}) lost`, async () => {
     using device = open(PATH);
     using channel = await device.attach();
     const count = 20_000;
     await echo.produce(channel, count, 200, echo.context[where]);
-    // Let it overflow, then read slowly enough for more gaps.
+    // Lets the ring overflow, then reads slowly enough for more gaps.
     await until(() => channel.stats().droppedNoSpace > 0, "the ring overflows");
     let next = 0;
     let gaps = 0;
@@ -108,17 +111,21 @@ for (const where of ["interrupt", "deferred", "trying"] as const) {
   });
 }
 
-Deno.test("records finished out of order arrive in the order of their reservation", async () => {
-  using device = open(PATH);
-  using channel = await device.attach();
-  const started = performance.now();
-  await echo.shuffle(channel, 200);
-  const texts = [(await channel.receive())!.text(), (await channel.receive())!.text()];
-  assertEquals(texts, ["1", "3"]);
-  assertGreater(performance.now() - started, 100);
-});
+Deno.test(
+  "Channel.receive() gets records in the order of their reservation, also if finished " +
+    "out of order",
+  async () => {
+    using device = open(PATH);
+    using channel = await device.attach();
+    const started = performance.now();
+    await echo.shuffle(channel, 200);
+    const texts = [(await channel.receive())!.text(), (await channel.receive())!.text()];
+    assertEquals(texts, ["1", "3"]);
+    assertGreater(performance.now() - started, 100);
+  },
+);
 
-Deno.test("idle channels use no processor time, on either side", async () => {
+Deno.test("Channel that is idle uses no processor time, on either side", async () => {
   using device = open(PATH);
   const channels = await Promise.all([1, 2, 3, 4].map(() => device.attach()));
   const abort = new AbortController();
@@ -131,14 +138,15 @@ Deno.test("idle channels use no processor time, on either side", async () => {
   for (const channel of channels) channel.close();
 });
 
-Deno.test("a busy channel makes no system calls", async () => {
-  // Both sides look for up to 10 ms before they sleep: then only a stall of the machine makes one.
+Deno.test("Channel that is busy makes no system calls", async () => {
+  // Both sides spin for up to 10 ms before they sleep, so only a stall of the machine causes a
+  // sleep.
   await withEcho({ spin: 10_000 }, async () => {
     using device = open(PATH);
     using channel = await device.attach({ spin: 10_000 });
     const trips = 50;
     let sent = 0;
-    /** System calls in so many round trips. */
+    /** The system calls in this many round trips. */
     const roundTrips = async () => {
       const before = device.totals(channel.number);
       for (let i = 0; i < trips; i++) {
@@ -146,37 +154,41 @@ Deno.test("a busy channel makes no system calls", async () => {
         assertEquals(channel.receiveSync()?.type, i);
       }
       sent += trips;
-      // The kernel counts a message when it gives it back, which is after its echo.
-      await until(() => channel.stats().toKernelRecords >= sent, "the last one is read");
+      // The kernel counts a message when it releases it, which is after the echo.
+      await until(() => channel.stats().toKernelRecords >= sent, "the last message is read");
       const after = device.totals(channel.number);
       assertEquals(after.toKernelRecords - before.toKernelRecords, trips);
       return after.ioctls - before.ioctls + after.polls - before.polls;
     };
-    // On a machine that others use, too, one of them runs through sooner or later.
+    // On a machine with other work to do, one attempt runs without a stall sooner or later.
     await until(async () => await roundTrips() === 0, `${trips} round trips make no system call`);
   });
 });
 
-Deno.test("each sleep of the kernel costs one kick, however many messages follow", async () => {
-  await withEcho({ spin: 0xffffffff }, async () => {
-    using device = open(PATH);
-    using channel = await device.attach();
-    const kicks = () => device.totals(channel.number).kicks;
-    /** Sends ten messages to a side that sleeps by now; returns how many kicks they have made. */
-    const round = async () => {
-      await sleep(5);
-      const before = kicks();
-      for (let i = 0; i < 10; i++) assert(channel.trySend("x", { type: i }));
-      const made = kicks() - before;
-      for (let i = 0; i < 10; i++) assertEquals((await channel.receive())?.type, i);
-      return made;
-    };
-    // A kernel that is woken so fast that it sleeps again between two of the messages gets one more
-    // kick; and on a busy machine it may not sleep yet when they come.
-    let single = 0;
-    await until(
-      async () => (single += Number(await round() === 1)) > 10,
-      "one kick for ten messages",
-    );
-  });
-});
+Deno.test(
+  "Channel.send() makes one kick for each sleep of the kernel, however many messages " +
+    "follow",
+  async () => {
+    await withEcho({ spin: 0xffffffff }, async () => {
+      using device = open(PATH);
+      using channel = await device.attach();
+      const kicks = () => device.totals(channel.number).kicks;
+      /** Sends ten messages to a side that sleeps by now. Returns how many kicks they have made. */
+      const round = async () => {
+        await sleep(5);
+        const before = kicks();
+        for (let i = 0; i < 10; i++) assert(channel.trySend("x", { type: i }));
+        const made = kicks() - before;
+        for (let i = 0; i < 10; i++) assertEquals((await channel.receive())?.type, i);
+        return made;
+      };
+      // A kernel that is woken so fast that it sleeps again between two of the messages gets one
+      // more kick. On a busy machine it may not sleep yet when they come.
+      let single = 0;
+      await until(
+        async () => (single += Number(await round() === 1)) > 10,
+        "one kick for ten messages",
+      );
+    });
+  },
+);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** An open device stays the device that was opened, and a later one of its name is waited for. */
+/**
+ * An open device stays the device that was opened, and waitForDevice() waits for a later one of its
+ * name.
+ */
 
 import { assert, assertEquals, assertRejects } from "../../deps.ts";
 import { type Channel, KupError, open, waitForDevice } from "../../mod.ts";
@@ -7,7 +10,7 @@ import { driver, PATH, thenLoad } from "./lib/driver.ts";
 import { EBUSY, ENODEV, ENOENT, rejectsWith, throwsWith } from "./lib/errors.ts";
 import { allFree, sleep } from "./lib/script.ts";
 
-Deno.test("Device.attach() says that the device is gone, and loads no module", () =>
+Deno.test("Device.attach() fails when the device is gone, and loads no module", () =>
   thenLoad(async () => {
     using device = open(PATH);
     await driver.unload();
@@ -41,7 +44,7 @@ Deno.test("Device.attach() takes no channel of a later device of the same path",
     }
   }));
 
-Deno.test("Device.attach() that waits is not served by a later device", () =>
+Deno.test("Device.attach() that waits does not attach to a later device", () =>
   thenLoad(async () => {
     using device = open(PATH);
     const all: Channel[] = [];
@@ -57,17 +60,21 @@ Deno.test("Device.attach() that waits is not served by a later device", () =>
     await driver.unload();
   }));
 
-Deno.test("Device.attach() with `wait: false` says how many channels this process holds", async () => {
-  using device = open(PATH);
-  await allFree(device);
-  using _mine = await device.attach({ channel: 4 });
-  using _other = await device.attach({ channel: 5 });
-  const taken = () => device.attach({ channel: 4, wait: false });
-  const error = await rejectsWith("busy", taken, EBUSY);
-  assert(error.message.includes("this process holds 2 of its 8 channels"), error.message);
-});
+Deno.test(
+  "Device.attach() with `wait: false` names in its error how many channels this process" +
+    " holds",
+  async () => {
+    using device = open(PATH);
+    await allFree(device);
+    using _mine = await device.attach({ channel: 4 });
+    using _other = await device.attach({ channel: 5 });
+    const taken = () => device.attach({ channel: 4, wait: false });
+    const error = await rejectsWith("busy", taken, EBUSY);
+    assert(error.message.includes("this process holds 2 of its 8 channels"), error.message);
+  },
+);
 
-Deno.test("waitForDevice() opens a device that is there at once", async () => {
+Deno.test("waitForDevice() opens a device that exists at once", async () => {
   using device = await waitForDevice(PATH);
   using channel = await device.attach();
   await channel.send("x");
@@ -97,7 +104,7 @@ Deno.test("waitForDevice() waits for a device that a module makes later", () =>
     await driver.unload();
   }));
 
-Deno.test("waitForDevice() ends by its signal, and says what can't come", async () => {
+Deno.test("waitForDevice() ends by its signal, and refuses a path that can't exist", async () => {
   const path = driver.pathOf("kup/none");
   const abort = new AbortController();
   const waiting = waitForDevice(path, { signal: abort.signal });
@@ -123,7 +130,7 @@ Deno.test("waitForDevice() and `for await` reconnect each time that a module is 
     const path = driver.pathOf("kup/again");
     const got: string[] = [];
     const abort = new AbortController();
-    /** What README shows. */
+    /** The example in README. */
     const reconnecting = async () => {
       for (;;) {
         using device = await waitForDevice(path, { signal: abort.signal });

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Attaching, leaving, dying: who owns a channel, and what each side sees when the other goes. */
+/**
+ * Attaching, leaving, dying: which process owns a channel, and what each side sees when the other
+ * goes.
+ */
 
 import { assertEquals, assertRejects } from "../../deps.ts";
 import { type Channel, open } from "../../mod.ts";
@@ -9,7 +12,7 @@ import { scribble } from "./lib/hindered.ts";
 import { EBUSY, rejectsWith, throwsWith } from "./lib/errors.ts";
 import { runScript, sleep, Thread } from "./lib/script.ts";
 
-Deno.test("a channel has one owner: a second attach is refused as busy", async () => {
+Deno.test("Device.attach() refuses a channel that has an owner as busy", async () => {
   using device = open(PATH);
   using first = await device.attach({ channel: 3 });
   assertEquals(first.number, 3);
@@ -18,7 +21,7 @@ Deno.test("a channel has one owner: a second attach is refused as busy", async (
   assertEquals(other.number, 2);
 });
 
-Deno.test("a channel can be attached again right after its close, without waiting for others", async () => {
+Deno.test("Device.attach() takes a channel right after its close, without waiting for others", async () => {
   using device = open(PATH);
   for (let i = 0; i < 50; i++) {
     using channel = await device.attach({ channel: 6, wait: false });
@@ -26,7 +29,7 @@ Deno.test("a channel can be attached again right after its close, without waitin
   }
 });
 
-Deno.test("attach waits for the channel that it asked for, and gets it when it is free", async () => {
+Deno.test("Device.attach() waits for the channel that it asked for, until it is free", async () => {
   using device = open(PATH);
   const first = await device.attach({ channel: 1 });
   let got = false;
@@ -42,12 +45,12 @@ Deno.test("attach waits for the channel that it asked for, and gets it when it i
   assertEquals(second.generation, generation + 1);
 });
 
-Deno.test("with every channel taken, attach waits for any; a signal ends the wait", async () => {
+Deno.test("Device.attach() waits for any channel when all are taken, and a signal ends the wait", async () => {
   using device = open(PATH);
-  // Others are given back however this test ends, or later ones would wait for them.
+  // Closes the channels however this test ends. Otherwise later tests would wait for them.
   using stack = new DisposableStack();
   const all: Channel[] = [];
-  // In any order: a channel whose last user has just gone is not free yet.
+  // In any order: a channel whose last user has just closed it is not free yet.
   for (let i = 0; i < device.info().channels; i++) all.push(stack.use(await device.attach()));
   const number = 5;
   assertEquals(device.info().channelsFree, 0);
@@ -60,7 +63,7 @@ Deno.test("with every channel taken, attach waits for any; a signal ends the wai
   assertEquals(late.number, number);
 });
 
-Deno.test("each of four workers echoes on a channel of its own, all at once", async () => {
+Deno.test("Channel.receive() works in four workers at once, each with a channel of its own", async () => {
   const source = (id: number) => `
     using device = kup.open("${PATH}");
     using channel = await device.attach();
@@ -77,21 +80,25 @@ Deno.test("each of four workers echoes on a channel of its own, all at once", as
   assertEquals(numbers.map((number) => typeof number), Array(4).fill("number"), String(numbers));
 });
 
-Deno.test("a channel that the kernel closes is read to its end, then iteration just ends", async () => {
-  using device = open(PATH);
-  using channel = await device.attach();
-  for (let i = 0; i < 10; i++) channel.sendSync("x", { type: i });
-  await echo.closeFromKernel(channel);
-  const types: number[] = [];
-  for await (const message of channel) types.push(message.type);
-  assertEquals(types, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  assertEquals(await channel.receive(), undefined);
-  assertEquals(channel.receiveSync(), undefined);
-  await rejectsWith("closed", () => channel.send("x"));
-  throwsWith("closed", () => channel.trySend("x"));
-});
+Deno.test(
+  "Channel's iteration returns the last messages of a channel that the kernel closes, " +
+    "and ends",
+  async () => {
+    using device = open(PATH);
+    using channel = await device.attach();
+    for (let i = 0; i < 10; i++) channel.sendSync("x", { type: i });
+    await echo.closeFromKernel(channel);
+    const types: number[] = [];
+    for await (const message of channel) types.push(message.type);
+    assertEquals(types, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assertEquals(await channel.receive(), undefined);
+    assertEquals(channel.receiveSync(), undefined);
+    await rejectsWith("closed", () => channel.send("x"));
+    throwsWith("closed", () => channel.trySend("x"));
+  },
+);
 
-Deno.test("what is closed says so, twice closing is fine, and pending calls end", async () => {
+Deno.test("Channel.close() works twice, ends pending calls, and later calls fail as closed", async () => {
   using device = open(PATH);
   const channel = await device.attach();
   const receive = channel.receive();
@@ -107,7 +114,7 @@ Deno.test("what is closed says so, twice closing is fine, and pending calls end"
   await rejectsWith("closed", () => device.attach());
 });
 
-Deno.test("closing the device ends its attaches that wait, and leaves its channels", async () => {
+Deno.test("Device.close() ends its attaches that wait, and leaves its channels open", async () => {
   const device = open(PATH);
   using channel = await device.attach({ channel: 2 });
   const waiting = rejectsWith("closed", () => device.attach({ channel: 2 }));
@@ -119,7 +126,7 @@ Deno.test("closing the device ends its attaches that wait, and leaves its channe
   assertEquals(channel.totals().state, "open");
 });
 
-Deno.test("a signal ends a receive that waits, and the next one gets the next message", async () => {
+Deno.test("Channel.receive() that is aborted leaves the next message to the next call", async () => {
   using device = open(PATH);
   using channel = await device.attach();
   const reason = new Error("enough");
@@ -134,7 +141,7 @@ Deno.test("a signal ends a receive that waits, and the next one gets the next me
   throwsWith("timed-out", () => channel.receiveSync({ timeout: 30 }));
 });
 
-Deno.test("views that are kept beyond close can't crash the process", async () => {
+Deno.test("Channel.close() leaves views that can't crash the process", async () => {
   const { code, signal, out } = await runScript(`
     const device = kup.open("${PATH}");
     const kept = [];
@@ -157,7 +164,7 @@ Deno.test("views that are kept beyond close can't crash the process", async () =
   assertEquals([code, signal, out.trim()], [0, null, "alive"]);
 });
 
-Deno.test("a script that scribbles over its rings breaks its own channel and no other", async () => {
+Deno.test("Channel of a script that overwrites its rings breaks, and no other channel does", async () => {
   using device = open(PATH);
   using good = await device.attach();
   using bad = await device.attach();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The predecessor's promise: programs and modules on its two APIs, of which neither knows anything newer. */
+/** The predecessor's promise: programs and modules on its two APIs work, and know nothing newer. */
 
 import { assertEquals } from "../../deps.ts";
 import { open } from "../../mod.ts";
@@ -24,9 +24,10 @@ async function play(t: Deno.TestContext, program: string, modules: string[]): Pr
   }
 }
 
-Deno.test("on the predecessor's APIs: play, with one module", (t) => play(t, "play", ["pingpong"]));
+Deno.test("kernproxy_open() and others in play.c work with one module", (t) =>
+  play(t, "play", ["pingpong"]));
 
-Deno.test("on the predecessor's APIs: customer, with two modules", (t) =>
+Deno.test("kernproxy_open() and others in customer.c work with two modules", (t) =>
   play(t, "customer", ["pingpong", "courier"]));
 
 /** NUL-terminated, as in C. */
@@ -34,7 +35,7 @@ function cut(text: string): string {
   return text.slice(0, text.indexOf("\0"));
 }
 
-Deno.test("the module of docs/from-kup-1.md is unloaded while a process is attached", async () => {
+Deno.test("kupdev_unload() of the module in docs/from-kup-1.md works while a process is attached", async () => {
   const loaded = await driver.insert("mydev");
   using device = open(loaded ?? driver.pathOf("mydev"));
   using channel = await device.attach({ channel: 0 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Loops and Web Streams over a channel: backpressure, ends, gaps, and what others may do meanwhile.
+ * Loops and Web Streams over a channel: backpressure, ends, gaps, and other calls at the same time.
  */
 
 import {
@@ -24,7 +24,7 @@ async function attached(body: (channel: Channel, device: Device) => Promise<void
   await body(channel, device);
 }
 
-/** Lines that are all different, `length` bytes or more. */
+/** Lines that all differ, with `length` bytes or more in total. */
 function lines(length: number): string {
   const all: string[] = [];
   for (let size = 0; size < length; size += all.at(-1)!.length) {
@@ -33,7 +33,7 @@ function lines(length: number): string {
   return all.join("");
 }
 
-/** Ends a stream behind so many bytes; the source is then cancelled. */
+/** Ends a stream after this many bytes; the source is then cancelled. */
 function upTo(length: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
   let left = length;
   return new TransformStream({
@@ -58,12 +58,12 @@ Deno.test("Channel.readable and Channel.writable carry compressed text", () =>
     ).pipeThrough(new TextDecoderStream());
     assertEquals((await Array.fromAsync(back)).join(""), text);
     await written;
-    // Both streams are over, the channel is not.
+    // Both streams are over, but the channel is not.
     await channel.send("after");
     assertEquals((await channel.receive())?.text(), "after");
   }));
 
-Deno.test("Channel.readable and Channel.writable carry a file through the kernel and back", () =>
+Deno.test("Channel.readable and Channel.writable carry a file to the kernel and back", () =>
   attached(async (channel) => {
     const path = await Deno.makeTempFile();
     try {
@@ -89,7 +89,7 @@ Deno.test("Channel.readable takes no message before it is read, and loses none",
     const { readable: pipe, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const piped = channel.readable.pipeTo(writable, { preventCancel: true });
     await sleep(50);
-    // The pipe holds one or two.
+    // The pipe holds one or two messages.
     assertLess(await filled(channel), before + 10);
     assertLess(before, count);
     let next = 0;
@@ -104,7 +104,7 @@ Deno.test("Channel.readable takes no message before it is read, and loses none",
     assertEquals((await channel.receive())?.text(), "after");
   }));
 
-Deno.test("Channel.readable keeps other receivers out while it is locked, and no longer", () =>
+Deno.test("Channel.readable refuses other receivers while it is locked, and only then", () =>
   attached(async (channel) => {
     const reader = channel.readable.getReader();
     await rejectsWith("busy", () => channel.receive());
@@ -162,7 +162,7 @@ Deno.test("Channel.readable fails at a gap unless a function takes it", () =>
     assertEquals(channel.stats().droppedNoSpace, first + lost);
   }));
 
-Deno.test("Channel.writable is done with a write when its message is in the ring", () =>
+Deno.test("Channel.writable resolves a write when its message is in the ring", () =>
   attached(async (channel) => {
     await occupy(channel);
     const bytes = new Uint8Array(10_000);
@@ -213,7 +213,7 @@ Deno.test("Channel.writable fails when the channel is closed", () =>
     await rejectsWith("closed", () => writer.closed);
   }));
 
-Deno.test("Channel.messages() ends at this side's close, and the program goes on", async () => {
+Deno.test("Channel.messages() ends at this side's close, and the program continues", async () => {
   const { code, out, error } = await runScript(`
     using device = kup.open("${PATH}");
     const channel = await device.attach();
@@ -244,7 +244,7 @@ Deno.test("Channel.messages() with a signal ends its wait and loses nothing", ()
     assertEquals((await channel.receive())?.text(), "theirs");
   }));
 
-Deno.test("Channel.messages() leaves another caller's wait and message alone when it is left", () =>
+Deno.test("Channel.messages() leaves another caller's wait and message alone when its loop ends", () =>
   attached(async (channel) => {
     const received = channel.receive();
     const refused = channel.messages();
@@ -257,7 +257,7 @@ Deno.test("Channel.messages() leaves another caller's wait and message alone whe
   }));
 
 for (const where of ["interrupt", "deferred", "trying"] as const) {
-  Deno.test(`Channel.messages() accounts for all gaps (${where}) by errors, or by a function`, () =>
+  Deno.test(`Channel.messages() reports all gaps (${where}) by errors, or to a function`, () =>
     attached(async (channel) => {
       const count = 10_000;
       await echo.produce(channel, count, 200, echo.context[where]);
@@ -284,7 +284,7 @@ for (const where of ["interrupt", "deferred", "trying"] as const) {
     }));
 }
 
-Deno.test("Message.gap is an error to all that would read bytes", () =>
+Deno.test("Message.gap is an error for all that would read bytes", () =>
   attached(async (channel) => {
     await echo.produce(channel, 5000, 200, echo.context.trying);
     await until(() => channel.stats().droppedNoSpace > 0, "the ring overflows");
@@ -300,7 +300,7 @@ Deno.test("Message.gap is an error to all that would read bytes", () =>
     }
   }));
 
-Deno.test("Message.view and other arrays lie over the bytes, which begin at a multiple of 8", () =>
+Deno.test("Message.view and other arrays are views of the bytes, which begin at a multiple of 8", () =>
   attached(async (channel) => {
     for (let length = 8; length < 200; length += 3) {
       const bytes = new Uint8Array(length).fill(length);
@@ -313,7 +313,7 @@ Deno.test("Message.view and other arrays lie over the bytes, which begin at a mu
     }
   }));
 
-Deno.test("Channel.receive() refuses options of other calls, in each driver alike", () =>
+Deno.test("Channel.receive() refuses options of other calls on each driver", () =>
   attached(async (channel) => {
     const options = { timeout: 100 } as object;
     await assertRejects(() => channel.receive(options), TypeError, "AbortSignal.timeout");

@@ -9,12 +9,12 @@ import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { until } from "./lib/script.ts";
 import { ownTurn, turns } from "./lib/turns.ts";
 
-/** The kernel's record that comes next is there, and was not received. */
+/** The kernel's next record is there, and was not received. */
 function comes(channel: Channel): Promise<void> {
   return until(() => channel.turn === "user", "the turn comes back");
 }
 
-Deno.test("Channel.mode and Channel.turn say which channels have turns", async () => {
+Deno.test("Channel.mode and Channel.turn are undefined or set by the device's mode", async () => {
   await turns(async (channel, device) => {
     assertEquals([device.info().mode, channel.mode], ["turn", "turn"]);
     await until(() => channel.turn === "user", "the kernel's first turn is passed");
@@ -29,7 +29,7 @@ Deno.test("Channel.mode and Channel.turn say which channels have turns", async (
   assertEquals((await channel.receive())?.text(), "still works");
 });
 
-Deno.test("Channel.readable and Channel.writable are for stream channels", () =>
+Deno.test("Channel.readable and Channel.writable throw on turn channels", () =>
   turns((channel) => {
     assertThrows(() => channel.readable, TypeError, "turn channel");
     assertThrows(() => channel.writable, TypeError, "turn channel");
@@ -86,7 +86,7 @@ Deno.test("Channel answers each message in a loop, and by synchronous calls", ()
     }
   }));
 
-/** Every form of sending and receiving, while it is the kernel's turn for so long. */
+/** Calls every form of sending and receiving while it is the kernel's turn. */
 async function triesInVain(channel: Channel): Promise<void> {
   assertEquals(channel.turn, "kernel");
   assertEquals(channel.trySend("x"), false);
@@ -104,7 +104,7 @@ async function triesInVain(channel: Channel): Promise<void> {
     channel.pass({ signal }),
     channel.reserve(5, { signal }),
   ];
-  // One that does not reject in time leaves the others alone.
+  // A call that does not reject in time must not affect the others.
   for (const send of sends) send.catch(() => {});
   for (const send of sends) await assertRejects(() => send, DOMException);
   const receive = channel.receive({ signal: AbortSignal.timeout(20) });
@@ -112,7 +112,7 @@ async function triesInVain(channel: Channel): Promise<void> {
   assertEquals(channel.turn, "kernel");
 }
 
-Deno.test("Channel.trySend() at the kernel's turn sends nothing, as does every other form", async () => {
+Deno.test("Channel.trySend() and every other form send nothing at the kernel's turn", async () => {
   // On a machine that is too busy for the first pause, a later one is long enough.
   for (const pause of [1000, 8000, 60_000]) {
     let late = false;
@@ -129,29 +129,33 @@ Deno.test("Channel.trySend() at the kernel's turn sends nothing, as does every o
       }
       channel.sendSync("after");
       assertEquals((await channel.receive())?.text(), "after");
-      // Counted when the kernel's side is done with it.
+      // The kernel counts a message when it has released it.
       await until(() => channel.stats().toKernelRecords === 2, "two messages were sent");
     });
     if (!late) return;
   }
 });
 
-Deno.test("Channel.receive() at one's own turn is the error turn in every form, and never waits", () =>
-  turns(async (channel) => {
-    await ownTurn(channel);
-    throwsWith("turn", () => channel.tryReceive());
-    throwsWith("turn", () => channel.tryReceiveBatch());
-    throwsWith("turn", () => channel.receiveSync());
-    throwsWith("turn", () => channel.receiveSync({ timeout: 1000 }));
-    await rejectsWith("turn", () => channel.receive());
-    await rejectsWith("turn", () => channel.receiveBatch());
-    await rejectsWith("turn", async () => {
-      for await (const _ of channel) throw new Error("there is none");
-    });
-    assertEquals([channel.turn, channel.done, channel.closed], ["user", false, false]);
-    channel.sendSync("continues");
-    assertEquals(channel.receiveSync()?.text(), "continues");
-  }));
+Deno.test(
+  "Channel.receive() at the user's own turn fails with the code turn in every form, and" +
+    " never waits",
+  () =>
+    turns(async (channel) => {
+      await ownTurn(channel);
+      throwsWith("turn", () => channel.tryReceive());
+      throwsWith("turn", () => channel.tryReceiveBatch());
+      throwsWith("turn", () => channel.receiveSync());
+      throwsWith("turn", () => channel.receiveSync({ timeout: 1000 }));
+      await rejectsWith("turn", () => channel.receive());
+      await rejectsWith("turn", () => channel.receiveBatch());
+      await rejectsWith("turn", async () => {
+        for await (const _ of channel) throw new Error("there is none");
+      });
+      assertEquals([channel.turn, channel.done, channel.closed], ["user", false, false]);
+      channel.sendSync("continues");
+      assertEquals(channel.receiveSync()?.text(), "continues");
+    }),
+);
 
 Deno.test("Channel.pass() gives the turn, and the kernel's pass brings it back", () =>
   turns(async (channel) => {
@@ -163,14 +167,14 @@ Deno.test("Channel.pass() gives the turn, and the kernel's pass brings it back",
       const message = i % 2 === 0 ? await channel.receive() : channel.receiveSync();
       assertEquals([message?.pass, message?.type], [true, 0]);
     }
-    // Neither side's are messages.
+    // The passes of neither side are messages.
     const { toKernelRecords, toUserRecords, toKernelBytes, toUserBytes } = channel.stats();
     assertEquals([toKernelRecords, toUserRecords, toKernelBytes, toUserBytes], [0, 0, 0, 0]);
   }));
 
-Deno.test("Channel.pass() is in no way of what follows, also if nothing receives it", () =>
+Deno.test("Channel.pass() leaves room for what follows, also if nothing receives passes", () =>
   turns(async (channel) => {
-    // One of them is received, and kept.
+    // Receives one of them, and keeps it.
     assertEquals(channel.receiveSync()?.pass, true);
     // A ring takes 512.
     for (let i = 0; i < 3000; i++) channel.passSync();
@@ -192,27 +196,31 @@ Deno.test("Channel.receive() returns a pass once, or not at all if the turn was 
     assertEquals((await channel.receive())?.text(), "x");
   }));
 
-Deno.test("Channel.send() over a message that was not received is the error unread in every form", () =>
-  turns(async (channel) => {
-    await ownTurn(channel);
-    channel.sendSync("not yet", { type: 7 });
-    await comes(channel);
-    throwsWith("unread", () => channel.trySend("x"));
-    throwsWith("unread", () => channel.tryPass({ discard: false }));
-    throwsWith("unread", () => channel.tryReserve(1));
-    throwsWith("unread", () => channel.sendSync("x", { timeout: 1000 }));
-    throwsWith("unread", () => channel.passSync());
-    await rejectsWith("unread", () => channel.send("x"));
-    await rejectsWith("unread", () => channel.sendBatch(["x"]));
-    await rejectsWith("unread", () => channel.pass());
-    await rejectsWith("unread", () => channel.reserve(1));
-    assertEquals(channel.turn, "user");
-    const message = channel.tryReceive();
-    assertEquals([message?.type, message?.text()], [7, "not yet"]);
-    throwsWith("turn", () => channel.tryReceive());
-    channel.sendSync("after");
-    assertEquals(channel.receiveSync()?.text(), "after");
-  }));
+Deno.test(
+  "Channel.send() over a message that was not received fails with the code unread in " +
+    "every form",
+  () =>
+    turns(async (channel) => {
+      await ownTurn(channel);
+      channel.sendSync("not yet", { type: 7 });
+      await comes(channel);
+      throwsWith("unread", () => channel.trySend("x"));
+      throwsWith("unread", () => channel.tryPass({ discard: false }));
+      throwsWith("unread", () => channel.tryReserve(1));
+      throwsWith("unread", () => channel.sendSync("x", { timeout: 1000 }));
+      throwsWith("unread", () => channel.passSync());
+      await rejectsWith("unread", () => channel.send("x"));
+      await rejectsWith("unread", () => channel.sendBatch(["x"]));
+      await rejectsWith("unread", () => channel.pass());
+      await rejectsWith("unread", () => channel.reserve(1));
+      assertEquals(channel.turn, "user");
+      const message = channel.tryReceive();
+      assertEquals([message?.type, message?.text()], [7, "not yet"]);
+      throwsWith("turn", () => channel.tryReceive());
+      channel.sendSync("after");
+      assertEquals(channel.receiveSync()?.text(), "after");
+    }),
+);
 
 Deno.test("Channel.send() with `discard` drops a message that was not received, in every form", () =>
   turns(async (channel) => {
@@ -237,7 +245,7 @@ Deno.test("Channel.send() with `discard` drops a message that was not received, 
     }
   }));
 
-Deno.test("Channel.send() always has room, whatever was not received before", () =>
+Deno.test("Channel.send() always has room, whatever was not received", () =>
   turns((channel) => {
     const bytes = new Uint8Array(Math.min(channel.maxMessage, channel.maxReceive));
     for (let i = 0; i < 100; i++) channel.sendSync(bytes, { type: i, discard: true });
@@ -283,7 +291,7 @@ Deno.test("Channel.reserve() has the turn until the commit", () =>
     throwsWith("released", () => room.commit());
   }));
 
-Deno.test("Reservation.discard() keeps the turn, and sends that wait for it are sent", () =>
+Deno.test("Reservation.discard() keeps the turn, and lets sends that wait for it send", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     for (let i = 0; i < 100; i++) (await channel.reserve(100)).discard();
@@ -303,7 +311,7 @@ Deno.test("Reservation.discard() keeps the turn, and sends that wait for it are 
     await until(() => channel.stats().toKernelRecords === 2, "two messages were sent");
   }));
 
-Deno.test("Reservation.discard() keeps a message that was to be dropped", () =>
+Deno.test("Reservation.discard() keeps a message that the commit would have dropped", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     channel.sendSync("kept");

@@ -11,10 +11,10 @@ import { idle } from "./lib/idle.ts";
 import { allFree, sleep, Thread, until } from "./lib/script.ts";
 import { ownTurn, turns } from "./lib/turns.ts";
 
-/** Longer than a busy machine may stall a test that needs the turn to be away meanwhile. */
+/** Longer than a busy machine may stall a test that needs the kernel's turn to last. */
 const LONG = 1500;
 
-/** The kernel's side keeps its turn for so long. */
+/** The kernel's side keeps its turn for this long. */
 async function kernelKeeps(channel: Channel, milliseconds: number): Promise<void> {
   await ownTurn(channel);
   await echo.pause(channel, milliseconds);
@@ -92,11 +92,11 @@ Deno.test("Channel.receive() and sends refuse each other as busy while one of th
     }
     channel.sendSync("last");
     assertEquals((await channel.receive())?.text(), "last");
-    // Of echoes; the pauses had none.
+    // The echoes alone; the pauses had none.
     assertEquals(channel.stats().toUserRecords, 2);
   }));
 
-Deno.test("Channel.send() that is aborted lets those behind it go, and no turn is lost", () =>
+Deno.test("Channel.send() that is aborted lets the calls behind it continue, and loses no turn", () =>
   turns(async (channel) => {
     await kernelKeeps(channel, LONG);
     const abort = new AbortController();
@@ -132,7 +132,10 @@ Deno.test("Channel.send(), pass() and reserve() get their turns in the order of 
     await Promise.all(sends);
     assertEquals(done, Array.from({ length: count }, (_, i) => i));
     assertEquals((await channel.receive())?.pass, true);
-    await until(() => channel.stats().toKernelRecords === 1 + count * 3 / 4, "all were sent");
+    await until(
+      () => channel.stats().toKernelRecords === 1 + count * 3 / 4,
+      "all messages were sent",
+    );
   }));
 
 Deno.test("Channel.send() that waits behind others fails over their answers, unless it drops them", () =>
@@ -145,11 +148,11 @@ Deno.test("Channel.send() that waits behind others fails over their answers, unl
     assertEquals((await channel.receive())?.text(), "first");
   }));
 
-Deno.test("Channel.reserve() gets a turn that came while the event loop had none", () =>
+Deno.test("Channel.reserve() gets a turn that came while the event loop did not run", () =>
   turns(async (channel) => {
     await kernelKeeps(channel, LONG);
     const room = channel.reserve(6);
-    // Without the event loop: no call sees that the turn has come.
+    // Without the event loop no call sees that the turn has come.
     while (channel.turn === "kernel");
     throwsWith("busy", () => channel.tryReceive());
     using open = await room;
@@ -186,7 +189,8 @@ Deno.test("Channels that wait for a turn use no processor time, on either side",
     using reserved = await device.attach();
     using receiving = await device.attach();
     await ownTurn(reserved);
-    // None of these can continue: a send behind a reservation, a send and a receive behind the kernel's turn.
+    // None of these can continue: a send waits for a reservation, a send and a receive for the
+    // kernel's turn.
     const room = reserved.tryReserve(1)!;
     const behind = reserved.send("x", { discard: true });
     let waits: Promise<unknown>[] = [];
@@ -234,22 +238,26 @@ Deno.test("Channel.close() ends sends that wait for a reservation", () =>
     await allFree(device);
   }));
 
-Deno.test("Channel.close() with an open reservation, at either side's turn, leaves a good channel to the next", () =>
-  turns(async (channel, device) => {
-    await ownTurn(channel);
-    const room = channel.tryReserve(8)!;
-    channel.close();
-    throwsWith("closed", () => room.commit());
-    room.discard();
-    {
-      using second = await device.attach({ channel: channel.number });
-      await kernelKeeps(second, 50);
-    }
-    using third = await device.attach({ channel: channel.number });
-    await ownTurn(third);
-    third.sendSync("x");
-    assertEquals((await third.receive())?.text(), "x");
-  }));
+Deno.test(
+  "Channel.close() with an open reservation, at either side's turn, leaves a usable " +
+    "channel to the next owner",
+  () =>
+    turns(async (channel, device) => {
+      await ownTurn(channel);
+      const room = channel.tryReserve(8)!;
+      channel.close();
+      throwsWith("closed", () => room.commit());
+      room.discard();
+      {
+        using second = await device.attach({ channel: channel.number });
+        await kernelKeeps(second, 50);
+      }
+      using third = await device.attach({ channel: channel.number });
+      await ownTurn(third);
+      third.sendSync("x");
+      assertEquals((await third.receive())?.text(), "x");
+    }),
+);
 
 Deno.test("Channel.send() at the kernel's turn ends when the kernel closes, as do pass and reserve", () =>
   turns(async (channel) => {
@@ -284,7 +292,7 @@ Deno.test("Channel.send() and receive() end when the device is destroyed", () =>
     await kernelKeeps(receiving, LONG);
     const waits = [channel.send("x"), channel.pass(), channel.reserve(1)];
     const last = receiving.receive();
-    // Later: unloading blocks this thread of the host driver's process.
+    // Later, because unloading blocks this thread of the host driver's process.
     for (const wait of waits) wait.catch(() => {});
     await driver.unload();
     for (const wait of waits) await rejectsWith("closed", () => wait);
@@ -315,7 +323,7 @@ Deno.test("Channel.sendSync() that waits for its turn fails when the device is d
 Deno.test("Channel.receive() gets one message of a kernel's producer at each turn", () =>
   turns(async (channel) => {
     await ownTurn(channel);
-    // More passes than the ring takes, if nobody takes them out.
+    // More passes than the ring takes if none is received.
     const count = 700;
     await echo.produce(channel, count, 64);
     for (let next = 0; next < count; next++) {
@@ -327,7 +335,7 @@ Deno.test("Channel.receive() gets one message of a kernel's producer at each tur
     assertEquals(channel.stats().droppedNoSpace, 0);
   }, { to_kernel_pages: 1 }));
 
-Deno.test("Channel.receive() gets no gap from a kernel's producer that may not wait for its turn", () =>
+Deno.test("Channel.receive() gets no gap from a kernel producer that may not wait for its turn", () =>
   turns(async (channel) => {
     await ownTurn(channel);
     await echo.produce(channel, 10, 64, echo.context.trying);

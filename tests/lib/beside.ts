@@ -5,15 +5,15 @@ import { spawnBound } from "../vm/bound.ts";
 import { ROOT } from "./paths.ts";
 import type { Tally } from "./tally.ts";
 
-/** A program that runs already, and writes its results into a file at its end. */
+/** A program that runs, and writes its results into a file at its end. */
 export class RunBeside {
   readonly #child: Deno.ChildProcess;
   readonly #results: string;
-  /** What it has printed; undefined once it prints for itself. */
+  /** What the program has printed; undefined once it prints by itself. */
   #held: Uint8Array[] | undefined = [];
   readonly #copying: Promise<void>[];
 
-  /** @param command Gets the file's name as its last word. */
+  /** @param command The program and its arguments, which the file's name is added to. */
   constructor(command: readonly string[]) {
     this.#results = Deno.makeTempFileSync({ prefix: "kup-results-" });
     this.#child = spawnBound([...command, this.#results], {
@@ -33,7 +33,10 @@ export class RunBeside {
     }
   }
 
-  /** Shows what it has printed, and what it prints from now on, and counts its results. */
+  /**
+   * Shows what the program has printed, passes on what it prints from now on, and counts its
+   * results.
+   */
   async finish(tally: Tally, name: string): Promise<void> {
     const held = this.#held ?? [];
     this.#held = undefined;
@@ -42,7 +45,7 @@ export class RunBeside {
     const { code } = await this.#child.status;
     const text = await Deno.readTextFile(this.#results);
     await Deno.remove(this.#results);
-    // It writes them last of all.
+    // The program writes its results last of all.
     if (code === 0 && text !== "") tally.add(JSON.parse(text));
     else tally.record("failed", `${name}: the run ended with exit status ${code}`);
   }

@@ -4,7 +4,7 @@
 import { capture, must } from "./process.ts";
 
 /**
- * Bundles a program that is a file; returns the bundle's path, which is the same up to its ending.
+ * Bundles a program that is a file. Returns the bundle's path, which differs only in its ending.
  */
 export async function bundle(file: string, ...options: string[]): Promise<string> {
   const ending = options.includes("--format=cjs") ? "cjs" : "mjs";
@@ -14,7 +14,7 @@ export async function bundle(file: string, ...options: string[]): Promise<string
   return output;
 }
 
-/** Deno has its bundler from npm, once. False if it can't get it, whatever the program. */
+/** Deno gets its bundler from npm, once. Returns false if it can't get it. */
 export async function canBundle(): Promise<boolean> {
   const folder = await Deno.makeTempDir({ prefix: "kup-bundler-" });
   try {

@@ -4,7 +4,7 @@
 import { assert } from "../../deps.ts";
 import { ROOT } from "./paths.ts";
 
-/** A folder for what one test file builds; gone when its isolate ends. */
+/** A folder for what one test file builds, removed when the isolate ends. */
 export class ClientModules {
   readonly folder = Deno.makeTempDirSync({ prefix: "kup-clients-" });
 
@@ -12,7 +12,7 @@ export class ClientModules {
     addEventListener("unload", () => Deno.removeSync(this.folder, { recursive: true }));
   }
 
-  /** Builds `tests/unit/clients/NAME.c` as the README says, and returns the path for `open`. */
+  /** Builds `tests/unit/clients/NAME.c` as in the README, and returns the path for `open`. */
   async build(name: string, ...flags: string[]): Promise<string> {
     const readme = await Deno.readTextFile(`${ROOT}/README.md`);
     const [command] = /^cc -shared.*$/m.exec(readme) ?? [];

@@ -13,14 +13,14 @@ export const BUILT = `native/build/libkup-${os}-${arch}.so`;
 /** The embedded libraries for this machine. */
 export const EMBEDDED = `src/embedded/${os}-${arch}.ts`;
 
-/** What `src/embedded.ts` imports. */
+/** The files that `src/embedded.ts` imports. */
 const INDEX = "src/embedded/built_by_make.ts";
 
-/** The folder goes with the object. */
+/** The folder is removed with the object. */
 export class Copy implements AsyncDisposable {
   private constructor(readonly folder: string) {}
 
-  /** Copies `mod.ts`, `src` and whatever else is named, below a new folder. */
+  /** Copies `mod.ts`, `src` and these other files to a new folder. */
   static async make(...more: readonly string[]): Promise<Copy> {
     const folder = await Deno.makeTempDir({ prefix: "kup-copy-" });
     const copy = new Copy(folder);
@@ -33,7 +33,7 @@ export class Copy implements AsyncDisposable {
     await must(["cp", "-r", "--parents", ...paths, this.folder]);
   }
 
-  /** Puts the built library somewhere in the copy: by default, where it is in the checkout. */
+  /** Puts the built library into the copy: by default at its place in the checkout. */
   async addBuilt(path = BUILT): Promise<string> {
     const file = `${this.folder}/${path}`;
     await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
@@ -41,7 +41,7 @@ export class Copy implements AsyncDisposable {
     return file;
   }
 
-  /** Changes one of its files. */
+  /** Changes one of the copy's files. */
   async edit(path: string, change: (text: string) => string): Promise<void> {
     const file = `${this.folder}/${path}`;
     const text = await Deno.readTextFile(file);
@@ -50,7 +50,7 @@ export class Copy implements AsyncDisposable {
     await Deno.writeTextFile(file, changed);
   }
 
-  /** As in a checkout right after it was cloned. */
+  /** As in a checkout just after it was cloned. */
   async removeEmbedded(): Promise<void> {
     await Deno.remove(`${this.folder}/src/embedded`, { recursive: true });
   }

@@ -4,5 +4,5 @@
 /** What `tests/vm/debug.config` adds to the kernel's release. */
 const SUFFIX = "-kup-debug";
 
-/** That kernel can make allocations fail, and its detectors make it many times slower. */
+/** The debug kernel can make allocations fail, and its detectors make it many times slower. */
 export const IN_DEBUG_KERNEL = Deno.osRelease().endsWith(SUFFIX);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The host driver's echo client with parameters of a test's own. */
+/** The host driver's echo client with a test's own parameters. */
 
 import { type Device, KupError, open, unload } from "../../mod.ts";
 

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/**
- * What a process does that has no descriptor left, or only a few. Its limit has to be a low one.
- */
+/** What a process does that has no free descriptor, or only a few. Its limit has to be low. */
 
 import { assert, assertEquals, assertStringIncludes } from "../../deps.ts";
 
 /**
- * For a script: `withFewFiles(runs, body)` calls `body` so often, with one more free descriptor
- * each time, from none on, and returns what came of it: `["works"]`, or the error's code, message
- * and errno.
+ * For a script: `withFewFiles(runs, body)` calls `body` this many times, with one more free
+ * descriptor each time, from none on. Returns a result for each call: `["works"]`, or the error's
+ * code, message and errno.
  */
 export const WITH_FEW_FILES = `
   async function withFewFiles(runs, body) {
@@ -27,7 +25,7 @@ export const WITH_FEW_FILES = `
     return errors;
   }`;
 
-/** Checks these answers: it is this error until it works. Returns how often it was. */
+/** Checks these answers: this error until the call works. Returns how often the error came. */
 export function checkFewFiles(answers: readonly (readonly unknown[])[]): number {
   const EMFILE = 24;
   const failed = answers.findIndex(([code]) => code === "works");

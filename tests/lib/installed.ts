@@ -18,7 +18,7 @@ export async function inFolder(test: (folder: string) => Promise<void>): Promise
   }
 }
 
-/** The same, after `make install` into it. */
+/** The same, after `make install` into that folder. */
 export function installed(test: (folder: string) => Promise<void>): Promise<void> {
   return inFolder(async (folder) => {
     const where = [`DESTDIR=${folder}`, `PREFIX=${PREFIX}`];

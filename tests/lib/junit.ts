@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Reading the JUnit reports that `deno test --junit-path` writes. */
 
-/** What became of one test. */
+/** The result of one test. */
 export type Outcome = "passed" | "failed" | "skipped";
 
 /** One test of a report. */
 export interface TestCase {
-  /** The file that holds it, as the report gives it. */
+  /** The file of the test, as the report gives it. */
   readonly file: string;
   readonly name: string;
   readonly outcome: Outcome;
-  /** The first line of what went wrong, or nothing. */
+  /** The first line of the failure, or an empty text. */
   readonly message: string;
 }
 
-/** A report that isn't one, or that was cut off. */
+/** A text that is no report, or a report that was cut off. */
 export class JunitError extends Error {
   override readonly name = "JunitError";
 }
@@ -51,8 +51,8 @@ function messageOf(body: string): string {
 }
 
 /**
- * Lists the tests of a report. It knows the one shape that Deno writes, and checks its own count
- * against the report's, so that a shape it doesn't know can't be read as "no tests".
+ * Lists the tests of a report. It knows the one format that Deno writes, and compares its own count
+ * with the report's, so that it never reads an unknown format as "no tests".
  *
  * @throws {JunitError} when the text is not a whole report, or the counts differ.
  */
@@ -65,7 +65,7 @@ export function parseJunit(xml: string): TestCase[] {
   }
 
   const tests: TestCase[] = [];
-  // Text never holds a bare "<", so an end tag found by its spelling is one.
+  // Text never contains a bare "<", so each "</" begins an end tag.
   for (const suite of xml.matchAll(/<testsuite\b([^>]*[^/>])>(.*?)<\/testsuite>/gs)) {
     const file = attribute(suite[1] ?? "", "name");
     const cases = (suite[2] ?? "").matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs);

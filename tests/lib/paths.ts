@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Where things are in the checkout. All absolute, without a slash at the end. */
+/** Paths in the checkout. All are absolute, without a slash at the end. */
 
 import { fileURLToPath } from "node:url";
 
@@ -9,7 +9,7 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/
 /** What is fetched or built goes below this ignored folder. */
 export const CACHE = `${ROOT}/.cache`;
 
-/** Tells whether there is anything at a path. */
+/** Whether anything exists at a path. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await Deno.stat(path);
@@ -22,8 +22,8 @@ export async function exists(path: string): Promise<boolean> {
 
 /**
  * Makes a folder's content appear all at once: `fill` works in a temporary folder beside it, which
- * then takes its place. A run that dies half-way leaves nothing that a later one would believe, and
- * of two that run at the same time the first wins.
+ * then takes its place. A run that dies half-way leaves nothing that a later one would use. Of two
+ * runs at the same time, the first wins.
  */
 export async function fillOnce(
   folder: string,
@@ -42,7 +42,7 @@ export async function fillOnce(
   }
 }
 
-/** For `catch`: what is to be removed may be missing. */
+/** For `catch`: what is to be removed may not exist. */
 export function ignoreMissing(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

@@ -7,19 +7,19 @@ import { ROOT } from "./paths.ts";
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
-  /** What the program reads from its standard input; without it there is none. */
+  /** What the program reads from its standard input; without it the input is empty. */
   readonly input?: string | Uint8Array<ArrayBuffer>;
 }
 
-/** What came of a program that has ended. */
+/** The result of a program that has ended. */
 export interface Finished {
   readonly code: number;
   readonly stdout: string;
-  /** Both streams, for showing to a person; standard output first. */
+  /** Both streams, to show to a person; standard output first. */
   readonly output: string;
 }
 
-/** A program that had to succeed and didn't. The message ends with what it printed. */
+/** A program that had to succeed and failed. The message ends with what the program printed. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
 
@@ -28,7 +28,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a program to its end and keeps what it prints, whatever its exit status is. */
+/** Runs a program to its end and keeps what it prints, with any exit status. */
 export async function capture(
   command: readonly string[],
   options: RunOptions = {},
@@ -38,7 +38,7 @@ export async function capture(
   const child = new Deno.Command(program, {
     args,
     cwd: options.cwd ?? ROOT,
-    // Messages are searched for English words, and paths are the same length for everybody.
+    // Messages are searched for English words, and paths have the same length on all machines.
     env: { LC_ALL: "C.UTF-8", ...options.env },
     stdin: options.input === undefined ? "null" : "piped",
     stdout: "piped",
@@ -68,12 +68,12 @@ async function feed(
     await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input);
     await writer.close();
   } catch (error) {
-    // A program that ends before it has read everything tells why by its exit status.
+    // The exit status of a program that ends before it has read everything shows the reason.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 
-/** The files of the checkout that git knows or would take: relative paths, ignored ones left out. */
+/** The files of the checkout that git tracks or would add: relative paths, without ignored ones. */
 export async function projectFiles(...patterns: string[]): Promise<string[]> {
   return await checkoutFiles(ROOT, ...patterns);
 }
@@ -85,7 +85,7 @@ export async function checkoutFiles(root: string, ...patterns: string[]): Promis
     { cwd: root },
   );
   const paths = listed.split("\0").filter((path) => path !== "");
-  // git also lists what the index knows and a person has just deleted.
+  // git also lists files of the index that were just deleted.
   const there = await Promise.all(
     paths.map((path) =>
       Deno.lstat(`${root}/${path}`).then((info) => !info.isDirectory, () => false)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A sandbox for a test's child process, whose kernel refuses one system call with a number of the
- * test's.
+ * A sandbox for a test's child process, in which the kernel refuses one system call with a given
+ * errno.
  */
 
 import { ROOT } from "./paths.ts";
 import { must } from "./process.ts";
 
 /**
- * Flags that the native library opens a device with: O_RDWR, O_NOCTTY and O_CLOEXEC, as Linux
- * numbers them.
+ * The flags that the native library opens a device with: O_RDWR, O_NOCTTY and O_CLOEXEC, with
+ * Linux's values.
  */
 const DEVICE_FLAGS = 0x80102;
 
-/** A filter of system calls (seccomp), built for as long as its user wants it. */
+/** A filter of system calls (seccomp), built for as long as it is used. */
 export class Sandbox implements AsyncDisposable {
   readonly #folder: string;
   readonly #program: string;
@@ -30,12 +30,12 @@ export class Sandbox implements AsyncDisposable {
     return sandbox;
   }
 
-  /** The words before a command that refuse it memfd_create(2). */
+  /** The words before a command that refuse memfd_create(2) to it. */
   withoutMemoryFiles(errno: number): string[] {
     return [this.#program, "memfd_create", String(errno)];
   }
 
-  /** The words before a command that refuse it what opens a device, and no other file. */
+  /** The words before a command that refuse to it the open of a device, and of no other file. */
   withoutDevices(errno: number): string[] {
     return [this.#program, `open=${DEVICE_FLAGS}`, String(errno)];
   }

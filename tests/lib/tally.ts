@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Counting what passed, failed and was skipped, over everything that a run does. */
+/** Counts what passed, failed and was skipped, over all parts of a run. */
 
 import type { Outcome, TestCase } from "./junit.ts";
 
@@ -12,7 +12,7 @@ export class Tally {
     this.#names[outcome].push(name);
   }
 
-  /** Counts the tests of a report. `where` tells apart two runs of the same tests. */
+  /** Counts the tests of a report. `where` distinguishes two runs of the same tests. */
   recordTests(where: string, tests: readonly TestCase[]): void {
     for (const test of tests) {
       const reason = test.message === "" ? "" : `: ${test.message}`;
@@ -20,7 +20,7 @@ export class Tally {
     }
   }
 
-  /** Counts the results of another one, as its JSON has them. */
+  /** Counts the results of another tally, as its JSON has them. */
   add(names: Readonly<Record<Outcome, readonly string[]>>): void {
     for (const outcome of ["passed", "failed", "skipped"] as const) {
       for (const name of names[outcome]) this.record(outcome, name);
@@ -36,12 +36,12 @@ export class Tally {
     return this.#names[outcome];
   }
 
-  /** A run is good when nothing failed and something passed: an empty one proves nothing. */
+  /** A run is good when nothing failed and something passed: an empty run proves nothing. */
   get ok(): boolean {
     return this.#names.failed.length === 0 && this.#names.passed.length > 0;
   }
 
-  /** The line that ends a run, in a shape that other programs read. */
+  /** The line that ends a run, in a format that other programs read. */
   get verdict(): string {
     const { passed, failed, skipped } = this.#names;
     return `${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Waiting in tests: for conditions, with limits that only a failure reaches. A machine that is slower
- * than any seen so far sets KUP_PATIENCE, by which all limits are multiplied.
+ * Waiting in tests: for conditions, with limits that only a failure reaches. KUP_PATIENCE
+ * multiplies all limits, for a machine that is slower than any known so far.
  */
 
 const factor = Number(Deno.env.get("KUP_PATIENCE") || 1);
 
-/** A limit of so many seconds, in milliseconds. */
+/** A limit of this many seconds, in milliseconds. */
 export function patience(seconds = 60): number {
   return 1000 * seconds * factor;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* What a client module needs, on the system that has nothing. */
+/* What a client module needs of a system, for the system that has nothing. */
 #ifndef KUP_SYSTEM_H
 #define KUP_SYSTEM_H
 

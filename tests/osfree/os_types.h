@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* A system that has nothing: enough to compile the engine, to prove that it needs no other header. */
+/*
+ * A system that has nothing: enough to compile the engine, which proves that it needs no other
+ * header.
+ */
 #ifndef KUP_OS_TYPES_H
 #define KUP_OS_TYPES_H
 

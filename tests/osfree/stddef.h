@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* For kupdev.h, which asks the compiler. */
+/* For kupdev.h, which includes the compiler's own. */
 #ifndef KUP_STDDEF_H
 #define KUP_STDDEF_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The machines that a library is prebuilt for, as far as this one can stand in for them. */
+/** The machines that a library is prebuilt for, as far as this machine can emulate them. */
 
 import { CACHE, fillOnce } from "../lib/paths.ts";
 import { must } from "../lib/process.ts";
@@ -40,12 +40,12 @@ async function fetchMachines(): Promise<void> {
 }
 
 /**
- * The command line that runs a program of a variant here, or as words why there is none.
+ * The command line that runs a variant's program here, or a sentence why there is none.
  *
  * @throws If something can't be fetched.
  */
 export async function runner({ arch, libc }: Variant): Promise<readonly string[] | string> {
-  if (Deno.build.arch !== "x86_64") return "only an x86_64 machine can stand in for the others";
+  if (Deno.build.arch !== "x86_64") return "only an x86_64 machine can emulate the others";
   if (arch === "x86_64" && libc === "gnu") return [];
   await fetchMachines();
   if (arch === "x86_64") return [MUSL];

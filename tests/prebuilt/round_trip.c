@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Loads a prebuilt library as src/embedded.ts does, and exchanges messages with the echo client in
- * it. It is compiled for each machine that a library is prebuilt for, and prints what went wrong
- * first.
+ * Loads a prebuilt library as src/embedded.ts does, and exchanges messages with its echo client. It
+ * is compiled for each machine that a library is prebuilt for, and prints the first check that
+ * failed.
  *
  *   round_trip LIBRARY CLIENT
  *
@@ -29,7 +29,7 @@
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
-			printf("line %d: not so: %s\n", __LINE__, #condition);                     \
+			printf("line %d: this does not hold: %s\n", __LINE__, #condition);         \
 			exit(1);                                                                   \
 		}                                                                                  \
 	} while (0)
@@ -128,7 +128,7 @@ static void load_client(const char *path)
 
 /* ---- Messages ---- */
 
-/* An attached channel, and how its waiting is told. */
+/* An attached channel, and the pipe that reports the end of its waits. */
 struct user {
 	int32_t file, id, pipes[2];
 	uint64_t memory;
@@ -192,7 +192,9 @@ static void detach(struct user *user)
 	CHECK(kup.unmap(user->memory, user->attach.map_bytes) == 0);
 }
 
-/* Every second time as an event loop does, by the waiter's thread; otherwise in this thread. */
+/*
+ * Waits by the waiter's thread every second time, as an event loop does; otherwise in this thread.
+ */
 static void sleep_until(struct user *user, uint32_t events)
 {
 	static int times;
@@ -265,7 +267,9 @@ int main(int count, char **arguments)
 	null = kup.open("/dev/null");
 	CHECK(null >= 0);
 	result = kup.info(null, &info);
-	/* The second is an emulator's answer, which passes on only those ioctls that it knows. */
+	/*
+	 * The second is the answer of an emulator, which passes on only the ioctls that it knows.
+	 */
 	CHECK(result == -ENOTTY || result == -ENOSYS);
 	CHECK(kup.close(null) == 0);
 	CHECK(kup.open("/dev/kup/there-is-none") == -ENOENT);

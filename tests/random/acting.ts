@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Devices and channels, one after the other: what the main thread and the workers of calls.ts have in common. */
+/**
+ * Devices and channels, one after the other: the code that calls.ts has in its main thread and in
+ * its workers.
+ */
 
 import type { Device } from "../../mod.ts";
 import { openSomething, unloadAndLoad, unloadNow } from "./opening.ts";
 import { int, oneOf, type Random } from "./random.ts";
 import { type Commands, common, expected, fail, Session, sleep } from "./session.ts";
 
-/** How the process ends, with whatever is open then. */
+/** How the process ends, with everything open that is open then. */
 export const ENDINGS = ["exit", "return", "close", "error", "rejection"] as const;
 export type Ending = typeof ENDINGS[number];
 
@@ -16,14 +19,14 @@ export interface Task extends Commands {
   seed: number;
   seconds: number;
   ending: Ending;
-  /** Workers at once. */
+  /** How many workers run at once. */
   workers: number;
 }
 
-/** Raised once the time is up: then nothing new begins. */
+/** Set when the time is up: then nothing new begins. */
 export const state = { over: false };
 
-/** Imported when it is used, so that a worker is there before the library is. */
+/** Imported when it is used, so that a worker exists before the library does. */
 export function library(): Promise<typeof import("../../mod.ts")> {
   return import("../../mod.ts");
 }
@@ -66,7 +69,7 @@ async function visit(task: Task, random: Random, end: number): Promise<void> {
   }
 }
 
-/** Devices and channels, one after the other, until it is time. */
+/** Devices and channels, one after the other, until the time is up. */
 export async function act(task: Task, random: Random): Promise<void> {
   const end = performance.now() + 1000 * task.seconds;
   while (!state.over && performance.now() < end) {

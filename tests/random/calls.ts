@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Makes random calls for a while, in this thread and in workers, and ends in the middle of them. Run in a process
- * of its own, whose workers read these files:
+ * Makes random calls for a while, in this thread and in workers, and ends in the middle of them.
+ * Runs in a process of its own, whose workers read these files:
  *
  *     deno run --allow-ffi --allow-read calls.ts '{"seed": 1, "seconds": 10, ...}'
  */
@@ -10,7 +10,7 @@ import { act, isHost, state, type Task } from "./acting.ts";
 import { int, Random } from "./random.ts";
 import { common, count, fail, sleep, use } from "./session.ts";
 
-/** What came from workers, over memory that they may be using still. */
+/** What came from workers, in memory that they may still use. */
 const fromWorkers: Uint8Array<ArrayBuffer>[] = [];
 
 function startWorker(task: Task, seed: number): Worker {
@@ -27,7 +27,7 @@ function startWorker(task: Task, seed: number): Worker {
 }
 
 /**
- * Workers one after the other, which end in the middle of what they do: their channels are closed
+ * Workers, one after the other, which end in the middle of their calls. Their channels are closed
  * for them.
  */
 async function runWorker(task: Task, random: Random): Promise<void> {
@@ -40,7 +40,7 @@ async function runWorker(task: Task, random: Random): Promise<void> {
   } while (!state.over);
 }
 
-/** In the middle of it all: the others go on until they see it. */
+/** In the middle of all calls: the others continue until they see it. */
 function end(task: Task): void {
   state.over = true;
   console.log(`calls ${common.calls}`);
@@ -55,7 +55,7 @@ function end(task: Task): void {
       return;
     case "close":
       return close();
-    default: // what waits for something comes to its end by itself
+    default: // what waits ends by itself
   }
 }
 

@@ -5,7 +5,7 @@ import { KupError, type open as Open, unload } from "../../mod.ts";
 import { int, oneOf, type Random } from "./random.ts";
 import { common, count, expected, fail } from "./session.ts";
 
-/** What can't be opened; each is told by an error, and by nothing worse. */
+/** What can't be opened. Each call must fail with an error, and do no other harm. */
 const PATHS: readonly unknown[] = [
   "",
   "host:",
@@ -96,7 +96,7 @@ const PARAMETERS: readonly unknown[] = [
   }),
 ];
 
-/** Wrong arguments are TypeErrors and RangeErrors, everything else is a KupError. */
+/** Wrong arguments are TypeErrors and RangeErrors; all other failures are KupErrors. */
 function check(error: unknown, allowed: string): void {
   if (error instanceof TypeError || error instanceof RangeError) return;
   if (error instanceof KupError && error.code === allowed) return;
@@ -123,7 +123,7 @@ function openPath(open: typeof Open, random: Random): void {
 
 function openWith(open: typeof Open, random: Random): void {
   const parameters = oneOf(random, PARAMETERS);
-  // Of one that is loaded nobody looks at the parameters.
+  // The parameters for a module that is loaded are not read.
   if (random.chance(0.5)) unloadNow("host:echo");
   try {
     open("host:echo", { parameters: any(parameters) }).close();
@@ -131,18 +131,18 @@ function openWith(open: typeof Open, random: Random): void {
     check(error, "refused");
     return;
   }
-  // It has no names.
+  // A module without parameters: it has no names.
   if (!Array.isArray(parameters) || parameters.length > 0) fail("these parameters were taken");
 }
 
-/** A path that can't be opened, or parameters that no module takes. */
+/** A path that can't be opened, or parameters that no module accepts. */
 export function openSomething(open: typeof Open, random: Random): void {
   common.calls++;
   if (random.chance(0.5)) openPath(open, random);
   else openWith(open, random);
 }
 
-/** Takes the echo client away, whatever is going on. */
+/** Unloads the echo client, during any other call. */
 export function unloadNow(path: string): void {
   try {
     unload(path);
@@ -152,7 +152,10 @@ export function unloadNow(path: string): void {
   }
 }
 
-/** Takes the echo client from under everybody, and brings it back as another one, if nobody is faster. */
+/**
+ * Unloads the echo client while others use it, and loads it again with other parameters, unless
+ * another caller loads it first.
+ */
 export async function unloadAndLoad(path: string, random: Random): Promise<void> {
   const { open } = await import("../../mod.ts");
   common.calls++;

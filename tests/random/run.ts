@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Runs calls.ts in a process of its own, where a crash is seen as a signal. */
+/** Runs calls.ts in a process of its own, where a crash shows as a signal. */
 
 import { assert, assertEquals, assertGreater } from "../../deps.ts";
 import { patience } from "../lib/until.ts";
@@ -8,9 +8,9 @@ import type { Task } from "./acting.ts";
 /** Set KUP_SEED to repeat a run. */
 export const seed = Number(Deno.env.get("KUP_SEED") ?? Date.now() % 1e9);
 
-/** What a run may be told beside its task. */
+/** What a run may be given beside its task. */
 export interface RunOptions {
-  /** Of the process. */
+  /** For the process. */
   readonly env?: Record<string, string>;
 }
 
@@ -27,7 +27,7 @@ export function hostTask(seed: number, seconds: number, ending: Task["ending"]):
   };
 }
 
-/** Fails unless it ends by itself, in the way it was asked to, with nothing to complain of. */
+/** Fails unless the process ends by itself, in the way that was asked for, without a complaint. */
 export async function randomCalls(task: Task, { env = {} }: RunOptions = {}): Promise<number> {
   const program = new URL("calls.ts", import.meta.url).href;
   const permissions = ["--allow-ffi", "--allow-read"];
@@ -38,19 +38,19 @@ export async function randomCalls(task: Task, { env = {} }: RunOptions = {}): Pr
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  // Everything has its time-outs, and so comes to its end soon after its time.
+  // Everything has a time-out, so the process ends soon after its time.
   const timer = setTimeout(() => child.kill("SIGABRT"), 1000 * task.seconds + patience());
   const { code, signal, stdout, stderr } = await child.output();
   clearTimeout(timer);
   const out = new TextDecoder().decode(stdout);
   const error = new TextDecoder().decode(stderr);
-  const told = `${JSON.stringify(task)} ${JSON.stringify(env)}\n${out}\n${error}`;
+  const context = `${JSON.stringify(task)} ${JSON.stringify(env)}\n${out}\n${error}`;
   const planned = task.ending === "error" || task.ending === "rejection";
-  assertEquals([signal, code], [null, planned ? 1 : 0], told);
-  assert(!/^FAILED|panicked/m.test(out + error), told);
-  assert(!planned || error.includes("the planned end"), told);
+  assertEquals([signal, code], [null, planned ? 1 : 0], context);
+  assert(!/^FAILED|panicked/m.test(out + error), context);
+  assert(!planned || error.includes("the planned end"), context);
   const calls = Number(/^calls (\d+)$/m.exec(out)?.[1]);
   // An idle machine makes thousands in a second; on a busy one, a call may wait for most of that.
-  assertGreater(calls, 0, told);
+  assertGreater(calls, 0, context);
   return calls;
 }

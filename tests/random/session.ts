@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Random calls on one attached channel, and what must be true of their results.
+ * Random calls on one attached channel, and what must hold for their results.
  *
- * Every message carries its number as its type, and bytes that follow from number and length. So what comes
- * back can be checked: nothing damaged, nothing twice, nothing that was refused, and, in sessions that do
- * nothing to spoil it, all of it, and in order.
+ * Every message has its number as its type, and bytes that follow from number and length, so the
+ * test can check what comes back: nothing damaged, nothing twice, nothing that was refused.
+ * Sessions that do nothing to spoil it also check that everything comes back, in order.
  */
 
 import { type Channel, type Gap, KupError, type Message } from "../../mod.ts";
@@ -15,7 +15,7 @@ import { isStreamError, readSome, tryLock, writeSome } from "./streams.ts";
 export interface Commands {
   pause: number;
   close: number;
-  /** Something that no call is prepared for, to be done in the middle of one. */
+  /** Something unexpected, to be done in the middle of a call. */
   disturb?: () => void;
 }
 
@@ -23,17 +23,17 @@ const MARKER = 0x40000000;
 const RESERVED = 0x20000000;
 const SIZES = [0, 1, 7, 8, 100, 1000, 5000, 20_000];
 
-/** Errors that no use of the API ends in, whatever else there is none of. */
+/** Errors that no use of the API may end in, in any session. */
 const NEVER = ["system", "library", "abi-mismatch", "not-a-device", "no-ffi-permission"];
 
 /** What all sessions of this isolate count and share. */
 export const common = {
   calls: 0,
-  /** How often what came to be, for people. */
+  /** How often each thing happened, for people. */
   counts: new Map<string, number>(),
   /** Views of channels that were closed long ago. */
   kept: [] as Uint8Array<ArrayBuffer>[],
-  /** What is done with a finding; it may throw. */
+  /** What happens with a finding; it may throw. */
   report(what: string): void {
     console.log(`FAILED ${what}`);
     console.log(new Error().stack);
@@ -41,7 +41,7 @@ export const common = {
   },
 };
 
-/** Something that may not be. */
+/** A finding. */
 export class Finding extends Error {}
 
 export function fail(what: string): never {
@@ -63,7 +63,7 @@ export function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Errors that a right call may end with; anything else is a finding. */
+/** Errors that a correct call may end with; all others are findings. */
 export function expected(error: unknown): void {
   if (error instanceof Finding) throw error;
   count(error instanceof KupError ? error.code : error instanceof Error ? error.name : "?");
@@ -80,26 +80,29 @@ export function use(views: readonly Uint8Array<ArrayBuffer>[]): void {
   }
 }
 
-/** One attached channel and what is known about it. */
+/** One attached channel, and what is known about it. */
 export class Session {
   readonly channel: Channel;
   readonly random: Random;
   readonly commands: Commands;
-  /** Only calls after which order and content must be right. */
+  /** Only calls that keep order and content right. */
   readonly clean: boolean;
   #next = 1;
   #last = 0;
-  /** Sent for certain, not yet back. */
+  /** Certainly sent, and not back yet. */
   readonly #owed = new Set<number>();
-  /** Whose call has failed so that they must never come. */
+  /** Their calls have failed, so they must never come. */
   readonly #refused = new Set<number>();
   readonly #seen = new Set<number>();
   readonly #background = new Set<Promise<unknown>>();
   readonly #kept: Uint8Array<ArrayBuffer>[] = [];
   #marker = false;
-  /** Written to the stream for certain, not yet back; these have no number. */
+  /** Certainly written to the stream, and not back yet. These have no number. */
   #streamed = 0;
-  /** On a turn device, where one message is in flight, and an answer stays until it is received or dropped. */
+  /**
+   * On a turn device, where one message is in flight, and an answer stays until it is received or
+   * dropped.
+   */
   readonly #turns: boolean;
 
   constructor(channel: Channel, random: Random, commands: Commands) {
@@ -181,7 +184,7 @@ export class Session {
     return oneOf(random, this.clean || random.chance(0.5) ? clean : dirty)();
   }
 
-  /** Any form of a pass; and turn tells the truth. */
+  /** Any form of a pass. Checks that `turn` is right. */
   #pass(): unknown {
     const { channel, random } = this;
     const before = channel.turn;
@@ -195,7 +198,7 @@ export class Session {
     ])();
   }
 
-  /** Now and then an answer is dropped, where that spoils nothing. */
+  /** Sometimes drops an answer, where that spoils nothing. */
   #discard(): { discard?: boolean } {
     return this.#turns && !this.clean ? { discard: this.random.chance(0.5) } : {};
   }
@@ -213,7 +216,7 @@ export class Session {
     settled.then(() => this.#background.delete(settled));
   }
 
-  /** One that is over when the session is. */
+  /** A signal that is over when the session is. */
   #timer(call: () => void, milliseconds: number): void {
     this.#background.add(sleep(milliseconds).then(call));
   }
@@ -238,7 +241,7 @@ export class Session {
     return { number, bytes: pattern(number, this.#size()) };
   }
 
-  /** The same bytes in any of the shapes that can be sent. */
+  /** The same bytes in any of the forms that can be sent. */
   #shape(bytes: Uint8Array<ArrayBuffer>): Uint8Array | ArrayBuffer | DataView {
     const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
     const growable = new Uint8Array(new ArrayBuffer(bytes.length, { maxByteLength: 30_000 }));
@@ -254,7 +257,7 @@ export class Session {
     ]);
   }
 
-  /** Books a call for messages with these numbers: all sent, or none. */
+  /** Records a call for messages with these numbers: all are sent, or none. */
   async #booked(numbers: number[], call: () => unknown, all = true): Promise<void> {
     try {
       if (await call() === false) { for (const number of numbers) this.#refused.add(number); }
@@ -276,7 +279,7 @@ export class Session {
     const options = { type: number, signal: this.#signal(), ...this.#discard() };
     return this.#booked([number], () => {
       const sent = this.channel.send(this.#shape(bytes), options);
-      bytes.fill(99); // it was copied
+      bytes.fill(99); // the message was copied
       return sent;
     });
   }
@@ -294,7 +297,7 @@ export class Session {
     return this.#booked([number], () => this.channel.sendSync(bytes, options));
   }
 
-  /** All have one type, so the bytes are what that says. */
+  /** All have one type, so the bytes are those of that type. */
   #sendBatch(): Promise<void> {
     const number = this.#next++;
     const { channel, random, clean } = this;
@@ -358,7 +361,7 @@ export class Session {
   async #iterate(): Promise<void> {
     const { channel, random } = this;
     const onGap = (gap: Gap) => {
-      if (gap.records < 1) fail("a gap of nothing");
+      if (gap.records < 1) fail("a gap of no records");
       if (!this.clean && random.chance(0.2)) channel.close();
     };
     const messages = random.chance(0.3) ? channel[Symbol.asyncIterator]() : channel.messages({
@@ -385,17 +388,20 @@ export class Session {
     await writeSome(this.channel, this.random, chunks, () => this.#streamed++);
   }
 
-  /** Takes messages without their numbers, so only where nothing is owed. */
+  /** Receives messages without checking their numbers, so only where none is expected. */
   async #read(): Promise<void> {
     if (!this.#turns && !this.clean) await readSome(this.channel, this.random, this.#kept);
   }
 
-  /** What came: with the bytes of its number, the first of its number, and none that was refused. */
+  /**
+   * Checks a message: it has the bytes of its number, its number comes for the first time, and was
+   * not refused.
+   */
   check(message: Message | undefined): void {
     if (message === undefined) return;
     const { type, length } = message;
     if (message.pass) {
-      if (!this.#turns || length !== 0 || type !== 0) fail("a pass that is none");
+      if (!this.#turns || length !== 0 || type !== 0) fail("a pass with data");
       return;
     }
     if (type === MARKER) this.#marker = true;
@@ -424,12 +430,12 @@ export class Session {
     this.#compare(type);
   }
 
-  /** Everything that was sent comes back ahead of a last message. */
+  /** Everything that was sent comes back before a last message. */
   async #drain(): Promise<void> {
     const send = () => this.channel.send(new Uint8Array(0), { type: MARKER });
     const sent = this.#turns ? this.#afterAnswer(send) : send();
     sent.catch(() => {});
-    // Where turns are, one waits for the other.
+    // On a turn device one waits for the other.
     if (this.#turns) await sent;
     while (!this.#marker) {
       const message = await this.channel.receive();
@@ -443,7 +449,7 @@ export class Session {
     if (this.#owed.size > 0) fail(`${[...this.#owed].slice(0, 5)} never came`);
   }
 
-  /** Sends in turns, which may find an answer that has to be received first. */
+  /** Sends in turns. An answer may have to be received first. */
   async #afterAnswer(send: () => Promise<void>): Promise<void> {
     try {
       await send();
@@ -520,7 +526,7 @@ export class Session {
     );
   }
 
-  /** To another thread and back, which then reads and writes it, too. */
+  /** To another thread and back, which then reads and writes it too. */
   async #post(): Promise<void> {
     const bytes = this.channel.tryReceive()?.bytes;
     if (bytes === undefined) return;
@@ -551,7 +557,7 @@ export class Session {
     if (room !== undefined && random.chance(0.3)) room.commit(options);
     else if (random.chance(0.5)) channel.trySend("x", options);
     else await channel.send("x", options);
-    fail("a call went through on a closed channel");
+    fail("a call worked on a closed channel");
   }
 
   async #hostileSignal(): Promise<void> {

@@ -6,7 +6,7 @@ import { int, oneOf, type Random } from "./random.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What streams refuse by themselves: a second reader, or a read whose reader has gone. */
+/** What streams refuse by themselves: a second reader, or a read whose reader is released. */
 export function isStreamError(error: unknown): boolean {
   return error instanceof TypeError && /lock|reader|writer|stream/i.test(error.message);
 }
@@ -59,7 +59,7 @@ async function pipeSome(stream: ReadableStream<Bytes>, channel: Channel, random:
   await stream.pipeTo(sink, options);
 }
 
-/** Writes chunks, and calls `written` for each that is in the ring for certain. */
+/** Writes chunks, and calls `written` for each that is certainly in the ring. */
 export async function writeSome(
   channel: Channel,
   random: Random,
@@ -82,7 +82,7 @@ export async function writeSome(
   }
 }
 
-/** A lock alone takes nothing, and keeps others out. */
+/** A lock alone takes nothing, and refuses other receivers. */
 export function tryLock(channel: Channel): void {
   const reader = channel.readable.getReader();
   reader.closed.catch(() => {});

@@ -5,7 +5,7 @@ import { act, isHost, library, type Task } from "./acting.ts";
 import { Random } from "./random.ts";
 import { common, expected, sleep } from "./session.ts";
 
-/** The types know all files as programs of the main thread. */
+/** The types treat all files as programs of the main thread. */
 interface WorkerScope {
   postMessage(message: unknown, transfer: Transferable[]): void;
   close(): void;
@@ -19,8 +19,8 @@ common.report = (what) => {
 };
 
 /**
- * An end that no one inside sees coming, in the middle of a call that blocks. Deno can't end such a thread, be it in
- * KUP's call or in Atomics.wait: a process that waits for it would wait for ever.
+ * An end without notice, in the middle of a call that blocks. Deno can't end such a thread, neither
+ * in KUP's call nor in Atomics.wait: a process that waits for it would never end.
  */
 async function blockForEver(task: Task): Promise<void> {
   const { open } = await library();
@@ -28,7 +28,7 @@ async function blockForEver(task: Task): Promise<void> {
   channel.receiveSync();
 }
 
-/** Hands memory of a channel to the main thread, and goes on using the channel. */
+/** Hands memory of a channel to the main thread, and continues to use the channel. */
 async function giveAway(task: Task): Promise<void> {
   const { open } = await library();
   using channel = await open(task.path).attach({ signal: AbortSignal.timeout(1000) });

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A module as one must not write it: it goes without kupdev_unload, and leaves its device behind.
- * Loaded once more with the device that it had, it unloads that.
+ * A client with a bug on purpose: it is unloaded without kupdev_unload(), and leaves its device
+ * behind. Loaded again with the handle of that device, it unloads the device.
  */
 #include "kup.h"
 #include "kupdev.h"

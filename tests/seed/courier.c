@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A second module on the predecessor's kernel API: one device, and as many threads as channels,
- * which all wait for the next channel. It only sends, or only receives, by its argument
- * (courier.h).
+ * A second module on the predecessor's kernel API: one device, and a thread for each channel. All
+ * threads wait for the next channel. It only sends or only receives, as the order says (courier.h).
  */
 #include "courier.h"
 #include "kup.h"
@@ -15,7 +14,7 @@ KUP_PARAM_NUMBER(channels, 4, "its channels, and its threads");
 
 static struct kupdev_softc *sc;
 static struct kup_thread *threads[MAX_CHANNELS];
-static unsigned int totals[MAX_CHANNELS]; /* a process may leave before its items were taken */
+static unsigned int totals[MAX_CHANNELS]; /* a process may leave before its items are taken */
 
 static int send_items(int channel, unsigned int count)
 {
@@ -50,7 +49,7 @@ static int take_items(int channel, unsigned int count)
 	return kupdev_send(sc, &answer, sizeof(answer), channel);
 }
 
-/* The message is the first item of the page, and the rest looks like headers that are finished. */
+/* The message is the first item of the page. The rest looks like headers that are finished. */
 static int fill_items(int channel, unsigned int count)
 {
 	unsigned int i;
@@ -136,7 +135,7 @@ static int load(void)
 	unsigned int i;
 	int error = 0;
 
-	/* In a process, as often as it is loaded. */
+	/* In a process, the module may be loaded many times. */
 	__builtin_memset(threads, 0, sizeof(threads));
 	__builtin_memset(totals, 0, sizeof(totals));
 	sc = channels > MAX_CHANNELS ? NULL : kupdev_create(name, 1, channels);

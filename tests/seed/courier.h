@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the courier's customers may ask for. The kernel begins with a pass. */
+/* The orders that the courier accepts. The kernel begins with a pass. */
 #ifndef COURIER_H
 #define COURIER_H
 
-#define COURIER_SEND 1 /* the kernel sends `count` items; the process passes the turn each time */
+#define COURIER_SEND 1 /* the kernel sends `count` items, the process passes each time */
 #define COURIER_SINK                                                                               \
-	2 /* the process sends `count` items; the kernel passes each time, but at the end answers */
-#define COURIER_TOTAL 3 /* how many items this channel number has ever taken */
+	2 /* the process sends `count` items; the kernel passes, and answers the last */
+#define COURIER_TOTAL 3 /* how many items this channel number has taken in total */
 #define COURIER_NAP 4	/* the kernel keeps its turn for `count` milliseconds, then passes */
 /*
  * The kernel passes, and answers each of `count` items with the same item. Each receiver fills the

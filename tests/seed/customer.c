@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The courier's customer, on the predecessor's user API alone: one direction at a time, several
- * channels at once, two modules at once, and everything in another order. Prints "ok SENTENCE" or
- * "not ok SENTENCE".
+ * channels at once, two modules at once, and calls in unusual orders. Prints "ok SENTENCE" or "not
+ * ok SENTENCE".
  *
- *   customer [PREFIX [MODULE ...]]     as for play; pingpong's devices are used, too
+ *   customer [PREFIX [MODULE ...]]     as for play; it uses pingpong's devices too
  */
 #include <errno.h>
 #include <pthread.h>
@@ -51,7 +51,7 @@ static struct seat sit_down(size_t number)
 	return seat;
 }
 
-/* Its channel ends with it. */
+/* The channel ends with the process. */
 static void stand_up(struct seat *seat)
 {
 	kernproxy_close(seat->device);
@@ -81,7 +81,7 @@ static int fetch(void *channel, unsigned int count, int flags)
 		while (!item && kernproxy_error(channel) == EKU_NOTREADY);
 		if (!item || item->number != i || item->check != i * COURIER_FACTOR)
 			return 0;
-		/* The turn after the last one is for the next order. */
+		/* The turn after the last item is for the next order. */
 		if (i < count - 1 && kernproxy_send(channel, NULL, 0, 0))
 			return 0;
 	}
@@ -101,7 +101,7 @@ static int send_items(void *channel, unsigned int count)
 	return 1;
 }
 
-/* The process only sends: what the kernel passes it never receives. */
+/* The process only sends. It never receives what the kernel passes. */
 static int deliver(void *channel, unsigned int count)
 {
 	const struct answer *answer;
@@ -112,7 +112,7 @@ static int deliver(void *channel, unsigned int count)
 	return answer && answer->items == count && answer->wrong == 0;
 }
 
-/* Each message is written in place, in a page that is full of something else. */
+/* Writes each message in place, in a page that is full of other bytes. */
 static int exchange(void *channel, unsigned int count)
 {
 	struct item *item;
@@ -150,17 +150,17 @@ static void test_one_way(void)
 	struct seat seat = sit_down(0);
 	void *channel = seat.channel;
 
-	check(fetch(channel, 5000, 0), "the kernel only sends, the process receives and passes");
-	check(deliver(channel, 5000), "the process only sends, the kernel receives and passes");
-	check(fetch(channel, 3000, KP_NB), "the same without waiting");
-	check(total(channel) == 5000, "nothing came twice");
-	check(exchange(channel, 2000),
-	      "both write the whole size at each message that they receive");
-	check(fetch(channel, 10, 0), "and go on");
+	check(fetch(channel, 5000, 0), "kernproxy_receive() gets 5000 items, between passes");
+	check(deliver(channel, 5000), "kernproxy_send() sends 5000 items to a kernel that passes");
+	check(fetch(channel, 3000, KP_NB), "kernproxy_receive() with KP_NB gets 3000 items");
+	check(total(channel) == 5000, "kernproxy_send() sent no item twice");
+	check(exchange(channel, 2000), "kernproxy_receive() and kupdev_receive() return room for "
+				       "the whole size at each message");
+	check(fetch(channel, 10, 0), "kernproxy_receive() works after that");
 	stand_up(&seat);
 }
 
-/* The last item is sent, and the process is gone before the kernel has looked at it. */
+/* The last item is sent, and the process is gone before the kernel has read it. */
 static void test_send_and_leave(void)
 {
 	const struct timespec while_ = { .tv_nsec = 10000000 };
@@ -176,11 +176,11 @@ static void test_send_and_leave(void)
 		stand_up(&seat);
 	}
 	seat = sit_down(1);
-	/* Some of its threads may still be at work on what was left. */
+	/* Some of the courier's threads may still work on what was left. */
 	for (tries = 0; tries < 500 && total(seat.channel) < before + 200; tries++)
 		nanosleep(&while_, NULL);
 	check(i == 200 && total(seat.channel) == before + 200,
-	      "what a process sends before it leaves at once is received");
+	      "kupdev_receive() gets what a process sends just before it leaves");
 	stand_up(&seat);
 }
 
@@ -213,7 +213,7 @@ static void test_parallel(void)
 	struct customer customers[2 * CHANNELS];
 	int i, good = 0;
 
-	/* Two for each channel: one waits for the other to leave. */
+	/* Two threads for each channel: one waits until the other leaves. */
 	for (i = 0; i < 2 * CHANNELS; i++) {
 		customers[i] = (struct customer){ .channel = (size_t)i % CHANNELS };
 		pthread_create(&customers[i].thread, NULL, order_much, &customers[i]);
@@ -222,7 +222,8 @@ static void test_parallel(void)
 		pthread_join(customers[i].thread, NULL);
 		good += customers[i].good;
 	}
-	check(good == 2 * CHANNELS, "threads take turns at all channels, which work in parallel");
+	check(good == 2 * CHANNELS,
+	      "kernproxy_channel() gives threads all channels in turn, which work in parallel");
 }
 
 static void test_two_modules(void)
@@ -243,15 +244,15 @@ static void test_two_modules(void)
 		answer = good ? kernproxy_receive(player, 0) : NULL;
 		good = answer && memcmp(answer + sizeof(int), "bcd", 3) == 0;
 	}
-	check(good, "two modules serve one process at once");
+	check(good, "kernproxy_open() opens the devices of two modules in one process");
 	kernproxy_send(player, (void *)&bye, sizeof(bye), 0);
 	kernproxy_close(player);
 	kernproxy_close(second);
-	check(fetch(courier, 10, 0), "the one goes on when the other is closed");
+	check(fetch(courier, 10, 0), "kernproxy_close() of one device leaves the other usable");
 	kernproxy_close(first);
 }
 
-/* Old programs ask for the same number again, and close their device alone. */
+/* Old programs ask for the same number again, and close only their device. */
 static void test_one_handle(void)
 {
 	int i, round, good = 1, different = 1;
@@ -266,8 +267,9 @@ static void test_one_handle(void)
 		}
 		kernproxy_close(device);
 	}
-	check(good && different, "a channel that its handle has already is another one");
-	check(good, "and all of them are given back with the device");
+	check(good && different,
+	      "kernproxy_channel() gives another channel for a number that its handle has already");
+	check(good, "kernproxy_close() of the device frees all of them");
 }
 
 struct sharer {
@@ -300,13 +302,11 @@ static void test_shared_handle(void)
 		good += sharers[i].good;
 	}
 	kernproxy_close(device);
-	check(good == CHANNELS, "threads share a device's handle, each with a channel of its own");
+	check(good == CHANNELS,
+	      "kernproxy_channel() gives threads that share a handle a channel each");
 }
 
-/*
- * Two threads that want one channel: whichever gets it, the other one has to be content with
- * another.
- */
+/* Two threads ask for one channel: the one that does not get it must get another. */
 static int get_two(void)
 {
 	const struct timespec while_ = { .tv_nsec = 20000000 };
@@ -339,7 +339,8 @@ static void test_contended_handle(void)
 
 	while (rounds < 10 && get_two())
 		rounds++;
-	check(rounds == 10, "no thread waits for a channel that its own device has already");
+	check(rounds == 10,
+	      "kernproxy_channel() does not wait for a channel that its own device has");
 }
 
 static long now_ms(void)
@@ -351,7 +352,8 @@ static long now_ms(void)
 }
 
 /*
- * Also while the thread of the game before ends its nap, and passes a turn that no process waits for.
+ * Also while the thread of the game before ends its nap, and passes a turn that no process waits
+ * for.
  */
 static int play_across(void *channel, long milliseconds)
 {
@@ -365,7 +367,7 @@ static int play_across(void *channel, long milliseconds)
 
 #define NAP_MS 200
 
-/* Both calls without waiting, while the kernel's side naps for so long; -1: they came too late. */
+/* Makes both calls without waiting while the kernel's side naps; -1: they came too late. */
 static int refused(void *channel, unsigned int nap_ms)
 {
 	long start = now_ms();
@@ -391,9 +393,10 @@ static void test_refusals(const struct seat *seat)
 		kernproxy_receive(seat->channel, 0);
 		nap_ms *= 2;
 	} while (good < 0 && nap_ms < 10000);
-	check(good > 0, "while the kernel keeps its turn, nothing can be sent or received");
-	check(said, "which its device says, too");
-	check(passed, "a send waits for its turn, and passes it");
+	check(good > 0, "kernproxy_send() and _receive() with KP_NB are refused while the kernel "
+			"keeps its turn");
+	check(said, "kernproxy_error() of the device returns that refusal");
+	check(passed, "kernproxy_send() waits for its turn, and passes it");
 }
 
 static void test_turns(void)
@@ -404,19 +407,20 @@ static void test_turns(void)
 
 	nothing = kernproxy_receive(channel, 0);
 	check(nothing && nothing[0] == 0 && nothing[KP_NOTHING - 1] == 0,
-	      "a pass is zeros, and as many as the header says");
+	      "kernproxy_receive() returns a pass as zeros, as many as the header documents");
 	memset(kernproxy_receive(channel, 0), 0x55, 4096);
 	give_order(channel, COURIER_NAP, 0);
 	nothing = kernproxy_receive(channel, 0);
 	check(nothing && nothing[0] == 0 && nothing[KP_NOTHING - 1] == 0,
-	      "also where the program has written into the last one");
+	      "kernproxy_receive() returns zeros again where the program has written into the last "
+	      "pass");
 	test_refusals(&seat);
 	give_order(channel, COURIER_NAP, NAP_MS);
-	/* It leaves while it is the kernel's turn. */
+	/* The process leaves during the kernel's turn. */
 	stand_up(&seat);
 	seat = sit_down(3);
 	check(play_across(seat.channel, 2 * NAP_MS),
-	      "the process that comes next has a game of its own");
+	      "kernproxy_channel() gives the next process a new game");
 	stand_up(&seat);
 }
 
@@ -437,27 +441,27 @@ static void test_errors(void)
 	int at_first = -1;
 
 	check(!kernproxy_open(NULL) && kernproxy_errno && kernproxy_error(NULL) == kernproxy_errno,
-	      "kernproxy_error(NULL) tells why there is no handle");
+	      "kernproxy_error(NULL) returns why there is no handle");
 	kernproxy_errno = 0;
 	check(!kernproxy_channel(NULL, 0, 1) && kernproxy_errno == EINVAL &&
 		      !kernproxy_receive(NULL, 0) && kernproxy_send(NULL, "x", 1, 0) == -1 &&
 		      kernproxy_errno == EINVAL,
-	      "calls with no handle are EINVAL");
+	      "kernproxy_channel() and others refuse no handle with EINVAL");
 	check(kernproxy_send(channel, NULL, 1, 0) == -1 && kernproxy_error(channel) == EINVAL &&
 		      kernproxy_send(channel, "x", 1, 2) == -1 &&
 		      kernproxy_error(channel) == EINVAL && !kernproxy_receive(channel, 2) &&
 		      kernproxy_error(channel) == EINVAL,
-	      "arguments that make no sense are EINVAL");
+	      "kernproxy_send() and others refuse wrong arguments with EINVAL");
 	check(!kernproxy_channel(channel, 0, 1) && kernproxy_error(channel) == EINVAL,
-	      "a channel is no device");
+	      "kernproxy_channel() refuses a channel as its device with EINVAL");
 	kernproxy_errno = 5;
 	pthread_create(&thread, NULL, errno_of_a_thread, &at_first);
 	pthread_join(thread, NULL);
 	check(at_first == 0 && kernproxy_errno == 5, "kernproxy_errno is each thread's own");
 	check(kernproxy_receive(channel, 0) && kernproxy_error(channel) == 0,
-	      "and a channel's error is that of its last call");
+	      "kernproxy_error() of a channel is that of its last call");
 	check(kernproxy_error(seat.device) == EINVAL,
-	      "a device's is its last failure, also of a call on its channel");
+	      "kernproxy_error() of a device is its last failure, also of a call on its channel");
 	stand_up(&seat);
 }
 

@@ -3,8 +3,8 @@
  * A module as it was written for KUP's predecessor, on its kernel API alone: `devices` devices with
  * `channels` channels, and for each process that attaches one a thread that plays with it.
  *
- * Its game: the kernel sends "hello N"; each message that it gets is sent back, with each byte one
- * more. "pass" is answered by a pass, "bye" ends the game, and the thread with it.
+ * The game: the kernel sends "hello N". It sends each message back with 1 added to each byte. It
+ * answers "pass" by a pass. "bye" ends the game, and the thread with it.
  */
 #include "kup.h"
 #include "kupdev.h"
@@ -40,7 +40,7 @@ static int is(const char *message, const char *word)
 	return !*word;
 }
 
-/* Messages begin with their length, since the API doesn't tell it. */
+/* Messages begin with their length, since the API does not return it. */
 struct message {
 	unsigned int length;
 	char text[];
@@ -48,7 +48,7 @@ struct message {
 
 static int answer(struct kupdev_softc *sc, int channel, struct message *message)
 {
-	/* Once: the process can change it at any time. */
+	/* Loaded once: the process can change it at any time. */
 	unsigned int i, length = __atomic_load_n(&message->length, __ATOMIC_RELAXED);
 
 	if (is(message->text, "pass")) {
@@ -60,7 +60,7 @@ static int answer(struct kupdev_softc *sc, int channel, struct message *message)
 		return -EMSGSIZE;
 	for (i = 0; i < length; i++)
 		message->text[i]++;
-	/* In place: the message is read before its bytes are given back. */
+	/* In place: the message is read before its bytes are released. */
 	return kupdev_send(sc, message, sizeof(*message) + length, channel);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A program as it was written for KUP's predecessor, on its user API alone: plays with
- * pingpong.c, in every way that the old tests did and some that they didn't. Prints "ok SENTENCE"
- * or "not ok SENTENCE".
+ * A program as it was written for KUP's predecessor, on its user API alone: plays with pingpong.c,
+ * in every way that the old tests did and some that they did not. Prints "ok SENTENCE" or "not ok
+ * SENTENCE".
  *
  *   play [PREFIX [MODULE]]     the devices are PREFIXpingpong0 and PREFIXpingpong1, with 3
  *                              channels of 4 pages; MODULE is opened first, by its path: on the
@@ -34,7 +34,7 @@ static void check(int good, const char *sentence)
 	failures += !good;
 }
 
-/* As in pingpong.c: the API tells no lengths. */
+/* As in pingpong.c: the API returns no lengths. */
 struct message {
 	unsigned int length;
 	char text[];
@@ -112,11 +112,12 @@ static void test_single(void)
 	void *channel = device ? kernproxy_channel(device, 0, PAGES) : NULL;
 
 	check(device != NULL && kernproxy_error(device) == 0, "a device opens");
-	check(channel != NULL, "a channel is attached");
-	check(play(channel, 0, 500), "messages of all sizes go there and back, in turns");
+	check(channel != NULL, "kernproxy_channel() attaches a channel");
+	check(play(channel, 0, 500),
+	      "kernproxy_send() and _receive() carry messages of all sizes, in turns");
 	check(kernproxy_receive(channel, 0) == kernproxy_receive(channel, 0),
-	      "while it is our turn, receive returns the same message again");
-	check(bye(channel) == 0, "the last message is sent");
+	      "kernproxy_receive() at the process's own turn returns the same message again");
+	check(bye(channel) == 0, "kernproxy_send() sends the last message");
 	kernproxy_close(channel);
 	kernproxy_close(device);
 }
@@ -150,7 +151,8 @@ static void test_many(void)
 		pthread_join(players[i].thread, NULL);
 		good += players[i].good;
 	}
-	check(good == DEVICES * CHANNELS, "all channels of several devices play at once");
+	check(good == DEVICES * CHANNELS,
+	      "kernproxy_channel() gives channels of several devices, which play at once");
 }
 
 static void test_non_blocking(void)
@@ -164,20 +166,22 @@ static void test_non_blocking(void)
 		message = kernproxy_receive(channel, KP_NB);
 		good &= message || kernproxy_error(channel) == EKU_NOTREADY;
 	}
-	check(good, "a receive that doesn't wait says EKU_NOTREADY until there is something");
+	check(good,
+	      "kernproxy_receive() with KP_NB fails with EKU_NOTREADY until there is a message");
 	for (i = 0, good = 1; i < 200 && good; i++) {
 		good = send_bytes(channel, 'a', 10, KP_NB) == 0;
 		while (good && !(message = kernproxy_receive(channel, KP_NB)))
 			good = kernproxy_error(channel) == EKU_NOTREADY;
 		good = good && is_bytes(message, 'b', 10);
 	}
-	check(good, "a whole game without waiting");
+	check(good, "kernproxy_send() and _receive() with KP_NB play a whole game");
 	/* After that the kernel keeps its turn. */
 	bye(channel);
 	check(kernproxy_send(channel, "", 1, KP_NB) == -1 &&
 		      kernproxy_error(channel) == EKU_NOTREADY &&
 		      !kernproxy_receive(channel, KP_NB) && kernproxy_errno == EKU_NOTREADY,
-	      "calls that don't wait say EKU_NOTREADY while it is the kernel's turn");
+	      "kernproxy_send() and _receive() with KP_NB fail with EKU_NOTREADY at the kernel's "
+	      "turn");
 	kernproxy_close(channel);
 	kernproxy_close(device);
 }
@@ -194,12 +198,12 @@ static void test_large(void)
 	for (i = 0; i < 50 && good; i++)
 		good = send_bytes(channel, 'x', length, 0) == 0 &&
 		       is_bytes(kernproxy_receive(channel, 0), 'y', length);
-	check(good, "the largest messages go there and back");
+	check(good, "kernproxy_send() and _receive() carry the largest messages");
 	check(send_bytes(channel, 'x', length + 1, 0) == -1 && kernproxy_error(channel) == EMSGSIZE,
-	      "a message that is too long is refused with EMSGSIZE");
+	      "kernproxy_send() refuses a message that is too long with EMSGSIZE");
 	check(send_bytes(channel, 'x', 3, 0) == 0 &&
 		      is_bytes(kernproxy_receive(channel, 0), 'y', 3),
-	      "and nothing of it was sent");
+	      "kernproxy_send() sends nothing of a message that it refused");
 	bye(channel);
 	kernproxy_close(channel);
 	kernproxy_close(device);
@@ -222,13 +226,14 @@ static void test_pass(void)
 		nothing = good ? kernproxy_receive(channel, 0) : NULL;
 		good = nothing && *nothing == 0;
 	}
-	check(good, "a pass without data is a byte of zero, and gives the turn back");
+	check(good, "kernproxy_send() without data passes a byte of zero, and gives the turn");
 	/* Without receiving what the kernel has passed. */
 	for (i = 0; i < 5000 && good; i++)
 		good = kernproxy_send(channel, (void *)&pass, sizeof(pass), 0) == 0;
-	check(good, "sending without receiving passes does not fill anything up");
-	check(send_bytes(channel, 'a', 3, 0) == 0, "the game goes on");
-	check(is_bytes(kernproxy_receive(channel, 0), 'b', 3), "with the right answer");
+	check(good, "kernproxy_send() has room when passes are not received");
+	check(send_bytes(channel, 'a', 3, 0) == 0, "kernproxy_send() works after those passes");
+	check(is_bytes(kernproxy_receive(channel, 0), 'b', 3),
+	      "kernproxy_receive() gets the right answer after those passes");
 	bye(channel);
 	kernproxy_close(channel);
 	kernproxy_close(device);
@@ -236,7 +241,7 @@ static void test_pass(void)
 
 static void *attach_late(void *device)
 {
-	/* Waits until the other lets go of it. */
+	/* Waits until the other thread closes it. */
 	return kernproxy_channel(device, 0, 1);
 }
 
@@ -253,8 +258,8 @@ static void test_waiting(void)
 	bye(first);
 	kernproxy_close(first);
 	pthread_join(thread, &second);
-	check(good && second, "kernproxy_channel waits until the channel can be had");
-	check(play(second, 0, 3), "and its next user begins afresh");
+	check(good && second, "kernproxy_channel() waits until the channel is free");
+	check(play(second, 0, 3), "kernproxy_channel() gives the next user a new game");
 	bye(second);
 	kernproxy_close(other);
 	kernproxy_close(device);
@@ -267,17 +272,17 @@ static void test_errors(void)
 
 	snprintf(name, sizeof(name), "%snothing-of-that-name", prefix);
 	check(kernproxy_open(name) == NULL && kernproxy_errno == ENOENT,
-	      "a device that isn't there is ENOENT");
+	      "kernproxy_open() of a device that does not exist fails with ENOENT");
 	check(kernproxy_open("/dev/null") == NULL && kernproxy_errno == ENOTTY,
-	      "a file that is no device is ENOTTY");
+	      "kernproxy_open() of a file that is no device fails with ENOTTY");
 	check(kernproxy_channel(device, CHANNELS, 1) == NULL && kernproxy_error(device) == EINVAL,
-	      "a channel that isn't there is EINVAL");
+	      "kernproxy_channel() refuses a number behind the last channel with EINVAL");
 	check(kernproxy_channel(device, 0, 1000) == NULL && kernproxy_error(device) == EINVAL,
-	      "a size that the device doesn't have is EINVAL");
+	      "kernproxy_channel() refuses a size that the device does not have with EINVAL");
 	check(kernproxy_receive(device, 0) == NULL && kernproxy_error(device) == EINVAL,
-	      "receiving on a device is EINVAL");
+	      "kernproxy_receive() on a device fails with EINVAL");
 	check(kernproxy_send(device, "x", 1, 0) == -1 && kernproxy_errno == EINVAL,
-	      "sending on a device is EINVAL");
+	      "kernproxy_send() on a device fails with EINVAL");
 	kernproxy_close(device);
 	kernproxy_close(NULL);
 }

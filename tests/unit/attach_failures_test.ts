@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * An attach that fails, or a wait that can't begin, leaves nothing behind: no descriptor, no
- * mapping, no channel.
+ * An attach that fails, or a wait that can't begin, leaves no descriptor, no mapping and no channel
+ * behind.
  */
 
 import { assert, assertEquals, assertRejects } from "../../deps.ts";
@@ -12,11 +12,14 @@ import { countDescriptors } from "../conformance/lib/watched.ts";
 import { allFree, until } from "../conformance/lib/script.ts";
 
 const FAILURES = 300;
-/** What the engine and Deno map and open by themselves meanwhile; a leak adds one for each failure. */
+/**
+ * What the engine and Deno map and open by themselves during a test; a leak adds one for each
+ * failure.
+ */
 const TOLERANCE = FAILURES / 2;
 const PATH = "host:echo";
 
-/** One ring of these is far larger than what Deno allocates in between. */
+/** One ring of these sizes is far larger than what Deno allocates during the test. */
 const LARGE_PAGES = 8192;
 
 const libc = Deno.dlopen("libc.so.6", {
@@ -28,10 +31,7 @@ const libc = Deno.dlopen("libc.so.6", {
 const RLIMIT_NOFILE = 7;
 const RLIMIT_AS = 9;
 
-/**
- * The highest of some places that are free: a place that was not given back is used by no other
- * file.
- */
+/** The highest of several free places: no other file uses a place that was not given back. */
 function hostFiles(): number {
   const path = new TextEncoder().encode(`${PATH}\0`);
   const files = Array.from({ length: 40 }, () => native.kup_user_open(path));
@@ -65,10 +65,10 @@ async function limited(resource: number, limit: bigint, body: () => Promise<void
   }
 }
 
-/** Lets `fail` reject again and again, and compares what is there before and after. */
+/** Lets `fail` reject again and again, and compares the counts before and after. */
 async function leavesNothing(device: Device, fail: () => Promise<unknown>): Promise<void> {
   await allFree(device);
-  // Ranges of addresses are used again only after so many others.
+  // A range of addresses is used again only after this many others.
   for (let i = 0; i < 100; i++) (await device.attach()).close();
   await allFree(device);
   await fail();
@@ -77,10 +77,10 @@ async function leavesNothing(device: Device, fail: () => Promise<unknown>): Prom
   await allFree(device);
   // Sockets that were destroyed are closed soon.
   await until(() => counts().descriptors <= before.descriptors + 2, "descriptors are closed");
-  // A thread that has served gives its mapping up after its channel is free.
+  // A kernel thread unmaps its pages after its channel is free.
   await until(() => counts().mappings < before.mappings + TOLERANCE, "mappings are gone");
   checkLeft(before);
-  // And it still works.
+  // And attach() still works.
   using channel = await device.attach();
   await channel.send("x");
   assertEquals((await channel.receive())?.text(), "x");
@@ -99,10 +99,10 @@ async function failsWith(code: string, promise: Promise<unknown>): Promise<void>
   assertEquals(error.code, code, error.message);
 }
 
-/** Loaded before any test: of a copy of its calls nothing sees that the device is done with them. */
+/** Loaded before any test: a copy of its calls would not show that the device has released them. */
 const native = loadNative();
 
-/** The real calls, but for some. */
+/** The real calls, except some. */
 function deviceWith(changes: (native: Native) => Partial<Native>): OpenDevice {
   return new OpenDevice({ ...native, ...changes(native) }, PATH);
 }
@@ -117,7 +117,7 @@ Deno.test("Device.attach() leaves nothing behind when every channel is taken", a
   });
 });
 
-Deno.test("Device.attach() says how many channels this process holds", async () => {
+Deno.test("Device.attach() names in its error how many channels this process holds", async () => {
   using device = open(PATH);
   await allFree(device);
   using _first = await device.attach({ channel: 2 });
@@ -148,7 +148,7 @@ Deno.test("Device.attach() leaves nothing behind when it is aborted, at any step
   });
 });
 
-Deno.test("Device.attach() leaves nothing behind when the device is closed meanwhile", async () => {
+Deno.test("Device.attach() leaves nothing behind when the device is closed while it waits", async () => {
   using device = open(PATH);
   let step = 0;
   await leavesNothing(device, async () => {
@@ -188,7 +188,7 @@ Deno.test("Device.attach() leaves nothing behind when the buffers are refused", 
   const { getArrayBuffer } = Deno.UnsafePointerView;
   let calls = 0;
   await leavesNothing(device, async () => {
-    // The first or the second of them.
+    // The first or the second buffer.
     Deno.UnsafePointerView.getArrayBuffer = (...all: Parameters<typeof getArrayBuffer>) => {
       if (++calls % 3 > 0) throw new Error("refused");
       return getArrayBuffer(...all);
@@ -207,7 +207,7 @@ Deno.test("Device.attach() leaves nothing behind when the kernel page makes no s
     kup_user_map: (fd, page, toUser, toKernel, address) => {
       const result = native.kup_user_map(fd, page, toUser, toKernel, address);
       const [base] = address as BigUint64Array<ArrayBuffer>;
-      // Zeros are no kernel page.
+      // Zeros are no valid kernel page.
       native.kup_user_unmap(base!, BigInt(2 * (page + toUser + toKernel)));
       return result;
     },
@@ -263,7 +263,7 @@ Deno.test("Channel.receive() leaves nothing behind where a pipe can't be watched
   using device = open(PATH);
   const file = new TextEncoder().encode("/proc/self/maps\0");
   using unwatched = deviceWith(() => ({
-    // node:net takes no ordinary files.
+    // node:net refuses ordinary files.
     kup_user_pipe: (fds) => {
       (fds as Int32Array<ArrayBuffer>).set([libc.open(file, 0), libc.open(file, 0)]);
       return 0;
@@ -271,7 +271,7 @@ Deno.test("Channel.receive() leaves nothing behind where a pipe can't be watched
   }));
   const before = countAll();
   await leavesNothing(device, async () => {
-    // An attach that had to wait would fail itself.
+    // An attach that has to wait would fail itself.
     await allFree(device);
     using channel = await unwatched.attach({ spin: 0 });
     await failsWith("system", channel.receive());

@@ -6,8 +6,8 @@ import { type Channel, KupError, type KupErrorCode } from "../../mod.ts";
 import { DrivenDevice, type DrivenOptions, type KernelSide } from "./driven.ts";
 
 /**
- * Acts some turns of the event loop later, when calls that wait usually sleep already. A test may need
- * neither that they do nor that they do not.
+ * Acts some turns of the event loop later, when calls that wait usually sleep already. A test may
+ * rely neither on the sleep nor on its absence.
  */
 export function later(action: () => void): Promise<void> {
   return new Promise((resolve) => {
@@ -57,7 +57,7 @@ export function test(
   });
 }
 
-/** Sends until the ring is full; how many it took. */
+/** Sends until the ring is full. Returns how many messages it took. */
 export function fill(channel: Channel, text: string): number {
   let count = 0;
   while (channel.trySend(text)) count++;

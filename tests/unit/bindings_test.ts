@@ -18,7 +18,7 @@ const hasCargo = await generateSymbols().then(() => true, (error) => {
 });
 const hasZig = Deno.env.has("KUP_ZIG");
 
-/** Calls `use` with a copy of the header in which one text, which it must contain, is another. */
+/** Calls `use` with a copy of the header in which one text, which it must contain, is replaced. */
 async function withChange(from: string, to: string, use: (header: string) => Promise<void>) {
   const header = await Deno.readTextFile(`${ROOT}/native/kup_user.h`);
   assertStringIncludes(header, from);
@@ -39,7 +39,7 @@ const CHANGES = [
     problem: /kup_user_wait\b.*u64/,
   },
   {
-    what: "a parameter that became a pointer",
+    what: "a parameter that has become a pointer",
     from: "kup_user_kick(int32_t fd)",
     to: "kup_user_kick(int32_t *fd)",
     problem: /kup_user_kick\b.*buffer/,
@@ -57,7 +57,7 @@ const CHANGES = [
     problem: /kup_user_info\b.*i32.*u32.*buffer/,
   },
   {
-    what: "a call that is marked now",
+    what: "a call that has become marked",
     from: "KUP_USER_CALL int32_t kup_user_release_range(",
     to: "KUP_USER_DENO_CALL int32_t kup_user_release_range(",
     problem: /kup_user_release_range\b/,
@@ -72,7 +72,7 @@ const CHANGES = [
 
 for (const { what, from, to, problem } of CHANGES) {
   Deno.test({
-    name: `checkGenerated() sees ${what}`,
+    name: `checkGenerated() finds ${what}`,
     ignore: !hasCargo,
     fn: () =>
       withChange(from, to, async (header) => {
@@ -82,7 +82,7 @@ for (const { what, from, to, problem } of CHANGES) {
       }),
   });
   Deno.test({
-    name: `checkCompiled() sees ${what}`,
+    name: `checkCompiled() finds ${what}`,
     ignore: !hasZig,
     fn: () =>
       withChange(
@@ -94,7 +94,7 @@ for (const { what, from, to, problem } of CHANGES) {
 }
 
 Deno.test({
-  name: "checkGenerated() and checkCompiled() let a header pass that only a comment changed",
+  name: "checkGenerated() and checkCompiled() accept a header in which only a comment changed",
   ignore: !hasCargo || !hasZig,
   fn: () =>
     withChange(

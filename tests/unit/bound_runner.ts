@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** A runner for guest_test.ts: starts its arguments as a bound program, prints its number, and waits. */
+/**
+ * A runner for guest_test.ts: starts its arguments as a bound program, prints its number, and
+ * waits.
+ */
 
 import { spawnBound } from "../vm/bound.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The event loop's turns while a channel never runs dry. Lateness is counted in messages of a consumer that works a
- * known time for each, so that a busy machine changes nothing.
+ * Turns of the event loop while a channel never runs empty. Lateness is counted in messages of a
+ * consumer that works for a known time on each, so a busy machine changes nothing.
  */
 
 import { assert, assertEquals, assertLessOrEqual } from "../../deps.ts";
@@ -33,7 +33,7 @@ async function withProducer(use: (channel: Channel) => Promise<void>): Promise<v
 
 type Step = (channel: Channel, each: (messages: number) => boolean) => Promise<void>;
 
-/** Ways to consume; `each` gets what one step brought, and returns whether to go on. */
+/** Ways to consume. `each` gets what one step returned, and returns whether to continue. */
 const FORMS: Record<string, Step> = {
   "Channel[Symbol.asyncIterator]()": async (channel, each) => {
     for await (const message of channel) {
@@ -60,7 +60,7 @@ const FORMS: Record<string, Step> = {
 
 for (const [form, consume] of Object.entries(FORMS)) {
   for (const milliseconds of [1, 20, 100]) {
-    Deno.test(`${form} gives timers their turn when a message takes ${milliseconds} ms`, async () => {
+    Deno.test(`Channel: ${form} gives timers their turn when a message takes ${milliseconds} ms`, async () => {
       const needed = 20;
       let ticks = 0;
       let sinceTick = 0;
@@ -117,45 +117,49 @@ Deno.test("Channel.sendBatch() gives timers their turn while there is always roo
   assertLessOrEqual(sent, 2 * (LONGEST_STREAK_MS + 1));
 });
 
-Deno.test("a slow consumer lets a server in the same process answer, and a signal arrive", async () => {
-  let signalled = false;
-  const onSignal = () => signalled = true;
-  Deno.addSignalListener("SIGUSR2", onSignal);
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
-    return new Response("answer");
-  });
-  const client = new Deno.Command(Deno.execPath(), {
-    args: [
-      "eval",
-      `for (let i = 0; i < 3; i++) {
+Deno.test(
+  "Channel.receive() in a slow consumer lets a server in the same process answer, and a" +
+    " signal arrive",
+  async () => {
+    let signalled = false;
+    const onSignal = () => signalled = true;
+    Deno.addSignalListener("SIGUSR2", onSignal);
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
+      return new Response("answer");
+    });
+    const client = new Deno.Command(Deno.execPath(), {
+      args: [
+        "eval",
+        `for (let i = 0; i < 3; i++) {
         const response = await fetch("http://127.0.0.1:${server.addr.port}");
         console.log(await response.text());
       }
       Deno.kill(${Deno.pid}, "SIGUSR2");`,
-    ],
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  let messages = 0;
-  const status = client.status;
-  const text = new Response(client.stdout).text();
-  let exited = false;
-  status.then(() => exited = true);
-  await withProducer(async (channel) => {
-    for await (const _ of channel) {
-      work(20);
-      messages++;
-      if (signalled && exited) break;
-    }
-  });
-  const { success } = await status;
-  assertEquals(await text, "answer\n".repeat(3));
-  assert(success);
-  await server.shutdown();
-  Deno.removeSignalListener("SIGUSR2", onSignal);
-});
+      ],
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    let messages = 0;
+    const status = client.status;
+    const text = new Response(client.stdout).text();
+    let exited = false;
+    status.then(() => exited = true);
+    await withProducer(async (channel) => {
+      for await (const _ of channel) {
+        work(20);
+        messages++;
+        if (signalled && exited) break;
+      }
+    });
+    const { success } = await status;
+    assertEquals(await text, "answer\n".repeat(3));
+    assert(success);
+    await server.shutdown();
+    Deno.removeSignalListener("SIGUSR2", onSignal);
+  },
+);
 
-Deno.test("two channels with slow consumers share the event loop with timers", async () => {
+Deno.test("Channel.receive() in slow consumers of two channels shares the event loop with timers", async () => {
   let ticks = 0;
   let sinceTick = 0;
   let most = 0;
@@ -176,7 +180,7 @@ Deno.test("two channels with slow consumers share the event loop with timers", a
   assertLessOrEqual(most, 8);
 });
 
-Deno.test("Channel.receive() that waits for the event loop's turn keeps other receivers out", async () => {
+Deno.test("Channel.receive() that waits for a turn of the event loop refuses other receivers", async () => {
   await withProducer(async (channel) => {
     for (let found = 0; found < 3;) {
       work(20);
@@ -191,7 +195,7 @@ Deno.test("Channel.receive() that waits for the event loop's turn keeps other re
   });
 });
 
-Deno.test("Channel.close() ends the event loop's turns that a call takes", async () => {
+Deno.test("Channel.close() ends the turns of the event loop that a call takes", async () => {
   using device = open("host:echo");
   using channel = await device.attach();
   work(20);
@@ -205,11 +209,11 @@ Deno.test("Channel.close() ends the event loop's turns that a call takes", async
   device.close();
   await sent;
   clearTimeout(turn);
-  // The test runner's sanitizer would also find that the library is in use still.
+  // The test runner's sanitizer would also find that the library is still in use.
   assertEquals(turned, false);
 });
 
-/** What a test framework replaces, by things that never happen. */
+/** What a test framework replaces, by functions that never do anything. */
 const FAKES: Record<string, unknown> = {
   setTimeout: () => 0,
   setInterval: () => 0,
@@ -236,7 +240,7 @@ function fakeClocks(): Disposable {
   };
 }
 
-Deno.test("no call of a channel needs the clocks and timers that a test framework replaces", async () => {
+Deno.test("Channel's calls need none of the clocks and timers that a test framework replaces", async () => {
   using device = open("host:echo");
   using channel = await device.attach();
   using _ = fakeClocks();
@@ -260,12 +264,16 @@ Deno.test("no call of a channel needs the clocks and timers that a test framewor
   }
 });
 
-Deno.test("Device.attach() waits for a channel that drains without the timers that a framework replaces", async () => {
-  using device = open("host:echo");
-  const channel = await device.attach({ channel: 1 });
-  await pause(channel, 50);
-  channel.close();
-  using _ = fakeClocks();
-  using again = await device.attach({ channel: 1, wait: false });
-  assertEquals(again.number, 1);
-});
+Deno.test(
+  "Device.attach() waits for a channel that drains without the timers that a framework " +
+    "replaces",
+  async () => {
+    using device = open("host:echo");
+    const channel = await device.attach({ channel: 1 });
+    await pause(channel, 50);
+    channel.close();
+    using _ = fakeClocks();
+    using again = await device.attach({ channel: 1, wait: false });
+    assertEquals(again.number, 1);
+  },
+);

@@ -29,7 +29,7 @@ Deno.test("make native and make prebuilt work in a path with blanks", async () =
     for (const path of ["objects/kmod/core/ring.o", "../libkup-linux-x86_64-gnu.so"]) {
       await Deno.remove(`${folder}/native/build/prebuilt/x86_64-gnu/${path}`);
     }
-    // Make hands its variables on to what it runs: these are this checkout's.
+    // Make passes its variables on to what it runs: these are this checkout's.
     const env = { MAKEFLAGS: "", KUP_ZIG: "", KUP_DENO_CONFIG: "" };
     const said = await must(["make", "native", "prebuilt", "modules"], { cwd: folder, env });
     assertStringIncludes(said, "no path with blanks");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * The module in other forms: bundled, in each format, imported from each kind of URL; required;
- * twice.
+ * loaded twice.
  */
 
 import { assertEquals, assertStringIncludes } from "../../deps.ts";
@@ -11,7 +11,7 @@ import { capture, must } from "../lib/process.ts";
 
 const MODULE = JSON.stringify(`file://${ROOT}/mod.ts`);
 
-/** Waits once for the event loop's turn, so that all of the module is in use. */
+/** Waits once for a turn of the event loop, so that all of the module is in use. */
 const USE = `
   const device = open("host:echo");
   const channel = await device.attach({ spin: 0 });
@@ -24,7 +24,7 @@ const USE = `
 const folder = await Deno.makeTempDir({ prefix: "kup-bundle-" });
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-/** For Deno, the same made small, and for what knows no `require`. */
+/** For Deno, the same minified, and for runtimes without `require`. */
 const KINDS: readonly string[][] = [
   ["--platform=deno"],
   ["--platform=deno", "--minify"],
@@ -33,18 +33,18 @@ const KINDS: readonly string[][] = [
 
 const ignore = !await canBundle();
 
-/** Bundles a program, of this name in the folder; returns the bundle. */
+/** Bundles a program of this name in the folder, and returns the bundle. */
 async function write(name: string, source: string, ...options: string[]): Promise<string> {
   await Deno.writeTextFile(`${folder}/${name}.ts`, source);
   return await bundle(`${folder}/${name}.ts`, ...options);
 }
 
-/** Runs a program with what it needs, and nothing else that counts. */
+/** Runs a program with what it needs, and no other permission. */
 async function run(...args: string[]): Promise<string> {
   const allowed = ["--no-prompt", "--no-config", "--allow-ffi", "--allow-read"];
   const command = [Deno.execPath(), "run", ...allowed, ...args];
   const { code, stdout, output } = await capture(command, { cwd: folder });
-  // An error may hold the URL, and so all of the bundle.
+  // An error may contain the URL, and so all of the bundle.
   assertEquals(code, 0, output.slice(0, 1000));
   return stdout.trim();
 }
@@ -118,14 +118,17 @@ Deno.test("require() of the module works in CommonJS", async () => {
   assertEquals(await run("main.cjs"), "hello");
 });
 
-Deno.test("two copies of the module work in one process, side by side", { ignore }, async () => {
-  await write("library", LIBRARY);
-  const client = `${folder}/client.so`;
-  await must([
-    ...["cc", "-shared", "-fPIC", `-I${ROOT}/kmod`, `-I${ROOT}/kmod/os/host`, "-o", client],
-    `${ROOT}/tests/unit/clients/upper.c`,
-  ]);
-  const script = `
+Deno.test(
+  "open() works in two copies of the module in one process, side by side",
+  { ignore },
+  async () => {
+    await write("library", LIBRARY);
+    const client = `${folder}/client.so`;
+    await must([
+      ...["cc", "-shared", "-fPIC", `-I${ROOT}/kmod`, `-I${ROOT}/kmod/os/host`, "-o", client],
+      `${ROOT}/tests/unit/clients/upper.c`,
+    ]);
+    const script = `
     import * as one from ${MODULE};
     import * as two from "./library.mjs";
     for (const { open } of [one, two, one]) {${USE} console.log(text); }
@@ -143,10 +146,11 @@ Deno.test("two copies of the module work in one process, side by side", { ignore
     } catch (error) {
       console.log(error instanceof two.KupError, error.code, error.message);
     }`;
-  await Deno.writeTextFile(`${folder}/main.js`, script);
-  const lines = (await run("main.js")).split("\n");
-  assertEquals(lines.slice(0, 4), ["hello", "hello", "hello", "7 7"], "each has a host driver");
-  // What it would bind to is the first copy's, which the second one's devices know nothing of.
-  assertStringIncludes(lines[4] ?? "", "true busy");
-  assertStringIncludes(lines[4] ?? "", "Another copy");
-});
+    await Deno.writeTextFile(`${folder}/main.js`, script);
+    const lines = (await run("main.js")).split("\n");
+    assertEquals(lines.slice(0, 4), ["hello", "hello", "hello", "7 7"], "each has a host driver");
+    // The device that it would use is the first copy's, which the second copy does not have.
+    assertStringIncludes(lines[4] ?? "", "true busy");
+    assertStringIncludes(lines[4] ?? "", "Another copy");
+  },
+);

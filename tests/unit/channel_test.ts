@@ -4,7 +4,7 @@ import { KupError } from "../../mod.ts";
 import { until } from "../lib/until.ts";
 import { assertRejectsWith, assertThrowsWith, fill, later, test } from "./attached.ts";
 
-test("a message goes out and another comes back", async (channel, kernel) => {
+test("Channel.send() sends a message, and receive() returns another", async (channel, kernel) => {
   await channel.send("ping", { type: 7 });
   assertEquals(kernel.receive(), { type: 7, text: "ping" });
   kernel.send("pong", 0xffffffff);
@@ -15,7 +15,7 @@ test("a message goes out and another comes back", async (channel, kernel) => {
   assertEquals(message?.gap, undefined);
 });
 
-test("a channel tells what it is", (channel) => {
+test("Channel.number, mode and others describe the channel", (channel) => {
   assertEquals(channel.number, 0);
   assertEquals(channel.generation, 1);
   assertEquals(channel.maxMessage, 4096 - 40);
@@ -25,7 +25,7 @@ test("a channel tells what it is", (channel) => {
   assertEquals(channel.stats().toUserRecords, 0);
 });
 
-test("every kind of data is sent as its bytes", (channel, kernel) => {
+test("Channel.send() sends every kind of data as its bytes", (channel, kernel) => {
   const bytes = new TextEncoder().encode("xabcdx");
   for (
     const data of [
@@ -43,34 +43,37 @@ test("every kind of data is sent as its bytes", (channel, kernel) => {
   assertEquals(kernel.receive(), { type: 0, text: "" });
 });
 
-test("wrong arguments are refused and nothing is sent", async (channel, kernel) => {
-  const detached = new Uint8Array(8);
-  detached.buffer.transfer();
-  assertThrows(() => channel.trySend(detached), TypeError);
-  assertThrows(() => channel.trySend(detached.buffer), TypeError);
-  assertThrows(() => channel.trySend(42 as unknown as string), TypeError);
-  assertThrows(() => channel.trySend("x", { type: -1 }), RangeError);
-  assertThrows(() => channel.trySend("x", { type: 1.5 }), RangeError);
-  assertThrows(() => channel.trySend("x", { type: 2 ** 32 }), RangeError);
-  assertThrows(() => channel.trySend(new Uint8Array(4057)), RangeError, "4056");
-  assertThrows(() => channel.sendSync("x", { timeout: -1 }), RangeError);
-  assertThrows(() => channel.tryReserve(4057), RangeError);
-  assertThrows(() => channel.tryReserve(0.5), RangeError);
-  assertThrows(() => channel.receiveSync({ timeout: NaN }), RangeError);
-  assertThrows(() => channel.tryReceiveBatch({ max: 0 }), RangeError);
-  await assertRejects(() => channel.send("x", { type: -1 }), RangeError);
-  await assertRejects(() => channel.sendBatch(["ok", new Uint8Array(5000)]), RangeError);
-  await assertRejects(() => channel.reserve(-1), RangeError);
-  assertEquals(kernel.receive(), undefined);
-});
+test(
+  "Channel.send() and others refuse wrong arguments, and send nothing",
+  async (channel, kernel) => {
+    const detached = new Uint8Array(8);
+    detached.buffer.transfer();
+    assertThrows(() => channel.trySend(detached), TypeError);
+    assertThrows(() => channel.trySend(detached.buffer), TypeError);
+    assertThrows(() => channel.trySend(42 as unknown as string), TypeError);
+    assertThrows(() => channel.trySend("x", { type: -1 }), RangeError);
+    assertThrows(() => channel.trySend("x", { type: 1.5 }), RangeError);
+    assertThrows(() => channel.trySend("x", { type: 2 ** 32 }), RangeError);
+    assertThrows(() => channel.trySend(new Uint8Array(4057)), RangeError, "4056");
+    assertThrows(() => channel.sendSync("x", { timeout: -1 }), RangeError);
+    assertThrows(() => channel.tryReserve(4057), RangeError);
+    assertThrows(() => channel.tryReserve(0.5), RangeError);
+    assertThrows(() => channel.receiveSync({ timeout: NaN }), RangeError);
+    assertThrows(() => channel.tryReceiveBatch({ max: 0 }), RangeError);
+    await assertRejects(() => channel.send("x", { type: -1 }), RangeError);
+    await assertRejects(() => channel.sendBatch(["ok", new Uint8Array(5000)]), RangeError);
+    await assertRejects(() => channel.reserve(-1), RangeError);
+    assertEquals(kernel.receive(), undefined);
+  },
+);
 
-test("a receive sleeps until a message comes", async (channel, kernel) => {
+test("Channel.receive() sleeps until a message comes", async (channel, kernel) => {
   const received = channel.receive();
   await later(() => kernel.send("late"));
   assertEquals((await received)?.text(), "late");
 });
 
-test("a receive that spins gets its message, too", async (channel, kernel) => {
+test("Channel.receive() that spins gets its message", async (channel, kernel) => {
   for (let i = 0; i < 40; i++) {
     const received = channel.receive();
     setTimeout(() => kernel.send(`${i}`), i % 2);
@@ -78,7 +81,7 @@ test("a receive that spins gets its message, too", async (channel, kernel) => {
   }
 }, { spin: 100 });
 
-test("only one receive may wait", async (channel, kernel) => {
+test("Channel.receive() refuses a second call while one waits", async (channel, kernel) => {
   const first = channel.receive();
   await assertRejectsWith(channel.receive(), "busy");
   assertThrowsWith(() => channel.tryReceive(), "busy");
@@ -88,7 +91,7 @@ test("only one receive may wait", async (channel, kernel) => {
   assertEquals((await first)?.text(), "x");
 });
 
-test("a message is released by the next receive", async (channel, kernel) => {
+test("Channel.receive() releases the last message", async (channel, kernel) => {
   kernel.send("one");
   kernel.send("two");
   const one = (await channel.receive())!;
@@ -105,16 +108,19 @@ test("a message is released by the next receive", async (channel, kernel) => {
   assertThrowsWith(() => two?.json(), "released");
 });
 
-test("a batch stays valid as a whole", async (channel, kernel) => {
-  for (const text of ["1", "2", "3", "4"]) kernel.send(text);
-  const batch = await channel.receiveBatch({ max: 3 });
-  assertEquals(batch.map((message) => message.json()), [1, 2, 3]);
-  assertEquals(channel.tryReceiveBatch().map((message) => message.text()), ["4"]);
-  assertThrowsWith(() => batch[0]?.bytes, "released");
-  assertEquals(channel.tryReceiveBatch(), []);
-});
+test(
+  "Channel.receiveBatch() keeps all its messages valid until the next receive",
+  async (channel, kernel) => {
+    for (const text of ["1", "2", "3", "4"]) kernel.send(text);
+    const batch = await channel.receiveBatch({ max: 3 });
+    assertEquals(batch.map((message) => message.json()), [1, 2, 3]);
+    assertEquals(channel.tryReceiveBatch().map((message) => message.text()), ["4"]);
+    assertThrowsWith(() => batch[0]?.bytes, "released");
+    assertEquals(channel.tryReceiveBatch(), []);
+  },
+);
 
-test("a batch is taken in one step", async (channel, kernel) => {
+test("Channel.receiveBatch() takes a batch in one step", async (channel, kernel) => {
   for (const text of ["1", "2", "3"]) kernel.send(text);
   const batch = channel.receiveBatch({ max: 2 });
   assertEquals(channel.tryReceive()?.text(), "3");
@@ -124,7 +130,7 @@ test("a batch is taken in one step", async (channel, kernel) => {
   assertEquals((await waiting).map((message) => message.text()), ["4", "5"]);
 });
 
-test("leaving an iteration ends a step that waits", async (channel, kernel) => {
+test("MessageIterator.return() ends a step that waits", async (channel, kernel) => {
   const messages = channel[Symbol.asyncIterator]();
   const step = messages.next();
   await messages.return!();
@@ -138,7 +144,7 @@ test("leaving an iteration ends a step that waits", async (channel, kernel) => {
   assertEquals((await other)?.text(), "not the iterator's");
 });
 
-test("iteration ends when the kernel's side closes", async (channel, kernel) => {
+test("Channel.messages() ends when the kernel's side closes", async (channel, kernel) => {
   kernel.send("a");
   kernel.send("b");
   const reading = (async () => {
@@ -157,7 +163,7 @@ test("iteration ends when the kernel's side closes", async (channel, kernel) => 
   await assertRejectsWith(channel.send("x"), "closed");
 });
 
-test("leaving an iteration keeps the channel open", async (channel, kernel) => {
+test("MessageIterator.return() keeps the channel open", async (channel, kernel) => {
   kernel.send("a");
   kernel.send("b");
   for await (const message of channel) {
@@ -171,7 +177,7 @@ test("leaving an iteration keeps the channel open", async (channel, kernel) => {
   assertEquals(kernel.tail, 32);
 });
 
-test("what was sent before the close is still received", async (channel, kernel) => {
+test("Channel.receive() returns what was sent before the close", async (channel, kernel) => {
   kernel.send("last");
   kernel.close();
   assertEquals((await channel.receive())?.text(), "last");
@@ -180,7 +186,7 @@ test("what was sent before the close is still received", async (channel, kernel)
   assertEquals(channel.done, true);
 });
 
-test("a broken channel says why", async (channel, kernel) => {
+test("Channel.receive() of a broken channel fails with the reason", async (channel, kernel) => {
   const received = channel.receive();
   fill(channel, "x");
   const sent = channel.send("y");
@@ -192,16 +198,19 @@ test("a broken channel says why", async (channel, kernel) => {
   assertThrowsWith(() => channel.tryReserve(1), "broken");
 });
 
-test("a ring that was scribbled on breaks the channel, and only that", async (channel, kernel) => {
-  const sent = fill(channel, "x");
-  const waiting = channel.send("y");
-  kernel.send("hello");
-  kernel.words[kernel.toUser.data >> 2]! |= 0x0ffffff0;
-  assertThrowsWith(() => channel.tryReceive(), "broken");
-  await assertRejectsWith(waiting, "broken");
-  assertThrowsWith(() => channel.receiveSync(), "broken");
-  assert(sent > 0);
-});
+test(
+  "Channel.receive() breaks the channel whose ring was overwritten, and no other",
+  async (channel, kernel) => {
+    const sent = fill(channel, "x");
+    const waiting = channel.send("y");
+    kernel.send("hello");
+    kernel.words[kernel.toUser.data >> 2]! |= 0x0ffffff0;
+    assertThrowsWith(() => channel.tryReceive(), "broken");
+    await assertRejectsWith(waiting, "broken");
+    assertThrowsWith(() => channel.receiveSync(), "broken");
+    assert(sent > 0);
+  },
+);
 
 test("Message.gap is set on a gap, whose bytes are an error in every form", (channel, kernel) => {
   kernel.gap(3, 300 + 2 ** 32);
@@ -238,7 +247,7 @@ test("Message.view shows the bytes, which begin at a multiple of 8", (channel, k
   }
 });
 
-test("Message.view is there again after its buffer was transferred", (channel, kernel) => {
+test("Message.view is valid again after its buffer was transferred", (channel, kernel) => {
   kernel.send("abcd");
   const message = channel.tryReceive()!;
   const { view } = message;
@@ -249,23 +258,26 @@ test("Message.view is there again after its buffer was transferred", (channel, k
   assertThrowsWith(() => message.view, "released");
 });
 
-test("queued sends keep their order, and copy their data", async (channel, kernel) => {
-  const before = fill(channel, "x");
-  const buffer = new Uint8Array([49]);
-  const sends = [channel.send(buffer)];
-  buffer[0] = 50;
-  sends.push(channel.send(buffer), channel.sendBatch(["3", "4"]));
-  buffer[0] = 99;
-  assertEquals(channel.trySend("never"), false);
-  assertEquals(channel.tryReserve(0), undefined);
-  for (let i = 0; i < before; i++) assertEquals(kernel.receive()?.text, "x");
-  await Promise.all(sends);
-  const texts = [1, 2, 3, 4].map(() => kernel.receive()?.text);
-  assertEquals(texts, ["1", "2", "3", "4"]);
-  assertEquals(kernel.receive(), undefined);
-});
+test(
+  "Channel.send() that waits keeps the order of the calls, and copies its data",
+  async (channel, kernel) => {
+    const before = fill(channel, "x");
+    const buffer = new Uint8Array([49]);
+    const sends = [channel.send(buffer)];
+    buffer[0] = 50;
+    sends.push(channel.send(buffer), channel.sendBatch(["3", "4"]));
+    buffer[0] = 99;
+    assertEquals(channel.trySend("never"), false);
+    assertEquals(channel.tryReserve(0), undefined);
+    for (let i = 0; i < before; i++) assertEquals(kernel.receive()?.text, "x");
+    await Promise.all(sends);
+    const texts = [1, 2, 3, 4].map(() => kernel.receive()?.text);
+    assertEquals(texts, ["1", "2", "3", "4"]);
+    assertEquals(kernel.receive(), undefined);
+  },
+);
 
-test("an aborted call leaves nothing behind", async (channel, kernel) => {
+test("Channel.send() and others that are aborted leave nothing behind", async (channel, kernel) => {
   fill(channel, "x");
   const controller = new AbortController();
   const { signal } = controller;
@@ -291,40 +303,46 @@ test("an aborted call leaves nothing behind", async (channel, kernel) => {
   assertEquals((await channel.receive())?.text(), "fine");
 });
 
-test("aborting the first in the queue lets smaller ones through", async (channel, kernel) => {
-  assert(channel.trySend(new Uint8Array(4000)));
-  const controller = new AbortController();
-  const large = channel.send(new Uint8Array(2000), { signal: controller.signal });
-  const small = channel.send("s");
-  controller.abort();
-  await assertRejects(() => large, DOMException);
-  await small;
-  assertEquals(kernel.receive()?.text.length, 4000);
-  assertEquals(kernel.receive()?.text, "s");
-});
+test(
+  "Channel.send() lets smaller messages through when the first in the queue is aborted",
+  async (channel, kernel) => {
+    assert(channel.trySend(new Uint8Array(4000)));
+    const controller = new AbortController();
+    const large = channel.send(new Uint8Array(2000), { signal: controller.signal });
+    const small = channel.send("s");
+    controller.abort();
+    await assertRejects(() => large, DOMException);
+    await small;
+    assertEquals(kernel.receive()?.text.length, 4000);
+    assertEquals(kernel.receive()?.text, "s");
+  },
+);
 
-test("a reservation is written in place and may shrink", async (channel, kernel) => {
-  const first = await channel.reserve(100);
-  const second = channel.tryReserve(10)!;
-  second.bytes.set(new TextEncoder().encode("0123456789"));
-  second.commit({ type: 2 });
-  assertEquals(kernel.receive(), undefined);
-  const { written } = new TextEncoder().encodeInto("first", first.bytes);
-  assertThrows(() => first.commit({ length: 101 }), RangeError);
-  first.commit({ length: written, type: 1 });
-  assertEquals(kernel.receive(), { type: 1, text: "first" });
-  assertEquals(kernel.receive(), { type: 2, text: "0123456789" });
-  assertThrowsWith(() => first.bytes, "released");
-  assertThrowsWith(() => first.commit(), "released");
-  first.discard();
-  {
-    using _dropped = channel.tryReserve(10);
-  }
-  assert(channel.trySend("next"));
-  assertEquals(kernel.receive()?.text, "next");
-});
+test(
+  "Reservation.commit() sends what was written in place, and may shorten it",
+  async (channel, kernel) => {
+    const first = await channel.reserve(100);
+    const second = channel.tryReserve(10)!;
+    second.bytes.set(new TextEncoder().encode("0123456789"));
+    second.commit({ type: 2 });
+    assertEquals(kernel.receive(), undefined);
+    const { written } = new TextEncoder().encodeInto("first", first.bytes);
+    assertThrows(() => first.commit({ length: 101 }), RangeError);
+    first.commit({ length: written, type: 1 });
+    assertEquals(kernel.receive(), { type: 1, text: "first" });
+    assertEquals(kernel.receive(), { type: 2, text: "0123456789" });
+    assertThrowsWith(() => first.bytes, "released");
+    assertThrowsWith(() => first.commit(), "released");
+    first.discard();
+    {
+      using _dropped = channel.tryReserve(10);
+    }
+    assert(channel.trySend("next"));
+    assertEquals(kernel.receive()?.text, "next");
+  },
+);
 
-test("a reservation waits for room", async (channel, kernel) => {
+test("Channel.reserve() waits for room", async (channel, kernel) => {
   const count = fill(channel, "x".repeat(100));
   const promise = channel.reserve(1000);
   await later(() => {
@@ -334,7 +352,7 @@ test("a reservation waits for room", async (channel, kernel) => {
   assertEquals(room.bytes.length, 1000);
 });
 
-test("the blocking calls time out", (channel, kernel) => {
+test("Channel.receiveSync() and the other blocking calls time out", (channel, kernel) => {
   const start = performance.now();
   assertThrowsWith(() => channel.receiveSync({ timeout: 20 }), "timed-out");
   assert(performance.now() - start >= 19);
@@ -348,7 +366,7 @@ test("the blocking calls time out", (channel, kernel) => {
   assertEquals(channel.receiveSync()?.text(), "there");
 });
 
-test("the kernel is kicked only when it sleeps for this", async (channel, kernel) => {
+test("Channel.send() kicks the kernel only when it sleeps for this", async (channel, kernel) => {
   assert(channel.trySend("a"));
   assertEquals(kernel.kicks, 1); // a fresh page holds zeros
   assert(channel.trySend("b"));
@@ -373,43 +391,46 @@ test("the kernel is kicked only when it sleeps for this", async (channel, kernel
   assertEquals(kernel.kicks, 3);
 });
 
-test("closing rejects what waits and releases what is held", async (channel, kernel) => {
-  kernel.send("held");
-  const message = channel.tryReceive()!;
-  const view = message.bytes;
-  const other = view.subarray(1);
-  const reservation = channel.tryReserve(10)!;
-  const inPlace = reservation.bytes;
-  fill(channel, "x");
-  const sent = channel.send("y");
-  const batch = channel.sendBatch(["y", "z"]);
-  const reserved = channel.reserve(10);
-  const received = channel.receive();
-  channel.close();
-  channel.close();
-  await assertRejectsWith(sent, "closed");
-  await assertRejectsWith(batch, "closed");
-  await assertRejectsWith(reserved, "closed");
-  await assertRejectsWith(received, "closed");
-  assert(channel.closed);
-  assertEquals([view.length, other.length, inPlace.length], [0, 0, 0]);
-  assertThrowsWith(() => message.bytes, "released");
-  assertThrowsWith(() => reservation.bytes, "closed");
-  assertThrowsWith(() => reservation.commit(), "closed");
-  reservation.discard();
-  assertThrowsWith(() => channel.trySend("x"), "closed");
-  assertThrowsWith(() => channel.sendSync("x"), "closed");
-  assertThrowsWith(() => channel.tryReceive(), "closed");
-  assertThrowsWith(() => channel.receiveSync(), "closed");
-  assertThrowsWith(() => channel.tryReceiveBatch(), "closed");
-  assertThrowsWith(() => channel.stats(), "closed");
-  assertThrowsWith(() => channel.totals(), "closed");
-  await assertRejectsWith(channel.receive(), "closed");
-  await assertRejectsWith(channel.reserve(1), "closed");
-});
+test(
+  "Channel.close() rejects calls that wait, and releases messages and reservations",
+  async (channel, kernel) => {
+    kernel.send("held");
+    const message = channel.tryReceive()!;
+    const view = message.bytes;
+    const other = view.subarray(1);
+    const reservation = channel.tryReserve(10)!;
+    const inPlace = reservation.bytes;
+    fill(channel, "x");
+    const sent = channel.send("y");
+    const batch = channel.sendBatch(["y", "z"]);
+    const reserved = channel.reserve(10);
+    const received = channel.receive();
+    channel.close();
+    channel.close();
+    await assertRejectsWith(sent, "closed");
+    await assertRejectsWith(batch, "closed");
+    await assertRejectsWith(reserved, "closed");
+    await assertRejectsWith(received, "closed");
+    assert(channel.closed);
+    assertEquals([view.length, other.length, inPlace.length], [0, 0, 0]);
+    assertThrowsWith(() => message.bytes, "released");
+    assertThrowsWith(() => reservation.bytes, "closed");
+    assertThrowsWith(() => reservation.commit(), "closed");
+    reservation.discard();
+    assertThrowsWith(() => channel.trySend("x"), "closed");
+    assertThrowsWith(() => channel.sendSync("x"), "closed");
+    assertThrowsWith(() => channel.tryReceive(), "closed");
+    assertThrowsWith(() => channel.receiveSync(), "closed");
+    assertThrowsWith(() => channel.tryReceiveBatch(), "closed");
+    assertThrowsWith(() => channel.stats(), "closed");
+    assertThrowsWith(() => channel.totals(), "closed");
+    await assertRejectsWith(channel.receive(), "closed");
+    await assertRejectsWith(channel.reserve(1), "closed");
+  },
+);
 
 test(
-  "a buffer that was transferred away is replaced, and reads zeros after the close",
+  "Message.bytes: a buffer that was transferred is replaced, and has zeros after the close",
   async (channel, kernel) => {
     kernel.send("first");
     const bytes = (await channel.receive())!.bytes;
@@ -427,7 +448,7 @@ test(
   },
 );
 
-test("an asynchronous write of a view survives the close", async (channel, kernel) => {
+test("Channel.close() survives an asynchronous write of a view", async (channel, kernel) => {
   const file = await Deno.open("/dev/null", { write: true });
   kernel.send(new Uint8Array(4000));
   const written = file.write((await channel.receive())!.bytes);
@@ -438,31 +459,35 @@ test("an asynchronous write of a view survives the close", async (channel, kerne
   file.close();
 });
 
-test("a busy channel lets timers have their turn", async (channel, kernel) => {
-  let done = false;
-  setTimeout(() => done = true, 1);
-  for (let turns = 0; !done; turns++) {
-    assert(turns < 1e7);
-    kernel.send("x");
-    await channel.receive();
-  }
-  done = false;
-  setTimeout(() => done = true, 1);
-  while (!done) {
-    await channel.send("x");
-    kernel.receive();
-  }
-  done = false;
-  setTimeout(() => done = true, 1);
-  for (let turns = 0; !done; turns++) {
-    assert(turns < 1e5, "reserve lets nobody else run");
-    (await channel.reserve(8)).commit();
-    kernel.receive();
-  }
-});
+test(
+  "Channel.reserve() and others let timers have their turn on a busy channel",
+  async (channel, kernel) => {
+    let done = false;
+    setTimeout(() => done = true, 1);
+    for (let turns = 0; !done; turns++) {
+      assert(turns < 1e7);
+      kernel.send("x");
+      await channel.receive();
+    }
+    done = false;
+    setTimeout(() => done = true, 1);
+    while (!done) {
+      await channel.send("x");
+      kernel.receive();
+    }
+    done = false;
+    setTimeout(() => done = true, 1);
+    for (let turns = 0; !done; turns++) {
+      assert(turns < 1e5, "reserve() gives timers no turn");
+      (await channel.reserve(8)).commit();
+      kernel.receive();
+    }
+  },
+);
 
 test(
-  "a busy reader sees its channel closed by a timer, not a message without bytes",
+  "Channel.receive() of a busy reader ends when a timer closes the channel, without an " +
+    "empty message",
   async (channel, kernel) => {
     setTimeout(() => channel.close(), 1);
     kernel.send("x");
@@ -475,7 +500,7 @@ test(
 );
 
 test(
-  "hundreds of round trips with sleeping on both sides lose nothing",
+  "Channel.send() and receive() lose nothing in hundreds of round trips with sleeps on both sides",
   async (channel, kernel) => {
     const echo = kernel.echo();
     for (let i = 0; i < 300; i++) {

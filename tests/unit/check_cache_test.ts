@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/**
- * A check that has passed is run again as soon as anything that it could depend on is different.
- */
+/** A check that has passed is run again when anything changes that it could depend on. */
 
 import { assert, assertEquals, assertFalse } from "../../deps.ts";
 import { PassedChecks } from "../checks/cache.ts";
@@ -33,7 +31,7 @@ function fixed(inputs: Partial<Record<Scope, string>> = {}) {
   return (scope: Scope) => Promise.resolve(inputs[scope] ?? scope);
 }
 
-Deno.test("PassedChecks has what it keeps, for the same name and inputs alone", async () => {
+Deno.test("PassedChecks finds what it keeps for the same name and the same inputs only", async () => {
   await withFolder(async (folder) => {
     const first = await PassedChecks.open(folder, fixed());
     assertFalse(await first.has({ name: "a", scope: "c" }));
@@ -48,7 +46,7 @@ Deno.test("PassedChecks has what it keeps, for the same name and inputs alone", 
   });
 });
 
-Deno.test("PassedChecks keeps nothing whose inputs changed while the checks ran", async () => {
+Deno.test("PassedChecks keeps nothing when the inputs changed while the checks ran", async () => {
   await withFolder(async (folder) => {
     const checks = await PassedChecks.open(folder, fixed());
     await checks.keep([{ name: "a", scope: "c" }, { name: "b" }], fixed({ c: "saved meanwhile" }));
@@ -73,7 +71,7 @@ Deno.test("PassedChecks forgets what was not used for a month", async () => {
   });
 });
 
-/** A checkout that git knows. */
+/** A checkout that git tracks. */
 async function withCheckout(body: (root: string) => Promise<void>): Promise<void> {
   await withFolder(async (root) => {
     await must(["git", "init", "-q"], { cwd: root });
@@ -91,7 +89,7 @@ const FILES = [
   ...["scripts/gen.ts", "src/embedded/a.ts", "native/build/prebuilt/a.so"],
 ];
 
-/** The scopes in which a change of a file is seen. */
+/** The scopes in which a change of a file is found. */
 async function seenIn(root: string, change: () => Promise<void>): Promise<Scope[]> {
   const before = await Promise.all(SCOPES.map((scope) => describeFiles(root, scope)));
   await change();
@@ -99,7 +97,7 @@ async function seenIn(root: string, change: () => Promise<void>): Promise<Scope[
   return SCOPES.filter((_, index) => before[index] !== after[index]);
 }
 
-Deno.test("describeFiles() sees each change of a file in each scope that reads it", async () => {
+Deno.test("describeFiles() includes each change of a file in each scope that reads it", async () => {
   await withCheckout(async (root) => {
     const expected: Record<string, readonly Scope[]> = {
       "kmod/a.c": ["all", "c"],
@@ -116,7 +114,7 @@ Deno.test("describeFiles() sees each change of a file in each scope that reads i
   });
 });
 
-Deno.test("describeFiles() sees new, renamed and removed files, and their modes", async () => {
+Deno.test("describeFiles() includes new, renamed and removed files, and their modes", async () => {
   await withCheckout(async (root) => {
     const inC = ["all", "c"];
     assertEquals(await seenIn(root, () => Deno.writeTextFile(`${root}/kmod/b.c`, "1")), inC);
@@ -158,7 +156,7 @@ Deno.test("describeEnvironment() leaves out sessions and terminals, and nothing 
   assertEquals(describeMakeFlags("sik -- A=b\\ s FORCE=1"), "ik A=b\\ s");
 });
 
-Deno.test("inputsOf() sees a program that appears in the path, or is another", async () => {
+Deno.test("inputsOf() includes a program that appears in the path, or is replaced", async () => {
   await withFolder(async (folder) => {
     const path = Deno.env.get("PATH") ?? "";
     const look = async () => await (await inputsOf(ROOT, CONFIG))("c");
@@ -177,7 +175,7 @@ Deno.test("inputsOf() sees a program that appears in the path, or is another", a
   });
 });
 
-Deno.test("inputsOf() sees another configuration", async () => {
+Deno.test("inputsOf() includes the configuration", async () => {
   const [one, other] = [await inputsOf(ROOT, CONFIG), await inputsOf(ROOT, "other.json")];
   assert(await one("all") !== await other("all"));
 });

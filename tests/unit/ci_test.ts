@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** `.ci/run`, with Makefiles whose targets only print what the real ones might. */
+/** `.ci/run`, with Makefiles whose targets only print what the real ones might print. */
 
 import { assertEquals, assertMatch } from "../../deps.ts";
 import { ROOT } from "../lib/paths.ts";
 
-/** Runs it where `make test` and `make test-debug` have these recipes. */
+/** Runs it in a folder where `make test` and `make test-debug` have these recipes. */
 async function ci(test: string, debug: string) {
   const folder = await Deno.makeTempDir({ prefix: "kup-ci-" });
   try {
@@ -33,7 +33,7 @@ Deno.test(".ci/run ends with the sum of both runs' counts", async () => {
   assertEquals([code, last], [0, "15 passed, 0 failed, 3 skipped"]);
 });
 
-Deno.test(".ci/run fails when either run fails, and runs both all the same", async () => {
+Deno.test(".ci/run fails when one run fails, and still runs both", async () => {
   const bad = "echo 3 passed, 1 failed, 0 skipped; exit 1";
   for (const [test = "", debug = ""] of [[WELL, bad], [bad, WELL]]) {
     const { code, last } = await ci(test, debug);

@@ -17,7 +17,7 @@ function failure(body: () => unknown): KupError {
   return assertThrows(body, KupError);
 }
 
-Deno.test("a client module is loaded by the first open, and serves", async () => {
+Deno.test("open() loads a client module, which then serves", async () => {
   {
     using device = open(upper);
     assertEquals([device.name, device.channels], ["upper", 2]);
@@ -29,7 +29,7 @@ Deno.test("a client module is loaded by the first open, and serves", async () =>
     assertEquals([message?.text(), message?.type], ["HELLO", 5]);
     assertEquals(second.receiveSync({ timeout: 5000 })?.text(), "YOU");
   }
-  // It stays: what it counted is still there, and its device has a name of its own.
+  // The module stays: its counts are unchanged, and its device has a name of its own.
   {
     using device = open("host:upper");
     assertEquals(device.info().attaches, 2);
@@ -38,7 +38,7 @@ Deno.test("a client module is loaded by the first open, and serves", async () =>
   assertEquals(failure(() => open("host:upper")).code, "not-found");
 });
 
-Deno.test("parameters are set when a module is loaded, and only then", async () => {
+Deno.test("open() sets parameters when it loads a module, and only then", async () => {
   {
     using device = open(upper, { parameters: { channels: 5, name: "large/letters", add: 0x10 } });
     assertEquals([device.name, device.channels], ["large/letters", 5]);
@@ -56,7 +56,7 @@ Deno.test("parameters are set when a module is loaded, and only then", async () 
   unload(upper);
 });
 
-Deno.test("parameters that a module doesn't have, or can't have, are refused", () => {
+Deno.test("open() refuses parameters that a module does not have, or values that it can't have", () => {
   for (
     const [parameters, told, errno] of [
       [{ chanels: 2 }, 'no parameter "chanels"', 22],
@@ -77,7 +77,7 @@ Deno.test("parameters that a module doesn't have, or can't have, are refused", (
   assertEquals(failure(() => unload(upper)).code, "not-found", "nothing was loaded");
 });
 
-Deno.test("one module is known by all spellings of its path", () => {
+Deno.test("unload() finds a module by all spellings of its path", () => {
   const spelling = upper.replace("host:/", "host:/./");
   using device = open(upper);
   using other = open(spelling);
@@ -87,7 +87,7 @@ Deno.test("one module is known by all spellings of its path", () => {
   assertEquals(failure(() => unload(upper)).code, "not-found");
 });
 
-Deno.test("a module whose file is gone can be unloaded all the same", async () => {
+Deno.test("unload() unloads a module whose file is gone", async () => {
   const gone = await build("upper", "-DGONE");
   open(gone).close();
   await Deno.remove(gone.slice("host:".length));
@@ -98,7 +98,7 @@ Deno.test("a module whose file is gone can be unloaded all the same", async () =
   unload(upper);
 });
 
-Deno.test("a module's first device is what its path opens; others have names", () => {
+Deno.test("open() by a module's path opens its first device, and the others by their names", () => {
   {
     using first = open(two);
     using second = open("host:two/second");
@@ -109,7 +109,7 @@ Deno.test("a module's first device is what its path opens; others have names", (
   assertEquals(failure(() => open("host:two/second")).code, "not-found");
 });
 
-Deno.test("what is no client module is refused, and says why", async () => {
+Deno.test("open() refuses what is no client module, with the reason", async () => {
   const cases: [string, string, string][] = [
     ["host:./missing.so", "not-found", "No such file"],
     [await build("stranger"), "not-a-device", "KUP_MODULE"],
@@ -128,7 +128,7 @@ Deno.test("what is no client module is refused, and says why", async () => {
   }
 });
 
-Deno.test("a module that refuses to be loaded can be loaded later", () => {
+Deno.test("open() can load a module later that failed to load before", () => {
   const error = failure(() => open(careless, { parameters: { fault: "refuse" } }));
   assertEquals([error.code, error.errno], ["refused", 19]);
   assertStringIncludes(error.message, "its load returned -ENODEV (19)");
@@ -138,14 +138,14 @@ Deno.test("a module that refuses to be loaded can be loaded later", () => {
   unload(careless);
 });
 
-Deno.test("a module without a device says so, and can be unloaded", () => {
+Deno.test("open() reports a module without a device, which unload() can unload", () => {
   const error = failure(() => open(careless, { parameters: { fault: "nothing" } }));
   assertEquals(error.code, "not-found");
   assertStringIncludes(error.message, "has made no device");
   unload(careless);
 });
 
-Deno.test("a module's device is its own also where a thread makes it", async () => {
+Deno.test("open() opens a module's device also when a thread makes it", async () => {
   const busybody = await build("busybody");
   for (let round = 0; round < 3; round++) {
     {
@@ -158,7 +158,7 @@ Deno.test("a module's device is its own also where a thread makes it", async () 
   }
 });
 
-Deno.test("a name that is taken is refused to the second module", async () => {
+Deno.test("open() refuses a second module whose device's name is taken", async () => {
   const copy = await build("upper", "-DCOPY");
   using _device = open(upper);
   const error = failure(() => open(copy));
@@ -166,7 +166,7 @@ Deno.test("a name that is taken is refused to the second module", async () => {
   unload(upper);
 });
 
-Deno.test("unloading while attached ends the channel, and waits for nobody's close", async () => {
+Deno.test("unload() of a module in use ends its channels, and does not wait for a close", async () => {
   const device = open(upper);
   const channel = await device.attach();
   await channel.send("last");
@@ -179,8 +179,8 @@ Deno.test("unloading while attached ends the channel, and waits for nobody's clo
   device.close();
 });
 
-Deno.test("a module that leaves a device behind stays in memory, and says so", () => {
-  // The last test that uses this module: it can't be unloaded any more.
+Deno.test("unload() keeps a module in memory that leaves a device behind, and reports it", () => {
+  // The last test that uses this module, which can't be unloaded any more.
   using device = open(careless, { parameters: { fault: "leave" } });
   for (let i = 0; i < 2; i++) {
     const error = failure(() => unload(careless));
@@ -190,14 +190,14 @@ Deno.test("a module that leaves a device behind stays in memory, and says so", (
   assertEquals(device.info().channelsFree, 1);
 });
 
-Deno.test("unload takes modules of the host driver only", () => {
+Deno.test("unload() refuses all but modules of the host driver", () => {
   for (const path of ["/dev/kup/echo", "echo", "", "host:a\0b"]) {
     assertThrows(() => unload(path), TypeError);
   }
   assertEquals(failure(() => unload("host:nothing")).code, "not-found");
 });
 
-Deno.test("AddressSanitizer finds a client's overflow, as the README says", async () => {
+Deno.test("open() of a client module with AddressSanitizer, as in the README, finds an overflow", async () => {
   const path = await build("overflow", "-fsanitize=address");
   const { stdout } = await new Deno.Command("cc", { args: ["-print-file-name=libasan.so"] })
     .output();

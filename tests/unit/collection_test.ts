@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The garbage collector: what is lost is closed, with a warning, and nothing that is in use is
- * ever lost.
+ * The garbage collector: an object that is lost is closed, with a warning, and no object that is in
+ * use is ever lost.
  */
 
 import { assert, assertEquals } from "../../deps.ts";
@@ -32,13 +32,13 @@ const COMMON = `
   const check = (good, what) => { if (!good) throw new Error(what + " " + JSON.stringify(warnings)); };
 `;
 
-/** Runs a program that must end well; `gc` is there, and warnings are in `warnings`. */
+/** Runs a program that must end well; it has `gc`, and `warnings` has its warnings. */
 async function runs(body: string): Promise<void> {
   const { code, error, signal } = await runScript(`${COMMON}\n${body}\nDeno.exit(0);`, FLAGS);
   assertEquals([code, signal, error], [0, null, ""]);
 }
 
-Deno.test("Device: one that is lost unclosed is closed, and named in one warning", () =>
+Deno.test("Device that is lost unclosed is closed, and named in one warning", () =>
   runs(`
     (() => kup.open("host:echo"))();
     await until(() => warnings.length > 0);
@@ -47,7 +47,7 @@ Deno.test("Device: one that is lost unclosed is closed, and named in one warning
     for (const word of ["host:echo", "device", "using"]) check(warnings[0].includes(word), word);
   `));
 
-Deno.test("Channel: one that is lost unclosed is closed, and named in one warning", () =>
+Deno.test("Channel that is lost unclosed is closed, and named in one warning", () =>
   runs(`
     const other = kup.open("host:echo");
     const lose = async (options) => { (await other.attach({ channel: 5, ...options })).trySend("x"); };
@@ -71,7 +71,7 @@ Deno.test("Channel: one that is lost unclosed is closed, and named in one warnin
     check((await again.receive()).text() === "works", "it can be attached again");
   `));
 
-Deno.test("Channel.close() leaves nothing to warn of, and so does Device.close()", () =>
+Deno.test("Channel.close() and Device.close() leave nothing to warn about", () =>
   runs(`
     const use = async () => {
       using device = kup.open("host:echo");
@@ -86,7 +86,7 @@ Deno.test("Channel.close() leaves nothing to warn of, and so does Device.close()
     check(warnings.length === 0, "no warning");
   `));
 
-Deno.test("Channel: a loop that is all that has it gets thousands of messages, whatever is collected", () =>
+Deno.test("Channel that only a loop references gets thousands of messages, whatever is collected", () =>
   runs(`
     const begin = async () => {
       const channel = await attach({ spin: 0 });
@@ -106,8 +106,11 @@ Deno.test("Channel: a loop that is all that has it gets thousands of messages, w
     await until(() => free() === 8 && warnings.length === 2);
   `));
 
-Deno.test("Channel.receive() is in use while it waits, if nothing but its promise is there", () =>
-  runs(`
+Deno.test(
+  "Channel.receive() keeps the channel in use while it waits, if only its promise is " +
+    "referenced",
+  () =>
+    runs(`
     const wait = async (options) => {
       const channel = await attach({ spin: 0 });
       await channel.send(numbers(300, 0), { type: PAUSE });
@@ -121,9 +124,10 @@ Deno.test("Channel.receive() is in use while it waits, if nothing but its promis
       await until(() => got !== undefined);
       check(got === "late", "the message " + got);
     }
-  `));
+  `),
+);
 
-Deno.test("Channel: an iterator, or one that waits, keeps it in use", () =>
+Deno.test("Channel.messages() keeps the channel in use by its iterator, or by a step that waits", () =>
   runs(`
     const iterate = async () => {
       const channel = await attach({ spin: 0 });
@@ -142,7 +146,7 @@ Deno.test("Channel: an iterator, or one that waits, keeps it in use", () =>
     check(second === "two" && warnings.length === 0, "the second");
   `));
 
-Deno.test("Channel.readable and writable are in use while something else has them", () =>
+Deno.test("Channel.readable and writable keep the channel in use while they are referenced", () =>
   runs(`
     const echoing = async () => {
       const channel = await attach({ spin: 0 });
@@ -169,7 +173,7 @@ Deno.test("Channel.readable and writable are in use while something else has the
     check(warnings.length === 0, "no warning");
   `));
 
-Deno.test("Channel.send() and reserve() are in use while they wait for room", () =>
+Deno.test("Channel.send() and reserve() keep the channel in use while they wait for room", () =>
   runs(`
     const fill = async (last) => {
       const channel = await attach({ spin: 0 });
@@ -191,7 +195,7 @@ Deno.test("Channel.send() and reserve() are in use while they wait for room", ()
     check(warnings.filter((text) => text.includes("channel")).length <= 3, "no more than one each");
   `));
 
-Deno.test("Device.attach() is in use while it waits for a channel", () =>
+Deno.test("Device.attach() keeps the device in use while it waits for a channel", () =>
   runs(`
     const all = [];
     for (let i = 0; i < 8; i++) all.push(await watcher.attach());
@@ -205,7 +209,7 @@ Deno.test("Device.attach() is in use while it waits for a channel", () =>
     check(got.trySend("x"), "works");
   `));
 
-Deno.test("Message: a message keeps its channel in use, and so does a view of its bytes", () =>
+Deno.test("Message keeps its channel in use, and so does a view of its bytes", () =>
   runs(`
     const receive = async () => {
       const channel = await attach();
@@ -228,7 +232,7 @@ Deno.test("Message: a message keeps its channel in use, and so does a view of it
     await until(() => free() === 8);
   `));
 
-Deno.test("Reservation: it keeps its channel in use, and so does its view", () =>
+Deno.test("Reservation keeps its channel in use, and so does its view", () =>
   runs(`
     const reserve = async () => (await attach()).reserve(100);
     let room = await reserve();
@@ -241,7 +245,7 @@ Deno.test("Reservation: it keeps its channel in use, and so does its view", () =
     check(bytes[0] === 7 && free() === 7 && warnings.length === 0, "the view");
   `));
 
-Deno.test("Channel.send() on a turn channel is in use while a reservation has the turn", () =>
+Deno.test("Channel.send() on a turn channel keeps it in use while a reservation has the turn", () =>
   runs(`
     watcher.close();
     kup.unload("host:echo");
@@ -265,7 +269,7 @@ Deno.test("Channel.send() on a turn channel is in use while a reservation has th
     check(warnings.length === 0 && free() === 6 && forever.sent, "it still waits");
   `));
 
-Deno.test("Channel: those that are lost leave no memory mapped", async () => {
+Deno.test("Channel that is lost leaves no memory mapped", async () => {
   const body = `
     const mapped = () => Deno.readTextFileSync("/proc/self/maps").match(/memfd:kup /g)?.length ?? 0;
     const lose = async (options) => { await watcher.attach(options); };
@@ -283,7 +287,7 @@ Deno.test("Channel: those that are lost leave no memory mapped", async () => {
   assertEquals([code, error], [0, ""]);
 });
 
-Deno.test("a program that was warned goes on, and the warning is on its standard error", async () => {
+Deno.test("Channel that is lost warns on standard error, and the program continues", async () => {
   const { code, error } = await runScript(
     `
     (() => kup.open("host:echo"))();

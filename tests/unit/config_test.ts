@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What the author of a client module learns when its load fails: the field, its value, what is
+ * What the author of a client module learns when its load fails: the field, its value, and what is
  * wrong with it.
  */
 
@@ -20,7 +20,7 @@ function failure(parameters: Parameters): KupError {
 const NO_NAME = "is not a valid device name";
 const LETTERS = `it may hold letters, digits, ".", "_", "-" and "/"`;
 
-/** Parameters of the module, and what then is said of its config. */
+/** The module's parameters, and the sentence that its config then gets. */
 const CONFIGS: readonly (readonly [Parameters, string])[] = [
   [{ null: "config" }, "kup_device_create: config is NULL"],
   [{ null: "ops" }, "kup_device_create: ops is NULL"],
@@ -42,13 +42,13 @@ const CONFIGS: readonly (readonly [Parameters, string])[] = [
     { mode: 4 },
     "mine/wrong: mode is 4, not KUP_MODE_STREAM (1), KUP_MODE_TURN (2) or KUP_MODE_CALL (3)",
   ],
-  // The decimal number 600, as many write it.
+  // The decimal number 600, a common mistake.
   [{ permissions: 600 }, "mine/wrong: permissions is 01130, more than 0777 (which is octal)"],
   [{ group: 2 ** 32 - 1 }, "mine/wrong: group is 4294967295, which is not a group's number"],
   [{ spin_us: 10001 }, "mine/wrong: spin_us is 10001, more than 10000 and not KUP_NO_SPIN"],
 ];
 
-Deno.test("kup_device_create names the field of a wrong config, and its value", async (t) => {
+Deno.test("kup_device_create() names the field of a wrong config, and its value", async (t) => {
   for (const [parameters, sentence] of CONFIGS) {
     await t.step(sentence, () => {
       const error = failure(parameters);
@@ -61,7 +61,7 @@ Deno.test("kup_device_create names the field of a wrong config, and its value", 
   }
 });
 
-Deno.test("kup_device_create accepts values at the limits, and logs nothing", () => {
+Deno.test("kup_device_create() accepts values at the limits, and logs nothing", () => {
   const configs: Parameters[] = [
     { channels: 1024 },
     { to_user_pages: 1, to_kernel_pages: 1 },
@@ -76,7 +76,7 @@ Deno.test("kup_device_create accepts values at the limits, and logs nothing", ()
   }
 });
 
-Deno.test("kup_device_create names the device that has the name already", () => {
+Deno.test("kup_device_create() names the device that has the name already", () => {
   const cases = [
     ["mine/wrong", "mine/wrong"],
     ["mine", "mine/wrong"],
@@ -93,7 +93,7 @@ Deno.test("kup_device_create names the device that has the name already", () => 
   }
 });
 
-Deno.test("kupdev_create, which returns no errno, says what is wrong with its arguments", () => {
+Deno.test("kupdev_create(), which returns no errno, names what is wrong with its arguments", () => {
   const cases: readonly (readonly [Parameters, string])[] = [
     [{ null: "name" }, "a device's name is NULL"],
     [{ name: ".hidden" }, `".hidden" ${NO_NAME}: a part of it begins with "."`],
@@ -126,7 +126,7 @@ Deno.test("open() names the errno of a load that fails without a sentence", () =
   }
 });
 
-Deno.test("open() names a wrong config also where a thread of the module has it", () => {
+Deno.test("open() names a wrong config also when a thread of the module has it", () => {
   const error = failure({ how: "thread", mode: 9 });
   assertEquals(
     error.message,
@@ -137,7 +137,7 @@ Deno.test("open() names a wrong config also where a thread of the module has it"
   unload(wrong);
 });
 
-Deno.test("kup_device_create names on stderr what its module passes over", async () => {
+Deno.test("kup_device_create() names on stderr what its module ignores", async () => {
   const script = `
     import { open, unload } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url))};
     const parameters = { how: "go_on", channels: 2000 };

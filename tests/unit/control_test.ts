@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Control records: those that a channel takes, those of later versions, and lies. */
+/** Control records: those that a channel receives, those of later versions, and lies. */
 
 import { assertEquals } from "../../deps.ts";
 import { CONTROL_END, CONTROL_GAP, CONTROL_OPTIONAL, CONTROL_PASS, GAP_AT } from "../../src/abi.ts";
@@ -19,7 +19,7 @@ test(
   },
 );
 
-test("Channel.receive() takes a gap that says more than it knows", async (channel, kernel) => {
+test("Channel.receive() accepts a gap that is longer than it knows", async (channel, kernel) => {
   kernel.control(CONTROL_GAP, GAP_AT.SIZE + 8);
   const message = await channel.receive();
   assertEquals([message?.gap === undefined, message?.length, message?.type], [false, 0, 0]);
@@ -27,7 +27,7 @@ test("Channel.receive() takes a gap that says more than it knows", async (channe
 
 for (
   const [name, mode, kind, length] of [
-    ["a gap that says too little", 1, CONTROL_GAP, GAP_AT.SIZE - 1],
+    ["a gap that is too short", 1, CONTROL_GAP, GAP_AT.SIZE - 1],
     ["a pass on a stream channel", 1, CONTROL_PASS, 0],
     ["a gap on a turn channel", 2, CONTROL_GAP, GAP_AT.SIZE],
     ["an end, which this version does not know", 1, CONTROL_END, 0],

@@ -8,14 +8,14 @@ import { findTrouble } from "../vm/kernel_log.ts";
 import { ALL_SERIES, DEBUG_SERIES } from "../vm/kernel.ts";
 import { machineFor } from "../vm/machine.ts";
 
-Deno.test("checkOptions() finds nothing where all options are as they were wanted", () => {
+Deno.test("checkOptions() finds nothing when all options are as wanted", () => {
   const wanted = 'CONFIG_A=y\n# CONFIG_B is not set\n# a comment\nCONFIG_C="-x"\n';
   assertEquals(checkOptions(wanted, `${wanted}CONFIG_D=y\n`), []);
   // What can't be set is not mentioned at all.
   assertEquals(checkOptions(wanted, 'CONFIG_A=y\nCONFIG_C="-x"\n'), []);
 });
 
-Deno.test("checkOptions() names each option that is missing, off, on or another's value", () => {
+Deno.test("checkOptions() names each option that is missing, off, on or has another value", () => {
   const wanted = "CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\nCONFIG_D=16\nCONFIG_E=y\n";
   const got = "# CONFIG_B is not set\nCONFIG_C=y\nCONFIG_D=1600\nCONFIG_E_MORE=y\n";
   assertEquals(checkOptions(wanted, got), [
@@ -27,7 +27,7 @@ Deno.test("checkOptions() names each option that is missing, off, on or another'
   ]);
 });
 
-/** As /sys/kernel/debug/kmemleak has it in Linux 6.12. */
+/** As in /sys/kernel/debug/kmemleak of Linux 6.12. */
 const LEAKS = `unreferenced object 0xffff8880067ecc80 (size 64):
   comm "insmod", pid 84, jiffies 4294942210
   hex dump (first 32 bytes):
@@ -48,7 +48,7 @@ unreferenced object 0xffff888006aa0000 (size 32):
     0xffffffff81000000
 `;
 
-/** As /proc/kallsyms has the modules' functions and data. */
+/** As in /proc/kallsyms, for the modules' functions and data. */
 const SYMBOLS = `ffffffffa0011230 t os_alloc\t[kup]
 ffffffffa0011233 d some_data\t[kup]
 ffffffffa0010000 T kup_send\t[kup]
@@ -70,7 +70,7 @@ async function oneLine(text: string, known = SYMBOLS): Promise<string[]> {
   }
 }
 
-Deno.test("a guest's report on leaks has one line for each kind, with the functions that led to it", async () => {
+Deno.test("leaks.awk writes one line for each kind of leak, with the functions that led to it", async () => {
   const again = LEAKS.replace("c80", "d00").replace("pid 84", "pid 85");
   const lines = await oneLine(LEAKS + again);
   assertEquals(lines, [
@@ -90,7 +90,7 @@ Deno.test("a guest's report on leaks has one line for each kind, with the functi
   );
 });
 
-Deno.test("a guest's report on a leak fits into one line of the kernel's log", async () => {
+Deno.test("leaks.awk writes a line that fits into the kernel's log", async () => {
   const long = LEAKS.replace(
     "    os_alloc+0x22/0x30 [kup]\n",
     "    a_function+0x1/0x2\n".repeat(90),
@@ -100,7 +100,7 @@ Deno.test("a guest's report on a leak fits into one line of the kernel's log", a
   assert(lines.every((line) => line.length <= 900));
 });
 
-Deno.test("machineFor() has Debian's kernels check memory, and preempt both ways", async () => {
+Deno.test("machineFor() makes Debian's kernels check memory, and preempt in both ways", async () => {
   const all = await Promise.all(ALL_SERIES.map(machineFor));
   const parameters = all.map(({ parameters }) => parameters.join(" "));
   for (const text of parameters) assertStringIncludes(text, "slub_debug=FZPU init_on_free=1");
@@ -116,6 +116,6 @@ Deno.test("machineFor() measures the frequency of the debug kernel's clock", asy
   assertMatch(told ?? "", /^\d{6,7}$/);
   const again = /tsc_early_khz=(\d+)/.exec((await machineFor(DEBUG_SERIES)).parameters.join(" "))
     ?.[1];
-  // Measured twice: a clock that is off by so much makes time-outs wrong.
+  // Measured twice: with a larger error, time-outs would be wrong.
   assert(Math.abs(Number(told) / Number(again) - 1) < 0.01, `${told} kHz, then ${again} kHz`);
 });

@@ -15,7 +15,7 @@ function writablePipes(): Set<number> {
       const isPipe = Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith("pipe:");
       if (isPipe && (parseInt(flags ?? "", 8) & 3) === 1) fds.add(Number(name));
     } catch {
-      // The directory's own descriptor.
+      // The folder's own descriptor.
     }
   }
   return fds;
@@ -38,7 +38,7 @@ function rejection(promise: Promise<unknown>): Promise<KupErrorCode | undefined>
   });
 }
 
-Deno.test("a file that is not there or not a device is told apart", () => {
+Deno.test("open() distinguishes a file that does not exist from one that is no device", () => {
   assertEquals(codeOf(() => open("/dev/kup/there-is-none")), "not-found");
   assertEquals(codeOf(() => open("/dev/null/below")), "not-found");
   assertEquals(codeOf(() => open("/dev/null")), "not-a-device");
@@ -47,19 +47,19 @@ Deno.test("a file that is not there or not a device is told apart", () => {
   assertThrows(() => open(""), TypeError);
 });
 
-Deno.test("an error keeps its errno and says what to do", () => {
+Deno.test("open() fails with an errno and a sentence that says what to do", () => {
   const error = throwsWith("not-found", () => open("/dev/kup/there-is-none"), ENOENT);
   assertEquals(error.name, "KupError");
   assert(error.message.startsWith("/dev/kup/there-is-none: "), error.message);
   assert(error.message.includes("load the module"), error.message);
 });
 
-Deno.test("a native library that can't be loaded is told", () => {
+Deno.test("open() reports a native library that can't be loaded", () => {
   assertEquals(codeOf(() => open("/dev/null", { library: "/nowhere/lib.so" })), "library");
   assertEquals(codeOf(() => open("/dev/null", { library: "libc.so.6" })), "library");
 });
 
-Deno.test("without permission for FFI an error says which one is needed", async () => {
+Deno.test("open() without the permission for FFI names the permission", async () => {
   const program = `
     import { KupError, open } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url))};
     try { open("/dev/null"); } catch (error) {
@@ -76,7 +76,7 @@ Deno.test("without permission for FFI an error says which one is needed", async 
   assertEquals(new TextDecoder().decode(stdout).trim(), "no-ffi-permission true");
 });
 
-Deno.test("a device tells about itself", () => {
+Deno.test("Device.info() and others describe the device", () => {
   using driven = new DrivenDevice({ channels: 3, ring: 8192 });
   using device = driven.open();
   assertEquals([device.name, device.path, device.channels, device.abiVersion], [
@@ -92,7 +92,7 @@ Deno.test("a device tells about itself", () => {
   assertEquals(Object.hasOwn(info, "geometry"), false);
 });
 
-Deno.test("attach takes the channel that is asked for, or a free one", async () => {
+Deno.test("Device.attach() takes the channel that is asked for, or a free one", async () => {
   using driven = new DrivenDevice({ channels: 3 });
   using device = driven.open();
   using second = await device.attach({ channel: 1 });
@@ -106,7 +106,7 @@ Deno.test("attach takes the channel that is asked for, or a free one", async () 
   assertThrows(() => device.totals(3), RangeError);
 });
 
-Deno.test("attach waits until the channel is free", async () => {
+Deno.test("Device.attach() waits until the channel is free", async () => {
   using driven = new DrivenDevice();
   using device = driven.open();
   const first = await device.attach();
@@ -114,14 +114,14 @@ Deno.test("attach waits until the channel is free", async () => {
   const third = device.attach({ channel: 0 });
   await until(() => driven.files === 4, "both attaches have files of their own");
   first.close();
-  // Either may win; the other one goes on waiting.
+  // Either attach may get the channel; the other one continues to wait.
   const winner = await Promise.race([second, third]);
   winner.close();
   (await second).close();
   (await third).close();
 });
 
-Deno.test("a wait for a channel ends by its signal or the device's close", async () => {
+Deno.test("Device.attach() that waits ends by its signal or the device's close", async () => {
   using driven = new DrivenDevice();
   const device = driven.open();
   using channel = await device.attach();
@@ -138,14 +138,14 @@ Deno.test("a wait for a channel ends by its signal or the device's close", async
   assertEquals(await rejection(device.attach()), "closed");
   assertEquals(codeOf(() => device.info()), "closed");
   assertEquals(device.closed, true);
-  assert(channel.trySend("channels live on"));
+  assert(channel.trySend("channels stay open"));
 });
 
-Deno.test("closing a device ends an attach that looks again and again", async () => {
+Deno.test("Device.close() ends an attach that looks again and again", async () => {
   using driven = new DrivenDevice({ hold: true });
   const device = driven.open();
   (await device.attach()).close();
-  // The client goes on reading what the last user sent, so the attach hopes for its end.
+  // The client still reads what the last user sent, so the attach waits for its end.
   assertEquals(device.totals(0).state, "draining");
   const attach = device.attach({ wait: false });
   await until(() => driven.files === 2, "the attach has a file of its own");
@@ -154,7 +154,7 @@ Deno.test("closing a device ends an attach that looks again and again", async ()
   assertEquals(driven.files, 0);
 });
 
-Deno.test("who waits is told when something closes the pipe, and may wait again", async () => {
+Deno.test("Channel.receive() fails when the waiter's pipe is closed, and may wait again", async () => {
   using driven = new DrivenDevice();
   using device = driven.open();
   using channel = await device.attach({ spin: 0 });
@@ -170,7 +170,7 @@ Deno.test("who waits is told when something closes the pipe, and may wait again"
 });
 
 Deno.test(
-  "addresses are reused only after a while, and never twice at once",
+  "Device.attach() reuses addresses only after a while, and never for two channels",
   async () => {
     using driven = new DrivenDevice({ channels: 2, ring: 16384 });
     using device = driven.open();
@@ -185,7 +185,7 @@ Deno.test(
   },
 );
 
-Deno.test("many channels wait at once", async () => {
+Deno.test("Channel.receive() waits on many channels at once", async () => {
   using driven = new DrivenDevice({ channels: 100 });
   using device = driven.open();
   using stack = new DisposableStack();
@@ -199,7 +199,7 @@ Deno.test("many channels wait at once", async () => {
   assertEquals(await Promise.all(received), Array.from({ length: 100 }, (_, i) => `to ${i}`));
 });
 
-Deno.test("a process that waits for nothing may end", async () => {
+Deno.test("Device and Channel that wait for nothing let the process end", async () => {
   const program = `
     import { open } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url))};
     const device = open("host:echo");

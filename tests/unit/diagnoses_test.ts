@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What an error says when something outside of a program is not as it should be. */
+/** What an error says when the environment of a program is wrong. */
 
 import {
   assert,
@@ -26,7 +26,7 @@ function failure(body: () => unknown): KupError {
   return assertThrows(body, KupError);
 }
 
-/** What `open(path)` fails with in a process that a command before it has changed. */
+/** The error of `open(path)` in a process that another command has prepared. */
 async function failureIn(
   wrapper: readonly string[],
   path: string,
@@ -44,7 +44,7 @@ async function failureIn(
   );
 }
 
-Deno.test("open() of a path that leads to no device says what is wrong with the path", async () => {
+Deno.test("open() of a path that leads to no device explains what is wrong with the path", async () => {
   await Deno.symlink("circle", `${folder}/circle`);
   const cases: readonly (readonly [string, KupErrorCode, number, string])[] = [
     [`/dev/${"x".repeat(300)}`, "not-found", 36, "The path is too long."],
@@ -72,7 +72,7 @@ Deno.test("open() of a path that leads to no device says what is wrong with the 
   }
 });
 
-Deno.test("open() of a program that is running says that it is no device", async () => {
+Deno.test("open() of a program that is running reports that it is no device", async () => {
   const program = `${folder}/sleep`;
   await Deno.copyFile((await must(["sh", "-c", "command -v sleep"])).trim(), program);
   await Deno.chmod(program, 0o755);
@@ -83,7 +83,7 @@ Deno.test("open() of a program that is running says that it is no device", async
   assertEquals([error.code, error.errno], ["not-a-device", 26]);
 });
 
-Deno.test("open() of /dev/tty without a terminal speaks of both reasons", async () => {
+Deno.test("open() of /dev/tty without a terminal names both possible reasons", async () => {
   const [code, errno, message] = await failureIn(["setsid", "--wait"], "/dev/tty");
   assertEquals([code, errno], ["not-found", 6]);
   assertEquals(
@@ -92,7 +92,7 @@ Deno.test("open() of /dev/tty without a terminal speaks of both reasons", async 
   );
 });
 
-Deno.test("open() explains or names what else the system refuses it with", async () => {
+Deno.test("open() explains or names other errors of the system", async () => {
   await using sandbox = await Sandbox.build();
   const cases: readonly (readonly [number, KupErrorCode, string])[] = [
     [1, "not-permitted", "its container or sandbox has to allow it"],
@@ -111,7 +111,7 @@ Deno.test("open() explains or names what else the system refuses it with", async
   }
 });
 
-Deno.test("open() without a free descriptor is too-many-files for every path", async () => {
+Deno.test("open() without a free descriptor fails with too-many-files for every path", async () => {
   const client = await modules.build("upper");
   const script = `
     import { open } from ${MODULE};
@@ -129,25 +129,29 @@ Deno.test("open() without a free descriptor is too-many-files for every path", a
   for (const one of answers) checkFewFiles(one);
 });
 
-Deno.test("attach({ wait: false }) says whether one channel or all of them are taken", async () => {
-  await withEcho({ channels: 2 }, async (device) => {
-    using _second = await device.attach({ channel: 1 });
-    const one = await assertRejects(() => device.attach({ channel: 1, wait: false }), KupError);
-    assertEquals([one.code, one.errno], ["busy", 16]);
-    assertStringIncludes(one.message, "host:echo: Channel 1 is taken");
-    using _first = await device.attach();
-    const all = await assertRejects(() => device.attach({ wait: false }), KupError);
-    assertEquals([all.code, all.errno], ["busy", 16]);
-    assertStringIncludes(all.message, "host:echo: All 2 channels are taken");
-  });
-  await withEcho({ channels: 1 }, async (device) => {
-    using _only = await device.attach();
-    const only = await assertRejects(() => device.attach({ wait: false }), KupError);
-    assertStringIncludes(only.message, "The only channel is taken");
-  });
-});
+Deno.test(
+  "Device.attach() with `wait: false` reports whether one channel or all of them are " +
+    "taken",
+  async () => {
+    await withEcho({ channels: 2 }, async (device) => {
+      using _second = await device.attach({ channel: 1 });
+      const one = await assertRejects(() => device.attach({ channel: 1, wait: false }), KupError);
+      assertEquals([one.code, one.errno], ["busy", 16]);
+      assertStringIncludes(one.message, "host:echo: Channel 1 is taken");
+      using _first = await device.attach();
+      const all = await assertRejects(() => device.attach({ wait: false }), KupError);
+      assertEquals([all.code, all.errno], ["busy", 16]);
+      assertStringIncludes(all.message, "host:echo: All 2 channels are taken");
+    });
+    await withEcho({ channels: 1 }, async (device) => {
+      using _only = await device.attach();
+      const only = await assertRejects(() => device.attach({ wait: false }), KupError);
+      assertStringIncludes(only.message, "The only channel is taken");
+    });
+  },
+);
 
-Deno.test("attach() names the errno that the kernel client has refused it with", async () => {
+Deno.test("Device.attach() names the errno that the kernel client refused it with", async () => {
   const refusals: readonly (readonly [number, KupErrorCode, string])[] = [
     [13, "refused", "The kernel client refused the channel: its attach returned -EACCES (13)."],
     [61, "refused", "its attach returned -ENODATA (61)."],
@@ -176,7 +180,7 @@ async function library(name: string, functions: Readonly<Record<string, number>>
   return file;
 }
 
-Deno.test("open() with another program's library says that it is not KUP's", async () => {
+Deno.test("open() with another program's library reports that it is not KUP's", async () => {
   const { os, arch } = Deno.build;
   const real = Deno.dlopen(`${ROOT}/native/build/libkup-${os}-${arch}.so`, {
     kup_user_abi_version: { parameters: [], result: "i32" },
@@ -210,7 +214,7 @@ Deno.test("open() with another program's library says that it is not KUP's", asy
   }
 });
 
-/** How often a text is in another one. */
+/** How often a text occurs in another one. */
 function count(text: string, part: string): number {
   return text.split(part).length - 1;
 }
@@ -222,7 +226,7 @@ Deno.test("open() and unload() name a client module's file once in an error", as
   await Deno.writeTextFile(`${folder}/text.so`, "This is no library.");
   await Deno.mkdir(`${folder}/folder.so`);
   await must(["mkfifo", `${folder}/pipe.so`]);
-  // Another name than the one that the driver knows it by.
+  // Another name than the one that the driver has for it.
   await Deno.symlink(wrong!.slice("host:".length), `${folder}/linked.so`);
   const linked = `host:${folder}/linked.so`;
   const calls: readonly (readonly [string, () => unknown])[] = [
@@ -263,7 +267,7 @@ Deno.test("open() and unload() name a client module's file once in an error", as
     }
   }
   unload(linked);
-  // It stays, in memory and by its device's name.
+  // The module stays, in memory and by its device's name.
   open(linked, { parameters: { how: "leave", name: "mine/left" } }).close();
   const { message } = failure(() => unload(linked));
   assertStringIncludes(message, "left a device behind");

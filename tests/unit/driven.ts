@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A device of the host driver whose kernel side a test drives: the real engine, and a client module that
- * does nothing by itself (clients/driven.c). One at a time in a process.
+ * A device of the host driver whose kernel side a test drives: the real engine, and a client module
+ * that does nothing by itself (clients/driven.c). One at a time in a process.
  */
 
 import { type Device, open, unload } from "../../mod.ts";
@@ -15,7 +15,7 @@ const EPROTO = 71;
 const PAGE = 4096;
 /** In nanoseconds. */
 const SECOND = 1_000_000_000n;
-/** Bytes of `struct kup_record`, and where its fields are. */
+/** The size of `struct kup_record` in bytes, and the offsets of its fields. */
 const RECORD = { SIZE: 32, length: 8, type: 12, control: 16 } as const;
 /** `struct kup_reservation`. */
 const RESERVATION_SIZE = 16;
@@ -64,7 +64,7 @@ type Driven = Deno.DynamicLibrary<typeof DRIVEN>;
 export interface Received {
   readonly type: number;
   readonly text: string;
-  /** Of a control record: its kind. */
+  /** For a control record: its kind. */
   readonly control?: number;
 }
 
@@ -72,14 +72,14 @@ function bytesOf(data: string | Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer
   return typeof data === "string" ? new TextEncoder().encode(data) : data;
 }
 
-/** A negative errno is an error of the test's own. */
+/** A negative errno is an error of the test itself. */
 function must(call: string, result: number): void {
   if (result < 0) throw new Error(`${call} returned ${result}`);
 }
 
 /** The kernel's side of one attached channel. */
 export class KernelSide {
-  /** All pages, mapped as the contract says; those of the kernel can be written, too. */
+  /** All pages, mapped as in the contract; those of the kernel can be written too. */
   readonly words: Int32Array;
   /** Where the user's receiving side has its words and the kernel's data, in bytes. */
   readonly toUser: { readonly tail: number; readonly data: number };
@@ -101,12 +101,12 @@ export class KernelSide {
     this.toUser = { tail: PAGE + USER_PAGE_AT.toUserTail, data: 2 * PAGE };
   }
 
-  /** KICK calls of this channel. */
+  /** The number of KICK calls for this channel. */
   get kicks(): number {
     return this.#driven.symbols.driven_kicks(this.#channel);
   }
 
-  /** The position that the kernel's side was or is asleep for: of data, and of room. */
+  /** The positions that the kernel's side sleeps for, or slept for: of data, and of room. */
   get announced(): { data: number; room: number } {
     return {
       data: Atomics.load(this.words, KERNEL_PAGE_AT.toKernelConsumerEvent >> 2),
@@ -114,12 +114,12 @@ export class KernelSide {
     };
   }
 
-  /** The position up to which the user has given back what it received. */
+  /** The position up to which the user has released what it received. */
   get tail(): number {
     return Atomics.load(this.words, this.toUser.tail >> 2);
   }
 
-  /** Sends to the user; false if there is no room, or no user any more. */
+  /** Sends to the user. Returns false if there is no room, or the user has gone. */
   send(data: string | Uint8Array<ArrayBuffer>, type = 0): boolean {
     const bytes = bytesOf(data);
     const result = engine.kup_send(this.#channel, type, bytes, bytes.length, 0n);
@@ -128,14 +128,14 @@ export class KernelSide {
     return true;
   }
 
-  /** Sends a control record of this kind, with so many bytes. */
+  /** Sends a control record of this kind, with this many bytes. */
   control(kind: number, length = 0): void {
     const reservation = new Uint8Array(RESERVATION_SIZE);
     must("kup_try_reserve", engine.kup_try_reserve(this.#channel, length, reservation));
     engine.kup_commit_control(this.#channel, reservation, kind, length);
   }
 
-  /** Sends nothing, with so many bytes. */
+  /** Sends a discarded record with this many bytes. */
   discard(length: number): void {
     const reservation = new Uint8Array(RESERVATION_SIZE);
     must("kup_try_reserve", engine.kup_try_reserve(this.#channel, length, reservation));
@@ -150,8 +150,8 @@ export class KernelSide {
   }
 
   /**
-   * Loses so many messages, and reports that at once. Each must be too long for the ring, so `bytes`
-   * can't be small.
+   * Loses this many messages, and reports that at once. Each must be too long for the ring, so
+   * `bytes` can't be small.
    */
   gap(records: number, bytes: number): void {
     const each = Math.floor(bytes / records);
@@ -160,7 +160,7 @@ export class KernelSide {
       const result = engine.kup_try_send(this.#channel, 0, null, length);
       if (result >= 0) throw new Error(`a message of ${length} bytes was not lost`);
     }
-    // The report goes ahead of the next record, which the user doesn't get to see.
+    // The report comes before the next record, which is discarded.
     this.discard(GAP_AT.SIZE);
   }
 
@@ -181,7 +181,7 @@ export class KernelSide {
     return { type: received.type, bytes: this.#buffer.slice(0, length) };
   }
 
-  /** The next message, by a thread that waits for it; undefined when the user is gone. */
+  /** The next message, by a thread that waits for it; undefined when the user has gone. */
   async receiveWaiting(): Promise<Received | undefined> {
     const buffer = new Uint8Array(this.#buffer.length);
     const record = new Uint8Array(RECORD.SIZE);
@@ -192,7 +192,7 @@ export class KernelSide {
     return read(buffer, record);
   }
 
-  /** Sends everything back until the user is gone, and sleeps in between. */
+  /** Sends everything back until the user has gone, and sleeps in between. */
   async echo(): Promise<void> {
     for (let got; (got = await this.receiveWaiting()) !== undefined;) {
       await this.sendWaiting(got.text, got.type);
@@ -204,8 +204,8 @@ export class KernelSide {
   }
 
   /**
-   * Breaks the channel by a head position in the user's page that makes no sense. The kernel's side
-   * finds it before it sleeps, at the latest.
+   * Breaks the channel by an invalid head position in the user's page. The kernel's side finds it
+   * before it sleeps, at the latest.
    */
   break(): void {
     Atomics.xor(this.words, (PAGE + USER_PAGE_AT.toKernelHead) >> 2, 0x40000000);
@@ -217,12 +217,12 @@ export class KernelSide {
     if (result !== -EPROTO) throw new Error(`the lie was not found: kup_receive gave ${result}`);
   }
 
-  /** Gives the channel's memory up; no other call after it. */
+  /** Releases the channel's memory; no other call may follow. */
   put(): void {
     engine.kup_channel_put(this.#channel);
   }
 
-  /** A thread's own reference: a test that fails gives the channel up while the thread waits. */
+  /** A thread's own reference: a test that fails releases the channel while the thread waits. */
   #hold(): { readonly channel: Deno.PointerObject } & Disposable {
     const channel = this.#channel;
     engine.kup_channel_get(channel);
@@ -240,10 +240,10 @@ function read(buffer: Uint8Array<ArrayBuffer>, record: Uint8Array<ArrayBuffer>):
 }
 
 export interface DrivenOptions {
-  /** Bytes of each ring. */
+  /** The size of each ring in bytes. */
   ring?: number;
   channels?: number;
-  /** As in kup_config; the kernel's side makes the calls of streams all the same. */
+  /** As in kup_config. The kernel's side makes the calls of streams in both modes. */
   mode?: number;
   /** A channel whose user has gone stays taken until {@linkcode DrivenDevice.letGo}. */
   hold?: boolean;
@@ -268,7 +268,7 @@ export class DrivenDevice implements Disposable {
     return open(path);
   }
 
-  /** How many files of it are open. */
+  /** How many files of the device are open. */
   get files(): number {
     return this.#driven.symbols.driven_files();
   }

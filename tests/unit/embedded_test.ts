@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Where the native library comes from: an option, a file beside the module, the module itself. */
+/**
+ * Where the native library comes from: an option, a file beside the module, or the module itself.
+ */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
 import { openEmbedded } from "../../src/embedded.ts";
@@ -12,7 +14,7 @@ import { Sandbox } from "../lib/sandbox.ts";
 const { arch } = Deno.build;
 const MEMORY = /^\/memfd:libkup-[0-9a-f]{16}\.so$/;
 
-/** What a child tells: the library that it opened a device with, or why it couldn't. */
+/** What a child prints: the library that it opened a device with, or why it couldn't. */
 interface Told {
   readonly code: string;
   readonly message: string;
@@ -20,7 +22,10 @@ interface Told {
   readonly libraries: readonly string[];
 }
 
-/** For scripts: opens what is no device, so that only the library matters; tells what is mapped. */
+/**
+ * For scripts: opens what is no device, so that only the library matters, and prints what is
+ * mapped.
+ */
 const TELL = `
   function tell(options) {
     let told = { code: "", message: "" };
@@ -39,7 +44,7 @@ function source(copy: Copy, body: string, before = ""): string {
   return `import { KupError, open } from ${module};\n${before}\n${TELL}\n${body}`;
 }
 
-/** Runs a script in a Deno of its own and returns what it prints, which is JSON. */
+/** Runs a script in a Deno of its own and returns what it prints, as JSON. */
 async function run<T>(script: string, wrapper: readonly string[] = []): Promise<T> {
   const url = `data:text/javascript,${encodeURIComponent(script)}`;
   const command = [Deno.execPath(), "run", "-A", "--no-prompt", "--no-config", url];
@@ -50,7 +55,7 @@ async function openIn(copy: Copy, options = "undefined", before = ""): Promise<T
   return await run(source(copy, `console.log(JSON.stringify(tell(${options})));`, before));
 }
 
-Deno.test("a library beside the module comes before the embedded one", async () => {
+Deno.test("open() prefers a library beside the module to the embedded one", async () => {
   await using copy = await Copy.make();
   const file = await copy.addBuilt();
   const { code, libraries } = await openIn(copy);
@@ -58,7 +63,7 @@ Deno.test("a library beside the module comes before the embedded one", async () 
   assertEquals(libraries, [file]);
 });
 
-Deno.test("without a library beside the module the embedded one is used", async () => {
+Deno.test("open() uses the embedded library if there is none beside the module", async () => {
   await using copy = await Copy.make();
   const { code, libraries } = await openIn(copy);
   assertEquals(code, "not-a-device");
@@ -66,7 +71,7 @@ Deno.test("without a library beside the module the embedded one is used", async 
   assertMatch(libraries[0]!, MEMORY);
 });
 
-Deno.test("a library that was asked for comes before all others", async () => {
+Deno.test("open() prefers a library that was asked for to all others", async () => {
   await using copy = await Copy.make();
   await copy.addBuilt();
   const file = await copy.addBuilt("elsewhere/libkup.so");
@@ -75,7 +80,7 @@ Deno.test("a library that was asked for comes before all others", async () => {
   assertEquals(libraries, [file]);
 });
 
-Deno.test("when a library that was asked for can't be loaded, no other is", async () => {
+Deno.test("open() loads no other library when the one that was asked for can't be loaded", async () => {
   await using copy = await Copy.make();
   await copy.addBuilt();
   const script = source(
@@ -89,10 +94,10 @@ Deno.test("when a library that was asked for can't be loaded, no other is", asyn
   const [first, last] = await run<Told[]>(script);
   assertEquals(first?.code, "library");
   assertEquals(first?.libraries, []);
-  assertEquals(last?.code, "library", "also when another one is loaded by now");
+  assertEquals(last?.code, "library", "also when another library is loaded by now");
 });
 
-Deno.test("a library beside the module that is of no use is told, and not passed over", async () => {
+Deno.test("open() reports a library beside the module that can't be loaded, and takes no other", async () => {
   await using copy = await Copy.make();
   const file = await copy.addBuilt();
   await Deno.writeTextFile(file, "This is no library.");
@@ -129,13 +134,13 @@ Deno.test("open() refuses an embedded library that was built for other headers",
   assertEquals(libraries, []);
 });
 
-Deno.test("a Deno without Uint8Array.fromBase64 loads the embedded library too", async () => {
+Deno.test("open() loads the embedded library in a Deno without Uint8Array.fromBase64", async () => {
   await using copy = await Copy.make();
   const { code } = await openIn(copy, "undefined", "delete Uint8Array.fromBase64;");
   assertEquals(code, "not-a-device");
 });
 
-Deno.test("the library for the other libc is tried when the first can't be loaded", async () => {
+Deno.test("open() tries the library for the other libc when the first can't be loaded", async () => {
   await using copy = await Copy.make();
   const names: Record<string, string> = { gnu: "musl", musl: "gnu" };
   await copy.edit(
@@ -160,7 +165,7 @@ const DAMAGES: Record<string, (base64: string) => string> = {
   "empty": () => "",
 };
 
-Deno.test("damaged bytes are an error, and are not loaded", async (t) => {
+Deno.test("open() reports damaged bytes, and does not load them", async (t) => {
   for (const [name, damage] of Object.entries(DAMAGES)) {
     await t.step(name, async () => {
       await using copy = await Copy.make();
@@ -173,7 +178,7 @@ Deno.test("damaged bytes are an error, and are not loaded", async (t) => {
   }
 });
 
-Deno.test("bytes that are no library for this machine are an error", async () => {
+Deno.test("open() reports bytes that are no library for this machine", async () => {
   await using copy = await Copy.make();
   const other = arch === "x86_64" ? "aarch64" : "x86_64";
   await Deno.copyFile(`${ROOT}/src/embedded/linux-${other}.ts`, `${copy.folder}/${EMBEDDED}`);
@@ -184,7 +189,7 @@ Deno.test("bytes that are no library for this machine are an error", async () =>
   assertEquals(libraries, []);
 });
 
-Deno.test("without permission for FFI the embedded library isn't even looked at", async () => {
+Deno.test("open() without the permission for FFI does not read the embedded library", async () => {
   await using copy = await Copy.make();
   const script = source(copy, `try { open("/dev/null"); } catch (e) { console.log(e.code); }`);
   const url = `data:text/javascript,${encodeURIComponent(script)}`;
@@ -196,11 +201,11 @@ Deno.test("without permission for FFI the embedded library isn't even looked at"
   }
 });
 
-/** The setting is one of the process's PID name space, so that a new one can have it. */
+/** The setting belongs to the process's PID name space, so a new one can have it. */
 const NO_EXEC = "/proc/sys/vm/memfd_noexec";
 
 Deno.test({
-  name: "a system where files in memory may not be run as programs loads the embedded library",
+  name: "open() loads the embedded library where files in memory may not be run as programs",
   ignore: Deno.uid() !== 0 || await Deno.stat(NO_EXEC).then(() => false, () => true),
   fn: async () => {
     await using copy = await Copy.make();
@@ -213,7 +218,7 @@ Deno.test({
   },
 });
 
-Deno.test("open() without descriptors for the embedded library is too-many-files", async () => {
+Deno.test("open() without descriptors for the embedded library fails with too-many-files", async () => {
   await using copy = await Copy.make();
   const body = `
     ${WITH_FEW_FILES}
@@ -224,10 +229,13 @@ Deno.test("open() without descriptors for the embedded library is too-many-files
   assert(checkFewFiles(answers) >= 2);
 });
 
-Deno.test("attach() and receive() without a free descriptor are too-many-files", async () => {
-  await using copy = await Copy.make();
-  const file = await copy.addBuilt();
-  const body = `
+Deno.test(
+  "Device.attach() and Channel.receive() without a free descriptor fail with too-many-" +
+    "files",
+  async () => {
+    await using copy = await Copy.make();
+    const file = await copy.addBuilt();
+    const body = `
     ${WITH_FEW_FILES}
     const device = open("host:echo");
     const answers = await withFewFiles(12, async () => {
@@ -238,12 +246,13 @@ Deno.test("attach() and receive() without a free descriptor are too-many-files",
       await received;
     });
     console.log(JSON.stringify(answers));`;
-  const answers = await run<unknown[][]>(source(copy, body), ["prlimit", "--nofile=100"]);
-  // The pages; the two ends of the pipe; what the waiter sleeps in.
-  assert(checkFewFiles(answers) >= 3, file);
-});
+    const answers = await run<unknown[][]>(source(copy, body), ["prlimit", "--nofile=100"]);
+    // The pages; the two ends of the pipe; the descriptor that the waiter sleeps in.
+    assert(checkFewFiles(answers) >= 3, file);
+  },
+);
 
-Deno.test("open() without a free descriptor for a library's file is too-many-files", async () => {
+Deno.test("open() without a free descriptor for a library's file fails with too-many-files", async () => {
   await using copy = await Copy.make();
   const file = await copy.addBuilt("elsewhere/libkup.so");
   const body = `
@@ -276,7 +285,7 @@ Deno.test("open() in a sandbox without files in memory names call and errno", as
   }
 });
 
-Deno.test("attach() in a sandbox without files in memory names call and errno", async () => {
+Deno.test("Device.attach() in a sandbox without files in memory names call and errno", async () => {
   await using copy = await Copy.make();
   const library = await copy.addBuilt("elsewhere/libkup.so");
   await using sandbox = await Sandbox.build();
@@ -305,7 +314,7 @@ const WORKER = `
     postMessage((await channel.receive()).text());
   };`;
 
-Deno.test("all workers of a process share one copy of the embedded library", async () => {
+Deno.test("open() in all workers of a process uses one copy of the embedded library", async () => {
   await using copy = await Copy.make();
   const worker = `data:text/javascript,${encodeURIComponent(source(copy, WORKER))}`;
   const script = source(
@@ -333,7 +342,7 @@ Deno.test("all workers of a process share one copy of the embedded library", asy
   assertEquals(told.waiters, 1);
 });
 
-Deno.test("where the loader finds no names (musl) an isolate still loads one copy only", async () => {
+Deno.test("open() loads one copy per isolate where the loader finds no names (musl)", async () => {
   await using copy = await Copy.make();
   await copy.edit(
     EMBEDDED,
@@ -346,7 +355,7 @@ Deno.test("where the loader finds no names (musl) an isolate still loads one cop
 });
 
 Deno.test(
-  "loading the embedded library again and again leaves nothing open but one file",
+  "open() of the embedded library, again and again, leaves one file open and no more",
   { sanitizeOps: true, sanitizeResources: true },
   () => {
     const symbols = { kup_user_interface: { parameters: [], result: "i32" } } as const;

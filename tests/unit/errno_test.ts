@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The names of errno values, against the systems' own headers. */
+/** The names of errno values, compared with the systems' own headers. */
 
 import { assert, assertEquals } from "../../deps.ts";
 import { errnoName } from "../../src/errno.ts";
@@ -43,7 +43,7 @@ Deno.test({
   fn: () => check("freebsd", [zig!, "cc", "-target", "x86_64-freebsd"]),
 });
 
-Deno.test("errnoName() knows the number that Linux keeps to its modules, and no others", () => {
+Deno.test("errnoName() has the number that Linux keeps to its modules, and no others", () => {
   assertEquals(errnoName(524, "linux"), "ENOTSUPP (524)");
   assertEquals(errnoName(524, "freebsd"), "errno 524");
   for (const errno of [0, -1, 134, 4095]) assertEquals(errnoName(errno, "linux"), `errno ${errno}`);

@@ -18,7 +18,7 @@ function example(...args: string[]): Promise<string> {
   return output(Deno.execPath(), "run", "--no-check", "--allow-ffi", "--config", CONFIG, ...args);
 }
 
-Deno.test("the ticker ticks in this process", async () => {
+Deno.test("examples/ticker ticks in this process", async () => {
   await output("make", "-s", "-C", "examples/ticker");
   const out = await example("examples/ticker/ticker.ts");
   assertMatch(out, /^ticker, channel 0 of 4\n(tick \d+ after \S+ ms\n){5}$/);
@@ -39,14 +39,14 @@ Deno.test("examples/gate asks this process, and decides by itself without an ans
   assertMatch(out, /^10 visitors of gate have passed\nand one was refused, .* in time\n$/);
 });
 
-Deno.test("the echo example talks and measures", async () => {
+Deno.test("examples/echo.ts exchanges messages and measures", async () => {
   const out = await example("examples/echo.ts", "--seconds", "0.1");
   assertMatch(out, /received.*hello, kernel/);
   assertMatch(out, /blocking.*per second/);
   assertMatch(out, /\d+ messages, \d+ kicks/);
 });
 
-/** Runs a program to its end, whatever its exit status is. */
+/** Runs a program to its end, with any exit status. */
 async function run(command: string, ...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(command, { args, cwd: ROOT }).output();
   const decoder = new TextDecoder();
@@ -54,7 +54,8 @@ async function run(command: string, ...args: string[]) {
 }
 
 /**
- * Checks `--help` and a list of wrong command lines; each has the words that its sentence needs.
+ * Checks `--help` and a list of wrong command lines; each has the words that its sentence must
+ * contain.
  */
 async function checkUsage(
   program: readonly string[],
@@ -91,12 +92,12 @@ function script(path: string): string[] {
 const EXAMPLES = ["monitor.ts", "ticker/ticker.ts", "store/store.ts", "gate/gate.ts"];
 
 for (const path of EXAMPLES.map((path) => `examples/${path}`)) {
-  Deno.test(`${path} explains itself, and refuses what it does not take`, async () => {
+  Deno.test(`${path} explains itself, and refuses wrong arguments`, async () => {
     await checkUsage(script(path), path, DEVICE_ONLY);
   });
 }
 
-Deno.test("bench/main.ts explains itself, and refuses what it does not take", async () => {
+Deno.test("bench/main.ts explains itself, and refuses wrong arguments", async () => {
   await checkUsage(script("bench/main.ts"), "make bench", [
     [["--fast"], /There is no option --fast\./],
     [["--output"], /--output needs a value\./],
@@ -104,7 +105,7 @@ Deno.test("bench/main.ts explains itself, and refuses what it does not take", as
   ]);
 });
 
-Deno.test("examples/echo.ts explains itself, and refuses what it does not take", async () => {
+Deno.test("examples/echo.ts explains itself, and refuses wrong arguments", async () => {
   const numbers = ["0x10", "-1", "1e3", "many", "1,5", "Infinity", "9999999", ""];
   await checkUsage(script("examples/echo.ts"), "examples/echo.ts", [
     ...DEVICE_ONLY.filter(([args]) => args[0] !== "--seconds"),
@@ -117,14 +118,14 @@ Deno.test("examples/echo.ts explains itself, and refuses what it does not take",
   ]);
 });
 
-Deno.test("an example without its device ends with one sentence, and no usage", async () => {
+Deno.test("examples/ticker and others without their device end with one sentence, and no usage", async () => {
   const [command = "", ...first] = script("examples/monitor.ts");
   const { code, out, error } = await run(command, ...first, "--", "/dev/kup/missing");
   assertEquals([code, out], [1, ""]);
   assertMatch(error, /^[^\n]+\n$/);
 });
 
-Deno.test("examples/echo.c explains itself, talks, and refuses what it does not take", async () => {
+Deno.test("examples/echo.c explains itself, exchanges messages, and refuses wrong arguments", async () => {
   const folder = await Deno.makeTempDir({ prefix: "kup-echo-" });
   try {
     const prefix = `${folder}/usr`;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Options and data of calls: what belongs to another call is refused, what comes from another realm
- * is taken.
+ * is accepted.
  */
 
 import vm from "node:vm";
@@ -10,7 +10,7 @@ import type { Channel, Data } from "../../mod.ts";
 import { fill, test } from "./attached.ts";
 import { DrivenDevice } from "./driven.ts";
 
-/** A call with options of whatever kind. */
+/** A call with options of any kind. */
 type Calling = (channel: Channel, options: object) => unknown;
 
 const { signal } = new AbortController();
@@ -33,7 +33,7 @@ const CALLS: readonly [name: string, call: (channel: any, options: object) => un
 ];
 const NAMES = CALLS.map(([name]) => name);
 
-/** Which of them take it; all others must refuse it. */
+/** The options that each call accepts; it must refuse all others. */
 const TAKEN: readonly [option: object, takers: readonly string[]][] = [
   [{ signal }, ["send", "sendBatch", "reserve", "receive", "receiveBatch"]],
   [{ timeout: 100 }, ["sendSync", "receiveSync"]],
@@ -77,11 +77,15 @@ test("Channel.pass() and its other forms refuse options of other calls", (channe
     assertThrows(() => channel.tryPass(options as object), TypeError, "tryPass takes no");
   }
   for (const options of [{ type: 1 }, { signal }]) {
-    assertThrows(() => channel.passSync(options as object), TypeError, "passSync takes no");
+    assertThrows(
+      () => channel.passSync(options as object),
+      TypeError,
+      "passSync takes no",
+    );
   }
 }, { mode: 2 });
 
-test("Channel's calls take their own options on a turn channel", async (channel, kernel) => {
+test("Channel's calls accept their own options on a turn channel", async (channel, kernel) => {
   for (const [option, takers] of TAKEN_IN_TURN) {
     for (const taker of takers) {
       const make = CALLS.find(([name]) => name === taker)![1];
@@ -95,7 +99,7 @@ test("Channel's calls take their own options on a turn channel", async (channel,
   }
 }, { mode: 2 });
 
-test("Channel's calls take their own options, and none at all", async (channel, kernel) => {
+test("Channel's calls accept their own options, and none at all", async (channel, kernel) => {
   const options = TAKEN.flatMap(([option, takers]) => takers.map((taker) => [option, taker]));
   for (const [option, taker] of [...options, ...NAMES.flatMap((name) => [[{}, name]])]) {
     kernel.send("x");
@@ -130,7 +134,7 @@ Deno.test("Device.attach() refuses a time-out, and names what to use", async () 
   (await device.attach({ wait: false })).close();
 });
 
-test("Reservation.commit() refuses to wait, and to discard", (channel, kernel) => {
+test("Reservation.commit() refuses options to wait or to discard", (channel, kernel) => {
   using room = channel.tryReserve(3)!;
   for (const options of [{ signal }, { timeout: 5 }, { discard: true }]) {
     assertThrows(() => room.commit(options as object), TypeError, "commit takes no");
@@ -139,13 +143,13 @@ test("Reservation.commit() refuses to wait, and to discard", (channel, kernel) =
   assertEquals(kernel.receive()?.type, 3);
 });
 
-test("Channel.receive() names what to use in the place of a time-out", async (channel) => {
+test("Channel.receive() names what to use instead of a time-out", async (channel) => {
   const call: Calling = (channel, options) => channel.receive(options);
   const advice = "AbortSignal.timeout(milliseconds)`, or receiveSync";
   await assertRejects(async () => await call(channel, { timeout: 5 }), TypeError, advice);
 });
 
-test("Channel.trySend() takes buffers and views of another realm", (channel, kernel) => {
+test("Channel.trySend() accepts buffers and views of another realm", (channel, kernel) => {
   const realm = vm.createContext({});
   const make = (source: string) => vm.runInContext(source, realm) as Data;
   const sources: [string, string][] = [
@@ -184,7 +188,7 @@ test("Channel.trySend() takes buffers and views of another realm", (channel, ker
 });
 
 test(
-  "Channel.send() takes a queue of another realm's buffers as they are at the call",
+  "Channel.send() that waits copies another realm's buffers at the call",
   async (channel, kernel) => {
     const bytes = vm.runInContext("new Uint8Array([97, 98])", vm.createContext({})) as Uint8Array;
     const before = fill(channel, "x");
@@ -197,7 +201,7 @@ test(
 );
 
 test(
-  "Channel.receive() knows a signal by what it is, not by its prototype",
+  "Channel.receive() accepts a signal of another realm",
   async (channel, kernel) => {
     const { signal } = new AbortController();
     Object.setPrototypeOf(signal, Object.create(AbortSignal.prototype));
@@ -211,7 +215,7 @@ test(
 );
 
 test(
-  "Channel's sending calls say why a message is too long, and how long it may be",
+  "Channel's sending calls report why a message is too long, and the limit",
   async (channel, kernel) => {
     const long = new Uint8Array(channel.maxMessage + 1);
     const calls: (() => unknown)[] = [

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What a guest's runner decides without a guest: limits, folders, and what ends with it. */
+/**
+ * What a guest's runner decides without a guest: limits, folders, and which processes end with it.
+ */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "../../deps.ts";
 import { SettingError } from "../../scripts/usage.ts";
@@ -12,7 +14,7 @@ import { guestConfig, readOwnModule } from "../vm/own_module.ts";
 import { guestLimits, NO_LIMITS, SilenceWatch } from "../vm/silence.ts";
 import { makeWorkFolder } from "../vm/work.ts";
 
-Deno.test("SilenceWatch ends a guest for silence, and never for slowness", () => {
+Deno.test("SilenceWatch ends a guest that prints nothing, and never one that is slow", () => {
   const watch = new SilenceWatch({ silence: 1000, total: 1e9 }, 0);
   assertEquals(watch.look(999, 0), undefined);
   for (let time = 999; time < 1e6; time += 999) {
@@ -27,11 +29,11 @@ Deno.test("SilenceWatch ends a guest for silence, and never for slowness", () =>
 Deno.test("SilenceWatch ends a guest that prints without an end, and never a shell", () => {
   const watch = new SilenceWatch({ silence: 1000, total: 7_200_000 }, 5);
   for (let time = 5; time < 7_200_005; time += 500) assertEquals(watch.look(time, time), undefined);
-  assertMatch(watch.look(7_200_005, 1) ?? "", /went on printing for 2\.0 hours/);
+  assertMatch(watch.look(7_200_005, 1) ?? "", /continued to print for 2\.0 hours/);
   assertEquals(new SilenceWatch(NO_LIMITS, 0).look(1e12, 0), undefined);
 });
 
-Deno.test("guestLimits() takes a number of seconds above 0, and names anything else", () => {
+Deno.test("guestLimits() accepts a number of seconds above 0, and names anything else", () => {
   assertEquals(guestLimits(undefined).silence, 300_000);
   assertEquals(guestLimits("").silence, 300_000);
   assertEquals(guestLimits("0.5").silence, 500);
@@ -42,7 +44,7 @@ Deno.test("guestLimits() takes a number of seconds above 0, and names anything e
   }
 });
 
-Deno.test("checkSeries() names the series that there are", () => {
+Deno.test("checkSeries() names the series that exist", () => {
   checkSeries("6.1");
   checkSeries("6.12");
   for (const wrong of ["", "6.13", "6", "latest"]) {
@@ -50,13 +52,13 @@ Deno.test("checkSeries() names the series that there are", () => {
   }
 });
 
-/** Whether a process still runs; one that waits for its parent's attention has ended. */
+/** Whether a process still runs; one that only waits to be reaped has ended. */
 async function runs(pid: number): Promise<boolean> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
   return stat !== "" && !/\) [ZX] /.test(stat);
 }
 
-/** A real one that boots nothing and waits without a limit. */
+/** A real QEMU that boots nothing and waits without a limit. */
 const QEMU = [
   ...["qemu-system-x86_64", "-nodefaults", "-no-user-config"],
   ...["-machine", "none", "-display", "none"],
@@ -146,7 +148,7 @@ Deno.test("readOwnModule() takes sources and scripts, and no products of builds"
   assertEquals((await readOwnModule("examples/ticker")).folder, `${ROOT}/examples/ticker`);
 });
 
-Deno.test("readOwnModule() names what keeps a folder from being a module's", async () => {
+Deno.test("readOwnModule() names why a folder is no module's", async () => {
   const refused = async (path: string, message: string) => {
     await assertRejects(() => readOwnModule(path), SettingError, message);
   };
@@ -156,7 +158,7 @@ Deno.test("readOwnModule() names what keeps a folder from being a module's", asy
   await withFolder({ "a.c": "" }, (folder) => refused(folder, "has no Kbuild and no Makefile"));
 });
 
-Deno.test("guestConfig() gives the project to every name that scripts have for it", () => {
+Deno.test("guestConfig() maps every name that scripts have for the project to the project", () => {
   const library = "/usr/lib/kup/mod.ts";
   const plain = JSON.parse(guestConfig(undefined, [], ["/kup/tests/std/cli"]));
   assertEquals(plain.imports, { "@kup/kup": library });

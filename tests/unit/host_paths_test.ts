@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Paths: relative ones, URLs, awkward names, and those that random calls have stumbled over. */
+/** Paths: relative ones, URLs, unusual names, and those in which random calls have found errors. */
 
 import { assertEquals, assertStringIncludes, assertThrows } from "../../deps.ts";
 import { KupError, open, unload } from "../../mod.ts";
@@ -34,7 +34,7 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("Device.attach() and unload() find what a relative path meant at open()", () =>
+Deno.test("Device.attach() and unload() use the meaning that a relative path had at open()", () =>
   inFolder(async (folder) => {
     await build(`${folder}/client.so`);
     const lines = await runIn(
@@ -64,7 +64,7 @@ Deno.test("Device.attach() and unload() find what a relative path meant at open(
     assertEquals(lines, [client, client, client, "not-found true", device, device]);
   }));
 
-Deno.test("unload() finds what a relative path meant at waitForDevice()", () =>
+Deno.test("unload() uses the meaning that a relative path had at waitForDevice()", () =>
   inFolder(async (folder) => {
     await build(`${folder}/client.so`);
     const script = `
@@ -117,7 +117,7 @@ Deno.test("open() takes paths with blanks and letters of any language, and their
     }
   }));
 
-Deno.test("open() takes the URL of a device's file", () => {
+Deno.test("open() accepts the URL of a device's file", () => {
   for (const url of ["file:///dev/null", "file:///dev/%6eull", "file:/dev/../dev/null"]) {
     const error = assertThrows(() => open(new URL(url)), KupError);
     assertEquals([error.code, error.message.split(":")[0]], ["not-a-device", "/dev/null"]);
@@ -130,7 +130,7 @@ Deno.test("open() takes the URL of a device's file", () => {
   assertThrows(() => open("host:file:///%ff.so"), TypeError);
 });
 
-Deno.test("a path that is too long for the system is not found", () => {
+Deno.test("open() of a path that is too long for the system fails with not-found", () => {
   for (const path of [`host:${"x".repeat(300)}.so`, `host:${"/x".repeat(3000)}.so`]) {
     assertEquals(assertThrows(() => open(path), KupError).code, "not-found");
     assertEquals(assertThrows(() => unload(path), KupError).code, "not-found");
@@ -139,7 +139,7 @@ Deno.test("a path that is too long for the system is not found", () => {
   assertEquals(assertThrows(() => open(device), KupError).code, "not-found");
 });
 
-Deno.test("a folder or a pipe is no client module, and nobody waits for it", async () => {
+Deno.test("open() of a folder or a pipe as a client module fails at once", async () => {
   const folder = await Deno.makeTempDir({ prefix: "kup-pipe-", suffix: ".so" });
   try {
     await new Deno.Command("mkfifo", { args: [`${folder}/pipe.so`] }).output();
@@ -151,7 +151,7 @@ Deno.test("a folder or a pipe is no client module, and nobody waits for it", asy
   }
 });
 
-Deno.test("a path whose links lead in a circle is not found", async () => {
+Deno.test("open() of a path whose links lead in a circle fails with not-found", async () => {
   const folder = await Deno.makeTempDir({ prefix: "kup-circle-" });
   try {
     await Deno.symlink(`${folder}/b.so`, `${folder}/a.so`);

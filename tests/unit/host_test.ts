@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Loading and unloading client modules of the host driver from TypeScript. */
+/** Loads and unloads client modules of the host driver from TypeScript. */
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../deps.ts";
 import { type KupErrorCode, open, unload } from "../../mod.ts";
@@ -12,7 +12,7 @@ const ERANGE = 34;
 
 const PATH = "host:echo";
 
-Deno.test("the first open loads the echo client, and unload unloads it, once", () => {
+Deno.test("open() loads the echo client, and unload() unloads it once", () => {
   open(PATH).close();
   const again = throwsWith("busy", () => open(PATH, { parameters: {} }), EEXIST);
   assertStringIncludes(again.message, "loaded already");
@@ -22,7 +22,7 @@ Deno.test("the first open loads the echo client, and unload unloads it, once", (
   throwsWith("not-found", () => open("host:kup/echo"), ENOENT);
 });
 
-Deno.test("parameters are those of the module, and a bad one is told by its name", () => {
+Deno.test("open() passes parameters to the module, and names one that is wrong", () => {
   {
     using device = open(PATH, { parameters: { channels: 2, name: "kup/mine" } });
     assertEquals([device.channels, device.name], [2, "kup/mine"]);
@@ -40,7 +40,7 @@ Deno.test("parameters are those of the module, and a bad one is told by its name
   for (const [parameters, code, errno] of bad) {
     const error = throwsWith(code, () => open(PATH, { parameters }), errno);
     assert(error.message.startsWith(`${PATH}: `), error.message);
-    // Nothing of it is left.
+    // The failed load leaves nothing.
     throwsWith("not-found", () => unload(PATH), ENOENT);
   }
   assertStringIncludes(
@@ -49,7 +49,7 @@ Deno.test("parameters are those of the module, and a bad one is told by its name
   );
 });
 
-Deno.test("parameters that make no sense at all are TypeErrors", () => {
+Deno.test("open() throws a TypeError for parameters that make no sense", () => {
   // deno-lint-ignore no-explicit-any
   for (const parameters of [null, 7, "channels=2"] as any[]) {
     assertThrows(() => open(PATH, { parameters }), TypeError);

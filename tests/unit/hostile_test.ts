@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Arguments with a will of their own: getters, classes, iterators and signals that call back, or lie. */
+/** Arguments that run code: getters, classes, iterators and signals that call back, or lie. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { type Channel, KupError, type KupErrorCode } from "../../mod.ts";
@@ -16,7 +16,7 @@ function fill(channel: Channel): void {
   while (channel.trySend(""));
 }
 
-/** Everything that has come, as lengths; but not what is empty. */
+/** The lengths of all messages that have come, except empty ones. */
 function lengths(kernel: KernelSide): number[] {
   const all: number[] = [];
   for (let got; (got = kernel.receive()) !== undefined;) all.push(got.text.length);
@@ -52,7 +52,7 @@ class Foreign extends Uint8Array<ArrayBuffer> {
   }
 }
 
-test("bytes that lie about their length are sent as they are", (channel, kernel) => {
+test("Channel.send() sends bytes that lie about their length as they are", (channel, kernel) => {
   for (const said of [0, 4, 5000, -1, 2 ** 31, NaN]) {
     Liar.said = said;
     assert(channel.trySend(new Liar(100)));
@@ -66,15 +66,18 @@ test("bytes that lie about their length are sent as they are", (channel, kernel)
   assertEquals(lengths(kernel), []);
 });
 
-test("what waits for room is copied without the caller's code", async (channel, kernel) => {
-  fill(channel);
-  const sends = [channel.send(new Foreign(10)), channel.sendBatch([new Foreign(20)])];
-  assertEquals(lengths(kernel), [4000]);
-  await Promise.all(sends);
-  assertEquals(lengths(kernel), [10, 20]);
-});
+test(
+  "Channel.send() that waits for room copies its bytes without running the caller's code",
+  async (channel, kernel) => {
+    fill(channel);
+    const sends = [channel.send(new Foreign(10)), channel.sendBatch([new Foreign(20)])];
+    assertEquals(lengths(kernel), [4000]);
+    await Promise.all(sends);
+    assertEquals(lengths(kernel), [10, 20]);
+  },
+);
 
-test("a view that its buffer has shrunk away from is refused", async (channel, kernel) => {
+test("Channel.send() refuses a view whose buffer has shrunk", async (channel, kernel) => {
   const buffer = new ArrayBuffer(16, { maxByteLength: 32 });
   const views = [new Uint8Array(buffer, 8), new Uint16Array(buffer, 8), new DataView(buffer, 8)];
   const fixed = [new Uint8Array(buffer, 8, 8), new Float64Array(buffer, 8, 1)];
@@ -87,24 +90,27 @@ test("a view that its buffer has shrunk away from is refused", async (channel, k
   assertEquals(lengths(kernel), [4]);
 });
 
-test("a batch that is no iterable is refused", async (channel) => {
+test("Channel.sendBatch() refuses a batch that is no iterable", async (channel) => {
   for (const batch of [5, {}, { length: 2 }, undefined, null]) {
     await assertRejects(() => channel.sendBatch(untyped(batch)), TypeError);
   }
 });
 
-test("an iterator may use one buffer for all its messages", async (channel, kernel) => {
-  function* numbers() {
-    const bytes = new Uint8Array(1);
-    for (bytes[0] = 49; bytes[0] < 52; bytes[0]++) yield bytes;
-    bytes.buffer.transfer();
-  }
-  await channel.sendBatch(numbers());
-  assertEquals([1, 2, 3].map(() => kernel.receive()?.text), ["1", "2", "3"]);
-});
+test(
+  "Channel.sendBatch() accepts an iterator that uses one buffer for all its messages",
+  async (channel, kernel) => {
+    function* numbers() {
+      const bytes = new Uint8Array(1);
+      for (bytes[0] = 49; bytes[0] < 52; bytes[0]++) yield bytes;
+      bytes.buffer.transfer();
+    }
+    await channel.sendBatch(numbers());
+    assertEquals([1, 2, 3].map(() => kernel.receive()?.text), ["1", "2", "3"]);
+  },
+);
 
 test(
-  "a batch that grows while it is collected is checked as it is in the end",
+  "Channel.sendBatch() checks a batch that grows while it is collected as it is in the end",
   async (channel, kernel) => {
     const buffer = new ArrayBuffer(8, { maxByteLength: 10_000 });
     function* growing() {
@@ -122,49 +128,58 @@ test(
   },
 );
 
-test("options that close the channel while they are read end the call", async (channel, kernel) => {
-  const type = { get: () => (channel.close(), 1) };
-  const closing = () => Object.defineProperty({}, "type", type);
-  const reservation = channel.tryReserve(8)!;
-  assertThrows(() => reservation.commit(closing()), KupError);
-  await rejectsWith("closed", channel.send("x", closing()));
-  assertThrows(() => channel.trySend("x", closing()), KupError);
-  assertThrows(() => channel.sendSync("x", closing()), KupError);
-  assertEquals(kernel.number, 0);
-});
+test(
+  "Channel.send() and others end when their options close the channel while they are read",
+  async (channel, kernel) => {
+    const type = { get: () => (channel.close(), 1) };
+    const closing = () => Object.defineProperty({}, "type", type);
+    const reservation = channel.tryReserve(8)!;
+    assertThrows(() => reservation.commit(closing()), KupError);
+    await rejectsWith("closed", channel.send("x", closing()));
+    assertThrows(() => channel.trySend("x", closing()), KupError);
+    assertThrows(() => channel.sendSync("x", closing()), KupError);
+    assertEquals(kernel.number, 0);
+  },
+);
 
-test("an iterator that sends, receives and closes does no harm", async (channel, kernel) => {
-  function* inner() {
-    channel.trySend("inner");
-    yield "first";
-    yield "second";
-  }
-  await channel.sendBatch(inner());
-  assertEquals([1, 2, 3].map(() => kernel.receive()?.text), ["inner", "first", "second"]);
-  function* closing() {
-    yield "never";
-    channel.close();
-    yield "sent";
-  }
-  await rejectsWith("closed", channel.sendBatch(closing()));
-});
+test(
+  "Channel.sendBatch() survives an iterator that sends, receives and closes",
+  async (channel, kernel) => {
+    function* inner() {
+      channel.trySend("inner");
+      yield "first";
+      yield "second";
+    }
+    await channel.sendBatch(inner());
+    assertEquals([1, 2, 3].map(() => kernel.receive()?.text), ["inner", "first", "second"]);
+    function* closing() {
+      yield "never";
+      channel.close();
+      yield "sent";
+    }
+    await rejectsWith("closed", channel.sendBatch(closing()));
+  },
+);
 
-test("what is no signal is refused, and nothing is sent later", async (channel, kernel) => {
-  fill(channel);
-  for (const signal of [{ aborted: false }, {}, 1, new EventTarget()]) {
-    const options = untyped<{ signal: AbortSignal }>({ signal });
-    await assertRejects(() => channel.send("never", options), TypeError);
-    await assertRejects(() => channel.sendBatch(["never"], options), TypeError);
-    await assertRejects(() => channel.reserve(8, options), TypeError);
-    await assertRejects(() => channel.receive(options), TypeError);
-    await assertRejects(() => channel.receiveBatch(options), TypeError);
-  }
-  assertEquals(lengths(kernel), [4000]);
-  assert(channel.trySend("free"));
-  assertEquals(lengths(kernel), [4]);
-});
+test(
+  "Channel.send() refuses what is no signal, and sends nothing later",
+  async (channel, kernel) => {
+    fill(channel);
+    for (const signal of [{ aborted: false }, {}, 1, new EventTarget()]) {
+      const options = untyped<{ signal: AbortSignal }>({ signal });
+      await assertRejects(() => channel.send("never", options), TypeError);
+      await assertRejects(() => channel.sendBatch(["never"], options), TypeError);
+      await assertRejects(() => channel.reserve(8, options), TypeError);
+      await assertRejects(() => channel.receive(options), TypeError);
+      await assertRejects(() => channel.receiveBatch(options), TypeError);
+    }
+    assertEquals(lengths(kernel), [4000]);
+    assert(channel.trySend("free"));
+    assertEquals(lengths(kernel), [4]);
+  },
+);
 
-test("options that throw reject, and don't throw", async (channel) => {
+test("Channel.send() and others reject when their options throw", async (channel) => {
   const options = Object.defineProperty({}, "signal", {
     get: () => {
       throw new Error("mine");
@@ -184,7 +199,7 @@ test("options that throw reject, and don't throw", async (channel) => {
   }
 });
 
-test("a signal that is aborted while the arguments are read ends the call", async (channel) => {
+test("Channel.send() and others end when a signal is aborted while the arguments are read", async (channel) => {
   fill(channel);
   const aborting = () => {
     const controller = new AbortController();
@@ -202,44 +217,50 @@ test("a signal that is aborted while the arguments are read ends the call", asyn
   await assertRejects(() => channel.sendBatch(messages(), { signal }), DOMException);
 });
 
-test("listeners of a signal may call back into the channel", async (channel, kernel) => {
-  fill(channel);
-  const controller = new AbortController();
-  const { signal } = controller;
-  let rejected: Promise<void> | undefined;
-  signal.addEventListener("abort", () => {
-    rejected = assertRejects(() => channel.send("x", { signal }), DOMException).then(() => {});
-    channel.close();
-  });
-  const calls = [
-    channel.send("x", { signal }),
-    channel.reserve(8, { signal }),
-    channel.receive({ signal }),
-  ];
-  const settled = Promise.allSettled(calls);
-  controller.abort();
-  for (const { status } of await settled) assertEquals(status, "rejected");
-  await rejected;
-  assertEquals(kernel.number, 0);
-});
+test(
+  "Channel.receive() and others allow listeners of a signal to call back into the channel",
+  async (channel, kernel) => {
+    fill(channel);
+    const controller = new AbortController();
+    const { signal } = controller;
+    let rejected: Promise<void> | undefined;
+    signal.addEventListener("abort", () => {
+      rejected = assertRejects(() => channel.send("x", { signal }), DOMException).then(() => {});
+      channel.close();
+    });
+    const calls = [
+      channel.send("x", { signal }),
+      channel.reserve(8, { signal }),
+      channel.receive({ signal }),
+    ];
+    const settled = Promise.allSettled(calls);
+    controller.abort();
+    for (const { status } of await settled) assertEquals(status, "rejected");
+    await rejected;
+    assertEquals(kernel.number, 0);
+  },
+);
 
-test("numbers that only turn into numbers are refused", async (channel, kernel, driven) => {
-  const changing = { valueOf: () => (channel.trySend("from within"), 5) };
-  for (const value of ["5", null, 5n, changing, [5], true]) {
-    const number = untyped<number>(value);
-    assertThrows(() => channel.receiveSync({ timeout: number }), TypeError);
-    assertThrows(() => channel.sendSync("x", { timeout: number }), TypeError);
-    assertThrows(() => channel.trySend("x", { type: number }), TypeError);
-    assertThrows(() => channel.tryReserve(number), TypeError);
-    assertThrows(() => channel.tryReceiveBatch({ max: number }), TypeError);
-    using device = driven.open();
-    await assertRejects(() => device.attach({ spin: number }), TypeError);
-    await assertRejects(() => device.attach({ channel: number }), TypeError);
-  }
-  assertEquals(kernel.receive(), undefined);
-});
+test(
+  "Channel.send() and others refuse objects that only convert to numbers",
+  async (channel, kernel, driven) => {
+    const changing = { valueOf: () => (channel.trySend("from within"), 5) };
+    for (const value of ["5", null, 5n, changing, [5], true]) {
+      const number = untyped<number>(value);
+      assertThrows(() => channel.receiveSync({ timeout: number }), TypeError);
+      assertThrows(() => channel.sendSync("x", { timeout: number }), TypeError);
+      assertThrows(() => channel.trySend("x", { type: number }), TypeError);
+      assertThrows(() => channel.tryReserve(number), TypeError);
+      assertThrows(() => channel.tryReceiveBatch({ max: number }), TypeError);
+      using device = driven.open();
+      await assertRejects(() => device.attach({ spin: number }), TypeError);
+      await assertRejects(() => device.attach({ channel: number }), TypeError);
+    }
+    assertEquals(kernel.receive(), undefined);
+  },
+);
 
-test("a buffer with methods of its own is still taken away by the close", (channel, kernel) => {
+test("Channel.close() takes away a buffer that has methods of its own", (channel, kernel) => {
   kernel.send("one");
   const kept = channel.tryReceive()!.bytes;
   Object.defineProperties(kept.buffer, {
@@ -251,7 +272,7 @@ test("a buffer with methods of its own is still taken away by the close", (chann
 });
 
 test(
-  "a buffer that hides its transfer doesn't keep the channel from closing",
+  "Channel.close() closes the channel although a buffer hides its transfer",
   (channel, kernel) => {
     kernel.send("one");
     const { buffer } = channel.tryReceive()!.bytes;
@@ -262,7 +283,7 @@ test(
   },
 );
 
-test("bytes are there again after somebody has transferred them away", (channel, kernel) => {
+test("Message.bytes are valid again after they were transferred away", (channel, kernel) => {
   kernel.send("message");
   const message = channel.tryReceive()!;
   const reservation = channel.tryReserve(3)!;

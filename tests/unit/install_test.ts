@@ -8,7 +8,7 @@ import { capture, must } from "../lib/process.ts";
 
 const PROGRAM = `${ROOT}/tests/unit/install/program.c`;
 
-/** A compiler's words for one dialect. Warnings are errors: the headers have to be clean for everybody. */
+/** A compiler's words for one dialect. Warnings are errors: the headers must cause none. */
 const DIALECTS = [
   ["cc", "-std=c99", "-pedantic"],
   ["cc", "-std=gnu11"],
@@ -17,7 +17,7 @@ const DIALECTS = [
   ["g++", "-x", "c++", "-std=c++20"],
 ];
 
-Deno.test("programs in C and C++ build against what is installed, and run", () =>
+Deno.test("make install gives programs in C and C++ what they need to build and run", () =>
   installed(async (folder) => {
     const [compile, link] = [await flags(folder, "--cflags"), await flags(folder, "--libs")];
     for (const [index, dialect] of DIALECTS.entries()) {
@@ -28,7 +28,7 @@ Deno.test("programs in C and C++ build against what is installed, and run", () =
       const env = { LD_LIBRARY_PATH: libraries(folder) };
       assertEquals(await must([program], { env }), "well installed\n", dialect.join(" "));
     }
-    // Of all that is in there, programs see only what is meant for them.
+    // Of all that is installed, programs see only what is meant for them.
     const seen = await must(["nm", "-g", "--defined-only", `${libraries(folder)}/libkup.a`]);
     assertEquals(seen.match(/ [A-Z] (?!kup_|kupdev_|kernproxy_)\w+/g), null);
   }));
@@ -47,7 +47,7 @@ Deno.test("kup_user_channel_open() works in a program that is linked to libkup.a
     assertEquals(await must([`${folder}/program`]), "well installed\n");
   }));
 
-/** Linkers that keep what they like: the last two drop what no code refers to, as Rust's does. */
+/** Linkers with rules of their own: the last two drop what no code refers to, as Rust's does. */
 const LINKERS: Record<string, readonly string[]> = {
   "C": ["cc"],
   "C++": ["g++", "-x", "c++"],
@@ -56,7 +56,7 @@ const LINKERS: Record<string, readonly string[]> = {
 };
 
 const MODULES = `${ROOT}/tests/unit/install/modules.c`;
-/** What keeps the compiler's files with the project. */
+/** A setting that keeps the compiler's files with the project. */
 const ZIG_CACHE = {
   ZIG_GLOBAL_CACHE_DIR: `${ROOT}/.cache/zig-cache`,
   ZIG_LOCAL_CACHE_DIR: `${ROOT}/.cache/zig-cache`,
@@ -88,7 +88,7 @@ Deno.test("kup_user_channel_open() loads client modules in a program with libkup
   });
 });
 
-Deno.test("kup_user_host_error() explains why a program's linking keeps client modules out", () =>
+Deno.test("kup_user_host_error() explains why a program's linking prevents client modules", () =>
   installed(async (folder) => {
     const [all, client] = [await staticFlags(folder), await buildClient(folder)];
     const ways = [
@@ -104,34 +104,39 @@ Deno.test("kup_user_host_error() explains why a program's linking keeps client m
     }
   }));
 
-Deno.test("pkg-config tells KUP's version", () =>
+Deno.test("pkg-config prints KUP's version", () =>
   installed(async (folder) => {
     const { version } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
     assertEquals((await flags(folder, "--modversion"))[0], version);
   }));
 
-Deno.test("a module of the predecessor's needs kupdev.h and nothing beside it", () =>
-  inFolder(async (folder) => {
-    // The predecessor's user API has the name of our kernel API, and its tests have both files in one folder.
-    await Deno.writeTextFile(`${folder}/kup.h`, "#error this is somebody else's\n");
-    await Deno.writeTextFile(
-      `${folder}/client.c`,
-      '#include "kupdev.h"\nint (*f)() = kupdev_wait_channel;\n',
-    );
-    await Deno.copyFile(`${ROOT}/kmod/kupdev.h`, `${folder}/kupdev.h`);
-    await must([
-      "cc",
-      "-Wall",
-      "-Wextra",
-      "-Werror",
-      "-c",
-      `${folder}/client.c`,
-      "-o",
-      `${folder}/client.o`,
-    ]);
-  }));
+Deno.test(
+  "make install gives a module of the predecessor's kupdev.h, which needs no other " +
+    "header",
+  () =>
+    inFolder(async (folder) => {
+      // The predecessor's user API has the name of our kernel API, and its tests have both files in
+      // one folder.
+      await Deno.writeTextFile(`${folder}/kup.h`, "#error this is another project's\n");
+      await Deno.writeTextFile(
+        `${folder}/client.c`,
+        '#include "kupdev.h"\nint (*f)() = kupdev_wait_channel;\n',
+      );
+      await Deno.copyFile(`${ROOT}/kmod/kupdev.h`, `${folder}/kupdev.h`);
+      await must([
+        "cc",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-c",
+        `${folder}/client.c`,
+        "-o",
+        `${folder}/client.o`,
+      ]);
+    }),
+);
 
-Deno.test("the C example talks, built by the command that it names", () =>
+Deno.test("examples/echo.c works when it is built by the command that it names", () =>
   installed(async (folder) => {
     const source = await Deno.readTextFile(`${ROOT}/examples/echo.c`);
     const command = source.match(/^ \* {5}(cc .*) && \.\/echo host:echo$/m)?.[1];

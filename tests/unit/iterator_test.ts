@@ -27,7 +27,7 @@ function errorOf(promise: Promise<unknown>): Promise<unknown> {
 }
 
 test(
-  "Channel.messages() ends when this side closes the channel, wherever it is",
+  "Channel.messages() ends when this side closes the channel, at any place in the loop",
   async (channel) => {
     const waiting = channel.messages();
     const step = waiting.next();
@@ -35,7 +35,7 @@ test(
     await later(() => channel.close());
     assertEquals([await step, await waiting.next()], [END, END]);
     assertEquals([await unused.next(), await unused.next()], [END, END]);
-    // So many steps in a row that the event loop's turn becomes due.
+    // So many steps in a row that a turn of the event loop becomes due.
     for (const end = performance.now() + 40; performance.now() < end;) {
       assertEquals(await channel.messages().next(), END);
     }
@@ -59,7 +59,7 @@ test(
   },
 );
 
-test("Channel.receive() rejects at this side's close, also beside loops", async (channel) => {
+test("Channel.receive() rejects when this side closes the channel, also beside loops", async (channel) => {
   const received = channel.receive();
   const refused = channel.messages();
   await assertRejectsWith(refused.next(), "busy");
@@ -105,7 +105,7 @@ test("MessageIterator.next() that is refused ends no iterator", async (channel, 
 });
 
 test(
-  "MessageIterator.next() is refused while an earlier step waits, which goes on",
+  "MessageIterator.next() is refused while an earlier step waits, which continues",
   async (channel, kernel) => {
     const messages = channel.messages();
     const first = messages.next();
@@ -244,7 +244,7 @@ test("Channel.messages() reports gaps as messages by default", async (channel, k
 });
 
 test(
-  "Channel.messages() with gaps as errors throws each, and goes on behind it",
+  "Channel.messages() with gaps as errors throws each, and continues behind it",
   async (channel, kernel) => {
     const messages = channel.messages({ gaps: "throw" });
     const step = messages.next();
@@ -267,7 +267,7 @@ test(
 );
 
 test(
-  "Channel.messages() calls a function for gaps in the place of a message",
+  "Channel.messages() calls a function for gaps instead of returning a message",
   async (channel, kernel) => {
     const seen: (string | Gap)[] = [];
     kernel.gap(9, 90_000);
@@ -292,7 +292,7 @@ test(
 );
 
 test(
-  "Channel.messages() gives what the function for gaps throws to the reader",
+  "Channel.messages() passes what the function for gaps throws to the reader",
   async (channel, kernel) => {
     const broken = new KupError("closed", "of another channel");
     const gaps = () => {
@@ -325,7 +325,7 @@ test("Channel.messages() allows every call in the function for gaps", async (cha
 });
 
 test(
-  "Channel.messages() lets timers run while there are nothing but gaps",
+  "Channel.messages() lets timers run while there are only gaps",
   async (channel, kernel) => {
     let done = false;
     setTimeout(() => done = true, 1);

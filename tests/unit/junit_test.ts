@@ -22,7 +22,7 @@ const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
 </testsuites>
 `;
 
-Deno.test("a JUnit report is read test by test", () => {
+Deno.test("parseJunit() reads a report test by test", () => {
   const tests = parseJunit(REPORT);
   assertEquals(tests.map(({ name, outcome }) => [name, outcome]), [
     ["one passes", "passed"],
@@ -34,24 +34,24 @@ Deno.test("a JUnit report is read test by test", () => {
   assertEquals(tests[3]?.file, "./tests/b_test.ts");
 });
 
-Deno.test("a JUnit report with no tests is an empty list", () => {
+Deno.test("parseJunit() returns an empty list for a report with no tests", () => {
   assertEquals(parseJunit('<testsuites name="deno test" tests="0" failures="0"/>'), []);
 });
 
-Deno.test("a JUnit report that is cut off is refused", () => {
+Deno.test("parseJunit() refuses a report that is cut off", () => {
   const cut = REPORT.slice(0, REPORT.indexOf("</testsuites>"));
   assertThrows(() => parseJunit(cut), JunitError, "cut off");
 });
 
-Deno.test("a JUnit report that lists fewer tests than it counts is refused", () => {
+Deno.test("parseJunit() refuses a report that lists fewer tests than it counts", () => {
   assertThrows(() => parseJunit(REPORT.replace('tests="4"', 'tests="5"')), JunitError, "lists 4");
 });
 
-Deno.test("text that is no JUnit report is refused", () => {
+Deno.test("parseJunit() refuses text that is no report", () => {
   assertThrows(() => parseJunit(""), JunitError, "Not a JUnit report");
 });
 
-Deno.test("the report of a real run of Deno is read, with its counts", async () => {
+Deno.test("parseJunit() reads the report of a real run of Deno, with its counts", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(

@@ -56,13 +56,13 @@ const TROUBLE = [
 ];
 
 for (const line of TROUBLE) {
-  Deno.test(`the kernel log scanner finds "${line.slice(0, 70)}"`, () => {
+  Deno.test(`findTrouble() finds "${line.slice(0, 70)}"`, () => {
     const log = `[    1.000000] booting\r\n[    2.135000] ${line}\r\n[    3.000000] done\r\n`;
     assertEquals(findTrouble(log), [`[    2.135000] ${line}`]);
   });
 }
 
-Deno.test("the kernel log scanner finds nothing in an ordinary boot", () => {
+Deno.test("findTrouble() finds nothing in an ordinary boot", () => {
   const log = [
     "[    0.000000] Command line: console=ttyS0 panic=-1 oops=panic",
     "[    0.072360] Kernel command line: console=ttyS0 panic=-1 oops=panic",
@@ -77,7 +77,7 @@ Deno.test("the kernel log scanner finds nothing in an ordinary boot", () => {
   assertEquals(findTrouble(log), []);
 });
 
-Deno.test("the kernel log scanner finds nothing in a debug kernel's ordinary boot", () => {
+Deno.test("findTrouble() finds nothing in a debug kernel's ordinary boot", () => {
   const log = [
     "[    0.000000] Kernel command line: console=ttyS0 slub_debug=FZPU page_poison=1 watchdog_thresh=30",
     "[    0.019000] kasan: KernelAddressSanitizer initialized",
@@ -96,7 +96,7 @@ Deno.test("the kernel log scanner finds nothing in a debug kernel's ordinary boo
   assertEquals(findTrouble(log), []);
 });
 
-Deno.test("the kernel log scanner sees through a console's colours", () => {
+Deno.test("findTrouble() ignores a console's colours", () => {
   assertEquals(findTrouble("\x1b[1;31m[  1.0] BUG: spinlock bad magic\x1b[0m\r\n"), [
     "[  1.0] BUG: spinlock bad magic",
   ]);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The embedded library by way of a temporary file, as on FreeBSD. Scripts are made to believe that
- * this system is one: with the same names of files and the same calls, and a loader with the same
- * rules. Only the library itself is for this system.
+ * The embedded library through a temporary file, as on FreeBSD. Scripts take this system for
+ * FreeBSD: with the same names of files and the same calls, and a loader with the same rules. Only
+ * the library itself is for this system.
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
@@ -12,7 +12,9 @@ import { capture, must } from "../lib/process.ts";
 
 const { arch } = Deno.build;
 
-/** Runs a test with a copy of the module that has a library for this "FreeBSD", and a folder `own`. */
+/**
+ * Runs a test with a copy of the module that has a library for this "FreeBSD", and a folder `own`.
+ */
 async function onFreeBsd(test: (copy: Copy) => Promise<void>): Promise<void> {
   await using copy = await Copy.make();
   const libraries = await Deno.readTextFile(`${copy.folder}/src/embedded/linux-${arch}.ts`);

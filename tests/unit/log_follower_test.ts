@@ -3,14 +3,14 @@ import { assertEquals } from "../../deps.ts";
 import { followLog, LogLines } from "../vm/log_follower.ts";
 import { until } from "../lib/until.ts";
 
-Deno.test("a log's lines come whole, and only from the modules' loading on", () => {
+Deno.test("LogLines.add() returns whole lines, from the modules' loading on", () => {
   const lines = new LogLines();
   assertEquals([...lines.add("[1.0] booting\n[2.0] kup: load")], []);
   assertEquals([...lines.add("ing\r\n[3.0] WARN")], ["[2.0] kup: loading"]);
   assertEquals([...lines.add("ING\n\n")], ["[3.0] WARNING", ""]);
 });
 
-Deno.test("a log is followed to its last line, also if it comes late", async () => {
+Deno.test("followLog() shows a log up to its last line, also if it comes late", async () => {
   const path = await Deno.makeTempFile();
   try {
     await Deno.remove(path);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The Makefile as people call it: targets, variables and mistakes. Nothing here boots a guest. */
+/** The Makefile as people call it: targets, variables and mistakes. No test here boots a guest. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
 import { ROOT } from "../lib/paths.ts";
 
-/** Runs make as from a shell, whatever make this test runs under. */
+/** Runs make as from a shell, whichever make this test runs under. */
 async function make(...args: string[]) {
   const env = Deno.env.toObject();
   for (const name of ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KUP_DRIVER"]) delete env[name];
@@ -19,7 +19,7 @@ async function make(...args: string[]) {
   return { code, out: decoder.decode(stdout), error: decoder.decode(stderr) };
 }
 
-Deno.test("make names an unknown variable, and those that there are", async () => {
+Deno.test("make names an unknown variable, and those that exist", async () => {
   const mistakes = [["test-vm", "KERNAL"], ["unit", "FIEL"], ["vm", "COMAND"], ["all", "kernel"]];
   for (const [target = "", name = ""] of mistakes) {
     const { code, out, error } = await make(target, `${name}=6.1 and b=c`);
@@ -28,7 +28,7 @@ Deno.test("make names an unknown variable, and those that there are", async () =
   }
 });
 
-Deno.test("make takes the variables of compilers, kernel builds and installations", async () => {
+Deno.test("make accepts the variables of compilers, kernel builds and installations", async () => {
   const variables = [
     ...["CC=clang -m64", 'CFLAGS=-O3 -DA=\\"b\\"', "LDFLAGS=-s", "PREFIX=/a b", "DESTDIR=/c"],
     ...["V=1", "W=1", "KCFLAGS=-g", "KBUILD_MODPOST_WARN=1", "CONFIG_DEBUG_INFO=y", "LLVM=1"],
@@ -51,7 +51,7 @@ Deno.test("make help lists each target that is documented, and its variables", a
 });
 
 Deno.test("make unit runs one file, and only the tests that the filter names", async () => {
-  const filter = "FILTER=/newest|its own/";
+  const filter = "FILTER=/newest|another series/";
   const { code, out } = await make("unit", "FILE=tests/unit/version_test.ts", filter);
   assertEquals(code, 0, out);
   assertMatch(out, /running \d+ tests? from \.\/tests\/unit\/version_test\.ts/);

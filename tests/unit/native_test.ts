@@ -26,7 +26,7 @@ function pipe(): [number, number] {
   return [fds[0]!, fds[1]!];
 }
 
-/** Reads the ids that are in a pipe, waiting a while for the first one. */
+/** Reads the ids that are in a pipe. Waits a while for the first one. */
 function readIds(fd: number, patience = 1000): number[] {
   native.kup_user_wait(fd, POLLIN, patience);
   const ids = new Int32Array(256);
@@ -34,7 +34,7 @@ function readIds(fd: number, patience = 1000): number[] {
   return [...ids.subarray(0, Math.max(bytes, 0) / 4)];
 }
 
-Deno.test("the waiter tells each event once, and only after it was armed for", () => {
+Deno.test("kup_user_waiter_arm() reports each event once, and none before it was called", () => {
   const [readEnd, writeEnd] = pipe();
   const fd = eventFile();
   const id = native.kup_user_waiter_add(fd, writeEnd);
@@ -56,7 +56,7 @@ Deno.test("the waiter tells each event once, and only after it was armed for", (
   for (const one of [fd, readEnd, writeEnd]) native.kup_user_close(one);
 });
 
-Deno.test("an id is not given again at once", () => {
+Deno.test("kup_user_waiter_add() does not give an id again at once", () => {
   const [readEnd, writeEnd] = pipe();
   const fd = eventFile();
   const ids = new Set<number>();
@@ -69,27 +69,33 @@ Deno.test("an id is not given again at once", () => {
   for (const one of [fd, readEnd, writeEnd]) native.kup_user_close(one);
 });
 
-Deno.test("an event is not lost when the pipe is full, and other pipes don't wait for it", () => {
-  const [fullRead, fullWrite] = pipe();
-  const [readEnd, writeEnd] = pipe();
-  const filler = new Uint8Array(4096);
-  while (libc.write(fullWrite, filler, 4096n) > 0n);
-  const [slow, fast] = [eventFile(), eventFile()];
-  const slowId = native.kup_user_waiter_add(slow, fullWrite);
-  const fastId = native.kup_user_waiter_add(fast, writeEnd);
-  signal(slow);
-  signal(fast);
-  native.kup_user_waiter_arm(slow, slowId, POLLIN);
-  native.kup_user_waiter_arm(fast, fastId, POLLIN);
-  assertEquals(readIds(readEnd), [fastId]);
-  while (libc.read(fullRead, filler, 4096n) > 0n);
-  assertEquals(readIds(fullRead), [slowId]);
-  native.kup_user_waiter_remove(slow, slowId);
-  native.kup_user_waiter_remove(fast, fastId);
-  for (const fd of [slow, fast, fullRead, fullWrite, readEnd, writeEnd]) native.kup_user_close(fd);
-});
+Deno.test(
+  "kup_user_waiter_arm() loses no event when the pipe is full, and does not delay other" +
+    " pipes",
+  () => {
+    const [fullRead, fullWrite] = pipe();
+    const [readEnd, writeEnd] = pipe();
+    const filler = new Uint8Array(4096);
+    while (libc.write(fullWrite, filler, 4096n) > 0n);
+    const [slow, fast] = [eventFile(), eventFile()];
+    const slowId = native.kup_user_waiter_add(slow, fullWrite);
+    const fastId = native.kup_user_waiter_add(fast, writeEnd);
+    signal(slow);
+    signal(fast);
+    native.kup_user_waiter_arm(slow, slowId, POLLIN);
+    native.kup_user_waiter_arm(fast, fastId, POLLIN);
+    assertEquals(readIds(readEnd), [fastId]);
+    while (libc.read(fullRead, filler, 4096n) > 0n);
+    assertEquals(readIds(fullRead), [slowId]);
+    native.kup_user_waiter_remove(slow, slowId);
+    native.kup_user_waiter_remove(fast, fastId);
+    for (const fd of [slow, fast, fullRead, fullWrite, readEnd, writeEnd]) {
+      native.kup_user_close(fd);
+    }
+  },
+);
 
-Deno.test("errors come back as negative errno values", () => {
+Deno.test("kup_user_open() and others return negative errno values", () => {
   assertEquals(native.kup_user_kick(-1), -EBADF);
   assertEquals(native.kup_user_close(-1), -EBADF);
   assertEquals(native.kup_user_waiter_add(-1, -1), -EBADF);
@@ -98,7 +104,7 @@ Deno.test("errors come back as negative errno values", () => {
   assertEquals(native.kup_user_open(path), -ENOENT);
 });
 
-Deno.test("a map that fails leaves nothing behind", () => {
+Deno.test("kup_user_map() that fails leaves nothing behind", () => {
   const fd = eventFile();
   const address = new BigUint64Array(1);
   assert(native.kup_user_map(fd, 4096, 4096, 4096, address) < 0);
@@ -106,13 +112,13 @@ Deno.test("a map that fails leaves nothing behind", () => {
   native.kup_user_close(fd);
 });
 
-Deno.test("a blocking wait for a file that somebody has closed fails at once", () => {
+Deno.test("kup_user_wait() on a file that was closed fails at once", () => {
   const fd = eventFile();
   native.kup_user_close(fd);
   assertEquals(native.kup_user_wait(fd, POLLIN, 10), -EBADF);
 });
 
-Deno.test("a blocking wait ends by its timeout or its event", () => {
+Deno.test("kup_user_wait() ends by its time-out or its event", () => {
   const fd = eventFile();
   const start = performance.now();
   assertEquals(native.kup_user_wait(fd, POLLIN, 10.5), 0);
@@ -124,7 +130,7 @@ Deno.test("a blocking wait ends by its timeout or its event", () => {
   native.kup_user_close(fd);
 });
 
-Deno.test("each worker is woken by its own pipe", async () => {
+Deno.test("kup_user_waiter_arm() wakes each worker by its own pipe", async () => {
   const code = `
     import { open } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url))};
     using device = open("host:echo");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Options that are no options: a TypeError that names the argument, and nothing happens. */
+/** Options that are no options: a TypeError that names the argument, and no other effect. */
 
 import { assert, assertEquals, assertMatch } from "../../deps.ts";
 import { type Channel, type Device, KupError, open, unload } from "../../mod.ts";
@@ -8,7 +8,10 @@ import { withEcho } from "../lib/echo_client.ts";
 // deno-lint-ignore no-explicit-any -- what plain JavaScript passes
 type Untyped = any;
 
-/** Where calls are made: on a channel whose first message is there, or is the next one; or at its first turn. */
+/**
+ * Where calls are made: on a channel whose first message is there, or comes next; or at its first
+ * turn.
+ */
 interface Place {
   readonly device: Device;
   readonly channel: Channel;
@@ -51,7 +54,7 @@ const TURN: Readonly<Record<string, Call>> = {
 const PROMISES =
   /^(?:Device\.attach|Channel\.(?:send|sendBatch|reserve|receive|receiveBatch|pass))$/;
 
-/** What the call throws or rejects with. One that returns a promise has to reject. */
+/** What the call throws or rejects with. A call that returns a promise has to reject. */
 async function failure(name: string, call: () => unknown): Promise<unknown> {
   let result: unknown;
   try {
@@ -89,27 +92,31 @@ async function forEachCall(
   }
 }
 
-Deno.test("each call refuses options that are no object by a TypeError", async (t) => {
+Deno.test("Channel's and all other calls refuse options that are no object by a TypeError", async (t) => {
   await forEachCall(t, async (name, call) => {
     for (const options of [5, "x", true, 5n, () => {}]) {
       const error = await failure(name, () => call(options));
-      assert(error instanceof TypeError, `${name} takes ${String(options)}`);
+      assert(error instanceof TypeError, `${name} accepts ${String(options)}`);
       assertMatch(error.message, /\boptions\b.* must be an object, not /i);
     }
   });
 });
 
-Deno.test("each call names null options in its error, or takes them as none", async (t) => {
-  await forEachCall(t, async (name, call) => {
-    const error = await failure(name, () => call(null));
-    // Where the web's own methods take null as left out, ours may.
-    if (error === undefined || error instanceof KupError) return;
-    assert(error instanceof TypeError);
-    assertEquals(error.message, "`options` must be an object, not null.");
-  });
-});
+Deno.test(
+  "Channel's and all other calls name null options in their error, or accept them as " +
+    "none",
+  async (t) => {
+    await forEachCall(t, async (name, call) => {
+      const error = await failure(name, () => call(null));
+      // Where the web's own methods accept null as left out, these may.
+      if (error === undefined || error instanceof KupError) return;
+      assert(error instanceof TypeError);
+      assertEquals(error.message, "`options` must be an object, not null.");
+    });
+  },
+);
 
-/** The call, options, and the name that the error has to have. */
+/** The call, its options, and the name that the error must contain. */
 const WRONG: readonly (readonly [string, Untyped, string])[] = [
   ["open", { library: 5 }, "library"],
   ["open", { library: null }, "library"],
@@ -164,19 +171,19 @@ const WRONG_IN_TURN: typeof WRONG = [
     .map((name) => [`Channel.${name}`, { discard: 1 }, "discard"] as const),
 ];
 
-Deno.test("each call names an option of a wrong type in a TypeError", async () => {
+Deno.test("Channel's and all other calls name an option of a wrong type in a TypeError", async () => {
   for (const [mode, calls, all] of [[1, STREAM, WRONG], [2, TURN, WRONG_IN_TURN]] as const) {
     for (const [name, options, told] of all) {
       await at(mode, async (place) => {
         const error = await failure(name, () => calls[name]!(place, options));
-        assert(error instanceof TypeError, `${name} takes a wrong ${told}: ${error}`);
+        assert(error instanceof TypeError, `${name} accepts a wrong ${told}: ${error}`);
         assertMatch(error.message, new RegExp(`\`${told}\``));
       });
     }
   }
 });
 
-Deno.test("each call names an argument of a wrong type in a TypeError", async () => {
+Deno.test("Channel's and all other calls name an argument of a wrong type in a TypeError", async () => {
   const calls: readonly (readonly [string, (place: Place) => unknown])[] = [
     ["path", () => open(123 as Untyped)],
     ["path", () => open(null as Untyped)],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The permission for FFI: asked for as a whole and once, and one error wherever it is missing. */
+/** The permission for FFI: asked for once and as a whole, and one error wherever it is missing. */
 
 import { assert, assertEquals, assertStringIncludes } from "../../deps.ts";
 import { ROOT } from "../lib/paths.ts";
@@ -48,7 +48,7 @@ const CALLS = `
   await attempt("unload", () => kup.unload("host:echo"));`;
 
 for (const flags of [[], ["--no-prompt"], ["--deny-ffi"], [`--allow-ffi=${LIBRARY}`]]) {
-  Deno.test(`open() says what is missing with ${flags.join(" ") || "no permission"}`, async () => {
+  Deno.test(`open() names what is missing with ${flags.join(" ") || "no permission"}`, async () => {
     for (const module of MODULES) {
       const lines = await linesOf(module, flags, CALLS);
       assertEquals(lines.length, 4, lines.join("\n"));
@@ -59,7 +59,7 @@ for (const flags of [[], ["--no-prompt"], ["--deny-ffi"], [`--allow-ffi=${LIBRAR
   });
 }
 
-Deno.test("open() with its library named in the list says that this is not enough", async () => {
+Deno.test("open() reports that a permission for its library's file is not enough", async () => {
   const flags = ["--no-prompt", `--allow-ffi=${LIBRARY}`];
   const [line] = await linesOf(
     MODULES[1]!,
@@ -85,7 +85,7 @@ Deno.test("open() needs --allow-ffi and nothing else, also from a folder of its 
   }
 });
 
-Deno.test("open() of a client module that --deny-ffi names is refused", async () => {
+Deno.test("open() refuses a client module that --deny-ffi names", async () => {
   const [line] = await linesOf(
     MODULES[1]!,
     ["--allow-ffi", "--deny-ffi=/there/is/no.so"],
@@ -130,13 +130,13 @@ function checkRevoked(lines: readonly string[]): void {
   }
 }
 
-Deno.test("each call that needs FFI says so after it was revoked, and the others work", async () => {
+Deno.test("Channel's calls that need FFI report that it was revoked, and the others work", async () => {
   for (const module of MODULES) {
     checkRevoked(await linesOf(module, ["--allow-ffi"], REVOKED));
   }
 });
 
-Deno.test("open() is not misled by patched permissions", async () => {
+Deno.test("open() ignores patched permissions", async () => {
   const lines = await linesOf(
     MODULES[0]!,
     ["--no-prompt"],
@@ -154,7 +154,7 @@ Deno.test("open() is not misled by patched permissions", async () => {
   assertEquals(granted, ["open done"]);
 });
 
-Deno.test("open() in a worker goes by the worker's own permissions", async () => {
+Deno.test("open() in a worker follows the worker's own permissions", async () => {
   const inWorker = (body: string) =>
     `import * as kup from ${JSON.stringify(MODULES[0])};
     const lines = [];
@@ -205,7 +205,7 @@ async function inTerminal(
   }).spawn();
   const writer = child.stdin.getWriter();
   let shown = "";
-  // What is typed before Deno listens is thrown away, so it is typed again.
+  // What is typed before Deno reads is thrown away, so it is typed again.
   const typing = setInterval(() => {
     if (count(shown, "Allow?") > count(shown, "ed ffi access")) {
       writer.write(new TextEncoder().encode(`${answer}\n`)).catch(() => {});
@@ -238,7 +238,7 @@ Deno.test("open() asks in a terminal once, and `y` is enough", async () => {
   for (const name of ["first", "second", "third"]) assertStringIncludes(shown, `${name} done`);
 });
 
-Deno.test("open() asks in a terminal once, and takes `n` for an answer", async () => {
+Deno.test("open() asks in a terminal once, and accepts `n` as an answer", async () => {
   const { shown, prompts } = await inTerminal(PROMPTED, "n");
   assertEquals(prompts, 1, shown);
   for (const name of ["first", "second", "third"]) {

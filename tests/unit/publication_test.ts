@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Room that a channel keeps back for a while: when it gives it back, and what a reservation holds up. */
+/** Room that a channel releases late: when it publishes it, and what a reservation holds up. */
 
 import { assert, assertEquals } from "../../deps.ts";
 import type { Channel, Message } from "../../mod.ts";
@@ -8,7 +8,10 @@ import { patience, until } from "../lib/until.ts";
 import { assertRejectsWith, assertThrowsWith, fill, later, test } from "./attached.ts";
 import type { KernelSide } from "./driven.ts";
 
-/** Receives two of four messages of 16 bytes: the first was released, and its room is kept back. */
+/**
+ * Receives two of four messages of 16 bytes: the first was released, and its room is not published
+ * yet.
+ */
 function keepBack(channel: Channel, kernel: KernelSide): Message {
   for (const text of ["1", "2", "3", "4"]) kernel.send(text);
   channel.tryReceive();
@@ -17,7 +20,7 @@ function keepBack(channel: Channel, kernel: KernelSide): Message {
   return second;
 }
 
-/** Everything that waits for room, or could. */
+/** Every call that waits for room, or could. */
 const WAITS: readonly (readonly [string, (channel: Channel) => Promise<unknown> | undefined])[] = [
   ["send", (channel) => channel.send("x")],
   ["sendBatch", (channel) => channel.sendBatch(["x"])],
@@ -30,13 +33,13 @@ const WAITS: readonly (readonly [string, (channel: Channel) => Promise<unknown> 
 
 for (const [name, wait] of WAITS) {
   test(
-    `Channel.${name}() gives back what was received before it sleeps for room`,
+    `Channel.${name}() publishes what was released before it sleeps for room`,
     async (channel, kernel) => {
       const held = keepBack(channel, kernel);
       fill(channel, "x");
       const waiting = wait(channel);
       assertEquals(kernel.tail, 16);
-      assertEquals(held.text(), "2", "a message that is held stays");
+      assertEquals(held.text(), "2", "a message that is still valid stays");
       if (waiting === undefined) return;
       while (kernel.receive() !== undefined);
       await waiting;
@@ -45,7 +48,7 @@ for (const [name, wait] of WAITS) {
 }
 
 test(
-  "Channel.send() that sleeps for room wakes the kernel's side that sleeps for what it gives back",
+  "Channel.send() that sleeps for room wakes the kernel's side that sleeps for what it publishes",
   async (channel, kernel) => {
     const text = "y".repeat(100);
     while (kernel.send(text));
@@ -53,7 +56,7 @@ test(
     channel.tryReceive();
     assertEquals(kernel.tail, 0);
     fill(channel, "x");
-    // Its room lies in what is kept back.
+    // Its room is not published yet.
     const sent = kernel.sendWaiting(text);
     await until(() => kernel.announced.room > 0, "the kernel's side sleeps for room");
     const waiting = channel.send("x");
@@ -63,7 +66,7 @@ test(
   },
 );
 
-test("Channel.receive() that sleeps gives all room back", async (channel, kernel) => {
+test("Channel.receive() that sleeps publishes all room", async (channel, kernel) => {
   keepBack(channel, kernel);
   channel.tryReceive();
   channel.tryReceive();
@@ -73,7 +76,7 @@ test("Channel.receive() that sleeps gives all room back", async (channel, kernel
   assertEquals((await received)?.text(), "5");
 });
 
-test("Channel.send() gives room back before a turn of the event loop", (channel, kernel) => {
+test("Channel.send() publishes room before a turn of the event loop", (channel, kernel) => {
   keepBack(channel, kernel);
   const end = performance.now() + patience();
   while (kernel.tail === 0 && performance.now() < end) {
@@ -83,13 +86,13 @@ test("Channel.send() gives room back before a turn of the event loop", (channel,
   assertEquals(kernel.tail, 16);
 });
 
-test("Channel.tryReceiveBatch() gives a batch back as a whole", (channel, kernel) => {
+test("Channel.tryReceiveBatch() publishes a batch as a whole", (channel, kernel) => {
   for (let i = 0; i < 5; i++) kernel.send("x");
   assertEquals([channel.tryReceiveBatch({ max: 3 }).length, kernel.tail], [3, 0]);
   assertEquals([channel.tryReceive()?.text(), kernel.tail], ["x", 48]);
 });
 
-test("MessageIterator.return() gives all room back", async (channel, kernel) => {
+test("MessageIterator.return() publishes all room", async (channel, kernel) => {
   for (let i = 0; i < 5; i++) kernel.send(`${i}`);
   for await (const message of channel) if (message.text() === "2") break;
   assertEquals(kernel.tail, 48);
@@ -109,7 +112,7 @@ test(
   { ring: 65536 },
 );
 
-test("Channel.tryReceiveBatch() breaks over a ring of forged messages", (channel, kernel) => {
+test("Channel.tryReceiveBatch() breaks at a ring of forged messages", (channel, kernel) => {
   const first = kernel.toUser.data >> 2;
   for (let i = 0; i < 1024; i += 2) kernel.words[first + i] = RECORD_READY;
   const batch = channel.tryReceiveBatch({ max: 1_000_000 });
@@ -118,7 +121,7 @@ test("Channel.tryReceiveBatch() breaks over a ring of forged messages", (channel
 });
 
 test(
-  "Channel.trySend() finds no room behind as much as a reservation holds up",
+  "Channel.trySend() finds no room behind as much as a reservation may hold up",
   (channel, kernel) => {
     const first = channel.tryReserve(1)!;
     assertEquals(fill(channel, "x"), 63);
@@ -199,7 +202,8 @@ test(
 );
 
 test(
-  "Channel.send() that a reservation holds up ends with the channel, and keeps the event loop alive",
+  "Channel.send() that a reservation holds up ends with the channel, and keeps the " +
+    "event loop alive",
   async (channel, kernel) => {
     using _first = channel.tryReserve(1)!;
     fill(channel, "x");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** `deno publish`: it refuses a module whose native libraries are missing or stale. */
+/** `deno publish` refuses a module whose native libraries are missing or stale. */
 
 import { assert, assertRejects, assertStringIncludes } from "../../deps.ts";
 import { Copy } from "../lib/copy.ts";
@@ -7,7 +7,7 @@ import { capture, CommandError, type Finished, must } from "../lib/process.ts";
 
 const HEADER = "native/kup_user.h";
 
-/** All that publishing and `make abi` look at. */
+/** All that publishing and `make abi` read. */
 function checkout(): Promise<Copy> {
   const generated = [HEADER, "kmod/uapi/kup_abi.h", "scripts/gen_abi.ts", "scripts/contract.ts"];
   return Copy.make("deno.json", "LICENSE", "README.md", ...generated);
@@ -19,7 +19,7 @@ async function publish(copy: Copy, ...options: string[]): Promise<Finished> {
   return await capture(command, { cwd: copy.folder, env: { NO_COLOR: "1" } });
 }
 
-/** The missing are missed even by those who ask for no checks, which take the time. */
+/** Missing libraries are found also without the checks, which take most of the time. */
 const UNCHECKED = ["--no-check", "--allow-slow-types"];
 
 /** What `make abi` runs. */
@@ -55,7 +55,7 @@ Deno.test("deno publish refuses libraries that were built for other declarations
   assertStringIncludes(output, "const builtFor: typeof CONTRACT = contract;");
 });
 
-Deno.test("the contract has another name in another version, and not after a comment", async () => {
+Deno.test("make abi gives the contract another name in another version, and not after a comment", async () => {
   await using copy = await checkout();
   await copy.edit(HEADER, (text) => text.replace("/*", "/* Any words.\n"));
   await makeAbi(copy, "--check");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * What a user gets who imports the published module by its URL: exactly its files, over HTTP, in a
- * Deno that has nothing cached, may do nothing but FFI, and finds no program on its PATH.
+ * Deno that has nothing cached, has no permission but FFI, and finds no program on its PATH.
  */
 
 import { assertEquals } from "../../deps.ts";
@@ -31,7 +31,7 @@ const SCRIPTS: Record<string, (url: string) => string> = {
     const { open } = await import("${url}"); ${USE} console.log(told);`,
 };
 
-/** Serves the published files, and nothing else; returns which of them were asked for. */
+/** Serves the published files, and nothing else. Returns which of them were asked for. */
 function serve(files: readonly string[], asked: Set<string>): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
     const path = new URL(request.url).pathname.slice(1);
@@ -42,7 +42,7 @@ function serve(files: readonly string[], asked: Set<string>): Deno.HttpServer<De
   });
 }
 
-/** Runs a script with nothing but the permission for FFI, and for what Deno itself imports. */
+/** Runs a script with only the permission for FFI, and for what Deno itself imports. */
 async function run(script: string, host: string): Promise<{ output: string; code: number }> {
   const folder = await Deno.makeTempDir({ prefix: "kup-published-" });
   try {
@@ -68,7 +68,7 @@ async function run(script: string, host: string): Promise<{ output: string; code
   }
 }
 
-Deno.test("the published module works by its URL, with --allow-ffi alone", async (t) => {
+Deno.test("open() of the published module works by its URL, with --allow-ffi alone", async (t) => {
   const files = await publishedFiles();
   const asked = new Set<string>();
   await using server = serve(files, asked);

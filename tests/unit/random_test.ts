@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Random calls on the host driver, with whatever else may go wrong there. */
+/** Random calls on the host driver, with everything else that may fail there. */
 
 import { assertEquals, assertGreater } from "../../deps.ts";
 import { open, unload } from "../../mod.ts";
@@ -11,7 +11,7 @@ import { common, Finding, sleep } from "../random/session.ts";
 
 const repeat = `(KUP_SEED=${seed})`;
 
-Deno.test(`random calls of the host driver end neither in a signal nor in nonsense ${repeat}`, async () => {
+Deno.test(`mod.ts survives random calls on the host driver ${repeat}`, async () => {
   const env = { KUP_HOST_FAILURES: `50:${seed}`, KUP_HOST_DELAYS: `50:${seed}` };
   await Promise.all([
     randomCalls(hostTask(seed, 3, "exit")),
@@ -19,12 +19,12 @@ Deno.test(`random calls of the host driver end neither in a signal nor in nonsen
   ]);
 });
 
-Deno.test(`a process ends with everything open, whichever way it ends ${repeat}`, async () => {
+Deno.test(`mod.ts lets a process end with everything open, in each way ${repeat}`, async () => {
   await Promise.all(ENDINGS.map((ending) => randomCalls(hostTask(seed, 1, ending))));
 });
 
 Deno.test({
-  name: `random calls leave no resource and no operation behind ${repeat}`,
+  name: `mod.ts leaves no resource and no operation behind after random calls ${repeat}`,
   sanitizeExit: true,
   fn: async () => {
     const findings: string[] = [];
@@ -37,7 +37,7 @@ Deno.test({
     assertEquals(findings, []);
     assertGreater(common.calls, 50);
     using device = open(task.path);
-    await until(() => device.info().channelsFree === device.channels, "all is given back");
+    await until(() => device.info().channelsFree === device.channels, "all channels are free");
     unload(task.path);
     // The last of the signals' time-outs.
     await sleep(350);

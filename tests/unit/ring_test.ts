@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The ring's two sides in plain memory: when a tail is published, who is woken, and how far a lie gets.
- * What ring.c has to do in the same way is in ring_vectors_test.ts.
+ * The ring's two sides in plain memory: when a tail is published, when a side is woken, and when a
+ * lie is found. ring_vectors_test.ts has what ring.c must do in the same way.
  */
 
 import { assert, assertEquals, assertThrows } from "../../deps.ts";
@@ -29,7 +29,9 @@ const EIGHTH = SIZE / 8;
 /** A record of this payload takes 16 bytes. */
 const EIGHT = new Uint8Array(8).fill(8);
 
-/** Both sides of a ring that a test does not go round in, since its second half is memory of its own. */
+/**
+ * Both sides of a ring in which positions don't wrap, since its second half is memory of its own.
+ */
 class Bench {
   readonly place: RingPlace;
   readonly producer: Producer;
@@ -62,7 +64,7 @@ class Bench {
     for (let i = 0; i < count; i++) assertEquals(this.producer.put(data, i), RING_OK);
   }
 
-  /** Takes a record and releases it; the tail that is published then. */
+  /** Takes a record and releases it. Returns the tail that is published then. */
   take(): number {
     assertEquals(this.consumer.next(), RING_OK);
     assertEquals(this.consumer.release(), RING_OK);
@@ -74,7 +76,7 @@ class Bench {
     this.producer.commit(this.producer.position, length, length, 0, RECORD_DISCARD);
   }
 
-  /** Puts headers that no producer has written, behind each other, over the whole ring. */
+  /** Writes headers behind each other over the whole ring, which no producer has written. */
   forge(word: number): void {
     for (let at = 0; at < 2 * SIZE; at += RECORD_HEADER) this.place.words[(DATA + at) >> 2] = word;
   }
@@ -97,7 +99,7 @@ Deno.test("Consumer.release() publishes where an eighth of the ring is unpublish
   assertEquals(tails, expected);
 });
 
-Deno.test("Consumer.release() publishes for a producer that sleeps for what it has kept back", () => {
+Deno.test("Consumer.release() publishes for a producer that sleeps for what is unpublished", () => {
   for (const [event, tails] of [[0, [0, 0, 0]], [8, [0, 32, 32]], [32, [0, 32, 32]]] as const) {
     const bench = new Bench();
     bench.put(5);
@@ -123,7 +125,7 @@ Deno.test("Consumer.release() publishes a batch", () => {
   assertEquals(bench.tail, 32);
 });
 
-Deno.test("Consumer.settle() publishes what was released, and nothing that is held", () => {
+Deno.test("Consumer.settle() publishes what was released, and nothing that is still in use", () => {
   const bench = new Bench();
   bench.put(4);
   bench.take();
@@ -135,7 +137,7 @@ Deno.test("Consumer.settle() publishes what was released, and nothing that is he
   assertEquals([bench.tail, bench.consumer.settle(), bench.tail], [16, RING_OK, 32]);
 });
 
-Deno.test("Consumer.next() gives back what it skips, unless a record before it is held", () => {
+Deno.test("Consumer.next() publishes what it skips, unless a record before it is still in use", () => {
   const bench = new Bench();
   bench.put(1);
   for (let i = 0; i < 20; i++) bench.discard(0);
@@ -148,7 +150,7 @@ Deno.test("Consumer.next() gives back what it skips, unless a record before it i
   assertEquals(bench.tail, 16 + 20 * 8 + 3 * 16);
 });
 
-Deno.test("Consumer.next() skips optional kinds, and gives their room back", () => {
+Deno.test("Consumer.next() skips optional kinds, and publishes their room", () => {
   const bench = new Bench();
   for (const kind of [0x80000000, 0x80000000 + CONTROL_GAP, 0xffffffff]) {
     assertEquals(bench.producer.put(EIGHT, kind, 8, RECORD_CONTROL), RING_OK);
@@ -184,7 +186,7 @@ Deno.test("Producer.commit() does not wake for what an unfinished record holds u
   assertEquals(wakes, [false, false, false, true]);
 });
 
-Deno.test("Producer.put() behind a reservation wakes when that is finished", () => {
+Deno.test("Producer.put() behind a reservation wakes when the reservation is finished", () => {
   const { producer, consumer } = new Bench();
   producer.reserve(8);
   consumer.announcePosition(16);
@@ -194,7 +196,7 @@ Deno.test("Producer.put() behind a reservation wakes when that is finished", () 
   assertEquals([producer.wakes, consumer.next()], [true, RING_OK]);
 });
 
-Deno.test("Producer.commit() is ignored for a position that is not open", () => {
+Deno.test("Producer.commit() ignores a position that is not open", () => {
   const { producer, consumer } = new Bench();
   producer.reserve(8);
   producer.reserve(8);
@@ -234,7 +236,7 @@ Deno.test("Producer.put() of bytes that can't be copied leaves the ring as it wa
   assertEquals([consumer.next(), consumer.type], [RING_OK, 2]);
 });
 
-Deno.test("Producer.put() of bytes that have grown leaves a sentinel behind the record", () => {
+Deno.test("Producer.put() of bytes that have grown writes a sentinel behind the record", () => {
   const { producer, consumer } = new Bench();
   const grown = new Uint8Array(100).fill(0xff);
   assertEquals(producer.put(grown, 1, 8), RING_OK);

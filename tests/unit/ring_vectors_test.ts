@@ -5,7 +5,7 @@ import { RingBench } from "../vectors/ring_bench.ts";
 const text = await Deno.readTextFile(new URL("../vectors/ring.txt", import.meta.url));
 const cases = text.split(/^case /m).slice(1);
 
-Deno.test("there are vectors", () => {
+Deno.test("ring.txt has vectors", () => {
   assert(cases.length > 50);
 });
 

@@ -11,7 +11,7 @@ import { findWarnings } from "../vm/modules.ts";
 const ONE_PASSED = '<testsuites name="deno test" tests="1"><testsuite name="a">' +
   '<testcase name="good"></testcase></testsuite></testsuites>';
 
-Deno.test("a run in which nothing was tested is not good", () => {
+Deno.test("Tally.ok is false for a run in which nothing was tested", () => {
   const tally = new Tally();
   assertFalse(tally.ok);
   tally.record("skipped", "one");
@@ -23,7 +23,7 @@ Deno.test("a run in which nothing was tested is not good", () => {
   assertEquals(tally.verdict, "1 passed, 1 failed, 1 skipped");
 });
 
-Deno.test("RunBeside.finish() counts what the other run has written at its end", async () => {
+Deno.test("RunBeside.finish() counts what the other run wrote at its end", async () => {
   const tally = new Tally();
   tally.record("passed", "one");
   const other = new Tally();
@@ -36,7 +36,7 @@ Deno.test("RunBeside.finish() counts what the other run has written at its end",
   assertEquals(tally.names("failed"), ["three"]);
 });
 
-Deno.test("RunBeside.finish() counts a run without results, or that has failed, as one failure", async () => {
+Deno.test("RunBeside.finish() counts a run without results, or a failed one, as one failure", async () => {
   for (const script of ["true", 'echo {} >"$0"; exit 3', "kill -9 $$"]) {
     const tally = new Tally();
     await new RunBeside(["sh", "-c", script]).finish(tally, "other");
@@ -44,19 +44,19 @@ Deno.test("RunBeside.finish() counts a run without results, or that has failed, 
   }
 });
 
-Deno.test("a test run that fails beside its passing tests counts as one failure", () => {
+Deno.test("countTests() counts a run that fails beside its passing tests as one failure", () => {
   const tally = new Tally();
   countTests(tally, "unit", ONE_PASSED, 1);
   assertEquals(tally.verdict, "1 passed, 1 failed, 0 skipped");
 });
 
-Deno.test("a test run without a report counts as one failure", () => {
+Deno.test("countTests() counts a run without a report as one failure", () => {
   const tally = new Tally();
   countTests(tally, "unit", "", 0);
   assertEquals(tally.verdict, "0 passed, 1 failed, 0 skipped");
 });
 
-Deno.test("a filter that leaves out every test counts as one failure, and is named", () => {
+Deno.test("countTests() counts a filter that leaves out every test as one failure, and names it", () => {
   const skipped = ONE_PASSED.replace("></testcase>", "><skipped/></testcase>");
   const tally = new Tally();
   countTests(tally, "unit", skipped, 0, "much");
@@ -64,31 +64,39 @@ Deno.test("a filter that leaves out every test counts as one failure, and is nam
   assertEquals(tally.verdict, "0 passed, 1 failed, 0 skipped");
 });
 
-Deno.test("C tests are counted by the lines that they print", () => {
+Deno.test("countCTests() counts the lines that the programs print", () => {
   const tally = new Tally();
   countCTests(tally, "ok a ring wraps\nnoise\nnot ok b\nskip c\n", 1);
   assertEquals(tally.verdict, "1 passed, 1 failed, 1 skipped");
 });
 
-Deno.test("C tests that print nothing, or die beside passing ones, count as a failure", () => {
-  const silent = new Tally();
-  countCTests(silent, "", 0);
-  assertEquals(silent.verdict, "0 passed, 1 failed, 0 skipped");
-  const dying = new Tally();
-  countCTests(dying, "ok a\n", 2);
-  assertEquals(dying.verdict, "1 passed, 1 failed, 0 skipped");
-});
+Deno.test(
+  "countCTests() counts programs that print nothing, or die beside passing tests, as a " +
+    "failure",
+  () => {
+    const silent = new Tally();
+    countCTests(silent, "", 0);
+    assertEquals(silent.verdict, "0 passed, 1 failed, 0 skipped");
+    const dying = new Tally();
+    countCTests(dying, "ok a\n", 2);
+    assertEquals(dying.verdict, "1 passed, 1 failed, 0 skipped");
+  },
+);
 
-Deno.test("a compiler's warning is found, and the kernel build's harmless ones are not", () => {
-  const output = [
-    "  CC [M]  kmod/kup.o",
-    "kmod/kup.c:3:5: warning: no previous prototype for 'f' [-Wmissing-prototypes]",
-    "warning: the compiler differs from the one used to build the kernel",
-    "WARNING: modpost: missing MODULE_DESCRIPTION() in kup.o",
-    "Skipping BTF generation for kup.ko due to unavailability of vmlinux",
-  ].join("\n");
-  assertEquals(findWarnings(output).length, 2);
-});
+Deno.test(
+  "findWarnings() finds a compiler's warning, and ignores the kernel build's harmless " +
+    "ones",
+  () => {
+    const output = [
+      "  CC [M]  kmod/kup.o",
+      "kmod/kup.c:3:5: warning: no previous prototype for 'f' [-Wmissing-prototypes]",
+      "warning: the compiler differs from the one used to build the kernel",
+      "WARNING: modpost: missing MODULE_DESCRIPTION() in kup.o",
+      "Skipping BTF generation for kup.ko due to unavailability of vmlinux",
+    ].join("\n");
+    assertEquals(findWarnings(output).length, 2);
+  },
+);
 
 Deno.test("runCheck() counts a check that can't be done as skipped, with the reason", async () => {
   const tally = new Tally();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Runtimes and systems: where open() says that it can't work, and the oldest Deno where it does.
+ * Runtimes and systems: where open() reports that it can't work, and the oldest Deno where it
+ * works.
  */
 
 import { assertEquals, assertStringIncludes } from "../../deps.ts";
@@ -12,7 +13,7 @@ import { capture, must, projectFiles } from "../lib/process.ts";
 
 const MODULE = JSON.stringify(`file://${ROOT}/mod.ts`);
 
-/** Imports the module after something has been changed, and prints how open and unload fail. */
+/** Imports the module after a change, and prints how open and unload fail. */
 function failing(before: string, module = MODULE): string {
   return `${before}
     const { KupError, open, unload } = await import(${module});
@@ -27,7 +28,7 @@ function failing(before: string, module = MODULE): string {
     console.log(JSON.stringify(said));`;
 }
 
-/** Both calls say the same. */
+/** Both calls fail with the same error. */
 function assertUnsupported(printed: string, message: string): void {
   const said = [true, "unsupported", message];
   assertEquals(JSON.parse(printed), [said, said]);
@@ -43,7 +44,7 @@ function faked(property: "build" | "version", fields: Record<string, string>): s
   return `Object.defineProperty(Deno, "${property}", { value: ${changed} });`;
 }
 
-Deno.test("open() says where an older Deno is not enough", async () => {
+Deno.test("open() reports that an older Deno is not enough", async () => {
   for (const deno of ["1.46.3", "2.5.0", "2.7.11", "2.7.2-rc.1"]) {
     const message = `KUP needs Deno ${MINIMUM_DENO} or newer; this is ${deno}. ` +
       "Run `deno upgrade`.";
@@ -51,7 +52,7 @@ Deno.test("open() says where an older Deno is not enough", async () => {
   }
 });
 
-Deno.test("open() works in newer versions of Deno, however they are numbered", async () => {
+Deno.test("open() works in newer versions of Deno, with any version number", async () => {
   for (const deno of [MINIMUM_DENO, "2.7.13", "2.10.0", "2.8.0-rc.1", "2.9.6+1a2b3c4", "10.0.0"]) {
     const said = JSON.parse(await runDeno(failing(faked("version", { deno }))));
     assertEquals(said.map(([, code]: string[]) => code), ["not-a-device", "not-found"]);
@@ -64,14 +65,14 @@ const SYSTEMS: Record<string, string> = {
   netbsd: "netbsd: run the program in a virtual machine.",
 };
 
-Deno.test("open() says which systems have channels", async () => {
+Deno.test("open() names the systems that have channels", async () => {
   for (const [os, sentence] of Object.entries(SYSTEMS)) {
     const said = await runDeno(failing(faked("build", { os })));
     assertUnsupported(said, `KUP's channels need Linux or FreeBSD; this is ${sentence}`);
   }
 });
 
-Deno.test("open() says what a Deno without FFI lacks", async () => {
+Deno.test("open() reports what a Deno without FFI lacks", async () => {
   const said = await runDeno(failing("delete Deno.dlopen;"));
   const message = "KUP needs Deno's FFI, which is not available here: " +
     "run the program with the `deno` command.";
@@ -81,12 +82,12 @@ Deno.test("open() says what a Deno without FFI lacks", async () => {
 const NODE = await capture(["node", "--version"]).catch(() => undefined);
 
 Deno.test({
-  name: "open() says that Node and Bun are not Deno, and importing the module works there",
+  name: "open() reports that Node and Bun are not Deno, and the module can be imported there",
   ignore: NODE?.code !== 0 || !await canBundle(),
   fn: async () => {
     const folder = await Deno.makeTempDir({ prefix: "kup-node-" });
     try {
-      // Nodes before 22.18 take no TypeScript.
+      // Node before 22.18 can't run TypeScript.
       await Deno.writeTextFile(`${folder}/library.ts`, `export * from ${MODULE};`);
       await bundle(`${folder}/library.ts`, "--platform=deno");
       const fakes = {
@@ -106,7 +107,7 @@ Deno.test({
   },
 });
 
-Deno.test("the module has no syntax that Node, which only strips types, can't parse", async () => {
+Deno.test("mod.ts has no syntax that Node, which only strips types, can't parse", async () => {
   const folder = await Deno.makeTempDir({ prefix: "kup-syntax-" });
   try {
     const config = `${folder}/deno.json`;
@@ -121,7 +122,7 @@ Deno.test("the module has no syntax that Node, which only strips types, can't pa
   }
 });
 
-Deno.test("the documentation and the Makefile name the oldest supported Deno", async () => {
+Deno.test("README.md and the other documents and the Makefile name the oldest supported Deno", async () => {
   for (const path of ["README.md", "mod.ts", "src/device.ts", "Makefile"]) {
     const versions = (await Deno.readTextFile(`${ROOT}/${path}`))
       .matchAll(/Deno (?=\d)(\d[\d.]*\d)(?= or newer)|^DENO_MINIMUM := (.*)$/gm);
@@ -134,7 +135,7 @@ Deno.test("the documentation and the Makefile name the oldest supported Deno", a
 const OLDEST = `${ROOT}/.cache/deno-${MINIMUM_DENO}/bin/deno`;
 
 Deno.test({
-  name: "the oldest supported Deno exchanges messages in all ways",
+  name: "Channel.send() and receive() work in all ways in the oldest supported Deno",
   ignore: !await exists(OLDEST),
   fn: async (t) => {
     assertStringIncludes(await must([OLDEST, "--version"]), `deno ${MINIMUM_DENO} `);

@@ -19,20 +19,20 @@ function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-Deno.test("a verdict is read with its JUnit report, whatever that holds", () => {
+Deno.test("parseVerdict() reads a verdict with its JUnit report, with any bytes in it", () => {
   const xml = "<x>\nend\nexit 3\n</x>";
   const text = `kup-verdict 1\nexit 0\njunit ${xml.length}\n${xml}end\n`;
   assertEquals(parseVerdict(bytes(text)), { faults: [], exit: 0, junit: xml });
 });
 
-Deno.test("a verdict's faults count whether they come before the command or after it", () => {
+Deno.test("parseVerdict() counts faults before the command and after it", () => {
   const text = "kup-verdict 1\nfault early\nexit 0\nfault late\njunit 4\n<x/>end\n";
   assertEquals(parseVerdict(bytes(text))?.faults, ["early", "late"]);
   const verdict = { faults: ["a module can't be unloaded"], exit: 0, junit: junit(PASSED) };
   assertEquals(judge(testJob(""), WELL, QUIET, verdict).problems, ["a module can't be unloaded"]);
 });
 
-Deno.test("a verdict that is cut off anywhere is none", () => {
+Deno.test("parseVerdict() refuses a verdict that is cut off anywhere", () => {
   const whole = "kup-verdict 1\nfault a b\nexit 7\njunit 4\n<x/>end\n";
   assertEquals(parseVerdict(bytes(whole))?.faults, ["a b"]);
   for (let length = 0; length < whole.length; length++) {
@@ -40,27 +40,27 @@ Deno.test("a verdict that is cut off anywhere is none", () => {
   }
 });
 
-Deno.test("a guest whose tests pass is good", () => {
+Deno.test("judge() accepts a guest whose tests pass", () => {
   const verdict = { faults: [], exit: 0, junit: junit(PASSED) };
   const { problems, tests } = judge(testJob(""), WELL, QUIET, verdict);
   assertEquals(problems, []);
   assertEquals(tests.map(({ outcome }) => outcome), ["passed"]);
 });
 
-Deno.test("a guest with a failed test needs no other problem to be bad", () => {
+Deno.test("judge() needs no other problem for a guest with a failed test to be bad", () => {
   const verdict = { faults: [], exit: 1, junit: junit(PASSED, FAILED) };
   const { problems, tests } = judge(testJob(""), WELL, QUIET, verdict);
   assertEquals(problems, []);
   assertEquals(tests.map(({ outcome }) => outcome), ["passed", "failed"]);
 });
 
-Deno.test("a guest without a verdict is bad, however it ended", () => {
+Deno.test("judge() refuses a guest without a verdict, however it ended", () => {
   assertEquals(judge(commandJob("true"), WELL, QUIET, undefined).problems, [
     "the guest gave no verdict",
   ]);
 });
 
-Deno.test("a guest that was ended is bad, and the reason is there", () => {
+Deno.test("judge() refuses a guest that was ended, with the reason", () => {
   const ended = { ...WELL, code: 137, stopped: "it printed nothing" };
   assertEquals(judge(commandJob("true"), ended, QUIET, undefined).problems, [
     "the guest was ended: it printed nothing",
@@ -68,7 +68,7 @@ Deno.test("a guest that was ended is bad, and the reason is there", () => {
   ]);
 });
 
-Deno.test("trouble in the kernel log makes a guest bad whose tests all pass", () => {
+Deno.test("judge() refuses a guest with trouble in its kernel log although all tests pass", () => {
   const verdict = { faults: [], exit: 0, junit: junit(PASSED) };
   const log = "[ 9.0] WARNING: CPU: 0 PID: 1 at kup.c:1\n";
   assertEquals(judge(testJob(""), WELL, log, verdict).problems, [
@@ -76,20 +76,20 @@ Deno.test("trouble in the kernel log makes a guest bad whose tests all pass", ()
   ]);
 });
 
-Deno.test("a command's exit status other than 0 is a problem, but none of the kernel's", () => {
+Deno.test("judge() reports a command's exit status other than 0, but not as the kernel's problem", () => {
   const { problems, logMatters } = judge(commandJob("false"), WELL, QUIET, { faults: [], exit: 1 });
   assertEquals(problems, ["the command ended with exit status 1"]);
   assertEquals(logMatters, false);
 });
 
-Deno.test("a test run that dies beside its passing tests is a problem", () => {
+Deno.test("judge() reports a test run that dies beside its passing tests", () => {
   const verdict = { faults: [], exit: 1, junit: junit(PASSED) };
   assertEquals(judge(testJob(""), WELL, QUIET, verdict).problems, [
     "the command ended with exit status 1",
   ]);
 });
 
-Deno.test("a test run that leaves no report, or an empty one, is a problem", () => {
+Deno.test("judge() reports a test run that leaves no report, or an empty one", () => {
   assertEquals(judge(testJob(""), WELL, QUIET, { faults: [], exit: 0 }).problems, [
     "the tests left no report",
   ]);
@@ -101,7 +101,7 @@ Deno.test("a test run that leaves no report, or an empty one, is a problem", () 
   assertEquals(judge(testJob("good"), WELL, QUIET, some).problems, []);
 });
 
-Deno.test("a module that can't be loaded is a problem, and so is the command that wasn't run", () => {
+Deno.test("judge() reports a module that can't be loaded, and the command that was not run", () => {
   const verdict = { faults: ["insmod kup.ko: Invalid argument"] };
   assertEquals(judge(commandJob("true"), WELL, QUIET, verdict).problems, [
     "insmod kup.ko: Invalid argument",
@@ -109,7 +109,7 @@ Deno.test("a module that can't be loaded is a problem, and so is the command tha
   ]);
 });
 
-Deno.test("a failure of QEMU itself is a problem", () => {
+Deno.test("judge() reports a failure of QEMU itself", () => {
   const ended = { code: 1, complaints: "qemu: no such image\n" };
   assertEquals(judge(shellJob(), ended, QUIET, undefined).problems, [
     "QEMU ended with exit status 1",

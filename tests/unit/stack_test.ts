@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The library's threads in processes with much static thread-local data, which is on their stacks.
+ * The library's threads in processes with much static thread-local data, which lies on their
+ * stacks.
  */
 
 import { assertEquals } from "../../deps.ts";
@@ -11,7 +12,7 @@ import { must } from "../lib/process.ts";
 const CLIENT = `${ROOT}/tests/unit/clients/deep.c`;
 const KIB = 1024;
 
-/** Also just below and just above the stack that the waiter has of its own. */
+/** Also just below and just above the waiter's own stack size. */
 const SIZES = [100 * KIB, 240 * KIB, 250 * KIB, 260 * KIB, 300 * KIB, 1024 * KIB, 8192 * KIB];
 
 /** Builds a client module whose threads need some stack, and returns its path for `open`. */
@@ -30,7 +31,8 @@ Deno.test("kup_user_waiter_add() works in a program with thread-local data of an
     for (const size of SIZES) {
       const program = `${folder}/program-${size}`;
       await must(["cc", `-DBYTES=${size}`, ...compile, source, ...link, "-o", program]);
-      // The second is a limit that is smaller than the data: no new thread's default stack suits it.
+      // The second is a limit below the size of the data: no new thread's default stack is large
+      // enough.
       for (const limit of [[], ["prlimit", "--stack=262144"]]) {
         const name = `${size} bytes, ${limit.join(" ")}`;
         assertEquals(await must([...limit, program, client], { env }), "there and back\n", name);

@@ -23,7 +23,9 @@ import {
   yellow,
 } from "../../deps.ts";
 
-/** Returns the message of the failed assertion that a call ends in; uses no assertion itself. */
+/**
+ * Returns the message of the failed assertion that a call ends in, without an assertion of its own.
+ */
 async function failure(call: () => unknown): Promise<string> {
   try {
     await call();
@@ -85,7 +87,7 @@ const UNEQUAL: [unknown, unknown][] = [
   [() => 1, () => 1],
 ];
 
-Deno.test("assertEquals() compares by structure, and takes 0 for -0", () => {
+Deno.test("assertEquals() compares by structure, and accepts 0 for -0", () => {
   for (const [actual, expected] of EQUAL) assertEquals(actual, expected);
   for (const [actual, expected] of EQUAL) assertEquals({ in: [expected] }, { in: [actual] });
 });
@@ -206,7 +208,7 @@ Deno.test("parseArgs() reads strings, booleans, repeated options and the rest", 
 const KINDS = { string: ["name"], boolean: ["quiet"] } as const;
 
 const PARSED: [string[], Record<string, unknown>][] = [
-  // A string without a value is empty, and never takes an option for its value.
+  // A string without a value is empty, and never takes an option as its value.
   [["--name"], { name: "" }],
   [["--name", "--quiet"], { name: "", quiet: true }],
   [["--name=", "x"], { name: "", _: ["x"] }],
@@ -238,7 +240,7 @@ Deno.test("parseArgs() reads a value by the kind of its option, and keeps other 
   }
 });
 
-Deno.test("parseArgs() fills in a default only for an option that is not given", () => {
+Deno.test("parseArgs() uses a default only for an option that is not given", () => {
   const options = { ...KINDS, default: { name: "usual", quiet: true } };
   assertEquals<unknown>(parseArgs([], options), { _: [], name: "usual", quiet: true });
   const given = parseArgs(["--name", "", "--quiet=false"], options);
@@ -250,7 +252,7 @@ Deno.test("parseArgs() fills in a default only for an option that is not given",
 const STYLES = { bold, dim, red, green, yellow, cyan };
 
 Deno.test({
-  name: "bold(), red() and the others write terminal codes, each its own, around a text",
+  name: "bold(), red() and the others write their terminal codes around a text",
   ignore: Deno.noColor,
   fn: () => {
     setColorEnabled(true);

@@ -31,23 +31,26 @@ async function assertLocked(channel: Channel): Promise<void> {
   assertThrowsWith(() => channel.toReadable(), "busy");
 }
 
-test("Channel.readable gives each message as a copy, empty ones too", async (channel, kernel) => {
-  for (const text of ["one", "", "three"]) kernel.send(text);
-  const reader = channel.readable.getReader();
-  const chunks = [await reader.read(), await reader.read(), await reader.read()];
-  // The ring is written all over.
-  for (let i = 0; i < 9; i++) {
-    assert(kernel.send(new Uint8Array(1000)));
-    await reader.read();
-  }
-  assertEquals(chunks.map(textOf), ["one", "", "three"]);
-  chunks[0]!.value!.buffer.transfer();
-  kernel.send("four");
-  assertEquals(textOf(await reader.read()), "four");
-});
+test(
+  "Channel.readable returns each message as a copy, also empty ones",
+  async (channel, kernel) => {
+    for (const text of ["one", "", "three"]) kernel.send(text);
+    const reader = channel.readable.getReader();
+    const chunks = [await reader.read(), await reader.read(), await reader.read()];
+    // All bytes of the ring are written.
+    for (let i = 0; i < 9; i++) {
+      assert(kernel.send(new Uint8Array(1000)));
+      await reader.read();
+    }
+    assertEquals(chunks.map(textOf), ["one", "", "three"]);
+    chunks[0]!.value!.buffer.transfer();
+    kernel.send("four");
+    assertEquals(textOf(await reader.read()), "four");
+  },
+);
 
 test("Channel.readable takes nothing from the ring before a read", async (channel, kernel) => {
-  // Each is an eighth of the ring, so it is given back by itself.
+  // Each is an eighth of the ring, so its release publishes the tail.
   for (let i = 0; i < 4; i++) kernel.send("x".repeat(504));
   const { readable } = channel;
   await later(() => {});
@@ -58,13 +61,13 @@ test("Channel.readable takes nothing from the ring before a read", async (channe
   await later(() => {});
   assertEquals(kernel.tail, 0, "a second message was taken");
   await Promise.all([reader.read(), reader.read()]);
-  await until(() => kernel.tail === 1024, "two messages are given back");
+  await until(() => kernel.tail === 1024, "two messages are released");
   await later(() => {});
   assertEquals(kernel.tail, 1024);
 });
 
 test(
-  "Channel.readable holds up the kernel's side while its pipe is full",
+  "Channel.readable stops the kernel's side while its pipe is full",
   async (channel, kernel) => {
     const gate = Promise.withResolvers<void>();
     let written = 0;
@@ -89,7 +92,7 @@ test(
   },
 );
 
-test("Channel.readable keeps other receivers out while it is locked", async (channel, kernel) => {
+test("Channel.readable refuses other receivers while it is locked", async (channel, kernel) => {
   const reader = channel.readable.getReader();
   await assertLocked(channel);
   const read = reader.read();
@@ -109,7 +112,7 @@ test("Channel.readable keeps other receivers out while it is locked", async (cha
 });
 
 test(
-  "Channel.readable leaves the messages to others when a reader goes in the middle of a read",
+  "Channel.readable leaves the messages to others when its reader is released during a read",
   async (channel, kernel) => {
     for (const [index, call] of RECEIVING.entries()) {
       const reader = channel.readable.getReader();
@@ -139,7 +142,7 @@ test(
 );
 
 test(
-  "Channel.readable gives a read that was left to the reader that comes next",
+  "Channel.readable gives a read that a reader has left to the next reader",
   async (channel, kernel) => {
     const { readable } = channel;
     const first = readable.getReader();
@@ -155,7 +158,7 @@ test(
 );
 
 test(
-  "Channel.readable is one stream until it was cancelled; then the next goes on",
+  "Channel.readable is one stream until it is cancelled; then there is a new one",
   async (channel, kernel) => {
     const { readable } = channel;
     assert(channel.readable === readable);
@@ -178,7 +181,7 @@ test(
   },
 );
 
-test("Channel.readable ends when this side closes the channel, wherever it is", async (channel) => {
+test("Channel.readable ends when this side closes the channel, at any place", async (channel) => {
   const reader = channel.readable.getReader();
   const reads = [reader.read(), reader.read()];
   await later(() => channel.close());
@@ -189,7 +192,7 @@ test("Channel.readable ends when this side closes the channel, wherever it is", 
 });
 
 test(
-  "Channel.readable ends at this side's close without a read, and after it",
+  "Channel.readable ends when this side closes the channel without a read, and after one",
   async (channel, kernel) => {
     kernel.send("never read");
     const { readable } = channel;
@@ -199,7 +202,7 @@ test(
   },
 );
 
-test("Channel.readable is made on a closed channel, too, and is at its end", async (channel) => {
+test("Channel.readable of a closed channel is a stream at its end", async (channel) => {
   channel.close();
   assertEquals(await Array.fromAsync(channel.readable), []);
 });
@@ -230,7 +233,7 @@ test("Channel.readable fails when the channel breaks", async (channel, kernel) =
 });
 
 test(
-  "Channel.readable fails at a gap, and the next stream goes on behind it",
+  "Channel.readable fails at a gap, and the next stream continues behind it",
   async (channel, kernel) => {
     const { readable } = channel;
     const reader = readable.getReader();
@@ -251,7 +254,7 @@ test(
   },
 );
 
-test("Channel.toReadable() calls its function for gaps and goes on", async (channel, kernel) => {
+test("Channel.toReadable() calls its function for gaps and continues", async (channel, kernel) => {
   let lost = 0;
   const stream = channel.toReadable({ gaps: ({ records }) => void (lost += records) });
   assert(channel.readable === stream);
@@ -292,7 +295,7 @@ test("Channel.toReadable() allows every call in the function for gaps", async (c
   assertEquals((await reader.read()).done, true);
 });
 
-test("Channel.toReadable() takes the place of an unlocked stream", async (channel, kernel) => {
+test("Channel.toReadable() replaces an unlocked stream", async (channel, kernel) => {
   const old = channel.readable;
   const stream = channel.toReadable();
   assert(stream !== old && channel.readable === stream);
@@ -318,7 +321,7 @@ test("Channel.toReadable() refuses options that make no sense", (channel) => {
 });
 
 test(
-  "Channel.readable fails when it is read while a receive waits, which goes on",
+  "Channel.readable fails when it is read while a receive waits, which continues",
   async (channel, kernel) => {
     const received = channel.receive();
     await assertRejectsWith(channel.readable.getReader().read(), "busy");
@@ -350,19 +353,22 @@ test(
   },
 );
 
-test("Channel.readable lets timers run however much there is", async (channel, kernel) => {
-  let done = false;
-  setTimeout(() => done = true, 1);
-  const reader = channel.readable.getReader();
-  for (let turns = 0; !done; turns++) {
-    assert(turns < 1e6);
-    kernel.send("x");
-    await reader.read();
-  }
-});
+test(
+  "Channel.readable lets timers run however many messages there are",
+  async (channel, kernel) => {
+    let done = false;
+    setTimeout(() => done = true, 1);
+    const reader = channel.readable.getReader();
+    for (let turns = 0; !done; turns++) {
+      assert(turns < 1e6);
+      kernel.send("x");
+      await reader.read();
+    }
+  },
+);
 
 test(
-  "Channel.writable has a write done when its message is in the ring",
+  "Channel.writable resolves a write when its message is in the ring",
   async (channel, kernel) => {
     const writer = channel.writable.getWriter();
     await writer.write("text");
@@ -455,7 +461,7 @@ test(
 );
 
 test(
-  "Channel.writable fails at a chunk that can't be sent, and the next stream goes on",
+  "Channel.writable fails at a chunk that can't be sent, and the next stream works",
   async (channel, kernel) => {
     for (
       const [chunk, kind] of [
@@ -498,11 +504,11 @@ test("Channel.writable and Channel.readable are piped into each other", async (c
 });
 
 test(
-  "Channel.readable takes nothing for a reader that goes while the event loop has its turn",
+  "Channel.readable takes nothing for a reader that is released during a turn of the event loop",
   async (channel, kernel) => {
     let text: string | undefined;
     let sent = 0;
-    // A read is done after a few microtasks until the event loop's turn is due.
+    // A read resolves after a few microtasks until a turn of the event loop is due.
     do {
       assert(sent < 1e6);
       kernel.send(`${++sent}`);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Turns against a kernel's side that does what the test says, also what no honest one would. */
+/**
+ * Turns against a kernel's side that does what the test wants, also what no correct one would do.
+ */
 
 import { assert, assertEquals, assertRejects } from "../../deps.ts";
 import { type Channel, KupError, type Reservation } from "../../mod.ts";
@@ -27,7 +29,7 @@ async function failsWith(code: "broken" | "closed", call: () => unknown): Promis
 
 for (const [name, give] of GIVES) {
   test(
-    `Channel: ${name} breaks over a record behind the one that gave the turn`,
+    `Channel.${name}() breaks at a record behind the one that gave the turn`,
     async (channel, kernel) => {
       kernel.send("gives the turn");
       kernel.send("out of turn");
@@ -40,7 +42,7 @@ for (const [name, give] of GIVES) {
     TURN,
   );
 
-  test(`Channel: ${name} takes no notice of what comes after it`, async (channel, kernel) => {
+  test(`Channel.${name}() ignores what comes after it`, async (channel, kernel) => {
     for (let i = 0; i < 3; i++) {
       kernel.send("x");
       assertEquals(channel.turn, "user");
@@ -54,7 +56,7 @@ for (const [name, give] of GIVES) {
 }
 
 test(
-  "Channel.send() that waits breaks over a record out of turn, with all behind it",
+  "Channel.send() that waits breaks at a record out of turn, with all calls behind it",
   async (channel, kernel) => {
     const sends = [channel.send("x", { discard: true }), channel.pass(), channel.reserve(1)];
     await later(() => {
@@ -66,12 +68,12 @@ test(
   TURN,
 );
 
-test("Channel.receive() breaks over a pass with a payload", async (channel, kernel) => {
+test("Channel.receive() breaks at a pass with a payload", async (channel, kernel) => {
   kernel.control(CONTROL_PASS, 8);
   await assertRejectsWith(channel.receive(), "broken");
 }, TURN);
 
-test("Channel.send() breaks over a pass with a payload", async (channel, kernel) => {
+test("Channel.send() breaks at a pass with a payload", async (channel, kernel) => {
   const sent = channel.send("x");
   await later(() => kernel.control(CONTROL_PASS, 8));
   await assertRejectsWith(sent, "broken");
@@ -79,7 +81,7 @@ test("Channel.send() breaks over a pass with a payload", async (channel, kernel)
 }, TURN);
 
 test(
-  "Channel.turn is the kernel's until a record comes, whatever it discards",
+  "Channel.turn is the kernel's until a record comes, whatever is discarded",
   (channel, kernel) => {
     kernel.discard(100);
     assertEquals([channel.turn, channel.trySend("x")], ["kernel", false]);
@@ -92,16 +94,20 @@ test(
   TURN,
 );
 
-test("Channel.turn says nothing that a waiting receive would not find", async (channel, kernel) => {
-  const received = channel.receive();
-  assertEquals(channel.turn, "kernel");
-  kernel.send("x");
-  assertEquals(channel.turn, "user");
-  assertEquals((await received)?.text(), "x");
-}, TURN);
+test(
+  "Channel.turn is the user's only if a waiting receive would return",
+  async (channel, kernel) => {
+    const received = channel.receive();
+    assertEquals(channel.turn, "kernel");
+    kernel.send("x");
+    assertEquals(channel.turn, "user");
+    assertEquals((await received)?.text(), "x");
+  },
+  TURN,
+);
 
 test(
-  "Channel.receive() at one's own turn returns what came, then the end, then refuses",
+  "Channel.receive() at the user's own turn returns what came, then the end, then refuses",
   async (channel, kernel) => {
     kernel.send("last");
     assertEquals(channel.turn, "user");
@@ -115,7 +121,7 @@ test(
 );
 
 test(
-  "Channel.receive() at one's own turn breaks over a last message out of turn",
+  "Channel.receive() at the user's own turn breaks at a last message out of turn",
   async (channel, kernel) => {
     kernel.send("gives the turn");
     assertEquals(channel.tryReceive()?.text(), "gives the turn");
@@ -128,7 +134,7 @@ test(
 );
 
 test(
-  "Channel.receive() at one's own turn is broken when the kernel has found a lie",
+  "Channel.receive() at the user's own turn fails as broken when the kernel has found a lie",
   async (channel, kernel) => {
     kernel.control(CONTROL_PASS);
     assertEquals((await channel.receive())?.pass, true);
@@ -167,7 +173,7 @@ test("Channel.trySend() without room leaves what came with the turn", (channel, 
 }, TURN);
 
 test(
-  "Channel.send() waits for the room that it has reserved and discarded",
+  "Channel.send() waits for room that it has reserved and discarded",
   async (channel, kernel) => {
     fillByDiscard(channel, kernel);
     const abort = new AbortController();
@@ -188,7 +194,7 @@ test(
 );
 
 test(
-  "Channel.send() that waits for room at its turn ends with the channel",
+  "Channel.send() that waits for room at the user's turn ends with the channel",
   async (channel, kernel) => {
     fillByDiscard(channel, kernel);
     const sends = [channel.send("x", { discard: true }), channel.pass({ discard: true })];
@@ -230,7 +236,7 @@ test("Channel.send() and receive() in turns let timers run", async (channel, ker
 }, TURN);
 
 test(
-  "Channel.messages() is ended by return() while its step waits, and others can send then",
+  "Channel.messages() ends by return() while its step waits, and others can send then",
   async (channel, kernel) => {
     const messages = channel.messages();
     const step = messages.next();
@@ -246,20 +252,24 @@ test(
   TURN,
 );
 
-test("Channel.send() that is aborted leaves what comes to a receive", async (channel, kernel) => {
-  const abort = new AbortController();
-  const { signal } = abort;
-  const sends = [channel.send("x", { signal }), channel.reserve(1, { signal })];
-  abort.abort();
-  for (const send of sends) await assertRejects(() => send, DOMException);
-  const received = channel.receive();
-  await later(() => kernel.send("came"));
-  assertEquals((await received)?.text(), "came");
-  assertThrowsWith(() => channel.tryReceive(), "turn");
-}, TURN);
+test(
+  "Channel.send() that is aborted leaves the next message to a receive",
+  async (channel, kernel) => {
+    const abort = new AbortController();
+    const { signal } = abort;
+    const sends = [channel.send("x", { signal }), channel.reserve(1, { signal })];
+    abort.abort();
+    for (const send of sends) await assertRejects(() => send, DOMException);
+    const received = channel.receive();
+    await later(() => kernel.send("came"));
+    assertEquals((await received)?.text(), "came");
+    assertThrowsWith(() => channel.tryReceive(), "turn");
+  },
+  TURN,
+);
 
 test(
-  "Channel.send() sends what its bytes were at the call, however long it waits",
+  "Channel.send() sends the bytes that it had at the call, however long it waits",
   async (channel, kernel) => {
     const bytes = new Uint8Array([97, 98]);
     const sent = channel.send(bytes, { type: 5 });
@@ -271,7 +281,7 @@ test(
   TURN,
 );
 
-test("Channel.send() encodes a string after the options were read", async (channel, kernel) => {
+test("Channel.send() encodes a string after it has read the options", async (channel, kernel) => {
   const options = {
     get discard() {
       channel.trySend(new Uint8Array(3));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Waiting for a device: what it needs, what it leaves, and whom it believes. */
+/**
+ * Waiting for a device: what it needs, what it leaves behind, and which errors it takes as final.
+ */
 
 import { assert, assertEquals, assertRejects } from "../../deps.ts";
 import { KupError, open, unload, waitForDevice } from "../../mod.ts";
@@ -8,7 +10,7 @@ import { capture } from "../lib/process.ts";
 
 const sanitizers = { sanitizeOps: true, sanitizeResources: true } as const;
 
-/** Loaded before any test, so that no test's sanitizer misses its unloading. */
+/** Loaded before any test, so that no test's sanitizer reports its unloading. */
 let kept = open("host:echo");
 addEventListener("unload", () => kept.close());
 
@@ -23,7 +25,7 @@ Deno.test("waitForDevice() leaves no timer and no library behind", sanitizers, a
   (await waitForDevice("host:echo")).close();
 });
 
-Deno.test("waitForDevice() refuses at once what can't become a device", async () => {
+Deno.test("waitForDevice() refuses at once a path that can't become a device", async () => {
   const code = async (path: string) =>
     (await assertRejects(() => waitForDevice(path), KupError)).code;
   assertEquals(await code("/dev/null"), "not-a-device");
@@ -39,7 +41,7 @@ Deno.test("waitForDevice() refuses at once what can't become a device", async ()
   }
 });
 
-Deno.test("waitForDevice() takes a URL, and the working directory of the call", async () => {
+Deno.test("waitForDevice() accepts a URL, and uses the working directory of the call", async () => {
   const folder = await Deno.makeTempDir({ prefix: "kup-wait-" });
   const before = Deno.cwd();
   const abort = new AbortController();
@@ -52,7 +54,7 @@ Deno.test("waitForDevice() takes a URL, and the working directory of the call", 
     const refused = waits.map((wait) => assertRejects(() => wait, KupError));
     Deno.chdir(before);
     await Deno.writeTextFile(`${folder}/later`, "");
-    // It is there, and no device.
+    // The path exists, and is no device.
     for (const { code, message } of await Promise.all(refused)) {
       assertEquals(code, "not-a-device");
       assert(message.startsWith(`${folder}/later: `), message);
@@ -64,7 +66,7 @@ Deno.test("waitForDevice() takes a URL, and the working directory of the call", 
   }
 });
 
-Deno.test("waitForDevice() needs --allow-ffi and nothing else, and no honest timers", async () => {
+Deno.test("waitForDevice() needs --allow-ffi and nothing else, and none of the replaced timers", async () => {
   const { code, out, error } = await runScript(`
     const { setTimeout } = globalThis;
     setTimeout(() => kup.open("host:echo", { parameters: { name: "kup/late" } }).close(), 100);
@@ -77,7 +79,7 @@ Deno.test("waitForDevice() needs --allow-ffi and nothing else, and no honest tim
   assertEquals([code, out, error], [0, "kup/late\n", ""]);
 });
 
-Deno.test("waitForDevice() and `parameters` load a client module that appears later", async () => {
+Deno.test("waitForDevice() with `parameters` loads a client module that appears later", async () => {
   const folder = await Deno.makeTempDir({ prefix: "kup-wait-" });
   try {
     const file = `${folder}/late.so`;
@@ -103,7 +105,7 @@ Deno.test("waitForDevice() and `parameters` load a client module that appears la
   }
 });
 
-/** Runs a program as a user who may not open everything. */
+/** Runs a program as a user that may not open all files. */
 async function asNobody(body: string): Promise<string> {
   const source = `import * as kup from ${
     JSON.stringify(new URL("../../mod.ts", import.meta.url).href)
@@ -131,7 +133,7 @@ Deno.test({
       await Deno.writeTextFile(file, "");
       await Deno.chmod(file, 0o600);
       assertEquals(await asNobody(program), "not-permitted\n");
-      // A first refusal is not final: then it is found to be no device.
+      // A first refusal is not final: the second call finds that it is no device.
       const refused = asNobody(`
         try { kup.open(${path}); } catch ({ code }) { console.log(code); }
         ${program}`);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What is open ends with the isolate: `deno run --watch` starts programs again in one process. */
+/**
+ * All that is open ends with the isolate: `deno run --watch` starts programs again in one process.
+ */
 
 import { assert, assertEquals } from "../../deps.ts";
 import { WatchedProgram } from "../conformance/lib/watched.ts";
@@ -7,7 +9,7 @@ import { patience } from "../lib/until.ts";
 
 const SAVES = 10;
 
-/** A device of two channels, and a loop that waits on one of them while another call waits, too. */
+/** A device of two channels, and a loop that waits on one of them while another call waits too. */
 const LOOP = `
   let device;
   try {
@@ -33,7 +35,7 @@ for (const flag of ["--watch", "--watch-hmr"]) {
     const before = program.counts();
     for (let i = 0; i < SAVES; i++) await program.save("attached both");
     const after = program.counts();
-    // Deno itself starts some more threads of its pool, and no descriptors.
+    // Deno itself starts a few more threads of its pool, and opens no descriptors.
     assert(
       after.descriptors <= before.descriptors + 2 && after.threads <= before.threads + 4,
       JSON.stringify({ before, after }),
@@ -53,7 +55,7 @@ Deno.test("Device.attach() gets a channel after programs that failed", async () 
   for (let i = 0; i < 4; i++) await program.save("attached both");
 });
 
-Deno.test("Device.attach() gets a channel though the workers of the last run had all", async () => {
+Deno.test("Device.attach() gets a channel although the workers of the last run had all", async () => {
   const source = `
     if (globalThis.WorkerGlobalScope === undefined) {
       try {
@@ -119,7 +121,7 @@ const ENDED = [
   null,
 ];
 
-Deno.test("Channel: code that runs at unload after the library finds everything closed", async () => {
+Deno.test("Channel is closed for code that runs at unload after the library", async () => {
   const first = `addEventListener("unload", () => print([device.closed, channel.closed]));`;
   const second = `addEventListener("unload", late);`;
   assertEquals(
@@ -128,7 +130,7 @@ Deno.test("Channel: code that runs at unload after the library finds everything 
   );
 });
 
-Deno.test("Channel: an unload listener that was faked, or whose globals are, changes nothing", async () => {
+Deno.test("Channel is not affected by an unload listener that was faked, or whose globals are", async () => {
   const fakes = `
     globalThis.addEventListener = () => { throw new Error("a fake"); };
     EventTarget.prototype.addEventListener = globalThis.addEventListener;
@@ -159,7 +161,7 @@ Deno.test("open() works again after an unload event that a program has made itse
   assertEquals(await outputOf(body, "--allow-ffi"), [[true, true], "again"]);
 });
 
-Deno.test("Worker: however it ends, its channels are free and its descriptors closed", async () => {
+Deno.test("Worker leaves free channels and closed descriptors, however it ends", async () => {
   const worker = `
     import * as kup from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
     const device = kup.open("host:echo");

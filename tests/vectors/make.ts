@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Writes `ring.txt`: operations on a ring, and what `src/ring.ts` made of them. `kmod/core/ring.c` has to make the
- * same of them, which `tests/c` checks; so a change of either side alone is found.
+ * Writes `ring.txt`: operations on a ring, and the results of `src/ring.ts`. `tests/c` checks that
+ * `kmod/core/ring.c` has the same results, so a change of either side alone is found.
  *
  *     deno run -A tests/vectors/make.ts
  */
@@ -52,7 +52,7 @@ function begin(name: string, size: number, position = 0, controls = GAPS): void 
   bench = new RingBench(size, position, controls);
 }
 
-/** Runs an operation; the words of its result. */
+/** Runs an operation; returns the words of its result. */
 function run(operation: string): string[] {
   const outcome = bench.run(operation);
   lines.push(`${operation} | ${outcome}`);
@@ -300,7 +300,7 @@ function random(seed: number): (below: number) => number {
   };
 }
 
-/** One operation of a mixture; `open` holds the records that are reserved and not committed. */
+/** One operation of a mixture; `open` has the records that are reserved and not committed. */
 function mix(
   next: (below: number) => number,
   size: number,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A ring in plain memory with both of its sides, worked by the operations of `ring.txt`. The C test
- * has the same in `tests/c/ring_vectors.c`; what each operation prints is told at the top of
- * `ring.txt`.
+ * A ring in plain memory with both of its sides, which executes the operations of `ring.txt`. The C
+ * test has the same in `tests/c/ring_vectors.c`. The top of `ring.txt` explains what each operation
+ * prints.
  */
 
 import { Consumer, Producer, RING_OK, type RingPlace } from "../../src/ring.ts";
@@ -33,7 +33,7 @@ export class RingBench {
   readonly #place: RingPlace;
   readonly #producer: Producer;
   readonly #consumer: Consumer;
-  /** What both halves of the data held after the last operation. */
+  /** What both halves of the data contained after the last operation. */
   readonly #shadow: Uint8Array;
 
   constructor(size: number, position: number, controls: number) {
@@ -55,7 +55,7 @@ export class RingBench {
     this.#shadow = new Uint8Array(size);
   }
 
-  /** Does one operation, and tells its result and the ring's state. */
+  /** Does one operation, and returns its result and the ring's state. */
   run(operation: string): string {
     const [name, ...args] = operation.split(" ");
     const result = this.#execute(name!, args);
@@ -123,7 +123,7 @@ export class RingBench {
     return `${result} ${at - DATA} ${length} ${type} ${control} ${payload}`;
   }
 
-  /** Stands in for the double mapping: what was written to one half appears in the other. */
+  /** Stands in for the double mapping: copies what was written to one half to the other. */
   #mirror(): void {
     const { bytes } = this.#place;
     for (let i = 0; i < this.#size; i++) {

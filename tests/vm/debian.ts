@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Debian's archive, seen through an apt state of our own: nothing is installed, nothing in /etc
- * is read or changed but the mirror that this machine uses already, and no root is needed.
+ * Debian's archive, with an apt state of our own: nothing is installed, nothing in /etc is changed,
+ * and of it only the mirror that this machine already uses is read. Root is not needed.
  */
 
 import { CACHE } from "../lib/paths.ts";
@@ -11,19 +11,19 @@ import { parseStanzas, type Stanza } from "./version.ts";
 const HOME = `${CACHE}/apt`;
 const DEBS = `${CACHE}/debs`;
 
-/** The release whose kernels are tested, and what has to be there of it. */
+/** The release whose kernels are tested, and the parts of it that are needed. */
 const SUITES = ["bookworm", "bookworm-updates", "bookworm-backports"];
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** What the packages are for, unless a name says otherwise (`libc6:arm64`). */
+/** The machine that packages are for, unless a name has another (`libc6:arm64`). */
 const NATIVE = "amd64";
 
 function configuration(architectures: readonly string[]): string {
   const settings: Record<string, string> = {
     "Dir::State": HOME,
     "Dir::State::lists": `${HOME}/lists`,
-    // An empty list of installed packages: what this machine has must not sway the choice.
+    // An empty list of installed packages: this machine's own packages must not affect the choice.
     "Dir::State::status": `${HOME}/status`,
     "Dir::Cache": `${HOME}/cache`,
     "Dir::Etc::sourcelist": `${HOME}/sources.list`,
@@ -48,7 +48,7 @@ async function mirror(): Promise<string> {
   const format = "$(REPO_URI) $(CODENAME) $(COMPONENT)";
   const listed = await must(["apt-get", "indextargets", "--format", format, "Origin: Debian"]);
   const lines = listed.split("\n").map((line) => line.split(" "));
-  // Security has an archive of its own, which carries no backports.
+  // Security has an archive of its own, which has no backports.
   const found = lines.find(([, suite, component]) =>
     component === "main" && suite !== undefined && !suite.endsWith("-security")
   );
@@ -65,9 +65,9 @@ export class Archive {
   private constructor() {}
 
   /**
-   * Fetches the archive's index and hands the archive to `use`; packages of other architectures
-   * than this machine's are there if they are named in `foreign`. One at a time in this checkout:
-   * two apts can't share a state.
+   * Fetches the archive's index and passes the archive to `use`. Packages for other architectures
+   * than this machine's are there if they are named in `foreign`. One call at a time in this
+   * checkout: two apts can't share a state.
    */
   static async open<T>(
     use: (archive: Archive) => Promise<T>,
@@ -93,7 +93,7 @@ export class Archive {
     await must(["apt-get", "update", "-q", "--error-on=any"], { env: this.#env });
   }
 
-  /** Everything the archive has under a name, all versions of it. */
+  /** All versions that the archive has under a name. */
   async show(name: string): Promise<Stanza[]> {
     return parseStanzas(await must(["apt-cache", "show", "-a", name], { env: this.#env }));
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A kernel that watches itself: Debian's source, built with the detectors of `debug.config`, which
- * Debian's own kernels leave out. It is built once, and again when the configuration changes:
+ * The debug kernel: Debian's source, built with the detectors of `debug.config`, which Debian's own
+ * kernels leave out. It is built once, and again when the configuration changes:
  *
  *     deno run -A tests/vm/debug_kernel.ts
  */
@@ -24,8 +24,8 @@ const BUILD_FORMAT = 1;
 const COMPILER = "gcc-12";
 
 /**
- * Two thirds of the source, which this kernel is not built from. The files that describe its
- * configuration are needed from everywhere.
+ * Two thirds of the source, which this kernel is not built from. The files that describe the
+ * configuration are needed from all folders.
  */
 const LEFT_OUT = [
   ...["*.c", "*.h", "*.S", "*.dts", "*.dtsi"].map((name) => `*/arch/[!xK]*/${name}`),
@@ -36,9 +36,9 @@ const LEFT_OUT = [
   ...["*.c", "*.h"].map((name) => `*/sound/${name}`),
 ];
 
-/** Where the parts of a built kernel are. */
+/** The paths of the parts of a built kernel. */
 export interface BuiltKernel {
-  /** What `uname -r` says in it. */
+  /** What `uname -r` prints in it. */
   readonly release: string;
   /** The path of the bootable image. */
   readonly image: string;
@@ -46,17 +46,17 @@ export interface BuiltKernel {
   readonly headers: string;
 }
 
-/** Returns the debug kernel, which takes minutes when it has to be built. */
+/** Returns the debug kernel. When it has to be built, that takes minutes. */
 export async function getDebugKernel(): Promise<BuiltKernel> {
   await fillOnce(`${HOME}/source`, (folder) => Archive.open((archive) => fetch(archive, folder)));
   const config = await Deno.readTextFile(CONFIG);
   const version = await Deno.readTextFile(`${HOME}/source/debian-version`);
-  // A comment that changes builds nothing.
+  // A changed comment builds nothing.
   const options = [...parseOptions(config)].sort().join("\n");
   const key = await hash(`${BUILD_FORMAT}\n${version}\n${options}`);
   const folder = `${HOME}/build-${key}`;
   await Deno.mkdir(folder, { recursive: true });
-  // Another run may be building it. One that was interrupted is continued, not begun again.
+  // Another run may be building it. An interrupted build is continued, not started again.
   using lock = await Deno.open(`${folder}.lock`, { create: true, write: true });
   await lock.lock(true);
   if (!await exists(`${folder}/kup-release`)) await build(config, folder);
@@ -103,10 +103,10 @@ An option that has gone, or what it depends on, has to be changed there.`);
   await Deno.writeTextFile(`${folder}/kup-release`, release);
 }
 
-/** How often a line says how far a build has come. */
+/** How often a line shows the progress of a build. */
 const SAY_EVERY_MS = 60_000;
 
-/** Runs the kernel's make; what it prints is in the folder's `kup-log`. */
+/** Runs the kernel's make, with its output in the folder's `kup-log`. */
 async function run(folder: string, ...args: string[]): Promise<void> {
   const log = `${folder}/kup-log`;
   const command = [
@@ -120,7 +120,7 @@ async function run(folder: string, ...args: string[]): Promise<void> {
   let said = performance.now();
   const child = new Deno.Command("sh", {
     args: ["-c", 'exec "$@" 2>&1', "sh", ...command],
-    // A make around this one has another's flags and jobs.
+    // A make around this one has other flags and jobs.
     env: { LC_ALL: "C.UTF-8", MAKEFLAGS: "", MFLAGS: "", MAKELEVEL: "" },
     stdin: "null",
     stdout: "piped",
@@ -142,7 +142,7 @@ async function run(folder: string, ...args: string[]): Promise<void> {
   throw new CommandError(command, { code, stdout: output, output });
 }
 
-/** A build's Makefile names the source by its absolute path; a relative one survives a move. */
+/** A build's Makefile names the source by its absolute path; a relative one works after a move. */
 async function makeMovable(folder: string): Promise<void> {
   await Deno.writeTextFile(
     `${folder}/Makefile`,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Comparing a kernel's configuration with what was wanted of it. */
+/** Compares a kernel's configuration with what was wanted. */
 
 const OPTION = /^(CONFIG_\w+)=(.*)$|^# (CONFIG_\w+) is not set$/;
 
@@ -16,7 +16,7 @@ export function parseOptions(text: string): Map<string, string> {
 
 /**
  * Returns one line for each option of `wanted` that has another value in `got`. The kernel's own
- * configuration drops without a word what it does not know, and what it can't have.
+ * configuration drops options that it does not know or can't have, without a message.
  */
 export function checkOptions(wanted: string, got: string): string[] {
   const real = parseOptions(got);

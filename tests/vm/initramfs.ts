@@ -14,7 +14,7 @@ import { fetchBusybox } from "./tools.ts";
 
 const GUEST = `${ROOT}/tests/vm/guest`;
 
-/** To be raised when what goes into the base changes. */
+/** To be raised when the content of the base changes. */
 const BASE_FORMAT = 1;
 
 const PASSWD = `root:x:0:0:root:/root:/bin/sh
@@ -54,7 +54,7 @@ export async function makeInitramfs(
   return whole;
 }
 
-/** What init has to know, as shell assignments. */
+/** What init needs, as shell assignments. */
 function settings(job: Job, own?: BuiltModule): string {
   let size = { columns: 80, rows: 24 };
   if (Deno.stdin.isTerminal()) size = Deno.consoleSize();
@@ -65,7 +65,7 @@ function settings(job: Job, own?: BuiltModule): string {
     `KUP_PROJECT=${quote(ROOT)}`,
     `KUP_MODULE=${quote(own?.folder ?? "")}`,
     `KUP_LOAD=${quote(loadsModules(job.command) ? "" : names(own).join(" "))}`,
-    // Colours make sense only where a person watches.
+    // Colours are for a person at a terminal.
     Deno.stdout.isTerminal() && !Deno.noColor ? "export FORCE_COLOR=1" : "export NO_COLOR=1",
     "",
   ].join("\n");
@@ -106,7 +106,9 @@ async function makeBase(): Promise<string> {
   return base;
 }
 
-/** The shared libraries of a program, and the loader, where the program expects them. */
+/**
+ * The shared libraries of a program, and the loader, at the paths where the program expects them.
+ */
 async function libraries(program: string): Promise<string[]> {
   const listed = await must(["ldd", program]);
   return [...listed.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map((match) => match[1] ?? "");
@@ -120,7 +122,7 @@ async function embeddedFiles(): Promise<string[]> {
   return entries.map(({ name }) => `${folder}/${name}`);
 }
 
-/** Copies the project as git sees it, and what is built of it. */
+/** Copies the project as git sees it, and what is built from it. */
 async function stageProject(folder: string, tests: boolean): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   const paths = [
@@ -133,14 +135,14 @@ async function stageProject(folder: string, tests: boolean): Promise<void> {
   await Deno.copyFile(`${ROOT}/deno.offline.json`, `${folder}/deno.json`);
 }
 
-/** Copies the files of a module's folder, which appear in the guest where they are here. */
+/** Copies the files of a module's folder. They have the same paths in the guest as here. */
 async function stageOwn(stage: string, own: BuiltModule): Promise<void> {
   const folder = `${stage}/module`;
   for (const file of own.files) {
     await Deno.mkdir(dirname(`${folder}/${file}`), { recursive: true });
     await Deno.copyFile(`${own.folder}/${file}`, `${folder}/${file}`);
   }
-  // Below the project its configuration serves.
+  // Below the project, the project's own configuration is used.
   if (own.folder.startsWith(`${await Deno.realPath(ROOT)}/`)) return;
   const texts = (pattern: RegExp) =>
     Promise.all(
@@ -157,7 +159,7 @@ async function stageOwn(stage: string, own: BuiltModule): Promise<void> {
   await write(`${folder}/deno.json`, guestConfig(config, await texts(/\.[mc]?[jt]sx?$/), standIns));
 }
 
-/** Packs a folder as root's, whoever owns it here. */
+/** Packs a folder, with root as the owner of all files. */
 async function pack(folder: string, archive: string): Promise<void> {
   await must(["sh", "-c", 'find . | cpio -o -H newc -R +0:+0 --quiet >"$1"', "sh", archive], {
     cwd: folder,

@@ -11,7 +11,7 @@ export interface Job {
   readonly tests: boolean;
 }
 
-/** Whether a command loads modules itself, to give them parameters; then nothing else may. */
+/** Whether a command loads modules itself, to give them parameters; then the guest loads none. */
 export function loadsModules(command: string): boolean {
   return /\binsmod\b/.test(command);
 }
@@ -26,7 +26,7 @@ export function commandJob(command: string): Job {
   return { command, shell: false, tests: false };
 }
 
-/** The conformance suite and the kernel's own tests, or those whose names hold the filter. */
+/** The conformance suite and the kernel's own tests, or those whose names contain the filter. */
 export function testJob(filter: string): Job {
   const only = filter === "" ? "" : ` ${quote(`--filter=${filter}`)}`;
   const folders = "tests/conformance/ tests/kernel/";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** A kernel with what it takes to build modules for it, in the cache. */
+/** A kernel with all that is needed to build modules for it, in the cache. */
 
 import { CACHE, exists, fillOnce, ignoreMissing } from "../lib/paths.ts";
 import { SettingError } from "../../scripts/usage.ts";
@@ -10,11 +10,11 @@ import { dependencies, newestOf } from "./version.ts";
 /** The series that the suite runs on: Debian 12's own kernel, and its backports'. */
 export const ALL_SERIES = ["6.1", "6.12"] as const;
 
-/** What the debug kernel is called where a series is wanted; it is of the newest of them. */
+/** The debug kernel's name where a series is expected; it is of the newest series. */
 export const DEBUG_SERIES = "debug";
 
 /**
- * Checks that a series is one that the project is tested on.
+ * Checks that the project is tested on this series.
  *
  * @throws {SettingError} when it is not.
  */
@@ -28,7 +28,7 @@ export function checkSeries(series: string): void {
 export interface Kernel {
   /** The series that was asked for, such as `6.12`. */
   readonly series: string;
-  /** What `uname -r` says in it. */
+  /** What `uname -r` prints in it. */
   readonly release: string;
   /** The path of the bootable image. */
   readonly image: string;
@@ -41,8 +41,8 @@ const HEADERS = "linux-headers-cloud-amd64";
 
 /**
  * Returns the newest kernel of a series, or the debug kernel. A kernel is chosen, and fetched or
- * built, once; then it is kept, so that a second run needs no network. `make distclean` lets the
- * next run choose again.
+ * built, once. Then it is kept, so that a second run needs no network. After `make distclean` the
+ * next run chooses again.
  */
 export async function fetchKernel(series: string): Promise<Kernel> {
   if (series === DEBUG_SERIES) return { series, ...await getDebugKernel() };
@@ -76,12 +76,12 @@ async function fill(archive: Archive, series: string, folder: string): Promise<v
   );
   await archive.unpack([image, `linux-headers-${release}`, ...parts], folder);
   await relocate(folder, release);
-  // With the kernel's type information there, a build would need pahole to add the modules' own.
+  // With the kernel's type information, a build would need pahole to add the modules' own.
   await Deno.remove(`${folder}/usr/src/linux-headers-${release}/vmlinux`).catch(ignoreMissing);
   await Deno.writeTextFile(`${folder}/release`, `${release}\n`);
 }
 
-/** The dependencies of the newest version of a package in a series that match a pattern. */
+/** The dependencies, of the newest version of a package in a series, that match a pattern. */
 async function dependenciesOf(
   archive: Archive,
   name: string,
@@ -94,8 +94,8 @@ async function dependenciesOf(
 }
 
 /**
- * The headers expect to be below /usr/src: their Makefile includes another by its absolute path.
- * A relative one works anywhere, and the links between the packages are relative already.
+ * The headers expect to be below /usr/src: their Makefile includes another by its absolute path. A
+ * relative path works anywhere. The links between the packages are relative already.
  */
 async function relocate(folder: string, release: string): Promise<void> {
   const makefile = `${folder}/usr/src/linux-headers-${release}/Makefile`;

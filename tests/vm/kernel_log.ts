@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Finding trouble in a kernel log. */
+/** Finds trouble in a kernel log. */
 
 /**
- * What the kernel prints when something is wrong with it, whether or not it goes on. Matched without regard to
- * case, and only whole words where a part of one could be harmless.
+ * What the kernel prints when something is wrong with it, whether or not it continues. Matched
+ * without regard to case, and only as whole words where a part of a word could be harmless.
  */
 const TROUBLE: readonly RegExp[] = [
   /\bWARNING\b/i,
@@ -40,9 +40,9 @@ const TROUBLE: readonly RegExp[] = [
   /sleeping function called from invalid context/i,
   /scheduling while atomic/i,
   /\busing .* in preemptible/i,
-  // Objects that are used before they are set up, or freed while they are in use.
+  // Objects that are used before they are initialized, or freed while they are in use.
   /\bODEBUG\b/i,
-  // Things that no longer move.
+  // Tasks that make no progress.
   /INFO: task .* blocked/i,
   /soft lockup/i,
   /hard lockup/i,
@@ -51,22 +51,22 @@ const TROUBLE: readonly RegExp[] = [
   /self-detected stall/i,
   /watchdog: .*stuck/i,
   /workqueue lockup/i,
-  // Memory that ran out: a test that needs so much has to say so.
+  // Memory that ran out: a test that needs this much has to announce it.
   /Out of memory/i,
   /page allocation failure/i,
 ];
 
-/** Lines that only look like trouble. Each says why. */
+/** Lines that only look like trouble, each with its reason. */
 const HARMLESS: readonly RegExp[] = [
   // The kernel repeats its parameters, and `oops=panic` is one.
   /Command line: /i,
-  // What a debug kernel says of its detectors when it starts.
+  // What a debug kernel prints about its detectors when it starts.
   /kasan: KernelAddressSanitizer initialized/,
   /kmemleak: Kernel memory leak detector initialized/,
   /rcu:\s+RCU lockdep checking is enabled/,
   /rcu:\s+RCU callback double-\/use-after-free debug is enabled/,
   /ODEBUG: selftest passed/,
-  // A test made an allocation of the detector's own fail. It continues, with more to look at.
+  // A test made an allocation of the detector's own fail. It continues, with more to scan.
   /kmemleak: Cannot allocate a scan area, scanning the full object/,
 ];
 
@@ -76,7 +76,7 @@ function clean(line: string): string {
   return line.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/[\r\0]/g, "").trimEnd();
 }
 
-/** The lines of a kernel log that tell of trouble, without the console's control sequences. */
+/** The lines of a kernel log that report trouble, without the console's control sequences. */
 export function findTrouble(log: string): string[] {
   return log.split("\n").map(clean).filter((line) =>
     TROUBLE.some((pattern) => pattern.test(line)) &&

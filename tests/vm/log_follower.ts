@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Showing a kernel's log while it grows. */
+/** Shows a kernel's log while it grows. */
 
-/** The log is of interest from here on: the first of our modules is being loaded. */
+/** The log is shown from here on: the first of KUP's modules is being loaded. */
 const BEGINNING = /\bkup:/;
 
 const LOOK_EVERY_MS = 200;
 
-/** Takes a log's text piece by piece, and gives its whole lines from the beginning of interest on. */
+/** Accepts a log's text piece by piece, and returns its whole lines from that point on. */
 export class LogLines {
   #rest = "";
   #begun = false;
@@ -21,7 +21,10 @@ export class LogLines {
   }
 }
 
-/** Shows what is added to a file, until `signal`; then once more. The file need not be there yet. */
+/**
+ * Shows what is added to a file, until `signal` is aborted, and then once more. The file need not
+ * exist yet.
+ */
 export async function followLog(
   path: string,
   signal: AbortSignal,

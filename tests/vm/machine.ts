@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The machine that each kernel is booted on, and the parameters that it is booted with. */
+/** The machine that each kernel is booted on, and the kernel's parameters. */
 
 import { CACHE, ROOT } from "../lib/paths.ts";
 import { must } from "../lib/process.ts";
 import { DEBUG_SERIES } from "./kernel.ts";
 
-/** What an emulator has to know beyond the files. */
+/** What an emulator needs beside the files. */
 export interface Machine {
-  /** What follows `-smp`. */
+  /** The value of `-smp`. */
   readonly processors: string;
   readonly memoryMb: number;
   /** The kernel's parameters. */
@@ -19,16 +19,18 @@ const EVERYWHERE = [
   // A panic restarts at once, and QEMU ends at a restart.
   "panic=-1",
   "oops=panic",
-  // The guest would go on printing that it is stuck.
+  // The guest would continue to print that it is stuck.
   "softlockup_panic=1",
   // The same addresses each time make logs comparable.
   "nokaslr",
 ];
 
-/** What Debian's kernels check for next to nothing: freed memory, and what lies around objects. */
+/** What Debian's kernels check at almost no cost: freed memory, and the bytes around objects. */
 const CHECKED = ["slub_debug=FZPU", "init_on_free=1"];
 
-/** Both ends of what a distribution may choose: whether kernel code is ever interrupted. */
+/**
+ * Both extremes that a distribution may choose: kernel code is interrupted at any point, or never.
+ */
 const PREEMPTION: Readonly<Record<string, string>> = { "6.1": "none", "6.12": "full" };
 
 /** Returns the machine for a kernel of a series. */
@@ -41,9 +43,9 @@ export async function machineFor(series: string): Promise<Machine> {
 
 async function debugMachine(): Promise<Machine> {
   return {
-    // The table that describes them to a kernel without ACPI has one processor in each socket.
+    // The table that describes the processors to a kernel without ACPI has one in each socket.
     processors: "2,sockets=2,cores=1",
-    // Shadow memory, quarantines and stack traces take their share.
+    // Shadow memory, quarantines and stack traces need memory too.
     memoryMb: 3072,
     parameters: [
       ...EVERYWHERE,
@@ -51,7 +53,7 @@ async function debugMachine(): Promise<Machine> {
       `tsc_early_khz=${await measureTsc()}`,
       "tsc=reliable",
       "page_poison=1",
-      // An emulated processor may not run for long while the real one is busy.
+      // An emulated processor may stall for a while when the real one is busy.
       "watchdog_thresh=30",
       // All lines of the report on leaks get into the log.
       "printk.devkmsg=on",
@@ -59,7 +61,7 @@ async function debugMachine(): Promise<Machine> {
   };
 }
 
-/** The frequency of this machine's time stamp counter, which the emulator hands on, in kHz. */
+/** The frequency of this machine's time stamp counter, which the emulator passes on, in kHz. */
 async function measureTsc(): Promise<number> {
   const program = `${CACHE}/vm/tsc-${Deno.pid}`;
   await Deno.mkdir(`${CACHE}/vm`, { recursive: true });

@@ -38,7 +38,7 @@ if it is not set. A shell has no limit.`,
   words: 1,
 };
 
-/** How much of a kernel log is shown when something is wrong; the rest is in the file. */
+/** How much of a kernel log is shown after a failure; the file has the rest. */
 const LOG_LINES = 60;
 
 function chooseJob(line: CommandLine): Job {
@@ -60,7 +60,7 @@ async function report(judgement: Judgement, quiet: boolean): Promise<number> {
   if (judgement.problems.length === 0 && failed.length === 0) {
     const passed = judgement.tests.filter((test) => test.outcome === "passed").length;
     const tests = judgement.tests.length === 0 ? "" : `, tests passed: ${passed}`;
-    if (!quiet) console.error(`vm: all well after ${judgement.seconds.toFixed(1)} s${tests}`);
+    if (!quiet) console.error(`vm: all is well after ${judgement.seconds.toFixed(1)} s${tests}`);
     return 0;
   }
   if (judgement.logMatters) {
@@ -73,7 +73,7 @@ async function report(judgement: Judgement, quiet: boolean): Promise<number> {
   return 1;
 }
 
-/** What is wrong with the settings is found before anything is fetched or built. */
+/** Wrong settings are found before anything is fetched or built. */
 async function prepare(line: CommandLine) {
   const series = line.value("kernel") ?? "6.12";
   checkSeries(series);
@@ -106,7 +106,7 @@ if (import.meta.main) {
   try {
     Deno.exit(await withUsage(USAGE, main));
   } catch (error) {
-    // What another program had to say is worth more than where it was started from.
+    // The output of another program is more useful than the stack here.
     if (!(error instanceof CommandError || error instanceof ModuleError)) throw error;
     console.error(`vm: ${error.message}`);
     Deno.exit(1);

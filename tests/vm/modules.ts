@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Building the kernel modules for one kernel series, out of the source tree. */
+/** Builds the kernel modules for one kernel series, outside the source tree. */
 
 import { CACHE, exists, ignoreMissing, ROOT } from "../lib/paths.ts";
 import { capture, projectFiles } from "../lib/process.ts";
 import type { Kernel } from "./kernel.ts";
 
-/** What came of a build. */
+/** The result of a build. */
 export interface ModuleBuild {
   readonly ok: boolean;
   /** The built modules, in the order in which they have to be loaded. */
   readonly modules: readonly string[];
-  /** The warnings; a build with any is not ok. */
+  /** The warnings; a build with warnings has failed. */
   readonly warnings: readonly string[];
   /** All that the build printed. */
   readonly output: string;
@@ -19,7 +19,10 @@ export interface ModuleBuild {
 /** KUP's own modules, in load order (a client needs the symbols of kup.ko). */
 const OWN = ["kmod/kup.ko", "kmod/kup_echo.ko"];
 
-/** Clients in folders of their own: the example, those on the predecessor's API, and a bad one. */
+/**
+ * Clients in folders of their own: the example, those on the predecessor's API, and one with a bug
+ * on purpose.
+ */
 const CLIENTS = [
   { folder: "examples/ticker", modules: ["ticker.ko"] },
   { folder: "examples/store", modules: ["store.ko"] },
@@ -30,7 +33,7 @@ const CLIENTS = [
 
 /**
  * Lines that every module build outside a Debian build machine prints: no BTF without the kernel's
- * debug image, and a compiler that differs from the kernel's in the packaging revision only.
+ * debug image, and a compiler that differs from the kernel's only in the packaging revision.
  */
 const HARMLESS = [
   /Skipping BTF generation/,
@@ -46,7 +49,7 @@ export function findWarnings(output: string): string[] {
 
 /**
  * Builds the modules for a kernel. Only what has changed since the last time is compiled. A build
- * that failed or warned is thrown away, so that its warnings come again with the next one.
+ * that failed or warned is removed, so that its warnings appear again in the next one.
  */
 export async function buildModules(kernel: Kernel): Promise<ModuleBuild> {
   const folder = `${CACHE}/build/${kernel.series}`;
@@ -86,7 +89,7 @@ function make(kernel: Kernel, folder: string, variables: readonly string[] = [])
   ]);
 }
 
-/** Copies what has changed and removes what is gone, so that make sees the same ages as in git. */
+/** Copies changed files and removes deleted ones, so that make sees the same times as in git. */
 export async function mirrorSources(
   sources: readonly string[],
   { from, to }: { from: string; to: string },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * A module from outside the project: a folder with a Kbuild (or a Makefile with `obj-m`) and
- * sources that include kup.h. It is built in a copy, so nothing appears in the folder, and the
- * guest has the folder's files in the same place.
+ * sources that include kup.h. It is built in a copy, so nothing is added to the folder. The guest
+ * has the folder's files at the same path.
  */
 
 import { CACHE, exists, ROOT } from "../lib/paths.ts";
@@ -11,17 +11,17 @@ import { SettingError } from "../../scripts/usage.ts";
 import type { Kernel } from "./kernel.ts";
 import { findWarnings, mirrorSources } from "./modules.ts";
 
-/** A folder that holds a module. */
+/** A folder that contains a module. */
 export interface OwnModule {
   /** The folder, as an absolute path without links. */
   readonly folder: string;
-  /** Its files that can be of use, as paths in the folder. */
+  /** Its files that may be used, as paths in the folder. */
   readonly files: readonly string[];
 }
 
 /** A module that is built. */
 export interface BuiltModule extends OwnModule {
-  /** The paths of what was built, in the order in which Kbuild names it. */
+  /** The paths of the built modules, in the order in which Kbuild names them. */
   readonly modules: readonly string[];
 }
 
@@ -30,17 +30,17 @@ export class ModuleError extends Error {
   override readonly name = "ModuleError";
 }
 
-/** What kernel builds leave behind. */
+/** The files that kernel builds leave behind. */
 const PRODUCT = /\.(?:o|ko|mod|mod\.c|cmd)$|^(?:Module\.symvers|modules\.order)$/;
 
-/** All of it becomes a part of the guest's memory. */
+/** All of it is in the guest's memory. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
 /**
- * Looks at a folder; a relative path begins at the top of the checkout. Left out are names that
- * begin with a dot, `node_modules`, what a kernel build leaves behind, and linked folders.
+ * Reads a folder; a relative path begins at the top of the checkout. Left out are names that begin
+ * with a dot, `node_modules`, what a kernel build leaves behind, and linked folders.
  *
- * @throws {SettingError} when the folder can't hold a module.
+ * @throws {SettingError} when the folder can't contain a module.
  */
 export async function readOwnModule(path: string): Promise<OwnModule> {
   const folder = await Deno.realPath(path.startsWith("/") ? path : `${ROOT}/${path}`)
@@ -81,7 +81,10 @@ async function isFile(path: string): Promise<boolean> {
   return await Deno.stat(path).then((info) => info.isFile, () => false);
 }
 
-/** A name for the copy: kbuild takes no blanks and no colons, and two folders may share a name. */
+/**
+ * A name for the copy: kbuild accepts no blanks and no colons, and two folders may have the same
+ * name.
+ */
 async function copyName(folder: string): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(folder));
   const name = folder.slice(folder.lastIndexOf("/") + 1).replace(/[^\w-]+/g, "_");
@@ -90,17 +93,17 @@ async function copyName(folder: string): Promise<string> {
 
 /**
  * Builds a module against a kernel's headers and KUP's own modules, which have to be built. The
- * compiler finds kup.h without a word in the Kbuild; `$(KUP)` is there for those that name it.
- * Warnings are shown, and are the module's own affair.
+ * compiler finds kup.h without any setting in the Kbuild; `$(KUP)` is set for a Kbuild that uses
+ * it. Warnings are shown, and don't fail the build.
  *
- * @throws {ModuleError} when the build fails; the message holds what the compiler printed.
+ * @throws {ModuleError} when the build fails; the message contains what the compiler printed.
  */
 export async function buildOwnModule(kernel: Kernel, own: OwnModule): Promise<BuiltModule> {
   const kup = `${CACHE}/build/${kernel.series}`;
-  // As far below as examples/ticker is, so that a Kbuild may reach KUP by ../.. there and here.
+  // As deep as examples/ticker, so that a Kbuild may reach KUP by ../.. there and here.
   const copy = `${kup}/modules/${await copyName(own.folder)}`;
   await mirrorSources(own.files, { from: own.folder, to: copy });
-  // A list of what the last build made; a build that makes nothing must not leave it there.
+  // A list of what the last build made. A build that makes nothing must not leave it there.
   await Deno.remove(`${copy}/modules.order`).catch(() => {});
   const flags = [`-I${kup}/kmod`, `-I${kup}/kmod/os/linux`, Deno.env.get("KCFLAGS") ?? ""];
   const { code, output } = await capture([
@@ -132,7 +135,7 @@ async function builtModules(copy: string): Promise<string[]> {
   return paths.filter((_, index) => built[index]);
 }
 
-/** A `deno.json`, as far as it matters here. */
+/** The parts of a `deno.json` that are used here. */
 interface Config {
   imports?: Record<string, string>;
   links?: string[];
@@ -140,7 +143,7 @@ interface Config {
 }
 
 /**
- * Links to the project's files: beside them, Deno would complain of the project's own deno.json.
+ * Links to the project's files: beside them, Deno would complain about the project's own deno.json.
  */
 export const GUEST_LIBRARY = "/usr/lib/kup";
 
@@ -150,7 +153,7 @@ const KUP_ON_JSR = /^jsr:\/?@kup\/kup(?:@[^/\s"'`]+)?$/;
 const MENTIONED = /jsr:\/?@kup\/kup(?:@[^/\s"'`]+)?/g;
 
 /**
- * The configuration for a folder's scripts in the guest, which has no network: KUP's published name
+ * The configuration for a folder's scripts in the guest, which has no network. KUP's published name
  * means the project there, and @std the stand-ins.
  *
  * @param text The folder's own `deno.json`, if it has one.

@@ -4,7 +4,7 @@
 import { exists, ROOT } from "../lib/paths.ts";
 import { must } from "../lib/process.ts";
 
-/** A folder with a Makefile, and where that puts what it builds. */
+/** A folder with a Makefile, and the folder that it builds into. */
 interface Part {
   readonly source: string;
   readonly output: string;
@@ -21,8 +21,8 @@ const TESTS: readonly Part[] = [
 const INTERMEDIATE = /\.(?:o|d|a|cmd)$/;
 
 /**
- * Builds what the guest needs, and returns the files' paths in the checkout. Without `tests` it is
- * the library alone, so that a test that doesn't compile keeps nobody from the demo.
+ * Builds what the guest needs, and returns the files' paths in the checkout. Without `tests` it
+ * builds the library alone, so that the demo works also when a test does not compile.
  */
 export async function buildPrograms(tests: boolean): Promise<string[]> {
   const built: string[] = [];

@@ -6,15 +6,15 @@ import type { Machine } from "./machine.ts";
 import { type Limits, SilenceWatch } from "./silence.ts";
 import { type Emulator, fetchQemu } from "./tools.ts";
 
-/** One boot: what goes in, and where the two silent serial ports go. */
+/** One boot: what goes in, and the files of the two serial ports that are not shown. */
 export interface Boot {
   readonly image: string;
   readonly initramfs: string;
-  /** The file that takes the kernel's log. */
+  /** The file for the kernel's log. */
   readonly log: string;
-  /** The file that takes the verdict. */
+  /** The file for the verdict. */
   readonly verdict: string;
-  /** Gives the guest's terminal to this process's own, for a shell. */
+  /** Connects the guest's terminal to this process's own, for a shell. */
   readonly interactive: boolean;
   readonly limits: Limits;
   readonly machine: Machine;
@@ -25,7 +25,7 @@ export interface Ended {
   readonly code: number;
   /** Why the guest was ended before it ended itself. */
   readonly stopped?: string;
-  /** What QEMU itself had to say. */
+  /** What QEMU itself printed. */
   readonly complaints: string;
 }
 
@@ -39,7 +39,7 @@ function commandLine(emulator: Emulator, boot: Boot): string[] {
     "-no-user-config",
     "-display",
     "none",
-    // Emulated even where KVM is there: the same machine, the same timing, for everybody.
+    // Emulated also where KVM exists: the same machine and the same timing everywhere.
     "-accel",
     "tcg,thread=multi",
     "-cpu",
@@ -65,14 +65,14 @@ function commandLine(emulator: Emulator, boot: Boot): string[] {
   ];
 }
 
-/** How often the ports are looked at. */
+/** How often the ports are read. */
 const LOOK_EVERY_MS = 1000;
 
 async function sizeOf(path: string): Promise<number> {
   return (await Deno.stat(path).catch(() => undefined))?.size ?? 0;
 }
 
-/** Boots a guest and waits for its end; what it prints on its terminal is passed on at once. */
+/** Boots a guest and waits for its end; passes on at once what it prints on its terminal. */
 export async function runQemu(boot: Boot): Promise<Ended> {
   const stdio = boot.interactive ? "inherit" : "piped";
   const emulator = await fetchQemu();
@@ -101,7 +101,7 @@ export async function runQemu(boot: Boot): Promise<Ended> {
   }
 }
 
-/** QEMU's standard output is a pipe of ours, since QEMU would leave a terminal non-blocking. */
+/** QEMU's standard output is our pipe, since QEMU would leave a terminal non-blocking. */
 async function passOn(child: Deno.ChildProcess, count: (bytes: number) => void): Promise<string> {
   const counter = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** One boot from the build to the judgement. */
+/** One boot, from the build to the judgement. */
 
 import { dim } from "../../deps.ts";
 import { JunitError, parseJunit, type TestCase } from "../lib/junit.ts";
@@ -16,23 +16,23 @@ import { type Boot, type Ended, runQemu } from "./qemu.ts";
 import { guestLimits, NO_LIMITS } from "./silence.ts";
 import { parseVerdict, type Verdict } from "./verdict.ts";
 
-/** What a boot came to. It was good if there are no problems. */
+/** The result of a boot. It was good if there are no problems. */
 export interface Judgement {
-  /** Everything that was wrong apart from failed tests, one line each. */
+  /** All problems except failed tests, one line each. */
   readonly problems: readonly string[];
   /** The tests that were run. */
   readonly tests: readonly TestCase[];
   /** Whether the kernel's log is likely to explain the problems. */
   readonly logMatters: boolean;
-  /** The file that holds the kernel's log. */
+  /** The file with the kernel's log. */
   readonly log: string;
   readonly seconds: number;
 }
 
 /**
  * Boots a kernel with the given modules, and with one from outside the project if there is one;
- * does a job in it, and judges the result. Without a shell, VM_SILENCE limits how long it prints
- * nothing.
+ * does a job in it, and judges the result. Without a shell, VM_SILENCE limits how long the guest
+ * may print nothing.
  */
 export async function runGuest(
   kernel: Kernel,
@@ -65,9 +65,7 @@ export async function runGuest(
   };
 }
 
-/**
- * With tests the kernel's log is shown as it comes, so that a line stands beside what caused it.
- */
+/** With tests the kernel's log is shown as it comes, so that a line stands beside its cause. */
 async function runShowingLog(boot: Boot, show: boolean): Promise<Ended> {
   if (!show) return await runQemu(boot);
   const done = new AbortController();
@@ -80,7 +78,7 @@ async function runShowingLog(boot: Boot, show: boolean): Promise<Ended> {
   }
 }
 
-/** Decides what a boot came to. Anything that isn't known to be good is a problem. */
+/** Decides whether a boot was good. Anything that is not known to be good is a problem. */
 export function judge(
   job: Job,
   ended: Ended,
@@ -92,7 +90,7 @@ export function judge(
   else if (ended.code !== 0) problems.push(`QEMU ended with exit status ${ended.code}`);
   if (ended.complaints.trim() !== "") problems.push(`QEMU says: ${ended.complaints.trim()}`);
   problems.push(...findTrouble(log).map((line) => `kernel log: ${line}`));
-  // Who leaves a shell by Ctrl-A X gives no verdict.
+  // A shell that is left by Ctrl-A X gives no verdict.
   if (job.shell) return { problems, tests: [], logMatters: problems.length > 0 };
   if (verdict === undefined) {
     problems.push("the guest gave no verdict");
@@ -102,7 +100,7 @@ export function judge(
   const logMatters = problems.length > 0;
   const { tests, problem } = readTests(job, verdict);
   if (problem !== undefined) problems.push(problem);
-  // With failed tests, a non-zero status is no news.
+  // With failed tests, a non-zero status is expected.
   const explained = tests.some((test) => test.outcome === "failed");
   if (verdict.exit === undefined) problems.push("the command was not run");
   else if (verdict.exit !== 0 && !explained) {

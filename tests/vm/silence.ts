@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * When a guest is ended: an emulated machine may be slow without a limit that anyone could name,
- * but one that prints nothing for minutes is stuck.
+ * When a guest is ended: an emulated machine may be slow without a limit that is known in advance,
+ * but a guest that prints nothing for minutes is stuck.
  */
 
 import { SettingError } from "../../scripts/usage.ts";
@@ -16,14 +16,14 @@ export interface Limits {
 
 const DEFAULT_SILENCE_S = 300;
 
-/** Only a guest that prints in a circle gets here. */
+/** Only a guest that prints in a loop gets here. */
 const TOTAL_MS = 6 * 60 * 60 * 1000;
 
 /** A shell waits for its user. */
 export const NO_LIMITS: Limits = { silence: Infinity, total: Infinity };
 
 /**
- * The limits for a guest that runs by itself. `seconds` is what VM_SILENCE holds.
+ * The limits for a guest that runs by itself. `seconds` is the value of VM_SILENCE.
  *
  * @throws {SettingError} when `seconds` is given and is not a positive number.
  */
@@ -51,7 +51,10 @@ export class SilenceWatch {
     this.#changed = now;
   }
 
-  /** Takes the count of bytes on all ports so far. Returns why the guest has to be ended, if so. */
+  /**
+   * Receives the number of bytes on all ports so far. Returns the reason if the guest has to be
+   * ended.
+   */
   look(now: number, printed: number): string | undefined {
     if (printed !== this.#printed) {
       this.#printed = printed;
@@ -62,6 +65,6 @@ export class SilenceWatch {
       return `it printed nothing for ${seconds} s; VM_SILENCE sets how many seconds it may`;
     }
     if (now - this.#start < this.#limits.total) return undefined;
-    return `it went on printing for ${(this.#limits.total / 3_600_000).toFixed(1)} hours`;
+    return `it continued to print for ${(this.#limits.total / 3_600_000).toFixed(1)} hours`;
   }
 }

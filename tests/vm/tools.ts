@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Programs that are fetched for the test machine and used from the cache, not installed. */
+/**
+ * Programs that are fetched for the test machine and used from the cache, without an installation.
+ */
 
 import { CACHE, fillOnce } from "../lib/paths.ts";
 import { must } from "../lib/process.ts";
@@ -18,7 +20,7 @@ export async function fetchBusybox(): Promise<string> {
 /** A QEMU that is run from where it was unpacked. */
 export interface Emulator {
   readonly program: string;
-  /** The options that tell it where its own firmware is. */
+  /** The options with the paths of its own firmware. */
   readonly options: readonly string[];
 }
 
@@ -27,16 +29,16 @@ const QEMU = ["qemu-system-x86", "qemu-system-data", "seabios"];
 
 /**
  * Returns a QEMU from the backports. Debian 12's own, 7.2, can't be used: it emulates CMPXCHG16B
- * wrongly, which the kernel's allocator uses, so that nearly every boot ends in a double fault
- * or a #DB with impossible EFLAGS; and one in sixteen dies of an int3 that another CPU had already
- * patched away. With 10.0 neither was seen in 28 boots.
+ * wrongly, which the kernel's allocator uses, so nearly every boot ends in a double fault or a #DB
+ * with impossible EFLAGS. One boot in sixteen ends at an int3 that another CPU had already patched
+ * away. With 10.0 neither was seen in 28 boots.
  */
 export async function fetchQemu(): Promise<Emulator> {
   const folder = `${CACHE}/qemu`;
   await fillOnce(folder, (temporary) =>
     Archive.open(async (archive) => {
       await archive.unpack(QEMU.map((name) => `${name}/bookworm-backports`), temporary);
-      // Tells now, and not at the first boot, if a library is missing.
+      // Finds a missing library here, and not at the first boot.
       await must([`${temporary}/usr/bin/qemu-system-x86_64`, "--version"]);
     }));
   const share = `${folder}/usr/share`;

@@ -4,15 +4,15 @@
  * test can get in between. `guest/init` writes it, in this order:
  *
  *     kup-verdict 1
- *     fault TEXT           zero or more, anywhere: what went wrong beside the command
- *     exit STATUS          the command's exit status; missing if it wasn't run
- *     junit LENGTH         only if there is a report: as many bytes of XML follow
+ *     fault TEXT           zero or more, anywhere: what failed beside the command
+ *     exit STATUS          the command's exit status; missing if it was not run
+ *     junit LENGTH         only if there is a report: this many bytes of XML follow
  *     end
  */
 
 /** A whole report of a guest. */
 export interface Verdict {
-  /** What went wrong in the guest beside the command, such as a module that can't be loaded. */
+  /** What failed in the guest beside the command, such as a module that can't be loaded. */
   readonly faults: readonly string[];
   /** The command's exit status. */
   readonly exit?: number;
@@ -22,7 +22,7 @@ export interface Verdict {
 
 const GREETING = "kup-verdict 1";
 
-/** Takes the lines of a report off one by one; a JUnit report is taken by its length. */
+/** Reads the lines of a report one by one; a JUnit report is read by its length. */
 class Reader {
   #rest: Uint8Array;
 
@@ -46,7 +46,9 @@ class Reader {
   }
 }
 
-/** Reads a report; returns nothing unless it is whole, since a guest that died sends half of one. */
+/**
+ * Reads a report. Returns nothing unless it is whole, since a guest that died sends half of one.
+ */
 export function parseVerdict(bytes: Uint8Array): Verdict | undefined {
   const reader = new Reader(bytes);
   const verdict: { faults: string[]; exit?: number; junit?: string } = { faults: [] };

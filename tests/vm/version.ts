@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Choosing a kernel from what Debian's archive offers. */
+/** Chooses a kernel from Debian's archive. */
 
 /** One package as `apt-cache show` describes it: fields by name. */
 export type Stanza = ReadonlyMap<string, string>;
 
-/** Reads the output of `apt-cache show`. Folded lines are dropped: no field used here has any. */
+/** Reads the output of `apt-cache show`. Drops folded lines: no field used here has any. */
 export function parseStanzas(text: string): Stanza[] {
   return text.split(/\n\n+/).map((paragraph) => {
     const fields = new Map<string, string>();
@@ -23,8 +23,8 @@ export function dependencies(stanza: Stanza): string[] {
 }
 
 /**
- * Orders versions of one series by their numbers: 6.1.99-1 before 6.1.176-1. That is less
- * than dpkg's order, but the same for upstream's kernel versions.
+ * Orders versions of one series by their numbers: 6.1.99-1 before 6.1.176-1. That is less than
+ * dpkg's order, but the same for upstream's kernel versions.
  */
 export function compareVersions(a: string, b: string): number {
   const numbers = (version: string) => (version.match(/\d+/g) ?? []).map(Number);
@@ -37,7 +37,7 @@ export function compareVersions(a: string, b: string): number {
   return 0;
 }
 
-/** Tells whether a version such as `6.1.176-1` is of a series such as `6.1` (`6.12.3` is not). */
+/** Whether a version such as `6.1.176-1` belongs to a series such as `6.1` (`6.12.3` does not). */
 export function inSeries(version: string, series: string): boolean {
   return version.startsWith(`${series}.`) || version.startsWith(`${series}-`);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A folder for one boot. A runner that was killed leaves one with an initramfs of 100 MB behind.
+ * A folder for one boot. A runner that was killed leaves one behind, with an initramfs of 100 MB.
  */
 
 const PREFIX = "boot-";
 
-/** A folder that is locked by this process, and removed at the end. */
+/** A folder that this process has locked, and that is removed at the end. */
 export interface WorkFolder extends AsyncDisposable {
   readonly path: string;
 }
@@ -43,7 +43,7 @@ async function removeAbandoned(parent: string): Promise<void> {
   }
 }
 
-/** The kernel lets go of a process's locks when it ends. */
+/** The kernel releases a process's locks when it ends. */
 async function isInUse(folder: string): Promise<boolean> {
   try {
     using file = await Deno.open(`${folder}/lock`, { write: true });

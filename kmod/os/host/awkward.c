@@ -86,14 +86,14 @@ int host_allocation_fails(void)
 
 /* ---- Delays ---- */
 
-kup_u32 kup_fence_hook_on;
+unsigned int host_delays_on;
 static kup_u32 delay_odds, delay_seed;
 
 void host_delays(kup_u32 odds, kup_u32 seed)
 {
 	kup_store(&delay_seed, seed);
 	kup_store(&delay_odds, odds);
-	kup_store(&kup_fence_hook_on, odds != 0);
+	kup_store(&host_delays_on, odds != 0);
 }
 
 void host_delay(void)

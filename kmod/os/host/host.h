@@ -117,7 +117,7 @@ int host_allocation_fails(void);
  */
 void host_delays(kup_u32 odds, kup_u32 seed);
 /*
- * The engine's fences call this too (KUP_FENCE_HOOK), between publishing and looking for sleepers.
+ * The engine's fences call this (see fence_hook.h), between publishing and looking for sleepers.
  */
 void host_delay(void);
 

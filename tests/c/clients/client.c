@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A client module as a shared object: echoes, and counts who is in its code, so that an unload that
- * doesn't wait for them is found out.
+ * A client module as a shared object. It echoes, and counts the threads in its code, so that an
+ * unload that does not wait for them is found.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 KUP_PARAM_STRING(name, "so/client", "the device's name");
 KUP_PARAM_NUMBER(refuse, 0, "the errno that attach refuses with");
-KUP_PARAM_NUMBER(fail, 0, "the errno that load fails with, after it has made its device");
+KUP_PARAM_NUMBER(fail, 0, "the errno that load fails with after it has made its device");
 
 static struct kup_device *device;
 static unsigned int inside, attached;
@@ -38,7 +38,7 @@ static int serve(struct kup_channel *channel)
 	__atomic_add_fetch(&inside, 1, __ATOMIC_RELAXED);
 	while (!(error = kup_receive(channel, buffer, sizeof(buffer), &record, KUP_FOREVER)))
 		kup_send(channel, record.type, buffer, record.length, KUP_FOREVER);
-	/* Time for an unload that is in a hurry to take the code away. */
+	/* Time for an unload that does not wait to take the code away. */
 	kup_sleep_ms(1);
 	__atomic_sub_fetch(&inside, 1, __ATOMIC_RELAXED);
 	return error;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client that needs what isn't there. */
+/* A client that needs a symbol that does not exist. */
 #include "kup.h"
 
 int function_that_is_nowhere(void);

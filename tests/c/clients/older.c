@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client that was built for a host driver of another version: nothing of it may be called. */
+/* A client that was built for a host driver of another version: no function of it may be called. */
 #include <stdlib.h>
 
 #include "kup.h"

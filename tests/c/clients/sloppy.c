@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client with every fault that whoever writes the first one may make. */
+/* A client with every fault that the author of a first client may make. */
 #include "kup.h"
 
 KUP_PARAM_STRING(name, "so/sloppy", "the device's name");

@@ -87,7 +87,7 @@ int call_is_done(struct call *call)
 	return kup_load_acquire(&call->done) != 0;
 }
 
-/* What a test has let sleep ends here. */
+/* Ends what a test has left asleep. */
 int call_finish(struct call *call)
 {
 	if (!kup_load_acquire(&call->done)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One channel, both of its rings, both sides of each: all at full speed, in every way that a client
- * can send.
+ * One channel, both of its rings, both sides of each: all at full speed, with every way of sending
+ * that a client has.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -13,14 +13,13 @@
 #define MAX_LENGTH 2000
 
 /*
- * The record's number is its type; length and bytes follow from it, so that each can be checked
- * alone.
+ * The record's number is its type. Length and bytes follow from it, so each can be checked alone.
  */
 static kup_u32 length_of(kup_u32 number)
 {
 	kup_u32 random = number * 2654435761u >> 7;
 
-	/* Most are small, so that many lie in the ring; some fill half of it. */
+	/* Most records are small, so that many lie in the ring; some fill half of it. */
 	return random % 16 ? random % 60 : random % MAX_LENGTH;
 }
 
@@ -47,7 +46,7 @@ static int good(const struct kup_record *record, kup_u32 number)
 
 /* ---- The kernel's side ---- */
 
-/* What the kernel's side found, for the user's side to report. */
+/* What the kernel's side found. The user's side reports it. */
 static struct {
 	kup_u32 received, wrong;
 	int error;
@@ -62,7 +61,8 @@ static int send_copied(struct kup_channel *channel, kup_u32 number)
 }
 
 /*
- * Reserved too long, with something that is thrown away behind it, and finished in the wrong order.
+ * Reserved with more room than needed, with a discarded reservation behind it, and finished in the
+ * wrong order.
  */
 static int send_in_place(struct kup_channel *channel, kup_u32 number)
 {
@@ -185,6 +185,8 @@ static void test_duplex(kup_u32 spin_us, const char *sentence)
 
 void duplex_cases(void)
 {
-	test_duplex(KUP_NO_SPIN, "both directions at once, sleeping, lose and spoil nothing");
-	test_duplex(500, "both directions at once, spinning, lose and spoil nothing");
+	test_duplex(KUP_NO_SPIN,
+		    "kup_send() and kup_user_send() at once, sleeping, lose and damage no record");
+	test_duplex(500,
+		    "kup_send() and kup_user_send() at once, spinning, lose and damage no record");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What one process may do to the others and to the client: a device that fails while processes open
- * it, sleeps and memory that outlast their user, handles that no thread waits with, and clients
- * that go and leave a device behind.
+ * it, sleeps and memory that outlast their user, handles that no thread waits on, and clients that
+ * are unloaded and leave a device behind.
  */
 #include <pthread.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const struct kup_config config = {
 
 /* ---- A device that fails while it is created ---- */
 
-/* One try to make a device. Its callbacks must not run when the try has failed. */
+/* One attempt to make a device. Its callbacks must not run when the attempt has failed. */
 struct attempt {
 	kup_u32 over;
 	kup_u32 attached;
@@ -57,7 +57,7 @@ static const struct kup_ops noted_ops = {
 	.detach = detach_noted,
 };
 
-/* Attaches whatever has that name; the handle is kept until its channel has ended. */
+/* Attaches the device of that name. The handle is kept until its channel has ended. */
 static void *attach_at_once(void *unused)
 {
 	struct kup_attach attach;
@@ -78,7 +78,7 @@ static void *attach_at_once(void *unused)
 	return unused;
 }
 
-/* The attempt after which another thread's allocation has failed is none. */
+/* An attempt does not count when another thread's allocation has failed in it. */
 static kup_u32 fail_to_create(struct attempt *attempt, kup_u32 failing)
 {
 	struct kup_device *device = NULL;
@@ -98,7 +98,7 @@ static kup_u32 fail_to_create(struct attempt *attempt, kup_u32 failing)
 
 static void test_create_fails(void)
 {
-	/* They stay, since a call that is late would look into them. */
+	/* The attempts stay, since a late call would use them. */
 	static struct attempt attempts[ATTEMPTS];
 	kup_u32 i, hits = 0;
 	pthread_t thread;
@@ -106,18 +106,18 @@ static void test_create_fails(void)
 	kup_store(&stop, 0);
 	kup_store(&late_calls, 0);
 	pthread_create(&thread, NULL, attach_at_once, NULL);
-	/* The device, its node, and what that needs when it can be opened already. */
+	/* Counted: the device, its node, and what opening needs. */
 	for (i = 0; i < ATTEMPTS && hits < 20; i++)
 		hits += fail_to_create(&attempts[i], 3) > 0;
 	kup_store(&stop, 1);
 	pthread_join(thread, NULL);
 	host_fail_allocation(0);
 	check(hits >= 20 && !kup_load(&late_calls),
-	      "kup_device_create runs no client code after it has failed",
+	      "kup_device_create() runs no client code after it has failed",
 	      "%u calls came late, %u of %u devices were attached", late_calls, hits, i);
 }
 
-/* ---- An ATTACH that is long in getting its memory ---- */
+/* ---- An ATTACH that waits for its memory ---- */
 
 static void *attach_and_return(void *result)
 {
@@ -159,8 +159,8 @@ static void test_slow_attach(void)
 	pthread_join(attacher, NULL);
 	pthread_join(destroyer, NULL);
 	check(ended && result == -ENODEV,
-	      "kup_device_destroy doesn't wait for an ATTACH that gets its memory", "%d, then %s",
-	      ended, strerror(-result));
+	      "kup_device_destroy() does not wait for an ATTACH that waits for its memory",
+	      "%d, then %s", ended, strerror(-result));
 }
 
 /* ---- Sleeps ---- */
@@ -200,27 +200,27 @@ static void test_pause(void)
 	kup_u64 start = os_now_ns();
 	int ended;
 
-	/* Data wakes the thread, and is not what it sleeps for. */
+	/* Data wakes the thread, but it does not sleep for data. */
 	user_send(&user, 1, "x", 1);
 	kup_user_kick(user.file);
 	ended = soon(&pause_of.over);
 	check(ended && pause_of.result == 0 && os_now_ns() - start > 10000000,
-	      "kup_pause sleeps for its time", "%d", pause_of.result);
+	      "kup_pause() sleeps for its time", "%d", pause_of.result);
 	user_close(&user);
 	user = begin_pause(KUP_FOREVER);
 	user_close(&user);
 	ended = soon(&pause_of.over);
-	check(ended && pause_of.result == -EPIPE, "kup_pause ends when the user leaves", "%d",
+	check(ended && pause_of.result == -EPIPE, "kup_pause() ends when the user leaves", "%d",
 	      pause_of.result);
 	user = begin_pause(KUP_FOREVER);
 	kup_device_destroy(device);
 	ended = kup_load_acquire(&pause_of.over) != 0;
-	check(ended && pause_of.result == -ESHUTDOWN, "kup_pause ends when its device is destroyed",
-	      "%d", pause_of.result);
+	check(ended && pause_of.result == -ESHUTDOWN,
+	      "kup_pause() ends when its device is destroyed", "%d", pause_of.result);
 	user_close(&user);
 }
 
-/* A ring full of minutes. Nothing waits for them when their user has left. */
+/* A ring full of pauses of a minute. No thread waits for them when their user has left. */
 static void test_pauses_left(void)
 {
 	const struct echo_pause minute = { .milliseconds = 60000 };
@@ -242,8 +242,8 @@ static void test_pauses_left(void)
 	}
 	kup_user_close(file);
 	check(left == 200 && info.channels_free == 1,
-	      "pauses that a user leaves behind end with it", "%u of them, %u free", left,
-	      info.channels_free);
+	      "kup_pause() ends for all pauses that a user leaves behind", "%u of them, %u free",
+	      left, info.channels_free);
 	if (!info.channels_free)
 		return;
 	if (user_attach(&user, "ends", 0)) {
@@ -253,11 +253,11 @@ static void test_pauses_left(void)
 	user_send(&user, ECHO_PAUSE, &minute, sizeof(minute));
 	unloaded = kup_user_host_unload("echo");
 	check(!unloaded && kup_load(&user.kernel->state) == KUP_STATE_CLOSED,
-	      "and with their device", "%d", unloaded);
+	      "kup_pause() ends for all pauses of a device that goes", "%d", unloaded);
 	user_close(&user);
 }
 
-/* ---- Records that cost their user nothing ---- */
+/* ---- Records that cost their user no time ---- */
 
 static struct kup_channel *kept;
 
@@ -270,7 +270,7 @@ static int attach_kept(struct kup_channel *channel)
 
 static const struct kup_ops kept_ops = { .attach = attach_kept };
 
-/* A look at a ring full of discarded records ends, and says how far it came. */
+/* A look at a ring full of discarded records ends, and reports how far it came. */
 static void test_skips(void)
 {
 	struct kup_device *device = make_device(&config, &kept_ops);
@@ -292,7 +292,7 @@ static void test_skips(void)
 		tail = seen;
 	}
 	check(error == -EAGAIN && tail == user.out.head && most <= 256 * KUP_RECORD_HEADER,
-	      "kup_try_peek skips a limited number of discarded records in one look",
+	      "kup_try_peek() skips a limited number of discarded records in one look",
 	      "%s after %u looks at %u, %u bytes at once", strerror(-error), looks, tail, most);
 	user_close(&user);
 	kup_channel_put(kept);
@@ -335,7 +335,8 @@ static void test_idle_handles(void)
 	for (i = 0; i < IDLE; i++) {
 		waiters[i].poller.wake = count_wake;
 		if (host_open("ends", &waiters[i].file)) {
-			check(0, "a device can be opened often", "handle %u can't be", i);
+			check(0, "kup_user_open() opens a device many times", "handle %u can't be",
+			      i);
 			return;
 		}
 		host_poll_add(waiters[i].file, &waiters[i].poller);
@@ -357,7 +358,7 @@ static void test_idle_handles(void)
 	kup_device_destroy(device);
 	later = woken_of(waiters, IDLE);
 	check(looked == WAITING && first == WAITING && again == 0 && later == 1,
-	      "a handle is woken once for each look, and not if it has not looked",
+	      "kup_user_wait() wakes a handle once for each look, and not one that has not looked",
 	      "%u looked, %u, %u and %u were woken", looked, first, again, later);
 	for (i = 0; i < IDLE; i++) {
 		host_poll_remove(waiters[i].file, &waiters[i].poller);
@@ -389,7 +390,7 @@ static void test_account(void)
 	for (i = 1; i < KUP_KEPT_LEAST; i++)
 		kup_account_release(account);
 	kup_account_put(account);
-	check(nobody_has(device), "and all that counted is forgotten", "no");
+	check(all_files_closed(device), "ATTACH and close leave no count behind", "no");
 	kup_device_destroy(device);
 }
 
@@ -401,7 +402,7 @@ static void test_references(void)
 
 	kup_ref_get(&refs);
 	wrong += kup_ref_put(&refs) || !kup_ref_put(&refs);
-	/* Put once too often, it must not come to 0 again. */
+	/* Put once too often, the count must not come to 0 again. */
 	for (i = 0; i < 3; i++)
 		wrong += kup_ref_put(&refs) != 0;
 	kup_ref_get(&refs);
@@ -412,11 +413,11 @@ static void test_references(void)
 	wrong += refs < 0x80000000u;
 	for (i = 0; i < 5; i++)
 		wrong += kup_ref_put(&refs) != 0;
-	check(!wrong && refs >= 0x80000000u, "kup_ref_get and kup_ref_put saturate", "%u wrong, %x",
-	      wrong, refs);
+	check(!wrong && refs >= 0x80000000u, "kup_ref_get() and kup_ref_put() saturate",
+	      "%u wrong, %x", wrong, refs);
 }
 
-/* ---- A client that goes and leaves its device ---- */
+/* ---- A client that is unloaded and leaves its device ---- */
 
 /* `within` is the module's memory: one address. */
 static int is_within(const void *address, void *within)
@@ -431,7 +432,7 @@ static kup_u32 end_those_with(void *within)
 
 static void test_left_behind(void)
 {
-	/* A table that isn't the module's own still names its code. */
+	/* A table outside the module's memory still leads to the module's code. */
 	const struct kup_ops copied = { .attach = attach_kept };
 	kup_u32 other, by_table, by_code;
 
@@ -441,8 +442,8 @@ static void test_left_behind(void)
 	make_device(&config, &copied);
 	by_code = end_those_with((void *)(size_t)attach_kept);
 	check(!other && by_table == 1 && by_code == 1 && user_open("ends") == -ENOENT,
-	      "kup_devices_end destroys what a client has left behind", "%u, %u, %u", other,
-	      by_table, by_code);
+	      "kup_devices_end() destroys the devices that a client has left behind", "%u, %u, %u",
+	      other, by_table, by_code);
 }
 
 void end_cases(void)

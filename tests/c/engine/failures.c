@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * No memory: each thing that a visit to a device asks of the system fails in its turn, and then
- * things at random while others are at work. A call that fails leaves nothing behind, and the next
- * one succeeds.
+ * Failing requests: each request that a use of a device makes of the system fails in its turn, and
+ * then random ones fail while other threads work. A call that fails leaves nothing behind, and the
+ * next one works.
  */
 #include <dirent.h>
 #include <poll.h>
@@ -15,7 +15,7 @@
 
 #define PARAMETERS "name=visited channels=2 to_user_pages=1 to_kernel_pages=1"
 
-/* Load, open, attach, watch, exchange a message; and how far it got. */
+/* Load, open, attach, watch, exchange a message. Records how far it came. */
 struct visit {
 	struct user user;
 	const char *step;
@@ -26,13 +26,13 @@ struct visit {
 
 static int exchange(struct visit *visit)
 {
-	struct pollfd told = { .fd = visit->pipe[0], .events = POLLIN };
+	struct pollfd event = { .fd = visit->pipe[0], .events = POLLIN };
 	struct kup_record record;
 	int error = kup_user_waiter_arm(visit->user.file, visit->id, POLLIN);
 
 	if (!error)
 		error = user_send(&visit->user, 3, "hello", 5);
-	if (!error && poll(&told, 1, PATIENCE_MS) != 1)
+	if (!error && poll(&event, 1, PATIENCE_MS) != 1)
 		error = -ETIMEDOUT;
 	if (!error)
 		error = user_receive(&visit->user, &record);
@@ -73,7 +73,7 @@ static int begin(struct visit *visit, int load)
 	return exchange(visit);
 }
 
-/* Everything but the unmapping of a page can be undone without memory. */
+/* Everything except the unmapping of a page can be undone without memory. */
 static int end(struct visit *visit)
 {
 	int error = 0;
@@ -91,7 +91,7 @@ static int end(struct visit *visit)
 	return error;
 }
 
-/* Descriptors are what no sanitizer counts. */
+/* No sanitizer counts descriptors. */
 static int open_descriptors(void)
 {
 	DIR *folder = opendir("/proc/self/fd");
@@ -103,7 +103,7 @@ static int open_descriptors(void)
 	return count;
 }
 
-/* How many more there are than before, when the last channel's thread has let go of its pages. */
+/* How many more there are than before, when the last channel's thread has released its pages. */
 static int lost_descriptors(int before)
 {
 	kup_u32 i;
@@ -113,9 +113,9 @@ static int lost_descriptors(int before)
 	return open_descriptors() - before;
 }
 
-/* ---- Each in its turn ---- */
+/* ---- Each request in its turn ---- */
 
-/* The waiter starts but once: until it does, all that it takes is given back. */
+/* The waiter starts only once. Until it does, all that it takes is freed again. */
 static void test_start(void)
 {
 	struct visit visit = { 0 };
@@ -131,7 +131,7 @@ static void test_start(void)
 		id = kup_user_waiter_add(visit.user.file, visit.pipe[1]);
 		fail_request(0);
 		wrong += id < 0 && id != -ENOMEM && id != -EAGAIN;
-		/* It has started, and what failed came after that. */
+		/* The waiter has started, and what failed came after that. */
 		if (open_descriptors() == before + 2 && !started++)
 			before += 2;
 		wrong += id < 0 && open_descriptors() != before;
@@ -141,15 +141,15 @@ static void test_start(void)
 	close(visit.pipe[0]);
 	close(visit.pipe[1]);
 	kup_user_host_unload("echo");
-	check(id > 0 && !wrong && n > 5, "the waiter starts once it can", "%d at %u, %u wrong", id,
-	      n, wrong);
+	check(id > 0 && !wrong && n > 5, "kup_user_waiter_add() starts the waiter when it can",
+	      "%d at %u, %u wrong", id, n, wrong);
 }
 
-#define MOST_FAILURES 200 /* more than a visit asks for */
+#define MOST_FAILURES 200 /* more requests than a visit makes */
 
 /*
- * `fail(n)` makes the n-th request fail, and `made` tells how many there were. What a thread can't
- * be made of is -EAGAIN in the waiter, which has no caller's memory to blame.
+ * `fail(n)` makes the n-th request fail, and `made` returns how many there were. In the waiter a
+ * thread that can't be made is -EAGAIN, since no caller ran out of memory.
  */
 static void sweep(void (*fail)(kup_u32 n), kup_u32 (*made)(void), const char *sentence)
 {
@@ -230,11 +230,15 @@ static void test_tables(void)
 	close(pipe[0]);
 	close(pipe[1]);
 	wrong += kup_user_host_unload("echo") != 0;
-	check(!error && !wrong && n > MANY, "a table that can't grow is as good as before",
+	check(!error && !wrong && n > MANY,
+	      "kup_user_open() and _waiter_add() leave a table that can't grow as it was",
 	      "%s at %u of %u, %u wrong", strerror(-error), n, needed, wrong);
 }
 
-/* A range that a channel left behind is used again: whole, or still zeros from end to end. */
+/*
+ * A range that a channel left behind is used again: all of it is mapped, or all of it still has
+ * zeros.
+ */
 static void test_used_again(void)
 {
 	struct visit visit;
@@ -260,8 +264,8 @@ static void test_used_again(void)
 	}
 	wrong += address != (uintptr_t)visit.user.memory;
 	check(!error && !wrong && (n > 3 || ONE_MAPPING) && !end(&visit),
-	      "a mapping that fails half-way leaves zeros", "%s, %u at %u of %u", strerror(-error),
-	      wrong, n, needed);
+	      "kup_user_map() that fails half-way leaves zeros", "%s, %u at %u of %u",
+	      strerror(-error), wrong, n, needed);
 }
 
 /* ---- At random ---- */
@@ -298,7 +302,7 @@ static void *visit_often(void *argument)
 			storm_step();
 		visitor->went_well += !error;
 		visitor->failed += error != 0;
-		/* Nothing is loaded now; whoever loads it needs the processor. */
+		/* Nothing is loaded now; the loading thread needs the processor. */
 		if (error == -ENOENT)
 			sleep_ms(1);
 		fail_request(0);
@@ -362,7 +366,8 @@ static void test_random(void)
 	after = begin(&visit, 1);
 	after |= end(&visit);
 	check(!wrong && !after && went_well > 10 && failed > 3,
-	      "while memory comes and goes, calls fail cleanly or not at all",
+	      "kup_user_attach() and other calls work or fail cleanly while requests fail at "
+	      "random",
 	      "%s at %s, after it %d, %u went well, %u failed", strerror(-wrong), step, after,
 	      went_well, failed);
 	fprintf(stderr, "# %u visits went well, %u failed\n", went_well, failed);
@@ -373,9 +378,10 @@ void failure_cases(void)
 	if (!run.delays)
 		test_start();
 	sweep(fail_request, requests,
-	      "every request of the system may fail, and the next try succeeds");
+	      "kup_user_host_load() and other calls work again after each request of the system "
+	      "that failed");
 	sweep(host_fail_allocation, host_allocations,
-	      "every allocation of the driver may fail, and the next try succeeds");
+	      "kup_user_host_load() and other calls work again after each allocation that failed");
 	test_tables();
 	test_used_again();
 	test_random();

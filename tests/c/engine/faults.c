@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the native library and the host driver ask of the system may fail: the linker puts these
- * functions in the place of the real ones (--wrap, see the Makefile). Only requests of the thread
- * that wants them to fail count.
+ * The requests that the native library and the host driver make of the system may fail: the linker
+ * replaces the real functions by these (--wrap, see the Makefile). Only requests of the thread that
+ * asked for failures are counted.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -36,7 +36,10 @@ static int fails(void)
 	return 1;
 }
 
-/* One wrapper: its result, parameters, how it is called, and what it returns when it fails. */
+/*
+ * One wrapper: its result, its parameters, how the real function is called, and what a failure
+ * returns.
+ */
 #define WRAP(type, name, parameters, arguments, failed)                                            \
 	type __real_##name parameters;                                                             \
 	type __wrap_##name parameters;                                                             \
@@ -62,7 +65,7 @@ WRAP(int, pthread_create,
      (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument),
      (thread, attributes, start, argument), EAGAIN)
 
-/* ---- Memory that is long in coming ---- */
+/* ---- Memory that comes late ---- */
 
 static kup_u32 hold, held;
 

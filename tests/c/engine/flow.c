@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Traffic: several senders at once, timeouts, losses, lies, with bad timing at every lock. */
+/* Traffic: several senders at once, time-outs, losses, lies, with delays at every lock. */
 #include <pthread.h>
 #include <string.h>
 
@@ -58,7 +58,8 @@ static void test_echo(void)
 		wrong += runs[i].wrong;
 		error = error ? error : runs[i].error;
 	}
-	check(!error && !wrong, "four threads echo on channels of their own",
+	check(!error && !wrong,
+	      "kup_user_send() in four threads gets its echoes on channels of their own",
 	      "%s, %u records were wrong", strerror(-error), wrong);
 }
 
@@ -73,7 +74,7 @@ struct sender {
 	kup_u32 number;
 };
 
-/* Small, middling and nearly the whole ring: each needs another amount of room. */
+/* Small, medium, and nearly the whole ring: each needs another amount of room. */
 static const kup_u32 sender_length[SENDERS] = { 16, 900, 3900 };
 
 static void *send_many(void *argument)
@@ -128,7 +129,8 @@ static void test_senders(void)
 	}
 	check(error == -EPIPE && !wrong && next[0] == PER_SENDER && next[1] == PER_SENDER &&
 		      next[2] == PER_SENDER,
-	      "three senders that wait for different room all get through, each in its order",
+	      "kup_send() in three threads that wait for different room sends each thread's "
+	      "messages in order",
 	      "%s, %u wrong, %u %u %u of %u", strerror(-error), wrong, next[0], next[1], next[2],
 	      PER_SENDER);
 	user_close(&user);
@@ -143,7 +145,7 @@ static int serve_timeout(struct kup_channel *channel)
 {
 	struct kup_record record;
 
-	/* The user fills the ring meanwhile. */
+	/* The user fills the ring during the sleep. */
 	while (!kup_ended(channel) && kup_try_peek(channel, &record) == -EAGAIN)
 		kup_sleep_ms(1);
 	kup_release(channel, &record);
@@ -151,7 +153,7 @@ static int serve_timeout(struct kup_channel *channel)
 	return 0;
 }
 
-/* Skipping all of them takes many times as long as the timeout; each look finds more to skip. */
+/* To skip all of them takes many times as long as the time-out; each look finds more to skip. */
 static void test_timeout_flood(void)
 {
 	const struct kup_ops ops = { .serve = serve_timeout };
@@ -163,7 +165,7 @@ static void test_timeout_flood(void)
 
 	timeout_result = 0;
 	pause_delays();
-	/* Behind a record that isn't finished yet. */
+	/* Behind a record that is not finished yet. */
 	first = user_put(&user, UNFINISHED, 0, 0);
 	while (!error && kup_producer_room(&user.out, KUP_RECORD_HEADER) == KUP_RING_OK)
 		user_put(&user, KUP_RECORD_DISCARD, 0, 0);
@@ -173,7 +175,7 @@ static void test_timeout_flood(void)
 	resume_delays();
 	check(timeout_result == -ETIMEDOUT &&
 		      kup_load(&user.kernel->to_kernel_tail.value) != user.out.head,
-	      "a flood of discarded records can't outrun a timeout", "%s",
+	      "kup_receive() ends after its time-out under a flood of discarded records", "%s",
 	      strerror(-timeout_result));
 	user_close(&user);
 	kup_device_destroy(device);
@@ -213,8 +215,8 @@ static void test_losses(void)
 	}
 	check(!error && lost > 0 && received == done.sent && lost == done.lost &&
 		      received + lost == produce.count,
-	      "GAP records account for what a context that may not sleep has lost",
-	      "%s: %llu received, %llu lost, told %llu and %llu", strerror(-error),
+	      "kup_try_send() reports by GAP records all that it has lost",
+	      "%s: %llu received, %llu lost, the report has %llu and %llu", strerror(-error),
 	      (unsigned long long)received, (unsigned long long)lost, (unsigned long long)done.sent,
 	      (unsigned long long)done.lost);
 	user_close(&user);
@@ -228,7 +230,7 @@ static void *scribble(void *argument)
 	kup_u64 end = os_now_ns() + 300000000;
 	kup_u32 state = 12345;
 
-	/* Words of the user page, and headers of the ring, at random and as fast as it goes. */
+	/* Words of the user page, and headers of the ring, at random and at full speed. */
 	while (os_now_ns() < end) {
 		kup_u32 *words = (void *)user->page;
 
@@ -257,7 +259,9 @@ static void test_scribble(void)
 		while (kup_load(&user.kernel->state) == KUP_STATE_OPEN && i % 2)
 			kup_user_kick(user.file);
 		pthread_join(thread, NULL);
-		/* Then no chance record is left to be read, and a thread that sleeps has to look. */
+		/*
+		 * From then on no record can be read, and a thread that sleeps has to check head.
+		 */
 		for (word = 0; word < user.out.bytes / 4; word++)
 			kup_store((kup_u32 *)(void *)user.out.data + word, 0);
 		kup_store(&user.page->to_kernel_head.value, 3);
@@ -268,7 +272,9 @@ static void test_scribble(void)
 			error = -EINVAL;
 		user_close(&user);
 	}
-	check(!error, "a user that scribbles breaks its channel, and the next one gets a good one",
+	check(!error,
+	      "the kernel's side breaks the channel of a user that overwrites it, and serves the "
+	      "next owner",
 	      "%s, state %u", strerror(-error), stats.state);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The predecessor's two APIs against each other in one process: ends of all kinds while a thread
- * is in a call, and devices that go while threads still use them.
+ * The predecessor's two APIs against each other in one process: calls in which the other side ends
+ * in any way, and devices that are unloaded while threads still use them.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static struct seat sit_down(size_t number)
 	return seat;
 }
 
-/* Its channel ends with it. */
+/* The channel ends with the process. */
 static void stand_up(struct seat *seat)
 {
 	kernproxy_close(seat->device);
@@ -42,7 +42,7 @@ static int unload(struct kupdev_softc *sc)
 	return error;
 }
 
-/* ---- What makes no sense ---- */
+/* ---- Wrong arguments ---- */
 
 static void test_arguments(void)
 {
@@ -67,7 +67,7 @@ static void test_arguments(void)
 	kupdev_unlock_channel(sc, 0);
 	kupdev_unlock_channel(sc, -1);
 	kupdev_notify(sc);
-	check(!wrong, "calls of kupdev that make no sense say so", "%d don't", wrong);
+	check(!wrong, "kupdev_create() and other calls refuse wrong arguments", "%d don't", wrong);
 	gone = sc;
 	wrong = kupdev_unload(sc) != 0;
 	wrong += kupdev_unload(gone) != -ESHUTDOWN;
@@ -78,7 +78,8 @@ static void test_arguments(void)
 	kupdev_notify(gone);
 	wrong += kupdev_wait_channel(NULL) != -ESHUTDOWN;
 	wrong += kupdev_unload(NULL) != 0;
-	check(!wrong, "calls with a device that was unloaded are harmless", "%d aren't", wrong);
+	check(!wrong, "kupdev_send() and other calls fail on a device that was unloaded",
+	      "%d aren't", wrong);
 }
 
 static void test_no_memory(void)
@@ -95,10 +96,10 @@ static void test_no_memory(void)
 		failed++;
 	}
 	check(sc && failed >= 2 && kupdev_unload(sc) == 0,
-	      "kupdev_create fails without memory, and then succeeds", "%u times", failed);
+	      "kupdev_create() fails without memory, and then works", "%u times", failed);
 }
 
-/* ---- In a call when the other side ends ---- */
+/* ---- The other side ends during a call ---- */
 
 struct kernel_thread {
 	pthread_t thread;
@@ -134,18 +135,18 @@ static void test_user_leaves(void)
 	stand_up(&seat);
 	pthread_join(kernel.thread, NULL);
 	check(!kernel.received && kernel.result == -EPIPE && unload(kernel.sc) == 0,
-	      "kupdev_receive fails when the thread's process leaves", "%p, %d", kernel.received,
+	      "kupdev_receive() fails when the thread's process leaves", "%p, %d", kernel.received,
 	      kernel.result);
 }
 
 /* ---- Unloading while processes are attached ---- */
 
-/* A process in a call, which it has made on channel 0. */
+/* A process in a call on channel 0. */
 static void *sit_and_receive(void *error)
 {
 	struct seat seat = sit_down(0);
 
-	/* The kernel passes once, and then says nothing more. */
+	/* The kernel passes once, and then sends nothing more. */
 	kernproxy_receive(seat.channel, 0);
 	kernproxy_send(seat.channel, "message", 8, 0);
 	*(int *)error = kernproxy_receive(seat.channel, 0) ? 0 : kernproxy_error(seat.channel);
@@ -161,7 +162,7 @@ struct holder {
 	int result;
 };
 
-/* Looks at its message after the device is gone. */
+/* Reads its message after the device is gone. */
 static void *hold_message(void *argument)
 {
 	struct holder *self = argument;
@@ -170,7 +171,7 @@ static void *hold_message(void *argument)
 
 	kupdev_pass(self->sc, channel);
 	message = kupdev_receive(self->sc, channel);
-	/* As an old module may: it sleeps between two calls when its device goes. */
+	/* As an old module may do it: the thread sleeps between two calls when its device goes. */
 	kup_store_release(&self->holds, 1);
 	while (!kup_load_acquire(&self->goes_on))
 		os_relax(1);
@@ -186,10 +187,10 @@ static void test_unload_attached(void)
 	struct holder holds = { .sc = sc };
 	pthread_t process;
 	struct seat seat;
-	int unloaded, told = 0;
+	int unloaded, error_seen = 0;
 
 	pthread_create(&holds.thread, NULL, hold_message, &holds);
-	pthread_create(&process, NULL, sit_and_receive, &told);
+	pthread_create(&process, NULL, sit_and_receive, &error_seen);
 	while (!kup_load_acquire(&holds.holds))
 		os_relax(1);
 	/* Another process and its thread, which waits for a message. */
@@ -199,19 +200,19 @@ static void test_unload_attached(void)
 	unloaded = kupdev_unload(sc);
 	pthread_join(process, NULL);
 	pthread_join(waits.thread, NULL);
-	check(unloaded == 0 && told == EKU_SHUTDOWN,
-	      "kupdev_unload ends while processes are attached, which get EKU_SHUTDOWN", "%d, %d",
-	      unloaded, told);
+	check(unloaded == 0 && error_seen == EKU_SHUTDOWN,
+	      "kupdev_unload() returns while processes are attached, which get EKU_SHUTDOWN",
+	      "%d, %d", unloaded, error_seen);
 	check(!waits.received && waits.result == -ESHUTDOWN,
-	      "kupdev_receive fails when the device is unloaded", "%d", waits.result);
+	      "kupdev_receive() fails when the device is unloaded", "%d", waits.result);
 	check(!kernproxy_receive(seat.channel, 0) && kernproxy_error(seat.channel) == EKU_SHUTDOWN,
-	      "kernproxy_receive fails with EKU_SHUTDOWN when the device has been unloaded", "%d",
+	      "kernproxy_receive() fails with EKU_SHUTDOWN when the device was unloaded", "%d",
 	      kernproxy_error(seat.channel));
 	stand_up(&seat);
 	kup_store_release(&holds.goes_on, 1);
 	pthread_join(holds.thread, NULL);
 	check(memcmp(holds.message, "message", 8) == 0 && holds.result == -ESHUTDOWN,
-	      "a message that a thread has received outlives its device until the next call",
+	      "kupdev_receive() keeps its message valid after the unload, until the next call",
 	      "%.8s, %d", holds.message, holds.result);
 }
 
@@ -231,7 +232,7 @@ static void test_unload_under_wait(void)
 		pthread_join(kernels[i].thread, NULL);
 		wrong += kernels[i].result != -ESHUTDOWN;
 	}
-	check(!error && !wrong, "threads in kupdev_wait_channel leave when the device goes",
+	check(!error && !wrong, "kupdev_wait_channel() returns when the device goes",
 	      "%d, %d wrong", error, wrong);
 }
 
@@ -245,16 +246,20 @@ static void test_nothing(void)
 	char *first, *again, *received;
 	int number = kupdev_wait_channel(sc), good;
 
-	/* The kernel begins, so nothing was sent; and it may write where a message would be. */
+	/*
+	 * The kernel has the first turn, so nothing was sent. It may write where a message would
+	 * be.
+	 */
 	first = kupdev_receive(sc, number);
 	memset(first, 'x', most);
 	again = kupdev_receive(sc, number);
 	good = again && again[0] == 0 && again[KUPDEV_NOTHING - 1] == 0;
 	good &= kupdev_send(sc, memset(again, 'y', most), most, number) == 0;
-	/* The process has asked for one page, and receives what the device has. */
+	/* The process asks for one page, and receives what the device has. */
 	received = kernproxy_receive(seat.channel, 0);
 	good &= received && received[0] == 'y' && received[most - 1] == 'y';
-	check(good, "a turn without data has room for a message", "channel %d", number);
+	check(good, "kupdev_receive() returns room for a message in a turn without data",
+	      "channel %d", number);
 	stand_up(&seat);
 	unload(sc);
 }
@@ -277,21 +282,21 @@ static void test_closed(void)
 	kup_device_create(&config, &ops, NULL, &device);
 	seat = sit_down(0);
 	said = kernproxy_receive(seat.channel, 0);
-	/* It is this side's turn, so the message could be had again. */
+	/* The user has the turn, so it could ask for the message again. */
 	while (kernproxy_receive(seat.channel, KP_NB))
 		sleep_ms(1);
 	check(said && memcmp(said, "farewell", 9) == 0 &&
 		      kernproxy_error(seat.channel) == EKU_SHUTDOWN &&
 		      kernproxy_error(seat.device) == EKU_SHUTDOWN &&
 		      kernproxy_send(seat.channel, "x", 1, 0) == -1,
-	      "kernproxy_receive fails in a process that has the turn when the kernel's side "
+	      "kernproxy_receive() fails in a process that has the turn when the kernel's side "
 	      "closes",
 	      "%d", kernproxy_error(seat.channel));
 	stand_up(&seat);
 	kup_device_destroy(device);
 }
 
-/* ---- Everything at once ---- */
+/* ---- All at once ---- */
 
 #define WORKERS 3
 #define GUESTS 3
@@ -307,9 +312,9 @@ static void serve(struct kupdev_softc *sc, int channel)
 	kup_u32 round = 0;
 
 	kupdev_pass(sc, channel);
-	/* Some threads lose interest early, and wait for the next process. */
+	/* Some threads stop early, and wait for the next process. */
 	while ((message = kupdev_receive(sc, channel)) && round < 20) {
-		/* Also while its device goes: a byte that isn't there any more is a crash. */
+		/* Also while its device goes: a byte that does not exist any more is a crash. */
 		sum_read += (kup_u8)message[0];
 		if (round++ % 3 == 0)
 			kupdev_unlock_channel(sc, channel);
@@ -326,7 +331,7 @@ static void *work(void *argument)
 
 	(void)argument;
 	while (!kup_load(&stop)) {
-		/* Pointers of devices that are gone are a part of the game. */
+		/* Pointers to devices that are gone are a part of the test. */
 		struct kupdev_softc *sc = __atomic_load_n(&shared, __ATOMIC_ACQUIRE);
 
 		while ((channel = kupdev_wait_channel(sc)) >= 0)
@@ -350,7 +355,7 @@ static void *visit(void *argument)
 			os_relax(1);
 			continue;
 		}
-		/* A device that is about to go starts no games; then this stops waiting for one. */
+		/* A device that is about to go starts no games; then the wait for one ends. */
 		for (rounds = dice(&state) % 30; rounds > 0; rounds--) {
 			kup_u32 tries = 0;
 
@@ -368,7 +373,7 @@ static void *visit(void *argument)
 	return NULL;
 }
 
-/* Under processes that are attached, and threads that look at their messages. */
+/* While processes are attached, and threads read their messages. */
 static int renew(void)
 {
 	int error = kupdev_unload(shared);
@@ -403,7 +408,9 @@ static void test_storm(void)
 		pthread_join(workers[i], NULL);
 	for (i = 0; i < GUESTS; i++)
 		all += games[i];
-	check(all >= 60 && devices > 1, "old programs play while old modules come and go",
+	check(all >= 60 && devices > 1,
+	      "kupdev_unload() and kernproxy_open() work while old programs play and old modules "
+	      "come and go",
 	      "%u games on %u devices", all, devices);
 	fprintf(stderr, "# %u games on %u old devices\n", all, devices);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Old modules that stop using a number before a call has failed, as those of the predecessor may;
- * and old programs on both sides that write the whole size at each message.
+ * Old modules that stop using a number before a call on it has failed, as those of the predecessor
+ * may, and old programs on both sides that write the whole size at each message.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "layers/turn.h"
 #include "user.h"
 
-/* Of the channel with this number, or NULL; returns the device's handle. */
+/* The channel with this number, or NULL. Returns the device's handle. */
 static void *visit(size_t number, void **channel)
 {
 	void *device = kernproxy_open("host:early");
@@ -22,7 +22,7 @@ static void *visit(size_t number, void **channel)
 	return device;
 }
 
-/* As kernproxy_receive, but not without an end. */
+/* As kernproxy_receive(), but with a time limit. */
 static void *hear(void *channel)
 {
 	kup_u64 end = os_now_ns() + PATIENCE_MS * 1000000ull;
@@ -36,7 +36,7 @@ static void *hear(void *channel)
 	return message;
 }
 
-/* Attaches the channel, waits for the kernel's word, and leaves. */
+/* Attaches the channel, waits for the kernel's message, and leaves. */
 static int is_served(size_t number)
 {
 	void *channel, *device = visit(number, &channel);
@@ -49,7 +49,7 @@ static int is_served(size_t number)
 
 /* ---- Modules that send once ---- */
 
-/* The loop of the predecessor's manual: one thread, which knows no ends. */
+/* The loop of the predecessor's manual: one thread, which ignores that processes end. */
 static void *greet(void *sc)
 {
 	int number;
@@ -70,7 +70,7 @@ static void test_one_thread(void)
 	for (round = 0; round < rounds && good; round++)
 		good = is_served(round % 3 == 0);
 	check(good,
-	      "kupdev_wait_channel returns a number again to the thread that made the last call "
+	      "kupdev_wait_channel() returns a number again to the thread that made the last call "
 	      "with it",
 	      "not in round %u", round);
 	kupdev_unload(sc);
@@ -91,7 +91,7 @@ static void *play(void *argument)
 	return NULL;
 }
 
-/* A thread for each process, which ends when the process has said something. */
+/* A thread for each process, which ends after one message. */
 static void *deal(void *sc)
 {
 	pthread_t thread;
@@ -132,8 +132,8 @@ static void test_thread_ends(void)
 	for (round = 0; round < rounds && good; round++)
 		good = says_bye();
 	check(good,
-	      "kupdev_wait_channel returns a number again when the thread that made the last call "
-	      "with it has ended",
+	      "kupdev_wait_channel() returns a number again when the last thread that used it has "
+	      "ended",
 	      "not in round %u", round);
 	kupdev_unload(sc);
 	pthread_join(thread, NULL);
@@ -157,7 +157,10 @@ static void *send_and_stay(void *argument)
 	return NULL;
 }
 
-/* Numbers are searched in turn, and 0 is the next one; only that its thread lives holds it back. */
+/*
+ * Numbers are searched in turn, and 0 is the next one; only its thread, which still runs, holds it
+ * back.
+ */
 static void test_thread_lives(void)
 {
 	struct kupdev_softc *sc = kupdev_create("early", 1, 2);
@@ -184,8 +187,8 @@ static void test_thread_lives(void)
 	pthread_join(thread, NULL);
 	check(numbers[0] == 0 && numbers[1] == 1 && numbers[2] == 1 && numbers[3] == 0 &&
 		      busy.late == -EPIPE,
-	      "kupdev_wait_channel keeps a number back while the thread that made the last call "
-	      "with it may make another one, which fails",
+	      "kupdev_wait_channel() keeps a number back while the last thread that used it may "
+	      "call once more",
 	      "%d, %d, %d, %d, %d", numbers[0], numbers[1], numbers[2], numbers[3], busy.late);
 	kernproxy_close(zero);
 	kernproxy_close(one);
@@ -196,7 +199,7 @@ static void test_thread_lives(void)
 
 #define SIZES 4
 
-/* Both sides know what the other one sends: by the round. */
+/* Both sides derive from the round what the other one sends. */
 static size_t length_in(kup_u32 round, size_t most)
 {
 	const size_t lengths[SIZES] = { 1, 24, most / 2 + 3, most };
@@ -204,7 +207,7 @@ static size_t length_in(kup_u32 round, size_t most)
 	return lengths[round % SIZES];
 }
 
-/* As a header this is finished, and then has flags or a length that make no sense; or has not. */
+/* As a header this is finished with wrong flags or a wrong length, or it is not finished. */
 static int byte_in(kup_u32 round)
 {
 	return (int)((0xfd + round * 0x29) & 0xff);
@@ -223,7 +226,7 @@ static int is_filled(const kup_u8 *bytes, int byte, size_t length)
 struct filler {
 	struct kupdev_softc *sc;
 	kup_u32 rounds;
-	kup_u32 wrong; /* the first round that was */
+	kup_u32 wrong; /* the first round that was wrong */
 	size_t most;
 };
 
@@ -275,13 +278,13 @@ static void test_whole_size(void)
 	kernproxy_close(device);
 	pthread_join(thread, NULL);
 	check(round == filler.rounds && filler.wrong == filler.rounds,
-	      "kupdev_receive and kernproxy_receive return room for the whole size, whatever is "
-	      "written there",
+	      "kupdev_receive() and kernproxy_receive() return room for the whole size, with any "
+	      "bytes in it",
 	      "in round %u, %u", round, filler.wrong);
 	kupdev_unload(filler.sc);
 }
 
-/* A newer program reserves room for more than it sends, so a discarded record lies behind. */
+/* A newer program reserves more room than it sends, so a discarded record lies behind. */
 static int send_shortened(struct kup_user_turn *turn, kup_u32 round, size_t most)
 {
 	struct kup_user_reservation reservation;
@@ -318,7 +321,7 @@ static void test_whole_size_shortened(void)
 	kup_user_channel_close(channel);
 	pthread_join(thread, NULL);
 	check(!error && filler.wrong == filler.rounds,
-	      "kupdev_receive returns room for the whole size at a message that was shortened",
+	      "kupdev_receive() returns room for the whole size with a message that was shortened",
 	      "%s in round %u, %u", strerror(-error), round, filler.wrong);
 	kupdev_unload(filler.sc);
 }
@@ -367,7 +370,8 @@ static void test_whole_size_of_a_program(void)
 		}
 	}
 	check(good,
-	      "kernproxy_receive returns room for the whole size at a message that was shortened",
+	      "kernproxy_receive() returns room for the whole size with a message that was "
+	      "shortened",
 	      "in round %u", round);
 	kernproxy_close(handle);
 	kup_device_destroy(device);
@@ -399,8 +403,8 @@ static void test_small_rings(void)
 	int errors[] = { attach_small(page, 0), attach_small(0, page), attach_small(8 * page, 0) };
 
 	check(errors[0] == -EINVAL && errors[1] == -EINVAL && errors[2] == 0,
-	      "a process can't attach rings that are too small for the whole size", "%d, %d, %d",
-	      errors[0], errors[1], errors[2]);
+	      "ATTACH of a kupdev refuses rings that are too small for the whole size with EINVAL",
+	      "%d, %d, %d", errors[0], errors[1], errors[2]);
 	kupdev_unload(sc);
 }
 

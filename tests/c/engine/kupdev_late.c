@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Old modules and their channel numbers: which process a call reaches, and when kupdev_wait_channel
- * returns the next one, while processes come and go and threads are late.
+ * Old modules and their channel numbers: which process a call reaches, and when
+ * kupdev_wait_channel() returns the next one, while processes come and go and threads are late.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "kupdev.h"
 #include "user.h"
 
-/* Of the one channel that is open. */
+/* For the one channel that is open. */
 static void *device;
 
 static void *open_channel(const char *name)
@@ -20,7 +20,7 @@ static void *open_channel(const char *name)
 	return device ? kernproxy_channel(device, 0, 1) : NULL;
 }
 
-/* Its channel goes with it. */
+/* The channel goes with the process. */
 static void leave(void)
 {
 	kernproxy_close(device);
@@ -37,12 +37,12 @@ static int unload(struct kupdev_softc *sc)
 	return error;
 }
 
-/* ---- Threads that do one thing, when they are told to ---- */
+/* ---- Threads that do one step on request ---- */
 
 struct worker {
 	pthread_t thread;
 	struct kupdev_softc *sc;
-	kup_u32 step, done; /* as many steps as were asked for, and carried out */
+	kup_u32 step, done; /* the steps that were requested, and those that are done */
 	int (*act)(struct worker *worker, kup_u32 step);
 	int results[8];
 	const char *message;
@@ -107,29 +107,29 @@ static int wait_then_send(struct worker *worker, kup_u32 step)
  * The process has left before the first call of the thread that serves it, and another one has
  * come.
  */
-static void test_told_late(void)
+static void test_sent_late(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
 	struct worker first, second;
 	const char *message;
 	void *channel;
-	int told, late, next;
+	int sent, late, next;
 
 	employ(&first, sc, wait_then_send);
 	employ(&second, sc, wait_then_send);
 	channel = open_channel("host:late");
-	told = do_step(&first);
+	sent = do_step(&first);
 	leave();
 	channel = open_channel("host:late");
 	late = do_step(&first);
-	told |= do_step(&second);
-	/* If that was sent, it is not the kernel's turn any more. */
+	sent |= do_step(&second);
+	/* If the message was sent, the kernel no longer has the turn. */
 	next = late ? do_step(&second) : -EDEADLK;
 	message = next ? NULL : kernproxy_receive(channel, 0);
-	check(told == 0 && late == -EPIPE && message && strcmp(message, "mine") == 0,
-	      "kupdev_send goes to the process that kupdev_wait_channel has returned, not to the "
-	      "next",
-	      "%d, %d, %d", told, late, next);
+	check(sent == 0 && late == -EPIPE && message && strcmp(message, "mine") == 0,
+	      "kupdev_send() reaches the process that kupdev_wait_channel() has returned, not the "
+	      "next one",
+	      "%d, %d, %d", sent, late, next);
 	leave();
 	dismiss(&first);
 	dismiss(&second);
@@ -145,22 +145,22 @@ static int wait_pass_receive(struct worker *worker, kup_u32 step)
 	return step == 1 ? 0 : kupdev_receive(worker->sc, 0) != NULL;
 }
 
-/* A pass returns no error, so it must not be the call after which the next process comes. */
+/* A pass returns no error, so the next process must not come after that call. */
 static void test_passed_late(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
 	struct worker first;
-	int told, received;
+	int sent, received;
 
 	employ(&first, sc, wait_pass_receive);
 	open_channel("host:late");
-	told = do_step(&first);
+	sent = do_step(&first);
 	leave();
 	open_channel("host:late");
 	do_step(&first);
 	received = do_step(&first);
-	check(told == 0 && !received,
-	      "kupdev_receive fails after a pass to a process that has left", "%d, %d", told,
+	check(sent == 0 && !received,
+	      "kupdev_receive() fails after a pass to a process that has left", "%d, %d", sent,
 	      received);
 	leave();
 	dismiss(&first);
@@ -181,8 +181,8 @@ static int receive_only(struct worker *worker, kup_u32 step)
 	return worker->message ? 0 : -EPIPE;
 }
 
-/* A thread in kupdev_receive is woken a moment before the channel is free for the next process. */
-static void test_heard_once(void)
+/* A thread in kupdev_receive() is woken just before the channel is free for the next process. */
+static void test_fails_once(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
 	kup_u32 round, rounds = run.delays ? 100 : 1000, wrong = 0;
@@ -195,7 +195,7 @@ static void test_heard_once(void)
 		wrong += kupdev_wait_channel(sc) != 0;
 		begin_step(&worker);
 		kernproxy_receive(channel, 0);
-		/* Into its sleep; or not even that far. */
+		/* Lets the thread fall asleep, or not even that. */
 		if (round % 2)
 			sleep_ms(1);
 		leave();
@@ -208,7 +208,8 @@ static void test_heard_once(void)
 		wrong += do_step(&worker) != -EPIPE;
 		dismiss(&worker);
 	}
-	check(!wrong, "one call fails because its process has left, and the next process is served",
+	check(!wrong,
+	      "kupdev_receive() fails once when its process has left, and then serves the next one",
 	      "not in round %u", round);
 	unload(sc);
 }
@@ -229,7 +230,7 @@ static void *visit(size_t number, int stays)
 	return NULL;
 }
 
-/* Numbers are searched in turn, so after channel 1 comes channel 0, unless it may not. */
+/* Numbers are searched in turn, so channel 0 comes after channel 1, unless it is held back. */
 static void test_next_waits(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 2);
@@ -247,15 +248,15 @@ static void test_next_waits(void)
 	other = visit(1, 1);
 	numbers[3] = kupdev_wait_channel(sc);
 	check(numbers[0] == 0 && numbers[1] == 1 && numbers[2] == -EPIPE && numbers[3] == 1,
-	      "kupdev_wait_channel does not return a number again before a call on it has failed",
+	      "kupdev_wait_channel() does not return a number again before a call on it has failed",
 	      "%d, %d, %d, %d", numbers[0], numbers[1], numbers[2], numbers[3]);
 	numbers[0] = kupdev_send(sc, "x", 1, 0);
 	numbers[1] = kupdev_send(sc, "x", 1, 0);
 	numbers[2] = kupdev_wait_channel(sc);
 	numbers[3] = kupdev_send(sc, "x", 1, 0);
 	check(numbers[0] == -EPIPE && numbers[1] == -EPIPE && numbers[2] == 0 && numbers[3] == 0,
-	      "and then it returns it; in between, all calls on it fail", "%d, %d, %d, %d",
-	      numbers[0], numbers[1], numbers[2], numbers[3]);
+	      "kupdev_wait_channel() returns a number again after all calls on it have failed",
+	      "%d, %d, %d, %d", numbers[0], numbers[1], numbers[2], numbers[3]);
 	kernproxy_close(second);
 	kernproxy_close(other);
 	unload(sc);
@@ -267,7 +268,7 @@ static int wait_only(struct worker *worker, kup_u32 step)
 	return kupdev_wait_channel(worker->sc);
 }
 
-/* The failed call is what a thread that waits is woken by. */
+/* The call that fails wakes a thread that waits. */
 static void test_next_wakes(void)
 {
 	kup_u32 round, rounds = run.delays ? 30 : 300, wrong = 0;
@@ -289,7 +290,8 @@ static void test_next_wakes(void)
 		wrong += kupdev_send(sc, "x", 1, 0) != -EPIPE;
 		dismiss(&crew);
 	}
-	check(!wrong, "kupdev_wait_channel wakes when a call fails whose number is attached again",
+	check(!wrong,
+	      "kupdev_wait_channel() wakes when a call fails whose number is attached again",
 	      "not in round %u", round);
 	unload(sc);
 }
@@ -308,20 +310,21 @@ static void test_next_leaves(void)
 	visitor = visit(1, 1);
 	first = kupdev_wait_channel(sc);
 	check(sent == -EPIPE && first == 1,
-	      "a process that leaves before kupdev_wait_channel has returned it is dropped",
-	      "%d, %d", sent, first);
+	      "kupdev_wait_channel() drops a process that left before it was returned", "%d, %d",
+	      sent, first);
 	kernproxy_close(visitor);
 	visit(1, 0);
 	visitor = visit(0, 1);
 	first = kupdev_wait_channel(sc);
 	second = kupdev_send(sc, "x", 1, 1);
 	check(first == 0 && second == -EPIPE && kupdev_send(sc, "x", 1, 0) == 0,
-	      "also behind another one that has left", "%d, %d", first, second);
+	      "kupdev_wait_channel() drops such a process also behind another one that has left",
+	      "%d, %d", first, second);
 	kernproxy_close(visitor);
 	unload(sc);
 }
 
-/* What the process sends, in two messages; it is gone before the module looks. */
+/* The process sends two messages, and is gone before the module looks. */
 static void test_rest_is_read(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
@@ -338,17 +341,17 @@ static void test_rest_is_read(void)
 	visitor = visit(0, 1);
 	message = kupdev_receive(sc, 0);
 	good = message && kernproxy_error(visitor) == 0;
-	/* Also while another one comes and goes. */
+	/* Also while another process comes and goes. */
 	kernproxy_close(visitor);
 	visitor = visit(0, 1);
 	if (message)
 		memcpy(first, message, sizeof(first));
 	check(good && memcmp(first, "farewell", 8) == 0,
-	      "kupdev_receive returns what a process has sent when the next one is there", "%.8s",
+	      "kupdev_receive() returns what a process has sent when the next one is there", "%.8s",
 	      first);
 	check(!kupdev_receive(sc, 0) && kupdev_wait_channel(sc) == 0 &&
 		      kupdev_send(sc, "hello", 6, 0) == 0,
-	      "and then fails, once", "no");
+	      "kupdev_receive() then fails, once", "no");
 	kernproxy_close(visitor);
 	unload(sc);
 }
@@ -365,11 +368,11 @@ static kup_u32 channels_in_memory(void)
 		pieces += strstr(line, "memfd:kup") != NULL;
 	if (maps)
 		fclose(maps);
-	/* The kernel's two pages, and both rings twice; neighbours are shown as one. */
+	/* The kernel's two pages, and both rings twice. Neighbours are shown as one. */
 	return pieces / 3;
 }
 
-/* Nothing is sent to the processes, which come and go behind one whose thread has ended. */
+/* Nothing is sent to the processes, which come and go after one whose thread has ended. */
 static void test_memory(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 1);
@@ -387,14 +390,17 @@ static void test_memory(void)
 		visit(0, 0);
 	after = channels_in_memory();
 	check(message && memcmp(message, "bye", 4) == 0 && after - before < 10,
-	      "a message stays while processes come and go, of which nothing stays", "%u channels",
-	      after - before);
+	      "kupdev_receive() keeps its message valid while other processes come and go, and "
+	      "frees theirs",
+	      "%u channels", after - before);
 	unload(sc);
 	after = channels_in_memory();
 	check(message && memcmp(message, "bye", 4) == 0 && after - before < 10,
-	      "it stays after kupdev_unload, too", "%u channels", after - before);
+	      "kupdev_receive() keeps its message valid after kupdev_unload()", "%u channels",
+	      after - before);
 	check(kupdev_send(sc, "x", 1, number) == -ESHUTDOWN && channels_in_memory() == before,
-	      "and is given back when a call fails", "%u channels", channels_in_memory() - before);
+	      "kupdev_send() that fails frees the message", "%u channels",
+	      channels_in_memory() - before);
 }
 
 /* ---- Devices ---- */
@@ -408,7 +414,7 @@ static void *notify(void *argument)
 	return NULL;
 }
 
-/* Its address would be the next one's. */
+/* The next device would get its address. */
 static void test_gone(void)
 {
 	struct kupdev_softc *gone[20];
@@ -428,11 +434,11 @@ static void test_gone(void)
 	for (i = 1; i < 20; i++)
 		wrong += kupdev_unload(gone[i]) != -ESHUTDOWN;
 	check(!wrong && kupdev_unload(gone[0]) == 0,
-	      "a device that is unloaded under its users is never taken for another", "%u were",
-	      wrong);
+	      "kupdev_send() and other calls never take a device for another that was unloaded",
+	      "%u were", wrong);
 }
 
-/* One comes again and again; the other one waits. */
+/* One process comes again and again; the other one waits. */
 static void test_fair(void)
 {
 	struct kupdev_softc *sc = kupdev_create("late", 1, 2);
@@ -443,12 +449,13 @@ static void test_fair(void)
 	first = kupdev_wait_channel(sc);
 	kernproxy_close(channel);
 	channel = kernproxy_channel(both, 0, 1);
-	/* Its last process has left. */
+	/* The last process of the thread has left. */
 	kupdev_send(sc, "x", 1, 0);
 	second = kupdev_wait_channel(sc);
 	check(first == 0 && second == 1,
-	      "a process that comes again and again keeps no other one waiting", "%d, %d", first,
-	      second);
+	      "kupdev_wait_channel() returns a process that waits beside one that comes again and "
+	      "again",
+	      "%d, %d", first, second);
 	kernproxy_close(channel);
 	kernproxy_close(other);
 	kernproxy_close(both);
@@ -469,14 +476,14 @@ static void test_attach_without_memory(void)
 		failed += error == -ENOMEM;
 	}
 	check(!error && failed >= 4 && kupdev_wait_channel(sc) == 0,
-	      "a process can't attach without memory, and then it can", "%s, %u times",
+	      "ATTACH of a kupdev fails without memory, and then works", "%s, %u times",
 	      strerror(-error), failed);
 	if (!error)
 		user_close(&user);
-	check(unload(sc) == 0, "after which the device can be unloaded", "no");
+	check(unload(sc) == 0, "kupdev_unload() works after ATTACHes that failed", "no");
 }
 
-/* ---- Messages of no length ---- */
+/* ---- Messages of length 0 ---- */
 
 static kup_u32 sum_of(const kup_u8 *bytes, kup_u32 count)
 {
@@ -498,14 +505,16 @@ static void test_nothing(void)
 	for (i = 0; i < 3 && !wrong; i++) {
 		message = kupdev_receive(sc, 0);
 		wrong += !message || sum_of(message, i ? KUPDEV_NOTHING : 3 * os_page_size()) != 0;
-		/* A client may well do that. */
+		/* A client may write there. */
 		if (message)
 			message[10] = 1;
 	}
-	check(!wrong, "a turn without data begins with zeros, in room for the longest message",
+	check(!wrong,
+	      "kupdev_receive() returns zeros in room for the longest message in a turn without "
+	      "data",
 	      "no");
 	wrong = kupdev_send(sc, NULL, 0, 0) != 0 || !kernproxy_receive(channel, 0);
-	check(!wrong, "a message of no bytes needs none", "no");
+	check(!wrong, "kupdev_receive() returns a message of no bytes", "no");
 	leave();
 	unload(sc);
 }
@@ -517,9 +526,9 @@ void kupdev_late_cases(void)
 	test_gone();
 	test_attach_without_memory();
 	test_memory();
-	test_told_late();
+	test_sent_late();
 	test_passed_late();
-	test_heard_once();
+	test_fails_once();
 	test_next_waits();
 	test_next_wakes();
 	test_next_leaves();

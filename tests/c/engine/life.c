@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Attaching, closing, destroying, against each other and without memory. */
+/* Attaching, closing and destroying, against each other and without memory. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,11 +37,12 @@ static void test_no_memory(void)
 			break;
 	}
 	host_fail_allocation(0);
-	check(!error && n > 5 && n > needed, "every allocation may fail, and the next try succeeds",
+	check(!error && n > 5 && n > needed,
+	      "kup_device_create() and ATTACH work again after each allocation that failed",
 	      "%s at allocation %u of %u", strerror(-error), n, needed);
 }
 
-/* ---- Everything at once ---- */
+/* ---- All at once ---- */
 
 static kup_u32 stop;
 
@@ -58,7 +59,7 @@ static void *come_and_go(void *argument)
 		}
 		(*rounds)++;
 		storm_step();
-		/* Leaves with and without its answer. */
+		/* Leaves before or after its answer. */
 		if (!user_send(&user, 1, "hello", 5) && *rounds % 3 &&
 		    !user_receive(&user, &record))
 			user_release(&user, &record);
@@ -87,8 +88,8 @@ static void test_storm(void)
 	for (i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);
 	check(rounds[0] + rounds[1] + rounds[2] >= 30 && devices > 1,
-	      "threads attach and leave while their device comes and goes", "%u %u %u rounds",
-	      rounds[0], rounds[1], rounds[2]);
+	      "ATTACH and close work in threads while their device comes and goes",
+	      "%u %u %u rounds", rounds[0], rounds[1], rounds[2]);
 	fprintf(stderr, "# %u rounds on %u devices\n", rounds[0] + rounds[1] + rounds[2], devices);
 }
 
@@ -112,13 +113,14 @@ static void test_destroyed(void)
 		received++;
 		user_release(&user, &record);
 	}
-	check(error == -EPIPE && received == 20, "a user reads what is left of a destroyed device",
-	      "%s after %u", strerror(-error), received);
+	check(error == -EPIPE && received == 20,
+	      "kup_user_receive() returns what is left of a destroyed device", "%s after %u",
+	      strerror(-error), received);
 	check(kup_user_info(user.file, &info) == -ENODEV && kup_user_kick(user.file) == -EPIPE,
-	      "its calls say that it is gone", "they don't");
+	      "INFO and KICK fail after kup_device_destroy()", "they don't");
 	user_close(&user);
-	check(user_attach(&user, "life", KUP_CHANNEL_ANY) == -ENOENT, "and so does its name",
-	      "it doesn't");
+	check(user_attach(&user, "life", KUP_CHANNEL_ANY) == -ENOENT,
+	      "kup_user_open() fails after kup_device_destroy()", "it doesn't");
 }
 
 static void test_names(void)
@@ -133,7 +135,8 @@ static void test_names(void)
 		named.name = bad[i];
 		taken += kup_device_create(&named, &echo_ops, NULL, &other) != -EINVAL;
 	}
-	check(taken == 0, "names that are no plain file names are refused", "%u were not", taken);
+	check(taken == 0, "kup_device_create() refuses names that are no plain file names",
+	      "%u were not", taken);
 	named.name = "a/b";
 	first = kup_device_create(&named, &echo_ops, NULL, &device);
 	named.name = "a";
@@ -141,8 +144,8 @@ static void test_names(void)
 	named.name = "a/b/c";
 	inside = kup_device_create(&named, &echo_ops, NULL, &other);
 	check(!first && folder == -EEXIST && inside == -EEXIST,
-	      "a name that would have to be a file and a folder is refused", "%d %d %d", first,
-	      folder, inside);
+	      "kup_device_create() refuses a name that would have to be a file and a folder",
+	      "%d %d %d", first, folder, inside);
 	kup_device_destroy(device);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The unchanged engine and echo client behind the native library, in threads of this process, under
- * a sanitizer: first with good timing, then with delays wherever threads meet.
+ * a sanitizer: first without delays, then with delays at places where threads meet.
  *
  *   engine [SEED [ODDS [MILLISECONDS]]]
  *
- * One time in ODDS there is a delay; each storm takes so many MILLISECONDS.
+ * Each place delays one time in ODDS. Each storm takes MILLISECONDS.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static void all_cases(void)
 	spin_cases();
 	if (kup_user_host_load("echo", NULL)) {
 		failures++;
-		printf("not ok the echo client can be loaded\n");
+		printf("not ok kup_user_host_load() loads the echo client\n");
 		return;
 	}
 	flow_cases();
@@ -56,7 +56,9 @@ int main(int count, char **arguments)
 	run.seed = number(count, arguments, 1, 1);
 	run.odds = number(count, arguments, 2, 50);
 	run.storm_ns = storm_ms * 1000000ull;
-	/* A lost wake-up is a hang: SIGALRM ends it, without the summary that a good run has. */
+	/*
+	 * A lost wake-up is a hang. SIGALRM ends it, without the last line that a good run prints.
+	 */
 	alarm(patience(900 + 60 * storm_ms / 1000));
 	all_cases();
 	fprintf(stderr, "# with delays, seed %u, odds %u\n", run.seed, run.odds);
@@ -66,6 +68,6 @@ int main(int count, char **arguments)
 	run.delays = 0;
 	host_delays(0, 0);
 	host_join_threads();
-	printf("ok everything is over without a leak or a race\n");
+	printf("ok the engine ends without a leak or a race\n");
 	return failures != 0;
 }

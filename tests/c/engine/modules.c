@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Client modules as shared objects: good ones, sloppy ones, and all that may happen while one is
- * unloaded.
+ * Client modules as shared objects: correct ones, sloppy ones, and all that may happen during an
+ * unload.
  */
 #include <limits.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 
 #include "user.h"
 
-/* Where the shared objects lie: beside this program. */
+/* The folder of the shared objects: this program's own. */
 static const char *client_path(const char *name)
 {
 	static _Thread_local char path[PATH_MAX + 64];
@@ -75,7 +75,7 @@ static void test_good(void)
 	twice = load("client", NULL);
 	first = round_trip("so/client");
 	unload("client");
-	/* Parameters don't stay from one time to the next. */
+	/* Parameters don't stay from one load to the next. */
 	renamed = load("client", "name=so/other");
 	second = round_trip("so/other");
 	unload("client");
@@ -86,7 +86,7 @@ static void test_good(void)
 	gone = unload("client");
 	check(!fresh && twice == -EEXIST && !first && !renamed && !second && refused == -EACCES &&
 		      !went && failed == -EIO && gone == -ENOENT,
-	      "a client in a shared object comes with parameters, and goes",
+	      "kup_user_host_load() loads a shared object with parameters, and unload removes it",
 	      "%d %d %d, renamed %d %d, refused %d %d, failed %d %d", fresh, twice, first, renamed,
 	      second, refused, went, failed, gone);
 }
@@ -113,7 +113,7 @@ static void test_parameters(void)
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		taken += load("client", bad[i].text) != bad[i].error;
 	check(!taken && load("client", " \t refuse=0x0  name=so/x\n") == 0 && !unload("client"),
-	      "parameters that make no sense are refused", "%u were not", taken);
+	      "kup_user_host_load() refuses parameters that make no sense", "%u were not", taken);
 }
 
 static void test_not_clients(void)
@@ -134,11 +134,14 @@ static void test_not_clients(void)
 	empty = kup_user_open("host:");
 	check(!none && !older && !missing && absent == -ENOENT && folder == -ENOENT &&
 		      builtin == -ENOENT && empty == -ENOENT,
-	      "what is no client of this version is refused, and told why", "%d %d %d %d %d %d %d",
-	      none, older, missing, absent, folder, builtin, empty);
+	      "kup_user_host_load() refuses what is no client of this version",
+	      "%d %d %d %d %d %d %d", none, older, missing, absent, folder, builtin, empty);
 }
 
-/* One that has left a device behind stays, and can't be mended: so it comes last, and once. */
+/*
+ * A client that has left a device behind stays, and can't be repaired. So this test comes last, and
+ * runs once.
+ */
 static void test_sloppy(void)
 {
 	int strange = load("sloppy", "strange=5"), nothing, open, forgot, busy, again, works;
@@ -156,7 +159,7 @@ static void test_sloppy(void)
 	left = load("sloppier", NULL);
 	check(strange == -EINVAL && !nothing && open == -ENOENT && !forgot && busy == -EBUSY &&
 		      again == -EEXIST && works > 0 && gave_up == -EIO && left == -EEXIST,
-	      "a client that leaves its device behind stays in memory",
+	      "kup_user_host_unload() leaves a client in memory that leaves its device behind",
 	      "strange %d, nothing %d %d, forgot %d %d %d %d, gave up %d %d", strange, nothing,
 	      open, forgot, busy, again, works, gave_up, left);
 }
@@ -168,7 +171,7 @@ static const struct run_of {
 	const char *what;
 	int may[6];
 } loading = { "load", { -EEXIST } }, unloading = { "unload", { -ENOENT } },
-  opening = { "open", { 0 } }, /* by the file's name it is loaded if it isn't there */
+  opening = { "open", { 0 } }, /* opening the file loads the client if it is not loaded */
 	visiting = { "visit", { -ENXIO, -ENODEV, -EPIPE, -EBUSY, -ENOENT } };
 
 struct actor {
@@ -178,7 +181,7 @@ struct actor {
 	int wrong;
 };
 
-/* An error that this call may not give is the end of the storm. */
+/* An error that this call may not return ends the storm. */
 static int note(struct actor *actor, const struct run_of *call, int error)
 {
 	kup_u32 i;
@@ -212,10 +215,10 @@ static void *load_and_unload(void *argument)
 	return NULL;
 }
 
-/* Blocked, or armed: either hears that the device goes. */
+/* Blocked, or armed: both learn that the device goes. */
 static int await_end(const struct user *user, const int *pipe, int blocked)
 {
-	struct pollfd told = { .fd = pipe[0], .events = POLLIN };
+	struct pollfd event = { .fd = pipe[0], .events = POLLIN };
 	int id, error = 0;
 	kup_u32 junk[16];
 
@@ -228,7 +231,7 @@ static int await_end(const struct user *user, const int *pipe, int blocked)
 	if (id < 0)
 		return id;
 	error = kup_user_waiter_arm(user->file, id, POLLIN);
-	if (!error && poll(&told, 1, PATIENCE_MS) != 1)
+	if (!error && poll(&event, 1, PATIENCE_MS) != 1)
 		error = -ETIMEDOUT;
 	kup_user_waiter_remove(user->file, id);
 	while (read(pipe[0], junk, sizeof(junk)) > 0)
@@ -281,7 +284,7 @@ static void test_storm(void)
 	}
 	storm_wait(200);
 	kup_store(&over, 1);
-	/* Who waits for the end of a device is waiting still. */
+	/* A thread that waits for the end of a device is still waiting. */
 	for (i = 0; i < ACTORS; i++)
 		while (pthread_tryjoin_np(actors[i].thread, NULL) == EBUSY) {
 			unload("client");
@@ -296,8 +299,9 @@ static void test_storm(void)
 		what = actors[i].call->what;
 	}
 	check(!wrong && loads > 3 && visits > 3 && unload("client") == -ENOENT,
-	      "threads load, unload, open, use and await the end of one client", "%s %s, %u, %u",
-	      what, strerror(-wrong), loads, visits);
+	      "kup_user_host_load(), unload and open work in threads that also wait for the "
+	      "client's end",
+	      "%s %s, %u, %u", what, strerror(-wrong), loads, visits);
 	fprintf(stderr, "# %u loads and unloads, %u visits\n", loads, visits);
 }
 
@@ -317,12 +321,13 @@ static void test_documented(void)
 		left += loaded && user_open("mydev") != -ENOENT;
 	}
 	check(!loaded && failed >= 4 && !left,
-	      "the documented module's load frees what it took when it fails",
+	      "the module of docs/from-kup-1.md frees what it took when its load fails",
 	      "%s, failed %u times, left a device %u times", strerror(-loaded), failed, left);
 	attached = user_attach(&user, "mydev", 0);
 	unloaded = unload("mydev");
 	check(!attached && !unloaded && kup_load(&user.kernel->state) == KUP_STATE_CLOSED,
-	      "and it is unloaded while a process is attached", "%d, %d", attached, unloaded);
+	      "the module of docs/from-kup-1.md is unloaded while a process is attached", "%d, %d",
+	      attached, unloaded);
 	user_close(&user);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Closing a file's number in one thread while others are in the middle of calls on it. */
+/* A file's number is closed in one thread while other threads are in the middle of calls on it. */
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static void test_close_in_wait(void)
 	struct user user;
 	int error = user_attach(&user, "numbers", 0), once, again, gone, busy;
 
-	/* It has to last until all of this thread's calls have returned. */
+	/* The user has to last until all of this thread's calls have returned. */
 	start_waiting(&waiting, user.file, 1500);
 	user_unmap(&user);
 	once = kup_user_close(user.file);
@@ -61,8 +61,8 @@ static void test_close_in_wait(void)
 	busy = kup_load(&device->refs) != 2;
 	pthread_join(waiting.thread, NULL);
 	check(!error && once == 0 && again == -EBADF && gone == -EBADF && busy &&
-		      waiting.result == -EBADF && nobody_has(device),
-	      "a closed number is gone at once, and its file when the last call returns",
+		      waiting.result == -EBADF && all_files_closed(device),
+	      "kup_user_close() frees the number at once, and the file when the last call returns",
 	      "%d, close %d %d, info %d, %s, wait %d", error, once, again, gone,
 	      busy ? "busy" : "free", waiting.result);
 	kup_device_destroy(device);
@@ -86,7 +86,7 @@ static void test_destroy_in_wait(void)
 	pthread_join(unattached.thread, NULL);
 	user_close(&other);
 	check(!error && attached.result == -EBADF && unattached.result == -EBADF,
-	      "who waits for ever on a number that was closed is woken when the device goes",
+	      "kup_user_wait() without a limit on a closed number is woken when the device goes",
 	      "%d, %d %d", error, attached.result, unattached.result);
 }
 
@@ -101,7 +101,7 @@ struct caller {
 	int pipe[2];
 	kup_u32 number;
 	kup_u32 calls, succeeded;
-	int wrong; /* a result that a call may not have */
+	int wrong; /* a result that a call may not return */
 	const char *where;
 };
 
@@ -143,7 +143,7 @@ static int call_map(int file)
 
 	if (error || ONE_MAPPING)
 		return error == -ENOTCONN ? 0 : error;
-	/* The mapping is the caller's own, whoever closes the file. */
+	/* The mapping is the caller's own, also when another thread closes the file. */
 	wrong = ((struct kup_kernel_page *)(uintptr_t)address)->magic != KUP_MAGIC;
 	kup_user_unmap(address, 6 * page);
 	wrong |= *(kup_u64 *)(uintptr_t)address != 0;
@@ -151,16 +151,16 @@ static int call_map(int file)
 	return wrong ? -EINVAL : 0;
 }
 
-/* An event of it may come or not: others have the same file. */
+/* An event of the file may come or not: other threads have the same file. */
 static int call_watch(struct caller *caller, int file)
 {
-	int id = kup_user_waiter_add(file, caller->pipe[1]), error, removed, told[16];
+	int id = kup_user_waiter_add(file, caller->pipe[1]), error, removed, ids[16];
 
 	if (id < 0)
 		return id == -EEXIST ? 0 : id;
 	error = kup_user_waiter_arm(file, id, POLLIN);
 	removed = kup_user_waiter_remove(file, id);
-	while (read(caller->pipe[0], told, sizeof(told)) > 0)
+	while (read(caller->pipe[0], ids, sizeof(ids)) > 0)
 		;
 	return error ? error : removed;
 }
@@ -257,9 +257,10 @@ static void test_storm(void)
 	for (i = 0; i < SHARED; i++)
 		if (numbers[i])
 			kup_user_close((int)kup_exchange(&numbers[i], 0));
-	alone = nobody_has(device);
+	alone = all_files_closed(device);
 	check(!wrong && calls > 100 && closer.calls > 5 && alone,
-	      "four threads call files whose numbers a fifth one closes and opens",
+	      "kup_user_close() and open in one thread leave four threads' calls on the files "
+	      "correct",
 	      "%s %s, %u calls went well, %u closes, %u references at the end", where,
 	      strerror(-wrong), calls, closer.calls, kup_load(&device->refs));
 	fprintf(stderr, "# %u calls, %u closes\n", calls, closer.calls);
@@ -269,7 +270,8 @@ static void test_storm(void)
 /* ---- Memory that is in use ---- */
 
 /*
- * Reads all of it, and writes what isn't the kernel page, whatever is mapped there at the moment.
+ * Reads the whole range, and writes all but the kernel page, whatever is mapped there at the
+ * moment.
  */
 static void *use(void *argument)
 {
@@ -321,9 +323,9 @@ static void test_unmap_in_use(void)
 	kup_store(&over, 1);
 	pthread_join(thread, NULL);
 	user_close(&user);
-	alone = nobody_has(device);
+	alone = all_files_closed(device);
 	check(!error && rounds > 10 && address == (uintptr_t)user.memory && alone,
-	      "a range may be read and written while channels come to it and leave it",
+	      "kup_user_map() and _unmap() leave a range that other threads use accessible",
 	      "%s after %u rounds, %u references at the end", strerror(-error), rounds,
 	      kup_load(&device->refs));
 	kup_device_destroy(device);
@@ -350,7 +352,8 @@ static void test_many(void)
 	for (i = 0; i < 100; i++)
 		stale += kup_user_info(files[i], &info) != -EBADF;
 	kup_user_close(j);
-	check(!bad && !same && !stale && nobody_has(device), "each open gives a number of its own",
+	check(!bad && !same && !stale && all_files_closed(device),
+	      "kup_user_open() returns a number of its own each time",
 	      "%d bad, %d the same, %d stale", bad, same, stale);
 	kup_device_destroy(device);
 }
@@ -360,7 +363,7 @@ void number_cases(void)
 	test_many();
 	test_close_in_wait();
 	test_destroy_in_wait();
-	/* With one mapping there is nothing to take away. */
+	/* With one mapping nothing can be taken away. */
 	if (!ONE_MAPPING)
 		test_unmap_in_use();
 	test_storm();

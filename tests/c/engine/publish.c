@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * When what is sent can be read, and when what was read gives its room back: reservations that are
- * finished out of order, tails that are published late, and heads that lie.
+ * When a message can be read, and when a message that was read gives its room back: reservations
+ * that are finished out of order, tails that are published late, and heads that lie.
  */
 #include <string.h>
 
@@ -25,7 +25,7 @@ static int is_readable(struct bare *bare)
 
 /* ---- The finished prefix ---- */
 
-/* The types of all that can be read, one digit each. */
+/* The types of all records that can be read, one digit each. */
 static kup_u32 read_types(struct user *user)
 {
 	struct kup_record record;
@@ -59,7 +59,8 @@ static void test_prefix(void)
 	at_last = wakeups(&bare) - before;
 	check(!error && !behind && !early && at_last == 1 && is_readable(&bare) &&
 		      read_types(&bare.user) == 123,
-	      "kup_commit() of the first of three records wakes once for all, and none before",
+	      "kup_commit() of the first of three records makes one wake-up for all, and none "
+	      "before",
 	      "%d, %d, %u and %u wake-ups", error, early, (kup_u32)behind, (kup_u32)at_last);
 	bare_end(&bare);
 }
@@ -81,7 +82,7 @@ static void test_twice(void)
 	bare_end(&bare);
 }
 
-/* A user that finds the channel closed looks once more, and then no more. */
+/* A user that finds the channel closed looks once more, and then never again. */
 static void test_close(void)
 {
 	struct kup_reservation rooms[2];
@@ -105,13 +106,13 @@ static void test_close(void)
 	check(refused == -ESHUTDOWN && before == KUP_STATE_OPEN && early == 1 && !events &&
 		      after == KUP_STATE_CLOSED && read_types(&bare.user) == 3 &&
 		      kup_user_wait(bare.user.file, POLLIN, 0) & POLLHUP,
-	      "kup_channel_close() is seen when what was reserved before is finished",
+	      "kup_channel_close() shows when what was reserved before is finished",
 	      "refused %d, state %u, read %u, events %d, then state %u", refused, before, early,
 	      events, after);
 	bare_end(&bare);
 }
 
-/* A reservation that is never finished keeps no user waiting behind the end of its device. */
+/* The user does not wait behind a reservation that is never finished when the device ends. */
 static void test_close_unfinished(void)
 {
 	struct kup_reservation room;
@@ -211,7 +212,7 @@ static void test_crowded(void)
 
 /* ---- Tails that are published late ---- */
 
-#define LATE 3 /* records that were read, and whose room is not given back yet */
+#define LATE 3 /* the records that were read, and whose room is not published yet */
 
 /* Both rings are full, and the kernel has read some records. */
 static void fill_both(struct bare *bare)
@@ -233,7 +234,7 @@ static kup_u32 published(struct bare *bare)
 	return kup_load(&bare->user.kernel->to_kernel_tail.value);
 }
 
-/* A user that sleeps for the room of one record more. */
+/* The user sleeps for the room of one more record. */
 static int call_user_sleep(struct call *call)
 {
 	struct user *user = &call->bare->user;
@@ -262,7 +263,7 @@ static int call_wait_out(struct call *call)
 	return kup_wait(channel, KUP_WAIT_OUT, 8, kup_wakes(channel), kup_until(KUP_FOREVER));
 }
 
-/* Each goes to sleep on the channel, for something else than a record. */
+/* Each call goes to sleep on the channel, for something else than a record. */
 static void test_late_sleep(int (*make)(struct call *call), const char *sentence)
 {
 	struct call user = { 0 }, kernel = { 0 };
@@ -287,7 +288,10 @@ static void test_late_sleep(int (*make)(struct call *call), const char *sentence
 	bare_end(&bare);
 }
 
-/* The user announces before or after; the kernel releases one more, and does not sleep. */
+/*
+ * The user announces its sleep before or after; the kernel releases one more record, and does not
+ * sleep.
+ */
 static void test_late_release(void)
 {
 	struct call user = { 0 };
@@ -308,7 +312,7 @@ static void test_late_release(void)
 	done = call_is_done(&user);
 	error = call_finish(&user);
 	check(before == 0 && done && !error && published(&bare) == (LATE + 1) * 48,
-	      "kup_release() gives all room back when the user sleeps for a part of it",
+	      "kup_release() publishes all room when the user sleeps for a part of it",
 	      "tail %u before, done %d, %s, then %u", before, done, strerror(-error),
 	      published(&bare));
 	bare_end(&bare);
@@ -364,7 +368,10 @@ static int call_prepare(struct call *call)
 	return kup_user_prepare_wait(late->user, POLLOUT, 8);
 }
 
-/* The kernel sleeps for room that the user has, and then the user goes to sleep for its own. */
+/*
+ * The kernel sleeps for room that the user has released, and then the user goes to sleep for its
+ * own.
+ */
 static void test_late_user(int (*make)(struct call *call), const char *sentence)
 {
 	struct call user = { 0 }, kernel = { 0 };
@@ -382,13 +389,13 @@ static void test_late_user(int (*make)(struct call *call), const char *sentence)
 	check(!error && slept && done && call_is_done(&user), sentence, "%d, slept %d, done %d",
 	      error, slept, done);
 	error = call_finish(&kernel) | call_finish(&user);
-	check(!error, "and both sides' calls succeed", "%d", error);
+	check(!error, "kup_send() and the user's call both succeed", "%d", error);
 	late_end(&late);
 }
 
 /* ---- Heads that lie ---- */
 
-/* A ring whose every place is the header of a finished record. */
+/* A ring in which every place is the header of a finished record. */
 static void forge(struct user *user, kup_u32 flags)
 {
 	kup_u32 i;
@@ -403,7 +410,7 @@ static int is_broken(struct bare *bare)
 	       kup_load(&bare->user.kernel->error) == KUP_ERROR_HEAD;
 }
 
-/* How many of the forged records the kernel takes. */
+/* Counts the forged records that the kernel takes. */
 static kup_u32 take_forged(struct bare *bare, int *error)
 {
 	struct kup_record record;
@@ -440,7 +447,7 @@ static int call_peek(struct call *call)
 	return kup_peek(call->bare->channel, &record, KUP_FOREVER);
 }
 
-/* It sends nothing, so the kernel finds out when it goes to sleep. */
+/* The user sends nothing, so the kernel finds the lie when it goes to sleep. */
 static void test_forged_asleep(kup_u32 head)
 {
 	struct call call = { 0 };
@@ -459,7 +466,7 @@ static void test_forged_asleep(kup_u32 head)
 	bare_end(&bare);
 }
 
-/* Its file is closed, and its mapping stays: it goes on writing. */
+/* The file is closed, and the mapping stays: the user continues to write. */
 static void test_forged_gone(void)
 {
 	struct kup_record held = { 0 }, record;
@@ -483,7 +490,7 @@ static void test_forged_gone(void)
 	kup_device_destroy(bare.device);
 }
 
-/* It has died between the sentinel and its header, or has written headers behind its head. */
+/* The user has died between the sentinel and its header, or has written headers behind its head. */
 static void test_gone(void)
 {
 	struct kup_record record;
@@ -503,7 +510,7 @@ static void test_gone(void)
 		count++;
 	}
 	check(error == -EPIPE && count == 2,
-	      "kup_try_peek() ends at the record that a user has not finished before it left",
+	      "kup_try_peek() ends at the record that a user had not finished when it left",
 	      "%s after %u", strerror(-error), count);
 	user_unmap(&bare.user);
 	kup_channel_put(bare.channel);
@@ -520,12 +527,12 @@ void publish_cases(void)
 	test_close_unfinished();
 	test_close_skipped();
 	test_crowded();
-	test_late_sleep(call_send, "kup_send() that sleeps gives back all room before");
-	test_late_sleep(call_wait_out, "kup_wait() that sleeps gives back all room before");
-	test_late_sleep(call_pause, "kup_pause() gives back all room before");
+	test_late_sleep(call_send, "kup_send() publishes all room before it sleeps");
+	test_late_sleep(call_wait_out, "kup_wait() publishes all room before it sleeps");
+	test_late_sleep(call_pause, "kup_pause() publishes all room before it sleeps");
 	test_late_release();
-	test_late_user(call_user_send, "kup_user_send() that sleeps gives back all room before");
-	test_late_user(call_prepare, "kup_user_prepare_wait() gives back all room");
+	test_late_user(call_user_send, "kup_user_send() publishes all room before it sleeps");
+	test_late_user(call_prepare, "kup_user_prepare_wait() publishes all room");
 	test_forged(0, 0, eighth / 8,
 		    "kup_try_peek() takes an eighth of a ring of forged messages");
 	test_forged(KUP_RECORD_DISCARD, 0, 0,

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How long both sides look before they sleep, and how often they read the clock meanwhile. The
- * linker puts functions of this file in the place of the real ones (--wrap, see the Makefile), so
- * that the time of a thread can be its number of looks: then nothing here depends on how busy the
- * machine is.
+ * How long both sides spin before they sleep, and how often they read the clock while they spin.
+ * The linker replaces real functions by those of this file (--wrap, see the Makefile), so that a
+ * thread's time can be its number of looks. Then nothing here depends on how busy the machine is.
  */
 #include <time.h>
 
@@ -66,7 +65,7 @@ static struct spell stop_clock(void)
 	return (struct spell){ virtual_clock.looks, virtual_clock.readings };
 }
 
-/* A batch of looks more than the budget at most, and some that belong to the sleep. */
+/* At most a batch of looks more than the budget, and a few that belong to the sleep. */
 static int is_in_time(struct spell spell, kup_u32 budget_us)
 {
 	kup_u32 looks_ns = spell.looks * LOOK_NS;
@@ -74,7 +73,7 @@ static int is_in_time(struct spell spell, kup_u32 budget_us)
 	return looks_ns >= budget_us * 1000 && looks_ns <= budget_us * 1000 + 40 * LOOK_NS;
 }
 
-/* Some belong to the start, and some to the sleep. */
+/* A few belong to the start, and a few to the sleep. */
 static int reads_seldom(struct spell spell)
 {
 	return spell.readings <= spell.looks / 32 + 8;
@@ -123,7 +122,7 @@ static void test_kernel(kup_u32 budget_us)
 	}
 	kup_device_destroy(device);
 	check(!error && is_in_time(kernel_spell, budget_us) && reads_seldom(kernel_spell),
-	      "kup_peek() looks for its budget before it sleeps, and reads the clock seldom",
+	      "kup_peek() spins for its budget before it sleeps, and reads the clock seldom",
 	      "%d: %u us: %u looks, %u readings", error, budget_us, kernel_spell.looks,
 	      kernel_spell.readings);
 }
@@ -230,7 +229,7 @@ static int open_channel(struct kup_user_channel **channel, double budget_us)
 
 static _Thread_local struct spell user_spell;
 
-/* A wait sleeps here for the first time. In real time its timeout is over. */
+/* A wait sleeps here for the first time. In real time its time-out is over. */
 int32_t __real_kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
 int32_t __wrap_kup_user_wait(int32_t fd, uint32_t events, double timeout_ms);
 int32_t __wrap_kup_user_wait(int32_t fd, uint32_t events, double timeout_ms)
@@ -255,7 +254,7 @@ static void test_user(double budget_us)
 	}
 	spell = user_spell;
 	check(error == -ETIMEDOUT && is_in_time(spell, (kup_u32)budget_us) && reads_seldom(spell),
-	      "kup_user_receive() looks for its budget before it sleeps, and reads the clock "
+	      "kup_user_receive() spins for its budget before it sleeps, and reads the clock "
 	      "seldom",
 	      "%d: %g us: %u looks, %u readings", error, budget_us, spell.looks, spell.readings);
 }
@@ -276,8 +275,9 @@ static void test_ready(void)
 		error = kup_user_receive(channel, &message, 1000);
 	readings = virtual_clock.readings;
 	kup_user_channel_close(channel);
-	check(!error && readings == 0, "calls that need not wait read no clock", "%d, %u readings",
-	      error, readings);
+	check(!error && readings == 0,
+	      "kup_peek() and kup_user_receive() that need not wait read no clock",
+	      "%d, %u readings", error, readings);
 }
 
 void spin_cases(void)

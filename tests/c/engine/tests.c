@@ -115,11 +115,13 @@ struct kup_device *make_device(const struct kup_config *config, const struct kup
 	return device;
 }
 
-int nobody_has(struct kup_device *device)
+int all_files_closed(struct kup_device *device)
 {
 	kup_u64 end = os_now_ns() + PATIENCE_MS * 1000000ull;
 
-	/* Whoever made it and its node have a reference each, and each file and each channel. */
+	/*
+	 * The creator and the device's node have a reference each, and each file and each channel.
+	 */
 	while (kup_load(&device->refs) != 2 && os_now_ns() < end)
 		sleep_ms(1);
 	return kup_load(&device->refs) == 2;

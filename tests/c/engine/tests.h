@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How a case reports, what a run was asked for, and which cases there are. */
+/* How a case reports, the options of a run, and the list of cases. */
 #ifndef TESTS_H
 #define TESTS_H
 
 #include "host.h"
 #include "../../lib/patience.h"
 
-/* Prints "ok SENTENCE" or "not ok SENTENCE: why"; the process's exit status tells of `failures`. */
+/*
+ * Prints "ok SENTENCE" or "not ok SENTENCE: why". The process's exit status depends on `failures`.
+ */
 extern int failures;
 void check(int good, const char *sentence, const char *why, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* What the command line asked for, and whether delays are on now. */
+/* The options from the command line, and whether delays are on now. */
 extern struct test_run {
 	kup_u32 seed;
 	kup_u32 odds;	  /* of delays, in the second half */
@@ -19,55 +21,58 @@ extern struct test_run {
 	int delays;
 } run;
 
-/* In between: a case has much to do before it begins, and is after something else. */
+/* Delays are off while a case prepares something long, and on again after that. */
 void pause_delays(void);
 void resume_delays(void);
 
 /* xorshift32; `state` is never 0. */
 kup_u32 dice(kup_u32 *state);
-/* Different for each user of it. */
+/* A seed that differs for each user. */
 kup_u32 dice_seed(kup_u32 user);
 
 void sleep_ms(kup_u32 milliseconds);
 
 /*
- * Storms last as long as the run wants them to, and longer while they haven't come to anything: on
- * a busy machine little happens in half a second. Who gets something done says so by storm_step.
+ * Storms last as long as the run's option, and longer until enough has happened: on a busy machine
+ * little happens in half a second. A thread that completes something calls storm_step.
  */
 void storm_begin(void);
 void storm_step(void);
 kup_u32 storm_steps(void);
 int storm_goes_on(kup_u32 least_steps);
-/* Until it is over. */
+/* Waits until the storm is over. */
 void storm_wait(kup_u32 least_steps);
-/* A device's life in a storm: short, but for one in which nobody gets anything done. */
+/* How long a device lives in a storm: a short time, or longer if nothing was completed. */
 void storm_pause(kup_u32 milliseconds);
 
-/* A device with this client; ends the process when it can't be made. */
+/* Makes a device with this client, or ends the process. */
 struct kup_device *make_device(const struct kup_config *config, const struct kup_ops *ops);
 
-/* Waits until nobody has an open file of it any more; 0: that didn't come to be. */
-int nobody_has(struct kup_device *device);
+/* Waits until no file of the device is open any more. Returns 0 if that did not happen. */
+int all_files_closed(struct kup_device *device);
 
 /* A client that echoes. */
 extern const struct kup_ops echo_ops;
 
-/* ---- faults.c: what the native library and the host driver ask of the system ---- */
+/*
+ * ---- faults.c: the requests that the native library and the host driver make of the system ----
+ */
 
-/* The n-th request of the calling thread from now fails, once; 0: none. */
+/* Makes the calling thread's n-th request from now fail, once; 0: none. */
 void fail_request(kup_u32 n);
-/* How many there were since. */
+/* How many requests there were since. */
 kup_u32 requests(void);
 
 /*
- * Whoever asks for a file in memory waits until this is 0 again; and a word that says if one does.
+ * Threads that ask for a file in memory wait until `hold` is 0 again. The word is 1 while a thread
+ * waits.
  */
 void hold_memory(kup_u32 hold);
 const kup_u32 *memory_is_held(void);
 
 /* ---- The cases ---- */
 
-/* First: it wants to see the waiter start. Nothing may be loaded. */
+/* First, since it has to see the waiter start. Nothing may be loaded. */
 void failure_cases(void);
 void module_cases(void);
 void end_cases(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Turns where threads meet: several of a client's on one channel, users by kup_user_turn.h, ends
- * of all kinds while a thread waits.
+ * Turns between threads: several of a client's threads on one channel, users by kup_user_turn.h,
+ * and channels that end while a thread waits.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static const struct kup_config config = { .name = "turns",
 					  .to_kernel_pages = 1,
 					  .spin_us = KUP_NO_SPIN };
 
-/* The user's side. 0 or a negative errno. */
+/* The user's side. Returns 0 or a negative errno. */
 static int join(struct kup_user_turn *player, kup_u32 number)
 {
 	struct kup_user_channel *channel;
@@ -62,7 +62,7 @@ static void *send_in_turn(void *argument)
 	return NULL;
 }
 
-/* Reads the user's answers meanwhile. Its turn is for the others to use. */
+/* Reads the user's answers. The other threads use its turn. */
 static void *receive_answers(void *argument)
 {
 	struct kup_record record;
@@ -128,10 +128,10 @@ static void test_senders(void)
 			wrong++;
 		}
 		if (answer(&player, &state) == -EPIPE)
-			continue; /* what is left is still to be read */
+			continue; /* what is left to read */
 	}
 	check(error == -EPIPE && !wrong && got == SENDERS * PER_SENDER,
-	      "kup_turn_send() by several threads takes turns, and each message gets through",
+	      "kup_turn_send() in several threads takes turns, and sends each message",
 	      "%s, %u of %u, %u wrong", strerror(-error), got, SENDERS * PER_SENDER, wrong);
 	kup_user_channel_close(player.channel);
 	kup_device_destroy(device);
@@ -197,7 +197,7 @@ static void test_discard(void)
 	kup_user_channel_close(player.channel);
 }
 
-/* ---- Threads that drive a channel without serve: the rest of a user that is gone ---- */
+/* ---- Threads that drive a channel without serve: what a user that has left had sent ---- */
 
 static struct kup_channel *driven;
 static kup_u32 rest_seen;
@@ -245,12 +245,12 @@ static void test_rest(void)
 		pthread_join(thread, NULL);
 		wrong += rest_seen != before + 2 || rest_error != -EPIPE;
 	}
-	check(!wrong && i == 50, "a client's own thread reads what a user has sent before it left",
+	check(!wrong && i == 50, "kup_turn_peek() returns what a user has sent before it left",
 	      "%u times not, %s", wrong, strerror(-rest_error));
 	kup_device_destroy(device);
 }
 
-/* ---- Everything at once ---- */
+/* ---- All at once ---- */
 
 static kup_u32 stop;
 
@@ -343,8 +343,9 @@ static void test_storm(void)
 		rounds += guests[i].rounds;
 		error = guests[i].error ? guests[i].error : error;
 	}
-	check(!error && rounds >= 30, "users take turns while their device comes and goes",
-	      "%s after %u", strerror(-error), rounds);
+	check(!error && rounds >= 30,
+	      "kup_turn_send() and users work while their device comes and goes", "%s after %u",
+	      strerror(-error), rounds);
 	fprintf(stderr, "# %u games in turns\n", rounds);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Turns against a user that does everything by hand: in its own time, in unusual ways, or
- * wrongly. The kernel's side has no serve: threads of the test drive the channel.
+ * Turns against a user that the test drives by hand: late, in unusual ways, or wrongly. The
+ * kernel's side has no serve: threads of the test drive the channel.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ static void put_discarded(struct raw *raw, kup_u32 length)
 	user_put(&raw->user, KUP_RECORD_DISCARD, 0, length);
 }
 
-/* The user reads everything. How many records that was. */
+/* The user reads everything. Returns the number of records. */
 static kup_u32 drain(struct raw *raw)
 {
 	struct kup_record record;
@@ -90,14 +90,14 @@ static int sleepers(struct raw *raw, kup_u32 count)
 
 	while (kup_load64(&raw->channel->counters.sleeps) < count && os_now_ns() < end_ns)
 		sleep_ms(1);
-	/* It counts before it sleeps. */
+	/* The call is counted before it sleeps. */
 	sleep_ms(5);
 	return kup_load64(&raw->channel->counters.sleeps) >= count;
 }
 
 /* ---- The rules ---- */
 
-/* How the channel has ended, as the user sees it; and nothing came that the user has not read. */
+/* Whether the channel has ended for the user, and no record came that the user has not read. */
 static int is_broken(struct raw *raw)
 {
 	return kup_ended(raw->channel) == -EPROTO &&
@@ -118,7 +118,7 @@ static void test_unread(void)
 	put_pass(&raw);
 	drain(&raw);
 	check(first == -EDEADLK && !kup_turn_send(&raw.turn, 1, "x", 1, 0, 0),
-	      "kup_turn_send() doesn't mind a pass that was not received", "%d", first);
+	      "kup_turn_send() ignores a pass that was not received", "%d", first);
 	put_message(&raw, 16);
 	drain(&raw);
 	full = kup_turn_send(&raw.turn, 1, "x", 1, 0, 0);
@@ -129,7 +129,7 @@ static void test_unread(void)
 	left = kup_turn_peek(&raw.turn, &record, 0);
 	check(full == -EMSGSIZE && !left && record.length == 16 &&
 		      kup_turn_peek(&raw.turn, &record, KUP_FOREVER) == -EDEADLK,
-	      "kup_turn_receive() leaves a message that is too long, and then there is one",
+	      "kup_turn_receive() leaves a message that is too long for the buffer in the ring",
 	      "%s, %s", strerror(-full), strerror(-left));
 	kup_turn_pass(&raw.turn, 0, 0);
 	put_message(&raw, 16);
@@ -137,12 +137,12 @@ static void test_unread(void)
 	dropped = kup_turn_send(&raw.turn, 1, "x", 1, KUP_TURN_DROP, 0);
 	check(!dropped && kup_load(&raw.user.kernel->to_kernel_tail.value) == raw.user.out.head &&
 		      kup_turn_peek(&raw.turn, &record, 0) == -EAGAIN,
-	      "kup_turn_send() with KUP_TURN_DROP gives an unread message's room back", "%s",
+	      "kup_turn_send() with KUP_TURN_DROP gives back an unread message's room", "%s",
 	      strerror(-dropped));
 	end(&raw);
 }
 
-/* Each begins at the kernel's turn, and is to be found out by the kernel's next send. */
+/* Each lie begins at the kernel's turn, and the kernel's next send has to find it. */
 static void lie_early(struct raw *raw)
 {
 	drain(raw);
@@ -209,11 +209,11 @@ static void test_is_mine(void)
 	back = kup_turn_is_mine(&raw.turn);
 	kup_turn_send(&raw.turn, 1, "x", 1, KUP_TURN_DROP, 0);
 	put_message(&raw, 8);
-	/* While a thread has the turn that came with it, too. */
+	/* Also while a thread has the turn that came with it. */
 	back = back && !kup_turn_reserve(&raw.turn, 8, KUP_TURN_DROP, 0, &reservation) &&
 	       kup_turn_is_mine(&raw.turn);
 	check(first && !given && !discarded && back,
-	      "kup_turn_is_mine() says whether a message or a pass is this side's to send",
+	      "kup_turn_is_mine() returns whether this side may send a message or a pass",
 	      "%d %d %d %d", first, given, discarded, back);
 	if (back)
 		kup_turn_discard(&raw.turn, &reservation);
@@ -237,7 +237,7 @@ static void *call_peek(void *argument)
 	return NULL;
 }
 
-/* Both sides so busy that neither sleeps for more than half of what positions can count. */
+/* Both sides are always busy: neither sleeps for more than half of what positions can count. */
 static void test_first_sleep(void)
 {
 	struct kup_config config = small;
@@ -271,7 +271,7 @@ static void test_first_sleep(void)
 	end(&raw);
 }
 
-/* More than a look skips, twice. */
+/* More records than one look skips, twice. */
 static void test_discards(void)
 {
 	struct kup_record record = { 0 };
@@ -296,8 +296,8 @@ static void test_discards(void)
 struct game {
 	struct raw raw;
 	pthread_t receiver, user;
-	kup_u32 reserved; /* rounds in which the sender had the turn */
-	kup_u32 seen;	  /* rounds in which the receiver was done */
+	kup_u32 reserved; /* the rounds in which the sender had the turn */
+	kup_u32 seen;	  /* the rounds in which the receiver was done */
 	kup_u32 over, rounds, wrong;
 };
 
@@ -315,7 +315,7 @@ static void *receive_answers(void *argument)
 
 	for (round = 1; round <= game->rounds; round++) {
 		await(&game->reserved, round);
-		/* The turn is taken or passed from here on, and the answer is for us. */
+		/* The turn is taken or passed from here on, and the answer is for this thread. */
 		if (kup_turn_peek(&game->raw.turn, &record, KUP_FOREVER))
 			game->wrong++;
 		kup_store_release(&game->seen, round);
@@ -333,7 +333,7 @@ static void *answer_turns(void *argument)
 	while (!kup_load_acquire(&((struct game *)argument)->over)) {
 		kup_u32 from = raw->user.out.head;
 
-		/* To skip what is discarded takes the receiver a while. */
+		/* It takes the receiver a while to skip the discarded records. */
 		if (drain(raw))
 			put_message(raw, 8);
 		else if (from == kup_load_acquire(&raw->user.kernel->to_kernel_tail.value))
@@ -376,7 +376,7 @@ static void test_answers(void)
 	end(&game.raw);
 }
 
-/* ---- A user that writes anything anywhere ---- */
+/* ---- A user that writes any value anywhere ---- */
 
 static int serve_liar(struct kup_channel *channel)
 {
@@ -410,7 +410,7 @@ static kup_u32 odd_word(kup_u32 *state, kup_u32 word)
 	case 3:
 		return word + 0x80000000u;
 	default:
-		/* What an honest user would do, now and then. */
+		/* Sometimes the right value. */
 		return word + 8 + (dice(state) % 8 ? 0 : 8);
 	}
 }
@@ -423,7 +423,7 @@ static void poke(struct user *user, kup_u32 *state)
 			     &user->page->to_user_consumer_event.value };
 	kup_u32 *header =
 		(kup_u32 *)(user->out.data + dice(state) % (user->info.to_kernel_bytes / 8) * 8);
-	/* Of a record that is finished, but for one. */
+	/* All of a record that is finished, except one word. */
 	static const kup_u32 flags[] = {
 		0, 0, 0, KUP_RECORD_CONTROL, KUP_RECORD_DISCARD, UNFINISHED, 0x10000000u, ~0u
 	};
@@ -443,7 +443,7 @@ static void poke(struct user *user, kup_u32 *state)
 		kup_user_wait(user->file, POLLIN | POLLOUT, 0);
 }
 
-/* Fills the ring with records of nothing, so that a head that moves finds headers. */
+/* Fills the ring with discarded records, so that a head that moves finds headers. */
 static void live_as_liar(kup_u32 *state)
 {
 	struct user user;
@@ -468,7 +468,7 @@ static void test_liar(void)
 	struct kup_device *device;
 	kup_u32 state = dice_seed(333), lives = 0;
 
-	/* It would see the user's wild writes as the kernel's own races. */
+	/* A race detector would take the user's wild writes for the kernel's own races. */
 	if (ONE_MAPPING)
 		return;
 	config.channels = 2;
@@ -481,7 +481,8 @@ static void test_liar(void)
 	}
 	kup_device_destroy(device);
 	check(lives >= 100,
-	      "a user that writes anything anywhere harms no other, and keeps no thread",
+	      "the kernel's side serves others beside a user that writes any value anywhere, and "
+	      "ends its thread",
 	      "%u lives", lives);
 	fprintf(stderr, "# %u lives of lies\n", lives);
 }

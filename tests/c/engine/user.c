@@ -98,7 +98,7 @@ static int over(const struct user *user)
 	}
 }
 
-/* 0 or a negative errno. */
+/* Returns 0 or a negative errno. */
 static int sleep_for(const struct user *user, kup_u32 events)
 {
 	int so = kup_user_wait(user->file, events, PATIENCE_MS);
@@ -114,7 +114,7 @@ void user_wake_kernel(struct user *user)
 	kup_user_kick(user->file);
 }
 
-/* Before a sleep: the kernel may sleep for room that was not given back yet. */
+/* Before a sleep: the kernel may sleep for room that was not published yet. */
 static void settle(struct user *user)
 {
 	kup_consumer_settle(&user->in);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * kup_wait and kup_wake, and what waits by them: several threads of a client on one channel. Its
- * user does everything by hand, so that it can be slow between what it publishes and its look
- * for sleepers.
+ * kup_wait() and kup_wake(), and the calls that wait by them, with several threads of a client on
+ * one channel. The test drives the user by hand, so that it can be slow between what it publishes
+ * and its check for sleepers.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ static int call_wait(struct call *call)
 			kup_until(KUP_FOREVER));
 }
 
-/* Until there is a record, however often it has to look again. */
+/* Until there is a record, looking again as often as needed. */
 static int call_peek(struct call *call)
 {
 	struct kup_record record;
@@ -30,7 +30,7 @@ static int call_peek(struct call *call)
 	return kup_peek(call->bare->channel, &record, KUP_FOREVER);
 }
 
-/* ---- A look never sleeps, so a sleep keeps no other thread away ---- */
+/* ---- A look never sleeps, so a thread that sleeps does not block the others ---- */
 
 static int call_receive(struct call *call)
 {
@@ -56,8 +56,8 @@ static void test_others(void)
 	peeked = kup_try_peek(bare.channel, &record);
 	received = kup_receive(bare.channel, buffer, sizeof(buffer), &record, KUP_MS);
 	check(slept && !sent && peeked == -EAGAIN && received == -ETIMEDOUT,
-	      "kup_receive() that sleeps keeps no other thread from sending and looking",
-	      "%d, %d %d %d", slept, sent, peeked, received);
+	      "kup_receive() that sleeps lets other threads send and look", "%d, %d %d %d", slept,
+	      sent, peeked, received);
 	user_send(&bare.user, 2, "y", 1);
 	done = call_is_done(&call);
 	call_finish(&call);
@@ -68,7 +68,7 @@ static void test_others(void)
 
 /* ---- Several threads that wait for a record: one announcement for all ---- */
 
-/* One record without a look for sleepers; where it begins. */
+/* One record without a check for sleepers. Returns where it begins. */
 static kup_u32 publish(struct user *user)
 {
 	return user_put(user, 0, 7, 8);
@@ -85,8 +85,8 @@ static int take_one(struct kup_channel *channel)
 }
 
 /*
- * A thread sleeps for a record, another one receives that, and only then the user wakes the
- * first: it has to announce the next record.
+ * A thread sleeps for a record and another one receives it. Only then the user wakes the first
+ * thread, which has to announce the next record.
  */
 static void test_taken(void)
 {
@@ -117,7 +117,7 @@ static void test_taken(void)
 	bare_end(&bare);
 }
 
-/* The same, but a third thread announces the next record before the user looks. */
+/* The same, but a third thread announces the next record before the user checks for sleepers. */
 static void test_overtaken(void)
 {
 	struct call calls[2];
@@ -137,11 +137,11 @@ static void test_overtaken(void)
 	asked = user_is_asked(&bare.user, second);
 	if (asked)
 		kup_user_kick(bare.user.file);
-	/* One look may find the other's, which is -EBUSY; but both have been woken. */
+	/* One look may meet the other's, which is -EBUSY; but both have been woken. */
 	for (i = 0; i < 2; i++)
 		done = done && call_is_done(&calls[i]);
 	check(slept && !taken && asked && done,
-	      "kup_peek() is woken by the next record when another thread announces that for both",
+	      "kup_peek() is woken by the next record when another thread announces it for both",
 	      "%d, %d, asked %d, done %d", slept, taken, asked, done);
 	for (i = 0; i < 2; i++)
 		call_finish(&calls[i]);
@@ -152,12 +152,12 @@ static void test_overtaken(void)
 #define VISITORS 2
 
 /*
- * Records that come one at a time, each when the last one was received: a lost wake-up ends it.
- * Visitors wait a moment and go; what they have announced must serve those that stay.
+ * Records come one at a time, each when the last one was received: a lost wake-up ends the test.
+ * Visitors wait a moment and leave; what they have announced must serve the threads that stay.
  */
 struct crowd {
 	struct bare bare;
-	pthread_mutex_t lock;	      /* of the threads that look: one receives at a time */
+	pthread_mutex_t lock;	      /* for the threads that look: one receives at a time */
 	kup_u32 received, lost, over; /* atomic */
 };
 
@@ -232,7 +232,7 @@ static void test_crowd(void)
 	for (i = 0; i < WAITERS + VISITORS; i++)
 		pthread_join(threads[i], NULL);
 	check(sent == rounds && kup_load(&crowd.received) == rounds && !kup_load(&crowd.lost),
-	      "kup_wait() by several threads for a record misses none", "%u received, %u sent",
+	      "kup_wait() in several threads for a record misses none", "%u received, %u sent",
 	      kup_load(&crowd.received), sent);
 	pthread_mutex_destroy(&crowd.lock);
 	bare_end(&crowd.bare);
@@ -240,7 +240,7 @@ static void test_crowd(void)
 
 /* ---- Room ---- */
 
-/* Fills the ring towards the user with records of this length. How many fit. */
+/* Fills the ring to the user with records of this length. Returns how many fit. */
 static kup_u32 fill(struct bare *bare, kup_u32 length)
 {
 	kup_u8 bytes[1024] = { 0 };
@@ -251,7 +251,7 @@ static kup_u32 fill(struct bare *bare, kup_u32 length)
 	return count;
 }
 
-/* The user reads so many records, and gives their room back. No thread is woken. */
+/* The user reads this many records, and publishes their room. Wakes no thread. */
 static void drain(struct user *user, kup_u32 records)
 {
 	struct kup_record record;
@@ -261,7 +261,7 @@ static void drain(struct user *user, kup_u32 records)
 	kup_consumer_publish(&user->in);
 }
 
-/* Until there is room, however often it has to look again. */
+/* Until there is room, looking again as often as needed. */
 static int wait_out(struct call *call, kup_u64 until)
 {
 	struct kup_channel *channel = call->bare->channel;
@@ -290,8 +290,8 @@ static int call_wait_shortly(struct call *call)
 }
 
 /*
- * The user makes the room that one thread sleeps for, and before it looks for sleepers another
- * thread announces that it needs more.
+ * The user makes the room that one thread sleeps for. Before it checks for sleepers, another thread
+ * announces that it needs more.
  */
 static void test_room_overtaken(void)
 {
@@ -310,8 +310,7 @@ static void test_room_overtaken(void)
 	slept = slept && bare_sleeps(&bare, 1);
 	done = call_is_done(&small);
 	check(slept && done && !kup_load_acquire(&large.done),
-	      "kup_wait() for room is not forgotten when another thread announces that it needs "
-	      "more",
+	      "kup_wait() for room is woken when another thread announces that it needs more",
 	      "slept %d, done %d", slept, done);
 	drain(&bare.user, ~0u);
 	user_wake_kernel(&bare.user);
@@ -324,8 +323,8 @@ static void test_room_overtaken(void)
 }
 
 /*
- * The thread whose need is announced leaves, the user reaches that, and before it looks for sleepers
- * another thread announces that it needs more than the one that still sleeps.
+ * The thread whose need is announced leaves, and the user reaches that position. Before it checks
+ * for sleepers, another thread announces that it needs more than the one that still sleeps.
  */
 static void test_room_left(void)
 {
@@ -346,13 +345,13 @@ static void test_room_left(void)
 	bare.user.in.owes_wake = 0;
 	call_start(&large, &bare, call_wait_out);
 	slept = slept && bare_sleeps(&bare, 1);
-	/* What the thread that stays needs, and not what the large one needs. */
+	/* What the thread that stays needs, not what the large one needs. */
 	drain(&bare.user, 3);
 	user_wake_kernel(&bare.user);
 	done = call_is_done(&stays);
 	check(slept && left && nearest.error == -ETIMEDOUT && done &&
 		      !kup_load_acquire(&large.done),
-	      "kup_wait() for room is not forgotten when the thread that needs less has left",
+	      "kup_wait() for room is woken when the thread that needs less has left",
 	      "slept %d, left %d, done %d", slept, left, done);
 	drain(&bare.user, ~0u);
 	user_wake_kernel(&bare.user);
@@ -365,8 +364,8 @@ static void test_room_left(void)
 }
 
 /*
- * A thread needs less than has been given back already: what it announces was reached before, so the
- * user sees no reason to wake the thread that needs more.
+ * A thread needs less than is published already: its event position was reached before, so the user
+ * has no reason to wake the thread that needs more.
  */
 static void test_room_passed(void)
 {
@@ -414,7 +413,7 @@ static void test_either(void)
 	user_wake_kernel(&bare.user);
 	out = call_is_done(&calls[1]) && kup_ready(bare.channel, KUP_WAIT_OUT, 1000);
 	check(slept && !ready && in && out,
-	      "kup_wait() for a record or room ends by either, and kup_ready() says so",
+	      "kup_wait() for a record or room ends with either, and kup_ready() returns which",
 	      "slept %d, ready %d, in %d, out %d", slept, ready, in, out);
 	call_finish(&calls[0]);
 	call_finish(&calls[1]);
@@ -430,7 +429,7 @@ struct settlers {
 	kup_u32 over; /* atomic */
 };
 
-/* Each sleep publishes the tail, which is the receiver's. */
+/* Each sleep publishes the tail, which belongs to the receiver. */
 static void *settle_main(void *argument)
 {
 	struct settlers *settlers = argument;
@@ -494,8 +493,8 @@ static void test_settlers(void)
 	for (i = 0; i < SETTLERS + 1; i++)
 		pthread_join(threads[i], NULL);
 	check(received == rounds,
-	      "kup_peek() and kup_release() are not disturbed by threads that go to sleep",
-	      "%s after %u", strerror(-error), received);
+	      "kup_peek() and kup_release() work beside threads that go to sleep", "%s after %u",
+	      strerror(-error), received);
 	bare_end(&settlers.bare);
 }
 
@@ -560,14 +559,14 @@ static void test_room_crowd(void)
 	for (i = 0; i < SENDERS + VISITORS; i++)
 		pthread_join(threads[i], NULL);
 	check(received == rounds && !kup_load(&crowd.lost),
-	      "kup_send() by several threads misses no room while others come and leave",
+	      "kup_send() in several threads misses no room while others come and leave",
 	      "%s after %u", strerror(-error), received);
 	bare_end(&crowd.bare);
 }
 
 /* ---- kup_wake ---- */
 
-/* Two threads hand a number back and forth, with nothing but kup_wait and kup_wake. */
+/* Two threads hand a number back and forth, by kup_wait() and kup_wake() alone. */
 struct relay {
 	struct kup_channel *channel;
 	kup_u32 number, rounds, lost; /* atomic */
@@ -636,7 +635,7 @@ static void test_break(void)
 		      kup_send(bare.channel, 1, "x", 1, 0) == -EPROTO &&
 		      kup_load_acquire(&bare.user.kernel->state) == KUP_STATE_BROKEN &&
 		      kup_load(&bare.user.kernel->error) == KUP_ERROR_TURN,
-	      "kup_channel_break() ends the channel for both sides, and all that waits",
+	      "kup_channel_break() ends the channel for both sides, and all waits",
 	      "slept %d, done %d, %d %d", slept, done, calls[0].error, calls[1].error);
 	bare_end(&bare);
 }

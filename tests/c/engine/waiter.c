@@ -12,7 +12,7 @@ static const struct kup_config config = {
 	.name = "waiter", .channels = 8, .to_user_pages = 1, .to_kernel_pages = 1
 };
 
-/* An attached channel that the waiter knows. */
+/* An attached channel that the waiter has. */
 struct watched {
 	struct user user;
 	int id;
@@ -55,7 +55,7 @@ static int next_event(int fd, int timeout_ms)
 	return id;
 }
 
-/* Does this id come in time, among others? */
+/* Whether this id comes in time, among others. */
 static int comes(int fd, int id, kup_u32 timeout_ms)
 {
 	kup_u64 end = os_now_ns() + timeout_ms * 1000000ull;
@@ -86,7 +86,10 @@ static void test_one_shot(void)
 	early = next_event(pipe[0], NEVER_MS);
 	user_send(&watched.user, 1, "x", 1);
 	first = next_event(pipe[0], SOON_MS) == watched.id;
-	/* The driver wakes the file, for its ring says that somebody sleeps; but nobody has armed. */
+	/*
+	 * The driver wakes the file, because its ring announces a sleep; but no thread has armed
+	 * the file.
+	 */
 	if (!user_receive(&watched.user, &record))
 		user_release(&watched.user, &record);
 	kup_consumer_announce(&watched.user.in, watched.user.in.cursor);
@@ -104,13 +107,15 @@ static void test_one_shot(void)
 	late = next_event(pipe[0], NEVER_MS);
 	check(!error && !early && first && !unarmed && at_once && !removed && again == -ENOENT &&
 		      after == -ENOENT && !late,
-	      "each arm gives one event, at once if it is so already",
+	      "kup_user_waiter_arm() gives one event each time, at once if the condition holds "
+	      "already",
 	      "%d, early %d, first %d, unarmed %d, at once %d, %d %d %d, late %d", error, early,
 	      first, unarmed, at_once, removed, again, after, late);
 	user_close(&watched.user);
 	close(pipe[0]);
 	close(pipe[1]);
-	check(nobody_has(device), "the waiter lets go of what it was told to forget", "it doesn't");
+	check(all_files_closed(device),
+	      "kup_user_waiter_remove() makes the waiter release the file", "it doesn't");
 	kup_device_destroy(device);
 }
 
@@ -132,18 +137,18 @@ static void test_full_pipe(void)
 	error = error ? error : watch_open(&kept, pipe[1]);
 	error = error ? error : watch_open(&forgotten, pipe[1]);
 	fill(pipe[1]);
-	arm(&kept, POLLOUT); /* that is so already */
+	arm(&kept, POLLOUT); /* a condition that holds already */
 	arm(&forgotten, POLLOUT);
 	watch_close(&forgotten);
-	/* The waiter tries again and again, and must not get tired of it. */
+	/* The waiter tries to write to the full pipe again and again, without a limit. */
 	sleep_ms(NEVER_MS);
 	owed = comes(pipe[0], kept.id, SOON_MS);
 	never = comes(pipe[0], forgotten.id, NEVER_MS);
 	watch_close(&kept);
 	close(pipe[0]);
 	close(pipe[1]);
-	check(!error && owed && !never && nobody_has(device),
-	      "an event that found its pipe full comes later",
+	check(!error && owed && !never && all_files_closed(device),
+	      "kup_user_waiter_arm() delivers an event later if its pipe was full",
 	      "%d, owed %d, of the forgotten one %d", error, owed, never);
 	kup_device_destroy(device);
 }
@@ -157,12 +162,12 @@ static void test_gone_reader(void)
 	error = error ? error : watch_open(&watched, pipe[1]);
 	arm(&watched, POLLIN);
 	close(pipe[0]);
-	/* Told by a thread of the driver: it must be deaf to signals. */
+	/* A thread of the driver writes the event: SIGPIPE must not end the process. */
 	result = user_send(&watched.user, 1, "x", 1);
 	sleep_ms(NEVER_MS);
-	check(!error && !result && !watch_close(&watched) && nobody_has(device),
-	      "an isolate that is gone does no harm to those who would tell it", "%d %d", error,
-	      result);
+	check(!error && !result && !watch_close(&watched) && all_files_closed(device),
+	      "kup_user_waiter_arm() works for others when an isolate's pipe has no reader",
+	      "%d %d", error, result);
 	close(pipe[1]);
 	kup_device_destroy(device);
 }
@@ -201,13 +206,16 @@ static void leave(struct isolate *isolate, int i)
 	if (watch_close(watched))
 		isolate->wrong = "remove failed";
 	isolate->open[i] = 0;
-	/* What was told before the removal; after it nothing may come. */
+	/* Events from before the removal; after it none may come. */
 	while ((next = next_event(isolate->pipe[0], 0)))
 		if (next != watched->id && owner_of(isolate, next) < 0)
-			isolate->wrong = "an event of a file that it had forgotten";
+			isolate->wrong = "an event of a file that was removed";
 }
 
-/* Sleeps for one of the channels as TypeScript does: announce, look, arm, and wait for the pipe. */
+/*
+ * Sleeps for one of the channels as TypeScript does: announces, looks, arms, and waits for the
+ * pipe.
+ */
 static void await_message(struct isolate *isolate, int i)
 {
 	struct watched *watched = &isolate->watched[i];
@@ -295,7 +303,7 @@ static void test_isolates(void)
 		attached += isolates[i].devices;
 	}
 	check(!wrong && messages > 50 && attached > 3,
-	      "no isolate misses a wake-up, or gets one that isn't its own",
+	      "kup_user_waiter_arm() in several isolates loses no event, and mixes none up",
 	      "%s, %u messages on %u channels", wrong ? wrong : "too few", messages, attached);
 	fprintf(stderr, "# %u messages on %u channels\n", messages, attached);
 }
@@ -303,8 +311,8 @@ static void test_isolates(void)
 /* ---- One message at a time ---- */
 
 /*
- * The answer comes while this thread goes to sleep. Nothing is announced in the ring, so the wake-up
- * is the poll's own; and no second message makes up for it.
+ * The answer comes while this thread goes to sleep. Nothing is announced in the ring, so the
+ * wake-up is the poll's own, and no second message hides a lost one.
  */
 static void test_arm_against_wake(void)
 {
@@ -334,8 +342,8 @@ static void test_arm_against_wake(void)
 	watch_close(&watched);
 	close(pipe[0]);
 	close(pipe[1]);
-	check(!error && !lost && rounds >= 50 && nobody_has(device),
-	      "an answer that comes while its receiver falls asleep wakes it",
+	check(!error && !lost && rounds >= 50 && all_files_closed(device),
+	      "kup_user_waiter_arm() reports an answer that comes while its receiver falls asleep",
 	      "%d, lost %d, %u rounds", error, lost, rounds);
 	fprintf(stderr, "# %u answers\n", rounds);
 	kup_device_destroy(device);

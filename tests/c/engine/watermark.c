@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A user that sleeps until much has come: its event lies ahead of what can be read. It is woken when
- * that is passed, and when waiting for it would not end well; otherwise it sleeps.
+ * A user that sleeps until much has come: its event position lies ahead of what can be read. It is
+ * woken when that position is passed, and when it could otherwise wait without an end; in all other
+ * cases it sleeps.
  */
 #include <string.h>
 
@@ -16,10 +17,10 @@ static const struct kup_config config = {
 
 struct marked {
 	struct bare bare;
-	kup_u64 wakeups; /* that marked_wakes has seen */
+	kup_u64 wakeups; /* the wake-ups that marked_wakes has seen */
 };
 
-/* Asks to be woken when so many bytes can be read. */
+/* Asks for a wake-up when this many bytes can be read. */
 static void sleep_for(struct marked *marked, kup_u32 bytes)
 {
 	struct kup_consumer *in = &marked->bare.user.in;
@@ -42,7 +43,7 @@ static void end(struct marked *marked)
 	bare_end(&marked->bare);
 }
 
-/* Wake-ups since the last call of this. */
+/* The wake-ups since the last call. */
 static kup_u32 wakes(struct marked *marked)
 {
 	kup_u64 before = marked->wakeups;
@@ -103,7 +104,7 @@ static void test_passed(void)
 	end(&marked);
 }
 
-/* In one step of the end over several records. */
+/* In one step of head over several records. */
 static void test_passed_at_once(void)
 {
 	struct kup_reservation rooms[3];
@@ -139,7 +140,7 @@ static void test_try(void)
 	first = wakes(&marked) + (kup_u32)is_readable(&marked);
 	send_large(&marked);
 	again = wakes(&marked) + (kup_u32)!is_readable(&marked);
-	/* It goes to sleep again without having read. */
+	/* The user goes to sleep again without having read. */
 	sleep_for(&marked, MARK + 8);
 	send_large(&marked);
 	next = wakes(&marked) + (kup_u32)is_readable(&marked);
@@ -152,7 +153,7 @@ static void test_try(void)
 	end(&marked);
 }
 
-/* What is open fills the ring, so that there is nothing to be read when room is missed. */
+/* Open reservations fill the ring, so that nothing can be read when room is missed. */
 static void test_try_open(void)
 {
 	struct kup_reservation room, rest;
@@ -181,7 +182,7 @@ static int call_send(struct call *call)
 	return kup_send(call->bare->channel, 2, bytes, call->length, KUP_FOREVER);
 }
 
-/* A thread that sleeps for room, and a user that reads and still sleeps for more than there is. */
+/* A thread sleeps for room, and a user reads and still sleeps for more than there is. */
 static void test_sleeper(void)
 {
 	struct call call = { .length = 3800 };
@@ -207,7 +208,7 @@ static void test_sleeper(void)
 	done = call_is_done(&call);
 	third = (kup_u32)is_readable(&marked);
 	check(slept && first == 2 && second && done && third,
-	      "kup_send() that sleeps for room keeps no user asleep that waits for more",
+	      "kup_send() that sleeps for room wakes a user that waits for more",
 	      "slept %u, %u, %u, done %d, %u", slept, first, second, done, third);
 	call_finish(&call);
 	end(&marked);
@@ -229,7 +230,8 @@ static void test_sleeper_first(void)
 	slept = (kup_u32)bare_sleeps(&marked.bare, 1);
 	sleep_for(&marked, MARK);
 	readable = (kup_u32)is_readable(&marked);
-	check(slept && readable, "poll reports what is there while a thread sleeps for room",
+	check(slept && readable,
+	      "kup_user_wait() reports what is there while a thread sleeps for room",
 	      "slept %u, readable %u", slept, readable);
 	read_some(&marked, 20);
 	kup_consumer_settle(&marked.bare.user.in);
@@ -247,7 +249,7 @@ static int call_wait_out(struct call *call)
 			kup_until(KUP_FOREVER));
 }
 
-/* A layer's thread, which has tried nothing before; and a user that does not look by poll. */
+/* A layer's thread, which has not tried to send, and a user that does not look by poll. */
 static void test_waiter(void)
 {
 	struct call call = { .length = 4000 };
@@ -287,7 +289,7 @@ static void test_gap(void)
 	for (i = 0; i < 3; i++)
 		send_small(&marked);
 	check(woken == 2 && !wakes(&marked) && !is_readable(&marked),
-	      "kup_try_send() that puts a GAP record wakes a user that sleeps for more", "%u",
+	      "kup_try_send() that writes a GAP record wakes a user that sleeps for more", "%u",
 	      woken);
 	end(&marked);
 }
@@ -303,7 +305,7 @@ static void test_kick(void)
 	before = kup_consumer_ready(&marked.bare.user.in);
 	kup_user_kick(marked.bare.user.file);
 	check(!before && kup_consumer_ready(&marked.bare.user.in) && is_readable(&marked),
-	      "KICK puts the GAP record for losses, and poll reports it", "%d", before);
+	      "KICK writes the GAP record for losses, and poll reports it", "%d", before);
 	end(&marked);
 }
 
@@ -321,7 +323,8 @@ static void test_other_polls(void)
 	early = kup_consumer_ready(&marked.bare.user.in) || wakes(&marked);
 	readable = is_readable(&marked);
 	check(writable == POLLOUT && !early && readable && wakes(&marked) == 1,
-	      "poll that puts the GAP record wakes the threads that sleep for a record",
+	      "kup_user_wait() that writes the GAP record wakes the threads that sleep for a "
+	      "record",
 	      "writable %d, early %d, readable %d", writable, early, readable);
 	end(&marked);
 }
@@ -360,7 +363,7 @@ static const struct kup_config large = {
 	.name = "large", .to_user_pages = 256, .to_kernel_pages = 256, .spin_us = KUP_NO_SPIN
 };
 
-/* One record to the user, which takes it at once. */
+/* One record to the user, which receives it at once. */
 static void pass_to_user(struct bare *bare, kup_u32 length)
 {
 	struct kup_reservation room = { 0 };
@@ -384,7 +387,9 @@ static void pass_to_kernel(struct bare *bare, kup_u32 length)
 	kup_release(bare->channel, &record);
 }
 
-/* Until the position is `distance` bytes before `to`, which lies a whole round of positions on. */
+/*
+ * Until the position is `distance` bytes before `to`, which lies a whole cycle of positions ahead.
+ */
 static void pass_until(struct bare *bare, const kup_u32 *position, kup_u32 to, kup_u32 distance,
 		       void (*pass)(struct bare *bare, kup_u32 length))
 {
@@ -400,8 +405,8 @@ static void pass_until(struct bare *bare, const kup_u32 *position, kup_u32 to, k
 }
 
 /*
- * A user that has announced a sleep once, at a position that was passed, and only polls from then
- * on. Positions come again after 4 GiB.
+ * A user has announced a sleep once, at a position that was passed, and only polls from then on.
+ * Positions come again after 4 GiB.
  */
 static void test_old_event(kup_u32 event)
 {
@@ -422,7 +427,7 @@ static void test_old_event(kup_u32 event)
 	woken = kup_load64(&bare.channel->counters.wakeups) != before;
 	readable = kup_user_wait(bare.user.file, POLLIN, 0);
 	check(!early && woken && readable == POLLIN,
-	      "poll reports a record before an event that was passed 4 GiB earlier",
+	      "kup_user_wait() reports a record before an event that was passed 4 GiB earlier",
 	      "event %u: early %d, woken %d, readable %d", event, early, woken, readable);
 	bare_end(&bare);
 }
@@ -439,7 +444,8 @@ static void test_old_room_event(void)
 	pass_until(&bare, &bare.user.out.head, 0, MARK, pass_to_kernel);
 	writable = kup_user_wait(bare.user.file, POLLOUT, 0);
 	check(writable == POLLOUT,
-	      "poll reports room before an event that was reached 4 GiB earlier", "%d", writable);
+	      "kup_user_wait() reports room before an event that was reached 4 GiB earlier", "%d",
+	      writable);
 	bare_end(&bare);
 }
 
@@ -469,7 +475,7 @@ static void *send_many(void *argument)
 	return NULL;
 }
 
-/* As a program would: until so much can be read, or its wait ends in any other way. */
+/* As a program would do it: until this much can be read, or the wait ends in another way. */
 static int wait_for(struct user *user, kup_u32 bytes)
 {
 	kup_u32 mark = (user->in.cursor + bytes - 1) & ~7u, tail, lacks;

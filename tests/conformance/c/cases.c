@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #ifndef __linux__
-/* glibc's; elsewhere the number has to do. */
+/* A function of glibc. Elsewhere the number has to do. */
 static const char *strerrorname_np(int error)
 {
-	static _Thread_local char texts[4][16]; /* more than one may be wanted for one line */
+	static _Thread_local char texts[4][16]; /* one line may need more than one */
 	static _Thread_local unsigned int next;
 	char *text = texts[next++ % 4];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whole channels, by kup_user.h's calls alone: each result that it documents. */
+/* Whole channels, by kup_user.h's calls alone: each result that the header documents. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -54,27 +54,30 @@ static void test_opening(void)
 	uint64_t start;
 
 	refused(kup_user_channel_open(path_of("kup/none"), 0, 0, &other), ENOENT,
-		"a channel of no device is ENOENT");
+		"kup_user_channel_open() refuses a device that does not exist with ENOENT");
 	refused(kup_user_channel_open(path_of(ECHO_NAME), 1000, 0, &other), EINVAL,
-		"a channel that there isn't is EINVAL");
-	worked(kup_user_channel_open(path_of(ECHO_NAME), 3, 0, &channel), "channel 3 is opened");
+		"kup_user_channel_open() refuses a number behind the last channel with EINVAL");
+	worked(kup_user_channel_open(path_of(ECHO_NAME), 3, 0, &channel),
+	       "kup_user_channel_open() opens channel 3");
 	check(kup_user_channel_number(channel) == 3 &&
 		      kup_user_channel_mode(channel) == KUP_MODE_STREAM &&
 		      kup_user_channel_file(channel) >= 0 && kup_user_max_message(channel) > 1000,
-	      "and tells about itself", "%u", kup_user_channel_number(channel));
+	      "kup_user_channel_number(), _file() and kup_user_max_message() describe the channel",
+	      "%u", kup_user_channel_number(channel));
 	refused(kup_user_channel_open(path_of(ECHO_NAME), 3, 0, &other), EBUSY,
-		"a channel that is taken is EBUSY at once");
+		"kup_user_channel_open() without a time-out refuses a taken channel with EBUSY");
 	start = now_ms();
 	refused(kup_user_channel_open(path_of(ECHO_NAME), 3, 100.5, &other), EBUSY,
-		"or after a while");
-	check(now_ms() - start >= 90, "which is as long as was asked for", "%llu ms",
-	      (long long)(now_ms() - start));
+		"kup_user_channel_open() refuses a taken channel with EBUSY after its time-out");
+	check(now_ms() - start >= 90, "kup_user_channel_open() waits for its whole time-out",
+	      "%llu ms", (long long)(now_ms() - start));
 	pthread_create(&opening.thread, NULL, open_waiting, &opening);
 	sleep_ms(50);
 	kup_user_channel_close(channel);
 	pthread_join(opening.thread, NULL);
 	check(opening.result == 0 && echoes(opening.channel, 1, "x", 1),
-	      "or waited for, until it is free", "%s", error_name(opening.result));
+	      "kup_user_channel_open() waits until the channel is free", "%s",
+	      error_name(opening.result));
 	kup_user_channel_close(opening.channel);
 	kup_user_channel_close(NULL);
 }
@@ -93,19 +96,23 @@ static void test_echo(void)
 	for (i = 0; i < 3000; i++)
 		if (!echoes(channel, i, bytes, i * 37 % (uint32_t)sizeof(bytes)))
 			break;
-	check(i == 3000, "messages of all sizes go there and back", "not message %u", i);
+	check(i == 3000, "kup_user_send() and kup_user_receive() carry messages of all sizes",
+	      "not message %u", i);
 	refused(kup_user_send(channel, 1, bytes, kup_user_max_message(channel) + 1, 0), EMSGSIZE,
-		"one that is too long is EMSGSIZE");
-	refused(kup_user_send(channel, 1, bytes, UINT32_MAX, 0), EMSGSIZE, "and much too long");
-	refused(kup_user_receive(channel, &message, 0), EAGAIN, "nothing to read is EAGAIN");
+		"kup_user_send() refuses a message that is one byte too long with EMSGSIZE");
+	refused(kup_user_send(channel, 1, bytes, UINT32_MAX, 0), EMSGSIZE,
+		"kup_user_send() refuses a length of UINT32_MAX with EMSGSIZE");
+	refused(kup_user_receive(channel, &message, 0), EAGAIN,
+		"kup_user_receive() of an empty ring without a time-out returns EAGAIN");
 	refused(kup_user_receive(channel, &message, 20.5), ETIMEDOUT,
-		"and ETIMEDOUT after a while");
+		"kup_user_receive() of an empty ring returns ETIMEDOUT after its time-out");
 	kup_user_release(channel);
 	kup_user_channel_set_spin(channel, 0);
-	check(echoes(channel, 1, "sleeps", 6), "a channel that never looks, but sleeps, works, too",
-	      "no");
+	check(echoes(channel, 1, "sleeps", 6),
+	      "kup_user_channel_set_spin() of 0 makes kup_user_receive() sleep at once", "no");
 	kup_user_channel_set_spin(channel, 1e6);
-	check(echoes(channel, 1, "", 0), "and one that looks for long", "no");
+	check(echoes(channel, 1, "", 0),
+	      "kup_user_channel_set_spin() of a second makes kup_user_receive() spin", "no");
 	kup_user_channel_close(channel);
 }
 
@@ -123,24 +130,24 @@ static void test_reservations(void)
 	memcpy(second.data, "second", 6);
 	kup_user_commit(channel, &second, 2, 6);
 	refused(kup_user_receive(channel, &message, 20), ETIMEDOUT,
-		"the kernel stops at one that isn't committed");
+		"kup_user_receive() gets nothing while the first reservation is not committed");
 	memcpy(first.data, "first", 5);
 	kup_user_commit(channel, &first, 1, 5);
 	kup_user_discard(channel, &third);
 	good = kup_user_receive(channel, &message, PATIENCE) == 0 && message.type == 1 &&
 	       message.length == 5 && memcmp(message.data, "first", 5) == 0 &&
 	       kup_user_receive(channel, &message, PATIENCE) == 0 && message.type == 2;
-	check(good && first.data == NULL, "they arrive in the order of their reservation",
+	check(good && first.data == NULL, "kup_user_commit() keeps the order of the reservations",
 	      "type %u", message.type);
 	good = kup_user_reserve(channel, 8, 0, &first) == 0;
 	kup_user_commit(channel, &first, 4, 1000);
 	check(good && kup_user_receive(channel, &message, PATIENCE) == 0 && message.type == 4 &&
 		      message.length == 8,
-	      "no more is sent than was reserved", "%u", message.length);
+	      "kup_user_commit() sends no more than was reserved", "%u", message.length);
 	kup_user_channel_close(channel);
 }
 
-/* Counted from the first one that is not finished. */
+/* Counted from the first reservation that is not finished. */
 static void test_many_reservations(void)
 {
 	channel_t *channel = open_channel();
@@ -150,21 +157,23 @@ static void test_many_reservations(void)
 
 	while (open < 64 && kup_user_reserve(channel, 8, 0, &rooms[open]) == 0)
 		open++;
-	check(open == 64, "64 messages can be reserved", "%u", open);
+	check(open == 64, "kup_user_reserve() gives 64 reservations at once", "%u", open);
 	refused(kup_user_reserve(channel, 8, FOREVER, &rooms[64]), EBUSY,
-		"one more is EBUSY, also for a call that waits");
+		"kup_user_reserve() refuses one more with EBUSY, also if it may wait");
 	kup_user_commit(channel, &rooms[1], 1, 8);
 	refused(kup_user_send(channel, 64, "8 bytes", 8, FOREVER), EBUSY,
-		"also when another one than the first is finished");
+		"kup_user_send() refuses a message with EBUSY when only a later reservation is "
+		"finished");
 	kup_user_commit(channel, &rooms[0], 0, 8);
-	worked(kup_user_reserve(channel, 8, 0, &rooms[64]), "the first one makes room");
+	worked(kup_user_reserve(channel, 8, 0, &rooms[64]),
+	       "kup_user_reserve() works when the first reservation is finished");
 	for (open = 64; open >= 2; open--)
 		kup_user_commit(channel, &rooms[open], open, 8);
 	while (received <= 64 && kup_user_receive(channel, &message, PATIENCE) == 0 &&
 	       message.type == received)
 		received++;
-	check(received == 65, "and all arrive in the order of their reservation", "not message %u",
-	      received);
+	check(received == 65, "kup_user_commit() keeps the order of 65 reservations",
+	      "not message %u", received);
 	kup_user_channel_close(channel);
 }
 
@@ -179,14 +188,17 @@ static void test_full(void)
 	send_pause(channel, 300);
 	while ((error = kup_user_send(channel, 1, bytes, sizeof(bytes), 0)) == 0)
 		sent++;
-	check(error == -EAGAIN && sent > 10, "a full ring is EAGAIN", "%s after %u",
+	check(error == -EAGAIN && sent > 10,
+	      "kup_user_send() into a full ring without a time-out returns EAGAIN", "%s after %u",
 	      error_name(error), sent);
 	refused(kup_user_send(channel, 1, bytes, sizeof(bytes), 30), ETIMEDOUT,
-		"ETIMEDOUT after a while");
-	worked(kup_user_send(channel, 1, bytes, sizeof(bytes), FOREVER), "or waited for");
+		"kup_user_send() into a full ring returns ETIMEDOUT after its time-out");
+	worked(kup_user_send(channel, 1, bytes, sizeof(bytes), FOREVER),
+	       "kup_user_send() waits for room");
 	while (kup_user_receive(channel, &message, received <= sent ? PATIENCE : 0) == 0)
 		received++;
-	check(received == sent + 1, "and nothing is lost", "%u of %u", received, sent + 1);
+	check(received == sent + 1, "kup_user_send() loses nothing when the ring is full",
+	      "%u of %u", received, sent + 1);
 	kup_user_channel_close(channel);
 }
 
@@ -289,23 +301,28 @@ static void test_preparing(void)
 	channel_t *channel = open_channel();
 	int idle = prepare(channel, POLLIN), both = prepare(channel, POLLIN | POLLOUT);
 
-	check(idle == 0 && both == POLLOUT, "who prepares to wait is told what is there already",
-	      "%d, %d", idle, both);
-	refused(prepare(channel, POLLHUP), EINVAL, "other events are none to wait for");
+	check(idle == 0 && both == POLLOUT,
+	      "kup_user_prepare_wait() returns the events that are there already", "%d, %d", idle,
+	      both);
+	refused(prepare(channel, POLLHUP), EINVAL,
+		"kup_user_prepare_wait() refuses other events with EINVAL");
 	refused(kup_user_prepare_wait(channel, POLLOUT, UINT32_MAX), EMSGSIZE,
-		"nor is room for more than the ring takes");
+		"kup_user_prepare_wait() refuses room for more than the ring takes with EMSGSIZE");
 	kup_user_send(channel, 1, "x", 1, PATIENCE);
 	check(EVENTUALLY(PATIENCE_MS, prepare(channel, POLLIN | POLLOUT) == (POLLIN | POLLOUT)),
-	      "also of a message", "no");
-	need(kup_user_receive(channel, &(message_t){ 0 }, PATIENCE) == 0, "which is received");
-	check(prepare(channel, POLLIN) == 0, "and then has to be given back", "no");
+	      "kup_user_prepare_wait() returns POLLIN when a message is there", "no");
+	need(kup_user_receive(channel, &(message_t){ 0 }, PATIENCE) == 0,
+	     "kup_user_receive() gets the message");
+	check(prepare(channel, POLLIN) == 0,
+	      "kup_user_prepare_wait() returns 0 when the message was received", "no");
 	send_pause(channel, 300);
 	while (kup_user_send(channel, ECHO_SAMPLE, bytes, sizeof(bytes), 0) == 0)
 		;
-	check(prepare(channel, POLLIN | POLLOUT) == 0, "a full ring is worth waiting", "no");
+	check(prepare(channel, POLLIN | POLLOUT) == 0,
+	      "kup_user_prepare_wait() returns 0 when the ring is full", "no");
 	kup_user_send(channel, ECHO_CLOSE, NULL, 0, PATIENCE);
 	check(EVENTUALLY(PATIENCE_MS, prepare(channel, POLLIN | POLLOUT) == (POLLIN | POLLOUT)),
-	      "a closed channel is not", "no");
+	      "kup_user_prepare_wait() returns all events of a closed channel", "no");
 	kup_user_channel_close(channel);
 }
 
@@ -320,7 +337,7 @@ static void test_gaps(void)
 	struct kup_gap gap;
 
 	kup_user_send(channel, ECHO_PRODUCE, &produce, sizeof(produce), 0);
-	/* Until the ring is full. */
+	/* Sends until the ring is full. */
 	EVENTUALLY(PATIENCE_MS, kup_user_stats(kup_user_channel_file(channel), &stats) == 0 &&
 					stats.dropped_no_space > 0);
 	while (kup_user_receive(channel, &message, PATIENCE) == 0) {
@@ -335,8 +352,8 @@ static void test_gaps(void)
 		}
 	}
 	check(lost > 0 && seen == produced.sent && lost == produced.lost,
-	      "gaps tell how much is missing", "%llu seen, %llu lost", (long long)seen,
-	      (long long)lost);
+	      "kup_user_receive() reports in a GAP record how much was lost",
+	      "%llu seen, %llu lost", (long long)seen, (long long)lost);
 	kup_user_channel_close(channel);
 }
 
@@ -367,7 +384,8 @@ static void test_two_threads(void)
 		    message.length != sizeof(i) + i % 3)
 			break;
 	pthread_join(thread, NULL);
-	check(i == MANY, "one thread sends while another receives", "not message %u", i);
+	check(i == MANY, "kup_user_send() works in one thread while another receives",
+	      "not message %u", i);
 	kup_user_channel_close(channel);
 }
 
@@ -379,14 +397,17 @@ static void test_kernel_closes(void)
 	kup_user_send(channel, 1, "last", 4, 0);
 	kup_user_send(channel, ECHO_CLOSE, NULL, 0, 0);
 	check(kup_user_receive(channel, &message, PATIENCE) == 0 && message.length == 4,
-	      "what the kernel's side has sent before it closes is received", "no");
-	refused(kup_user_receive(channel, &message, FOREVER), EPIPE, "then receiving is EPIPE");
-	refused(kup_user_receive(channel, &message, 0), EPIPE, "again and again");
-	refused(kup_user_send(channel, 1, "x", 1, FOREVER), EPIPE, "and so is sending");
+	      "kup_user_receive() gets what the kernel's side sent before it closed", "no");
+	refused(kup_user_receive(channel, &message, FOREVER), EPIPE,
+		"kup_user_receive() then returns EPIPE");
+	refused(kup_user_receive(channel, &message, 0), EPIPE,
+		"kup_user_receive() returns EPIPE again");
+	refused(kup_user_send(channel, 1, "x", 1, FOREVER), EPIPE,
+		"kup_user_send() returns EPIPE when the kernel's side has closed");
 	kup_user_channel_close(channel);
 }
 
-/* A header beside a reservation's bytes is the caller's to spoil. */
+/* The caller can overwrite a header that lies beside a reservation's bytes. */
 static void test_broken(void)
 {
 	channel_t *channel = open_channel();
@@ -398,14 +419,16 @@ static void test_broken(void)
 	     "two messages can be reserved");
 	((uint32_t *)second.data)[-2] = KUP_RECORD_LENGTH | KUP_RECORD_READY;
 	kup_user_commit(channel, &first, 1, 8);
-	check(kup_user_receive(channel, &message, PATIENCE) == 0, "what was good is echoed", "no");
+	check(kup_user_receive(channel, &message, PATIENCE) == 0,
+	      "kup_user_receive() gets the echo of what was sent before the channel broke", "no");
 	refused(kup_user_receive(channel, &message, PATIENCE), EPROTO,
-		"a channel whose memory makes no sense is EPROTO");
-	refused(kup_user_send(channel, 1, "x", 1, 0), EPROTO, "in both directions");
+		"kup_user_receive() of a broken channel returns EPROTO");
+	refused(kup_user_send(channel, 1, "x", 1, 0), EPROTO,
+		"kup_user_send() into a broken channel returns EPROTO");
 	kup_user_channel_close(channel);
 }
 
-/* ---- The end, while a thread waits ---- */
+/* ---- The device goes while a thread waits ---- */
 
 struct waiting {
 	pthread_t thread;
@@ -449,7 +472,7 @@ static void *run_wait(void *argument)
 	return NULL;
 }
 
-/* The kernel's side is asleep meanwhile; then the device goes. */
+/* The kernel's side is asleep when the device goes. */
 static void destroy_under(const char *parameters, int (*wait)(channel_t *channel),
 			  const char *sentence)
 {
@@ -471,8 +494,10 @@ static void test_destroyed(void)
 	struct opening opening = { .number = 0 };
 	channel_t *channel = NULL;
 
-	destroy_under("", wait_receive, "a receive that waits ends with EPIPE");
-	destroy_under("to_kernel_pages=1", wait_send, "so does a send into a full ring");
+	destroy_under("", wait_receive,
+		      "kup_user_receive() that waits ends with EPIPE when the device goes");
+	destroy_under("to_kernel_pages=1", wait_send,
+		      "kup_user_send() that waits for room ends with EPIPE when the device goes");
 	destroy_under("to_kernel_pages=1", wait_reserve, "and a reservation");
 	need(module_load("channels=1") == 0, "the echo client can be loaded");
 	channel = open_channel();
@@ -480,7 +505,8 @@ static void test_destroyed(void)
 	sleep_ms(100);
 	need_unload();
 	pthread_join(opening.thread, NULL);
-	refused(opening.result, ENODEV, "waiting for a channel ends with ENODEV");
+	refused(opening.result, ENODEV,
+		"kup_user_channel_open() that waits ends with ENODEV when the device goes");
 	kup_user_channel_close(channel);
 }
 

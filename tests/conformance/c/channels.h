@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* For programs that use channels by the calls of kup_user.h. */
+/* For programs that use channels by kup_user.h's calls. */
 #ifndef CHANNELS_H
 #define CHANNELS_H
 
@@ -15,7 +15,7 @@ typedef struct kup_user_channel channel_t;
 typedef struct kup_user_message message_t;
 typedef struct kup_user_reservation room_t;
 
-/* Any channel of the echo device, or the end of the program. */
+/* Opens any channel of the echo device, or ends the program. */
 static inline channel_t *open_channel(void)
 {
 	channel_t *channel = NULL;

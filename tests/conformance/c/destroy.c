@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Unloading the echo client while it is in use: who is woken, what calls say, what can be read. */
+/*
+ * The echo client is unloaded while it is in use: which waits end, what calls return, what can be
+ * read.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,7 +13,7 @@
 #include "driver.h"
 #include "peer.h"
 
-/* Time that unloading took, or UINT64_MAX. */
+/* The time that unloading took, or UINT64_MAX if it failed. */
 static uint64_t timed_unload(void)
 {
 	uint64_t start = now_ms();
@@ -23,7 +26,7 @@ static uint64_t timed_unload(void)
 	return now_ms() - start;
 }
 
-/* ---- Handles that live on ---- */
+/* ---- Handles that outlive the device ---- */
 
 static void dead_calls_of_attached(struct peer *peer)
 {
@@ -31,19 +34,22 @@ static void dead_calls_of_attached(struct peer *peer)
 	struct kup_stats stats = { .channel = CHANNELS };
 	struct kup_info info;
 
-	check(peer_state(peer) == KUP_STATE_CLOSED, "an attached handle's channel is closed",
+	check(peer_state(peer) == KUP_STATE_CLOSED, "unloading closes an attached handle's channel",
 	      "state %u", peer_state(peer));
 	check(peer_poll(peer, POLLIN | POLLOUT, 0) == (POLLIN | POLLOUT | POLLHUP),
-	      "poll of it reports POLLIN, POLLOUT and POLLHUP", "%x",
+	      "kup_user_wait() after unloading reports POLLIN, POLLOUT and POLLHUP", "%x",
 	      peer_poll(peer, POLLIN | POLLOUT, 0));
-	refused(peer_kick(peer), EPIPE, "KICK of it is refused with EPIPE");
-	refused(kup_user_info(peer->fd, &info), ENODEV, "INFO of it is refused with ENODEV");
+	refused(peer_kick(peer), EPIPE, "KICK after unloading is refused with EPIPE");
+	refused(kup_user_info(peer->fd, &info), ENODEV,
+		"INFO after unloading is refused with ENODEV");
 	refused(kup_user_stats(peer->fd, &stats), EINVAL,
-		"STATS of no channel is refused with EINVAL even then");
-	refused(stats_get(peer->fd, 0, &stats), ENODEV, "STATS of it is refused with ENODEV");
+		"STATS after unloading refuses to report no channel with EINVAL");
+	refused(stats_get(peer->fd, 0, &stats), ENODEV,
+		"STATS after unloading is refused with ENODEV");
 	refused(kup_user_attach(peer->fd, &bad), EPROTONOSUPPORT,
-		"ATTACH with another version is refused for that even then");
-	refused(attach_to(peer->fd, ANY, 0, NULL), ENODEV, "ATTACH of it is refused with ENODEV");
+		"ATTACH after unloading still checks the version first");
+	refused(attach_to(peer->fd, ANY, 0, NULL), ENODEV,
+		"ATTACH of an attached handle after unloading is refused with ENODEV");
 }
 
 static void dead_calls_of_bare(int bare)
@@ -53,11 +59,12 @@ static void dead_calls_of_bare(int bare)
 	uint64_t address = 0;
 
 	check(kup_user_wait(bare, POLLIN, 0) == POLLHUP,
-	      "a handle without a channel reports POLLHUP and no channel", "%x",
+	      "kup_user_wait() after unloading reports POLLHUP on a handle without a channel", "%x",
 	      kup_user_wait(bare, POLLIN, 0));
 	refused(attach_to(bare, ANY, 0, NULL), ENODEV,
-		"ATTACH of a handle without a channel is refused with ENODEV");
-	refused(attach_to(bare, 3, KUP_ATTACH_NOWAIT, NULL), ENODEV, "of any channel");
+		"ATTACH of a handle without a channel after unloading is refused with ENODEV");
+	refused(attach_to(bare, 3, KUP_ATTACH_NOWAIT, NULL), ENODEV,
+		"ATTACH of channel 3 after unloading is refused with ENODEV");
 	refused(kup_user_info(bare, &info), ENODEV, "and INFO");
 	refused(stats_get(bare, 0, &stats), ENODEV, "and STATS");
 	refused(kup_user_kick(bare), ENODEV, "and KICK");
@@ -71,26 +78,30 @@ static void test_idle_handles(void)
 
 	peer_need(&peer, ANY);
 	peer_need(&unmapped, ANY);
-	check(timed_unload() < PATIENCE_MS, "the client can be unloaded while handles are attached",
-	      "no");
-	refused(echo_open(), ENOENT, "its device is gone");
+	check(timed_unload() < PATIENCE_MS, "unloading does not wait for attached handles", "no");
+	refused(echo_open(), ENOENT, "kup_user_open() after unloading returns ENOENT");
 	dead_calls_of_attached(&peer);
 	peer_unmap(&unmapped);
-	refused(peer_map(&unmapped), ENODEV, "mapping it is refused with ENODEV");
-	worked(kup_user_close(unmapped.fd), "it can be closed");
+	refused(peer_map(&unmapped), ENODEV,
+		"kup_user_map() after unloading is refused with ENODEV");
+	worked(kup_user_close(unmapped.fd),
+	       "kup_user_close() works on a handle that was not mapped after unloading");
 	dead_calls_of_bare(bare);
-	worked(kup_user_close(bare), "and that can be closed");
-	worked(kup_user_close(peer.fd), "the mapping outlives its handle");
-	check(peer.kernel->magic == KUP_MAGIC, "with its bytes", "no");
+	worked(kup_user_close(bare),
+	       "kup_user_close() works on a handle without a channel after unloading");
+	worked(kup_user_close(peer.fd),
+	       "kup_user_close() works on an attached handle after unloading");
+	check(peer.kernel->magic == KUP_MAGIC,
+	      "kup_user_close() keeps the mapping's bytes after unloading", "no");
 	memset(peer.out, 1, peer.attach.to_kernel_bytes);
 	peer_unmap(&peer);
 	reload();
 	peer_need(&peer, ANY);
-	check(peer_echo(&peer, 1, 1000) == NULL, "a device that is created again works", "no");
+	check(peer_echo(&peer, 1, 1000) == NULL, "loading again creates a device that works", "no");
 	peer_stop_wait(&peer);
 }
 
-/* The old handle is not the new device's, though the name is the same. */
+/* An old handle does not belong to the new device, though the name is the same. */
 static void test_old_handles_and_new_devices(void)
 {
 	struct kup_info info;
@@ -103,24 +114,26 @@ static void test_old_handles_and_new_devices(void)
 	reload();
 	later = echo_open();
 	need(kup_user_info(later, &info) == 0, "INFO");
-	check(info.instance != old.info.instance, "a device that is made again is another instance",
-	      "both are %llx", (long long)info.instance);
+	check(info.instance != old.info.instance,
+	      "INFO contains another instance when the device is created again", "both are %llx",
+	      (long long)info.instance);
 	attach.instance = old.info.instance;
 	refused(kup_user_attach(later, &attach), ENODEV,
-		"ATTACH with the old instance is refused by the new device with ENODEV");
+		"ATTACH refuses the old instance on the new device with ENODEV");
 	kup_user_close(later);
 	refused(attach_to(bare, ANY, 0, NULL), ENODEV,
-		"a handle of the device that is gone is none of its successor");
-	refused(kup_user_info(old.fd, &info), ENODEV, "with a channel or without");
+		"ATTACH of a handle of the old device is refused with ENODEV");
+	refused(kup_user_info(old.fd, &info), ENODEV,
+		"INFO of an attached handle of the old device is refused with ENODEV");
 	peer_need(&fresh, 0);
 	kup_user_close(bare);
 	peer_stop(&old);
 	check(peer_echo(&fresh, 1, 1000) == NULL && fresh.attach.generation == 1,
-	      "closing it does nothing to the successor's channel", "no");
+	      "kup_user_close() of an old handle leaves the new device's channel alone", "no");
 	peer_stop_wait(&fresh);
 }
 
-/* ---- Users in the middle of something ---- */
+/* ---- Users in the middle of a call ---- */
 
 static struct peer victim;
 static int victim_error;
@@ -173,7 +186,7 @@ static void *kernel_on_full_ring(void *unused)
 	return unused;
 }
 
-#define LONGEST_PAUSE_MS 60000 /* that the echo client takes */
+#define LONGEST_PAUSE_MS 60000 /* a record that the echo client receives */
 
 static void *in_pause(void *unused)
 {
@@ -203,7 +216,7 @@ static void unload_under(void *(*user)(void *), const char *sentence)
 	reload();
 }
 
-/* What was committed before the end can be read after it. */
+/* Reads what was committed before the device went. */
 static void test_drained(void)
 {
 	struct peer peer;
@@ -219,13 +232,13 @@ static void test_drained(void)
 		count += record.type == count;
 		peer_release(&peer, &record);
 	}
-	check(count == 50, "what was sent before the device went can be read after it", "%u of 50",
+	check(count == 50, "the user can read what was sent before the device went", "%u of 50",
 	      count);
 	peer_stop(&peer);
 	reload();
 }
 
-/* Losses that no record came after are told by the last thing in the ring. */
+/* If no record comes after a loss, the last record in the ring reports it. */
 static void test_last_gap(void)
 {
 	const struct echo_produce produce = { .count = 1000000000,
@@ -252,7 +265,7 @@ static void test_last_gap(void)
 	check(last && gaps == 1 && samples == peer.attach.to_user_bytes / 1008 &&
 		      gap.records == peer.kernel->dropped_no_space &&
 		      gap.bytes == gap.records * 1000,
-	      "what was lost before the device went is told by a last GAP record",
+	      "the last GAP record reports what was lost before the device went",
 	      "%llu samples, %llu gaps, %llu lost of %llu", (long long)samples, (long long)gaps,
 	      (long long)gap.records, (long long)peer.kernel->dropped_no_space);
 	peer_stop(&peer);
@@ -282,8 +295,9 @@ static void test_waiting_for_channel(void)
 	sleep_ms(100);
 	need_unload();
 	pthread_join(thread, NULL);
-	check(waiting_result == POLLHUP, "who waits for a channel is told that the device is gone",
-	      "%x", waiting_result);
+	check(waiting_result == POLLHUP,
+	      "kup_user_wait() for a channel reports POLLHUP when the device goes", "%x",
+	      waiting_result);
 	kup_user_close(waiting_handle);
 	for (int i = 0; i < CHANNELS; i++)
 		kup_user_close(held[i]);
@@ -298,7 +312,7 @@ static void *attach_draining(void *unused)
 	return unused;
 }
 
-/* In ATTACH itself: it waits for the last owner's kernel side, and the device goes meanwhile. */
+/* The device goes while ATTACH waits for the kernel's side of the last owner. */
 static void unload_under_attach(void)
 {
 	const struct echo_pause pause = { .milliseconds = 600 };
@@ -319,7 +333,7 @@ static void unload_under_attach(void)
 	reload();
 }
 
-/* On a slow machine the pause or ATTACH's patience may end before the device goes. */
+/* On a slow machine the pause or ATTACH's wait may end before the device goes. */
 static void test_attach_that_waits(void)
 {
 	for (int tries = 0; tries < 20; tries++) {
@@ -327,11 +341,10 @@ static void test_attach_that_waits(void)
 		if (attach_result != 0 && attach_result != -EBUSY)
 			break;
 	}
-	refused(attach_result, ENODEV,
-		"an ATTACH that waits ends with ENODEV when the device goes");
+	refused(attach_result, ENODEV, "ATTACH that waits ends with ENODEV when the device goes");
 }
 
-/* While the client's code still runs, the device is gone for everybody else. */
+/* While the client's code still runs, the device is gone for everyone else. */
 static uint32_t unloaded;
 
 static void *unload_slowly(void *unused)
@@ -358,22 +371,25 @@ static void test_while_it_goes(void)
 	sleep_ms(50);
 	pthread_create(&thread, NULL, unload_slowly, NULL);
 	EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_CLOSED);
-	refused(echo_open(), ENOENT, "a device that is going can't be opened");
+	refused(echo_open(), ENOENT, "kup_user_open() of a device that is going returns ENOENT");
 	refused(kup_user_info(bare, &info), ENODEV, "nor asked");
 	refused(attach_to(bare, ANY, 0, NULL), ENODEV, "nor attached");
-	check(peer_state(&peer) == KUP_STATE_CLOSED, "and its channels are closed", "state %u",
+	check(peer_state(&peer) == KUP_STATE_CLOSED,
+	      "unloading closes the channels before the client has returned", "state %u",
 	      peer_state(&peer));
-	check(!__atomic_load_n(&unloaded, __ATOMIC_SEQ_CST), "although its client is still at work",
+	check(!__atomic_load_n(&unloaded, __ATOMIC_SEQ_CST),
+	      "unloading is not over while the client still runs",
 	      "unloading took no more than %llu ms", (long long)(now_ms() - start));
 	pthread_join(thread, NULL);
-	check(now_ms() - start >= pause.milliseconds - 50, "for whose end unloading waits",
-	      "it took %llu ms", (long long)(now_ms() - start));
+	check(now_ms() - start >= pause.milliseconds - 50,
+	      "unloading waits until the client has returned", "it took %llu ms",
+	      (long long)(now_ms() - start));
 	peer_stop(&peer);
 	kup_user_close(bare);
 	reload();
 }
 
-/* ---- Unloading against everything ---- */
+/* ---- Unloading under all kinds of traffic ---- */
 
 static volatile bool storming;
 
@@ -412,7 +428,7 @@ static void test_unload_storm(int rounds)
 	storming = false;
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	check(done == rounds, "unloading and loading under traffic works again and again",
+	check(done == rounds, "unloading and loading work again and again under traffic",
 	      "round %d: %s", done, error_name(error));
 }
 
@@ -421,12 +437,12 @@ int main(int count, char **arguments)
 	begin(count, arguments, 90);
 	test_idle_handles();
 	test_old_handles_and_new_devices();
-	unload_under(in_poll, "who sleeps in poll is woken when the device goes");
-	unload_under(in_traffic, "who is in traffic sees the end when the device goes");
-	unload_under(on_full_ring, "who waits for room is woken when the device goes");
-	unload_under(kernel_on_full_ring,
-		     "a kernel side that waits for room ends, and its records can be read");
-	unload_under(in_pause, "a kernel side that pauses stops when the device goes");
+	unload_under(in_poll, "kup_user_wait() that sleeps is woken when the device goes");
+	unload_under(in_traffic, "a user in traffic sees the channel end when the device goes");
+	unload_under(on_full_ring, "kup_user_wait() for room is woken when the device goes");
+	unload_under(kernel_on_full_ring, "a kernel side that waits for room ends when the device "
+					  "goes, and its records can be read");
+	unload_under(in_pause, "a kernel side that pauses ends when the device goes");
 	test_drained();
 	test_last_gap();
 	test_waiting_for_channel();

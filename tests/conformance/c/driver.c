@@ -19,7 +19,7 @@
 
 #define HOST "host:"
 #define KERNEL_MODULE "kup_echo"
-#define KERNEL_MODULE_FILE "/lib/modules/kup_echo.ko" /* FreeBSD: in kern.module_path */
+#define KERNEL_MODULE_FILE "/lib/modules/kup_echo.ko" /* FreeBSD: a folder of kern.module_path */
 
 static const char *path;
 static char **differences;
@@ -29,7 +29,7 @@ static bool is_host(void)
 	return strncmp(path, HOST, strlen(HOST)) == 0;
 }
 
-/* All ids that the programs ask for: one that is misspelt would hold for no driver. */
+/* The ids that the programs ask for. An id that is misspelt would hold for no driver. */
 static bool is_known(const char *id)
 {
 	static const char *const known[] = { "devices-are-files",
@@ -87,7 +87,7 @@ const char *path_of(const char *name)
 
 #ifdef __FreeBSD__
 
-/* Sets (value), or takes away (NULL), a variable that the module's parameters come from. */
+/* Sets a variable that the module reads its parameters from, or deletes it if `value` is NULL. */
 static void set_tunable(const char *parameter, const char *value)
 {
 	char name[128];
@@ -99,7 +99,7 @@ static void set_tunable(const char *parameter, const char *value)
 		kenv(KENV_UNSET, name, NULL, 0);
 }
 
-/* Each "name=value": set before, taken away after the module was loaded. */
+/* Sets the variable of each "name=value", loads the module, and deletes the variables again. */
 static void set_tunables(const char *parameters, bool present)
 {
 	char words[512], *word, *rest = NULL;

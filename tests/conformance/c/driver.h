@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which driver a program talks to, and loading its echo client. A program is called as
+ * Which driver a program uses, and how to load its echo client. A program is called as
  *
  *   program PATH [DIFFERENCE ...]
  *
- * where PATH is the echo device's ("/dev/kup/echo", "host:echo"), and the rest are those of
- * tests/conformance/differences.ts that hold for its driver.
+ * PATH is the path of the echo device ("/dev/kup/echo", "host:echo"). The rest are the ids of
+ * tests/conformance/differences.ts that hold for the program's driver.
  */
 #ifndef DRIVER_H
 #define DRIVER_H
@@ -14,33 +14,35 @@
 
 #include "kup_user.h"
 
-/* The name that the echo client gives its device unless it is told otherwise. */
+/* The name of the echo client's device unless a parameter sets another. */
 #define ECHO_NAME "kup/echo"
 
-/* Reads the arguments, and loads the echo client if it isn't. See begin_cases for seconds. */
+/* Reads the arguments, and loads the echo client if it is not loaded. begin_cases has `seconds`. */
 void begin(int count, char **arguments, unsigned int seconds);
 
-/* Does this driver differ by nature in this way? An id that is not in the list ends the program. */
+/* Whether this driver differs in this way. An id that is not in the list ends the program. */
 bool differs(const char *id);
 
-/* The path of the device with this name, in memory that the next call uses again. */
+/* The path of the device with this name. The memory is used again by the next call. */
 const char *path_of(const char *name);
 
-/* The path that the program was given. */
+/* The path from the program's arguments. */
 const char *echo_path(void);
 
-/* insmod and rmmod of the echo client: 0 or a negative errno. */
+/* insmod and rmmod of the echo client. Return 0 or a negative errno. */
 int module_load(const char *parameters);
 int module_unload(void);
 
-/* module_load without parameters, and the device that comes of it; or the end of the program. */
+/* Calls module_load without parameters and waits for the device, or ends the program. */
 void reload(void);
 
-/* Loads the echo client again, with pauses that outlast their user and the device, until the next
- * need_unload and reload. */
+/*
+ * Loads the echo client again, with pauses that continue when their user and the device are gone,
+ * until the next need_unload and reload.
+ */
 void reload_stubborn(void);
 
-/* module_unload, or the end of the program. */
+/* Calls module_unload, or ends the program. */
 void need_unload(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Events that are reached, by the contract's text: a user that sleeps for more than one record is
- * woken once, when that much is there, or when there can't be more; and POLLIN reports the same.
+ * Event positions, written from the contract's text. A user that sleeps for more than one record is
+ * woken once, when all of it is there or when no more can come. POLLIN reports the same condition.
  */
 #include <errno.h>
 #include <poll.h>
@@ -35,7 +35,7 @@ static void send_echo(struct peer *peer)
 	need(peer_send(peer, 1, "8 bytes", 8) == 0, "a record can be sent");
 }
 
-/* So many bytes lie behind the tail; they stay there. */
+/* Waits until this many bytes lie behind the tail, and leaves them there. */
 static bool comes(const struct peer *peer, uint32_t bytes)
 {
 	const kup_u32 *last = (const void *)(peer->in + (peer->tail + bytes - SPACE) %
@@ -68,7 +68,7 @@ static void test_inside(uint32_t offset, const char *sentence)
 	peer_stop_wait(&peer);
 }
 
-/* When one record is there, what the one before it did is over. */
+/* When one record is there, the wake-up decision for the one before it is over. */
 static void test_ahead(void)
 {
 	struct peer peer;
@@ -84,12 +84,13 @@ static void test_ahead(void)
 	send_echo(&peer);
 	comes(&peer, 3 * SPACE);
 	check(early == 0 && EVENTUALLY(PATIENCE_MS, wakeups(&peer) == before + 1),
-	      "a user that sleeps for the third record is woken by that one", "%llu, then %llu",
+	      "the third record wakes a user that sleeps for it", "%llu, then %llu",
 	      (long long)early, (long long)(wakeups(&peer) - before));
 	send_echo(&peer);
 	send_echo(&peer);
 	comes(&peer, 5 * SPACE);
-	check(wakeups(&peer) == before + 1, "and by no other", "%llu wake-ups",
+	check(wakeups(&peer) == before + 1,
+	      "the earlier records do not wake a user that sleeps for the third", "%llu wake-ups",
 	      (long long)(wakeups(&peer) - before));
 	peer_stop_wait(&peer);
 }
@@ -107,25 +108,28 @@ static void test_level(void)
 	send_echo(&peer);
 	comes(&peer, 2 * SPACE);
 	check(peer_poll(&peer, POLLIN, 0) == 0 && peer_poll(&peer, POLLIN, 20) == 0,
-	      "poll reports no record while the user waits for more", "it does");
+	      "kup_user_wait() reports no record while the user waits for more", "it does");
 	announce(&peer, peer.tail);
-	check(peer_poll(&peer, POLLIN, 0) == POLLIN, "it does when the user waits for any", "no");
+	check(peer_poll(&peer, POLLIN, 0) == POLLIN,
+	      "kup_user_wait() reports a record when the user waits for any", "no");
 	announce(&peer, peer.tail + 3 * SPACE - KUP_RECORD_ALIGN);
 	send_echo(&peer);
 	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN &&
 		      word_get(&peer.kernel->to_user_head.value) == 3 * SPACE,
-	      "and when as much is there as it waits for", "%u bytes are there",
-	      word_get(&peer.kernel->to_user_head.value));
+	      "kup_user_wait() reports the records when as much is there as the user waits for",
+	      "%u bytes are there", word_get(&peer.kernel->to_user_head.value));
 	need(peer_receive(&peer, &record) == 0, "a record");
 	peer_release(&peer, &record);
 	check(peer_poll(&peer, POLLIN, 0) == POLLIN,
-	      "an event that was passed holds no later record back", "it does");
+	      "kup_user_wait() reports a later record when the event position has passed",
+	      "it does");
 	consume_all(&peer);
-	check(peer_poll(&peer, POLLIN, 0) == 0, "nothing is nothing", "it isn't");
+	check(peer_poll(&peer, POLLIN, 0) == 0,
+	      "kup_user_wait() reports nothing when the ring is empty", "it isn't");
 	peer_stop_wait(&peer);
 }
 
-/* Records one by one, with a pause before each. Poll sleeps all the time. */
+/* Sends records one by one, with a pause before each. The poll sleeps all the time. */
 static void test_asleep(void)
 {
 	const struct echo_pause pause = { .milliseconds = 20 };
@@ -140,18 +144,18 @@ static void test_asleep(void)
 		peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 		send_echo(&peer);
 	}
-	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN, "a poll for four records ends",
-	      "it doesn't");
+	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN,
+	      "kup_user_wait() for four records returns", "it doesn't");
 	head = word_get(&peer.kernel->to_user_head.value);
 	check(head == 4 * SPACE && EVENTUALLY(PATIENCE_MS, wakeups(&peer) == before + 1),
-	      "when they are there, by one wake-up", "%u bytes, %llu wake-ups", head,
-	      (long long)(wakeups(&peer) - before));
+	      "kup_user_wait() for four records ends with one wake-up, when they are there",
+	      "%u bytes, %llu wake-ups", head, (long long)(wakeups(&peer) - before));
 	peer_stop_wait(&peer);
 }
 
-/* ---- More can't come ---- */
+/* ---- No more can come ---- */
 
-/* The user waits for half a ring; what comes next does not fit behind what is there. */
+/* The user waits for half a ring. The next record does not fit behind what is there. */
 static void test_no_room(void)
 {
 	static const uint8_t bytes[4096 * 16];
@@ -171,10 +175,10 @@ static void test_no_room(void)
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	peer_send(&peer, 2, bytes, page / 2 + 64);
 	check(held && peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN,
-	      "a kernel side that lacks room ends a poll for more", "%d", held);
+	      "kup_user_wait() for more ends when the kernel's side lacks room", "%d", held);
 	peer_release(&peer, &record);
-	check(peer_receive(&peer, &record) == 0 && record.type == 2, "and goes on", "state %u",
-	      peer_state(&peer));
+	check(peer_receive(&peer, &record) == 0 && record.type == 2,
+	      "the kernel's side continues when there is room", "state %u", peer_state(&peer));
 	peer_stop_wait(&peer);
 }
 
@@ -190,7 +194,8 @@ static void test_close(void)
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	peer_send(&peer, ECHO_CLOSE, NULL, 0);
 	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == (POLLIN | POLLHUP),
-	      "a close by the kernel ends a poll for more", "state %u", peer_state(&peer));
+	      "kup_user_wait() for more ends when the kernel's side closes", "state %u",
+	      peer_state(&peer));
 	peer_stop_wait(&peer);
 	peer_need(&peer, ANY);
 	announce(&peer, peer.tail + 4 * SPACE);
@@ -199,7 +204,8 @@ static void test_close(void)
 	peer_set_head(&peer, peer.head + 4);
 	peer_kick(&peer);
 	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == (POLLIN | POLLHUP | POLLERR),
-	      "and so does a broken channel", "state %u", peer_state(&peer));
+	      "kup_user_wait() for more ends when the channel breaks", "state %u",
+	      peer_state(&peer));
 	peer_stop_wait(&peer);
 }
 
@@ -221,7 +227,7 @@ static void test_gap_wakes(void)
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
 	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN && peer_soon(&peer, &record) &&
 		      record_is(&record, KUP_CONTROL_GAP),
-	      "a GAP record ends a poll for more", "%u bytes are there",
+	      "kup_user_wait() for more ends with a GAP record", "%u bytes are there",
 	      word_get(&peer.kernel->to_user_head.value));
 	peer_stop_wait(&peer);
 }
@@ -240,7 +246,7 @@ static void test_pending_gap(void)
 		produce.length += KUP_RECORD_ALIGN;
 	fits = (peer.attach.to_user_bytes - KUP_RECORD_HEADER) / KUP_RECORD_SPACE(produce.length);
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
-	/* Nothing wakes it up again but a kick. */
+	/* Only a kick wakes the kernel's side again. */
 	need(EVENTUALLY(PATIENCE_MS,
 			peer.kernel->dropped_no_space == produce.count - fits &&
 				word_get(&peer.kernel->to_user_producer_event.value) != 0),
@@ -250,18 +256,19 @@ static void test_pending_gap(void)
 	word_set(&peer.user->to_user_tail.value, peer.tail);
 	check(fits == 0 && peer_poll(&peer, POLLIN, 0) == POLLIN && peer_look(&peer, &record) &&
 		      record_is(&record, KUP_CONTROL_GAP),
-	      "a poll puts the GAP record that is pending", "%llu", (long long)fits);
+	      "kup_user_wait() lets the kernel's side write a GAP record that is pending", "%llu",
+	      (long long)fits);
 	peer_kick(&peer);
 	peer_release(&peer, &record);
 	check(peer_receive(&peer, &record) == 0 && record.type == ECHO_PRODUCE,
-	      "once, and what was to be sent follows", "type %x, flags %x", record.type,
-	      record.flags);
+	      "kup_user_wait() lets it write one GAP record, and the next record follows",
+	      "type %x, flags %x", record.type, record.flags);
 	peer_stop_wait(&peer);
 }
 
 /* ---- Kicks ---- */
 
-/* Poll has armed a wake-up, and no event lies ahead. */
+/* The poll has armed a wake-up, and the event position lies ahead of no record. */
 static void test_kick(void)
 {
 	struct peer peer;
@@ -273,20 +280,22 @@ static void test_kick(void)
 	before = wakeups(&peer);
 	for (int i = 0; i < 3; i++)
 		peer_kick(&peer);
-	check(wakeups(&peer) == before, "a kick wakes no user", "%llu wake-ups",
+	check(wakeups(&peer) == before, "KICK wakes no user", "%llu wake-ups",
 	      (long long)(wakeups(&peer) - before));
 	send_echo(&peer);
 	check(comes(&peer, SPACE) && EVENTUALLY(PATIENCE_MS, wakeups(&peer) == before + 1),
-	      "the record does that poll waits for", "%llu", (long long)(wakeups(&peer) - before));
+	      "a record wakes the user that KICK did not wake", "%llu",
+	      (long long)(wakeups(&peer) - before));
 	peer_stop_wait(&peer);
 }
 
 int main(int count, char **arguments)
 {
 	begin(count, arguments, 60);
-	test_inside(0, "a user that sleeps for the next record is woken by it");
-	test_inside(8, "so is one whose event lies within the record");
-	test_inside(SPACE - 8, "also if it is the last word");
+	test_inside(0, "the next record wakes a user that sleeps for its first byte");
+	test_inside(8, "the next record wakes a user whose event position lies within it");
+	test_inside(SPACE - 8,
+		    "the next record wakes a user whose event position is its last word");
 	test_ahead();
 	test_level();
 	test_asleep();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Processes that break the protocol: a lie ends its own channel, for the right reason. Each kick
- * looks at head; publish.c has the heads that the kernel's side finds by itself.
+ * Processes that break the protocol. Each lie breaks its own channel only, with the right error.
+ * Here each kick makes the kernel's side look at head; publish.c has the heads that it finds by
+ * itself.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,7 +17,7 @@
 struct lie {
 	const char *what;
 	uint32_t error;
-	void (*tell)(struct peer *peer);
+	void (*write)(struct peer *peer);
 };
 
 /* Some traffic: 32 records of 24 bytes each way, so both positions are 1024. */
@@ -24,8 +25,8 @@ static void warm_up(struct peer *peer)
 {
 	for (uint32_t i = 0; i < 32; i++)
 		if (peer_echo(peer, i, 24) != NULL)
-			need(false, "a channel echoes before it is lied to");
-	/* The kernel has seen everything when its tail says so. */
+			need(false, "a channel echoes before the lie");
+	/* The kernel's tail shows that it has read everything. */
 	EVENTUALLY(PATIENCE_MS, word_get(&peer->kernel->to_kernel_tail.value) == peer->head);
 }
 
@@ -35,7 +36,7 @@ static void set_head(struct peer *peer, uint32_t head)
 	peer_kick(peer);
 }
 
-/* The kernel looks at the user's tail when it wants to send and knows of no room. */
+/* The kernel loads the user's tail only when it wants to send and knows of no room. */
 static void set_tail(struct peer *peer, uint32_t tail)
 {
 	static const uint8_t bytes[20000];
@@ -48,7 +49,7 @@ static void set_tail(struct peer *peer, uint32_t tail)
 	peer_kick(peer);
 }
 
-/* A record whose header is this, and which takes this much of the ring, by head. */
+/* Writes a record with this header, and a head that covers this much of the ring. */
 static void set_record(struct peer *peer, uint32_t length_flags, uint32_t space)
 {
 	kup_u32 *header = peer_header(peer, peer->head);
@@ -104,7 +105,7 @@ static void tail_beyond(struct peer *peer)
 	set_tail(peer, peer->tail + peer->attach.to_user_bytes);
 }
 
-/* It had to look at the tail before, or it wouldn't know. */
+/* The kernel has loaded the tail before; otherwise it would not know of the room. */
 static void tail_backwards(struct peer *peer)
 {
 	for (uint32_t sent = 0; sent <= peer->attach.to_user_bytes + 20000; sent += 20000)
@@ -132,7 +133,7 @@ static void record_discarded_longest(struct peer *peer)
 	set_record(peer, KUP_RECORD_LENGTH | KUP_RECORD_DISCARD, 64);
 }
 
-/* There is no place for the header behind it: one byte less would do. */
+/* There is no place for the header behind this record. One byte less would leave one. */
 static void record_ring(struct peer *peer)
 {
 	set_record(peer, peer->attach.to_kernel_bytes - 15, peer->attach.to_kernel_bytes);
@@ -181,7 +182,7 @@ static void control_zero(struct peer *peer)
 	control(peer, 0, 8);
 }
 
-/* It would be KUP_CONTROL_GAP to a reader that shifts by the kind modulo 32. */
+/* A reader that shifts by the kind modulo 32 would take this for KUP_CONTROL_GAP. */
 static void control_unknown(struct peer *peer)
 {
 	control(peer, 32 + KUP_CONTROL_GAP, 8);
@@ -193,34 +194,54 @@ static void control_optional(struct peer *peer)
 }
 
 static const struct lie lies[] = {
-	{ "a head that is not aligned", KUP_ERROR_HEAD, head_unaligned },
-	{ "a head that is one byte on", KUP_ERROR_HEAD, head_by_one },
-	{ "a head that went back", KUP_ERROR_HEAD, head_backwards },
-	{ "a head that went back to the start", KUP_ERROR_HEAD, head_far_back },
-	{ "a head that is beyond the ring", KUP_ERROR_HEAD, head_beyond },
-	{ "a head that is 2 GiB on", KUP_ERROR_HEAD, head_opposite },
-	{ "a head that is the last position", KUP_ERROR_HEAD, head_last },
-	{ "a tail that is not aligned", KUP_ERROR_TAIL, tail_unaligned },
-	{ "a tail that went back", KUP_ERROR_TAIL, tail_backwards },
-	{ "a tail that is beyond head", KUP_ERROR_TAIL, tail_beyond },
-	{ "a tail that is 2 GiB on", KUP_ERROR_TAIL, tail_opposite },
-	{ "a head inside of a record", KUP_ERROR_HEAD, record_longer },
-	{ "a record of the longest length", KUP_ERROR_LENGTH, record_longest },
-	{ "a discarded record of the longest length", KUP_ERROR_LENGTH, record_discarded_longest },
-	{ "a record as long as the ring", KUP_ERROR_LENGTH, record_ring },
-	{ "a discarded record as long as the ring", KUP_ERROR_LENGTH, record_discarded_ring },
-	{ "a record with an unknown flag", KUP_ERROR_FLAGS, record_unknown_flag },
-	{ "a discarded record with an unknown flag", KUP_ERROR_FLAGS,
-	  record_discarded_unknown_flag },
+	{ "the kernel's side breaks a channel whose head is not aligned to 8", KUP_ERROR_HEAD,
+	  head_unaligned },
+	{ "the kernel's side breaks a channel whose head is one byte ahead", KUP_ERROR_HEAD,
+	  head_by_one },
+	{ "the kernel's side breaks a channel whose head went back", KUP_ERROR_HEAD,
+	  head_backwards },
+	{ "the kernel's side breaks a channel whose head went back to the start", KUP_ERROR_HEAD,
+	  head_far_back },
+	{ "the kernel's side breaks a channel whose head is beyond the ring", KUP_ERROR_HEAD,
+	  head_beyond },
+	{ "the kernel's side breaks a channel whose head is 2 GiB ahead", KUP_ERROR_HEAD,
+	  head_opposite },
+	{ "the kernel's side breaks a channel whose head is the last position", KUP_ERROR_HEAD,
+	  head_last },
+	{ "the kernel's side breaks a channel whose tail is not aligned", KUP_ERROR_TAIL,
+	  tail_unaligned },
+	{ "the kernel's side breaks a channel whose tail went back", KUP_ERROR_TAIL,
+	  tail_backwards },
+	{ "the kernel's side breaks a channel whose tail is beyond head", KUP_ERROR_TAIL,
+	  tail_beyond },
+	{ "the kernel's side breaks a channel whose tail is 2 GiB ahead", KUP_ERROR_TAIL,
+	  tail_opposite },
+	{ "the kernel's side breaks a channel whose head is inside a record", KUP_ERROR_HEAD,
+	  record_longer },
+	{ "the kernel's side breaks a channel at a record of the longest length", KUP_ERROR_LENGTH,
+	  record_longest },
+	{ "the kernel's side breaks a channel at a discarded record of the longest length",
+	  KUP_ERROR_LENGTH, record_discarded_longest },
+	{ "the kernel's side breaks a channel at a record as long as the ring", KUP_ERROR_LENGTH,
+	  record_ring },
+	{ "the kernel's side breaks a channel at a discarded record as long as the ring",
+	  KUP_ERROR_LENGTH, record_discarded_ring },
+	{ "the kernel's side breaks a channel at a record with an unknown flag", KUP_ERROR_FLAGS,
+	  record_unknown_flag },
+	{ "the kernel's side breaks a channel at a discarded record with an unknown flag",
+	  KUP_ERROR_FLAGS, record_discarded_unknown_flag },
 	{ "a GAP record", KUP_ERROR_FLAGS, control_gap },
 	{ "a PASS record", KUP_ERROR_FLAGS, control_pass },
-	{ "an END record", KUP_ERROR_FLAGS, control_end },
-	{ "a control record of kind 0", KUP_ERROR_FLAGS, control_zero },
-	{ "a control record of an unknown kind", KUP_ERROR_FLAGS, control_unknown },
-	{ "a control record of an optional kind", KUP_ERROR_FLAGS, control_optional },
+	{ "the kernel's side breaks a channel at an END record", KUP_ERROR_FLAGS, control_end },
+	{ "the kernel's side breaks a channel at a control record of kind 0", KUP_ERROR_FLAGS,
+	  control_zero },
+	{ "the kernel's side breaks a channel at a control record of an unknown kind",
+	  KUP_ERROR_FLAGS, control_unknown },
+	{ "the kernel's side breaks a channel at a control record of an optional kind",
+	  KUP_ERROR_FLAGS, control_optional },
 };
 
-/* NULL, or what is wrong with the channel that was lied to. */
+/* Returns NULL, or what is wrong with the channel that was lied to. */
 static const char *aftermath(struct peer *peer, uint32_t wanted)
 {
 	static char why[128];
@@ -233,14 +254,14 @@ static const char *aftermath(struct peer *peer, uint32_t wanted)
 	else if (peer_poll(peer, POLLIN | POLLOUT, 0) != (POLLIN | POLLOUT | POLLHUP | POLLERR))
 		snprintf(why, sizeof(why), "poll says %x", peer_poll(peer, POLLIN | POLLOUT, 0));
 	else if (peer_poll(peer, 0, 0) != (POLLHUP | POLLERR))
-		snprintf(why, sizeof(why), "poll for nothing says %x", peer_poll(peer, 0, 0));
+		snprintf(why, sizeof(why), "poll for no events returned %x", peer_poll(peer, 0, 0));
 	else if (peer_kick(peer) != -EPIPE)
 		snprintf(why, sizeof(why), "KICK says %s", error_name(peer_kick(peer)));
 	else if (attach_to(peer->fd, ANY, 0, &attach) != -EISCONN)
-		snprintf(why, sizeof(why), "ATTACH doesn't say EISCONN");
+		snprintf(why, sizeof(why), "ATTACH did not return EISCONN");
 	else if (stats_get(peer->fd, peer->attach.channel, &stats) != 0 ||
 		 stats.state != KUP_STATE_BROKEN || stats.error != wanted)
-		snprintf(why, sizeof(why), "STATS says state %u, error %u", stats.state,
+		snprintf(why, sizeof(why), "STATS has state %u, error %u", stats.state,
 			 stats.error);
 	else
 		return NULL;
@@ -255,25 +276,25 @@ static void try_lie(const struct lie *lie, struct peer *witness)
 
 	peer_need(&peer, ANY);
 	warm_up(&peer);
-	lie->tell(&peer);
+	lie->write(&peer);
 	EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_BROKEN);
 	why = aftermath(&peer, lie->error);
 	if (why == NULL && peer_echo(witness, 1, 700) != NULL)
-		why = "another channel doesn't echo any more";
+		why = "another channel no longer echoes";
 	peer_stop(&peer);
 	error = peer_start(&next, peer.attach.channel);
 	if (why == NULL && error != 0)
 		why = "the channel can't be attached again";
 	else if (why == NULL && (peer_state(&next) != KUP_STATE_OPEN || next.kernel->error != 0))
-		why = "the next owner is told of the lie";
+		why = "the next owner sees the lie's error";
 	else if (why == NULL && peer_echo(&next, 2, 800) != NULL)
-		why = "the channel is useless for the next owner";
+		why = "the channel does not work for the next owner";
 	if (error == 0)
 		peer_stop(&next);
 	check(why == NULL, lie->what, "%s", why);
 }
 
-/* ---- What looks odd but is no lie ---- */
+/* ---- Unusual, but not a lie ---- */
 
 static void test_discard(void)
 {
@@ -288,7 +309,7 @@ static void test_discard(void)
 			  peer_write(&peer, KUP_RECORD_DISCARD | KUP_RECORD_CONTROL, i, NULL, i));
 	check(peer_send(&peer, 7, "seven", 5) == 0 && peer_receive(&peer, &record) == 0 &&
 		      record.type == 7,
-	      "discarded records are skipped, of all kinds", "state %u, error %u",
+	      "the kernel's side skips discarded records of all kinds", "state %u, error %u",
 	      peer_state(&peer), peer.kernel->error);
 	peer_stop_wait(&peer);
 }
@@ -305,22 +326,22 @@ static void test_unfinished(void)
 	peer_kick(&peer);
 	sleep_ms(50);
 	check(!peer_look(&peer, &record) && peer_state(&peer) == KUP_STATE_OPEN,
-	      "the kernel's side stops at a record that isn't finished", "it went on");
+	      "the kernel's side stops at a record that is not finished", "it continued");
 	peer_finish(&peer, first);
 	check(peer_receive(&peer, &record) == 0 && record.type == 1,
-	      "and goes on when it is finished", "no");
+	      "the kernel's side continues when the record is finished", "no");
 	peer_release(&peer, &record);
 	check(peer_receive(&peer, &record) == 0 && record.type == 2, "in order", "no");
 	peer_release(&peer, &record);
 	peer_wake(&peer, peer_write(&peer, UNFINISHED, 1, "never", 5));
 	peer_stop_wait(&peer);
 	peer_need(&peer, peer.attach.channel);
-	check(peer_echo(&peer, 1, 10) == NULL,
-	      "a record that is never finished is lost with its user", "no");
+	check(peer_echo(&peer, 1, 10) == NULL, "close() drops a record that is never finished",
+	      "no");
 	peer_stop_wait(&peer);
 }
 
-/* Writes the smallest records until no more fit, all of which are there at once. */
+/* Writes the smallest records until no more fit. All become readable at once. */
 static uint32_t fill_with_smallest(struct peer *peer)
 {
 	uint32_t count = 1, first = peer_write(peer, UNFINISHED, 3, NULL, 0);
@@ -331,7 +352,7 @@ static uint32_t fill_with_smallest(struct peer *peer)
 	return count;
 }
 
-/* Fills the whole ring with one record, and with the smallest ones. */
+/* Fills the whole ring with one record, and then with the smallest ones. */
 static void test_full_ring(void)
 {
 	struct peer peer;
@@ -342,27 +363,27 @@ static void test_full_ring(void)
 	ring = peer.attach.to_kernel_bytes;
 	need(ring < peer.attach.to_user_bytes, "the ring to the user is the larger one");
 	check(peer_echo(&peer, 5, KUP_MAX_PAYLOAD(ring)) == NULL,
-	      "the longest record that fits both rings comes back", "no");
+	      "the kernel's side echoes the longest record that fits both rings", "no");
 	check(EVENTUALLY(PATIENCE_MS, peer_room(&peer, ring - KUP_RECORD_HEADER)),
-	      "then the ring is empty", "it isn't");
+	      "the kernel's side empties the ring after the longest record", "it isn't");
 	check(peer_echo(&peer, 6, ring - 16) == NULL,
-	      "whatever leaves room for the header behind it is valid", "state %u, error %u",
-	      peer_state(&peer), peer.kernel->error);
+	      "the kernel's side echoes a record that leaves just the room for the next header",
+	      "state %u, error %u", peer_state(&peer), peer.kernel->error);
 	EVENTUALLY(PATIENCE_MS, peer_room(&peer, ring - KUP_RECORD_HEADER));
 	count = fill_with_smallest(&peer);
-	check(count == ring / 8 - 1, "an empty ring takes as many empty records as fit, but one",
+	check(count == ring / 8 - 1, "an empty ring takes as many empty records as fit, less one",
 	      "%u", count);
 	while (count > 0 && peer_receive(&peer, &record) == 0 && record.type == 3 &&
 	       record.length == 0) {
 		peer_release(&peer, &record);
 		count--;
 	}
-	check(count == 0, "and they all come back", "%u are missing, state %u, error %u", count,
-	      peer_state(&peer), peer.kernel->error);
+	check(count == 0, "the kernel's side echoes all the smallest records",
+	      "%u are missing, state %u, error %u", count, peer_state(&peer), peer.kernel->error);
 	peer_stop_wait(&peer);
 }
 
-/* Bytes in to_user, event words and the rest of the user page are the user's own business. */
+/* The bytes in to_user, the event words and the rest of the user page are the user's own. */
 static void test_harmless(void)
 {
 	struct peer peer;
@@ -385,8 +406,9 @@ static void test_harmless(void)
 		why = peer_echo(&peer, (uint32_t)round, random_next(&seed) % 3000);
 	}
 	check(why == NULL,
-	      "what lies between the words, and in the ring to the user, is never believed", "%s",
-	      why);
+	      "the kernel's side ignores all bytes between the words, and those in the ring to the "
+	      "user",
+	      "%s", why);
 	peer_stop_wait(&peer);
 }
 
@@ -395,7 +417,7 @@ static void test_harmless(void)
 static volatile bool scribble;
 static uint64_t scribbled;
 
-/* Writes one word of the user page or of the ring, which may be a header; or moves head. */
+/* Overwrites one word of the user page or of the ring, which may be a header; or moves head. */
 static void scribble_once(struct peer *peer, uint32_t *seed)
 {
 	uint32_t dice = random_next(seed), *ring = (uint32_t *)peer->out;
@@ -431,7 +453,7 @@ static void *scribbler(void *channel)
 	return NULL;
 }
 
-/* A scribbler that keeps head right and pours out records that mean nothing. */
+/* A scribbler that keeps head valid and writes many records of random bytes. */
 static void *flooder(void *channel)
 {
 	struct peer peer;
@@ -470,16 +492,20 @@ static void test_scribblers(struct peer *witness)
 	scribble = false;
 	for (int i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);
-	check(why == NULL, "an honest channel's records are intact beside scribblers", "%s", why);
+	check(why == NULL,
+	      "the kernel's side keeps an honest channel's records intact beside scribblers", "%s",
+	      why);
 	printf("# %u round trips, %llu scribblers\n", rounds, (long long)scribbled);
 	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == CHANNELS - 1),
-	      "the scribblers' channels are free afterwards", "%u free", channels_free(fd));
+	      "close() frees the scribblers' channels", "%u free", channels_free(fd));
 	for (uint32_t channel = 5; channel < 8; channel++) {
 		struct peer peer;
 
 		peer_need(&peer, channel);
 		why = peer_echo(&peer, channel, 5000);
-		check(why == NULL, "and serve the next owner", "%s", why);
+		check(why == NULL,
+		      "ATTACH gives the scribblers' channels to the next owners, and they work",
+		      "%s", why);
 		peer_stop(&peer);
 	}
 	kup_user_close(fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A channel's memory in a process: who may write where, whose bytes it shows, what is refused. */
+/* A channel's memory in a process: what can be written, whose bytes it shows, what is refused. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -19,7 +19,7 @@ static void fault(int signal)
 	siglongjmp(on_fault, signal);
 }
 
-/* The signal that writing one byte ends in; 0 for none. */
+/* Returns the signal that writing one byte ends in, or 0 for none. */
 static int write_to(volatile uint8_t *byte)
 {
 	struct sigaction action = { .sa_handler = fault };
@@ -48,13 +48,13 @@ static void test_protection(struct peer *peer)
 
 	check(write_to(kernel) == SIGSEGV && write_to(kernel + 0x80) == SIGSEGV &&
 		      write_to(kernel + peer->info.page_size - 1) == SIGSEGV,
-	      "a write to the kernel page is a SIGSEGV", "no");
+	      "a write to the kernel page ends in SIGSEGV", "no");
 	check(write_to((uint8_t *)peer->user) == 0 && write_to(peer->in) == 0 &&
 		      write_to(peer->out) == 0 &&
 		      write_to(peer->out + 2 * (size_t)peer->attach.to_kernel_bytes - 1) == 0,
-	      "the user page and the rings can be written", "no");
-	check(peer->kernel->magic == KUP_MAGIC, "the kernel page is as it was", "%llx",
-	      (long long)peer->kernel->magic);
+	      "kup_user_map() makes the user page and the rings writable", "no");
+	check(peer->kernel->magic == KUP_MAGIC, "the kernel page is unchanged after the writes",
+	      "%llx", (long long)peer->kernel->magic);
 }
 
 static void test_rings_are_doubled(struct peer *peer)
@@ -71,7 +71,8 @@ static void test_rings_are_doubled(struct peer *peer)
 		*(uint32_t *)(peer->in + in + at) = at + 2;
 	for (uint32_t at = 0; at < in; at += 512)
 		bad += *(uint32_t *)(peer->in + at) != at + 2;
-	check(bad == 0, "both rings are there twice, page by page", "%u words differ", bad);
+	check(bad == 0, "kup_user_map() maps both rings twice, page by page", "%u words differ",
+	      bad);
 	memset(peer->in, 0, in);
 	memset(peer->out, 0, out);
 }
@@ -80,14 +81,15 @@ static void test_mapped_twice(struct peer *peer)
 {
 	struct peer again = *peer;
 
-	worked(peer_map(&again), "the areas can be mapped once more");
+	worked(peer_map(&again), "kup_user_map() maps the areas a second time");
 	peer->user->to_user_consumer_event.value = 0x778;
 	peer->in[100] = 0x5a;
 	check(again.user->to_user_consumer_event.value == 0x778 && again.in[100] == 0x5a &&
 		      again.kernel->magic == KUP_MAGIC,
-	      "the second mapping shows the same pages", "no");
+	      "kup_user_map() maps the same pages a second time", "no");
 	peer_unmap(&again);
-	check(peer_echo(peer, 1, 5000) == NULL, "without it the first one works", "no echo");
+	check(peer_echo(peer, 1, 5000) == NULL,
+	      "kup_user_unmap() of the second mapping leaves the first one usable", "no echo");
 }
 
 /* ---- Refusals ---- */
@@ -109,23 +111,32 @@ static void test_refusals(struct peer *peer)
 	const uint32_t in = peer->attach.to_user_bytes, out = peer->attach.to_kernel_bytes;
 	int fd = echo_open();
 
-	no_map(fd, page, in, out, ENOTCONN, "mapping before ATTACH is refused with ENOTCONN");
+	no_map(fd, page, in, out, ENOTCONN,
+	       "kup_user_map() before ATTACH is refused with ENOTCONN");
 	kup_user_close(fd);
 	no_map(peer->fd, page, in / 2, out, EINVAL,
-	       "a ring to the user that is too small is refused with EINVAL");
-	no_map(peer->fd, page, 2 * in, out, EINVAL, "or too large");
+	       "kup_user_map() refuses a ring to the user that is too small with EINVAL");
+	no_map(peer->fd, page, 2 * in, out, EINVAL,
+	       "kup_user_map() refuses a ring to the user that is too large with EINVAL");
 	no_map(peer->fd, page, in, out / 2, EINVAL,
-	       "a ring to the kernel that is too small is refused with EINVAL");
-	no_map(peer->fd, page, in, 2 * out, EINVAL, "or too large");
-	no_map(peer->fd, page, out, in, EINVAL, "the two exchanged are refused with EINVAL");
+	       "kup_user_map() refuses a ring to the kernel that is too small with EINVAL");
+	no_map(peer->fd, page, in, 2 * out, EINVAL,
+	       "kup_user_map() refuses a ring to the kernel that is too large with EINVAL");
+	no_map(peer->fd, page, out, in, EINVAL,
+	       "kup_user_map() refuses the two sizes exchanged with EINVAL");
 	no_map(peer->fd, 2 * page, in, out, EINVAL,
-	       "pages of another size are refused with EINVAL");
-	no_map(peer->fd, page / 2, in, out, EINVAL, "or smaller ones");
+	       "kup_user_map() refuses a larger page size with EINVAL");
+	no_map(peer->fd, page / 2, in, out, EINVAL,
+	       "kup_user_map() refuses a smaller page size with EINVAL");
 	no_map(peer->fd, 0, in, out, EINVAL, "or none");
-	no_map(peer->fd, page, 0, out, EINVAL, "or no ring to the user");
-	no_map(peer->fd, page, in, 0, EINVAL, "or none to the kernel");
-	no_map(peer->fd, page, in + 8, out, EINVAL, "or one that is no power of two");
-	check(peer_echo(peer, 2, 3000) == NULL, "refusals leave the channel as it was", "no echo");
+	no_map(peer->fd, page, 0, out, EINVAL,
+	       "kup_user_map() refuses no ring to the user with EINVAL");
+	no_map(peer->fd, page, in, 0, EINVAL,
+	       "kup_user_map() refuses no ring to the kernel with EINVAL");
+	no_map(peer->fd, page, in + 8, out, EINVAL,
+	       "kup_user_map() refuses a size that is no power of two with EINVAL");
+	check(peer_echo(peer, 2, 3000) == NULL,
+	      "kup_user_map() leaves the channel as it was when it refuses", "no echo");
 }
 
 static void test_refusal_in_place(struct peer *peer)
@@ -144,10 +155,10 @@ static void test_refusal_in_place(struct peer *peer)
 			     peer->attach.to_kernel_bytes +
 				     (peer->attach.to_user_bytes - peer->attach.to_user_bytes / 2),
 			     &address),
-		EINVAL, "a mapping into a range that is refused");
+		EINVAL, "kup_user_map() refuses wrong sizes for a range in use with EINVAL");
 	check(address == again.address && write_to(bytes) == 0 &&
 		      write_to(bytes + peer->attach.map_bytes - 1) == 0,
-	      "leaves the range to its owner", "it doesn't");
+	      "kup_user_map() leaves the range unchanged when it refuses", "it doesn't");
 	munmap(bytes, peer->attach.map_bytes);
 }
 
@@ -176,32 +187,35 @@ static void test_unmap(void)
 	bytes = (uint8_t *)(uintptr_t)peer.address;
 	memset(peer.in, 0xee, peer.attach.to_user_bytes);
 	memset(peer.out, 0x5d, peer.attach.to_kernel_bytes);
-	worked(kup_user_unmap(peer.address, peer.attach.map_bytes), "a mapping can be left");
-	check(nonzero(bytes, peer.attach.map_bytes) == 0, "then there are zeros",
-	      "%u bytes are something else", nonzero(bytes, peer.attach.map_bytes));
+	worked(kup_user_unmap(peer.address, peer.attach.map_bytes),
+	       "kup_user_unmap() removes a mapping");
+	check(nonzero(bytes, peer.attach.map_bytes) == 0,
+	      "kup_user_unmap() leaves zeros in the range", "%u bytes are something else",
+	      nonzero(bytes, peer.attach.map_bytes));
 	memset(bytes, 0x77, peer.attach.map_bytes);
 	check(bytes[0] == 0x77 && bytes[peer.attach.map_bytes - 1] == 0x77,
-	      "which can be written, the kernel page too", "no");
+	      "kup_user_unmap() leaves the range writable, also where the kernel page was", "no");
 	again = peer;
 	need(peer_map(&again) == 0, "the areas can be mapped once more");
 	check(again.kernel->magic == KUP_MAGIC && again.in[9] == 0xee && again.out[9] == 0x5d &&
 		      again.user->to_kernel_head.value == 0,
-	      "the channel doesn't see that", "it does");
+	      "the channel does not see what is written to a range after kup_user_unmap()",
+	      "it does");
 	peer_unmap(&again);
 	address = peer.address;
 	worked(kup_user_map(peer.fd, peer.info.page_size, peer.attach.to_user_bytes,
 			    peer.attach.to_kernel_bytes, &address),
-	       "the channel can be mapped into the range that was left");
+	       "kup_user_map() maps the channel into a range that was unmapped");
 	check(address == peer.address && peer.kernel->magic == KUP_MAGIC && peer.in[9] == 0xee &&
 		      write_to(bytes) == SIGSEGV,
-	      "where it is then as before", "no");
+	      "kup_user_map() into such a range shows the channel's bytes as before", "no");
 	memset(peer.in, 0, peer.attach.to_user_bytes);
 	memset(peer.out, 0, peer.attach.to_kernel_bytes);
 	check(peer_echo(&peer, 3, 4000) == NULL, "and works", "no echo");
 	peer_stop_wait(&peer);
 }
 
-/* One step: there is no moment at which nothing is there. */
+/* One step, so at no moment is the range empty. */
 static void test_unmap_under_access(void)
 {
 	struct peer peer;
@@ -222,14 +236,15 @@ static void test_unmap_under_access(void)
 	}
 	poking = false;
 	pthread_join(thread, NULL);
-	check(errors == 0, "who reads and writes a range while it is left and taken never faults",
+	check(errors == 0,
+	      "kup_user_unmap() and kup_user_map() never make an access to the range fault",
 	      "%d errors", errors);
 	peer_stop_wait(&peer);
 }
 
-/* ---- A file that changes in the middle ---- */
+/* ---- A file that changes during a call ---- */
 
-/* A number that stands for a file that can be mapped, for one that can't be, and so on. */
+/* A number that leads to a file that can be mapped, then to one that can't be, and so on. */
 static int changing, mappable, unmappable;
 static uint32_t maps_refused;
 
@@ -258,7 +273,7 @@ static void *map_changing(void *number)
 	return NULL;
 }
 
-/* An owner of other memory, which must keep it while the others map and fail so often. */
+/* Other memory, which must keep its bytes while other threads map and fail again and again. */
 static uint32_t count_taken_pages(uint32_t failures)
 {
 	uint32_t taken = 0;
@@ -283,7 +298,7 @@ static void test_change_under_map(void)
 	pthread_t changer, mapper;
 	uint32_t taken;
 
-	/* Only a descriptor can be changed. */
+	/* Only a descriptor can be replaced. */
 	if (!differs("devices-are-files"))
 		return;
 	peer_need(&peer, ANY);
@@ -298,14 +313,14 @@ static void test_change_under_map(void)
 	poking = false;
 	pthread_join(changer, NULL);
 	pthread_join(mapper, NULL);
-	check(taken == 0, "a mapping that is refused half-way takes no memory from other threads",
+	check(taken == 0, "kup_user_map() that fails half-way takes no memory from other threads",
 	      "it takes %u pages", taken);
 	kup_user_close(changing);
 	kup_user_close(unmappable);
 	peer_stop_wait(&peer);
 }
 
-/* Old owners, new owners. */
+/* Former owners and new owners. */
 static void test_stale_mapping(void)
 {
 	struct peer old, fresh;
@@ -316,7 +331,7 @@ static void test_stale_mapping(void)
 			      nonzero(old.out, old.attach.to_kernel_bytes) +
 			      nonzero((uint8_t *)old.user, old.info.page_size) ==
 		      0,
-	      "a fresh channel's user page and rings are zeros", "they aren't");
+	      "ATTACH gives a channel whose user page and rings are zeros", "they aren't");
 	memset(old.in, 0xee, old.attach.to_user_bytes);
 	memset(old.out, 0x5d, old.attach.to_kernel_bytes);
 	memset((uint8_t *)old.user + 0x200, 0xcc, old.info.page_size - 0x200);
@@ -326,26 +341,29 @@ static void test_stale_mapping(void)
 	dirt = nonzero(fresh.in, fresh.attach.to_user_bytes) +
 	       nonzero(fresh.out, fresh.attach.to_kernel_bytes) +
 	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
-	check(dirt == 0, "the next owner gets zeroed pages", "%u bytes aren't", dirt);
-	check(fresh.attach.generation == old.attach.generation + 1, "and the next generation",
-	      "%u after %u", fresh.attach.generation, old.attach.generation);
+	check(dirt == 0, "ATTACH gives the next owner zeroed pages", "%u bytes aren't", dirt);
+	check(fresh.attach.generation == old.attach.generation + 1,
+	      "ATTACH gives the next owner the next generation", "%u after %u",
+	      fresh.attach.generation, old.attach.generation);
 	check(old.in[77] == 0xee && old.out[77] == 0x5d && old.kernel->magic == KUP_MAGIC,
-	      "a mapping outlives close with its bytes", "it doesn't");
+	      "kup_user_close() keeps the bytes of a mapping", "it doesn't");
 	check(peer_state(&old) == KUP_STATE_CLOSED,
-	      "its kernel page tells that the channel is closed", "state %u", peer_state(&old));
+	      "the kernel page of a mapping that outlives close() has the state CLOSED", "state %u",
+	      peer_state(&old));
 	memset(old.out, 0x99, 2 * (size_t)old.attach.to_kernel_bytes);
 	memset(old.in, 0x98, 2 * (size_t)old.attach.to_user_bytes);
 	memset(old.user, 0x97, old.info.page_size);
 	check(nonzero(fresh.out, fresh.attach.to_kernel_bytes) == 0 &&
 		      nonzero(fresh.in, fresh.attach.to_user_bytes) == 0,
-	      "what is written through it doesn't reach the next owner", "it does");
-	check(peer_echo(&fresh, 9, 3000) == NULL, "the next owner's traffic is its own", "no echo");
-	check(old.in[8] == 0x98, "and isn't seen through it", "it is");
+	      "the next owner does not see what is written through an old mapping", "it does");
+	check(peer_echo(&fresh, 9, 3000) == NULL,
+	      "the kernel's side echoes the next owner's records", "no echo");
+	check(old.in[8] == 0x98, "an old mapping does not see the next owner's records", "it is");
 	peer_unmap(&old);
 	peer_stop_wait(&fresh);
 }
 
-/* What the user left half-written is gone, too. */
+/* Also the bytes of a record that the user did not finish are gone. */
 static void test_unread_bytes(void)
 {
 	static uint8_t secret[4000];
@@ -361,7 +379,7 @@ static void test_unread_bytes(void)
 	peer_need(&peer, 2);
 	check(!peer_look(&peer, &record) && nonzero(peer.in, peer.attach.to_user_bytes) == 0 &&
 		      nonzero(peer.out, peer.attach.to_kernel_bytes) == 0,
-	      "records that nobody read are not there for the next owner", "they are");
+	      "ATTACH gives the next owner no records that the last one did not read", "they are");
 	peer_stop_wait(&peer);
 }
 

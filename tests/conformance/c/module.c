@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Loading and unloading the echo client: its parameters, and what is refused. */
+/* Loads and unloads the echo client: its parameters, and what is refused. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,28 +16,28 @@ static void bad_parameters(const char *parameters, int wanted)
 	if (differs("parameters-are-variables"))
 		wanted = ENOEXEC;
 
-	snprintf(sentence, sizeof(sentence), "the echo client isn't loaded with %.80s", parameters);
+	snprintf(sentence, sizeof(sentence), "loading refuses %.80s", parameters);
 	refused(result, wanted, sentence);
 	if (result == 0)
 		module_unload();
 }
 
-/* What INFO tells of a device with these parameters. */
+/* The result of INFO for a device with these parameters. */
 static bool loaded_with(const char *parameters, const char *name, struct kup_info *info)
 {
 	char sentence[160];
 	int fd;
 
-	snprintf(sentence, sizeof(sentence), "the echo client can be loaded with %.80s",
-		 parameters);
+	snprintf(sentence, sizeof(sentence), "loading accepts %.80s", parameters);
 	memset(info, 0, sizeof(*info));
 	if (!worked(module_load(parameters), sentence))
 		return false;
 	fd = kup_user_open(path_of(name));
-	worked(kup_user_info(fd, info), "and its device tells about itself");
-	worked(attach_to(fd, info->channels - 1, 0, NULL), "and its last channel can be attached");
+	worked(kup_user_info(fd, info), "INFO works on the device that was loaded");
+	worked(attach_to(fd, info->channels - 1, 0, NULL),
+	       "ATTACH takes the last channel of the device that was loaded");
 	kup_user_close(fd);
-	worked(module_unload(), "and it can be unloaded");
+	worked(module_unload(), "unloading works after that");
 	return true;
 }
 
@@ -52,8 +52,8 @@ static void good_parameters(const char *parameters, uint32_t channels, uint32_t 
 		      info.to_user_bytes == to_user_pages * info.page_size &&
 		      info.to_kernel_bytes == to_kernel_pages * info.page_size &&
 		      info.spin_us == spin_us,
-	      "and is what was asked for", "%u channels, %u and %u bytes, %u us", info.channels,
-	      info.to_user_bytes, info.to_kernel_bytes, info.spin_us);
+	      "INFO contains what the parameters asked for", "%u channels, %u and %u bytes, %u us",
+	      info.channels, info.to_user_bytes, info.to_kernel_bytes, info.spin_us);
 }
 
 static void test_good_parameters(void)
@@ -72,9 +72,10 @@ static void test_good_parameters(void)
 	good_parameters("spin=10000", 8, 64, 32, 10000);
 	good_parameters("spin=4294967295", 8, 64, 32, 0);
 	if (loaded_with("name=kup/other", "kup/other", &info))
-		check(strcmp(info.name, "kup/other") == 0, "and has that name", "%s", info.name);
+		check(strcmp(info.name, "kup/other") == 0, "INFO contains the name kup/other", "%s",
+		      info.name);
 	if (loaded_with("name=x", "x", &info))
-		check(strcmp(info.name, "x") == 0, "and has that name", "%s", info.name);
+		check(strcmp(info.name, "x") == 0, "INFO contains the name x", "%s", info.name);
 	good_parameters("", 8, 64, 32, 100);
 }
 
@@ -126,14 +127,14 @@ static void test_unknown_parameter(void)
 	int result = module_load("there_is_none=1");
 
 	if (differs("unknown-parameters-are-refused")) {
-		refused(result, EINVAL, "an unknown parameter is refused with EINVAL");
+		refused(result, EINVAL, "loading refuses an unknown parameter with EINVAL");
 	} else {
-		worked(result, "an unknown parameter is no reason not to load");
+		worked(result, "loading ignores an unknown parameter");
 		module_unload();
 	}
 }
 
-/* The longest name and its NUL are KUP_NAME_MAX bytes. */
+/* The longest name and its NUL have KUP_NAME_MAX bytes. */
 static void test_longest_name(void)
 {
 	char name[KUP_NAME_MAX] = "kup/", parameters[KUP_NAME_MAX + 8];
@@ -143,28 +144,30 @@ static void test_longest_name(void)
 	name[sizeof(name) - 1] = '\0';
 	snprintf(parameters, sizeof(parameters), "name=%s", name);
 	if (loaded_with(parameters, name, &info))
-		check(strncmp(info.name, name, KUP_NAME_MAX) == 0, "and has that name", "%.64s",
-		      info.name);
+		check(strncmp(info.name, name, KUP_NAME_MAX) == 0, "INFO contains the longest name",
+		      "%.64s", info.name);
 }
 
 static void test_twice(void)
 {
 	int fd;
 
-	refused(module_load(""), EEXIST, "what is loaded can't be loaded again: EEXIST");
-	refused(module_load("name=kup/other"), EEXIST, "not with another name either");
-	refused(kup_user_open(path_of("kup/other")), ENOENT, "which makes no device");
+	refused(module_load(""), EEXIST, "loading a second time is refused with EEXIST");
+	refused(module_load("name=kup/other"), EEXIST,
+		"loading a second time with another name is refused with EEXIST");
+	refused(kup_user_open(path_of("kup/other")), ENOENT,
+		"loading that was refused makes no device");
 	fd = echo_open();
-	check(fd >= 0, "and does nothing to the one that is there", "%s", error_name(fd));
+	check(fd >= 0, "loading that was refused leaves the device alone", "%s", error_name(fd));
 	kup_user_close(fd);
-	worked(module_unload(), "what is loaded can be unloaded");
-	refused(module_unload(), ENOENT, "but only once: ENOENT");
-	refused(echo_open(), ENOENT, "then its device isn't there: ENOENT");
+	worked(module_unload(), "unloading works");
+	refused(module_unload(), ENOENT, "unloading a second time returns ENOENT");
+	refused(echo_open(), ENOENT, "kup_user_open() after unloading returns ENOENT");
 	bad_parameters("channels=1025", EINVAL);
-	refused(module_unload(), ENOENT, "which leaves nothing that could be unloaded");
+	refused(module_unload(), ENOENT, "kup_user_open() after unloading loads nothing");
 }
 
-/* The counters are the device's, and a fresh one begins afresh. */
+/* The counters belong to the device. A new device counts from the start. */
 static void test_fresh(void)
 {
 	struct kup_stats stats;
@@ -182,7 +185,7 @@ static void test_fresh(void)
 	stats_get(peer.fd, 0, &stats);
 	check(peer.attach.generation == 1 && info.attaches == 1 && stats.generation == 1 &&
 		      stats.to_user_records == 0 && stats.to_kernel_records == 0,
-	      "a device that is created again counts from the start", "generation %u",
+	      "STATS of a device that is created again counts from the start", "generation %u",
 	      peer.attach.generation);
 	peer_stop_wait(&peer);
 }
@@ -194,12 +197,13 @@ static void test_opening(void)
 	need_unload();
 	fd = kup_user_open(echo_path());
 	if (differs("opening-loads")) {
-		check(fd >= 0, "opening the echo client by its own name loads it", "%s",
+		check(fd >= 0, "kup_user_open() of the echo client's own name loads it", "%s",
 		      error_name(fd));
 		kup_user_close(fd);
-		refused(module_load(""), EEXIST, "and then it is loaded");
+		refused(module_load(""), EEXIST,
+			"loading is refused with EEXIST after kup_user_open() has loaded it");
 	} else {
-		refused(fd, ENOENT, "opening loads nothing: ENOENT");
+		refused(fd, ENOENT, "kup_user_open() loads nothing, and returns ENOENT");
 		reload();
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The native library's own calls: numbers that are closed, time-outs, who is woken by what. */
+/* The native library's own calls: numbers that are closed, time-outs, and what ends a wait. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -12,10 +12,10 @@
 
 static void test_versions(void)
 {
-	check(kup_user_abi_version() == KUP_ABI_VERSION, "the library tells its ABI version", "%d",
-	      kup_user_abi_version());
-	check(kup_user_interface() == KUP_USER_INTERFACE, "and its interface's version", "%d",
-	      kup_user_interface());
+	check(kup_user_abi_version() == KUP_ABI_VERSION,
+	      "kup_user_abi_version() returns the ABI version", "%d", kup_user_abi_version());
+	check(kup_user_interface() == KUP_USER_INTERFACE,
+	      "kup_user_interface() returns the interface's version", "%d", kup_user_interface());
 }
 
 static void test_open(void)
@@ -23,21 +23,22 @@ static void test_open(void)
 	int first = echo_open(), second = echo_open();
 
 	refused(kup_user_open(path_of("kup/none")), ENOENT,
-		"opening a device that isn't there is refused with ENOENT");
+		"kup_user_open() of a device that does not exist returns ENOENT");
 	refused(kup_user_open(path_of("kup")), differs("devices-are-files") ? EISDIR : ENOENT,
-		"and so is a part of a device's name");
+		"kup_user_open() of a part of a device's name fails");
 	refused(kup_user_open(path_of("kup/echo/x")),
 		differs("devices-are-files") ? ENOTDIR : ENOENT,
-		"and what would lie below a device");
+		"kup_user_open() of a path below a device fails");
 	check(first >= 0 && second >= 0 && first != second,
-	      "a device can be opened often, and each handle has a number of its own", "%d, %d",
+	      "kup_user_open() opens a device many times, each with a number of its own", "%d, %d",
 	      first, second);
-	worked(kup_user_close(first), "a handle can be closed");
-	check(channels_free(second) == CHANNELS, "which leaves the others", "no");
+	worked(kup_user_close(first), "kup_user_close() closes a handle");
+	check(channels_free(second) == CHANNELS, "kup_user_close() leaves the other handles alone",
+	      "no");
 	kup_user_close(second);
 }
 
-/* Every call with a number that stands for nothing. */
+/* Makes every call with a number that stands for no file. */
 static void closed_number(int fd, int pipe, const char *sentence)
 {
 	struct kup_info info;
@@ -67,20 +68,23 @@ static void test_closed_numbers(void)
 	int32_t pipe[2] = { -1, -1 };
 	int fd, attached;
 
-	/* Before the others: the lowest number that is free is the next one. */
+	/* Runs before the others: the lowest free number is used next. */
 	need(kup_user_pipe(pipe) == 0, "a pipe");
 	fd = echo_open();
-	/* The waiter has files of its own, once it runs. */
+	/* The waiter opens files of its own when it starts. */
 	kup_user_waiter_remove(fd, kup_user_waiter_add(fd, pipe[1]));
 	attached = echo_open();
 	need(attach_to(attached, ANY, 0, NULL) == 0, "ATTACH");
 	kup_user_close(fd);
 	kup_user_close(attached);
 	closed_number(fd, pipe[1], "every call refuses a number that was closed with EBADF");
-	closed_number(attached, pipe[1], "also if it had a channel");
+	closed_number(
+		attached, pipe[1],
+		"every call refuses the number of a closed handle that had a channel with EBADF");
 	closed_number(-1, pipe[1], "and -1");
-	closed_number(0x3fffffff, pipe[1], "and numbers that never were");
-	closed_number(0x7fffffff, pipe[1], "and the last of all numbers");
+	closed_number(0x3fffffff, pipe[1],
+		      "every call refuses a number that never existed with EBADF");
+	closed_number(0x7fffffff, pipe[1], "every call refuses the highest number with EBADF");
 	kup_user_close(pipe[0]);
 	kup_user_close(pipe[1]);
 }
@@ -95,20 +99,21 @@ static void test_timeouts(void)
 	peer_need(&peer, ANY);
 	start = now_ms();
 	check(peer_poll(&peer, POLLIN, 0) == 0 && now_ms() - start < PATIENCE_MS,
-	      "a wait of no time ends at once", "%llu ms", (long long)(now_ms() - start));
+	      "kup_user_wait() with a time-out of 0 returns at once", "%llu ms",
+	      (long long)(now_ms() - start));
 	start = now_ms();
 	check(peer_poll(&peer, POLLIN, 60.5) == 0 && now_ms() - start >= 60 &&
 		      now_ms() - start < PATIENCE_MS,
-	      "a wait ends by its time-out", "%llu ms", (long long)(now_ms() - start));
+	      "kup_user_wait() ends after its time-out", "%llu ms", (long long)(now_ms() - start));
 	start = now_ms();
 	for (int i = 0; i < 40; i++)
 		peer_poll(&peer, POLLIN, 0.5);
-	check(now_ms() - start >= 20, "fractions of a millisecond count", "%llu ms",
-	      (long long)(now_ms() - start));
+	check(now_ms() - start >= 20, "kup_user_wait() counts fractions of a millisecond",
+	      "%llu ms", (long long)(now_ms() - start));
 	check(peer_poll(&peer, POLLIN | POLLOUT, PATIENCE_MS) == POLLOUT,
-	      "a wait for several events ends with what is so", "no");
+	      "kup_user_wait() for several events returns those that are there", "no");
 	check(peer_poll(&peer, POLLIN | POLLOUT, -1) == POLLOUT,
-	      "a wait for ever does not wait for what is so", "no");
+	      "kup_user_wait() without a limit returns at once if an event is there", "no");
 	peer_stop_wait(&peer);
 }
 
@@ -157,7 +162,7 @@ static void close_from_kernel(void)
 	peer_send(&waited, ECHO_CLOSE, NULL, 0);
 }
 
-static void tell_a_lie(void)
+static void write_a_lie(void)
 {
 	word_set(&waited.user->to_kernel_head.value, 4);
 	peer_kick(&waited);
@@ -174,31 +179,37 @@ static void take_one(void)
 static void test_what_wakes(void)
 {
 	peer_need(&waited, ANY);
-	wait_while(POLLIN, -1, send_one, POLLIN, "a wait for ever ends with a record");
+	wait_while(POLLIN, -1, send_one, POLLIN,
+		   "kup_user_wait() without a limit ends with a record");
 	take_one();
-	wait_while(POLLIN, INFINITY, send_one, POLLIN, "and one for infinitely long");
+	wait_while(POLLIN, INFINITY, send_one, POLLIN,
+		   "kup_user_wait() with an infinite time-out ends with a record");
 	take_one();
-	wait_while(POLLIN, NAN, send_one, POLLIN, "and one for no number");
+	wait_while(POLLIN, NAN, send_one, POLLIN,
+		   "kup_user_wait() with a time-out of NaN ends with a record");
 	take_one();
-	wait_while(POLLIN, 1e15, send_one, POLLIN, "and one for longer than any machine runs");
+	wait_while(POLLIN, 1e15, send_one, POLLIN,
+		   "kup_user_wait() with a time-out of thousands of years ends with a record");
 	take_one();
 	wait_while(POLLIN, -1, close_from_kernel, POLLIN | POLLHUP,
-		   "a wait for a record ends when the kernel's side closes");
+		   "kup_user_wait() for a record ends when the kernel's side closes");
 	peer_stop_wait(&waited);
 	peer_need(&waited, ANY);
-	wait_while(0, -1, close_from_kernel, POLLHUP, "and so does one for nothing");
+	wait_while(0, -1, close_from_kernel, POLLHUP,
+		   "kup_user_wait() for no event ends when the kernel's side closes");
 	peer_stop_wait(&waited);
 	peer_need(&waited, ANY);
-	wait_while(POLLIN, -1, tell_a_lie, POLLIN | POLLHUP | POLLERR,
-		   "a wait ends when the channel breaks");
+	wait_while(POLLIN, -1, write_a_lie, POLLIN | POLLHUP | POLLERR,
+		   "kup_user_wait() ends when the channel breaks");
 	peer_stop_wait(&waited);
 	peer_need(&waited, ANY);
 	wait_while(POLLIN, -1, need_unload, POLLIN | POLLHUP,
-		   "a wait for a record ends when the device goes");
+		   "kup_user_wait() for a record ends when the device goes");
 	peer_stop(&waited);
 	reload();
 	waited.fd = echo_open();
-	wait_while(0, -1, need_unload, POLLHUP, "and so does a wait on a handle without a channel");
+	wait_while(0, -1, need_unload, POLLHUP,
+		   "kup_user_wait() on a handle without a channel ends when the device goes");
 	kup_user_close(waited.fd);
 	reload();
 }
@@ -216,7 +227,7 @@ static void close_it(void)
 	kup_user_close(fd);
 }
 
-/* As with every system call: one that is under way keeps its file. */
+/* As in every system call, a wait that is under way keeps its file. */
 static void test_close_under_wait(void)
 {
 	struct kup_stats stats;
@@ -224,15 +235,16 @@ static void test_close_under_wait(void)
 
 	peer_need(&waited, ANY);
 	wait_while(POLLIN, 300, close_it, -EBADF,
-		   "closing a handle doesn't wake a wait of another thread, which then says EBADF");
+		   "kup_user_wait() is not woken by a close in another thread, and then returns "
+		   "EBADF");
 	check((state_while_waiting == KUP_STATE_OPEN) != differs("polls-hold-no-file"),
-	      "which keeps the channel, if the system's poll keeps its file", "state %u",
-	      state_while_waiting);
+	      "kup_user_wait() keeps the channel attached, if the system's poll keeps its file",
+	      "state %u", state_while_waiting);
 	check(EVENTUALLY(PATIENCE_MS, stats_get(fd, waited.attach.channel, &stats) == 0 &&
 					      stats.state == KUP_STATE_FREE),
-	      "and gives it back at its end", "state %u", stats.state);
+	      "kup_user_wait() frees the channel when it returns", "state %u", stats.state);
 	refused(kup_user_wait(waited.fd, POLLIN, PATIENCE_MS), EBADF,
-		"the number is closed by then");
+		"kup_user_wait() on the closed number returns EBADF");
 	peer_unmap(&waited);
 	kup_user_close(fd);
 }

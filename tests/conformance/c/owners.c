@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What an isolate leaves open ends with its thread, or with the next isolate there; and one more
- * file of a device.
+ * What an isolate leaves open is closed when its thread ends, or when the next isolate begins in
+ * its thread. Also kup_user_host_open_again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static void own(struct isolate *isolate, int fd)
 	isolate->number = number;
 }
 
-/* Files are owned as soon as they are open, as src/resources.ts does it. */
+/* Files are owned as soon as they are open, as in src/resources.ts. */
 static void isolate_begin(struct isolate *isolate)
 {
 	memset(isolate, 0, sizeof(*isolate));
@@ -55,7 +55,7 @@ static void isolate_begin(struct isolate *isolate)
 		isolate->ids[i] = kup_user_waiter_add(peer->fd, isolate->pipe[1]);
 		need(isolate->ids[i] > 0 &&
 			     kup_user_waiter_arm(peer->fd, isolate->ids[i], POLLIN) == 0,
-		     "the waiter takes it");
+		     "the waiter can be armed");
 	}
 }
 
@@ -74,7 +74,8 @@ static void is_over(const struct isolate *isolate, const char *sentence)
 	      error_name(results[0]), error_name(results[1]), error_name(results[2]),
 	      channels_free(fd));
 	check(isolate->peers[0].kernel->magic == 0 && isolate->peers[1].kernel->magic == 0,
-	      "and their memory is zeros, which may still be looked at", "it isn't");
+	      "the memory of a channel that was owned is zeros, which can still be read",
+	      "it isn't");
 	kup_user_close(fd);
 }
 
@@ -96,8 +97,9 @@ static void test_thread_ends(void)
 
 	pthread_create(&thread, NULL, begin_and_end, &isolate);
 	pthread_join(thread, NULL);
-	is_over(&isolate, "what a thread owns is closed when it ends");
-	check(!is_open(isolate.pipe[0]) && !is_open(isolate.pipe[1]), "its pipe, too", "it isn't");
+	is_over(&isolate, "kup_user_own() closes a thread's files when the thread ends");
+	check(!is_open(isolate.pipe[0]) && !is_open(isolate.pipe[1]),
+	      "kup_user_own() closes the pipe, too", "it isn't");
 }
 
 static void *two_isolates(void *argument)
@@ -106,14 +108,16 @@ static void *two_isolates(void *argument)
 
 	isolate_begin(&isolates[0]);
 	isolate_begin(&isolates[1]);
-	check(isolates[0].number != isolates[1].number, "isolates have different numbers",
-	      "both are %d", isolates[0].number);
+	check(isolates[0].number != isolates[1].number,
+	      "kup_user_own() gives isolates different numbers", "both are %d", isolates[0].number);
 	check(isolates[0].peers[0].kernel->magic == 0,
-	      "another isolate in the same thread ends the one before", "it doesn't");
-	/* The other's channels are drained first. */
+	      "kup_user_own() in another isolate ends the one before it in the same thread",
+	      "it doesn't");
+	/* The other isolate's channels drain first. */
 	check(EVENTUALLY(PATIENCE_MS, channels_free(isolates[1].bare) == CHANNELS - 2) &&
 		      peer_echo(&isolates[1].peers[0], 1, 100) == NULL,
-	      "and keeps its own", "%u channels are free", channels_free(isolates[1].bare));
+	      "kup_user_own() leaves the next isolate's channels open", "%u channels are free",
+	      channels_free(isolates[1].bare));
 	return NULL;
 }
 
@@ -124,10 +128,11 @@ static void test_next_isolate(void)
 
 	pthread_create(&thread, NULL, two_isolates, isolates);
 	pthread_join(thread, NULL);
-	is_over(&isolates[1], "until its thread ends");
+	is_over(&isolates[1],
+		"kup_user_own() closes the next isolate's files when its thread ends");
 }
 
-/* A number that was closed or given away belongs to the next file that is opened. */
+/* A number that was closed or disowned belongs to the next file that is opened. */
 static void *close_and_disown(void *argument)
 {
 	int *fds = argument, closed = echo_open(), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -135,12 +140,12 @@ static void *close_and_disown(void *argument)
 	need(kup_user_own(closed, 0) > 0, "a file can be owned");
 	kup_user_close(closed);
 	fds[0] = echo_open();
-	check(kup_user_disown(closed) == -ENOENT, "a file that is closed is owned no longer",
-	      "it is");
+	check(kup_user_disown(closed) == -ENOENT,
+	      "kup_user_disown() of a file that was closed returns ENOENT", "it is");
 	need(kup_user_own(null, 0) > 0, "any descriptor can be owned");
-	worked(kup_user_disown(null), "and given away");
+	worked(kup_user_disown(null), "kup_user_disown() gives a descriptor away");
 	fds[1] = null;
-	/* Closed by other means, its number is the next file's. */
+	/* Closes the file by other means, so that the next file gets its number. */
 	fds[2] = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	need(kup_user_own(fds[2], 0) > 0, "any descriptor can be owned");
 	close(fds[2]);
@@ -156,9 +161,13 @@ static void test_given_away(void)
 
 	pthread_create(&thread, NULL, close_and_disown, fds);
 	pthread_join(thread, NULL);
-	worked(kup_user_info(fds[0], &info), "what a thread doesn't own outlives it");
-	check(is_open(fds[1]), "also what it has given away", "it is closed");
-	check(is_open(fds[2]), "and what has the number of a file that was closed", "it is closed");
+	worked(kup_user_info(fds[0], &info),
+	       "the end of a thread leaves a file open that was never owned");
+	check(is_open(fds[1]), "kup_user_disown() leaves a file open when the thread ends",
+	      "it is closed");
+	check(is_open(fds[2]),
+	      "the end of a thread leaves a file open that got the number of a closed one",
+	      "it is closed");
 	kup_user_close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
@@ -169,19 +178,23 @@ static void test_held(void)
 	struct peer peers[2];
 	int fd = echo_open();
 
-	check(kup_user_held(fd) == 0, "at first a process holds no channel", "%d",
+	check(kup_user_held(fd) == 0, "kup_user_held() is 0 before ATTACH", "%d",
 	      kup_user_held(fd));
 	peer_need(&peers[0], ANY);
 	peer_need(&peers[1], ANY);
-	check(kup_user_held(fd) == 2, "then as many as it has attached", "%d", kup_user_held(fd));
+	check(kup_user_held(fd) == 2, "kup_user_held() counts the channels that are attached", "%d",
+	      kup_user_held(fd));
 	peer_stop_wait(&peers[0]);
-	check(kup_user_held(fd) == 1, "and one less after a close", "%d", kup_user_held(fd));
+	check(kup_user_held(fd) == 1, "kup_user_held() counts one less after a close", "%d",
+	      kup_user_held(fd));
 	need_unload();
-	refused(kup_user_held(fd), ENODEV, "of a device that is gone it has none");
+	refused(kup_user_held(fd), ENODEV,
+		"kup_user_held() of a device that is gone returns ENODEV");
 	kup_user_close(fd);
 	reload();
 	fd = echo_open();
-	check(kup_user_held(fd) == 0, "and none of its successor", "%d", kup_user_held(fd));
+	check(kup_user_held(fd) == 0, "kup_user_held() counts no channels of the device before",
+	      "%d", kup_user_held(fd));
 	peer_stop(&peers[1]);
 	kup_user_close(fd);
 }
@@ -191,21 +204,24 @@ static void test_open_again(void)
 	struct kup_info info, other;
 	int fd = echo_open(), again = kup_user_host_open_again(fd);
 
-	refused(kup_user_host_open_again(-1), EBADF, "no file has no other file of its device");
+	refused(kup_user_host_open_again(-1), EBADF,
+		"kup_user_host_open_again() refuses a number that is no file with EBADF");
 	if (differs("devices-are-files")) {
-		refused(again, EBADF, "a descriptor is opened again by its path");
+		refused(again, EBADF, "kup_user_host_open_again() refuses a descriptor with EBADF");
 		kup_user_close(fd);
 		return;
 	}
 	need(kup_user_info(fd, &info) == 0, "INFO");
 	check(kup_user_info(again, &other) == 0 && other.instance == info.instance && again != fd,
-	      "a file can be opened again, by itself", "%d", again);
+	      "kup_user_host_open_again() opens another file of the same device", "%d", again);
 	kup_user_close(again);
 	need_unload();
-	refused(kup_user_host_open_again(fd), ENODEV, "not when its device is gone");
-	refused(module_unload(), ENOENT, "which loads no module");
+	refused(kup_user_host_open_again(fd), ENODEV,
+		"kup_user_host_open_again() refuses a device that is gone with ENODEV");
+	refused(module_unload(), ENOENT, "kup_user_host_open_again() loads no module");
 	reload();
-	refused(kup_user_host_open_again(fd), ENODEV, "nor when a device has its name again");
+	refused(kup_user_host_open_again(fd), ENODEV,
+		"kup_user_host_open_again() refuses a device whose name another has with ENODEV");
 	kup_user_close(fd);
 }
 
@@ -221,7 +237,7 @@ static void *own_and_disown(void *pipe)
 	return NULL;
 }
 
-/* A child has none of the other threads, which may have been in the middle of a call. */
+/* A child has none of its parent's other threads, which may have been in the middle of a call. */
 static void test_fork(void)
 {
 	const int forks = 300;
@@ -245,7 +261,8 @@ static void test_fork(void)
 	}
 	pthread_cancel(thread);
 	pthread_join(thread, NULL);
-	check(hung == 0, "a forked child waits for no thread that it doesn't have", "it hangs");
+	check(hung == 0, "fork() leaves a child that waits for no thread that it does not have",
+	      "it hangs");
 	close(pipe[0]);
 	close(pipe[1]);
 }

@@ -48,7 +48,7 @@ int peer_map(struct peer *peer)
 	return 0;
 }
 
-/* The range of zeros that stays is the caller's to give back. */
+/* The range of zeros that stays is the caller's to unmap. */
 void peer_unmap(struct peer *peer)
 {
 	kup_user_unmap(peer->address, peer->attach.map_bytes);
@@ -56,7 +56,7 @@ void peer_unmap(struct peer *peer)
 	peer->kernel = NULL;
 }
 
-/* ATTACH, and the mapping, of a handle that is open. */
+/* ATTACH and the mapping, for a handle that is open. */
 static int attach_peer(struct peer *peer, struct kup_attach attach)
 {
 	int error = kup_user_info(peer->fd, &peer->info);
@@ -219,7 +219,7 @@ uint32_t peer_write(struct peer *peer, uint32_t flags, uint32_t type, const void
 	if (data != NULL)
 		memcpy(header + 2, data, length);
 	header[1] = type;
-	/* READY, unless that is what takes it away. */
+	/* READY, unless the flags remove it. */
 	word_set(header, (length | flags) ^ KUP_RECORD_READY);
 	return from;
 }
@@ -249,7 +249,7 @@ bool record_is(const struct record *record, uint32_t kind)
 	return record->flags == KUP_RECORD_CONTROL && record->type == kind;
 }
 
-/* The record at the tail, whatever it is. */
+/* The record at the tail, of any kind. */
 static bool look_any(struct peer *peer, struct record *record)
 {
 	const uint8_t *place = peer->in + peer->tail % peer->attach.to_user_bytes;

@@ -5,7 +5,7 @@
 #include "cases.h"
 #include "poke.h"
 
-/* The user's words: a head that moves a little wrong, or very wrong. */
+/* The user's words: a head that moves by a little too much, or by far too much. */
 static uint32_t odd_word(uint32_t *seed, uint32_t word)
 {
 	switch (random_next(seed) % 8) {
@@ -20,12 +20,12 @@ static uint32_t odd_word(uint32_t *seed, uint32_t word)
 	case 4:
 		return word + 0x80000000u;
 	default:
-		/* What an honest one would do, now and then. */
+		/* Sometimes the right value. */
 		return word + 8;
 	}
 }
 
-/* Kinds of control records; commands of the echo client that keep it busy for a moment only. */
+/* Kinds of control records, and commands of the echo client that keep it busy for a moment only. */
 static uint32_t odd_type(uint32_t *seed)
 {
 	switch (random_next(seed) % 4) {
@@ -62,7 +62,10 @@ static void put_header(struct peer *peer, uint32_t position, uint32_t header, ui
 	word_set(peer_header(peer, position & ~7u), header);
 }
 
-/* Near head more often than anywhere: there it replaces the sentinel, or one that head covers. */
+/*
+ * Near head more often than elsewhere: there it replaces the sentinel, or a record that head
+ * covers.
+ */
 static void poke_header(struct peer *peer, uint32_t *seed)
 {
 	uint32_t place = word_get(&peer->user->to_kernel_head.value);
@@ -74,7 +77,7 @@ static void poke_header(struct peer *peer, uint32_t *seed)
 	put_header(peer, place, odd_header(seed), odd_type(seed));
 }
 
-/* A record as it has to be, or one that is behind head, or was never finished. */
+/* A valid record, or one behind head, or one that is never finished. */
 static void poke_record(struct peer *peer, uint32_t *seed)
 {
 	uint32_t from = word_get(&peer->user->to_kernel_head.value) & ~7u;
@@ -88,7 +91,7 @@ static void poke_record(struct peer *peer, uint32_t *seed)
 		put_header(peer, from, length | KUP_RECORD_READY, odd_type(seed));
 }
 
-/* Around the kernel's own position, and as far from it as a ring goes. */
+/* Around the kernel's own position, and up to a ring away from it. */
 static void poke_head(struct peer *peer, uint32_t *seed)
 {
 	const uint32_t ring = peer->attach.to_kernel_bytes;
@@ -118,7 +121,7 @@ static void poke_word(struct peer *peer, uint32_t *seed)
 	kup_u32 *word = words[random_next(seed) % 6];
 
 	word_set(word, odd_word(seed, word_get(word)));
-	/* Or its side would never have room. */
+	/* Otherwise the kernel's side would never have room. */
 	if (random_next(seed) % 2)
 		word_set(&peer->user->to_user_tail.value,
 			 word_get(&peer->kernel->to_user_head.value));
@@ -147,7 +150,7 @@ static void poke_one(struct peer *peer, uint32_t *seed)
 
 void poke(struct peer *peer, uint32_t *seed, uint32_t steps)
 {
-	/* Headers of nothing wherever a head may come to. */
+	/* Headers of discarded records wherever a head may lead. */
 	for (uint32_t place = 0; place < peer->attach.to_kernel_bytes; place += 8)
 		word_set((kup_u32 *)(void *)(peer->out + place), 0);
 	while (steps-- > 0) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Turn mode under liars who know no rule: nobody else notices, and nothing of them stays. */
+/*
+ * Turn mode beside processes that follow no rule: honest users are not disturbed, and all channels
+ * become free.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -25,7 +28,7 @@ static void *lie(void *argument)
 
 	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
 		struct peer peer;
-		/* 0 is the witness's. */
+		/* Channel 0 is the witness's. */
 		uint32_t channel = 1 + random_next(&liar->seed) % (CHANNELS - 1);
 		int error = peer_start(&peer, channel);
 
@@ -90,11 +93,12 @@ static void test_liars(unsigned int milliseconds)
 		broken += liars[i].ended[KUP_STATE_BROKEN];
 		error = liars[i].error ? liars[i].error : error;
 	}
-	check(good, "who plays beside users that write anything anywhere notices nothing",
+	check(good,
+	      "kup_user_turn_send() and _receive() work beside users that write any value anywhere",
 	      "round %u, state %u", rounds, peer_state(&witness));
 	check(error == 0 && lives > 10 && broken > 0,
-	      "these come again and again, and are found out", "%u lives, %u broken, %s", lives,
-	      broken, error_name(error));
+	      "the kernel's side breaks the channels of such users, again and again",
+	      "%u lives, %u broken, %s", lives, broken, error_name(error));
 	printf("# %u rounds; %u lives, of which %u were broken\n", rounds, lives, broken);
 	peer_stop_wait(&witness);
 }
@@ -104,7 +108,8 @@ static void test_afterwards(void)
 	int fd = echo_open();
 	uint32_t good = 0;
 
-	check(all_free(fd), "and nothing of them stays", "%u channels are free", channels_free(fd));
+	check(all_free(fd), "close() frees the channels of such users", "%u channels are free",
+	      channels_free(fd));
 	kup_user_close(fd);
 	for (uint32_t i = 0; i < CHANNELS; i++) {
 		struct peer peer;
@@ -113,8 +118,8 @@ static void test_afterwards(void)
 		good += first_turn(&peer) && echoes(&peer, i);
 		peer_stop_wait(&peer);
 	}
-	check(good == CHANNELS, "the next owner of each channel plays", "%u of %u do", good,
-	      CHANNELS);
+	check(good == CHANNELS, "kup_user_turn_begin() works for the next owner of each channel",
+	      "%u of %u do", good, CHANNELS);
 }
 
 int main(int count, char **arguments)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Publication, by the contract's text: headers that head does not cover, users that die within a
- * record, heads that the kernel's side finds without a kick, and when each side gives room back.
+ * Publication, written from the contract's text: headers that head does not cover, users that die
+ * within a record, heads that the kernel's side finds without a kick, and when each side publishes
+ * its tail.
  */
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +13,7 @@
 #include "driver.h"
 #include "peer.h"
 
-/* How many records the kernel's side is done with. */
+/* How many records the kernel's side has released. */
 static uint64_t taken(const struct peer *peer)
 {
 	return __atomic_load_n(&peer->kernel->to_kernel_records, __ATOMIC_ACQUIRE);
@@ -28,7 +29,7 @@ static bool breaks(const struct peer *peer)
 	return EVENTUALLY(PATIENCE_MS, peer_state(peer) == KUP_STATE_BROKEN);
 }
 
-/* The smallest record, which the echo client does nothing with. */
+/* The smallest record, which the echo client ignores. */
 #define SPACE KUP_RECORD_HEADER
 
 static uint32_t put(struct peer *peer, uint32_t flags)
@@ -44,8 +45,8 @@ static uint32_t put_pause(struct peer *peer, uint32_t milliseconds)
 }
 
 /*
- * The kernel's side is at its second record, a pause that ends with the user: before it sleeps there
- * it gives back the room of the first one.
+ * The second record of the kernel's side is a pause that ends with the user. Before the kernel's
+ * side sleeps there, it publishes the tail behind the first record.
  */
 static void occupy(struct peer *peer)
 {
@@ -57,7 +58,7 @@ static void occupy(struct peer *peer)
 
 /* ---- Headers that head does not cover ---- */
 
-/* Finished records all over the ring; the one at the cursor comes last. */
+/* Finished records all over the ring. The one at the cursor is written last. */
 static void forge(struct peer *peer, uint32_t header, uint32_t head)
 {
 	for (uint32_t at = peer->attach.to_kernel_bytes; at > 0; at -= SPACE) {
@@ -88,16 +89,24 @@ static void test_forged_ring(uint32_t flags, uint32_t covered, uint32_t event, c
 	      (long long)taken(&peer), (long long)most);
 	peer_stop_wait(&peer);
 	peer_need(&peer, peer.attach.channel);
-	check(peer_echo(&peer, 3, 30) == NULL, "and its thread ends with it", "no");
+	check(peer_echo(&peer, 3, 30) == NULL,
+	      "close() ends the kernel thread of a ring of forged records", "no");
 	peer_stop_wait(&peer);
 }
 
 static void test_forged_rings(void)
 {
-	test_forged_ring(0, 0, 0, "a ring of forged records is read up to an eighth");
-	test_forged_ring(KUP_RECORD_DISCARD, 0, 0, "so are discarded ones");
-	test_forged_ring(0, 3, 0, "those behind head are read up to an eighth");
-	test_forged_ring(0, 0, 1, "not more of them if the user sleeps for room within it");
+	test_forged_ring(0, 0, 0,
+			 "the kernel's side reads at most an eighth of a ring of forged records");
+	test_forged_ring(
+		KUP_RECORD_DISCARD, 0, 0,
+		"the kernel's side reads at most an eighth of a ring of forged, discarded records");
+	test_forged_ring(
+		0, 3, 0,
+		"the kernel's side reads at most an eighth of the forged records behind head");
+	test_forged_ring(
+		0, 0, 1,
+		"the kernel's side reads no more of them if the user sleeps for room within them");
 }
 
 static void test_forged_record(void)
@@ -110,7 +119,7 @@ static void test_forged_record(void)
 	peer_set_head(&peer, peer.head - SPACE);
 	peer_kick(&peer);
 	check(peer_state(&peer) == KUP_STATE_OPEN,
-	      "a header behind head is no lie while it was not read", "error %u",
+	      "the kernel's side ignores a header behind head that it has not read", "error %u",
 	      peer.kernel->error);
 	peer_stop_wait(&peer);
 	peer_need(&peer, ANY);
@@ -118,13 +127,14 @@ static void test_forged_record(void)
 	peer_set_head(&peer, 0);
 	peer_kick(&peer);
 	check(breaks(&peer) && peer.kernel->error == KUP_ERROR_HEAD,
-	      "one forged record breaks the channel", "state %u", peer_state(&peer));
+	      "the kernel's side breaks the channel at one forged record", "state %u",
+	      peer_state(&peer));
 	peer_stop_wait(&peer);
 }
 
-/* ---- Heads that are found without a kick ---- */
+/* ---- Heads that the kernel's side finds without a kick ---- */
 
-/* The kernel's side looks when it is about to sleep: here after a pause, for a record. */
+/* The kernel's side checks head before it sleeps: here after a pause, for a record. */
 static void test_head_asleep(uint32_t by, const char *sentence)
 {
 	struct peer peer;
@@ -142,9 +152,12 @@ static void test_head_asleep(uint32_t by, const char *sentence)
 
 static void test_heads_asleep(void)
 {
-	test_head_asleep(-8u, "a head behind the cursor is found before the next sleep");
-	test_head_asleep(4, "a head that is not aligned, too");
-	test_head_asleep(0x80000000u, "and one that is beyond the ring");
+	test_head_asleep(-8u,
+			 "the kernel's side finds a head behind its cursor before the next sleep");
+	test_head_asleep(
+		4, "the kernel's side finds a head that is not aligned before the next sleep");
+	test_head_asleep(0x80000000u,
+			 "the kernel's side finds a head beyond the ring before the next sleep");
 }
 
 /* ---- Users that die within a record ---- */
@@ -192,19 +205,21 @@ static void die_with_head_beyond(struct peer *peer)
 static const struct death {
 	const char *what;
 	void (*die)(struct peer *peer);
-	uint32_t read; /* of the records behind the pause */
+	uint32_t read; /* how many of the records behind the pause */
 	uint32_t error;
 } deaths[] = {
-	{ "a user that dies between sentinel and head leaves the records before it",
+	{ "the kernel's side reads the earlier records when a user dies between sentinel and head",
 	  die_before_head, 1, KUP_ERROR_NONE },
-	{ "one that dies between head and header, too", die_before_header, 1, KUP_ERROR_NONE },
-	{ "a finished record behind the last head is not read", die_with_record_behind_head, 1,
-	  KUP_ERROR_NONE },
-	{ "a record that reaches beyond the last head is a lie", die_with_head_inside, 1,
-	  KUP_ERROR_LENGTH },
-	{ "with a last head behind the cursor nothing more is read", die_with_head_behind, 0,
-	  KUP_ERROR_HEAD },
-	{ "nor with one beyond the ring", die_with_head_beyond, 0, KUP_ERROR_HEAD },
+	{ "the kernel's side reads the earlier records when a user dies between head and header",
+	  die_before_header, 1, KUP_ERROR_NONE },
+	{ "the kernel's side does not read a finished record behind the last head",
+	  die_with_record_behind_head, 1, KUP_ERROR_NONE },
+	{ "the kernel's side breaks the channel at a record that reaches beyond the last head",
+	  die_with_head_inside, 1, KUP_ERROR_LENGTH },
+	{ "the kernel's side reads no more when the last head is behind its cursor",
+	  die_with_head_behind, 0, KUP_ERROR_HEAD },
+	{ "the kernel's side reads no more when the last head is beyond the ring",
+	  die_with_head_beyond, 0, KUP_ERROR_HEAD },
 };
 
 static void try_death(const struct death *death)
@@ -222,21 +237,21 @@ static void try_death(const struct death *death)
 	gone = EVENTUALLY(PATIENCE_MS,
 			  stats_get(fd, 3, &after) == 0 && after.state == KUP_STATE_FREE);
 	after.to_kernel_records -= before.to_kernel_records;
-	/* What it was occupied with are two. */
+	/* occupy() sent two records. */
 	check(gone && after.to_kernel_records == 2 + death->read &&
 		      peer.kernel->error == death->error,
 	      death->what, "state %u, %llu records, error %u", after.state,
 	      (long long)after.to_kernel_records, peer.kernel->error);
 	peer_unmap(&peer);
 	peer_need(&next, 3);
-	check(peer_echo(&next, 1, 100) == NULL, "and the next owner is served", "no");
+	check(peer_echo(&next, 1, 100) == NULL, "the kernel's side serves the next owner", "no");
 	peer_stop_wait(&next);
 	kup_user_close(fd);
 }
 
 /* ---- A user that publishes no tail ---- */
 
-/* Reads without giving back: how many records there are. */
+/* Reads without publishing a tail, and returns how many records there are. */
 static uint32_t read_silently(struct peer *peer)
 {
 	struct record record;
@@ -247,7 +262,7 @@ static uint32_t read_silently(struct peer *peer)
 	return count;
 }
 
-/* Gives back all, with the wake-up. */
+/* Publishes the tail, with the wake-up. */
 static void publish(struct peer *peer)
 {
 	uint32_t before = word_get(&peer->user->to_user_tail.value);
@@ -259,7 +274,7 @@ static void publish(struct peer *peer)
 		peer_kick(peer);
 }
 
-/* A length of records that fill a ring so that no other record fits behind them. */
+/* A payload length whose records fill a ring so that no other record fits behind them. */
 static uint32_t filling_length(uint32_t ring)
 {
 	uint32_t length = 1000;
@@ -283,25 +298,27 @@ static void test_silent_reader(struct peer *witness)
 	produce.count = 3 * fits;
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
 	check(EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space == 2 * fits),
-	      "a user that publishes no tail gets as many records as the ring takes", "%llu lost",
-	      (long long)peer.kernel->dropped_no_space);
+	      "the kernel's side sends what the ring takes to a user that publishes no tail",
+	      "%llu lost", (long long)peer.kernel->dropped_no_space);
 	read = read_silently(&peer);
 	check(read == fits && peer_state(&peer) == KUP_STATE_OPEN && !peer_echo(witness, 5, 500),
-	      "which harms nobody else", "%u of %u, state %u", read, fits, peer_state(&peer));
+	      "the kernel's side serves other users beside one that publishes no tail",
+	      "%u of %u, state %u", read, fits, peer_state(&peer));
 	publish(&peer);
 	if (peer_receive(&peer, &record) == 0 && record_is(&record, KUP_CONTROL_GAP))
 		memcpy(&gap, record.data, sizeof(gap));
 	check(gap.records == 2 * fits && gap.bytes == gap.records * produce.length,
-	      "when it does, the rest is reported as lost", "%llu", (long long)gap.records);
+	      "the kernel's side reports the rest as lost when the user publishes its tail", "%llu",
+	      (long long)gap.records);
 	peer_release(&peer, &record);
 	check(peer_receive(&peer, &record) == 0 && record.type == ECHO_PRODUCE,
-	      "and the channel goes on", "state %u", peer_state(&peer));
+	      "the kernel's side continues after the loss", "state %u", peer_state(&peer));
 	peer_stop_wait(&peer);
 }
 
-/* ---- When the kernel's side gives room back ---- */
+/* ---- When the kernel's side publishes its tail ---- */
 
-/* It sleeps for room while it holds a record, whose predecessors it is done with. */
+/* The kernel's side sleeps for room while it holds a record. It has released the ones before. */
 static void test_sleep_for_room(void)
 {
 	struct echo_produce produce = { .count = 1000, .length = 1000, .context = ECHO_WAITING };
@@ -314,14 +331,14 @@ static void test_sleep_for_room(void)
 	last = peer_write(&peer, 0, ECHO_PRODUCE, &produce, sizeof(produce));
 	peer_finish(&peer, first);
 	check(EVENTUALLY(PATIENCE_MS, kernel_tail(&peer) == last),
-	      "before it sleeps for room the kernel's side gives all room back", "%u, not %u",
+	      "the kernel's side publishes its tail before it sleeps for room", "%u, not %u",
 	      kernel_tail(&peer), last);
 	peer_stop_wait(&peer);
 }
 
 /*
- * A pause that is no sleep on the channel, while a record can be read. The result: what the tail is
- * then, or ~0: the pause was over before this thread could look.
+ * A pause in which the kernel's side does not sleep on the channel, while a record is readable.
+ * Returns the tail during the pause, or ~0 if the pause was over before this thread could look.
  */
 static uint32_t tail_in_pause(uint32_t records, uint32_t event, uint32_t at_least)
 {
@@ -361,11 +378,12 @@ static void test_busy_reader(void)
 	peer_need(&peer, ANY);
 	eighth = peer.attach.to_kernel_bytes / 8;
 	peer_stop_wait(&peer);
-	/* The event of a user that does not sleep lies behind. */
-	check_tail(eighth / SPACE + 10, 0, eighth,
-		   "when an eighth is unpublished, the kernel's side gives it back");
+	/* The event position of a user that does not sleep lies behind. */
+	check_tail(
+		eighth / SPACE + 10, 0, eighth,
+		"the kernel's side publishes its tail when an eighth of the ring is unpublished");
 	check_tail(10, 5 * SPACE, 5 * SPACE,
-		   "when a user sleeps for room, the kernel's side gives it back");
+		   "the kernel's side publishes its tail when a user sleeps for room");
 	need_unload();
 	reload();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Ring sizes: what ATTACH makes of those that it is asked for, and channels of all sizes. */
+/* Ring sizes: how ATTACH rounds the sizes that it is given, and channels of all sizes. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,18 +42,19 @@ static void sizes_become(uint32_t to_user, uint32_t to_kernel, uint32_t user_pag
 
 static void test_attach(void)
 {
-	sizes_become(0, 0, TO_USER, TO_KERNEL, "ATTACH without sizes gives the device's own");
-	sizes_become(1, 1, 1, 1, "a size of one byte becomes a page");
-	sizes_become(page, page, 1, 1, "a page is a page");
-	sizes_become(page + 1, 0, 2, TO_KERNEL, "a byte more becomes two pages");
-	sizes_become(0, 5 * page, TO_USER, 8, "five pages become eight");
+	sizes_become(0, 0, TO_USER, TO_KERNEL,
+		     "ATTACH without sizes gives rings of the device's own sizes");
+	sizes_become(1, 1, 1, 1, "ATTACH rounds a size of one byte up to a page");
+	sizes_become(page, page, 1, 1, "ATTACH keeps a size of one page");
+	sizes_become(page + 1, 0, 2, TO_KERNEL, "ATTACH rounds a page and a byte up to two pages");
+	sizes_become(0, 5 * page, TO_USER, 8, "ATTACH rounds five pages up to eight");
 	sizes_become(TO_USER * page, TO_KERNEL * page, TO_USER, TO_KERNEL,
-		     "the maximum can be asked for");
+		     "ATTACH gives rings of the maximum");
 	sizes_become(TO_USER * page - 1, TO_KERNEL * page - 1, TO_USER, TO_KERNEL,
-		     "and is what a little less becomes");
+		     "ATTACH rounds a size just below the maximum up to the maximum");
 }
 
-/* Areas of other sizes are none, though the device's own ones are known by INFO. */
+/* Areas of other sizes do not exist, also of the device's own sizes, which INFO contains. */
 static void test_mapping(void)
 {
 	struct peer peer;
@@ -62,16 +63,19 @@ static void test_mapping(void)
 	peer_need_sized(&peer, 2 * page, page);
 	refused(kup_user_map(peer.fd, page, peer.info.to_user_bytes, peer.info.to_kernel_bytes,
 			     &address),
-		EINVAL, "the device's sizes are not this channel's: EINVAL");
+		EINVAL,
+		"kup_user_map() refuses the device's sizes when the channel has others with "
+		"EINVAL");
 	refused(kup_user_map(peer.fd, page, page, 2 * page, &address), EINVAL,
-		"nor are other sizes of the same sum");
+		"kup_user_map() refuses other sizes of the same sum with EINVAL");
 	peer_unmap(&peer);
-	worked(peer_map(&peer), "the sizes that ATTACH returned are");
-	check(peer_echo(&peer, 2, 200) == NULL, "and the channel works", "no echo");
+	worked(peer_map(&peer), "kup_user_map() accepts the sizes that ATTACH returned");
+	check(peer_echo(&peer, 2, 200) == NULL,
+	      "the kernel's side echoes on a channel of such sizes", "no echo");
 	peer_stop_wait(&peer);
 	peer_need(&peer, peer.attach.channel);
 	check(peer.attach.to_user_bytes == TO_USER * page && !peer_echo(&peer, 3, 2 * page),
-	      "the next owner of the channel has the device's sizes", "%u",
+	      "ATTACH gives the channel's next owner rings of the device's sizes", "%u",
 	      peer.attach.to_user_bytes);
 	peer_stop_wait(&peer);
 }
@@ -96,7 +100,7 @@ static void test_lengths(uint32_t to_user, uint32_t to_kernel, const char *sente
 	peer_stop_wait(&peer);
 }
 
-/* As much as fits is on its way all the time, so that both sides sleep for room now and then. */
+/* The rings are kept full, so that both sides sleep for room now and then. */
 static void test_full_rings(uint32_t count)
 {
 	static const uint8_t bytes[4096];
@@ -136,7 +140,8 @@ static void test_beside_each_other(void)
 	peer_need_sized(&peers[2], 0, 0);
 	for (uint32_t i = 0; i < 300 && why == NULL; i++)
 		why = peer_echo(&peers[i % 3], i, i * 7 % KUP_MAX_PAYLOAD(page));
-	check(why == NULL, "channels of different sizes work beside each other", "%s", why);
+	check(why == NULL, "ATTACH gives channels of different sizes that work beside each other",
+	      "%s", why);
 	for (int i = 0; i < 3; i++)
 		peer_stop_wait(&peers[i]);
 }
@@ -147,9 +152,13 @@ int main(int count, char **arguments)
 	page = (uint32_t)getpagesize();
 	test_attach();
 	test_mapping();
-	test_lengths(page, page, "messages of all lengths go over rings of one page");
-	test_lengths(page, 4 * page, "over one page to the user and four to the kernel");
-	test_lengths(4 * page, page, "and the other way round");
+	test_lengths(page, page, "rings of one page carry messages of all lengths");
+	test_lengths(page, 4 * page,
+		     "rings of one page to the user and four to the kernel carry messages of all "
+		     "lengths");
+	test_lengths(4 * page, page,
+		     "rings of four pages to the user and one to the kernel carry messages of all "
+		     "lengths");
 	test_full_rings(20000);
 	test_beside_each_other();
 	return finish();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Many threads that attach, map, talk and close, all at random. */
+/* Many threads attach, map, exchange records and close, all at random. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -108,12 +108,14 @@ static void test_lives(uint32_t milliseconds)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	check(seen.odd_errors == 0 && seen.attached > THREADS,
-	      "a storm of threads meets EBUSY and no other error", "%s, %u times",
+	      "ATTACH in a storm of threads fails with EBUSY and no other error", "%s, %u times",
 	      error_name(seen.last_error), seen.odd_errors);
-	check(seen.broken_echoes == 0, "no echo is lost or damaged in it", "%u are",
-	      seen.broken_echoes);
-	check(seen.doubles == 0, "no channel has two owners in it", "%u times", seen.doubles);
-	check(all_free(fd), "all channels are free after it", "%u are", channels_free(fd));
+	check(seen.broken_echoes == 0, "send() in a storm of threads loses and damages no echo",
+	      "%u are", seen.broken_echoes);
+	check(seen.doubles == 0, "ATTACH in a storm of threads gives no channel to two owners",
+	      "%u times", seen.doubles);
+	check(all_free(fd), "close() in a storm of threads leaves all channels free", "%u are",
+	      channels_free(fd));
 	printf("# %llu attached, %llu busy, %llu echoes\n", (long long)seen.attached,
 	       (long long)seen.busy, (long long)seen.echoed);
 	kup_user_close(fd);
@@ -160,9 +162,10 @@ static void test_threads_on_one_handle(int rounds)
 		kup_user_close(contended);
 	}
 	check(wrong == 0 && lost == 0,
-	      "of three threads that attach one handle exactly one succeeds",
+	      "ATTACH of one handle by three threads works in exactly one of them",
 	      "wrong in %u of %d rounds", wrong + lost, rounds);
-	check(all_free(fd), "and no channel is lost", "%u are free", channels_free(fd));
+	check(all_free(fd), "ATTACH of one handle by three threads loses no channel", "%u are free",
+	      channels_free(fd));
 	kup_user_close(fd);
 }
 
@@ -195,7 +198,8 @@ static void test_one_owner(void)
 		pthread_create(&threads[i], NULL, race_for_channel, NULL);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	check(seen.doubles == 0, "of threads that race for a channel it has one owner at a time",
+	check(seen.doubles == 0,
+	      "ATTACH in threads that race for a channel gives it to one owner at a time",
 	      "%u times two", seen.doubles);
 }
 
@@ -272,7 +276,7 @@ static void test_calls_against_close(uint32_t milliseconds)
 	for (int i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);
 	kup_user_close(hammered);
-	check(all_free(fd), "calls of all kinds against close lose no channel", "%u are free",
+	check(all_free(fd), "close() during calls of all kinds loses no channel", "%u are free",
 	      channels_free(fd));
 	kup_user_close(fd);
 }
@@ -290,7 +294,7 @@ static uint32_t descriptors(void)
 
 #ifdef __FreeBSD__
 
-/* An estimate: the size of what would tell all. */
+/* An estimate of the size of the buffer that all mappings need. */
 static uint32_t mappings(void)
 {
 	int name[] = { CTL_KERN, KERN_PROC, KERN_PROC_VMMAP, getpid() };
@@ -340,7 +344,8 @@ static void test_leaks(uint32_t times)
 	maps = mappings();
 	attach_often(times);
 	check(all_free(fd) && EVENTUALLY(PATIENCE_MS, descriptors() <= files),
-	      "attaching often leaves no descriptor behind", "%u, then %u", files, descriptors());
+	      "ATTACH, many times, leaves no descriptor behind", "%u, then %u", files,
+	      descriptors());
 	check(EVENTUALLY(PATIENCE_MS, mappings() < maps + times / 10), "nor a mapping",
 	      "%u, then %u", maps, mappings());
 	kup_user_close(fd);

@@ -11,7 +11,7 @@
 
 /* ---- Turns, as the contract explains them ---- */
 
-/* A record, without a look at whose turn it is. */
+/* The next record, without a check whose turn it is. */
 static void put(struct peer *peer, uint32_t flags, uint32_t type, const void *data, uint32_t length)
 {
 	peer_wake(peer, peer_write(peer, flags, type, data, length));
@@ -22,7 +22,7 @@ static void pass(struct peer *peer)
 	put(peer, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, NULL, 0);
 }
 
-/* Waits for the turn, which comes with a record. The record is released at once. */
+/* Waits for the turn, which comes with a record, and releases the record at once. */
 static bool take(struct peer *peer, struct record *record)
 {
 	if (peer_receive(peer, record) != 0)
@@ -58,7 +58,7 @@ static void pause_kernel(struct peer *peer, uint32_t milliseconds)
 	put(peer, 0, ECHO_PAUSE, &pause, sizeof(pause));
 }
 
-/* ---- Who has it ---- */
+/* ---- Who has the turn ---- */
 
 static void test_first_turn(void)
 {
@@ -69,21 +69,24 @@ static void test_first_turn(void)
 
 	peer_need(&peer, ANY);
 	check(peer.kernel->mode == KUP_MODE_TURN && peer.info.mode == KUP_MODE_TURN,
-	      "page and INFO contain the mode of turns", "%u", peer.kernel->mode);
+	      "the kernel page and INFO contain KUP_MODE_TURN", "%u", peer.kernel->mode);
 	passed = peer_receive(&peer, &record) == 0 && record_is(&record, KUP_CONTROL_PASS);
-	check(passed && record.length == 0, "the kernel begins: a PASS record", "flags %x, type %u",
+	check(passed && record.length == 0,
+	      "the kernel's side has the first turn, and sends a PASS record", "flags %x, type %u",
 	      record.flags, record.type);
 	peer_release(&peer, &record);
 	while (good < 20 && echoes(&peer, good))
 		good++;
-	check(good == 20, "a send gives the turn, and the answer brings it back", "%u", good);
+	check(good == 20,
+	      "the kernel's side gets the turn with a message, and its answer gives it back", "%u",
+	      good);
 	check(word_get(&peer.kernel->to_user_head.value) == peer.tail,
-	      "a head word is a position alone", "%x, not %x",
+	      "the kernel's side keeps turns out of its head word", "%x, not %x",
 	      word_get(&peer.kernel->to_user_head.value), peer.tail);
 	peer_stop_wait(&peer);
 }
 
-/* The kernel releases what has brought its turn before it gives the turn. */
+/* The kernel releases the record that brought its turn before it gives the turn. */
 static void test_empty_ring(void)
 {
 	static const uint8_t bytes[3000];
@@ -116,8 +119,8 @@ static void test_pass(void)
 	}
 	check(passes == 3000 && peer.kernel->to_user_records == 0 &&
 		      peer.kernel->to_kernel_records == 0,
-	      "passes go there and back, and are no messages", "%u, %llu", passes,
-	      (long long)peer.kernel->to_user_records);
+	      "the kernel's side returns each PASS record, and counts none as a message",
+	      "%u, %llu", passes, (long long)peer.kernel->to_user_records);
 	peer_stop_wait(&peer);
 }
 
@@ -129,16 +132,18 @@ static void test_discard(void)
 	start(&peer, ANY);
 	for (uint32_t i = 0; i < 100; i++)
 		put(&peer, KUP_RECORD_DISCARD, 0, NULL, i);
-	/* It has skipped them all. */
+	/* The kernel's side has skipped them all. */
 	EVENTUALLY(PATIENCE_MS, word_get(&peer.kernel->to_kernel_tail.value) == peer.head);
 	check(!peer_look(&peer, &record) && peer_state(&peer) == KUP_STATE_OPEN,
-	      "a discarded record gives nothing", "state %u", peer_state(&peer));
-	check(echoes(&peer, 9), "and is skipped", "state %u, error %u", peer_state(&peer),
-	      peer.kernel->error);
+	      "the kernel's side gets no turn by a discarded record", "state %u",
+	      peer_state(&peer));
+	check(echoes(&peer, 9), "the kernel's side skips a discarded record at its turn",
+	      "state %u, error %u", peer_state(&peer), peer.kernel->error);
 	pause_kernel(&peer, 50);
 	put(&peer, KUP_RECORD_DISCARD, 0, NULL, 16);
-	check(take(&peer, &record) && echoes(&peer, 10), "also out of turn", "state %u, error %u",
-	      peer_state(&peer), peer.kernel->error);
+	check(take(&peer, &record) && echoes(&peer, 10),
+	      "the kernel's side skips a discarded record that was sent out of turn",
+	      "state %u, error %u", peer_state(&peer), peer.kernel->error);
 	peer_stop_wait(&peer);
 }
 
@@ -156,7 +161,10 @@ static void pass_out_of_turn(struct peer *peer)
 	pass(peer);
 }
 
-/* The second one is there when the first one is finished: else it might be its own turn's. */
+/*
+ * The second message is there when the first one is finished. Otherwise it might belong to the next
+ * turn.
+ */
 static void two_at_once(struct peer *peer)
 {
 	uint32_t from = peer_write(peer, UNFINISHED, 1, "x", 1);
@@ -211,7 +219,7 @@ static void too_long(struct peer *peer)
 	peer_wake(peer, from);
 }
 
-/* The message is taken; the next sleep of the kernel's side finds the lie. */
+/* The kernel's side receives the message. Its next sleep finds the lie. */
 static void head_inside(struct peer *peer)
 {
 	uint32_t from = peer_write(peer, UNFINISHED, 1, "0123456789abcdef", 16);
@@ -245,23 +253,34 @@ static void head_unaligned(struct peer *peer)
 static const struct lie {
 	const char *what;
 	uint32_t error;
-	void (*tell)(struct peer *peer);
+	void (*write)(struct peer *peer);
 } lies[] = {
-	{ "a send out of turn breaks its channel", KUP_ERROR_TURN, out_of_turn },
-	{ "a pass out of turn does", KUP_ERROR_TURN, pass_out_of_turn },
-	{ "two messages at once do", KUP_ERROR_TURN, two_at_once },
-	{ "a message behind a pass does", KUP_ERROR_TURN, message_behind_pass },
-	{ "a discarded record between two messages hides nothing", KUP_ERROR_TURN,
-	  behind_discarded },
-	{ "a PASS record with a payload does", KUP_ERROR_TURN, pass_with_payload },
-	{ "a user's GAP record does", KUP_ERROR_FLAGS, gap },
-	{ "a control record of an unknown kind does", KUP_ERROR_FLAGS, unknown_kind },
-	{ "a control record of an optional kind does", KUP_ERROR_FLAGS, optional_kind },
-	{ "a record as long as the ring does", KUP_ERROR_LENGTH, too_long },
-	{ "a head inside of a record does", KUP_ERROR_HEAD, head_inside },
-	{ "a head that goes back does", KUP_ERROR_HEAD, head_back },
-	{ "a head beyond the ring does", KUP_ERROR_HEAD, head_beyond },
-	{ "a head that is not aligned does", KUP_ERROR_HEAD, head_unaligned },
+	{ "the kernel's side breaks a channel at a message out of turn", KUP_ERROR_TURN,
+	  out_of_turn },
+	{ "the kernel's side breaks a channel at a PASS record out of turn", KUP_ERROR_TURN,
+	  pass_out_of_turn },
+	{ "the kernel's side breaks a channel at two messages in one turn", KUP_ERROR_TURN,
+	  two_at_once },
+	{ "the kernel's side breaks a channel at a message behind a PASS record", KUP_ERROR_TURN,
+	  message_behind_pass },
+	{ "the kernel's side breaks a channel at two messages with a discarded record between them",
+	  KUP_ERROR_TURN, behind_discarded },
+	{ "the kernel's side breaks a channel at a PASS record with a payload", KUP_ERROR_TURN,
+	  pass_with_payload },
+	{ "the kernel's side breaks a channel at a user's GAP record", KUP_ERROR_FLAGS, gap },
+	{ "the kernel's side breaks a channel at a control record of an unknown kind",
+	  KUP_ERROR_FLAGS, unknown_kind },
+	{ "the kernel's side breaks a channel at a control record of an optional kind",
+	  KUP_ERROR_FLAGS, optional_kind },
+	{ "the kernel's side breaks a channel at a record as long as the ring", KUP_ERROR_LENGTH,
+	  too_long },
+	{ "the kernel's side breaks a channel whose head is inside a record", KUP_ERROR_HEAD,
+	  head_inside },
+	{ "the kernel's side breaks a channel whose head goes back", KUP_ERROR_HEAD, head_back },
+	{ "the kernel's side breaks a channel whose head is beyond the ring", KUP_ERROR_HEAD,
+	  head_beyond },
+	{ "the kernel's side breaks a channel whose head is not aligned", KUP_ERROR_HEAD,
+	  head_unaligned },
 };
 
 static void try_lie(const struct lie *lie, struct peer *witness)
@@ -272,7 +291,7 @@ static void try_lie(const struct lie *lie, struct peer *witness)
 	start(&peer, ANY);
 	for (uint32_t i = 0; i < 5; i++)
 		echoes(&peer, i);
-	lie->tell(&peer);
+	lie->write(&peer);
 	broken = EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_BROKEN);
 	good = broken && peer.kernel->error == lie->error &&
 	       peer_poll(&peer, POLLIN | POLLOUT, 0) == (POLLIN | POLLOUT | POLLHUP | POLLERR) &&
@@ -282,11 +301,12 @@ static void try_lie(const struct lie *lie, struct peer *witness)
 	peer_stop(&peer);
 	start(&next, peer.attach.channel);
 	if (!echoes(&next, 3))
-		check(false, "the next owner plays", "it doesn't");
+		check(false, "the kernel's side plays with the next owner of a broken channel",
+		      "it doesn't");
 	peer_stop(&next);
 }
 
-/* ---- What looks odd but is no lie ---- */
+/* ---- Unusual, but not a lie ---- */
 
 static void test_unfinished(struct peer *witness)
 {
@@ -299,18 +319,19 @@ static void test_unfinished(struct peer *witness)
 	peer_kick(&peer);
 	check(echoes(witness, 2) && !peer_look(&peer, &record) &&
 		      peer_state(&peer) == KUP_STATE_OPEN,
-	      "a record that is not finished gives nothing", "state %u", peer_state(&peer));
+	      "the kernel's side gets no turn by a record that is not finished", "state %u",
+	      peer_state(&peer));
 	peer_finish(&peer, from);
-	check(take(&peer, &record) && record.type == 1, "when it is finished it gives the turn",
-	      "no");
+	check(take(&peer, &record) && record.type == 1,
+	      "the kernel's side gets the turn when the record is finished", "no");
 	pause_kernel(&peer, 50);
 	from = peer_write(&peer, UNFINISHED, 2, "early", 5);
 	check(take(&peer, &record) && record_is(&record, KUP_CONTROL_PASS),
-	      "a record may be reserved out of turn", "state %u, error %u", peer_state(&peer),
+	      "the user may reserve a record out of turn", "state %u, error %u", peer_state(&peer),
 	      peer.kernel->error);
 	peer_finish(&peer, from);
 	check(take(&peer, &record) && record.type == 2 && record.length == 5,
-	      "and sent when the turn is there", "state %u", peer_state(&peer));
+	      "the user may send that record when it has the turn", "state %u", peer_state(&peer));
 	peer_stop_wait(&peer);
 }
 
@@ -323,21 +344,22 @@ static void test_poll(void)
 
 	start(&peer, ANY);
 	check(peer_poll(&peer, POLLIN | POLLOUT, 0) == POLLOUT,
-	      "at its turn a user has room, and nothing to read", "%x",
+	      "kup_user_wait() at the user's own turn reports room, and nothing to read", "%x",
 	      peer_poll(&peer, POLLIN | POLLOUT, 0));
-	check(peer_poll(&peer, POLLIN, 50) == 0, "and nothing comes", "it does");
+	check(peer_poll(&peer, POLLIN, 50) == 0,
+	      "kup_user_wait() at the user's own turn reports no record later", "it does");
 	pause_kernel(&peer, 200);
 	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN && peer_soon(&peer, &record),
-	      "poll for a record returns when the turn is back", "no");
+	      "kup_user_wait() for a record returns when the turn is back", "no");
 	check(peer_poll(&peer, POLLIN | POLLOUT, 0) == (POLLIN | POLLOUT),
-	      "which leaves the ring to the kernel empty", "%x",
+	      "kup_user_wait() reports room when the turn is back", "%x",
 	      peer_poll(&peer, POLLIN | POLLOUT, 0));
 	peer_stop_wait(&peer);
 }
 
 /* ---- Sleeping ---- */
 
-/* For a record, with poll's own arming alone: the event position is another one. */
+/* Waits for a record with poll's own arming alone: the event position is another one. */
 static int receive_polling(struct peer *peer, struct record *record)
 {
 	while (!peer_look(peer, record)) {
@@ -380,10 +402,11 @@ static void test_alternation(int (*receive)(struct peer *peer, struct record *re
 	check(round == rounds, sentence, "round %u of %u, state %u", round, rounds,
 	      peer_state(&peer));
 	check(peer.kicks <= (after.sleeps - before.sleeps) * 11 / 10 + 10,
-	      "the kernel's side is kicked once per sleep at most", "%llu kicks, %llu sleeps",
-	      (long long)peer.kicks, (long long)(after.sleeps - before.sleeps));
-	check(peer.idle_wakes <= rounds / 100, "poll does not return for nothing", "%llu times",
-	      (long long)peer.idle_wakes);
+	      "KICK is needed once per sleep of the kernel's side at most",
+	      "%llu kicks, %llu sleeps", (long long)peer.kicks,
+	      (long long)(after.sleeps - before.sleeps));
+	check(peer.idle_wakes <= rounds / 100, "kup_user_wait() does not return without an event",
+	      "%llu times", (long long)peer.idle_wakes);
 	printf("# %llu polls, %llu kicks, %llu sleeps\n", (long long)peer.polls,
 	       (long long)peer.kicks, (long long)(after.sleeps - before.sleeps));
 	peer_stop_wait(&peer);
@@ -406,8 +429,12 @@ int main(int count, char **arguments)
 	test_unfinished(&witness);
 	peer_stop_wait(&witness);
 	test_poll();
-	test_alternation(peer_receive, 6000, "no wake-up is lost in thousands of turns");
-	test_alternation(receive_polling, 6000, "nor where poll alone waits");
+	test_alternation(
+		peer_receive, 6000,
+		"kup_user_wait() with an event position loses no wake-up in thousands of turns");
+	test_alternation(
+		receive_polling, 6000,
+		"kup_user_wait() without an event position loses no wake-up in thousands of turns");
 	need_unload();
 	reload();
 	return finish();

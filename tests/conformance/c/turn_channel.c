@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Turns by kup_user_turn.h's calls alone: each result that it documents. */
+/* Turns by kup_user_turn.h's calls alone: each result that the header documents. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -42,7 +42,7 @@ static int send_to(turn_t *turn, uint32_t type, const char *text, double timeout
 	return kup_user_turn_send(turn, type, text, (uint32_t)strlen(text), 0, timeout_ms);
 }
 
-/* Receives this very message. */
+/* Receives exactly this message. */
 static bool gets(turn_t *turn, uint32_t type, const void *data, uint32_t length)
 {
 	message_t message;
@@ -66,7 +66,7 @@ static void test_streams(void)
 	turn_t turn;
 
 	refused(kup_user_turn_begin(&turn, channel), EINVAL,
-		"a stream channel has no turns: EINVAL");
+		"kup_user_turn_begin() refuses a stream channel with EINVAL");
 	kup_user_channel_close(channel);
 }
 
@@ -77,21 +77,25 @@ static void test_own_turn(void)
 	message_t message;
 	uint32_t i;
 
-	check(kup_user_turn_is_mine(&turn) == 1, "after the kernel's pass it is the user's turn",
-	      "no");
+	check(kup_user_turn_is_mine(&turn) == 1,
+	      "kup_user_turn_is_mine() is 1 after the kernel's PASS record", "no");
 	refused(kup_user_turn_receive(&turn, &message, 0), EDEADLK,
-		"at one's own turn nothing can come: EDEADLK");
-	refused(kup_user_turn_receive(&turn, &message, FOREVER), EDEADLK, "without waiting for it");
+		"kup_user_turn_receive() at the user's own turn returns EDEADLK");
+	refused(kup_user_turn_receive(&turn, &message, FOREVER), EDEADLK,
+		"kup_user_turn_receive() at the user's own turn does not wait");
 	for (i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 7);
 	for (i = 0; i < 1000; i++)
 		if (!echoes(&turn, i, bytes, i * 37 % (uint32_t)sizeof(bytes)))
 			break;
-	check(i == 1000, "messages go there and back in turns", "not message %u", i);
+	check(i == 1000, "kup_user_turn_send() and _receive() carry messages in turns",
+	      "not message %u", i);
 	refused(kup_user_turn_send(&turn, 1, bytes, UINT32_MAX, 0, 0), EMSGSIZE,
-		"one that is too long is EMSGSIZE");
-	refused(kup_user_turn_send(&turn, 1, bytes, 1, 2, 0), EINVAL, "an unknown flag is EINVAL");
-	check(kup_user_turn_is_mine(&turn) == 1, "and neither gives the turn", "they do");
+		"kup_user_turn_send() refuses a message that is too long with EMSGSIZE");
+	refused(kup_user_turn_send(&turn, 1, bytes, 1, 2, 0), EINVAL,
+		"kup_user_turn_send() refuses an unknown flag with EINVAL");
+	check(kup_user_turn_is_mine(&turn) == 1,
+	      "kup_user_turn_send() keeps the turn when it refuses", "they do");
 	stop(&turn);
 }
 
@@ -100,15 +104,20 @@ static void test_kernels_turn(void)
 	turn_t turn = start();
 	message_t message;
 
-	worked(pause_kernel(&turn, 200), "a message gives the turn");
-	check(kup_user_turn_is_mine(&turn) == 0, "so it is the kernel's", "no");
-	refused(send_to(&turn, 1, "x", 0), EAGAIN, "sending is EAGAIN then");
+	worked(pause_kernel(&turn, 200), "kup_user_turn_send() gives the turn");
+	check(kup_user_turn_is_mine(&turn) == 0,
+	      "kup_user_turn_is_mine() is 0 at the kernel's turn", "no");
+	refused(send_to(&turn, 1, "x", 0), EAGAIN,
+		"kup_user_turn_send() at the kernel's turn without a time-out returns EAGAIN");
 	refused(kup_user_turn_pass(&turn, 0, 0), EAGAIN, "passing, too");
-	refused(send_to(&turn, 1, "x", 20), ETIMEDOUT, "ETIMEDOUT after a while");
-	refused(kup_user_turn_receive(&turn, &message, 0), EAGAIN, "receiving is EAGAIN");
+	refused(send_to(&turn, 1, "x", 20), ETIMEDOUT,
+		"kup_user_turn_send() at the kernel's turn returns ETIMEDOUT after its time-out");
+	refused(kup_user_turn_receive(&turn, &message, 0), EAGAIN,
+		"kup_user_turn_receive() at the kernel's turn without a time-out returns EAGAIN");
 	refused(kup_user_turn_receive(&turn, &message, 20), ETIMEDOUT, "and ETIMEDOUT");
-	worked(send_to(&turn, 8, "x", FOREVER), "sending waits for the turn");
-	check(gets(&turn, 8, "x", 1), "and a pass that was not received is no obstacle", "it is");
+	worked(send_to(&turn, 8, "x", FOREVER), "kup_user_turn_send() waits for the turn");
+	check(gets(&turn, 8, "x", 1),
+	      "kup_user_turn_send() drops a PASS record that was not received", "it is");
 	stop(&turn);
 }
 
@@ -117,12 +126,13 @@ static void test_looking(void)
 	turn_t turn = start();
 	message_t message;
 
-	worked(kup_user_turn_pass(&turn, 0, 0), "a pass gives the turn");
+	worked(kup_user_turn_pass(&turn, 0, 0), "kup_user_turn_pass() gives the turn");
 	check(EVENTUALLY(PATIENCE_MS, kup_user_turn_is_mine(&turn) == 1),
-	      "the record that gives the turn is seen before it is received", "no");
+	      "kup_user_turn_is_mine() is 1 before the record that gives the turn is received",
+	      "no");
 	check(kup_user_turn_receive(&turn, &message, 0) == 0 &&
 		      message.control == KUP_CONTROL_PASS && message.length == 0,
-	      "and is still there to receive", "control %u", message.control);
+	      "kup_user_turn_receive() gets that record", "control %u", message.control);
 	stop(&turn);
 }
 
@@ -138,45 +148,53 @@ static void test_unread(void)
 	turn_t turn = start();
 	room_t room;
 
-	worked(send_to(&turn, 1, "first", 0), "a message is sent");
+	worked(send_to(&turn, 1, "first", 0), "kup_user_turn_send() sends the first message");
 	refused(send_to(&turn, 2, "second", FOREVER), ENOTEMPTY,
-		"a send over a message that was not received is ENOTEMPTY");
+		"kup_user_turn_send() refuses to drop a message that was not received with "
+		"ENOTEMPTY");
 	refused(send_to(&turn, 2, "second", 0), ENOTEMPTY, "however often");
 	refused(kup_user_turn_pass(&turn, 0, 0), ENOTEMPTY, "a pass, too");
 	refused(kup_user_turn_reserve(&turn, 8, 0, 0, &room), ENOTEMPTY, "and a reservation");
-	check(gets(&turn, 1, "first", 5), "the message stays to be received", "no");
-	worked(send_to(&turn, 3, "third", 0), "and then sending works");
+	check(gets(&turn, 1, "first", 5),
+	      "kup_user_turn_receive() gets the message that was not dropped", "no");
+	worked(send_to(&turn, 3, "third", 0),
+	       "kup_user_turn_send() works when the message was received");
 	wait_turn(&turn);
 	worked(kup_user_turn_send(&turn, 4, "fourth", 6, KUP_USER_TURN_DROP, 0),
-	       "KUP_USER_TURN_DROP drops a message that was not received");
-	check(gets(&turn, 4, "fourth", 6), "so the answer is the next to receive", "no");
-	worked(send_to(&turn, 5, "fifth", 0), "a message is sent");
+	       "kup_user_turn_send() with KUP_USER_TURN_DROP drops a message that was not "
+	       "received");
+	check(gets(&turn, 4, "fourth", 6), "kup_user_turn_receive() gets the answer after the drop",
+	      "no");
+	worked(send_to(&turn, 5, "fifth", 0), "kup_user_turn_send() sends the fifth message");
 	wait_turn(&turn);
 	worked(kup_user_turn_reserve(&turn, 8, KUP_USER_TURN_DROP, 0, &room),
-	       "a reservation may drop it, too");
+	       "kup_user_turn_reserve() accepts KUP_USER_TURN_DROP");
 	kup_user_turn_discard(&turn, &room);
-	check(gets(&turn, 5, "fifth", 5), "but does so when it is committed", "no");
+	check(gets(&turn, 5, "fifth", 5), "kup_user_turn_reserve() drops nothing before its commit",
+	      "no");
 	stop(&turn);
 }
 
-/* A message stays until this side gives the turn; so it can be sent back from where it lies. */
+/*
+ * A message stays valid until this side gives the turn, so it can be sent back from where it lies.
+ */
 static void test_validity(void)
 {
 	turn_t turn = start();
 	message_t message;
 	room_t room;
 
-	worked(send_to(&turn, 1, "stays", 0), "a message is sent");
+	worked(send_to(&turn, 1, "stays", 0), "kup_user_turn_send() sends the message that stays");
 	need(kup_user_turn_receive(&turn, &message, PATIENCE) == 0, "it is received");
 	need(kup_user_turn_reserve(&turn, 100, 0, PATIENCE, &room) == 0, "an answer is reserved");
 	memset(room.data, 0, 100);
 	check(memcmp(message.data, "stays", 5) == 0,
-	      "a message is valid while the answer is written", "no");
+	      "kup_user_turn_reserve() keeps the received message valid", "no");
 	memcpy(room.data, message.data, 5);
-	worked(kup_user_turn_commit(&turn, &room, 2, 5), "which is committed");
+	worked(kup_user_turn_commit(&turn, &room, 2, 5), "kup_user_turn_commit() sends the answer");
 	need(kup_user_turn_receive(&turn, &message, PATIENCE) == 0, "it is received");
 	worked(kup_user_turn_send(&turn, 3, message.data, message.length, 0, 0),
-	       "a message can be sent back from where it lies");
+	       "kup_user_turn_send() sends a message back from where it lies");
 	check(gets(&turn, 3, "stays", 5), "and arrives", "no");
 	stop(&turn);
 }
@@ -195,22 +213,25 @@ static void test_reservations(void)
 			break;
 		kup_user_turn_discard(&turn, &room);
 	}
-	check(i == 1000 && kup_user_turn_is_mine(&turn), "a discarded reservation keeps the turn",
+	check(i == 1000 && kup_user_turn_is_mine(&turn), "kup_user_turn_discard() keeps the turn",
 	      "%u", i);
-	worked(kup_user_turn_reserve(&turn, 10, 0, PATIENCE, &room), "a reservation takes it");
+	worked(kup_user_turn_reserve(&turn, 10, 0, PATIENCE, &room),
+	       "kup_user_turn_reserve() gives a reservation at the user's turn");
 	refused(kup_user_turn_reserve(&turn, 10, 0, FOREVER, &other), EBUSY,
-		"so another one is EBUSY");
+		"kup_user_turn_reserve() refuses a second reservation with EBUSY");
 	refused(send_to(&turn, 1, "x", FOREVER), EBUSY, "a send, too");
 	refused(kup_user_turn_pass(&turn, 0, FOREVER), EBUSY, "and a pass");
 	refused(kup_user_turn_receive(&turn, &message, FOREVER), EDEADLK,
-		"and nothing can come before its commit");
+		"kup_user_turn_receive() returns EDEADLK while a reservation is open");
 	memcpy(room.data, "reserved", 8);
-	worked(kup_user_turn_commit(&turn, &room, 6, 8), "which gives the turn");
-	check(room.data == NULL && gets(&turn, 6, "reserved", 8), "with the message", "no");
+	worked(kup_user_turn_commit(&turn, &room, 6, 8), "kup_user_turn_commit() gives the turn");
+	check(room.data == NULL && gets(&turn, 6, "reserved", 8),
+	      "kup_user_turn_commit() sends the message with the turn", "no");
 	worked(kup_user_turn_reserve(&turn, 8, 0, PATIENCE, &room), "a reservation");
 	memcpy(room.data, "complete", 8);
 	kup_user_turn_commit(&turn, &room, 7, 1000);
-	check(gets(&turn, 7, "complete", 8), "no more is sent than was reserved", "no");
+	check(gets(&turn, 7, "complete", 8),
+	      "kup_user_turn_commit() sends no more than was reserved", "no");
 	stop(&turn);
 }
 
@@ -225,16 +246,17 @@ static void test_passes(void)
 		    kup_user_turn_receive(&turn, &message, PATIENCE) ||
 		    message.control != KUP_CONTROL_PASS)
 			break;
-	check(i == 1000, "passes go there and back", "not pass %u", i);
+	check(i == 1000, "kup_user_turn_pass() and _receive() exchange passes", "not pass %u", i);
 	/* Ten times what the ring takes. */
 	for (i = 0; i < 5000; i++)
 		if (kup_user_turn_pass(&turn, 0, PATIENCE))
 			break;
-	check(i == 5000, "passes that are not received fill nothing up", "pass %u", i);
+	check(i == 5000, "kup_user_turn_pass() does not fill the ring when passes are not received",
+	      "pass %u", i);
 	stop(&turn);
 }
 
-/* The longest messages that both rings take: each time the ring has to be empty. */
+/* The longest messages that both rings take: the ring has to be empty each time. */
 static void test_longest(void)
 {
 	static uint8_t bytes[1 << 20];
@@ -247,7 +269,9 @@ static void test_longest(void)
 		if (!echoes(&turn, i, bytes, length))
 			break;
 	}
-	check(i == 300, "a message that fills the ring has room in each turn", "not message %u", i);
+	check(i == 300,
+	      "kup_user_turn_send() has room for a message that fills the ring in each turn",
+	      "not message %u", i);
 	stop(&turn);
 }
 
@@ -261,12 +285,16 @@ static void test_preparing(void)
 
 	pause_kernel(&turn, 300);
 	others = kup_user_turn_prepare_wait(&turn);
-	check(own == POLLIN && others == 0, "at one's own turn a program has nothing to wait for",
-	      "%d, %d", own, others);
+	check(own == POLLIN && others == 0,
+	      "kup_user_turn_prepare_wait() at the user's own turn returns POLLIN", "%d, %d", own,
+	      others);
 	check(kup_user_wait(kup_user_channel_file(turn.channel), POLLIN, PATIENCE) == POLLIN &&
 		      kup_user_turn_prepare_wait(&turn) == POLLIN,
-	      "the turn is waited for as a record is, by POLLIN", "no");
-	worked(kup_user_turn_receive(&turn, &message, 0), "which is the record that gives it");
+	      "kup_user_turn_prepare_wait() returns POLLIN when kup_user_wait() has reported the "
+	      "turn",
+	      "no");
+	worked(kup_user_turn_receive(&turn, &message, 0),
+	       "kup_user_turn_receive() gets the record that gives the turn");
 	stop(&turn);
 }
 
@@ -279,11 +307,12 @@ static void test_kernel_closes(void)
 
 	kup_user_turn_send(&turn, ECHO_CLOSE, NULL, 0, 0, 0);
 	refused(kup_user_turn_receive(&turn, &message, FOREVER), EPIPE,
-		"when the kernel's side has closed receiving is EPIPE");
+		"kup_user_turn_receive() returns EPIPE when the kernel's side has closed");
 	refused(send_to(&turn, 1, "x", FOREVER), EPIPE, "sending, too");
 	refused(kup_user_turn_pass(&turn, 0, FOREVER), EPIPE, "passing, too");
 	check(kup_user_turn_is_mine(&turn) == 0 && kup_user_turn_prepare_wait(&turn) == POLLIN,
-	      "and there is no turn to wait for", "there is");
+	      "kup_user_turn_prepare_wait() returns POLLIN when the kernel's side has closed",
+	      "there is");
 	stop(&turn);
 }
 
@@ -326,7 +355,7 @@ static void *run_wait(void *argument)
 	return NULL;
 }
 
-/* The kernel's side has the turn, and is asleep; then the device goes. */
+/* The device goes while the kernel's side has the turn and is asleep. */
 static void destroy_under(int (*wait)(turn_t *turn), const char *sentence)
 {
 	struct waiting waiting = { .wait = wait };
@@ -340,11 +369,15 @@ static void destroy_under(int (*wait)(turn_t *turn), const char *sentence)
 	need_unload();
 	pthread_join(waiting.thread, NULL);
 	refused(waiting.result, EPIPE, sentence);
-	refused(kup_user_turn_receive(&waiting.turn, &message, 0), EPIPE, "again and again");
+	refused(kup_user_turn_receive(&waiting.turn, &message, 0), EPIPE,
+		"kup_user_turn_receive() returns EPIPE again after the device went");
 	stop(&waiting.turn);
 }
 
-/* At one's own turn the end comes before EDEADLK, and what was not received before the end. */
+/*
+ * At the user's own turn the end of the channel takes precedence over EDEADLK. What was not
+ * received comes before the end.
+ */
 static void test_destroyed_at_own_turn(void)
 {
 	message_t message;
@@ -353,15 +386,18 @@ static void test_destroyed_at_own_turn(void)
 
 	need(module_load("mode=2") == 0, "the echo client can be loaded in turn mode");
 	turn = start();
-	worked(send_to(&turn, 1, "last", 0), "a message is sent");
+	worked(send_to(&turn, 1, "last", 0), "kup_user_turn_send() sends the last message");
 	wait_turn(&turn);
 	need(kup_user_turn_reserve(&turn, 8, KUP_USER_TURN_DROP, 0, &room) == 0, "a reservation");
 	need_unload();
-	check(gets(&turn, 1, "last", 4), "what had come is received after the end", "no");
-	refused(kup_user_turn_receive(&turn, &message, FOREVER), EPIPE, "then receiving is EPIPE");
+	check(gets(&turn, 1, "last", 4),
+	      "kup_user_turn_receive() gets after the end what had come before", "no");
+	refused(kup_user_turn_receive(&turn, &message, FOREVER), EPIPE,
+		"kup_user_turn_receive() then returns EPIPE");
 	refused(kup_user_turn_commit(&turn, &room, 1, 8), EPIPE,
-		"a commit after the end sends nothing: EPIPE");
-	refused(send_to(&turn, 1, "x", 0), EPIPE, "so does a send");
+		"kup_user_turn_commit() after the end sends nothing and returns EPIPE");
+	refused(send_to(&turn, 1, "x", 0), EPIPE,
+		"kup_user_turn_send() after the end returns EPIPE");
 	stop(&turn);
 }
 
@@ -380,12 +416,15 @@ int main(int count, char **arguments)
 	test_preparing();
 	test_kernel_closes();
 	need_unload();
-	need(module_load("mode=2 to_user_pages=1 to_kernel_pages=1") == 0, "with small rings, too");
+	need(module_load("mode=2 to_user_pages=1 to_kernel_pages=1") == 0,
+	     "the echo client can be loaded with small rings");
 	test_passes();
 	test_longest();
 	need_unload();
-	destroy_under(wait_receive, "a receive that waits ends with EPIPE");
-	destroy_under(wait_send, "so does a send");
+	destroy_under(wait_receive,
+		      "kup_user_turn_receive() that waits ends with EPIPE when the device goes");
+	destroy_under(wait_send,
+		      "kup_user_turn_send() that waits ends with EPIPE when the device goes");
 	destroy_under(wait_pass, "a pass");
 	destroy_under(wait_reserve, "and a reservation");
 	test_destroyed_at_own_turn();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The waiter: each event that is asked for is told once, on the pipe that was named. */
+/* The waiter: it reports each event that was asked for once, on the pipe that was named. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -12,8 +12,8 @@
 
 static int32_t fds[2]; /* the pipe that most tests use */
 
-/* The next id that is told, within so long; 0: none. */
-static int32_t told_on(int pipe, int timeout_ms)
+/* The next id that the waiter reports, within this many milliseconds; 0: none. */
+static int32_t next_event_on(int pipe, int timeout_ms)
 {
 	struct pollfd entry = { .fd = pipe, .events = POLLIN };
 	int32_t id;
@@ -23,9 +23,9 @@ static int32_t told_on(int pipe, int timeout_ms)
 	return id;
 }
 
-static int32_t told(int timeout_ms)
+static int32_t next_event(int timeout_ms)
 {
-	return told_on(fds[0], timeout_ms);
+	return next_event_on(fds[0], timeout_ms);
 }
 
 static int32_t add(int fd)
@@ -34,11 +34,11 @@ static int32_t add(int fd)
 
 	need(id > 0, "the waiter takes a file");
 	/* One event may come before the first arm. */
-	told(20);
+	next_event(20);
 	return id;
 }
 
-/* Takes what an event announced; the waiter of the host driver may have told too early. */
+/* Consumes what an event reported. The host driver's waiter may have reported it too early. */
 static bool take(struct peer *peer)
 {
 	struct record record;
@@ -65,26 +65,32 @@ static void test_once(void)
 	id = add(peer.fd);
 	peer_send(&peer, 1, "x", 1);
 	peer_poll(&peer, POLLIN, PATIENCE_MS);
-	check(told(50) == 0, "nothing is told before it is asked for", "something is");
+	check(next_event(50) == 0, "kup_user_waiter_add() alone reports nothing", "something is");
 	arm(&peer, id, POLLIN);
-	check(told(PATIENCE_MS) == id, "what is so already is told at once", "it isn't");
-	check(told(50) == 0, "and once", "it is told again");
+	check(next_event(PATIENCE_MS) == id,
+	      "kup_user_waiter_arm() reports at once an event that is there already", "it isn't");
+	check(next_event(50) == 0, "and once", "kup_user_waiter_arm() reports it once");
 	arm(&peer, id, POLLIN);
-	check(told(PATIENCE_MS) == id, "and once more if it is asked for again", "it isn't");
+	check(next_event(PATIENCE_MS) == id,
+	      "kup_user_waiter_arm() reports it once more when it is called again", "it isn't");
 	take(&peer);
 	arm(&peer, id, POLLIN);
-	check(told(50) == 0, "what isn't so is not told", "it is");
+	check(next_event(50) == 0, "kup_user_waiter_arm() reports nothing while there is no record",
+	      "it is");
 	peer_send(&peer, 1, "y", 1);
-	check(told(PATIENCE_MS) == id && take(&peer), "until it is", "it isn't");
+	check(next_event(PATIENCE_MS) == id && take(&peer),
+	      "kup_user_waiter_arm() reports a record when it comes", "it isn't");
 	peer_send(&peer, 1, "z", 1);
 	peer_poll(&peer, POLLIN, PATIENCE_MS);
-	check(told(50) == 0, "and then no more", "something is told");
+	check(next_event(50) == 0, "kup_user_waiter_arm() reports the record once",
+	      "it reported a second event");
 	take(&peer);
 	arm(&peer, id, POLLOUT);
-	check(told(PATIENCE_MS) == id, "room is told, too", "it isn't");
+	check(next_event(PATIENCE_MS) == id, "kup_user_waiter_arm() reports room", "it isn't");
 	arm(&peer, id, POLLIN | POLLOUT);
-	check(told(PATIENCE_MS) == id, "and if it is one of two events", "it isn't");
-	worked(kup_user_waiter_remove(peer.fd, id), "a file can be removed");
+	check(next_event(PATIENCE_MS) == id,
+	      "kup_user_waiter_arm() for two events reports one of them", "it isn't");
+	worked(kup_user_waiter_remove(peer.fd, id), "kup_user_waiter_remove() removes a file");
 	peer_stop_wait(&peer);
 }
 
@@ -96,18 +102,20 @@ static void test_removed(void)
 	peer_need(&peer, ANY);
 	id = add(peer.fd);
 	arm(&peer, id, POLLIN);
-	worked(kup_user_waiter_remove(peer.fd, id), "a file that is armed can be removed");
+	worked(kup_user_waiter_remove(peer.fd, id),
+	       "kup_user_waiter_remove() removes a file that is armed");
 	peer_send(&peer, 1, "x", 1);
 	peer_poll(&peer, POLLIN, PATIENCE_MS);
-	check(told(50) == 0, "then nothing of it is told", "something is");
+	check(next_event(50) == 0, "kup_user_waiter_remove() lets no event follow", "something is");
 	refused(kup_user_waiter_remove(peer.fd, id), ENOENT,
-		"a file can't be removed twice: ENOENT");
+		"kup_user_waiter_remove() of a file that was removed returns ENOENT");
 	refused(kup_user_waiter_arm(peer.fd, id, POLLIN), ENOENT,
-		"nor armed after it was removed: ENOENT");
+		"kup_user_waiter_arm() of a file that was removed returns ENOENT");
 	next = add(peer.fd);
-	check(next != id, "but added again, under another id", "it is the same");
+	check(next != id, "kup_user_waiter_add() gives another id to a file that was removed",
+	      "it is the same");
 	arm(&peer, next, POLLIN);
-	check(told(PATIENCE_MS) == next, "which works", "it doesn't");
+	check(next_event(PATIENCE_MS) == next, "which works", "it doesn't");
 	kup_user_waiter_remove(peer.fd, next);
 	peer_stop_wait(&peer);
 }
@@ -118,18 +126,21 @@ static void test_refusals(void)
 	int32_t id;
 
 	peer_need(&peer, ANY);
-	refused(kup_user_waiter_add(peer.fd, -1), EBADF, "a pipe that is none is refused: EBADF");
-	refused(kup_user_waiter_add(-1, fds[1]), EBADF, "and a file that is none: EBADF");
+	refused(kup_user_waiter_add(peer.fd, -1), EBADF,
+		"kup_user_waiter_add() refuses a number that is no pipe with EBADF");
+	refused(kup_user_waiter_add(-1, fds[1]), EBADF,
+		"kup_user_waiter_add() refuses a number that is no file with EBADF");
 	id = add(peer.fd);
 	refused(kup_user_waiter_add(peer.fd, fds[1]), EEXIST,
-		"a file that is known already is refused: EEXIST");
+		"kup_user_waiter_add() refuses a file that it has already with EEXIST");
 	arm(&peer, id, POLLOUT);
-	check(told(PATIENCE_MS) == id, "which leaves it as it was", "it doesn't");
+	check(next_event(PATIENCE_MS) == id, "kup_user_waiter_add() leaves such a file usable",
+	      "it doesn't");
 	kup_user_waiter_remove(peer.fd, id);
 	peer_stop_wait(&peer);
 }
 
-/* A wake-up of the file for something else than what was asked for. */
+/* Wakes the file for another event than the one that was asked for. */
 static void test_other_event(void)
 {
 	struct kup_stats before, after;
@@ -145,17 +156,19 @@ static void test_other_event(void)
 	peer_send(&peer, ECHO_SAMPLE, NULL, 0);
 	EVENTUALLY(PATIENCE_MS, peer.kernel->to_kernel_records == 2);
 	stats_get(peer.fd, peer.attach.channel, &after);
-	check(after.wakeups > before.wakeups, "the kernel's side has woken the user, for room",
-	      "it hasn't");
-	early = told(50);
+	check(after.wakeups > before.wakeups, "STATS counts the wake-up for room", "it hasn't");
+	early = next_event(50);
 	if (!differs("waiter-may-be-early"))
-		check(early == 0, "who waits for a record isn't told of room", "it is");
+		check(early == 0, "kup_user_waiter_arm() for a record does not report room",
+		      "it is");
 	if (early != 0)
 		arm(&peer, id, POLLIN);
-	check(told(50) == 0, "who asks again waits on", "it is told again");
+	check(next_event(50) == 0,
+	      "kup_user_waiter_arm() for a record reports nothing when it is called again",
+	      "it reported an event");
 	peer_send(&peer, 1, "x", 1);
-	check(told(PATIENCE_MS) == id && take(&peer), "and is told of the record when it comes",
-	      "it isn't");
+	check(next_event(PATIENCE_MS) == id && take(&peer),
+	      "kup_user_waiter_arm() reports the record when it comes", "it isn't");
 	kup_user_waiter_remove(peer.fd, id);
 	peer_stop_wait(&peer);
 }
@@ -171,9 +184,12 @@ static void test_ends(void)
 	id = add(peer.fd);
 	arm(&peer, id, POLLIN);
 	peer_send(&peer, ECHO_CLOSE, NULL, 0);
-	check(told(PATIENCE_MS) == id, "the kernel's close is told", "it isn't");
+	check(next_event(PATIENCE_MS) == id,
+	      "kup_user_waiter_arm() reports that the kernel's side has closed", "it isn't");
 	arm(&peer, id, 0);
-	check(told(PATIENCE_MS) == id, "also to who asks for no event", "it isn't");
+	check(next_event(PATIENCE_MS) == id,
+	      "kup_user_waiter_arm() for no event reports that the kernel's side has closed",
+	      "it isn't");
 	kup_user_waiter_remove(peer.fd, id);
 	peer_stop_wait(&peer);
 	peer_need(&peer, ANY);
@@ -181,7 +197,8 @@ static void test_ends(void)
 	arm(&peer, id, 0);
 	word_set(&peer.user->to_kernel_head.value, 4);
 	peer_kick(&peer);
-	check(told(PATIENCE_MS) == id, "that a channel broke is told", "it isn't");
+	check(next_event(PATIENCE_MS) == id, "kup_user_waiter_arm() reports that a channel broke",
+	      "it isn't");
 	kup_user_waiter_remove(peer.fd, id);
 	peer_stop_wait(&peer);
 }
@@ -197,14 +214,17 @@ static void test_device_goes(void)
 	arm(&peer, attached, POLLIN);
 	arm(&bare, waiting, 0);
 	need_unload();
-	seen[0] = told(PATIENCE_MS);
-	seen[1] = told(PATIENCE_MS);
+	seen[0] = next_event(PATIENCE_MS);
+	seen[1] = next_event(PATIENCE_MS);
 	check((seen[0] == attached && seen[1] == waiting) ||
 		      (seen[0] == waiting && seen[1] == attached),
-	      "that the device is gone is told, with a channel and without", "%d and %d", seen[0],
-	      seen[1]);
-	worked(kup_user_waiter_remove(peer.fd, attached), "then the files can be removed");
-	worked(kup_user_waiter_remove(bare.fd, waiting), "both of them");
+	      "kup_user_waiter_arm() reports that the device is gone, with a channel and without "
+	      "one",
+	      "%d and %d", seen[0], seen[1]);
+	worked(kup_user_waiter_remove(peer.fd, attached),
+	       "kup_user_waiter_remove() removes an attached file when the device is gone");
+	worked(kup_user_waiter_remove(bare.fd, waiting),
+	       "kup_user_waiter_remove() removes a waiting file when the device is gone");
 	peer_stop(&peer);
 	kup_user_close(bare.fd);
 	reload();
@@ -218,16 +238,24 @@ static void test_free_channel(void)
 	int32_t id = add(late.fd);
 
 	arm(&late, id, POLLIN);
-	check(told(PATIENCE_MS) == id, "a free channel is told", "it isn't");
+	check(next_event(PATIENCE_MS) == id,
+	      "kup_user_waiter_arm() before ATTACH reports a free channel", "it isn't");
 	for (uint32_t i = 0; i < CHANNELS; i++)
 		peer_need(&peers[i], ANY);
 	arm(&late, id, POLLIN);
-	check(told(50) == 0, "none while there is none", "one is");
+	check(next_event(50) == 0,
+	      "kup_user_waiter_arm() before ATTACH reports nothing while no channel is free",
+	      "one is");
 	peer_stop(&peers[3]);
-	check(told(PATIENCE_MS) == id, "until there is one", "it isn't told");
-	worked(attach_to(late.fd, ANY, KUP_ATTACH_NOWAIT, NULL), "which can be attached");
+	check(next_event(PATIENCE_MS) == id,
+	      "kup_user_waiter_arm() before ATTACH reports a channel when it becomes free",
+	      "it reported nothing");
+	worked(attach_to(late.fd, ANY, KUP_ATTACH_NOWAIT, NULL),
+	       "ATTACH takes the channel that the waiter reported");
 	arm(&late, id, POLLOUT);
-	check(told(PATIENCE_MS) == id, "the same id then tells of the channel", "it doesn't");
+	check(next_event(PATIENCE_MS) == id,
+	      "kup_user_waiter_arm() after ATTACH reports the channel's events under the same id",
+	      "it doesn't");
 	kup_user_waiter_remove(late.fd, id);
 	kup_user_close(late.fd);
 	for (uint32_t i = 0; i < CHANNELS; i++)
@@ -247,16 +275,19 @@ static void test_two_pipes(void)
 	peer_need(&two, ANY);
 	first = add(one.fd);
 	second = kup_user_waiter_add(two.fd, other[1]);
-	told_on(other[0], 20);
-	check(second > 0 && first != second, "two files have two ids", "%d and %d", first, second);
+	next_event_on(other[0], 20);
+	check(second > 0 && first != second, "kup_user_waiter_add() gives two files two ids",
+	      "%d and %d", first, second);
 	arm(&one, first, POLLIN);
 	arm(&two, second, POLLIN);
 	peer_send(&two, 1, "x", 1);
-	check(told_on(other[0], PATIENCE_MS) == second, "each file's events come on its own pipe",
-	      "no");
-	check(told(50) == 0, "and not on another", "they do");
+	check(next_event_on(other[0], PATIENCE_MS) == second,
+	      "kup_user_waiter_arm() reports each file's events on its own pipe", "no");
+	check(next_event(50) == 0, "kup_user_waiter_arm() reports them on no other pipe",
+	      "they do");
 	peer_send(&one, 1, "x", 1);
-	check(told(PATIENCE_MS) == first && told_on(other[0], 50) == 0, "each time", "no");
+	check(next_event(PATIENCE_MS) == first && next_event_on(other[0], 50) == 0, "each time",
+	      "no");
 	kup_user_waiter_remove(one.fd, first);
 	kup_user_waiter_remove(two.fd, second);
 	peer_stop_wait(&one);
@@ -280,11 +311,12 @@ static void test_full_pipe(void)
 	other = add(fast.fd);
 	arm(&peer, id, POLLOUT);
 	arm(&fast, other, POLLOUT);
-	check(told(PATIENCE_MS) == other, "a pipe that is full keeps nobody else waiting",
-	      "it does");
+	check(next_event(PATIENCE_MS) == other,
+	      "kup_user_waiter_arm() works for other pipes while one pipe is full", "it does");
 	while (words > 0 && read(full[0], &word, sizeof(word)) == sizeof(word))
 		words--;
-	check(told_on(full[0], PATIENCE_MS) == id, "and its own event comes when it is read",
+	check(next_event_on(full[0], PATIENCE_MS) == id,
+	      "kup_user_waiter_arm() reports the event of a full pipe when the pipe is read",
 	      "it doesn't");
 	kup_user_waiter_remove(peer.fd, id);
 	kup_user_waiter_remove(fast.fd, other);
@@ -296,7 +328,7 @@ static void test_full_pipe(void)
 
 /* ---- Lost wake-ups ---- */
 
-/* No event position: arming looks, and asks for a wake-up, as poll does. */
+/* Sets no event position: arming looks at the ring, and asks for a wake-up, as poll does. */
 static void test_records(uint32_t rounds)
 {
 	struct peer peer;
@@ -313,24 +345,24 @@ static void test_records(uint32_t rounds)
 		if (random_next(&seed) % 4 == 0)
 			sleep_us(random_next(&seed) % 300);
 		arm(&peer, id, POLLIN);
-		while (told(PATIENCE_MS) == id) {
+		while (next_event(PATIENCE_MS) == id) {
 			if (take(&peer)) {
 				got++;
 				break;
 			}
 			arm(&peer, id, POLLIN);
 		}
-		/* Armed twice, it may be told twice. */
-		while (told(0) != 0)
+		/* Armed twice, the file may be reported twice. */
+		while (next_event(0) != 0)
 			;
 	}
-	check(got == rounds, "a waiter that is armed for each record loses none",
-	      "record %u of %u was not told", got, rounds);
+	check(got == rounds, "kup_user_waiter_arm() for each record loses none",
+	      "record %u of %u was not reported", got, rounds);
 	kup_user_waiter_remove(peer.fd, id);
 	peer_stop_wait(&peer);
 }
 
-/* Adding, arming and removing against the traffic of other threads. */
+/* Adds, arms and removes files during the traffic of other threads. */
 static volatile bool busy;
 
 static void *traffic(void *unused)
@@ -363,11 +395,11 @@ static void test_against_traffic(uint32_t rounds)
 
 		failures += id <= 0 || kup_user_waiter_arm(file, id, POLLIN) != 0;
 		failures += kup_user_waiter_remove(file, id) != 0;
-		while (told(0) != 0)
+		while (next_event(0) != 0)
 			;
-		/* After the removal nothing may come. */
+		/* After the removal no event may come. */
 		if (round % 50 == 0)
-			strays += told(5) != 0;
+			strays += next_event(5) != 0;
 		kup_user_close(file);
 	}
 	busy = false;
@@ -375,8 +407,8 @@ static void test_against_traffic(uint32_t rounds)
 		pthread_join(threads[i], NULL);
 	kup_user_info(fd, &info);
 	check(failures == 0 && strays == 0 && all_free(fd),
-	      "files come and go while others wake theirs", "%u failures, %u strays", failures,
-	      strays);
+	      "kup_user_waiter_add() and _remove() work while other threads wake their files",
+	      "%u failures, %u strays", failures, strays);
 	kup_user_close(fd);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sleeping and waking in both directions: poll, event positions, and what they may cost. */
+/*
+ * Sleeping and waking in both directions: poll, event positions, and how many calls they may cost.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -21,18 +23,19 @@ static void test_poll_bits(void)
 
 	peer_need(&peer, ANY);
 	check(peer_poll(&peer, POLLIN | POLLOUT, 0) == POLLOUT,
-	      "a fresh channel has room and no record", "%x",
+	      "kup_user_wait() on a fresh channel reports room and no record", "%x",
 	      peer_poll(&peer, POLLIN | POLLOUT, 0));
-	check(peer_poll(&peer, POLLIN, 100) == 0, "poll for a record on an idle channel times out",
-	      "it didn't");
+	check(peer_poll(&peer, POLLIN, 100) == 0,
+	      "kup_user_wait() for a record on an idle channel times out", "it didn't");
 	peer_send(&peer, 1, "x", 1);
 	check(peer_poll(&peer, POLLIN, PATIENCE_MS) == POLLIN,
-	      "poll returns when a record is readable", "no");
-	check(peer_poll(&peer, POLLIN, 0) == POLLIN, "and reports it again while it is there",
-	      "no");
+	      "kup_user_wait() returns when a record is readable", "no");
+	check(peer_poll(&peer, POLLIN, 0) == POLLIN,
+	      "kup_user_wait() reports the record again while it is there", "no");
 	need(peer_receive(&peer, &record) == 0, "the record is there");
 	peer_release(&peer, &record);
-	check(peer_poll(&peer, POLLIN, 0) == 0, "and no more when it is consumed", "it does");
+	check(peer_poll(&peer, POLLIN, 0) == 0,
+	      "kup_user_wait() reports nothing when the record is consumed", "it does");
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	while (peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes)))) {
 		peer_write(&peer, 0, 2, bytes, sizeof(bytes));
@@ -42,15 +45,18 @@ static void test_poll_bits(void)
 		 peer.head + KUP_RECORD_SPACE(sizeof(bytes)) + KUP_RECORD_HEADER -
 			 peer.attach.to_kernel_bytes);
 	peer_kick(&peer);
-	check(peer_poll(&peer, POLLOUT, 0) == 0, "a full ring has no room", "poll says there is");
+	check(peer_poll(&peer, POLLOUT, 0) == 0,
+	      "kup_user_wait() reports no room when the ring is full", "it reports room");
 	check(peer_poll(&peer, POLLOUT, PATIENCE_MS) == POLLOUT &&
 		      peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes))),
-	      "poll returns when tail has reached the position that was asked for", "no");
+	      "kup_user_wait() returns when tail has reached the position that was asked for",
+	      "no");
 	while (sent > 0 && peer_receive(&peer, &record) == 0) {
 		peer_release(&peer, &record);
 		sent--;
 	}
-	check(sent == 0, "all that filled the ring comes back", "%u records are missing", sent);
+	check(sent == 0, "the kernel's side echoes all that filled the ring",
+	      "%u records are missing", sent);
 	peer_stop_wait(&peer);
 }
 
@@ -72,26 +78,29 @@ static void test_round_trips(uint32_t rounds)
 		why = peer_echo(&peer, round, dice(200));
 	}
 	stats_get(peer.fd, peer.attach.channel, &after);
-	check(why == NULL, "no wake-up is lost in thousands of round trips with random pauses",
+	check(why == NULL,
+	      "kup_user_wait() loses no wake-up in thousands of round trips with random pauses",
 	      "round %u: %s", round, why);
 	check(after.kicks - before.kicks == peer.kicks && after.polls - before.polls >= peer.polls,
 	      "STATS counts each KICK and poll", "%llu kicks of %llu, %llu polls of %llu",
 	      (long long)(after.kicks - before.kicks), (long long)peer.kicks,
 	      (long long)(after.polls - before.polls), (long long)peer.polls);
 	check(peer.kicks <= (after.sleeps - before.sleeps) * 11 / 10 + 10,
-	      "the kernel's side is kicked once per sleep at most", "%llu kicks, %llu sleeps",
-	      (long long)peer.kicks, (long long)(after.sleeps - before.sleeps));
+	      "KICK is needed once per sleep of the kernel's side at most",
+	      "%llu kicks, %llu sleeps", (long long)peer.kicks,
+	      (long long)(after.sleeps - before.sleeps));
 	check(after.wakeups - before.wakeups <= peer.announced + 2,
-	      "and wakes the user once per sleep at most", "%llu wake-ups, %llu sleeps",
-	      (long long)(after.wakeups - before.wakeups), (long long)peer.announced);
-	check(peer.idle_wakes <= 2, "poll does not return for nothing", "%llu times",
-	      (long long)peer.idle_wakes);
+	      "STATS counts one wake-up per sleep of the user at most",
+	      "%llu wake-ups, %llu sleeps", (long long)(after.wakeups - before.wakeups),
+	      (long long)peer.announced);
+	check(peer.idle_wakes <= 2, "kup_user_wait() does not return without an event",
+	      "%llu times", (long long)peer.idle_wakes);
 	printf("# %llu polls, %llu kicks, %llu sleeps\n", (long long)peer.polls,
 	       (long long)peer.kicks, (long long)(after.sleeps - before.sleeps));
 	peer_stop_wait(&peer);
 }
 
-/* The kernel's side has to wait for room, and the user for records, in turns. */
+/* The kernel's side has to wait for room, and the user for records, alternately. */
 static void test_kernel_waits_for_room(uint32_t count)
 {
 	const struct echo_produce produce = { .count = count,
@@ -120,13 +129,13 @@ static void test_kernel_waits_for_room(uint32_t count)
 		peer_release(&peer, &record);
 	}
 	check(error == 0 && record.type == ECHO_PRODUCE && expected == count,
-	      "a kernel side that waits for room loses no wake-up and no record",
+	      "the kernel's side waits for room without losing a wake-up or a record",
 	      "%llu of %u, error %d, state %u", (long long)expected, count, error,
 	      peer_state(&peer));
 	peer_stop_wait(&peer);
 }
 
-/* The user has to wait for room: the kernel's side is slower, for each record comes back. */
+/* The user has to wait for room: the kernel's side is slower, for it sends each record back. */
 static void test_user_waits_for_room(uint32_t count)
 {
 	struct peer peer;
@@ -153,13 +162,13 @@ static void test_user_waits_for_room(uint32_t count)
 		memcpy(&report, record.data, sizeof(report));
 	check(error == 0 && report.records == count && report.damaged == 0 &&
 		      report.out_of_order == 0,
-	      "a user that waits for room loses no wake-up and no record", "%s, %llu of %u arrived",
+	      "kup_user_wait() for room loses no wake-up and no record", "%s, %llu of %u arrived",
 	      error_name(error), (long long)report.records, count);
 	printf("# %llu polls, %llu kicks\n", (long long)peer.polls, (long long)peer.kicks);
 	peer_stop_wait(&peer);
 }
 
-/* Who waits for the whole ring to be empty is not to be woken for each record that goes. */
+/* A user that waits until the whole ring is empty must not be woken for each record. */
 static void test_one_wake_up(void)
 {
 	const struct echo_pause pause = { .milliseconds = 100 };
@@ -178,10 +187,11 @@ static void test_one_wake_up(void)
 	stats_get(peer.fd, peer.attach.channel, &before);
 	check(peer_poll(&peer, POLLOUT, PATIENCE_MS) == POLLOUT &&
 		      word_get(&peer.kernel->to_kernel_tail.value) == peer.head,
-	      "poll for an empty ring returns when it is empty", "it didn't");
+	      "kup_user_wait() for an empty ring returns when it is empty", "it didn't");
 	stats_get(peer.fd, peer.attach.channel, &after);
-	check(after.wakeups - before.wakeups <= 2, "and costs one wake-up",
-	      "%llu wake-ups for %u records", (long long)(after.wakeups - before.wakeups), records);
+	check(after.wakeups - before.wakeups <= 2,
+	      "kup_user_wait() for an empty ring costs one wake-up", "%llu wake-ups for %u records",
+	      (long long)(after.wakeups - before.wakeups), records);
 	peer_stop_wait(&peer);
 }
 
@@ -200,14 +210,17 @@ static void test_shuffle(void)
 	peer_send(&peer, ECHO_SHUFFLE, &pause, sizeof(pause));
 	check(EVENTUALLY(PATIENCE_MS, word_get(&peer.kernel->to_user_head.value) != 0) &&
 		      !peer_look(&peer, &record),
-	      "a record behind one that is not finished is not readable", "it is");
-	check(peer_poll(&peer, POLLIN, 0) == 0, "poll does not report it either", "it does");
+	      "the kernel's side publishes no record behind one that is not finished", "it is");
+	check(peer_poll(&peer, POLLIN, 0) == 0,
+	      "kup_user_wait() does not report a record behind one that is not finished",
+	      "it does");
 	fine = peer_receive(&peer, &record) == 0 && record.length == 1 && record.data[0] == '1';
-	check(fine && now_ms() - start >= 150, "finishing the first wakes the user", "no");
+	check(fine && now_ms() - start >= 150,
+	      "kup_user_wait() returns when the first record is finished", "no");
 	if (fine)
 		peer_release(&peer, &record);
 	check(peer_receive(&peer, &record) == 0 && record.length == 1 && record.data[0] == '3',
-	      "and the third follows, without the second", "no");
+	      "the kernel's side skips the discarded second record", "no");
 	peer_stop_wait(&peer);
 }
 
@@ -223,7 +236,7 @@ static void test_gaps(uint32_t context, const char *sentence)
 	int error;
 
 	peer_need(&peer, ANY);
-	/* Three times what the ring holds: let most be lost. */
+	/* Three times what the ring holds, so that most records are lost. */
 	produce.count = peer.attach.to_user_bytes / 1000 * 3;
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
 	EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space > 0);
@@ -249,12 +262,12 @@ static void test_gaps(uint32_t context, const char *sentence)
 	      (long long)seen, (long long)produced.sent, (long long)lost, (long long)produced.lost,
 	      (long long)wrong, error);
 	check(EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space == lost),
-	      "and the kernel page counts them", "%llu, not %llu",
+	      "the kernel page counts the lost records", "%llu, not %llu",
 	      (long long)peer.kernel->dropped_no_space, (long long)lost);
 	peer_stop_wait(&peer);
 }
 
-/* As long as nobody reads, what fits and what is lost is known in advance. */
+/* While the user does not read, the test knows in advance what fits and what is lost. */
 static void test_exact_losses(uint32_t context, uint32_t length, const char *sentence)
 {
 	struct echo_produce produce = { .count = 300, .length = length, .context = context };
@@ -279,7 +292,7 @@ static void test_exact_losses(uint32_t context, uint32_t length, const char *sen
 		fine = fine && *(const kup_u64 *)record.data == seen++;
 		peer_release(&peer, &record);
 	}
-	/* Then the GAP record, and right behind it what has found room. */
+	/* Then the GAP record, and right behind it the record that has found room. */
 	fine = fine && record_is(&record, KUP_CONTROL_GAP) && record.length == sizeof(gap);
 	memcpy(&gap, record.data, sizeof(gap));
 	peer_release(&peer, &record);
@@ -288,7 +301,7 @@ static void test_exact_losses(uint32_t context, uint32_t length, const char *sen
 	check(fine && seen == fits && gap.records == produce.count - fits &&
 		      gap.bytes == gap.records * length && produced.sent == fits &&
 		      produced.lost == gap.records,
-	      sentence, "%llu of %llu fit, %llu records and %llu bytes are missing, %llu told",
+	      sentence, "%llu of %llu fit, %llu records and %llu bytes are missing, %llu reported",
 	      (long long)seen, (long long)fits, (long long)gap.records, (long long)gap.bytes,
 	      (long long)produced.lost);
 	peer_stop_wait(&peer);
@@ -300,13 +313,17 @@ static void test_all_exact_losses(void)
 
 	for (int i = 0; i < 3; i++) {
 		test_exact_losses(contexts[i], 1000,
-				  "a ring that nobody reads takes all that fits, and one GAP "
-				  "tells the rest");
-		/* They would fill the ring to the last byte, where the sentinel has to be. */
+				  "kup_try_send() fills a ring that is not read, and one GAP "
+				  "record reports the rest");
+		/*
+		 * These records would fill the ring to the last byte, where the sentinel has to be.
+		 */
 		test_exact_losses(contexts[i], 1024 - KUP_RECORD_HEADER,
-				  "but the last one, which leaves no room for a header behind it");
+				  "kup_try_send() loses a last record that leaves no room for the "
+				  "next header");
 		test_exact_losses(contexts[i], 1u << 20,
-				  "messages that are too long are lost, told, and counted apart");
+				  "kup_try_send() loses messages that are too long, reports them "
+				  "and counts them apart");
 	}
 }
 
@@ -334,18 +351,19 @@ static void test_busy_costs_nothing(void)
 	sleeps = after.sleeps - before.sleeps;
 	check(samples == 20000 && after.polls == before.polls &&
 		      after.ioctls - before.ioctls <= peer.kicks + 1 && peer.kicks <= sleeps + 2,
-	      "a user that doesn't sleep calls only to wake the kernel's side",
+	      "a user that does not sleep calls only to wake the kernel's side",
 	      "%llu samples, %llu polls, %llu ioctls, %llu kicks, %llu sleeps", (long long)samples,
 	      (long long)(after.polls - before.polls), (long long)(after.ioctls - before.ioctls),
 	      (long long)peer.kicks, (long long)sleeps);
-	check(after.wakeups - before.wakeups <= 1, "and is never woken", "%llu times",
+	check(after.wakeups - before.wakeups <= 1,
+	      "STATS counts no wake-up of a user that does not sleep", "%llu times",
 	      (long long)(after.wakeups - before.wakeups));
 	printf("# %llu kicks, %llu sleeps for 20000 records\n", (long long)peer.kicks,
 	       (long long)sleeps);
 	peer_stop_wait(&peer);
 }
 
-/* Plain poll, no event position at all. */
+/* Plain poll, without an event position. */
 static void test_poll_alone(uint32_t rounds)
 {
 	struct peer peer;
@@ -362,8 +380,8 @@ static void test_poll_alone(uint32_t rounds)
 		peer_release(&peer, &record);
 		got++;
 	}
-	check(got == rounds, "poll arms a wake-up by itself", "record %u of %u was not reported",
-	      got, rounds);
+	check(got == rounds, "kup_user_wait() arms a wake-up without an event position",
+	      "record %u of %u was not reported", got, rounds);
 	peer_stop_wait(&peer);
 }
 
@@ -376,9 +394,10 @@ int main(int count, char **arguments)
 	test_user_waits_for_room(3000);
 	test_one_wake_up();
 	test_shuffle();
-	test_gaps(ECHO_INTERRUPT, "an interrupt handler's losses are told by GAP records");
-	test_gaps(ECHO_DEFERRED, "a softirq's losses are told by GAP records");
-	test_gaps(ECHO_TRYING, "a thread's losses are told by GAP records");
+	test_gaps(ECHO_INTERRUPT,
+		  "kup_try_send() in an interrupt handler reports its losses by GAP records");
+	test_gaps(ECHO_DEFERRED, "kup_try_send() in a softirq reports its losses by GAP records");
+	test_gaps(ECHO_TRYING, "kup_try_send() in a thread reports its losses by GAP records");
 	test_all_exact_losses();
 	test_busy_costs_nothing();
 	test_poll_alone(3000);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The driver under test: KUP_DRIVER names it. */
+/** The driver under test, which KUP_DRIVER names. */
 
 import { type DifferenceId, differs } from "../differences.ts";
 import { HostDriver } from "./host.ts";
@@ -26,12 +26,14 @@ export const driver: Driver = chosen();
 /** The echo device's path. */
 export const PATH = driver.path;
 
-/** Does the driver under test differ in this way? Both answers come with an expectation. */
+/**
+ * Whether the driver under test differs in this way. The test has an expectation for both answers.
+ */
 export function differsBy(id: DifferenceId): boolean {
   return differs(driver.name, id);
 }
 
-/** Runs `body` with an echo client that has these parameters, and puts the usual one back. */
+/** Runs `body` with an echo client that has these parameters, then loads the usual one again. */
 export async function withEcho(parameters: Parameters, body: () => Promise<void>): Promise<void> {
   await driver.unload();
   await driver.load(parameters);

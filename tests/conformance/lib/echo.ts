@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The tests' side of the echo client's commands. Their numbers are read out of the client's own header, so
- * that there is one place where they are written down.
+ * The test's side of the echo client's commands. Their numbers are read from the client's own
+ * header, so that they are written down in one place.
  */
 
 import type { Channel, Message } from "../../../mod.ts";
@@ -32,7 +32,7 @@ export const context = {
   trying: constant("ECHO_TRYING"),
 } as const;
 
-/** Bytes of a sample's own fields, ahead of its filler. */
+/** The bytes of a sample's own fields, before its filler. */
 export const SAMPLE_HEADER = 16;
 
 /** Asks for `count` samples of `length` bytes each. */
@@ -49,7 +49,7 @@ export function produce(
   return channel.send(bytes, { type: PRODUCE });
 }
 
-/** What the producer says at its end. */
+/** What the producer reports at its end. */
 export function produced(message: Message): { sent: number; lost: number } {
   const view = viewOf(message.bytes);
   return {
@@ -58,12 +58,12 @@ export function produced(message: Message): { sent: number; lost: number } {
   };
 }
 
-/** Makes the client read nothing for so long. */
+/** Makes the client stop reading for this long. */
 export function pause(channel: Channel, milliseconds: number): Promise<void> {
   return channel.send(milliseconds8(milliseconds), { type: PAUSE });
 }
 
-/** Three records, finished out of order; see kup_echo.h. */
+/** Three records that are finished out of order; see kup_echo.h. */
 export function shuffle(channel: Channel, milliseconds: number): Promise<void> {
   return channel.send(milliseconds8(milliseconds), { type: SHUFFLE });
 }
@@ -79,7 +79,7 @@ export function closeFromKernel(channel: Channel): Promise<void> {
   return channel.send(new Uint8Array(0), { type: CLOSE });
 }
 
-/** What the client found in the samples that it got. */
+/** What the client found in the samples that it received. */
 export interface Report {
   records: number;
   bytes: number;
@@ -93,7 +93,7 @@ export function report(message: Message): Report {
   return { records: number(0), bytes: number(8), outOfOrder: number(16), damaged: number(24) };
 }
 
-/** FNV-1a, as echo_checksum. */
+/** FNV-1a, as in echo_checksum. */
 export function checksum(seed: number, bytes: Uint8Array, from = 0): number {
   let hash = (2166136261 ^ seed) | 0;
   for (let i = from; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 16777619);
@@ -110,7 +110,7 @@ export function fillSample(bytes: Uint8Array, number: number): void {
   view.setUint32(12, 0, true);
 }
 
-/** The number of a sample whose checksum is right. */
+/** The number of a sample. Throws if its checksum is wrong. */
 export function sampleNumber(bytes: Uint8Array): number {
   const view = viewOf(bytes);
   const number = view.getUint32(0, true);

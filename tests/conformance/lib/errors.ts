@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Expecting a KupError: its code, and its errno where an operating system's call said no. */
+/** Expects a KupError: its code, and the errno where a system call failed. */
 
 import { assertEquals, assertRejects, assertThrows } from "../../../deps.ts";
 import { KupError, type KupErrorCode } from "../../../mod.ts";
@@ -9,7 +9,9 @@ export const EACCES = 13;
 export const EBUSY = 16;
 export const ENODEV = 19;
 
-/** Exactly this code and this errno; without one, the library found out by itself. */
+/**
+ * Expects exactly this code and this errno; without an errno, the library itself found the error.
+ */
 export function throwsWith(code: KupErrorCode, body: () => unknown, errno?: number): KupError {
   const error = assertThrows(body, KupError);
   assertEquals([error.code, error.errno], [code, errno], error.message);

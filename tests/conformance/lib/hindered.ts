@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Keeping the echo client from what it does, for as long as a test likes. */
+/** Stops the echo client's work for as long as a test needs. */
 
 import type { Channel, Device } from "../../../mod.ts";
 import { until } from "../../lib/until.ts";
 import { driver } from "./driver.ts";
 import * as echo from "./echo.ts";
 
-/** Do all threads of the kernel's side sleep? */
+/** Whether all threads of the kernel's side sleep. */
 function allSleep(): boolean {
   return driver.servingThreads().every((folder) =>
     /^.*\) [SDI] /s.test(Deno.readTextFileSync(`${folder}/stat`))
@@ -14,8 +14,8 @@ function allSleep(): boolean {
 }
 
 /**
- * Waits until the client's producer sleeps, since the ring towards this process is full; how many records
- * were sent.
+ * Waits until the client's producer sleeps because the ring to this process is full. Returns how
+ * many records were sent.
  *
  * @param since How many were sent before the producer began.
  */
@@ -30,7 +30,9 @@ export async function filled(channel: Channel, since = 0): Promise<number> {
   return last;
 }
 
-/** Keeps the client from reading: it waits for room for samples, until {@linkcode release}. */
+/**
+ * Stops the client's reading: it waits for room for samples until {@linkcode release} is called.
+ */
 export async function occupy(channel: Channel): Promise<void> {
   const before = channel.stats().toUserRecords;
   await echo.produce(channel, 1000, 1000);
@@ -42,7 +44,7 @@ export async function release(channel: Channel): Promise<void> {
   for await (const { type } of channel) if (type === echo.PRODUCE) return;
 }
 
-/** Writes nonsense where the kernel's side reads next, until the channel is broken. */
+/** Overwrites what the kernel's side reads next, until the channel is broken. */
 export async function scribble(device: Device, channel: Channel): Promise<void> {
   channel.sendSync("one");
   const all = new Uint8Array((await channel.receive())!.bytes.buffer);
@@ -50,11 +52,11 @@ export async function scribble(device: Device, channel: Channel): Promise<void> 
   await channel.reserve(8);
   // As a header: finished, and longer than any ring.
   all.fill(0xff);
-  // It wakes the kernel's side, which then comes to the header of the other one, if it has not met
-  // nonsense before. A commit would be refused then.
+  // Wakes the kernel's side, which then reads the other record's header, if it has not met the
+  // first. A commit could be refused at that point.
   first.discard();
   await until(
     () => device.totals(channel.number).state === "broken",
-    "the kernel's side finds the nonsense",
+    "the kernel's side finds the wrong header",
   );
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The driver in this very process. */
+/** The driver in this process. */
 
 import { KupError, open, unload } from "../../../mod.ts";
 import { type Driver, type Parameters, threadsIn } from "./interface.ts";
@@ -31,7 +31,7 @@ export class HostDriver implements Driver {
   ] as const;
 
   constructor() {
-    // The device is there before the first test, as in a guest.
+    // The device exists before the first test, as in a guest.
     open(this.path).close();
   }
 
@@ -49,12 +49,12 @@ export class HostDriver implements Driver {
     return Promise.resolve();
   }
 
-  /** Its modules are in the process that plays, which loads what it opens. */
+  /** The modules are in the process that plays, which loads what it opens. */
   insert(module: string): Promise<string | undefined> {
     return Promise.resolve(`host:${fileOf(module)}`);
   }
 
-  /** A program that has played is gone, and its modules with it. */
+  /** The process that played has ended, and its modules with it. */
   remove(module: string): Promise<void> {
     try {
       unload(`host:${fileOf(module)}`);

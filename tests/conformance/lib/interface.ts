@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What each driver has to offer to the suite. */
+/** What each driver offers to the suite. */
 
 import type { DriverName } from "../differences.ts";
 
 /** Parameters of the echo client, by their names. */
 export type Parameters = Readonly<Record<string, string | number>>;
 
-/** What the suite has to know of a driver, beside the public API. */
+/** What the suite needs of a driver beside the public API. */
 export interface Driver {
   readonly name: DriverName;
   /** The echo device. */
   readonly path: string;
   /** The path of a device with this name. */
   pathOf(name: string): string;
-  /** Paths that open must refuse, with code and errno. */
+  /** Paths that open() must refuse, with code and errno. */
   readonly refusedPaths: readonly (readonly [path: string, code: string, errno: number])[];
-  /** As insmod: the echo client, which must not be loaded. */
+  /** As insmod: loads the echo client, which must not be loaded. */
   load(parameters?: Parameters): Promise<void>;
-  /** As rmmod: the device goes, whoever has it open. */
+  /** As rmmod: the device goes, also while handles are open. */
   unload(): Promise<void>;
-  /** As insmod, of a client in tests/seed; returns its path, for programs that have to load it by themselves. */
+  /**
+   * As insmod, for a client in tests/seed. Returns its path, for programs that have to load it
+   * themselves.
+   */
   insert(module: string): Promise<string | undefined>;
   /** As rmmod. */
   remove(module: string): Promise<void>;
@@ -30,7 +33,7 @@ export interface Driver {
 /** The name that the echo client gives its device. */
 export const ECHO_NAME = "kup/echo";
 
-/** Threads whose names begin like the echo device's, below one folder of /proc. */
+/** The threads below one folder of /proc whose names begin with the echo device's name. */
 export function threadsIn(folder: string): string[] {
   const found: string[] = [];
   for (const entry of Deno.readDirSync(folder)) {
@@ -39,7 +42,7 @@ export function threadsIn(folder: string): string[] {
     try {
       if (Deno.readTextFileSync(`${thread}/comm`).startsWith(`${ECHO_NAME}:`)) found.push(thread);
     } catch {
-      // It ended while we looked.
+      // The thread ended while we looked.
     }
   }
   return found;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The kernel's driver: this process is root's, in a machine where kup.ko is loaded. */
+/** The kernel's driver: this process is root's, on a machine where kup.ko is loaded. */
 
 import { type Driver, type Parameters, threadsIn } from "./interface.ts";
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Tests in C: each line that a program prints ("ok …", "not ok …", "skip …") becomes a step. */
+/** Tests in C: each line "ok …", "not ok …" or "skip …" of a program becomes a step. */
 
 import { assert, assertEquals } from "../../../deps.ts";
 
 /**
- * Registers a test for each program that a Makefile beside `folder` lists, in a variable of this
- * name, and puts into `build`.
+ * Registers a test for each program that the Makefile beside `folder` lists in this variable and
+ * puts into `build`.
  */
 export function testPrograms(
   folder: URL,
@@ -23,7 +23,7 @@ export function testPrograms(
   }
 }
 
-/** Runs one of them. */
+/** Runs one program. */
 export async function runProgram(
   t: Deno.TestContext,
   program: URL,
@@ -46,6 +46,6 @@ export async function runProgram(
     });
   }
   const complaints = new TextDecoder().decode(stderr);
-  assert(steps > 0, `${program} said nothing: ${complaints}`);
+  assert(steps > 0, `${program} printed nothing: ${complaints}`);
   assertEquals([code, signal], [0, null], `${program}: ${lines.at(-2)} ${complaints}`);
 }

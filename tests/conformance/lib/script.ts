@@ -36,7 +36,10 @@ export async function runScript(
   return { code, signal, out: decoder.decode(stdout), error: decoder.decode(stderr) };
 }
 
-/** A thread of this process, where the library is `kup`, and `tell` sends what `told` gets, in turn. */
+/**
+ * A worker where the library is `kup`. Its `tell` sends a message, and `told` returns them in
+ * order.
+ */
 export class Thread implements Disposable {
   readonly #worker: Worker;
   readonly #url: string;
@@ -72,13 +75,15 @@ export class Thread implements Disposable {
   }
 }
 
-/** Processor time so far of a process or thread, by its folder in /proc, in clock ticks of 10 ms. */
+/**
+ * The processor time that a process or thread has used, by its folder in /proc, in ticks of 10 ms.
+ */
 export function processorTicks(folder: string): number {
   const fields = Deno.readTextFileSync(`${folder}/stat`).replace(/^.*\) /s, "").split(" ");
   return Number(fields[11]) + Number(fields[12]);
 }
 
-/** Waits until nobody has a channel of this device, and no kernel side still reads. */
+/** Waits until all channels of this device are free, and no kernel side still drains one. */
 export function allFree(device: Device): Promise<void> {
   const free = () => device.info().channelsFree === device.channels;
   return until(free, "all channels are free");

@@ -18,7 +18,7 @@ export function turns(
   });
 }
 
-/** Waits until the kernel's side has nothing to say any more, and forgets what it said. */
+/** Waits until the kernel's side has nothing more to send, and drops what it sent. */
 export async function ownTurn(channel: Channel): Promise<void> {
   await until(() => channel.turn === "user", "it is the user's turn");
   try {

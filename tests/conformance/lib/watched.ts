@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** A program under `deno run --watch`: saving it starts it again, in the same process. */
+/** A program under `deno run --watch`: each save starts it again, in the same process. */
 
 import { assert } from "../../../deps.ts";
 import { patience, sleep } from "../../lib/until.ts";
@@ -9,10 +9,10 @@ const MODULE = new URL("../../../mod.ts", import.meta.url).href;
 /** How long a program may take to print its next line, in milliseconds. */
 const PATIENCE_MS = patience(120);
 
-/** Between two saves that had no effect, in milliseconds. */
+/** The time between two saves when the first had no effect, in milliseconds. */
 const SAVE_AGAIN_MS = 3000;
 
-/** Descriptors (but of ordinary files) and threads of a process. */
+/** The descriptors (except of ordinary files) and threads of a process. */
 export interface Counts {
   readonly descriptors: number;
   readonly threads: number;
@@ -22,7 +22,7 @@ function countEntries(folder: string): number {
   return [...Deno.readDirSync(folder)].length;
 }
 
-/** Without ordinary files: Deno opens its caches again with each start. */
+/** Without ordinary files: Deno opens its caches again at each start. */
 export function countDescriptors(folder: string): number {
   let count = 0;
   for (const { name } of Deno.readDirSync(`${folder}/fd`)) {
@@ -30,13 +30,13 @@ export function countDescriptors(folder: string): number {
       const file = Deno.readLinkSync(`${folder}/fd/${name}`);
       if (!file.startsWith("/") || /^\/(memfd:|dev\/)/.test(file)) count++;
     } catch {
-      // It was closed while we looked.
+      // The descriptor was closed while we looked.
     }
   }
   return count;
 }
 
-/** A program in a file of its own, where the library is `kup`, that starts again with each save. */
+/** A program in a file of its own, where the library is `kup`, which each save starts again. */
 export class WatchedProgram implements AsyncDisposable {
   readonly #folder: string;
   readonly #source: string;
@@ -59,7 +59,7 @@ export class WatchedProgram implements AsyncDisposable {
     this.#reading = Promise.all([this.#read(this.#child.stdout), this.#read(this.#child.stderr)]);
   }
 
-  /** Starts it; `flags` are `--watch` or `--watch-hmr`, and permissions. */
+  /** Starts the program; `flags` are `--watch` or `--watch-hmr`, and permissions. */
   static async start(source: string, flags: string[]): Promise<WatchedProgram> {
     return new WatchedProgram(await Deno.makeTempDir({ prefix: "kup-watched-" }), source, flags);
   }
@@ -68,7 +68,7 @@ export class WatchedProgram implements AsyncDisposable {
     return `${this.#folder}/program.ts`;
   }
 
-  /** How often it was saved; the program sees the number as `save`. */
+  /** How often the program was saved; the program sees the number as `save`. */
   #write(): void {
     Deno.writeTextFileSync(this.#file, `const save = ${this.#saves};\n${this.#source}`);
   }
@@ -84,7 +84,7 @@ export class WatchedProgram implements AsyncDisposable {
   }
 
   /**
-   * Saves it, and waits until the program that was started by it has printed a line that ends with
+   * Saves the program, and waits until the run that this starts has printed a line that ends with
    * `line`.
    */
   async save(line: string): Promise<void> {
@@ -101,8 +101,8 @@ export class WatchedProgram implements AsyncDisposable {
   }
 
   /**
-   * Waits for the first line of the present program that ends with `line`; it begins with the
-   * program's `save`.
+   * Waits for the first line of the present run that ends with `line`; the line begins with the
+   * run's `save`.
    */
   async printed(line: string, meanwhile = () => {}): Promise<void> {
     const wanted = `${this.#saves}: ${line}`;
@@ -127,7 +127,7 @@ export class WatchedProgram implements AsyncDisposable {
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // It has ended.
+      // The program has ended.
     }
     await this.#child.status;
     await this.#reading;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Processes that do whatever the system lets them do with handles and mappings, are killed in the middle, and
- * lose their device meanwhile. The kernel survives it, and has everything back afterwards.
+ * Processes that do all that the system allows with handles and mappings, are killed at any moment,
+ * and lose their device in the middle. The kernel must survive it, and everything must be free
+ * afterwards.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ struct map {
 	size_t bytes;
 };
 
-/* An attacker's own. */
+/* What one attacker has. */
 static uint32_t seed;
 static int files[FILES];
 static struct map maps[MAPS];
@@ -90,7 +91,7 @@ static void close_one(void)
 	*file = -1;
 }
 
-/* Commands of any number, direction and size; arguments of any kind. */
+/* Commands of any number, direction and size, with arguments of any kind. */
 static void command(void)
 {
 	static const unsigned long known[] = { KUP_IOC_INFO,  KUP_IOC_ATTACH, KUP_IOC_KICK,
@@ -134,7 +135,7 @@ static void look(void)
 		revoke(echo_path());
 }
 
-/* One more descriptor of the same file; on its way through a socket, maybe for ever. */
+/* One more descriptor of the same file. It may stay on its way through a socket. */
 static void pass_on(void)
 {
 	char control[CMSG_SPACE(2 * sizeof(int))] = { 0 };
@@ -151,7 +152,7 @@ static void pass_on(void)
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(2 * sizeof(int));
-	/* With its own socket, so that only the garbage collector ever finds it. */
+	/* The socket carries itself too, so only the garbage collector can find it. */
 	memcpy(CMSG_DATA(header), (int[]){ file, pair[roll(2)] }, 2 * sizeof(int));
 	sendmsg(pair[0], &message, 0);
 	if (roll(2) && recvmsg(pair[1], &message, 0) == 1 && CMSG_FIRSTHDR(&message)) {
@@ -221,7 +222,7 @@ static void use_knotes(void)
 	}
 }
 
-/* A thread that closes what another one is at work with. */
+/* A thread that closes what another thread is using. */
 static void *close_soon(void *file)
 {
 	usleep((useconds_t)(uintptr_t)file * 37 % 1500);
@@ -314,7 +315,7 @@ static void maul(void)
 		bytes = PAGE;
 	switch (roll(9)) {
 	case 0:
-		/* A mapping in its place, so that nothing else comes there. */
+		/* A mapping in its place, so that nothing else is mapped there. */
 		mmap(at, bytes, PROT_NONE, MAP_ANON | MAP_PRIVATE | MAP_FIXED, -1, 0);
 		break;
 	case 1:
@@ -348,7 +349,7 @@ static void have_child(void)
 	pid_t child = fork();
 
 	if (child == 0) {
-		/* kqueues aren't inherited. */
+		/* A child does not inherit kqueues. */
 		queue = kqueue();
 		for (int i = 0; i < 20; i++)
 			act();
@@ -416,7 +417,7 @@ static int ended(pid_t child)
 	return EVENTUALLY(PATIENCE_MS, waitpid(child, &status, WNOHANG) == child);
 }
 
-/* Kills them one after another; now and then the device goes. */
+/* Kills them one after another, and sometimes unloads and loads the device. */
 static void storm(int rounds, bool reloads, uint32_t *chance)
 {
 	pid_t attackers[ATTACKERS];
@@ -440,10 +441,10 @@ static void storm(int rounds, bool reloads, uint32_t *chance)
 		stuck += !ended(attackers[i]);
 	}
 	check(error == 0,
-	      reloads ? "the device can go and come at any time"
-		      : "while the kernel has no memory, too",
+	      reloads ? "unloading and loading work at any time"
+		      : "unloading and loading work while the kernel has no memory",
 	      "%s", error_name(error));
-	check(stuck == 0, "no process is stuck", "%d are", stuck);
+	check(stuck == 0, "kill -9 ends each process", "%d are", stuck);
 }
 
 static void set_failures(int32_t rate)
@@ -463,20 +464,23 @@ int main(int count, char **arguments)
 	swap = number_of("vm.swap_reserved");
 	storm(200, true, &chance);
 	if (number_of("debug.malloc.failure_rate") >= 0) {
-		/* kldload panics for want of memory (kern_linker.c: linker_addmodules). */
+		/* kldload panics when it has no memory (kern_linker.c: linker_addmodules). */
 		set_failures(30);
 		storm(100, false, &chance);
 		set_failures(0);
 	}
 	fd = echo_open();
-	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == CHANNELS), "all channels come back",
+	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == CHANNELS), "kill -9 frees all channels",
 	      "%u are free", channels_free(fd));
 	close(fd);
 	need_unload();
-	/* Both numbers are the whole system's, and move by themselves: they have to come back. */
+	/*
+	 * Both numbers are those of the whole system, and change by themselves. They have to come
+	 * back.
+	 */
 	check(EVENTUALLY(PATIENCE_MS, number_of("vm.stats.vm.v_wire_count") < wired + 400 &&
 					      number_of("vm.swap_reserved") <= swap),
-	      "and their memory, too", "%lld pages are wired more, %lld bytes reserved",
+	      "kill -9 frees all memory", "%lld pages are wired more, %lld bytes reserved",
 	      (long long)(number_of("vm.stats.vm.v_wire_count") - wired),
 	      (long long)(number_of("vm.swap_reserved") - swap));
 	printf("# %lld pages wired more\n",

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Waiting by kqueue: every kind of knote, before and after ATTACH, and what becomes of knotes at the end. */
+/*
+ * Waiting by kqueue: every kind of knote, before and after ATTACH, and what happens to knotes at
+ * the end.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +23,7 @@ static long change(int queue, int fd, short filter, unsigned int flags)
 	return sys(kevent(queue, &event, 1, NULL, 0, NULL));
 }
 
-/* One event, or a filter of 0 when there is none in time. */
+/* One event, or a filter of 0 if none comes in time. */
 static struct kevent next_event(int queue, int timeout_ms)
 {
 	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
@@ -53,22 +56,26 @@ static void test_free_channels(void)
 	int bare = echo_open();
 
 	worked(change(queue, bare, EVFILT_READ, EV_ADD),
-	       "a handle without a channel takes a knote");
-	check(happens(queue, EVFILT_READ, 0), "which tells that a channel is free", "no");
+	       "kevent() registers EVFILT_READ on a handle without a channel");
+	check(happens(queue, EVFILT_READ, 0), "kevent() reports a free channel", "no");
 	for (int i = 0; i < 8; i++)
 		peer_need(&peers[i], ANY);
-	check(next_event(queue, 50).filter == 0, "and nothing while none is", "it does");
+	check(next_event(queue, 50).filter == 0,
+	      "kevent() reports nothing while no channel is free", "it does");
 	peer_stop(&peers[3]);
-	check(happens(queue, EVFILT_READ, PATIENCE_MS), "and tells when one is free again", "no");
-	worked(change(queue, bare, EVFILT_WRITE, EV_ADD), "it takes a knote for writing, too");
-	check(next_event(queue, 0).filter == EVFILT_READ, "which tells nothing", "it does");
+	check(happens(queue, EVFILT_READ, PATIENCE_MS),
+	      "kevent() reports a channel when it is free again", "no");
+	worked(change(queue, bare, EVFILT_WRITE, EV_ADD),
+	       "kevent() registers EVFILT_WRITE on a handle without a channel");
+	check(next_event(queue, 0).filter == EVFILT_READ,
+	      "kevent() never reports EVFILT_WRITE before ATTACH", "it does");
 	refused(change(queue, bare, EVFILT_VNODE, EV_ADD), EINVAL,
-		"a knote for something else is refused with EINVAL");
+		"kevent() refuses another filter with EINVAL");
 	for (int i = 0; i < 8; i++)
 		if (i != 3)
 			peer_stop_wait(&peers[i]);
 	close(bare);
-	check(next_event(queue, 0).filter == 0, "closing the handle takes its knotes away", "no");
+	check(next_event(queue, 0).filter == 0, "close() of a handle removes its knotes", "no");
 	close(queue);
 }
 
@@ -82,22 +89,26 @@ static void test_level(void)
 
 	peer_need(&peer, ANY);
 	change(queue, peer.fd, EVFILT_READ, EV_ADD);
-	check(next_event(queue, 50).filter == 0, "an idle channel isn't readable", "it is");
+	check(next_event(queue, 50).filter == 0,
+	      "kevent() does not report EVFILT_READ on an idle channel", "it is");
 	peer_send(&peer, 1, "x", 1);
 	event = next_event(queue, PATIENCE_MS);
 	check(event.filter == EVFILT_READ && event.data > 0 && !(event.flags & EV_EOF),
-	      "a record makes it readable", "%d, %lld, %x", event.filter, (long long)event.data,
-	      event.flags);
-	check(happens(queue, EVFILT_READ, 0), "for as long as it is there", "no");
+	      "kevent() reports EVFILT_READ when a record is there", "%d, %lld, %x", event.filter,
+	      (long long)event.data, event.flags);
+	check(happens(queue, EVFILT_READ, 0),
+	      "kevent() reports EVFILT_READ again while the record is there", "no");
 	consume(&peer);
-	check(next_event(queue, 0).filter == 0, "and no longer", "it does");
+	check(next_event(queue, 0).filter == 0,
+	      "kevent() does not report EVFILT_READ when the record is consumed", "it does");
 	change(queue, peer.fd, EVFILT_WRITE, EV_ADD);
-	check(happens(queue, EVFILT_WRITE, 0), "an empty ring can be written", "no");
+	check(happens(queue, EVFILT_WRITE, 0), "kevent() reports EVFILT_WRITE on an empty ring",
+	      "no");
 	close(queue);
 	peer_stop_wait(&peer);
 }
 
-/* The kernel's side pauses, the ring is full, and the knote is to tell when all of it is empty. */
+/* The kernel's side pauses, the ring is full, and the knote waits until all of it is empty. */
 static void test_room(void)
 {
 	const struct echo_pause pause = { .milliseconds = 200 };
@@ -113,15 +124,18 @@ static void test_room(void)
 	peer_wake(&peer, 0);
 	peer_kick(&peer);
 	change(queue, peer.fd, EVFILT_WRITE, EV_ADD | EV_ONESHOT);
-	check(next_event(queue, 0).filter == 0, "a full ring can't be written", "it can");
+	check(next_event(queue, 0).filter == 0,
+	      "kevent() does not report EVFILT_WRITE on a full ring", "it can");
 	check(happens(queue, EVFILT_WRITE, PATIENCE_MS) &&
 		      word_get(&peer.kernel->to_kernel_tail.value) == peer.head,
-	      "a knote tells when the tail has reached the position that was asked for", "no");
+	      "kevent() reports EVFILT_WRITE when the tail has reached the position that was asked "
+	      "for",
+	      "no");
 	close(queue);
 	peer_stop_wait(&peer);
 }
 
-/* An edge that was registered before ATTACH, and never touched again. */
+/* Uses a knote with EV_CLEAR that was registered before ATTACH, and never changes it. */
 static void test_edges(uint32_t rounds)
 {
 	struct peer peer = { .fd = echo_open() };
@@ -146,13 +160,17 @@ static void test_edges(uint32_t rounds)
 		got += peer_look(&peer, &record);
 		consume(&peer);
 	}
-	check(got == rounds, "an edge that is older than ATTACH loses no wake-up",
+	check(got == rounds,
+	      "kevent() with EV_CLEAR loses no wake-up when the knote is older than ATTACH",
 	      "record %u of %u was not reported", got, rounds);
 	close(queue);
 	peer_stop_wait(&peer);
 }
 
-/* No event position: enabling looks, and arms a wake-up, as poll does. The native library waits like this. */
+/*
+ * Sets no event position: enabling looks at the ring, and arms a wake-up, as poll does. The native
+ * library waits like this.
+ */
 static void test_dispatch(uint32_t rounds)
 {
 	struct peer peer;
@@ -176,15 +194,16 @@ static void test_dispatch(uint32_t rounds)
 		got += peer_look(&peer, &record);
 		consume(&peer);
 	}
-	check(got == rounds, "a knote that is enabled for each record loses none",
+	check(got == rounds, "kevent() with EV_DISPATCH, enabled for each record, loses no wake-up",
 	      "record %u of %u was not reported", got, rounds);
-	check(late == 0, "and tells each time once, and nothing of others that are disabled",
+	check(late == 0,
+	      "kevent() with EV_DISPATCH reports each record once, and nothing of disabled knotes",
 	      "%u times", late);
 	close(queue);
 	peer_stop_wait(&peer);
 }
 
-/* A record is reported an instant before its header says that it is finished. */
+/* A record may be reported just before its header says that it is finished. */
 static void test_oneshot(uint32_t rounds)
 {
 	struct peer peer;
@@ -204,8 +223,9 @@ static void test_oneshot(uint32_t rounds)
 		got += peer_look(&peer, &record);
 		consume(&peer);
 	}
-	check(got == rounds, "a one-shot knote for each record loses none", "record %u of %u", got,
-	      rounds);
+	check(got == rounds,
+	      "kevent() with EV_ONESHOT, registered for each record, loses no wake-up",
+	      "record %u of %u", got, rounds);
 	printf("# %u early\n", early);
 	close(queue);
 	peer_stop_wait(&peer);
@@ -225,13 +245,16 @@ static void test_close_by_kernel(void)
 	peer_send(&peer, ECHO_CLOSE, NULL, 0);
 	event = next_event(queue, PATIENCE_MS);
 	check(event.filter == EVFILT_READ && event.flags & EV_EOF && event.fflags == 0,
-	      "EV_EOF tells that the kernel's side has closed the channel", "%d, %x, %u",
+	      "kevent() reports EV_EOF when the kernel's side has closed the channel", "%d, %x, %u",
 	      event.filter, event.flags, event.fflags);
-	check(next_event(disabled, 0).filter == 0, "a knote that is disabled tells nothing", "no");
+	check(next_event(disabled, 0).filter == 0, "kevent() reports nothing of a disabled knote",
+	      "no");
 	change(disabled, peer.fd, EVFILT_READ, EV_ENABLE);
-	check(next_event(disabled, 0).flags & EV_EOF, "until it is enabled", "no");
+	check(next_event(disabled, 0).flags & EV_EOF,
+	      "kevent() reports EV_EOF when that knote is enabled", "no");
 	change(disabled, peer.fd, EVFILT_WRITE, EV_ADD);
-	check(next_event(disabled, 0).flags & EV_EOF, "a new one tells it at once", "no");
+	check(next_event(disabled, 0).flags & EV_EOF,
+	      "kevent() reports EV_EOF at once to a new knote", "no");
 	close(queue);
 	close(disabled);
 	peer_stop_wait(&peer);
@@ -248,26 +271,29 @@ static void test_broken(void)
 	word_set(&peer.user->to_kernel_head.value, 12345);
 	peer_kick(&peer);
 	event = next_event(queue, PATIENCE_MS);
-	check(event.flags & EV_EOF && event.fflags == EPROTO, "EPROTO tells of a lie", "%x, %u",
-	      event.flags, event.fflags);
+	check(event.flags & EV_EOF && event.fflags == EPROTO,
+	      "kevent() reports EV_EOF with EPROTO on a broken channel", "%x, %u", event.flags,
+	      event.fflags);
 	close(queue);
 	peer_stop_wait(&peer);
-	/* The knote's own look finds this one: nobody else reads an idle ring's tail. */
+	/*
+	 * Only the knote's own look finds this lie: the kernel's side does not read an idle ring's
+	 * tail.
+	 */
 	peer_need(&peer, ANY);
 	queue = kqueue();
 	word_set(&peer.user->to_user_tail.value, 12345);
 	change(queue, peer.fd, EVFILT_WRITE, EV_ADD | EV_CLEAR);
 	change(queue, peer.fd, EVFILT_READ, EV_ADD | EV_CLEAR);
 	check(EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_BROKEN),
-	      "a lie that the look of a knote finds ends the channel, too", "state %u",
-	      peer_state(&peer));
+	      "kevent() that finds a lie breaks the channel", "state %u", peer_state(&peer));
 	close(queue);
 	peer_stop_wait(&peer);
 }
 
 /* ---- Files and queues in any order ---- */
 
-/* A child that ends with knotes registered; the queue's number is above or below the handle's. */
+/* A child that ends with knotes registered. The queue's number is above or below the handle's. */
 static void end_with_knotes(bool queue_first)
 {
 	int queue = queue_first ? kqueue() : -1;
@@ -294,12 +320,11 @@ static void test_ends(int rounds)
 		waitpid(child, NULL, 0);
 	}
 	check(EVENTUALLY(PATIENCE_MS, channels_free(fd) == 8),
-	      "processes that end with knotes give their channels back", "%u are free",
-	      channels_free(fd));
+	      "exit() with knotes frees the channels", "%u are free", channels_free(fd));
 	close(fd);
 }
 
-/* A dup keeps the file, not the knote. */
+/* A dup keeps the file, but not the knote. */
 static void test_dup(void)
 {
 	struct peer peer;
@@ -312,10 +337,11 @@ static void test_dup(void)
 	close(peer.fd);
 	peer.fd = copy;
 	peer_send(&peer, 1, "x", 1);
-	check(next_event(queue, 100).filter == 0, "closing a descriptor takes its knotes away",
+	check(next_event(queue, 100).filter == 0, "close() of a descriptor removes its knotes",
 	      "no");
 	change(queue, copy, EVFILT_READ, EV_ADD);
-	check(happens(queue, EVFILT_READ, PATIENCE_MS), "a dup takes new ones", "no");
+	check(happens(queue, EVFILT_READ, PATIENCE_MS), "kevent() registers new knotes on a dup",
+	      "no");
 	close(queue);
 	peer_stop_wait(&peer);
 }
@@ -344,13 +370,16 @@ static void test_sleeper_is_woken(void)
 	sleep_ms(200);
 	need_unload();
 	pthread_join(thread, NULL);
-	check(victim_flags & EV_EOF, "who sleeps in kevent is woken when the device goes", "%x",
+	check(victim_flags & EV_EOF, "kevent() that sleeps is woken when the device goes", "%x",
 	      victim_flags);
 	peer_stop(&victim);
 	reload();
 }
 
-/* One that nobody looks at until later, one that is disabled, one of a handle that waits for a channel. */
+/*
+ * One knote that is read only later, one that is disabled, and one of a handle that waits for a
+ * channel.
+ */
 static void test_knotes_stay(void)
 {
 	int queue = kqueue(), disabled = kqueue(), waiting = kqueue();
@@ -368,24 +397,29 @@ static void test_knotes_stay(void)
 	change(waiting, bare, EVFILT_READ, EV_ADD | EV_CLEAR);
 	need(next_event(waiting, 0).filter == 0, "no channel is free");
 	need_unload();
-	/* devfs takes the file's vnode away when somebody looks. */
+	/* devfs takes the file's vnode away when the file is looked at. */
 	access(echo_path(), F_OK);
-	check(next_event(queue, 0).flags & EV_EOF, "a knote tells later that the device went",
-	      "no");
+	check(next_event(queue, 0).flags & EV_EOF,
+	      "kevent() reports EV_EOF later when the device is gone", "no");
 	change(disabled, peer.fd, EVFILT_READ, EV_ENABLE);
 	check(next_event(disabled, 0).flags & EV_EOF,
-	      "one that was disabled tells when it is enabled", "no");
-	check(next_event(waiting, 0).flags & EV_EOF, "and one that waits for a channel", "no");
+	      "kevent() reports EV_EOF when a disabled knote is enabled after the device went",
+	      "no");
+	check(next_event(waiting, 0).flags & EV_EOF,
+	      "kevent() reports EV_EOF on a handle that waits for a channel when the device is "
+	      "gone",
+	      "no");
 	check(change(waiting, peer.fd, EVFILT_WRITE, EV_ADD) == 0 &&
 		      next_event(waiting, 0).flags & EV_EOF,
-	      "a new one tells it at once", "no");
+	      "kevent() reports EV_EOF at once to a new knote when the device is gone", "no");
 	reload();
 	for (int i = 0; i < CHANNELS; i++)
 		close(held[i]);
 	close(disabled);
 	close(bare);
 	peer_stop(&peer);
-	check(next_event(queue, 0).filter == 0, "a knote goes with its handle", "no");
+	check(next_event(queue, 0).filter == 0,
+	      "close() of a handle whose device is gone removes its knotes", "no");
 	close(queue);
 	close(waiting);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The four mmaps, what each refuses, what outlives what, and that nothing is lost by many attaches. */
+/*
+ * The four mmaps, what each of them refuses, which mappings outlive a close, and that many attaches
+ * leave nothing behind.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -23,7 +26,7 @@ static void on_fault(int signal)
 	siglongjmp(back, signal);
 }
 
-/* 0, or the signal. */
+/* Returns 0, or the signal. */
 static int touch(volatile uint8_t *byte, bool write_it)
 {
 	int signal = sigsetjmp(back, 1);
@@ -57,32 +60,32 @@ static void test_refusals(struct peer *peer)
 	struct peer fresh = { .fd = echo_open() };
 
 	no_map(&fresh, page, PROT_READ, MAP_SHARED, 0, ENOTCONN,
-	       "mmap before ATTACH is refused with ENOTCONN");
+	       "mmap() before ATTACH is refused with ENOTCONN");
 	close(fresh.fd);
 	no_map(peer, page, READ_WRITE, MAP_SHARED, 0, EACCES,
-	       "a writable kernel page is refused with EACCES");
+	       "mmap() refuses a writable kernel page with EACCES");
 	no_map(peer, page, PROT_READ | PROT_EXEC, MAP_SHARED, 0, EACCES,
-	       "an executable kernel page is refused with EACCES");
+	       "mmap() refuses an executable kernel page with EACCES");
 	no_map(peer, in, READ_WRITE | PROT_EXEC, MAP_SHARED, in_at, EACCES,
-	       "an executable ring is refused with EACCES");
+	       "mmap() refuses an executable ring with EACCES");
 	no_map(peer, page, PROT_READ, MAP_PRIVATE, 0, EINVAL,
-	       "a private kernel page is refused with EINVAL");
+	       "mmap() refuses a private kernel page with EINVAL");
 	no_map(peer, in, READ_WRITE, MAP_PRIVATE, in_at, EINVAL,
-	       "a private ring is refused with EINVAL");
+	       "mmap() refuses a private ring with EINVAL");
 	no_map(peer, 2 * page, PROT_READ, MAP_SHARED, 0, EINVAL,
-	       "both pages in one mmap are refused with EINVAL");
+	       "mmap() refuses both pages at once with EINVAL");
 	no_map(peer, in / 2, READ_WRITE, MAP_SHARED, in_at, EINVAL,
-	       "half a ring is refused with EINVAL");
+	       "mmap() refuses the first half of a ring with EINVAL");
 	no_map(peer, in / 2, READ_WRITE, MAP_SHARED, in_at + (off_t)in / 2, EINVAL,
-	       "the other half of a ring is refused with EINVAL");
+	       "mmap() refuses the other half of a ring with EINVAL");
 	no_map(peer, in, READ_WRITE, MAP_SHARED, in_at + (off_t)page, EINVAL,
-	       "a shifted ring is refused with EINVAL");
+	       "mmap() refuses a shifted ring with EINVAL");
 	no_map(peer, page, READ_WRITE, MAP_SHARED, (off_t)peer->attach.map_bytes, EINVAL,
-	       "what lies behind the last area is refused with EINVAL");
+	       "mmap() refuses an offset behind the last area with EINVAL");
 	no_map(peer, page, PROT_READ, MAP_SHARED, (off_t)1 << 44, EINVAL,
-	       "an offset of 16 TiB is refused with EINVAL");
+	       "mmap() refuses an offset of 16 TiB with EINVAL");
 	no_map(peer, page, PROT_READ, MAP_SHARED, -(off_t)page, EINVAL,
-	       "a negative offset is refused with EINVAL");
+	       "mmap() refuses a negative offset with EINVAL");
 }
 
 static void test_protection(struct peer *peer)
@@ -92,19 +95,21 @@ static void test_protection(struct peer *peer)
 
 	check(touch(kernel, true) != 0, "a write to the kernel page faults", "no");
 	refused(sys(mprotect(kernel, page, READ_WRITE)), EACCES,
-		"mprotect doesn't make the kernel page writable");
+		"mprotect() does not make the kernel page writable");
 	refused(sys(mprotect(kernel, page, PROT_READ | PROT_EXEC)), EACCES,
-		"mprotect doesn't make the kernel page executable");
+		"mprotect() does not make the kernel page executable");
 	refused(sys(mprotect(peer->user, page, READ_WRITE | PROT_EXEC)), EACCES,
-		"mprotect doesn't make the user page executable");
+		"mprotect() does not make the user page executable");
 	refused(sys(mprotect(peer->in, 2 * page, READ_WRITE | PROT_EXEC)), EACCES,
-		"mprotect doesn't make a ring executable");
+		"mprotect() does not make a ring executable");
 	worked(sys(mprotect(peer->in + page, page, PROT_NONE)),
-	       "mprotect may close one page of a ring");
+	       "mprotect() with PROT_NONE works on one page of a ring");
 	check(touch(peer->in + page, false) != 0 && touch(peer->in, false) == 0,
-	      "then that page is closed and its neighbour isn't", "no");
-	worked(sys(mprotect(peer->in + page, page, READ_WRITE)), "and open it again");
-	check(touch(peer->in + page, true) == 0, "then it can be written", "no");
+	      "mprotect() with PROT_NONE changes that page and not its neighbour", "no");
+	worked(sys(mprotect(peer->in + page, page, READ_WRITE)),
+	       "mprotect() makes a page of a ring accessible again");
+	check(touch(peer->in + page, true) == 0,
+	      "mprotect() leaves a page writable that is accessible again", "no");
 }
 
 /* At an address of the caller's, over what is mapped there, as the native library does it. */
@@ -121,11 +126,11 @@ static void test_fixed(struct peer *peer)
 	check(map == place + 4096 && place[4096 + 6000] == 0x3c &&
 		      place[4096 + in / 2 + 6000] == 0x3c && place[4095] == 0x11 &&
 		      place[4096 + in] == 0x11,
-	      "MAP_FIXED puts a ring exactly there", "no");
+	      "mmap() with MAP_FIXED maps a ring exactly there", "no");
 	map = mmap(place + 4096, in, READ_WRITE, MAP_SHARED | MAP_FIXED | MAP_EXCL, peer->fd,
 		   area_offset(&peer->info, AREA_IN));
 	check(map == MAP_FAILED && touch(place + 4096, false) == 0 && place[4096 + 6000] == 0x3c,
-	      "and MAP_EXCL keeps it from replacing anything", "it doesn't");
+	      "mmap() with MAP_EXCL replaces no mapping", "it doesn't");
 	munmap(place, in + 8192);
 }
 
@@ -136,7 +141,7 @@ static void test_prot_max(struct peer *peer)
 	void *map = mmap(NULL, page, PROT_READ | PROT_MAX(PROT_READ), MAP_SHARED, peer->fd, 0);
 
 	check(map != MAP_FAILED && mprotect(map, page, READ_WRITE) == -1,
-	      "PROT_MAX keeps the kernel page from becoming writable", "it doesn't");
+	      "mmap() with PROT_MAX keeps the kernel page from becoming writable", "it doesn't");
 	munmap(map, page);
 }
 #endif
@@ -154,10 +159,10 @@ static void test_doubled(struct peer *peer)
 		*(uint32_t *)(peer->in + in + at) = at + 2;
 	for (uint32_t at = 0; at < in; at += 512)
 		bad += *(uint32_t *)(peer->in + at) != at + 2;
-	check(bad == 0, "both rings are there twice, page by page", "%u words differ", bad);
+	check(bad == 0, "mmap() maps both rings twice, page by page", "%u words differ", bad);
 	munmap(peer->in + 8192, 4096);
 	check(touch(peer->in + 8192, false) != 0 && touch(peer->in + in + 8192, true) == 0,
-	      "unmapping a page of one half leaves the other", "no");
+	      "munmap() of a page of one half leaves the other half", "no");
 }
 
 static int fork_and_touch(struct peer *peer)
@@ -177,27 +182,29 @@ static void test_fork(struct peer *peer)
 {
 	int found = fork_and_touch(peer);
 
-	check(found == 0, "a child doesn't inherit the mappings", "%d of them", found);
+	check(found == 0, "fork() does not pass the mappings on", "%d of them", found);
 	minherit(peer->user, peer->info.page_size, INHERIT_SHARE);
 	found = fork_and_touch(peer);
-	check(found == 1, "but those that minherit shares", "%d of them", found);
+	check(found == 1, "fork() passes on the mappings that minherit() shares", "%d of them",
+	      found);
 }
 
 static void test_locks(struct peer *peer)
 {
 	struct peer again = *peer;
 
-	worked(sys(mlock(peer->in, area_length(&peer->info, AREA_IN))), "mlock of a ring works");
+	worked(sys(mlock(peer->in, area_length(&peer->info, AREA_IN))), "mlock() works on a ring");
 	worked(sys(munlock(peer->in, area_length(&peer->info, AREA_IN))), "and munlock");
-	worked(sys(mlockall(MCL_FUTURE)), "mlockall of what is to come works");
+	worked(sys(mlockall(MCL_FUTURE)), "mlockall() works for later mappings");
 	again.address = 0;
-	need(peer_map(&again) == 0, "then the areas can be mapped once more");
+	need(peer_map(&again) == 0, "the areas can be mapped after mlockall()");
 	munlockall();
-	check(touch(again.in, true) == 0 && touch(peer->in, true) == 0, "and do no harm", "no");
+	check(touch(again.in, true) == 0 && touch(peer->in, true) == 0,
+	      "mlockall() leaves the areas usable", "no");
 	peer_unmap(&again);
 }
 
-/* ---- What outlives what ---- */
+/* ---- Mappings that outlive a close ---- */
 
 static uint32_t nonzero(const uint8_t *bytes, size_t length)
 {
@@ -223,22 +230,24 @@ static void test_stale_mapping(void)
 	dirt = nonzero(fresh.in, fresh.attach.to_user_bytes) +
 	       nonzero(fresh.out, fresh.attach.to_kernel_bytes) +
 	       nonzero((uint8_t *)fresh.user, fresh.info.page_size);
-	check(dirt == 0, "the next owner gets zeroed pages", "%u bytes aren't", dirt);
+	check(dirt == 0, "ATTACH gives the next owner zeroed pages", "%u bytes aren't", dirt);
 	check(old.in[77] == 0xee && old.out[77] == 0x5d && old.kernel->magic == KUP_MAGIC,
-	      "a mapping outlives close with its bytes", "it doesn't");
+	      "close() keeps the bytes of a mapping", "it doesn't");
 	check(EVENTUALLY(PATIENCE_MS, peer_state(&old) == KUP_STATE_CLOSED),
-	      "its kernel page tells that the channel is over", "state %u", peer_state(&old));
+	      "the kernel page of a mapping that outlives close() shows the end", "state %u",
+	      peer_state(&old));
 	memset(old.out, 0x99, 2 * (size_t)old.attach.to_kernel_bytes);
 	memset(old.in, 0x98, 2 * (size_t)old.attach.to_user_bytes);
 	check(nonzero(fresh.out, fresh.attach.to_kernel_bytes) == 0 &&
 		      nonzero(fresh.in, fresh.attach.to_user_bytes) == 0,
-	      "what is written through it doesn't reach the next owner", "it does");
-	check(peer_echo(&fresh, 9, 3000) == NULL, "the next owner's traffic is its own", "no echo");
+	      "the next owner does not see what is written through an old mapping", "it does");
+	check(peer_echo(&fresh, 9, 3000) == NULL,
+	      "the kernel's side echoes the next owner's records", "no echo");
 	peer_unmap(&old);
 	peer_stop_wait(&fresh);
 }
 
-/* ---- Nothing is lost ---- */
+/* ---- Nothing is left behind ---- */
 
 static int64_t number_of(const char *name)
 {
@@ -285,7 +294,7 @@ static void die_often(uint32_t times)
 	}
 }
 
-/* Each attach wires some hundred pages and reserves as much swap: one that is lost shows. */
+/* Each attach wires some hundred pages and reserves as much swap, so a leak of these shows. */
 static void test_leaks(uint32_t times)
 {
 	int64_t wired, swap, more_wired = 0, more_swap = 0;
@@ -297,21 +306,25 @@ static void test_leaks(uint32_t times)
 	swap = number_of("vm.swap_reserved");
 	attach_often(times);
 	die_often(times / 10);
-	/* Both numbers are the whole system's, and move by themselves: they have to come back. */
+	/*
+	 * Both numbers are those of the whole system, and change by themselves. They have to come
+	 * back.
+	 */
 	EVENTUALLY(PATIENCE_MS,
 		   (more_wired = number_of("vm.stats.vm.v_wire_count") - wired) < times / 20);
-	check(more_wired < times / 20, "attaching often leaves no page wired",
+	check(more_wired < times / 20, "ATTACH, many times, leaves no page wired",
 	      "%lld by %u attaches", (long long)more_wired, times);
 	EVENTUALLY(PATIENCE_MS, (more_swap = number_of("vm.swap_reserved") - swap) <= 0);
-	check(more_swap <= 0, "and no swap reserved", "%lld bytes by %u attaches",
-	      (long long)more_swap, times);
+	check(more_swap <= 0, "ATTACH, many times, leaves no swap reserved",
+	      "%lld bytes by %u attaches", (long long)more_swap, times);
 	printf("# %lld pages wired more after %u attaches\n", (long long)more_wired, times);
 }
 
 /* All channels together may wire a quarter of the machine's memory. */
 static void test_limit(void)
 {
-	static const char sentence[] = "who wants more than a share of the memory gets ENOMEM";
+	static const char sentence[] =
+		"ATTACH beyond a share of the machine's memory returns ENOMEM";
 	int64_t memory = number_of("hw.physmem"), ring = 4096 * 4096ll;
 	int64_t wired = number_of("vm.stats.vm.v_wire_count");
 	int handles[64], count = 0, error = 0;
@@ -320,7 +333,7 @@ static void test_limit(void)
 	while (ring < KUP_MAX_RING && 32 * ring < memory / 4)
 		ring *= 2;
 	if (64 * ring < memory / 4) {
-		skip(sentence, "there is too much memory");
+		skip(sentence, "the machine has too much memory");
 		return;
 	}
 	need_unload();
@@ -336,9 +349,11 @@ static void test_limit(void)
 	while (count > 0)
 		close(handles[--count]);
 	need_unload();
-	/* The last thread of a channel that is over gives the memory back when the device has gone already. */
+	/*
+	 * The last thread of a channel that is over frees the memory, also after the device went.
+	 */
 	check(EVENTUALLY(PATIENCE_MS, number_of("vm.stats.vm.v_wire_count") < wired + 1000),
-	      "and all of it comes back", "%lld pages don't",
+	      "close() frees all memory up to that limit", "%lld pages don't",
 	      (long long)(number_of("vm.stats.vm.v_wire_count") - wired));
 	reload();
 }

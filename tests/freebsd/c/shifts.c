@@ -30,16 +30,16 @@ int main(void)
 	begin_cases(60);
 	file = kldload("shifts");
 	if (file == -1 && errno == ENOENT) {
-		skip("modules that have FreeBSD's own threads", "there is no shifts.ko");
+		skip("kupdev in modules that have FreeBSD's own threads",
+		     "shifts.ko does not exist");
 		return finish();
 	}
 	need(file != -1, "a module that depends on kup_dev can be loaded");
 	while (rounds < 8 && is_served())
 		rounds++;
-	check(rounds == 8,
-	      "a module with a kernel process for each of its processes serves them all",
-	      "round %d", rounds);
-	check(EVENTUALLY(PATIENCE_MS, kldunload(file) == 0), "the module can be unloaded", "%s",
-	      error_name(-errno));
+	check(rounds == 8, "kupdev serves each process by a kernel process of its own", "round %d",
+	      rounds);
+	check(EVENTUALLY(PATIENCE_MS, kldunload(file) == 0), "kldunload() unloads that module",
+	      "%s", error_name(-errno));
 	return finish();
 }

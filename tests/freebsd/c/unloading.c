@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Unloading the modules against processes and their ends; and kup.ko itself. */
+/* The modules are unloaded while processes use them and end; also kup.ko itself. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -34,52 +34,57 @@ static void test_kup_stays(void)
 	peer_need(&peer, ANY);
 	need_unload();
 	refused(unload_kup(LINKER_UNLOAD_NORMAL), EBUSY,
-		"kup can't be unloaded while handles are open");
-	refused(unload_kup(LINKER_UNLOAD_FORCE), EBUSY, "not by force either");
+		"kldunload() refuses kup.ko with EBUSY while handles are open");
+	refused(unload_kup(LINKER_UNLOAD_FORCE), EBUSY,
+		"kldunload() refuses kup.ko with EBUSY also by force");
 	close(bare);
-	refused(unload_kup(LINKER_UNLOAD_NORMAL), EBUSY, "nor while one is");
+	refused(unload_kup(LINKER_UNLOAD_NORMAL), EBUSY,
+		"kldunload() refuses kup.ko with EBUSY while one handle is open");
 	close(peer.fd);
-	worked(unload_kup(LINKER_UNLOAD_NORMAL), "it can when none is");
+	worked(unload_kup(LINKER_UNLOAD_NORMAL),
+	       "kldunload() unloads kup.ko when no handle is open");
 	memset(peer.in, 7, 4096);
 	check(peer.kernel->magic == KUP_MAGIC && peer.in[peer.attach.to_user_bytes] == 7,
-	      "and a mapping lives on without it", "no");
+	      "kldunload() of kup.ko keeps a mapping's bytes", "no");
 	peer_unmap(&peer);
 	need(kldload("kup") != -1, "kup can be loaded again");
 	reload();
 }
 
 /*
- * kup_echo depends on kup, and loads it if it isn't there; then the kernel unloads kup with it, and wouldn't let
- * anybody try again later.
+ * kup_echo depends on kup, and loads it if it is not loaded. The kernel then unloads kup with
+ * kup_echo, and would not allow another try later.
  */
 static void test_kup_as_dependency(void)
 {
 	int fd;
 
 	need_unload();
-	worked(unload_kup(LINKER_UNLOAD_NORMAL), "kup is unloaded");
+	worked(unload_kup(LINKER_UNLOAD_NORMAL), "kldunload() unloads kup.ko");
 	reload();
-	worked(module_unload(), "kup_echo brings kup");
-	check(kldfind("kup.ko") == -1, "and takes it away", "it is there");
+	worked(module_unload(), "kldunload() unloads kup_echo, which had loaded kup");
+	check(kldfind("kup.ko") == -1, "kldunload() of kup_echo unloads kup.ko with it",
+	      "it is loaded");
 	reload();
 	fd = echo_open();
 	need_unload();
-	refused(unload_kup(LINKER_UNLOAD_NORMAL), EBUSY, "but not while a handle is open");
-	worked(sys(close(fd)), "which can be closed");
-	worked(unload_kup(LINKER_UNLOAD_NORMAL), "and then kup can be unloaded");
+	refused(unload_kup(LINKER_UNLOAD_NORMAL), EBUSY,
+		"kldunload() refuses kup.ko with EBUSY while a handle is open after that");
+	worked(sys(close(fd)), "close() closes that handle");
+	worked(unload_kup(LINKER_UNLOAD_NORMAL), "kldunload() unloads kup.ko after that close");
 	need(kldload("kup") != -1, "kup can be loaded again");
 	reload();
 }
 
-/* One whose load() has failed, and has cleaned up: the kernel unloads it all the same. */
+/* A client whose load() has failed and cleaned up: the kernel calls its unload all the same. */
 static void test_half_loaded(void)
 {
-	static const char sentence[] = "a client that can't be loaded is not unloaded, too";
+	static const char sentence[] = "kldload() of a client that fails does not run its unload";
 
 	need_unload();
 	need(module_load("name=pingpong1") == 0, "pingpong's second device is there");
 	if (kldload("pingpong") == -1 && errno == ENOENT)
-		skip(sentence, "there is no pingpong.ko");
+		skip(sentence, "pingpong.ko does not exist");
 	else
 		check(errno == ENOEXEC && kldfind("pingpong.ko") == -1, sentence, "%s",
 		      error_name(-errno));
@@ -91,7 +96,7 @@ static void test_half_loaded(void)
 static void test_no_process(void)
 {
 	static const char sentence[] =
-		"kup can't be loaded where no process can be had, and does no harm";
+		"kldload() of kup.ko fails where no process can be made, and does no harm";
 	pid_t children[MOST_PROCESSES];
 	int most = 0, count = 0, error = 0;
 	size_t bytes = sizeof(most);
@@ -119,7 +124,10 @@ static void test_no_process(void)
 	reload();
 }
 
-/* Those who look at files from outside (fstat, procstat, revoke) meet the vnode, which goes with the device. */
+/*
+ * Calls that look at files from outside (fstat, procstat, revoke) use the vnode, which goes with
+ * the device.
+ */
 static void look_at_files(int fd, const char *sentence)
 {
 	static char files[1 << 16];
@@ -130,7 +138,7 @@ static void look_at_files(int fd, const char *sentence)
 
 	check((result == 0 && S_ISCHR(status.st_mode)) || result == -EBADF, sentence, "%s",
 	      error_name(result));
-	worked(sys(sysctl(name, 4, files, &bytes, NULL, 0)), "and tells the process's files");
+	worked(sys(sysctl(name, 4, files, &bytes, NULL, 0)), "sysctl() lists the process's files");
 }
 
 static void test_looking_at_files(void)
@@ -138,12 +146,13 @@ static void test_looking_at_files(void)
 	struct peer peer;
 
 	peer_need(&peer, ANY);
-	look_at_files(peer.fd, "fstat knows a handle");
-	worked(sys(revoke(echo_path())), "revoke takes the vnode away");
-	look_at_files(peer.fd, "fstat knows that");
-	check(peer_echo(&peer, 1, 100) == NULL, "which is no matter to the handle", "no echo");
+	look_at_files(peer.fd, "fstat() works on a handle");
+	worked(sys(revoke(echo_path())), "revoke() takes the vnode away");
+	look_at_files(peer.fd, "fstat() works after revoke()");
+	check(peer_echo(&peer, 1, 100) == NULL, "the handle's channel works after revoke()",
+	      "no echo");
 	need_unload();
-	look_at_files(peer.fd, "fstat of a handle whose device is gone does no harm");
+	look_at_files(peer.fd, "fstat() works on a handle whose device is gone");
 	peer_stop(&peer);
 	reload();
 }
@@ -154,17 +163,18 @@ static void test_opening(void)
 	struct stat status;
 	int fd = open(echo_path(), O_RDWR | O_TRUNC);
 
-	worked(sys(fd < 0 ? fd : 0), "a device can be opened with O_TRUNC");
-	worked(sys(fchmod(fd, 0640)), "fchmod changes its permissions");
-	worked(sys(stat(echo_path(), &status)), "which stat tells");
-	check((status.st_mode & 07777) == 0640, "as they are now", "%o", status.st_mode);
-	worked(sys(fchown(fd, 0, 5)), "fchown its owner");
+	worked(sys(fd < 0 ? fd : 0), "open() with O_TRUNC opens a device");
+	worked(sys(fchmod(fd, 0640)), "fchmod() changes a device's permissions");
+	worked(sys(stat(echo_path(), &status)), "stat() works on a device");
+	check((status.st_mode & 07777) == 0640, "stat() returns the changed permissions", "%o",
+	      status.st_mode);
+	worked(sys(fchown(fd, 0, 5)), "fchown() changes a device's owner");
 	close(fd);
 	refused(sys(open(echo_path(), O_RDWR | O_EXLOCK)), EOPNOTSUPP,
-		"it has no lock for O_EXLOCK");
+		"open() with O_EXLOCK is refused with EOPNOTSUPP");
 	fd = echo_open();
 	need_unload();
-	worked(sys(close(fd)), "closing a handle whose device is gone works");
+	worked(sys(close(fd)), "close() works on a handle whose device is gone");
 	reload();
 }
 
@@ -224,7 +234,7 @@ static void test_unload_storm(int rounds)
 		kill(children[i], SIGKILL);
 		waitpid(children[i], NULL, 0);
 	}
-	check(error == 0, "unloading and loading under traffic works again and again",
+	check(error == 0, "unloading and loading work again and again under traffic",
 	      "round %d: %s", done, error_name(error));
 }
 

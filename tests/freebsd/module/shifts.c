@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * A module as it was written for KUP's predecessor, with its name for what it depends on, and
- * with FreeBSD's own threads: /dev/shifts has one channel, and each process that attaches it is
- * served by a new kernel process. That sends one message, and ends some time after its process has
- * left, which it does not notice.
+ * A module as it was written for KUP's predecessor, with the predecessor's name for the module it
+ * depends on, and with FreeBSD's own threads. /dev/shifts has one channel. A new kernel process
+ * serves each process that attaches it: it sends one message, and ends some time after its process
+ * has left, which it does not notice.
  */
 #include <sys/param.h>
 #include <sys/kernel.h>
@@ -17,7 +17,7 @@
 #define PAUSE_MS 100
 
 static struct kupdev_softc *sc;
-static u_int running; /* atomic: processes of ours */
+static u_int running; /* atomic: this module's kernel processes */
 
 static void leave(void)
 {
@@ -73,7 +73,7 @@ static int unload(void)
 		return -error;
 	while (atomic_load_int(&running) > 0)
 		rest(1);
-	/* For the last one's last instructions. */
+	/* For the last instructions of the last one. */
 	rest(PAUSE_MS);
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Equality of values, as `assertEquals` of `@std/assert` has it. */
+/** Equality of values, as `assertEquals` of `@std/assert` defines it. */
 
-/** Values of these classes are equal if they are written alike. */
+/** Values of these classes are equal if their strings are equal. */
 const WRITTEN = [RegExp, URL, URLSearchParams];
 
 const TypedArray = Object.getPrototypeOf(Uint8Array) as new () => Uint8Array;
@@ -12,12 +12,12 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** An object without a prototype is like one with the usual one. */
+/** An object without a prototype is compared like one with the usual prototype. */
 function prototypeOf(value: object): object {
   return Object.getPrototypeOf(value) ?? Object.prototype;
 }
 
-/** The elements of an array of numbers or a buffer; nothing for other values. */
+/** The elements of an array of numbers or a buffer; undefined for other values. */
 function elementsOf(value: object): Uint8Array | undefined {
   if (value instanceof TypedArray) return value;
   const isBuffer = value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
@@ -37,7 +37,7 @@ function keysOf(value: object): Set<string | symbol> {
   return keys;
 }
 
-/** Maps and sets: the order of entries doesn't count. */
+/** Maps and sets: the order of entries does not matter. */
 function hasEqualEntries(a: Iterable<unknown>, b: Iterable<unknown>, pairs: Pairs): boolean {
   const others = [...b];
   return [...a].every((entry) => others.some((other) => compare(entry, other, pairs)));
@@ -51,7 +51,7 @@ function hasEqualKeys(a: object, b: object, pairs: Pairs): boolean {
   });
 }
 
-/** `pairs` are compared already, further out: objects may contain themselves. */
+/** `pairs` are being compared already, further out: objects may contain themselves. */
 function compare(a: unknown, b: unknown, pairs: Pairs): boolean {
   if (a === b || Object.is(a, b)) return true;
   if (!isObject(a) || !isObject(b) || prototypeOf(a) !== prototypeOf(b)) return false;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A stand-in for the part of `@std/assert` that `deps.ts` names, for machines that can't reach
- * JSR. Names, arguments, results and what holds are std's; the words of a failure are its own.
+ * A stand-in for the part of `@std/assert` that `deps.ts` names, for machines that can't reach JSR.
+ * Names, arguments, results and behaviour are std's; the words of a failure are its own.
  */
 
 import nodeAssert from "node:assert";
 import { inspect, stripVTControlCharacters } from "node:util";
 import { isEqual } from "./equal.ts";
 
-/** A class whose instances an assertion may ask for. */
+/** A class whose instances an assertion may expect. */
 // deno-lint-ignore no-explicit-any -- any constructor at all, as in std.
 type Constructor<T> = abstract new (...args: any[]) => T;
 
-/** Thrown by every assertion that doesn't hold. */
+/** Thrown by every assertion that fails. */
 class AssertionError extends Error {
   override readonly name = "AssertionError";
 }
@@ -21,7 +21,7 @@ function show(value: unknown): string {
   return inspect(value, { depth: 8, breakLength: 100 });
 }
 
-/** Fails with what was found and, behind a colon, the caller's own message. */
+/** Fails with the finding and, behind a colon, the caller's own message. */
 function refuse(what: string, message?: string, details = ""): never {
   throw new AssertionError(`${what}${message ? `: ${message}` : "."}${details}`);
 }

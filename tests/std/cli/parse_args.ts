@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * A stand-in for the part of `@std/cli/parse-args` that this project uses, for machines that can't
- * reach JSR. It knows the options `string`, `boolean`, `collect` and `default`.
+ * reach JSR. It implements the options `string`, `boolean`, `collect` and `default`.
  */
 
 /** How options are read. */
@@ -12,11 +12,11 @@ export interface ParseOptions<S extends string, B extends string, C extends stri
   readonly boolean?: readonly B[];
   /** Options that may be given more than once; each becomes an array. */
   readonly collect?: readonly C[];
-  /** What an option is when it is not given. */
+  /** The value of an option that is not given. */
   readonly default?: Readonly<Record<string, unknown>>;
 }
 
-/** The options by name, and what was left over as `_`. */
+/** The options by name, and the remaining arguments as `_`. */
 export type Args<S extends string, B extends string, C extends string> =
   & { [name in Exclude<S, C>]: string | undefined }
   & { [name in S & C]: string[] }
@@ -30,7 +30,7 @@ function asNumber(text: string): string | number {
   return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 
-/** The value that follows a letter in the same argument; nothing if more letters follow. */
+/** The value that follows a letter in the same argument; undefined if more letters follow. */
 function valueOf(letter: string, rest: string): string | undefined {
   if (rest === "=") return "";
   if (rest === "-") return rest;
@@ -125,7 +125,7 @@ class Reader {
     );
   }
 
-  /** What is not given gets its default, or the empty value of its kind. */
+  /** An option that is not given gets its default, or the empty value of its kind. */
   complete(defaults: Readonly<Record<string, unknown>>): void {
     const empty = (name: string, value: unknown) => this.#collected.has(name) ? [] : value;
     const missing = new Map(Object.entries(defaults));

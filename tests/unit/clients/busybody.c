@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client whose thread makes the device, some time after the module was loaded, and serves it once. */
+/*
+ * A client whose thread makes the device, some time after the module was loaded, and serves it
+ * once.
+ */
 #include "kup.h"
 #include "kupdev.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client that does it wrong: what, its parameter says. */
+/* A client with a bug on purpose, which its parameter selects. */
 #include "kup.h"
 
 KUP_PARAM_STRING(fault, "", "refuse, leave (a device at its unloading), or nothing (no device)");

@@ -19,7 +19,7 @@ static kup_u32 released; /* atomic */
 /* Each with a reference, until a test takes it or its user goes. */
 static struct kup_channel *attached[KUP_MAX_CHANNELS];
 
-/* Those that a test took; it keeps their references until the device goes. */
+/* The channels that a test took; it keeps their references until the device goes. */
 static const struct kup_channel *taken[KUP_MAX_CHANNELS];
 static kup_u32 takings;
 
@@ -67,9 +67,9 @@ static int was_taken(const struct kup_channel *channel)
 }
 
 /*
- * How many files of the device are open: each has a reference of the device. The others are its
- * creator's, its node's, and those of channels and of their users' accounts. Only while no other
- * thread opens or closes any.
+ * How many files of the device are open: each has a reference to the device. The other references
+ * are its creator's, its node's, and those of channels and of their users' accounts. Call it only
+ * while no other thread opens or closes a file.
  */
 kup_u32 driven_files(void)
 {
@@ -82,7 +82,7 @@ kup_u32 driven_files(void)
 	return kup_load(&device->refs) - others;
 }
 
-/* Lets channels be free again without their users. */
+/* Lets channels become free without their users. */
 void driven_let_go(void)
 {
 	kup_store_release(&released, 1);

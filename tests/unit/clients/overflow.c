@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client that writes behind the end of its memory, once it gets a message of more than 8 bytes. */
+/* A client that writes behind the end of its memory when it gets a message of more than 8 bytes. */
 #include "kup.h"
 
 static struct kup_device *device;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client that calls what isn't there. */
+/* A client that calls a function that does not exist. */
 #include "kup.h"
 
 int kup_does_not_exist(void);

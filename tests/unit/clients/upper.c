@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client that makes letters large, with parameters of both kinds. Each channel serves alone. */
+/*
+ * A client that makes letters upper case, with parameters of both kinds. Each channel is served
+ * alone.
+ */
 #include "kup.h"
 
 KUP_PARAM_STRING(name, "upper", "the device");

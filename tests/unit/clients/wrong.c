@@ -35,7 +35,7 @@ static int is(const char *text, const char *other_text)
 	return strcmp(text, other_text) == 0;
 }
 
-/* Parameters hold no blanks, and nothing that isn't to be seen. */
+/* Parameters can contain neither blanks nor characters that can't be printed. */
 static const char *real_name(void)
 {
 	static char longest[1000];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A program, in C or C++, that loads the client module of its argument, and has a parameter of the
- * echo client refused. Prints what came of both.
+ * echo client refused. Prints the result of both.
  */
 #include <kup_user.h>
 #include <stdio.h>

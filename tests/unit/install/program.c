@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A program of somebody else's, with what `make install` has put there: also a C++ one, by the same text. */
+/*
+ * Another project's program, with what `make install` has installed. The same text is also compiled
+ * as C++.
+ */
 #include <kup.h>
 #include <kup_user.h>
 #include <kup_user_turn.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Runs in the oldest supported Deno, and so without `deps.ts`. Exchanges messages in each way that
- * depends on something of Deno's, and prints which of them worked.
+ * depends on a part of Deno, and prints which of them worked.
  */
 
 import { type Channel, open } from "../../../mod.ts";

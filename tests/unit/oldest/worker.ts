@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /// <reference lib="deno.worker" />
-/** Waits for one message, and hands it on. */
+/** Waits for one message, and passes it on. */
 
 import { open } from "../../../mod.ts";
 

@@ -2,10 +2,10 @@
 /*
  * Runs a program in a sandbox whose kernel refuses one system call:
  *
- *   refuse CALL ERRNO PROGRAM [ARGUMENT...]		the call memfd_create
- *   refuse open=FLAGS ERRNO PROGRAM [ARGUMENT...]	openat with exactly these flags
+ *   refuse CALL ERRNO PROGRAM [ARGUMENT...]               the call memfd_create
+ *   refuse open=FLAGS ERRNO PROGRAM [ARGUMENT...] openat with exactly these flags
  *
- * Both numbers may be hexadecimal. Threads and programs that it starts are in the sandbox, too.
+ * Both numbers may be hexadecimal. Threads and programs that it starts are in the sandbox too.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-/* Goes on if the value is this one, and skips `rest` instructions if not. */
+/* Continues if the value is this one, and skips `rest` instructions if not. */
 #define ONLY(value, rest) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, rest)
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
 
@@ -27,7 +27,7 @@ static int refuse(unsigned int number, unsigned int any_flags, unsigned int flag
 		  unsigned int error)
 {
 	/*
-	 * The flags are openat's third argument; the machines that run this have its low half
+	 * The flags are openat's third argument. The machines that run this have its low half
 	 * first.
 	 */
 	struct sock_filter filter[] = {
