@@ -24,6 +24,7 @@
  */
 
 export { open } from "./src/device.ts";
+export { CallError, CallStatus } from "./src/call_error.ts";
 export { unload } from "./src/host.ts";
 export { waitForDevice } from "./src/wait_for_device.ts";
 export { KupError, type KupErrorCode, type KupErrorOptions } from "./src/errors.ts";
@@ -33,6 +34,11 @@ export type {
   AsyncTurnOptions,
   AttachOptions,
   BatchOptions,
+  CallData,
+  CallHandler,
+  CallMethods,
+  CallOptions,
+  CallRequest,
   Channel,
   ChannelStats,
   ChannelTotals,
@@ -48,6 +54,7 @@ export type {
   OpenOptions,
   ReadableOptions,
   Reads,
+  Reply,
   Reservation,
   RingBytes,
   SendOptions,

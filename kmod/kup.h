@@ -63,7 +63,7 @@ struct kup_config {
 	kup_u32 channels;      /* 1 to KUP_MAX_CHANNELS; 0 means 1 */
 	kup_u32 to_user_pages; /* ring sizes in pages, powers of two; 0 means 16 */
 	kup_u32 to_kernel_pages;
-	kup_u32 mode;	     /* KUP_MODE_STREAM (or 0), or KUP_MODE_TURN (layers/turn.h) */
+	kup_u32 mode; /* KUP_MODE_STREAM (or 0), _TURN (layers/turn.h) or _CALL (layers/call.h) */
 	kup_u32 permissions; /* of the node; 0 means 0600 */
 	kup_u32 group;	     /* its group; 0 is root's */
 	kup_u32 spin_us;     /* how long a side spins before it sleeps, at most; see KUP_NO_SPIN */
@@ -126,6 +126,7 @@ void *kup_device_context(const struct kup_device *device);
 /* ---- Channels ---- */
 
 kup_u32 kup_channel_number(const struct kup_channel *channel);
+kup_u32 kup_channel_mode(const struct kup_channel *channel); /* KUP_MODE_* */
 struct kup_device *kup_channel_device(const struct kup_channel *channel);
 
 /* The client's own pointer, for one attachment. */

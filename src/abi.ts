@@ -65,10 +65,14 @@ export const ERROR_LENGTH = 3;
 export const ERROR_FLAGS = 4;
 /** turn mode: a send out of turn; a pass with a payload */
 export const ERROR_TURN = 5;
+/** call mode: a bad frame; a request in a slot that is in use */
+export const ERROR_CALL = 6;
 /** full duplex, many records in flight */
 export const MODE_STREAM = 1;
 /** one side at a time sends: a layer */
 export const MODE_TURN = 2;
+/** requests and replies: a layer */
+export const MODE_CALL = 3;
 /** from here on: layers of clients */
 export const MODE_CLIENTS = 0x80000000;
 /** producers that must not sleep report losses in GAP records */
@@ -78,6 +82,26 @@ export const FEATURE_SIZES = 2n;
 /** reserved: a kup_stamp before each payload; required */
 export const FEATURE_STAMPS = 4n;
 export const FEATURES = 3n;
+/** requests of one side that are not answered yet */
+export const CALLS = 64;
+export const CALL_REQUEST = 1;
+export const CALL_REPLY = 2;
+export const CALL_CANCEL = 3;
+export const CALL_OPTIONAL = 0x80000000;
+export const STATUS_RESERVED = 0xffff0000;
+export const STATUS_OK = 0;
+/** the other side answers no requests */
+export const STATUS_NO_HANDLER = 0xffff0001;
+/** its handler does not know the method */
+export const STATUS_NO_METHOD = 0xffff0002;
+/** its handler failed; the data may be a sentence in UTF-8 */
+export const STATUS_FAILED = 0xffff0003;
+/** the reply is longer than its ring allows */
+export const STATUS_TOO_LONG = 0xffff0004;
+/** the ring has no room for the reply now: ask again */
+export const STATUS_NO_ROOM = 0xffff0005;
+/** the handler stopped because of the cancel */
+export const STATUS_CANCELLED = 0xffff0006;
 export const ATTACH_NOWAIT = 1;
 export const ATTACH_DRAIN_MS = 1000;
 
@@ -108,9 +132,11 @@ export const STAMP_AT = {
 
 /** Offsets in `struct kup_call`, and its size as `bytes`. */
 export const CALL_AT = {
-  /** chosen by the caller */
+  /** chosen by the caller; the slot is id % KUP_CALLS */
   id: 0,
+  /** KUP_CALL_* */
   kind: 8,
+  /** of a reply: 0, the clients' own, or KUP_STATUS_*; otherwise 0 */
   status: 12,
   SIZE: 16,
 } as const;

@@ -41,7 +41,7 @@ export interface Attachment {
 /** The property that holds a channel's {@linkcode Parts}, for layers. */
 export const PARTS: unique symbol = Symbol("parts");
 
-/** What a layer (`turn.ts`) may use of a channel besides the public calls. */
+/** What a layer (`turn.ts`, `call.ts`) may use of a channel besides the public calls. */
 export interface Parts {
   readonly link: Pick<
     Link,
@@ -132,6 +132,22 @@ export class AttachedChannel implements Channel {
     const { closed, subject } = this.#link;
     if (closed) return this.#link.reason();
     return new TypeError(`${subject}: This is a stream channel; it has no turns to pass.`);
+  }
+
+  call(): Promise<never> {
+    return Promise.reject(this.#noCalls());
+  }
+
+  handle(): never {
+    throw this.#noCalls();
+  }
+
+  #noCalls(): Error {
+    const { closed, subject } = this.#link;
+    if (closed) return this.#link.reason();
+    return new TypeError(
+      `${subject}: This channel has no calls; they need a device whose module has chosen call mode.`,
+    );
   }
 
   send(data: Data, options?: AsyncSendOptions): Promise<void> {

@@ -14,6 +14,7 @@ import {
   CONTROL_GAP,
   FEATURES,
   INFO_AT,
+  MODE_CALL,
   MODE_STREAM,
   MODE_TURN,
 } from "./abi.ts";
@@ -27,6 +28,7 @@ import {
   offAbort,
   onAbort,
 } from "./arguments.ts";
+import { CALL_CONTROLS, CallChannel } from "./call.ts";
 import { AttachedChannel, type Attachment } from "./channel.ts";
 import { closedError, EBUSY, KupError, systemError, takenError } from "./errors.ts";
 import { attachError, checkPermission, hostError, loadClient } from "./host.ts";
@@ -52,6 +54,7 @@ import type {
 const MODES: Readonly<Record<number, DeviceInfo["mode"]>> = {
   [MODE_STREAM]: "stream",
   [MODE_TURN]: "turn",
+  [MODE_CALL]: "call",
 };
 
 const DEFAULT_SPIN_US = 100;
@@ -77,8 +80,12 @@ function openFile(native: Native, path: string): number {
 
 /** A stream channel, or the layer on it that the device's mode requires. */
 function makeChannel(attachment: Omit<Attachment, "controls">): Channel {
-  if (attachment.memory.mode === MODE_STREAM) {
+  const { mode } = attachment.memory;
+  if (mode === MODE_STREAM) {
     return new AttachedChannel({ ...attachment, controls: 1 << CONTROL_GAP });
+  }
+  if (mode === MODE_CALL) {
+    return new CallChannel(new AttachedChannel({ ...attachment, controls: CALL_CONTROLS }));
   }
   return new TurnChannel(new AttachedChannel({ ...attachment, controls: TURN_CONTROLS }));
 }

@@ -1,22 +1,33 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { type AttachedChannel, PARTS } from "./channel.ts";
-import type { ChannelStats, ChannelTotals } from "./types.ts";
+import type {
+  CallHandler,
+  CallOptions,
+  ChannelStats,
+  ChannelTotals,
+  Data,
+  Reply,
+} from "./types.ts";
 
 /** What every layer shares with the channel below it. A layer has no Web Streams. */
 export abstract class Layer {
-  abstract readonly mode: "stream" | "turn";
+  abstract readonly mode: "turn" | "call";
   readonly number: number;
   readonly generation: number;
   readonly maxMessage: number;
   readonly maxReceive: number;
   readonly #base: AttachedChannel;
 
-  constructor(base: AttachedChannel) {
+  constructor(
+    base: AttachedChannel,
+    maxMessage = base.maxMessage,
+    maxReceive = base.maxReceive,
+  ) {
     this.#base = base;
     this.number = base.number;
     this.generation = base.generation;
-    this.maxMessage = base.maxMessage;
-    this.maxReceive = base.maxReceive;
+    this.maxMessage = maxMessage;
+    this.maxReceive = maxReceive;
   }
 
   get closed(): boolean {
@@ -47,8 +58,16 @@ export abstract class Layer {
     const { subject } = this.#base[PARTS].link;
     return new TypeError(
       `${subject}: This is a ${this.mode} channel, and \`${name}\` is for stream channels; use ` +
-        "send and receive.",
+        (this.mode === "call" ? "call and handle." : "send and receive."),
     );
+  }
+
+  call(_method: number, _data?: Data, _options?: CallOptions): Promise<Reply> {
+    return this.#base.call();
+  }
+
+  handle(_handler: CallHandler | undefined): void {
+    this.#base.handle();
   }
 
   stats(): ChannelStats {

@@ -169,6 +169,14 @@ export const RECEIVE_SYNC = new Form("receiveSync", {
   signal: "use `timeout`, or receive",
 });
 
+export const CALL = new Form("call", {
+  type: "the method is its first argument",
+  max: "make several calls",
+  gaps: "calls have none",
+  length: "give it a `subarray` of the bytes",
+  discard: "it is for turn channels, and this is a call channel",
+});
+
 export const MESSAGES = new Form("messages", {
   timeout: WITH_SIGNAL,
   type: OF_SENDER.type,

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { CallMethods } from "./call_types.ts";
 import type {
   Cursor,
   Message,
@@ -30,6 +31,7 @@ import type {
   WaitOptions,
 } from "./option_types.ts";
 
+export type * from "./call_types.ts";
 export type * from "./message_types.ts";
 export type * from "./option_types.ts";
 
@@ -47,9 +49,9 @@ export interface DeviceInfo {
   readonly abiVersion: number;
   /**
    * How its channels work: in mode `"stream"` both sides may send at any time, in mode `"turn"` one
-   * side at a time may send.
+   * side at a time may send, and in mode `"call"` there are requests and replies.
    */
-  readonly mode: "stream" | "turn";
+  readonly mode: "stream" | "turn" | "call";
   /** How many channels the device has. */
   readonly channels: number;
   /** How many channels are free. Other processes may change that at any time. */
@@ -167,7 +169,7 @@ export interface Reservation extends Disposable {
  * }
  * ```
  */
-export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Message> {
+export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Message>, CallMethods {
   /** The channel's number on the device, from 0. */
   readonly number: number;
   /** How often this channel number was attached, this attach included. */
@@ -186,16 +188,19 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *   is discarded keeps the turn on this side.
    * - Either one receive waits, or sends wait. While they do, a call of the other kind throws
    *   `"busy"`.
+   *
+   * On a `"call"` channel, {@linkcode Channel.call} and {@linkcode Channel.handle} are the only
+   * ways to send and receive. All others throw a TypeError.
    */
-  readonly mode: "stream" | "turn";
+  readonly mode: "stream" | "turn" | "call";
   /**
    * Whose turn it is; `undefined` on a stream channel, and when the channel is over. It is the
    * user's turn as soon as the kernel's record can be received.
    */
   readonly turn: "kernel" | "user" | undefined;
-  /** The longest message that can be sent, in bytes. */
+  /** The longest message that can be sent, or the longest data of a call, in bytes. */
   readonly maxMessage: number;
-  /** The longest message that can be received, in bytes. */
+  /** The longest message, or data of a call, that can be received, in bytes. */
   readonly maxReceive: number;
   /** `true` after {@linkcode Channel.close}. */
   readonly closed: boolean;

@@ -282,6 +282,11 @@ kup_u32 kup_channel_number(const struct kup_channel *channel)
 	return channel->number;
 }
 
+kup_u32 kup_channel_mode(const struct kup_channel *channel)
+{
+	return channel->device->config.mode;
+}
+
 struct kup_device *kup_channel_device(const struct kup_channel *channel)
 {
 	return channel->device;

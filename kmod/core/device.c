@@ -110,9 +110,10 @@ static int config_check(const struct kup_config *config)
 	if (config->channels > KUP_MAX_CHANNELS)
 		kup_log("%s: channels is %u, more than %u", name, config->channels,
 			KUP_MAX_CHANNELS);
-	else if (config->mode != KUP_MODE_STREAM && config->mode != KUP_MODE_TURN)
-		kup_log("%s: mode is %u, neither KUP_MODE_STREAM (%u) nor KUP_MODE_TURN (%u)", name,
-			config->mode, KUP_MODE_STREAM, KUP_MODE_TURN);
+	else if (config->mode > KUP_MODE_CALL)
+		kup_log("%s: mode is %u, not KUP_MODE_STREAM (%u), KUP_MODE_TURN (%u) or "
+			"KUP_MODE_CALL (%u)",
+			name, config->mode, KUP_MODE_STREAM, KUP_MODE_TURN, KUP_MODE_CALL);
 	else if (config->permissions & ~0777u)
 		kup_log("%s: permissions is 0%o, more than 0777 (which is octal)", name,
 			config->permissions);

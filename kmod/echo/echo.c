@@ -14,7 +14,7 @@ KUP_PARAM_NUMBER(group, 0, "group of the device node");
 KUP_PARAM_NUMBER(spin, 0, "microseconds to spin before sleeping; 0 is KUP's default");
 KUP_PARAM_NUMBER(refuse, 0, "the errno with which attaching is refused; 0 refuses none");
 KUP_PARAM_NUMBER(stubborn, 0, "1: pauses outlast their user and the device; for tests");
-KUP_PARAM_NUMBER(mode, 0, "1 is stream mode, 2 turn mode; 0 is KUP's default");
+KUP_PARAM_NUMBER(mode, 0, "1 is stream mode, 2 turn mode, 3 call mode; 0 is KUP's default");
 
 static struct kup_device *device;
 
@@ -115,6 +115,8 @@ static int serve(struct kup_channel *channel)
 
 	if (echo->turns)
 		return echo_serve_turns(channel);
+	if (echo->calls)
+		return echo_calls_serve(echo->calls);
 	while (!error) {
 		error = kup_peek(channel, &record, KUP_FOREVER);
 		if (!error) {
@@ -136,13 +138,20 @@ static int attach(struct kup_channel *channel)
 		return -ENOMEM;
 	echo->turns = mode == KUP_MODE_TURN;
 	kup_turn_begin(&echo->turn, channel);
+	if (mode == KUP_MODE_CALL && echo_calls_begin(channel, &echo->calls)) {
+		kup_free(echo);
+		return -ENOMEM;
+	}
 	kup_channel_set_context(channel, echo);
 	return 0;
 }
 
 static void detach(struct kup_channel *channel)
 {
-	kup_free(kup_channel_context(channel));
+	struct echo_channel *echo = kup_channel_context(channel);
+
+	echo_calls_end(echo->calls);
+	kup_free(echo);
 }
 
 static const struct kup_ops ops = {

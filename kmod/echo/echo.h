@@ -5,6 +5,7 @@
 
 #include "kup.h"
 #include "kup_echo.h"
+#include "layers/call.h"
 #include "layers/turn.h"
 
 /* One attached channel. */
@@ -14,6 +15,7 @@ struct echo_channel {
 	struct echo_report report;
 	int turns; /* nonzero: the device is in turn mode */
 	struct kup_turn turn;
+	struct echo_calls *calls; /* of a device in call mode; otherwise NULL */
 };
 
 /*
@@ -27,6 +29,12 @@ int echo_commit(struct kup_channel *channel, struct kup_reservation *reservation
 int echo_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length);
 
 int echo_serve_turns(struct kup_channel *channel);
+
+/* calls.c: what the echo client does on a call device. */
+struct echo_calls;
+int echo_calls_begin(struct kup_channel *channel, struct echo_calls **calls);
+int echo_calls_serve(struct echo_calls *calls);
+void echo_calls_end(struct echo_calls *calls); /* NULL does nothing */
 
 /* Does what a record asks for. Returns 0, or the errno that ends the channel. */
 int echo_answer(struct kup_channel *channel, const struct kup_record *record);

@@ -16,6 +16,25 @@
  *                         (Ignored on a turn device, where two can't be open.)
  *   ECHO_CLOSE            closes the channel from the kernel's side
  *
+ * On a call device, the methods below are all that it knows. Each answers with its own data, if
+ * nothing else is stated:
+ *
+ *   below ECHO_CALL_COMMANDS  answers with the same bytes
+ *   ECHO_CALL_STATUS      a u32: answers with this status and no data
+ *   ECHO_CALL_LONG        a u32: answers with so many bytes, each 0x5a. A reply that doesn't fit
+ *                         gets KUP_STATUS_TOO_LONG or KUP_STATUS_NO_ROOM
+ *   ECHO_CALL_KEEP        is answered by ECHO_CALL_RELEASE, or with KUP_STATUS_CANCELLED when it is
+ *                         cancelled
+ *   ECHO_CALL_IGNORE      the same, but a cancel does not end it
+ *   ECHO_CALL_RELEASE     a u32, where the kept requests are answered: ECHO_INTERRUPT,
+ *                         ECHO_DEFERRED or ECHO_TRYING. Its own answer is their number, a u32
+ *   ECHO_CALL_BACK        an echo_back and data: calls the user, from a thread of its own. The
+ *                         answer has the user's status and data; if the call fails, the status
+ *                         ECHO_CALL_FAILED and the positive errno, a u32
+ *   ECHO_CALL_DEADLOCK    calls the user from the handler; answers with the positive errno, a u32
+ *   ECHO_CALL_COUNTS      an echo_counts
+ *   ECHO_CALL_CLOSE       closes the channel from the kernel's side, and does not answer
+ *
  * A command with a payload of another size is ignored. Numbers are in the machine's byte order.
  */
 #ifndef KUP_ECHO_H
@@ -30,6 +49,35 @@
 #define ECHO_PAUSE 0xffff0004u
 #define ECHO_SHUFFLE 0xffff0005u
 #define ECHO_CLOSE 0xffff0006u
+
+/* Methods; those from KUP_TYPE_RESERVED on can't be called. */
+#define ECHO_CALL_COMMANDS 0xfffe0000u
+#define ECHO_CALL_STATUS 0xfffe0001u
+#define ECHO_CALL_LONG 0xfffe0002u
+#define ECHO_CALL_KEEP 0xfffe0003u
+#define ECHO_CALL_IGNORE 0xfffe0004u
+#define ECHO_CALL_RELEASE 0xfffe0005u
+#define ECHO_CALL_BACK 0xfffe0006u
+#define ECHO_CALL_DEADLOCK 0xfffe0007u
+#define ECHO_CALL_COUNTS 0xfffe0008u
+#define ECHO_CALL_CLOSE 0xfffe0009u
+
+/* A status of this client. */
+#define ECHO_CALL_FAILED 1u
+
+struct echo_back {
+	kup_u32 method;
+	kup_u32 milliseconds; /* the timeout */
+};
+KUP_ABI_ASSERT(sizeof(struct echo_back) == 8);
+
+struct echo_counts {
+	kup_u32 kept;	   /* requests that are kept now */
+	kup_u32 cancelled; /* calls of ops.cancel so far */
+	kup_u32 ignored;   /* see kup_calls_ignored */
+	kup_u32 reserved;
+};
+KUP_ABI_ASSERT(sizeof(struct echo_counts) == 16);
 
 /*
  * echo_produce.context: where the producer runs. Only the first one waits for room. The others lose

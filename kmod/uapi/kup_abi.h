@@ -172,7 +172,34 @@
  *   A side waits for its turn as it waits for a record.
  *
  *
- * Stamps, and calls: reserved, not built yet
+ * Call mode: a layer above the rings, for requests and replies in both directions
+ *
+ *   Every record is a message whose payload begins with a frame, a kup_call. There are no control
+ *   records.
+ *
+ *   kind      type     status   payload   meaning
+ *   REQUEST   method   0        data      asks the other side; it sends one REPLY
+ *   REPLY     0        result   data      answers the request with this id
+ *   CANCEL    0        0        none      the caller does not wait for this id any more; the other
+ *                                         side may stop working on it, and sends its REPLY earlier
+ *
+ *   The caller chooses the id. id % KUP_CALLS is a slot of the caller; the other bits make the id
+ *   unique, so that an old frame fits no new call. A slot is in use from its REQUEST until its
+ *   REPLY, even if the call was cancelled or timed out. So a side has at most KUP_CALLS requests to
+ *   answer at a time, and it never has to stop reading: replies and cancels lie behind the
+ *   requests. A REQUEST in a slot that is in use is a lie.
+ *   A REPLY or CANCEL whose id is not in use is ignored: it may have crossed the other side's
+ *   frame. A kind that the reader does not know is ignored if it has KUP_CALL_OPTIONAL, and is
+ *   otherwise a lie.
+ *
+ *   A status is 0 for success, below KUP_STATUS_RESERVED the clients' own, and otherwise one of
+ *   KUP_STATUS_*. It is not an errno, because errno values differ between systems.
+ *
+ *   Each side reads at all times, and never waits for room before it reads on. A REQUEST leaves a
+ *   quarter of the ring free, so that replies have room.
+ *
+ *
+ * Stamps: reserved, not built yet
  *
  *   On a channel with KUP_FEATURE_STAMPS (required) the payload of each record to the user, GAP
  *   records included, begins with a kup_stamp, which the header's length includes. The time is
@@ -180,7 +207,6 @@
  *   another; INFO names the clock. The sequence number counts records that were placed or lost. A
  *   discarded record leaves a hole in the sequence.
  *
- *   A layer for requests and replies puts a kup_call before each payload; the method is the type.
  *   Modes from 0x80000000 on are for layers of clients; types from KUP_TYPE_RESERVED on are KUP's.
  *
  *
@@ -201,7 +227,7 @@
  *   sizes of the ioctls, and the first two fields of INFO, never change, so each version can find
  *   out the other side's. Reserved fields, and the unused parts of the pages below 0x800, are zero.
  *
- *   1  2026-11  the first: streams and turns, INFO, ATTACH, KICK, STATS.
+ *   1  2026-11  the first: streams, turns and calls, INFO, ATTACH, KICK, STATS.
  *
  *
  * Instances
@@ -232,8 +258,11 @@
  *   flags, kind of a record    only those that a user may send                FLAGS
  *   turn mode                  no second record in a turn; no payload in a    TURN
  *                              pass
+ *   call mode                  a frame of 16 bytes or more, a known kind, no    CALL
+ *                              status in a request, no request in a slot that
+ *                              is in use, nothing but the frame in a cancel
  *   both events                no check: a wrong value spoils its own user's wake-ups only
- *   type, payload              no check: the client must check them
+ *   type, payload, status      no check: the client must check them
  *
  *
  * What poll(2) reports
@@ -366,7 +395,9 @@ KUP_ABI_AT(kup_record_header, type, 4);
 
 /* The kinds that a side may send, as a mask of 1 << kind. */
 #define KUP_CONTROLS_TO_USER(mode)                                                                 \
-	((mode) == KUP_MODE_TURN ? 1u << KUP_CONTROL_PASS : 1u << KUP_CONTROL_GAP)
+	((mode) == KUP_MODE_TURN   ? 1u << KUP_CONTROL_PASS                                        \
+	 : (mode) == KUP_MODE_CALL ? 0u                                                            \
+				   : 1u << KUP_CONTROL_GAP)
 #define KUP_CONTROLS_TO_KERNEL(mode) ((mode) == KUP_MODE_TURN ? 1u << KUP_CONTROL_PASS : 0u)
 
 /* The payload of a GAP record: what producers that must not sleep lost since the last record. */
@@ -403,10 +434,12 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 #define KUP_ERROR_LENGTH 3 /* a record that is longer than the ring allows, or ends beyond head */
 #define KUP_ERROR_FLAGS 4  /* a record with flags, or of a control kind, that a user may not send */
 #define KUP_ERROR_TURN 5   /* turn mode: a send out of turn; a pass with a payload */
+#define KUP_ERROR_CALL 6   /* call mode: a bad frame; a request in a slot that is in use */
 
 /* Modes. */
 #define KUP_MODE_STREAM 1	     /* full duplex, many records in flight */
 #define KUP_MODE_TURN 2		     /* one side at a time sends: a layer */
+#define KUP_MODE_CALL 3		     /* requests and replies: a layer */
 #define KUP_MODE_CLIENTS 0x80000000u /* from here on: layers of clients */
 
 /* Feature bits, of `features`, `required` and `understood`. */
@@ -423,13 +456,42 @@ struct kup_stamp {
 };
 KUP_ABI_ASSERT(sizeof(struct kup_stamp) == 16);
 
-/* Reserved: the frame of a request or a reply. */
+/* ---- Call mode ---- */
+
+/* The frame that each payload begins with. */
 struct kup_call {
-	kup_u64 id; /* chosen by the caller */
-	kup_u32 kind;
-	__INT32_TYPE__ status;
+	kup_u64 id;	/* chosen by the caller; the slot is id % KUP_CALLS */
+	kup_u32 kind;	/* KUP_CALL_* */
+	kup_u32 status; /* of a reply: 0, the clients' own, or KUP_STATUS_*; otherwise 0 */
 };
 KUP_ABI_ASSERT(sizeof(struct kup_call) == 16);
+KUP_ABI_AT(kup_call, id, 0);
+KUP_ABI_AT(kup_call, kind, 8);
+KUP_ABI_AT(kup_call, status, 12);
+
+#define KUP_CALLS 64u /* requests of one side that are not answered yet */
+
+#define KUP_CALL_REQUEST 1u
+#define KUP_CALL_REPLY 2u
+#define KUP_CALL_CANCEL 3u
+/* A reader ignores a kind that it does not know if the kind has this bit. */
+#define KUP_CALL_OPTIONAL 0x80000000u
+
+/* Statuses from here on are KUP's. */
+#define KUP_STATUS_RESERVED 0xffff0000u
+#define KUP_STATUS_OK 0u
+#define KUP_STATUS_NO_HANDLER 0xffff0001u /* the other side answers no requests */
+#define KUP_STATUS_NO_METHOD 0xffff0002u  /* its handler does not know the method */
+#define KUP_STATUS_FAILED 0xffff0003u /* its handler failed; the data may be a sentence in UTF-8 */
+#define KUP_STATUS_TOO_LONG 0xffff0004u	 /* the reply is longer than its ring allows */
+#define KUP_STATUS_NO_ROOM 0xffff0005u	 /* the ring has no room for the reply now: ask again */
+#define KUP_STATUS_CANCELLED 0xffff0006u /* the handler stopped because of the cancel */
+
+/* The longest data of a request, and of a reply, in a ring of this size. */
+#define KUP_CALL_MAX_REQUEST(ring_bytes)                                                           \
+	(KUP_MAX_PAYLOAD(ring_bytes) - (ring_bytes) / 4 - (kup_u32)sizeof(struct kup_call))
+#define KUP_CALL_MAX_REPLY(ring_bytes)                                                             \
+	(KUP_MAX_PAYLOAD(ring_bytes) - (kup_u32)sizeof(struct kup_call))
 
 /* ---- The layout: offsets of the areas, and the size of all ---- */
 

@@ -12,6 +12,7 @@
 
 #include "../lib/patience.h"
 #include "kup_1/kup.h"
+#include "kup_user_call.h"
 #include "kup_user_turn.h"
 #include "world.h"
 
@@ -60,6 +61,18 @@ static kup_u32 *any_word(void)
 	}
 }
 
+/* A frame that makes sense most of the time. */
+static void send_frame(void)
+{
+	struct kup_call frame = { .id = roll(64), .kind = 1 + roll(3) };
+
+	if (roll(4) == 0)
+		frame.id |= (uint64_t)roll(3) << 32;
+	memcpy(world.in + (world.kernel->to_user_head.value & (world.info.to_user_bytes - 1)) + 8,
+	       &frame, sizeof(frame));
+	send_record(sizeof(frame) + (roll(4) ? 0 : roll(90)), 1);
+}
+
 /*
  * What an honest kernel does: receives all, and sends a record when the user has received its last
  * one.
@@ -73,6 +86,8 @@ static void behave(void)
 		return;
 	if (world.info.mode == KUP_MODE_TURN && roll(4) == 0)
 		send_record(KUP_RECORD_CONTROL, KUP_CONTROL_PASS);
+	else if (world.info.mode == KUP_MODE_CALL)
+		send_frame();
 	else
 		send_record(roll(100), 1);
 }
@@ -126,7 +141,7 @@ static void make_odd_world(uint64_t seed)
 	dice.waits = 0;
 	to_user = PAGE << roll(3);
 	to_kernel = PAGE << roll(3);
-	mode = roll(2) ? KUP_MODE_TURN : KUP_MODE_STREAM;
+	mode = KUP_MODE_STREAM + roll(3);
 	make_world(mode, to_user, to_kernel);
 	world.on_wait = scribble_while_waiting;
 }
@@ -277,6 +292,59 @@ static void use_turns(void)
 	kup_user_channel_close(channel);
 }
 
+static void use_call(struct kup_user_calls *calls, uint64_t *id)
+{
+	static uint8_t bytes[5 * PAGE];
+	struct kup_user_call_event event;
+	struct kup_user_message message;
+	struct kup_user_answer answer = { bytes, roll(PAGE), 0, 0 };
+
+	switch (roll(7)) {
+	case 0:
+	case 1:
+		if (kup_user_calls_next(calls, &event, roll(2)) != 0)
+			break;
+		message = (struct kup_user_message){ event.data, event.length, 0, 0 };
+		look_at(&message);
+		if (event.kind == KUP_CALL_REQUEST)
+			*id = event.id;
+		break;
+	case 2:
+		count(kup_user_call_start(calls, roll(9), bytes, roll(sizeof(bytes)), NULL, id));
+		break;
+	case 3:
+		kup_user_call_cancel(calls, *id);
+		break;
+	case 4:
+		count(kup_user_reply(calls, *id, 0, bytes, roll(sizeof(bytes))));
+		break;
+	case 5:
+		kup_user_call(calls, 1, bytes, roll(PAGE), &answer, roll(2));
+		break;
+	default:
+		kup_user_reply_status(calls, *id, 1);
+		kup_user_calls_prepare_wait(calls, (int)roll(2));
+	}
+}
+
+static void use_calls(void)
+{
+	struct kup_user_channel *channel;
+	struct kup_user_calls *calls;
+	uint64_t id = 0;
+
+	if (kup_user_channel_open("/dev/pages", KUP_CHANNEL_ANY, 0, &channel) != 0 ||
+	    kup_user_calls_begin(channel, &calls) != 0)
+		abort();
+	kup_user_channel_set_spin(channel, 0);
+	for (int step = 0; step < STEPS; step++) {
+		scribble();
+		use_call(calls, &id);
+	}
+	kup_user_calls_end(calls);
+	kup_user_channel_close(channel);
+}
+
 static void use_kernproxy(void)
 {
 	static uint8_t bytes[PAGE + 1];
@@ -317,6 +385,8 @@ int main(int count, char **arguments)
 		make_odd_world(seed + round);
 		if (world.info.mode == KUP_MODE_STREAM)
 			use_channel();
+		else if (world.info.mode == KUP_MODE_CALL)
+			use_calls();
 		else if (roll(2))
 			use_kernproxy();
 		else

@@ -66,7 +66,7 @@ async function allowedExports(): Promise<{ names: string[]; prefixes: string[] }
 
 /** The calls that the headers for programs declare. */
 function declaredCalls(): string[] {
-  const headers = ["kup_user.h", "kup_user_turn.h"].map((name) =>
+  const headers = ["kup_user.h", "kup_user_turn.h", "kup_user_call.h"].map((name) =>
     Deno.readTextFileSync(`${ROOT}/native/${name}`)
   );
   return [...headers.join("").matchAll(/^KUP_USER_(?:DENO_)?CALL \w+ (\w+)\(/gm)]

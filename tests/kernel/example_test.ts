@@ -10,6 +10,32 @@ async function output(command: string, ...args: string[]): Promise<string> {
   return decoder.decode(stdout);
 }
 
+/** Runs an example with its module, and returns what it prints. */
+async function run(name: string): Promise<string> {
+  await output("insmod", `/lib/modules/${name}.ko`);
+  try {
+    const script = new URL(`../../examples/${name}/${name}.ts`, import.meta.url).pathname;
+    return await output(
+      Deno.execPath(),
+      "run",
+      "--no-check",
+      "--allow-ffi",
+      script,
+      `/dev/${name}`,
+    );
+  } finally {
+    await output("rmmod", name);
+  }
+}
+
+Deno.test("examples/store answers calls, unchanged, in this kernel", async () => {
+  assertMatch(await run("store"), /^store has .*\n100 of 100 values .*\n100 keys .*\n.*now\n$/);
+});
+
+Deno.test("examples/gate asks a process, unchanged, in this kernel", async () => {
+  assertMatch(await run("gate"), /^10 visitors of gate have passed\nand one .* in time\n$/);
+});
+
 Deno.test("examples/ticker ticks, unchanged, in this kernel", async () => {
   await output("insmod", "/lib/modules/ticker.ko", "channels=3");
   try {

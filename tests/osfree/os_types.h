@@ -10,6 +10,7 @@ enum {
 	EINTR = 1,
 	EDEADLK,
 	EAGAIN,
+	ENOENT,
 	ENOMEM,
 	EBUSY,
 	EEXIST,

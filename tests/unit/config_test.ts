@@ -38,7 +38,10 @@ const CONFIGS: readonly (readonly [Parameters, string])[] = [
   [{ to_kernel_pages: 48 }, "mine/wrong: to_kernel_pages is 48, which is not a power of two"],
   [{ to_user_pages: 131072 }, "mine/wrong: to_user_pages is 131072, more than 65536"],
   [{ to_kernel_pages: 2 ** 31 }, "mine/wrong: to_kernel_pages is 2147483648, more than 65536"],
-  [{ mode: 3 }, "mine/wrong: mode is 3, neither KUP_MODE_STREAM (1) nor KUP_MODE_TURN (2)"],
+  [
+    { mode: 4 },
+    "mine/wrong: mode is 4, not KUP_MODE_STREAM (1), KUP_MODE_TURN (2) or KUP_MODE_CALL (3)",
+  ],
   // The decimal number 600, a common mistake.
   [{ permissions: 600 }, "mine/wrong: permissions is 01130, more than 0777 (which is octal)"],
   [{ group: 2 ** 32 - 1 }, "mine/wrong: group is 4294967295, which is not a group's number"],
@@ -127,8 +130,8 @@ Deno.test("open() names a wrong config also when a thread of the module has it",
   const error = failure({ how: "thread", mode: 9 });
   assertEquals(
     error.message,
-    `${wrong}: The module has made no device (mine/wrong: mode is 9, neither KUP_MODE_STREAM (1) ` +
-      "nor KUP_MODE_TURN (2)).",
+    `${wrong}: The module has made no device (mine/wrong: mode is 9, not KUP_MODE_STREAM (1), ` +
+      "KUP_MODE_TURN (2) or KUP_MODE_CALL (3)).",
   );
   assertEquals(error.code, "not-found");
   unload(wrong);

@@ -173,6 +173,14 @@ export class KernelSide {
     return read(this.#buffer, this.#record);
   }
 
+  /** A copy of the next message's bytes, and its type. */
+  receiveBytes(): { type: number; bytes: Uint8Array<ArrayBuffer> } | undefined {
+    const received = this.receive();
+    if (received === undefined) return undefined;
+    const length = new DataView(this.#record.buffer).getUint32(RECORD.length, true);
+    return { type: received.type, bytes: this.#buffer.slice(0, length) };
+  }
+
   /** The next message, by a thread that waits for it; undefined when the user has gone. */
   async receiveWaiting(): Promise<Received | undefined> {
     const buffer = new Uint8Array(this.#buffer.length);

@@ -24,6 +24,21 @@ Deno.test("examples/ticker ticks in this process", async () => {
   assertMatch(out, /^ticker, channel 0 of 4\n(tick \d+ after \S+ ms\n){5}$/);
 });
 
+Deno.test("examples/store answers calls in this process", async () => {
+  await output("make", "-s", "-C", "examples/store");
+  const out = await example("examples/store/store.ts");
+  assertMatch(
+    out,
+    /^store has "7 7 7 7\.\.\." under "key 7"\n100 of 100 values .*\n100 keys .*\n"key 7" is undefined now\n$/,
+  );
+});
+
+Deno.test("examples/gate asks this process, and decides by itself without an answer", async () => {
+  await output("make", "-s", "-C", "examples/gate");
+  const out = await example("examples/gate/gate.ts");
+  assertMatch(out, /^10 visitors of gate have passed\nand one was refused, .* in time\n$/);
+});
+
 Deno.test("examples/echo.ts exchanges messages and measures", async () => {
   const out = await example("examples/echo.ts", "--seconds", "0.1");
   assertMatch(out, /received.*hello, kernel/);
@@ -74,7 +89,9 @@ function script(path: string): string[] {
   return [Deno.execPath(), "run", ...options, path];
 }
 
-for (const path of ["examples/monitor.ts", "examples/ticker/ticker.ts"]) {
+const EXAMPLES = ["monitor.ts", "ticker/ticker.ts", "store/store.ts", "gate/gate.ts"];
+
+for (const path of EXAMPLES.map((path) => `examples/${path}`)) {
   Deno.test(`${path} explains itself, and refuses wrong arguments`, async () => {
     await checkUsage(script(path), path, DEVICE_ONLY);
   });

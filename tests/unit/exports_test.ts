@@ -18,6 +18,7 @@ Deno.test("kup.h and the layers declare no function that a driver does not expor
   const declared = [
     ...await names("kmod/kup.h", declaration),
     ...await names("kmod/layers/turn.h", declaration),
+    ...await names("kmod/layers/call.h", declaration),
     ...await names("kmod/kupdev.h", declaration),
   ].sort();
   const linux = await names("kmod/os/linux/module.c", /^EXPORT_SYMBOL_GPL\((\w+)\);/gm);

@@ -25,6 +25,8 @@ const OWN = ["kmod/kup.ko", "kmod/kup_echo.ko"];
  */
 const CLIENTS = [
   { folder: "examples/ticker", modules: ["ticker.ko"] },
+  { folder: "examples/store", modules: ["store.ko"] },
+  { folder: "examples/gate", modules: ["gate.ko"] },
   { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko", "careless.ko", "mydev.ko"] },
   { folder: "tests/kernel/module", modules: ["deserter.ko"] },
 ];

@@ -4,6 +4,7 @@
 
 #include "kupdev.h"
 #include "layers/layers.h"
+#include "layers/call.h"
 #include "layers/turn.h"
 #include "linux.h"
 
@@ -83,6 +84,7 @@ EXPORT_SYMBOL_GPL(kup_device_create);
 EXPORT_SYMBOL_GPL(kup_device_destroy);
 EXPORT_SYMBOL_GPL(kup_device_context);
 EXPORT_SYMBOL_GPL(kup_channel_number);
+EXPORT_SYMBOL_GPL(kup_channel_mode);
 EXPORT_SYMBOL_GPL(kup_channel_device);
 EXPORT_SYMBOL_GPL(kup_channel_set_context);
 EXPORT_SYMBOL_GPL(kup_channel_context);
@@ -136,6 +138,18 @@ EXPORT_SYMBOL_GPL(kup_turn_reserve);
 EXPORT_SYMBOL_GPL(kup_turn_commit);
 EXPORT_SYMBOL_GPL(kup_turn_discard);
 EXPORT_SYMBOL_GPL(kup_turn_is_mine);
+EXPORT_SYMBOL_GPL(kup_calls_begin);
+EXPORT_SYMBOL_GPL(kup_calls_serve);
+EXPORT_SYMBOL_GPL(kup_calls_end);
+EXPORT_SYMBOL_GPL(kup_calls_get);
+EXPORT_SYMBOL_GPL(kup_calls_put);
+EXPORT_SYMBOL_GPL(kup_calls_context);
+EXPORT_SYMBOL_GPL(kup_calls_max_request);
+EXPORT_SYMBOL_GPL(kup_calls_ignored);
+EXPORT_SYMBOL_GPL(kup_call);
+EXPORT_SYMBOL_GPL(kup_reply);
+EXPORT_SYMBOL_GPL(kup_reply_wait);
+EXPORT_SYMBOL_GPL(kup_reply_status);
 
 EXPORT_SYMBOL_GPL(kupdev_create);
 EXPORT_SYMBOL_GPL(kupdev_wait_channel);

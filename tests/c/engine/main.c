@@ -34,6 +34,8 @@ static void all_cases(void)
 	life_cases();
 	turn_cases();
 	turn_raw_cases();
+	call_cases();
+	call_storm_cases();
 	kupdev_cases();
 	kupdev_late_cases();
 	kupdev_given_up_cases();

@@ -88,6 +88,8 @@ void batch_cases(void);
 void watermark_cases(void);
 void turn_cases(void);
 void turn_raw_cases(void);
+void call_cases(void);
+void call_storm_cases(void);
 void kupdev_cases(void);
 void kupdev_late_cases(void);
 void kupdev_given_up_cases(void);

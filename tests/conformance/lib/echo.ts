@@ -8,7 +8,8 @@ import type { Channel, Message } from "../../../mod.ts";
 
 const header = Deno.readTextFileSync(new URL("../../../kmod/echo/kup_echo.h", import.meta.url));
 
-function constant(name: string): number {
+/** A number of kup_echo.h. */
+export function constant(name: string): number {
   const value = header.match(new RegExp(`#define ${name} (0x[0-9a-f]+|\\d+)`))?.[1];
   if (value === undefined) throw new Error(`kup_echo.h has no ${name}`);
   return Number(value);
