@@ -57,6 +57,7 @@ export type {
   Reservation,
   RingBytes,
   SendOptions,
+  SyncBatchOptions,
   SyncSendOptions,
   SyncTurnOptions,
   SyncWaitOptions,
@@ -64,4 +65,6 @@ export type {
   UnloadOptions,
   WaitForDeviceOptions,
   WaitOptions,
+  WatermarkBatchOptions,
+  WatermarkOptions,
 } from "./src/types.ts";

@@ -23,6 +23,7 @@ import type {
   ReadableOptions,
   Reservation,
   SendOptions,
+  SyncBatchOptions,
   SyncSendOptions,
   SyncWaitOptions,
   WaitOptions,
@@ -188,6 +189,10 @@ export class AttachedChannel implements Channel {
 
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]> {
     return this.#receiver.receiveBatch(options);
+  }
+
+  receiveBatchSync(options?: SyncBatchOptions): Message[] {
+    return this.#receiver.receiveBatchSync(options);
   }
 
   drain(callback: (message: Cursor) => void, options?: BatchOptions): number {

@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { WatermarkOptions } from "./option_types.ts";
+
 /**
  * A report of messages that the kernel's side had to leave out, because the ring was full and it
  * could not wait.
@@ -164,7 +166,7 @@ export interface MessagesOptions {
 }
 
 /** How to make a stream of a channel's messages. */
-export interface ReadableOptions {
+export interface ReadableOptions extends WatermarkOptions {
   /**
    * What happens at a gap: the stream fails with `"gap"` (`"throw"`), or this function is called
    * and the stream continues; `() => {}` ignores gaps. If the function throws, the stream fails

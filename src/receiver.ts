@@ -16,9 +16,22 @@ import * as forms from "./options.ts";
 import { Pending } from "./pending.ts";
 import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
-import type { BatchOptions, Cursor, Message, SyncWaitOptions, WaitOptions } from "./types.ts";
+import type {
+  AsyncBatchOptions,
+  BatchOptions,
+  Cursor,
+  Message,
+  SyncBatchOptions,
+  SyncWaitOptions,
+  WaitOptions,
+  WatermarkOptions,
+} from "./types.ts";
+import { type Watermark, Watermarks } from "./watermark.ts";
 
 const DEFAULT_BATCH = 256;
+
+/** The default with a watermark: more messages than a ring has room for. */
+const ALL = 2 ** 32;
 
 /** How many messages a drain hands out at most, by default, and for how many milliseconds. */
 const DEFAULT_DRAIN = 65536;
@@ -33,15 +46,21 @@ class PendingReceive extends Pending {
   readonly resolve: (message: Message | undefined) => void;
   /** The loop or stream that waits, for which this side's close is an end like any other. */
   readonly owner: object | undefined;
+  /** What it sleeps for, if not for any message. */
+  readonly mark: Watermark | undefined;
+  /** Whether the waiter has been asked for a wake-up at the mark's end. */
+  hasAlarm = false;
 
   constructor(
     resolve: (message: Message | undefined) => void,
     reject: (error: unknown) => void,
     owner: object | undefined,
+    mark: Watermark | undefined,
   ) {
     super(reject);
     this.resolve = resolve;
     this.owner = owner;
+    this.mark = mark;
   }
 }
 
@@ -206,17 +225,31 @@ export class Receiver implements Side, Condition {
    * Takes the other messages in the same step as the first: later, other calls may have come in
    * between.
    */
-  receiveBatch(options: (BatchOptions & WaitOptions) | undefined): Promise<Message[]> {
+  receiveBatch(options: AsyncBatchOptions | undefined): Promise<Message[]> {
     const all = (max: number) => (first: Message | undefined) =>
       first === undefined ? [] : this.#gather(first, max);
     try {
       forms.check(forms.RECEIVE_BATCH, options);
       const signal = checkSignal(options?.signal);
-      const max = checkMax(options);
-      return this.#receive(signal, all(max), undefined);
+      const marks = this.watermarks(options);
+      const max = checkMax(options, marks === undefined ? DEFAULT_BATCH : ALL);
+      return this.#receive(signal, all(max), undefined, marks?.begin());
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  receiveBatchSync(options: SyncBatchOptions | undefined): Message[] {
+    forms.check(forms.RECEIVE_BATCH_SYNC, options);
+    const marks = this.watermarks(options);
+    const max = checkMax(options, marks === undefined ? DEFAULT_BATCH : ALL);
+    const first = this.#block(checkTimeout(options?.timeout), marks?.begin());
+    return first === undefined ? [] : this.#gather(first, max);
+  }
+
+  /** Checks `minBytes` and `within`. */
+  watermarks(options: WatermarkOptions | undefined): Watermarks | undefined {
+    return Watermarks.from(this.#link.native, this.#link.memory.toUser.size, options);
   }
 
   /**
@@ -226,15 +259,18 @@ export class Receiver implements Side, Condition {
    * like any other.
    * @param result Called in the step that takes the message, since later other calls may have
    * released it. It gets undefined at the end, and after a cancel.
+   * @param mark What to sleep for. An owner takes what is there first, and sleeps when there is
+   * nothing.
    */
   receiveFor<T>(
     owner: object | undefined,
     signal: AbortSignal | undefined,
     result: (message: Message | undefined) => T,
+    mark?: Watermark,
   ): Promise<T> {
     try {
       if (this.#link.closed && owner !== undefined) return Promise.resolve(result(undefined));
-      return this.#receive(signal, result, owner);
+      return this.#receive(signal, result, owner, mark);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -242,20 +278,27 @@ export class Receiver implements Side, Condition {
 
   receiveSync(options: SyncWaitOptions | undefined): Message | undefined {
     forms.check(forms.RECEIVE_SYNC, options);
-    const timeout = checkTimeout(options?.timeout);
-    const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
+    return this.#block(checkTimeout(options?.timeout), undefined);
+  }
+
+  /** @param timeout In milliseconds; -1 for no limit. */
+  #block(timeout: number, mark: Watermark | undefined): Message | undefined {
+    const { native } = this.#link;
+    const end = timeout < 0 ? Infinity : native.kup_user_now() + timeout;
     for (;;) {
       this.#checkFree(undefined);
-      let message = timeout === 0 ? this.#take() : this.#takeSpinning();
+      let message = timeout === 0 ? this.#take() : this.#takeSpinning(mark);
       if (message !== undefined || this.#ended) return message;
-      const left = end - this.#link.native.kup_user_now();
+      const left = end - native.kup_user_now();
+      if (left > 0 && (mark === undefined || mark.isOver)) this.#consumer.announce();
+      // At the timeout, a message is enough.
+      if (left <= 0 || mark === undefined || mark.isOver) message = this.#take();
+      if (message !== undefined || this.#ended) return message;
       if (left <= 0) {
         throw new KupError("timed-out", `${this.#link.subject}: No message within ${timeout} ms.`);
       }
-      this.#consumer.announce();
-      message = this.#take();
-      if (message !== undefined || this.#ended) return message;
-      this.#link.block(POLLIN, left === Infinity ? -1 : left);
+      const sleep = Math.min(left, timeToMark(native.kup_user_now(), mark));
+      this.#link.block(POLLIN, sleep === Infinity ? -1 : sleep);
       this.#spin.woke();
     }
   }
@@ -332,13 +375,18 @@ export class Receiver implements Side, Condition {
     if (pending === undefined) return;
     if (this.#isLeft(pending)) return this.cancel(pending.owner!);
     try {
-      let message = this.#take();
-      if (message === undefined && !this.#ended) {
+      const isMarked = pending.mark?.isOver === false;
+      let message = isMarked ? this.#takeMarked(pending.mark!.bytes) : this.#take();
+      if (message === undefined && !this.#ended && !isMarked) {
         this.#consumer.announce();
         message = this.#take();
       }
       if (message === undefined && !this.#ended) {
         this.#link.want(POLLIN);
+        if (isMarked && !pending.hasAlarm) {
+          pending.hasAlarm = true;
+          this.#link.alarm(pending.mark!.end);
+        }
         return;
       }
       this.#spin.woke();
@@ -372,7 +420,21 @@ export class Receiver implements Side, Condition {
     return result === RING_OK ? this.#message() : this.#nothing(result);
   }
 
-  #takeSpinning(): Message | undefined {
+  /** Announces a sleep for so many bytes, and takes a message if the sleep would end at once. */
+  #takeMarked(bytes: number): Message | undefined {
+    const link = this.#link;
+    if (link.over) throw link.reason();
+    const consumer = this.#consumer;
+    if (consumer.held !== 0) this.#checked(consumer.release());
+    this.#checked(consumer.settle());
+    consumer.announceBytes(bytes);
+    // Only the kernel's side knows where its first unfinished record lies, and if it lacks room.
+    return link.reports(POLLIN) ? this.#take() : undefined;
+  }
+
+  /** A wait for a mark does not spin: it is long. */
+  #takeSpinning(mark?: Watermark): Message | undefined {
+    if (mark !== undefined) return mark.isOver ? this.#take() : this.#takeMarked(mark.bytes);
     const message = this.#take();
     if (message !== undefined || this.#ended || !this.#spin.until(this)) return message;
     return this.#take();
@@ -437,13 +499,14 @@ export class Receiver implements Side, Condition {
     signal: AbortSignal | undefined,
     result: (message: Message | undefined) => T,
     owner: object | undefined,
+    mark?: Watermark,
   ): Promise<T> {
     this.#checkFree(owner);
     if (signal?.aborted) throw signal.reason;
     if (this.#link.over) throw this.#link.reason();
     const breath = this.#link.breathe();
     if (breath === undefined) {
-      const message = this.#takeSpinning();
+      const message = this.#takeFirst(owner, mark);
       if (message !== undefined || this.#ended) return Promise.resolve(result(message));
     }
     return new Promise((resolve, reject) => {
@@ -454,7 +517,7 @@ export class Receiver implements Side, Condition {
           reject(error);
         }
       };
-      const pending = new PendingReceive(settle, reject, owner);
+      const pending = new PendingReceive(settle, reject, owner, mark);
       pending.watch(signal, () => this.#endWait());
       this.#pending = pending;
       if (breath === undefined) this.wake();
@@ -462,12 +525,17 @@ export class Receiver implements Side, Condition {
     });
   }
 
+  /** For streams: what is there needs no sleep, so it needs no mark. */
+  #takeFirst(owner: object | undefined, mark: Watermark | undefined): Message | undefined {
+    return owner !== undefined && mark !== undefined ? this.#take() : this.#takeSpinning(mark);
+  }
+
   /** Called after the breath. */
   #resume(pending: PendingReceive): void {
     if (pending !== this.#pending) return;
     if (this.#isLeft(pending)) return this.cancel(pending.owner!);
     try {
-      const message = this.#takeSpinning();
+      const message = this.#takeFirst(pending.owner, pending.mark);
       if (message === undefined && !this.#ended) return this.wake();
       this.#endWait();
       pending.resolve(message);
@@ -478,9 +546,12 @@ export class Receiver implements Side, Condition {
 
   /** Called when no receive waits any more. */
   #endWait(): void {
-    this.#pending?.detach();
+    const pending = this.#pending;
+    pending?.detach();
     this.#pending = undefined;
-    if (!this.#link.closed) this.#link.unwant(POLLIN);
+    if (this.#link.closed) return;
+    this.#link.unwant(POLLIN);
+    if (pending?.hasAlarm) this.#link.alarm(Infinity);
   }
 
   #busy(why: string): KupError {
@@ -490,6 +561,11 @@ export class Receiver implements Side, Condition {
 
 function same(message: Message | undefined): Message | undefined {
   return message;
+}
+
+/** The milliseconds from `now` to the end of a mark that is not over; otherwise Infinity. */
+function timeToMark(now: number, mark: Watermark | undefined): number {
+  return mark !== undefined && mark.end > now ? mark.end - now : Infinity;
 }
 
 /** Checks the `max` option. */

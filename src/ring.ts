@@ -556,6 +556,11 @@ export class Consumer {
     this.announcePosition(this.#cursor);
   }
 
+  /** Announces a sleep until so many bytes are readable, at least 1. Then look again. */
+  announceBytes(bytes: number): void {
+    this.announcePosition(this.#cursor + ((bytes - 1) & ~(RECORD_ALIGN - 1)));
+  }
+
   /**
    * Announces a sleep until the record that contains this position is readable. Then look again.
    */
