@@ -57,6 +57,7 @@ export type {
   Reservation,
   RingBytes,
   SendOptions,
+  Stamp,
   SyncBatchOptions,
   SyncSendOptions,
   SyncTurnOptions,

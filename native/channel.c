@@ -319,11 +319,23 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 		error = await(channel, timeout_ms);
 	if (error)
 		return error;
-	message->data = channel->held.data;
-	message->length = channel->held.length;
+	if (channel->held.length < channel->stamp_bytes) {
+		channel->broken = 1;
+		return -EPROTO;
+	}
+	message->data = (const uint8_t *)channel->held.data + channel->stamp_bytes;
+	message->length = channel->held.length - channel->stamp_bytes;
 	message->type = channel->held.type;
 	message->control = channel->held.control;
 	return 0;
+}
+
+const struct kup_stamp *kup_user_message_stamp(const struct kup_user_channel *channel,
+					       const struct kup_user_message *message)
+{
+	if (!channel->stamp_bytes)
+		return NULL;
+	return (const void *)((const uint8_t *)message->data - channel->stamp_bytes);
 }
 
 /* ---- Receiving at a watermark ---- */

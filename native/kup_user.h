@@ -302,6 +302,15 @@ KUP_USER_CALL int32_t kup_user_receive_watermark(struct kup_user_channel *channe
 						 struct kup_user_message *message,
 						 uint32_t min_bytes, double within_ms,
 						 double timeout_ms);
+
+/*
+ * The time, the processor and the number of a message that was received, or of a gap; valid as long
+ * as the message is. NULL: this device has no stamps (kup_config.stamps).
+ */
+KUP_USER_CALL const struct kup_stamp *
+kup_user_message_stamp(const struct kup_user_channel *channel,
+		       const struct kup_user_message *message);
+
 /* Gives the last message's room back. Does nothing if no message is held. */
 KUP_USER_CALL void kup_user_release(struct kup_user_channel *channel);
 

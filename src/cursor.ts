@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { CONTROL_GAP } from "./abi.ts";
+import { CONTROL_GAP, STAMP_AT } from "./abi.ts";
 import { gapError, KupError } from "./errors.ts";
 import { readGap } from "./message.ts";
 import type { ChannelMemory } from "./memory.ts";
 import type { Consumer } from "./ring.ts";
+import { stampTime, stampTimeNs } from "./stamps.ts";
 import type { Cursor, Gap } from "./types.ts";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** No read fits into a record of this length. */
 const OVER = -1;
+
+/** Where no record is. */
+const NOWHERE = -1;
 
 /**
  * The record that a drain has reached. One object serves all records of a channel. It reads through
@@ -25,7 +29,7 @@ export class RecordCursor implements Cursor {
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #view: DataView<ArrayBuffer>;
   /** Where the record's bytes begin. */
-  #at = 0;
+  #at = NOWHERE;
   /** The length for the checks: OVER if there is no record. */
   #end = OVER;
 
@@ -57,6 +61,32 @@ export class RecordCursor implements Cursor {
   /** Called when the callback has returned: there is no record. */
   leave(): void {
     this.#end = OVER;
+    this.#at = NOWHERE;
+  }
+
+  get timestamp(): number | undefined {
+    const at = this.#stampAt();
+    return at === undefined ? undefined : stampTime(this.#memory, at);
+  }
+
+  get timestampNs(): bigint | undefined {
+    const at = this.#stampAt();
+    return at === undefined ? undefined : stampTimeNs(this.#memory, at);
+  }
+
+  get cpu(): number | undefined {
+    const at = this.#stampAt();
+    return at === undefined ? undefined : this.#memory.number32(at + STAMP_AT.cpu);
+  }
+
+  get sequence(): number | undefined {
+    const at = this.#stampAt();
+    return at === undefined ? undefined : this.#memory.number32(at + STAMP_AT.sequence);
+  }
+
+  #stampAt(): number | undefined {
+    if (this.#at === NOWHERE) throw this.#left();
+    return this.#memory.stamped ? this.#at - STAMP_AT.SIZE : undefined;
   }
 
   u8(offset: number): number {
@@ -122,16 +152,18 @@ export class RecordCursor implements Cursor {
     if (this.gap !== undefined) {
       return gapError("A gap has no bytes", this.gap, "look at `gap` first");
     }
-    if (this.#end === OVER) {
-      return new KupError(
-        "released",
-        "The cursor has no record: it is valid until the callback returns. Copy what has to live " +
-          "longer.",
-      );
-    }
+    if (this.#end === OVER) return this.#left();
     return new RangeError(
       `There are no ${String(size)} bytes at offset ${String(offset)}: the message has ` +
         `${this.length} bytes.`,
+    );
+  }
+
+  #left(): KupError {
+    return new KupError(
+      "released",
+      "The cursor has no record: it is valid until the callback returns. Copy what has to live " +
+        "longer.",
     );
   }
 }

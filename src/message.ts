@@ -44,6 +44,23 @@ export class RecordMessage implements Message {
     return message.#consumer.epoch === message.#epoch;
   }
 
+  // These are for StampedMessage.
+  get timestamp(): number | undefined {
+    return undefined;
+  }
+
+  get timestampNs(): bigint | undefined {
+    return undefined;
+  }
+
+  get cpu(): number | undefined {
+    return undefined;
+  }
+
+  get sequence(): number | undefined {
+    return undefined;
+  }
+
   get bytes(): Uint8Array<ArrayBuffer> {
     this.#check();
     // The view's length is 0 after its buffer was transferred.

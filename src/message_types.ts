@@ -20,13 +20,36 @@ export interface Gap {
 }
 
 /**
+ * When, where and as which one a message was sent. The kernel's side reserves a message's room
+ * under a lock, and takes the stamp there, so neither times nor numbers go backwards. On a channel
+ * without stamps all four are undefined; the kernel client decides that (`kup_config.stamps`).
+ */
+export interface Stamp {
+  /**
+   * The time in milliseconds, comparable with `performance.now()` of this isolate. It may be
+   * negative: before the isolate began.
+   */
+  readonly timestamp: number | undefined;
+  /** The same time in nanoseconds of the system's monotonic clock. */
+  readonly timestampNs: bigint | undefined;
+  /** The number of the processor that sent the message. */
+  readonly cpu: number | undefined;
+  /**
+   * The message's number on its channel, from 0, modulo 2^32. Messages that were lost have numbers,
+   * too: a gap's is that of its first one. So the next one's number is 1 more; after a gap, it is
+   * `gap.records` more. A number is missing only if the kernel's side discarded its message.
+   */
+  readonly sequence: number | undefined;
+}
+
+/**
  * A message from the kernel. It lies in memory that is shared with the kernel. It is valid until
  * the next receive or iteration step on its channel, and until the channel is closed; on a turn
  * channel, also only until the next send, pass or commit. To keep its bytes for longer, copy them.
  * When the message is no longer valid, the kernel gets its room back, and that of the messages
  * behind it.
  */
-export interface Message {
+export interface Message extends Stamp {
   /** The clients' own tag, an integer from 0 to 2^32-1. */
   readonly type: number;
   /** The length of its bytes. */
@@ -98,7 +121,7 @@ export interface Message {
  * from the beginning of the message; numbers are little-endian, as all machines that KUP runs on
  * write them. Offsets that are multiples of 4 are the fastest.
  */
-export interface Cursor {
+export interface Cursor extends Stamp {
   /** The clients' own tag, an integer from 0 to 2^32-1. */
   readonly type: number;
   /** The length of the message. */

@@ -12,6 +12,7 @@ import { KupError } from "./errors.ts";
 import { POLLIN } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import { RecordMessage } from "./message.ts";
+import { StampedMessage } from "./stamps.ts";
 import * as forms from "./options.ts";
 import { Pending } from "./pending.ts";
 import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT } from "./ring.ts";
@@ -74,6 +75,7 @@ export class Receiver implements Side, Condition {
   readonly #link: Link;
   readonly #consumer: Consumer;
   readonly #spin: Spin;
+  readonly #Message: typeof RecordMessage;
   #pending: PendingReceive | undefined;
   #lock: Lock | undefined;
   #cursor: RecordCursor | undefined;
@@ -87,7 +89,9 @@ export class Receiver implements Side, Condition {
    */
   constructor(link: Link, spin: number, controls: number) {
     this.#link = link;
-    this.#consumer = new Consumer(link.memory.toUser, controls);
+    const { toUser, stamped } = link.memory;
+    this.#consumer = new Consumer(toUser, controls, 0, stamped);
+    this.#Message = stamped ? StampedMessage : RecordMessage;
     this.#spin = new Spin(link.native, spin);
   }
 
@@ -459,7 +463,7 @@ export class Receiver implements Side, Condition {
 
   #message(): Message {
     if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
-    return new RecordMessage(this.#link.memory, this.#consumer);
+    return new this.#Message(this.#link.memory, this.#consumer);
   }
 
   #sound(): boolean {
@@ -472,7 +476,7 @@ export class Receiver implements Side, Condition {
     const consumer = this.#consumer;
     // The next receive reports a lie: the messages before it are good.
     while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
-      if (this.#sound()) messages.push(new RecordMessage(this.#link.memory, consumer));
+      if (this.#sound()) messages.push(new this.#Message(this.#link.memory, consumer));
       else this.#link.lieError(RING_LIE_LENGTH);
     }
     this.#settleWake();

@@ -26,6 +26,7 @@ import {
   RECORD_HEADER,
   RECORD_LENGTH,
   RECORD_READY,
+  STAMP_AT,
 } from "./abi.ts";
 
 /** The same numbers as KUP_RING_* in ring.h. */
@@ -354,6 +355,10 @@ export class Consumer {
   /** 0 for a message, or the kind of a control record (CONTROL_*), which has no type. */
   control = 0;
   at = 0;
+  /** The byte offset of the stamp, if there are stamps. */
+  get stampAt(): number {
+    return this.at - STAMP_AT.SIZE;
+  }
   /** The producer sleeps, and the tail has reached its event: wake it, and set this to false. */
   owesWake = false;
   /** Counts the releases. A record of an earlier epoch is no longer valid. */
@@ -366,6 +371,8 @@ export class Consumer {
   readonly #size: number;
   readonly #mask: number;
   readonly #controls: number;
+  /** The bytes that each payload begins with, which `at` and `length` leave out. */
+  readonly #stamp: number;
   readonly #headWord: number;
   readonly #tailWord: number;
   readonly #eventWord: number;
@@ -383,13 +390,15 @@ export class Consumer {
    * @param controls The kinds that a control record may have: a mask of `1 << kind`. Unknown kinds
    * with the bit CONTROL_OPTIONAL are skipped.
    * @param position Where head and tail are; 0 in fresh memory.
+   * @param stamped Whether each payload begins with a stamp.
    */
-  constructor(place: RingPlace, controls: number, position = 0) {
+  constructor(place: RingPlace, controls: number, position = 0, stamped = false) {
     this.#words = place.words;
     this.#data = place.data;
     this.#size = place.size;
     this.#mask = place.size - 1;
     this.#controls = controls;
+    this.#stamp = stamped ? STAMP_AT.SIZE : 0;
     this.#headWord = place.head >> 2;
     this.#tailWord = place.tail >> 2;
     this.#eventWord = place.consumerEvent >> 2;
@@ -422,13 +431,15 @@ export class Consumer {
       const type = this.#words[(at >> 2) + 1]! >>> 0;
       const use = (word & FLAGS) === READY ? RING_OK : this.#use(word, type);
       if (use === RING_LIE_FLAGS) return this.#nothing(use, skips);
+      const stamp = this.#stamp;
+      if (use === RING_OK && length < stamp) return this.#nothing(RING_LIE_LENGTH, skips);
       this.#cursor = (cursor + space) | 0;
       if (use === RING_OK) {
         const isControl = (word & RECORD_CONTROL) !== 0;
-        this.length = length;
+        this.length = length - stamp;
         this.type = isControl ? 0 : type;
         this.control = isControl ? type : 0;
-        this.at = at + RECORD_HEADER;
+        this.at = at + RECORD_HEADER + stamp;
         this.held++;
         return RING_OK;
       }
