@@ -32,6 +32,7 @@ static void all_cases(void)
 	batch_cases();
 	watermark_cases();
 	watermark_user_cases();
+	stamps_cases();
 	life_cases();
 	turn_cases();
 	turn_raw_cases();
