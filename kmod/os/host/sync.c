@@ -222,7 +222,7 @@ kup_u64 os_stamp_ns(void)
 
 kup_u32 os_cpu(void)
 {
-	int cpu = sched_getcpu();
+	int cpu = processor_number();
 
 	return cpu < 0 ? 0 : (kup_u32)cpu;
 }
