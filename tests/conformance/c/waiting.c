@@ -271,7 +271,7 @@ static void test_exact_losses(uint32_t context, uint32_t length, const char *sen
 {
 	struct echo_produce produce = { .count = 300, .length = length, .context = context };
 	struct echo_produced produced = { 0 };
-	struct kup_gap gap = { 0 };
+	struct kup_gap gap = { 0 }, part;
 	struct peer peer;
 	struct record record;
 	uint64_t fits, seen = 0;
@@ -291,11 +291,19 @@ static void test_exact_losses(uint32_t context, uint32_t length, const char *sen
 		fine = fine && *(const kup_u64 *)record.data == seen++;
 		peer_release(&peer, &record);
 	}
-	/* Then the GAP record, and right behind it the record that has found room. */
-	fine = fine && record_is(&record, KUP_CONTROL_GAP) && record.length == sizeof(gap);
-	memcpy(&gap, record.data, sizeof(gap));
-	peer_release(&peer, &record);
-	fine = fine && peer_receive(&peer, &record) == 0 && record.type == ECHO_PRODUCE;
+	/*
+	 * Then the GAP record, and right behind it the record that has found room. If the kernel's
+	 * side takes the command before the kick for it is over, the kick may put a GAP record
+	 * earlier.
+	 */
+	while (fine && record_is(&record, KUP_CONTROL_GAP) && record.length == sizeof(gap)) {
+		memcpy(&part, record.data, sizeof(part));
+		gap.records += part.records;
+		gap.bytes += part.bytes;
+		peer_release(&peer, &record);
+		fine = peer_receive(&peer, &record) == 0;
+	}
+	fine = fine && gap.records > 0 && record.type == ECHO_PRODUCE;
 	memcpy(&produced, record.data, sizeof(produced));
 	check(fine && seen == fits && gap.records == produce.count - fits &&
 		      gap.bytes == gap.records * length && produced.sent == fits &&
