@@ -58,6 +58,8 @@ export type {
   Reservation,
   RingBytes,
   SendOptions,
+  Stamp,
+  SyncBatchOptions,
   SyncSendOptions,
   SyncTurnOptions,
   SyncWaitOptions,
@@ -65,4 +67,6 @@ export type {
   UnloadOptions,
   WaitForDeviceOptions,
   WaitOptions,
+  WatermarkBatchOptions,
+  WatermarkOptions,
 } from "./src/types.ts";

@@ -67,6 +67,8 @@ struct kup_config {
 	kup_u32 permissions; /* of the node; 0 means 0600 */
 	kup_u32 group;	     /* its group; 0 is root's */
 	kup_u32 spin_us;     /* how long a side spins before it sleeps, at most; see KUP_NO_SPIN */
+	/* 1: each message to the user has a time, processor and number; stream mode; 0: none has */
+	kup_u32 stamps;
 };
 
 #define KUP_NO_SPIN 0xffffffffu /* spin_us: sleep at once; 0 means KUP_SPIN_DEFAULT */

@@ -147,21 +147,29 @@ static void settle(struct kup_user_channel *channel, short events)
 		consumed(channel, kup_consumer_settle(&channel->in));
 }
 
+/* Milliseconds until the deadline, for kup_user_wait. */
+static double left_ms(uint64_t deadline)
+{
+	uint64_t now;
+
+	if (deadline == FOREVER_NS)
+		return -1;
+	now = now_ns();
+	return deadline > now ? (double)(deadline - now) / 1e6 : 0;
+}
+
 /* Announces the sleep, and sleeps until the deadline at most. */
 static int32_t sleep_for(const struct wait *wait, int (*ready)(const struct wait *),
 			 void (*announce)(const struct wait *), short events, uint64_t deadline)
 {
-	uint64_t now = deadline == FOREVER_NS ? 0 : now_ns();
-	double left_ms = deadline == FOREVER_NS ? -1
-			 : deadline > now	? (double)(deadline - now) / 1e6
-						: 0;
+	double left = left_ms(deadline);
 	int32_t error;
 
 	settle(wait->channel, events);
 	announce(wait);
 	if (ready(wait))
 		return 0;
-	error = kup_user_wait(wait->channel->file, (uint32_t)events, left_ms);
+	error = kup_user_wait(wait->channel->file, (uint32_t)events, left);
 	return error < 0 ? error : 0;
 }
 
@@ -311,11 +319,78 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 		error = await(channel, timeout_ms);
 	if (error)
 		return error;
-	message->data = channel->held.data;
-	message->length = channel->held.length;
+	if (channel->held.length < channel->stamp_bytes) {
+		channel->broken = 1;
+		return -EPROTO;
+	}
+	message->data = (const uint8_t *)channel->held.data + channel->stamp_bytes;
+	message->length = channel->held.length - channel->stamp_bytes;
 	message->type = channel->held.type;
 	message->control = channel->held.control;
 	return 0;
+}
+
+const struct kup_stamp *kup_user_message_stamp(const struct kup_user_channel *channel,
+					       const struct kup_user_message *message)
+{
+	if (!channel->stamp_bytes)
+		return NULL;
+	return (const void *)((const uint8_t *)message->data - channel->stamp_bytes);
+}
+
+/* ---- Receiving at a watermark ---- */
+
+/* The position that a sleep for so many bytes announces. */
+static uint32_t mark_of(const struct kup_user_channel *channel, uint32_t min_bytes)
+{
+	uint32_t last = min_bytes > 0 ? min_bytes - 1 : 0;
+
+	return channel->in.cursor + last / KUP_RECORD_ALIGN * KUP_RECORD_ALIGN;
+}
+
+int32_t kup_user_prepare_watermark(struct kup_user_channel *channel, uint32_t min_bytes)
+{
+	int32_t events;
+
+	if (min_bytes > channel->in.bytes / 2)
+		return -EINVAL;
+	kup_user_release(channel);
+	settle(channel, POLLIN);
+	kup_consumer_announce(&channel->in, mark_of(channel, min_bytes));
+	if (over(channel))
+		return POLLIN;
+	/* Only the kernel's side knows where its first unfinished record lies, and if it lacks room. */
+	events = kup_user_wait(channel->file, POLLIN, 0);
+	return events > 0 ? POLLIN : events;
+}
+
+int32_t kup_user_receive_watermark(struct kup_user_channel *channel,
+				   struct kup_user_message *message, uint32_t min_bytes,
+				   double within_ms, double timeout_ms)
+{
+	uint64_t deadline = deadline_in(timeout_ms), within = deadline_in(within_ms);
+	uint64_t until = within < deadline ? within : deadline;
+	int32_t result;
+
+	if (min_bytes > channel->in.bytes / 2)
+		return -EINVAL;
+	while (until == FOREVER_NS || now_ns() < until) {
+		result = kup_user_prepare_watermark(channel, min_bytes);
+		if (result == 0)
+			result = kup_user_wait(channel->file, POLLIN, left_ms(until));
+		if (result < 0)
+			return result;
+		if (result == 0)
+			continue;
+		/* There is nothing if all records were discarded. */
+		result = kup_user_receive(channel, message, 0);
+		if (result != -EAGAIN)
+			return result;
+	}
+	result = kup_user_receive(channel, message, 0);
+	if (result != -EAGAIN || timeout_ms == 0)
+		return result;
+	return kup_user_receive(channel, message, left_ms(deadline));
 }
 
 /* ---- Sending ---- */

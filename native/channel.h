@@ -29,6 +29,7 @@ struct kup_user_channel {
 	struct kup_consumer in;
 	/* what receive has returned; position is NOTHING_HELD if there is none */
 	struct kup_record held;
+	uint32_t stamp_bytes;  /* what each payload to the user begins with: 0, or a kup_stamp */
 	int broken;	       /* this side has found a lie in the memory */
 	int split;	       /* see kup_user_channel_split */
 	uint64_t spin_ns;      /* how long to spin before sleeping, at most */

@@ -17,6 +17,8 @@ static void set_up_rings(struct kup_user_channel *channel)
 	struct kup_user_page *user = (void *)(base + page);
 
 	channel->kernel = kernel;
+	if (channel->info.required & KUP_FEATURE_STAMPS)
+		channel->stamp_bytes = sizeof(struct kup_stamp);
 	channel->in = (struct kup_consumer){
 		.data = base + KUP_TO_USER_AT(page),
 		.bytes = channel->attach.to_user_bytes,

@@ -185,6 +185,13 @@ KUP_USER_DENO_CALL int32_t kup_user_waiter_add(int32_t fd, int32_t pipe);
 KUP_USER_DENO_CALL int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events);
 
 /*
+ * Sets the alarm of fd: the waiter also reports the id when kup_user_now() has reached `at_ms`,
+ * once. Replaces the alarm that was set before. 0 or an infinite time removes it; a report may be
+ * on its way then.
+ */
+KUP_USER_DENO_CALL int32_t kup_user_waiter_alarm(int32_t fd, int32_t id, double at_ms);
+
+/*
  * Removes fd from the waiter. After the return, the waiter writes nothing more for this id to the
  * pipe.
  */
@@ -280,6 +287,30 @@ KUP_USER_CALL int32_t kup_user_ended(const struct kup_user_channel *channel);
  */
 KUP_USER_CALL int32_t kup_user_receive(struct kup_user_channel *channel,
 				       struct kup_user_message *message, double timeout_ms);
+/*
+ * As kup_user_receive, but sleeps longer, so that messages which come often cause few wake-ups: it
+ * waits until `min_bytes` can be read, or until `within_ms` have passed since the call and there is
+ * a message. Receive the others with kup_user_receive and a timeout of 0, until that is -EAGAIN. A
+ * message counts with its header and padding: KUP_RECORD_SPACE(length). The wait ends earlier if
+ * the kernel's side lacks room or has lost messages, if the channel ends, and at the timeout, which
+ * is an error only if there is no message. It does not spin. A negative or infinite `within_ms` is
+ * no limit.
+ *
+ *   -EINVAL  min_bytes is more than half the ring to the user
+ */
+KUP_USER_CALL int32_t kup_user_receive_watermark(struct kup_user_channel *channel,
+						 struct kup_user_message *message,
+						 uint32_t min_bytes, double within_ms,
+						 double timeout_ms);
+
+/*
+ * The time, the processor and the number of a message that was received, or of a gap; valid as long
+ * as the message is. NULL: this device has no stamps (kup_config.stamps).
+ */
+KUP_USER_CALL const struct kup_stamp *
+kup_user_message_stamp(const struct kup_user_channel *channel,
+		       const struct kup_user_message *message);
+
 /* Gives the last message's room back. Does nothing if no message is held. */
 KUP_USER_CALL void kup_user_release(struct kup_user_channel *channel);
 
@@ -336,6 +367,17 @@ KUP_USER_CALL void kup_user_discard(struct kup_user_channel *channel,
  */
 KUP_USER_CALL int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events,
 					    uint32_t length);
+
+/*
+ * The same for a loop that is to be woken when `min_bytes` can be read (see
+ * kup_user_receive_watermark): it releases the last message, and announces that sleep. Returns
+ * POLLIN if the sleep would end at once, or 0. If the loop does not want to sleep any longer, it
+ * receives with a timeout of 0; if there is nothing, it calls kup_user_prepare_wait.
+ *
+ *   -EINVAL  min_bytes is more than half the ring to the user
+ */
+KUP_USER_CALL int32_t kup_user_prepare_watermark(struct kup_user_channel *channel,
+						 uint32_t min_bytes);
 
 #ifdef __cplusplus
 }

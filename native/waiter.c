@@ -4,7 +4,7 @@
  * kqueue) unless something has happened. Each file is registered one-shot. Its event disables it,
  * and is reported on the pipe of the isolate that armed it; no other event follows until that
  * isolate arms the file again. So an idle process uses no CPU, and the pipe of a slow isolate
- * contains at most one event for each file.
+ * contains at most one event for each file, and one for its alarm.
  *
  * The poller can't watch a file of the host driver: the thread that wakes such a file writes the
  * event to the pipe itself. The waiter's thread only repeats events that found their pipe full.
@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -38,6 +39,9 @@
 /* An event that found its pipe full is reported again after this time. */
 #define RETRY_MS 5
 
+#define NO_ALARM 0.0
+#define LONGEST_MS 1000000000
+
 /* Smaller than the default: a process that locks its memory has the whole stack in RAM. */
 #define STACK_BYTES (256 * 1024)
 #define EVENTS_AT_ONCE 64
@@ -48,6 +52,7 @@ struct place {
 	int32_t id;		  /* of the current file, or of the next one */
 	int owed;		  /* its event is not reported yet, because the pipe was full */
 	int armed;		  /* for a watch: its next event is to be reported */
+	double alarm;		  /* the time of kup_user_now to report; NO_ALARM: never */
 	struct host_watch *watch; /* NULL for a descriptor */
 };
 
@@ -57,6 +62,8 @@ static struct {
 	int count;
 	struct poller poller; /* closed before the start; poked when an event becomes owed */
 	int owed;	      /* how many places have an owed event */
+	int alarms;	      /* how many places have an alarm */
+	double wakes_at;      /* the thread sleeps until then at most; NO_ALARM: without a limit */
 } waiter = { .lock = PTHREAD_MUTEX_INITIALIZER, .poller = POLLER_CLOSED };
 
 /* ---- The table; all of this under the lock ---- */
@@ -118,6 +125,12 @@ static int take_place(int32_t fd, int32_t pipe, struct place **taken)
 	return 0;
 }
 
+static void set_alarm(struct place *place, double at_ms)
+{
+	waiter.alarms += (at_ms != NO_ALARM) - (place->alarm != NO_ALARM);
+	place->alarm = at_ms;
+}
+
 static void leave_place(struct place *place)
 {
 	int32_t index = place->id & (MAX_PLACES - 1);
@@ -126,6 +139,7 @@ static void leave_place(struct place *place)
 	waiter.owed -= place->owed;
 	place->owed = 0;
 	place->armed = 0;
+	set_alarm(place, NO_ALARM);
 	place->watch = NULL;
 	place->pipe = -1;
 	place->id = ((uses ? uses : 1) << PLACE_BITS) | index;
@@ -178,6 +192,46 @@ static void report_owed(void)
 			report(&waiter.places[i]);
 }
 
+/* Reports the alarms that are due, and stores in wakes_at when the next one is. */
+static void report_alarms(void)
+{
+	double now;
+	int i;
+
+	waiter.wakes_at = NO_ALARM;
+	if (waiter.alarms == 0)
+		return;
+	now = kup_user_now();
+	for (i = 0; i < waiter.count; i++) {
+		struct place *place = &waiter.places[i];
+
+		if (place->alarm == NO_ALARM)
+			continue;
+		if (place->alarm <= now) {
+			set_alarm(place, NO_ALARM);
+			report(place);
+		} else if (waiter.wakes_at == NO_ALARM || place->alarm < waiter.wakes_at) {
+			waiter.wakes_at = place->alarm;
+		}
+	}
+}
+
+/* For how long the thread sleeps: milliseconds, or -1. It must not wake before an alarm is due. */
+static int sleep_ms(void)
+{
+	double left;
+
+	report_alarms();
+	if (waiter.owed > 0)
+		return RETRY_MS;
+	if (waiter.wakes_at == NO_ALARM)
+		return -1;
+	left = waiter.wakes_at - kup_user_now();
+	if (left < 0)
+		return 0;
+	return left < LONGEST_MS ? (int)left + 1 : LONGEST_MS;
+}
+
 /* ---- The thread ---- */
 
 static void *waiter_main(void *argument)
@@ -198,7 +252,7 @@ static void *waiter_main(void *argument)
 			if (place)
 				report(place);
 		}
-		timeout = waiter.owed > 0 ? RETRY_MS : -1;
+		timeout = sleep_ms();
 		pthread_mutex_unlock(&waiter.lock);
 	}
 	return NULL;
@@ -246,6 +300,7 @@ static void after_fork_in_child(void)
 	for (i = 0; i < waiter.count; i++)
 		if (waiter.places[i].pipe >= 0)
 			leave_place(&waiter.places[i]);
+	waiter.wakes_at = NO_ALARM;
 	poller_after_fork(&waiter.poller);
 	after_fork_in_parent();
 }
@@ -364,6 +419,22 @@ int32_t kup_user_waiter_arm(int32_t fd, int32_t id, uint32_t events)
 {
 	return is_host_file(fd) ? arm_watch(id, events)
 				: poller_arm(&waiter.poller, fd, id, events);
+}
+
+int32_t kup_user_waiter_alarm(int32_t fd, int32_t id, double at_ms)
+{
+	struct place *place;
+
+	pthread_mutex_lock(&waiter.lock);
+	place = find(id);
+	if (place && place->fd == fd) {
+		set_alarm(place, at_ms > 0 && at_ms < HUGE_VAL ? at_ms : NO_ALARM);
+		if (place->alarm != NO_ALARM &&
+		    (waiter.wakes_at == NO_ALARM || place->alarm < waiter.wakes_at))
+			poller_poke(&waiter.poller);
+	}
+	pthread_mutex_unlock(&waiter.lock);
+	return place ? 0 : -ENOENT;
 }
 
 /*

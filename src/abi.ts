@@ -9,7 +9,7 @@
  */
 
 /** A hash of both headers and the version; each library contains the one it was built for. */
-export const CONTRACT = "7cac2bd68acdd42a";
+export const CONTRACT = "4495ff03f74d6ca2";
 export const ABI_VERSION = 1;
 /** each polled word has a cache line to itself */
 export const LINE = 128;
@@ -79,9 +79,15 @@ export const MODE_CLIENTS = 0x80000000;
 export const FEATURE_GAP = 1n;
 /** ATTACH takes ring sizes */
 export const FEATURE_SIZES = 2n;
-/** reserved: a kup_stamp before each payload; required */
+/** a kup_stamp before each payload; required */
 export const FEATURE_STAMPS = 4n;
-export const FEATURES = 3n;
+/** INFO's `features` */
+export const FEATURES_OPTIONAL = 3n;
+/** all of this version */
+export const FEATURES = 7n;
+export const STAMP_RESERVE = 32;
+export const CLOCK_NONE = 0;
+export const CLOCK_MONOTONIC = 1;
 /** requests of one side that are not answered yet */
 export const CALLS = 64;
 export const CALL_REQUEST = 1;
@@ -124,8 +130,11 @@ export const GAP_AT = {
 
 /** Offsets in `struct kup_stamp`, and its size as `bytes`. */
 export const STAMP_AT = {
+  /** of the clock that INFO names */
   timeNs: 0,
+  /** the number of the processor that made the reservation */
   cpu: 8,
+  /** the number of the message; of a GAP: of the first one that was lost */
   sequence: 12,
   SIZE: 16,
 } as const;
@@ -215,7 +224,7 @@ export const INFO_AT = {
   /** of all channels, since the device was created */
   attaches: 136,
   spinUs: 144,
-  /** reserved, for stamps; 0 */
+  /** of the stamps: KUP_CLOCK_*; KUP_CLOCK_NONE if there are none */
   clock: 148,
   SIZE: 256,
 } as const;

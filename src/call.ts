@@ -370,6 +370,10 @@ export class CallChannel extends Layer implements Channel {
     return this.#rejected("receiveBatch");
   }
 
+  receiveBatchSync(): never {
+    throw this.#refusal("receiveBatchSync");
+  }
+
   tryReceiveBatch(): never {
     throw this.#refusal("tryReceiveBatch");
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { KERNEL_PAGE_AT, RECORD_RESERVE } from "./abi.ts";
+import { KERNEL_PAGE_AT, RECORD_RESERVE, STAMP_RESERVE } from "./abi.ts";
 import { Messages } from "./iterator.ts";
 import { Link } from "./link.ts";
 import type { ChannelMemory } from "./memory.ts";
@@ -23,6 +23,7 @@ import type {
   ReadableOptions,
   Reservation,
   SendOptions,
+  SyncBatchOptions,
   SyncSendOptions,
   SyncWaitOptions,
   WaitOptions,
@@ -91,7 +92,7 @@ export class AttachedChannel implements Channel {
   constructor({ resources, memory, spin, controls }: Attachment) {
     this.number = memory.number32(KERNEL_PAGE_AT.channel);
     this.generation = memory.number32(KERNEL_PAGE_AT.generation);
-    this.maxReceive = memory.toUser.size - RECORD_RESERVE;
+    this.maxReceive = memory.toUser.size - RECORD_RESERVE - (memory.stamped ? STAMP_RESERVE : 0);
     this.#link = new Link(resources, memory, `${memory.device.path} channel ${this.number}`);
     this.#sender = new Sender(this.#link, spin);
     this.#receiver = new Receiver(this.#link, spin, controls);
@@ -188,6 +189,10 @@ export class AttachedChannel implements Channel {
 
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]> {
     return this.#receiver.receiveBatch(options);
+  }
+
+  receiveBatchSync(options?: SyncBatchOptions): Message[] {
+    return this.#receiver.receiveBatchSync(options);
   }
 
   drain(callback: (message: Cursor) => void, options?: BatchOptions): number {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { CONTROL_GAP } from "./abi.ts";
+import { CONTROL_GAP, STAMP_AT } from "./abi.ts";
 import { gapError, KupError } from "./errors.ts";
 import { readGap } from "./message.ts";
 import type { ChannelMemory } from "./memory.ts";
 import { addReads, beyond, MEMORY, PLACE } from "./reads.ts";
 import type { Consumer } from "./ring.ts";
+import { stampTime, stampTimeNs } from "./stamps.ts";
 import type { Cursor, Gap } from "./types.ts";
 
 /** No read fits into a record of this length. */
@@ -37,6 +38,7 @@ export class RecordCursor {
   /** Moves to the control record that the consumer has reached. */
   moveToControl({ at, control }: Consumer): void {
     this.#isThere = true;
+    this.#at = at;
     this.type = this.length = 0;
     this.gap = control === CONTROL_GAP ? readGap(this[MEMORY], at) : undefined;
     this.#end = OVER;
@@ -48,6 +50,31 @@ export class RecordCursor {
     this.#end = OVER;
   }
 
+  get timestamp(): number | undefined {
+    const at = this.#stampAt();
+    return at === undefined ? undefined : stampTime(this[MEMORY], at);
+  }
+
+  get timestampNs(): bigint | undefined {
+    const at = this.#stampAt();
+    return at === undefined ? undefined : stampTimeNs(this[MEMORY], at);
+  }
+
+  get cpu(): number | undefined {
+    const at = this.#stampAt();
+    return at === undefined ? undefined : this[MEMORY].number32(at + STAMP_AT.cpu);
+  }
+
+  get sequence(): number | undefined {
+    const at = this.#stampAt();
+    return at === undefined ? undefined : this[MEMORY].number32(at + STAMP_AT.sequence);
+  }
+
+  #stampAt(): number | undefined {
+    if (!this.#isThere) throw this.#left();
+    return this[MEMORY].stamped ? this.#at - STAMP_AT.SIZE : undefined;
+  }
+
   [PLACE](offset: number, size: number): number {
     // Written so that NaN and fractions fail, too.
     if (offset >>> 0 === offset && offset + size <= this.#end) return this.#at + offset;
@@ -55,15 +82,17 @@ export class RecordCursor {
   }
 
   #refusal(offset: number, size: number): Error {
-    if (!this.#isThere) {
-      return new KupError(
-        "released",
-        "The cursor has no record: it is valid until the callback returns. Copy what has to live " +
-          "longer.",
-      );
-    }
+    if (!this.#isThere) return this.#left();
     if (this.gap === undefined) return beyond(offset, size, this.length);
     return gapError("A gap has no bytes", this.gap, "look at `gap` first");
+  }
+
+  #left(): KupError {
+    return new KupError(
+      "released",
+      "The cursor has no record: it is valid until the callback returns. Copy what has to live " +
+        "longer.",
+    );
   }
 }
 

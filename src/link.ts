@@ -182,6 +182,25 @@ export class Link {
     if (this.#wanted === 0) this.#resources.registration?.rest();
   }
 
+  /**
+   * Wakes both sides also at this time of `kup_user_now`, once; Infinity ends the wish. Call `want`
+   * before.
+   */
+  alarm(at: number): void {
+    this.#resources.registration?.alarm(at);
+  }
+
+  /** Whether poll(2) reports this event now, or the end of the channel. */
+  reports(event: typeof POLLIN | typeof POLLOUT): boolean {
+    return this.#poll(event, 0) !== 0;
+  }
+
+  #poll(events: number, timeout: number): number {
+    const result = this.native.kup_user_wait(this.fd, events, timeout);
+    if (result < 0) throw systemError("wait", result, this.subject);
+    return result;
+  }
+
   #arm(): void {
     this.#resources.registration ??= register(this.native, this.fd, this);
     this.#resources.registration.arm(this.#wanted);
@@ -217,8 +236,7 @@ export class Link {
    */
   block(events: number, timeout: number): void {
     this.settle();
-    const result = this.native.kup_user_wait(this.fd, events, timeout);
-    if (result < 0) throw systemError("wait", result, this.subject);
+    this.#poll(events, timeout);
   }
 
   /** Gives the channel back: first the registration, then the pages, then the file. */

@@ -13,12 +13,13 @@
  * @module
  */
 
-import { ABI_VERSION, KERNEL_PAGE_AT, MAGIC, USER_PAGE_AT } from "./abi.ts";
+import { ABI_VERSION, FEATURE_STAMPS, KERNEL_PAGE_AT, MAGIC, USER_PAGE_AT } from "./abi.ts";
 import { isDetached } from "./arguments.ts";
 import { KupError, systemError } from "./errors.ts";
 import { checkFfi } from "./permission.ts";
 import type { Resources } from "./resources.ts";
 import type { RingPlace } from "./ring.ts";
+import { stampOrigin } from "./stamp_origin.ts";
 import type { Device } from "./types.ts";
 
 /** Saved here, because the public buffer may have got another method of this name. */
@@ -82,6 +83,10 @@ export class ChannelMemory {
   readonly data: DataView<ArrayBuffer>;
   /** One of MODE_*. */
   readonly mode: number;
+  /** Whether each payload to the user begins with a stamp. */
+  readonly stamped: boolean;
+  /** With stamps: their time when `performance.now()` is 0, in milliseconds. */
+  readonly stampOrigin: number | undefined;
   /** The ring to the user: the kernel produces. */
   readonly toUser: RingPlace;
   /** The ring to the kernel: the user produces. */
@@ -110,6 +115,9 @@ export class ChannelMemory {
     this.#public = bufferAt(address + BigInt(this.#dataAt), total - this.#dataAt);
     memoryOf.set(this.#public, this);
     this.mode = this.number32(KERNEL_PAGE_AT.mode);
+    const required = BigInt(this.number64(KERNEL_PAGE_AT.required));
+    this.stamped = (required & FEATURE_STAMPS) !== 0n;
+    this.stampOrigin = this.stamped ? stampOrigin(resources.native) : undefined;
     this.toUser = {
       words: this.words,
       bytes: this.bytes,

@@ -4,6 +4,7 @@ import { gapError, KupError } from "./errors.ts";
 import type { ChannelMemory } from "./memory.ts";
 import { addReads, beyond, MEMORY, PLACE } from "./reads.ts";
 import type { Consumer } from "./ring.ts";
+import { readStamp, type StampValues } from "./stamps.ts";
 import type { Gap, Message } from "./types.ts";
 
 /**
@@ -38,12 +39,29 @@ export class RecordMessage {
     return message.#consumer.epoch === message.#epoch;
   }
 
+  // These are for DetailedMessage.
   get gap(): Gap | undefined {
     return undefined;
   }
 
   get pass(): boolean {
     return false;
+  }
+
+  get timestamp(): number | undefined {
+    return undefined;
+  }
+
+  get timestampNs(): bigint | undefined {
+    return undefined;
+  }
+
+  get cpu(): number | undefined {
+    return undefined;
+  }
+
+  get sequence(): number | undefined {
+    return undefined;
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
@@ -90,16 +108,21 @@ export class RecordMessage {
 export interface RecordMessage extends Message {}
 addReads(RecordMessage.prototype);
 
-/** A gap or a pass. Ordinary messages don't have their fields, which costs each of them less. */
-export class ControlMessage extends RecordMessage {
+/**
+ * A gap, a pass, or a message with a stamp. Ordinary messages don't have these fields, which costs
+ * each of them less. A stamp is valid for as long as the object exists.
+ */
+export class DetailedMessage extends RecordMessage {
   readonly #gap: Gap | undefined;
   readonly #pass: boolean;
+  readonly #stamp: StampValues | undefined;
 
   constructor(memory: ChannelMemory, consumer: Consumer) {
     const isGap = consumer.control === CONTROL_GAP;
     super(memory, consumer, isGap ? 0 : consumer.length);
     this.#gap = isGap ? readGap(memory, consumer.at) : undefined;
     this.#pass = consumer.control === CONTROL_PASS;
+    this.#stamp = memory.stamped ? readStamp(memory, consumer.stampAt) : undefined;
   }
 
   override get gap(): Gap | undefined {
@@ -108,6 +131,22 @@ export class ControlMessage extends RecordMessage {
 
   override get pass(): boolean {
     return this.#pass;
+  }
+
+  override get timestamp(): number | undefined {
+    return this.#stamp?.timestamp;
+  }
+
+  override get timestampNs(): bigint | undefined {
+    return this.#stamp?.timestampNs;
+  }
+
+  override get cpu(): number | undefined {
+    return this.#stamp?.cpu;
+  }
+
+  override get sequence(): number | undefined {
+    return this.#stamp?.sequence;
   }
 }
 

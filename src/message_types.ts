@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { WatermarkOptions } from "./option_types.ts";
+
 /**
  * A report of messages that the kernel's side had to leave out, because the ring was full and it
  * could not wait.
@@ -63,13 +65,36 @@ export interface Reads {
 }
 
 /**
+ * When, where and as which one a message was sent. The kernel's side reserves a message's room
+ * under a lock, and takes the stamp there, so neither times nor numbers go backwards. On a channel
+ * without stamps all four are undefined; the kernel client decides that (`kup_config.stamps`).
+ */
+export interface Stamp {
+  /**
+   * The time in milliseconds, comparable with `performance.now()` of this isolate. It may be
+   * negative: before the isolate began.
+   */
+  readonly timestamp: number | undefined;
+  /** The same time in nanoseconds of the system's monotonic clock. */
+  readonly timestampNs: bigint | undefined;
+  /** The number of the processor that sent the message. */
+  readonly cpu: number | undefined;
+  /**
+   * The message's number on its channel, from 0, modulo 2^32. Messages that were lost have numbers,
+   * too: a gap's is that of its first one. So the next one's number is 1 more; after a gap, it is
+   * `gap.records` more. A number is missing only if the kernel's side discarded its message.
+   */
+  readonly sequence: number | undefined;
+}
+
+/**
  * A message from the kernel. It lies in memory that is shared with the kernel. It is valid until
  * the next receive or iteration step on its channel, and until the channel is closed; on a turn
  * channel, also only until the next send, pass or commit. To keep its bytes for longer, copy them.
  * When the message is no longer valid, the kernel gets its room back, and that of the messages
  * behind it.
  */
-export interface Message extends Reads {
+export interface Message extends Reads, Stamp {
   /** The clients' own tag, an integer from 0 to 2^32-1. */
   readonly type: number;
   /** The length of its bytes. */
@@ -109,7 +134,7 @@ export interface Message extends Reads {
  * The message that {@linkcode Channel.drain} has reached. One object serves all messages: it is
  * valid until the callback returns.
  */
-export interface Cursor extends Reads {
+export interface Cursor extends Reads, Stamp {
   /** The clients' own tag, an integer from 0 to 2^32-1. */
   readonly type: number;
   /** The length of the message. */
@@ -155,7 +180,7 @@ export interface MessagesOptions {
 }
 
 /** How to make a stream of a channel's messages. */
-export interface ReadableOptions {
+export interface ReadableOptions extends WatermarkOptions {
   /**
    * What happens at a gap: the stream fails with `"gap"` (`"throw"`), or this function is called
    * and the stream continues; `() => {}` ignores gaps. If the function throws, the stream fails

@@ -121,8 +121,40 @@ export interface BatchOptions {
   max?: number;
 }
 
+/**
+ * Stream channels only: how long to sleep while few messages are there. With one of the two, a wait
+ * ends when `minBytes` can be read or `within` has passed; the program is then woken once for many
+ * messages. It ends earlier if the kernel's side lacks room or has lost messages, or if the channel
+ * ends. If no message is there when the time has passed, the next one ends the wait.
+ */
+export interface WatermarkOptions {
+  /**
+   * How many bytes to wait for, at most half the ring to the user. A message takes its length and
+   * 8 bytes, rounded up to a multiple of 8. By default, 1; half the ring if `within` is given.
+   */
+  minBytes?: number | undefined;
+  /**
+   * After how many milliseconds, counted from the call, to take fewer bytes. By default, without a
+   * limit.
+   */
+  within?: number | undefined;
+}
+
+/** How to wait for several messages. */
+export interface WatermarkBatchOptions extends WatermarkOptions {
+  /**
+   * How many messages to take at most.
+   *
+   * @default {256}, or all of them with `minBytes` or `within`.
+   */
+  max?: number;
+}
+
 /** How to receive several messages at once, with a promise. */
-export interface AsyncBatchOptions extends BatchOptions, WaitOptions {}
+export interface AsyncBatchOptions extends WatermarkBatchOptions, WaitOptions {}
+
+/** How to receive several messages at once, blocking this thread. */
+export interface SyncBatchOptions extends WatermarkBatchOptions, SyncWaitOptions {}
 
 /** How to finish a reservation. */
 export interface CommitOptions {

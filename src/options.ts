@@ -19,6 +19,8 @@ interface Advice {
   readonly gaps?: string;
   readonly length?: string;
   readonly discard?: string;
+  readonly minBytes?: string;
+  readonly within?: string;
 }
 
 /** All options of a channel's calls. */
@@ -34,6 +36,8 @@ export class Form {
   readonly #gaps: string | undefined;
   readonly #length: string | undefined;
   readonly #discard: string | undefined;
+  readonly #minBytes: string | undefined;
+  readonly #within: string | undefined;
 
   constructor(name: string, advice: Advice) {
     this.#name = name;
@@ -44,6 +48,8 @@ export class Form {
     this.#gaps = advice.gaps;
     this.#length = advice.length;
     this.#discard = advice.discard;
+    this.#minBytes = advice.minBytes;
+    this.#within = advice.within;
   }
 
   /**
@@ -69,6 +75,12 @@ export class Form {
     if (this.#discard !== undefined && given.discard !== undefined) {
       this.#refuse("discard", this.#discard);
     }
+    if (this.#minBytes !== undefined && given.minBytes !== undefined) {
+      this.#refuse("minBytes", this.#minBytes);
+    }
+    if (this.#within !== undefined && given.within !== undefined) {
+      this.#refuse("within", this.#within);
+    }
   }
 
   #refuse(name: string, advice: string): never {
@@ -86,12 +98,17 @@ const NO_TYPE = { type: "a pass has no type" };
 const OF_COMMIT = { type: "give it to commit" };
 const OF_BYTES = { length: "send a `subarray` of the bytes" };
 const OF_TURNS = { discard: "it is for turn channels, and this is a stream channel" };
+const OF_BATCHES = { minBytes: "use receiveBatch", within: "use receiveBatch" };
+const WITHOUT_MARK = {
+  minBytes: "a turn brings one message",
+  within: `a turn brings one message; ${WITH_SIGNAL}`,
+};
 const OF_SENDER = {
   type: "it takes messages of every type; look at `message.type`",
   discard: "give it to the send or pass that follows",
   gaps: "look at `message.gap`, or use messages",
 };
-const ONE = { ...OF_SENDER, max: "use receiveBatch or tryReceiveBatch" };
+const ONE = { ...OF_SENDER, ...OF_BATCHES, max: "use receiveBatch or tryReceiveBatch" };
 
 export const ATTACH = new Form("attach", {
   timeout: `${WITH_SIGNAL}, or \`wait: false\``,
@@ -147,7 +164,17 @@ export const RECEIVE = new Form("receive", {
   ...ONE,
   timeout: `${WITH_SIGNAL}, or receiveSync`,
 });
-export const RECEIVE_BATCH = new Form("receiveBatch", { ...OF_SENDER, timeout: WITH_SIGNAL });
+const BATCH_ADVICE = { ...OF_SENDER, timeout: `${WITH_SIGNAL}, or receiveBatchSync` };
+const BATCH_SYNC_ADVICE = { ...OF_SENDER, signal: "use `timeout`, or receiveBatch" };
+export const RECEIVE_BATCH = new Form("receiveBatch", BATCH_ADVICE);
+export const RECEIVE_BATCH_SYNC = new Form("receiveBatchSync", BATCH_SYNC_ADVICE);
+
+/** The same calls on a turn channel. */
+export const TURN_RECEIVE_BATCH = new Form("receiveBatch", { ...BATCH_ADVICE, ...WITHOUT_MARK });
+export const TURN_RECEIVE_BATCH_SYNC = new Form("receiveBatchSync", {
+  ...BATCH_SYNC_ADVICE,
+  ...WITHOUT_MARK,
+});
 export const TRY_RECEIVE = new Form("tryReceive", {
   ...ONE,
   timeout: "it never waits; use receiveSync",
@@ -155,12 +182,14 @@ export const TRY_RECEIVE = new Form("tryReceive", {
 });
 export const DRAIN = new Form("drain", {
   ...OF_SENDER,
+  ...OF_BATCHES,
   gaps: "look at the cursor's `gap`",
   timeout: "it never waits; use receiveSync",
   signal: "it never waits; use receive",
 });
 export const TRY_RECEIVE_BATCH = new Form("tryReceiveBatch", {
   ...OF_SENDER,
+  ...OF_BATCHES,
   timeout: "it never waits; use receiveBatch and its `signal`",
   signal: "it never waits; use receiveBatch",
 });
@@ -178,6 +207,7 @@ export const CALL = new Form("call", {
 });
 
 export const MESSAGES = new Form("messages", {
+  ...OF_BATCHES,
   timeout: WITH_SIGNAL,
   type: OF_SENDER.type,
   discard: OF_SENDER.discard,

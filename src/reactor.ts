@@ -216,6 +216,15 @@ export class Registration {
   }
 
   /**
+   * Asks for one wake-up at this time of `kup_user_now`, besides those of `arm`. Infinity ends the
+   * wish.
+   */
+  alarm(at: number): void {
+    const result = this.#reactor.native.kup_user_waiter_alarm(this.#fd, this.#id, at);
+    if (result < 0) throw systemError("wait", result, "KUP");
+  }
+
+  /**
    * Called when the wake-up has come, or is not needed any more. A wake-up that was asked for may
    * still come.
    */

@@ -11,14 +11,27 @@ import { RecordCursor } from "./cursor.ts";
 import { KupError } from "./errors.ts";
 import { POLLIN } from "./library.ts";
 import type { Link, Side } from "./link.ts";
-import { ControlMessage, RecordMessage } from "./message.ts";
+import { DetailedMessage, RecordMessage } from "./message.ts";
 import * as forms from "./options.ts";
 import { Pending } from "./pending.ts";
 import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT, type Visitor } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
-import type { BatchOptions, Cursor, Message, SyncWaitOptions, WaitOptions } from "./types.ts";
+import type {
+  AsyncBatchOptions,
+  BatchOptions,
+  Cursor,
+  Message,
+  SyncBatchOptions,
+  SyncWaitOptions,
+  WaitOptions,
+  WatermarkOptions,
+} from "./types.ts";
+import { type Watermark, Watermarks } from "./watermark.ts";
 
 const DEFAULT_BATCH = 256;
+
+/** The default with a watermark: more messages than a ring has room for. */
+const ALL = 2 ** 32;
 
 /** How many messages a drain hands out at most, by default, and for how many milliseconds. */
 const DEFAULT_DRAIN = 65536;
@@ -37,15 +50,21 @@ class PendingReceive extends Pending {
   readonly resolve: (message: Message | undefined) => void;
   /** The loop or stream that waits, for which this side's close is an end like any other. */
   readonly owner: object | undefined;
+  /** What it sleeps for, if not for any message. */
+  readonly mark: Watermark | undefined;
+  /** Whether the waiter has been asked for a wake-up at the mark's end. */
+  hasAlarm = false;
 
   constructor(
     resolve: (message: Message | undefined) => void,
     reject: (error: unknown) => void,
     owner: object | undefined,
+    mark: Watermark | undefined,
   ) {
     super(reject);
     this.resolve = resolve;
     this.owner = owner;
+    this.mark = mark;
   }
 }
 
@@ -89,6 +108,7 @@ export class Receiver implements Side, Condition {
   readonly #link: Link;
   readonly #consumer: Consumer;
   readonly #spin: Spin;
+  readonly #stamped: boolean;
   #pending: PendingReceive | undefined;
   #lock: Lock | undefined;
   #cursor: RecordCursor | undefined;
@@ -102,7 +122,9 @@ export class Receiver implements Side, Condition {
    */
   constructor(link: Link, spin: number, controls: number) {
     this.#link = link;
-    this.#consumer = new Consumer(link.memory.toUser, controls);
+    const { toUser, stamped } = link.memory;
+    this.#consumer = new Consumer(toUser, controls, 0, stamped);
+    this.#stamped = stamped;
     this.#spin = new Spin(link.native, spin);
   }
 
@@ -259,17 +281,31 @@ export class Receiver implements Side, Condition {
    * Takes the other messages in the same step as the first: later, other calls may have come in
    * between.
    */
-  receiveBatch(options: (BatchOptions & WaitOptions) | undefined): Promise<Message[]> {
+  receiveBatch(options: AsyncBatchOptions | undefined): Promise<Message[]> {
     const all = (max: number) => (first: Message | undefined) =>
       first === undefined ? [] : this.#gather(first, max);
     try {
       forms.check(forms.RECEIVE_BATCH, options);
       const signal = checkSignal(options?.signal);
-      const max = checkMax(options);
-      return this.#receive(signal, all(max), undefined);
+      const marks = this.watermarks(options);
+      const max = checkMax(options, marks === undefined ? DEFAULT_BATCH : ALL);
+      return this.#receive(signal, all(max), undefined, marks?.begin());
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  receiveBatchSync(options: SyncBatchOptions | undefined): Message[] {
+    forms.check(forms.RECEIVE_BATCH_SYNC, options);
+    const marks = this.watermarks(options);
+    const max = checkMax(options, marks === undefined ? DEFAULT_BATCH : ALL);
+    const first = this.#block(checkTimeout(options?.timeout), marks?.begin());
+    return first === undefined ? [] : this.#gather(first, max);
+  }
+
+  /** Checks `minBytes` and `within`. */
+  watermarks(options: WatermarkOptions | undefined): Watermarks | undefined {
+    return Watermarks.from(this.#link.native, this.#link.memory.toUser.size, options);
   }
 
   /**
@@ -279,15 +315,18 @@ export class Receiver implements Side, Condition {
    * like any other.
    * @param result Called in the step that takes the message, since later other calls may have
    * released it. It gets undefined at the end, and after a cancel.
+   * @param mark What to sleep for. An owner takes what is there first, and sleeps when there is
+   * nothing.
    */
   receiveFor<T>(
     owner: object | undefined,
     signal: AbortSignal | undefined,
     result: (message: Message | undefined) => T,
+    mark?: Watermark,
   ): Promise<T> {
     try {
       if (this.#link.closed && owner !== undefined) return Promise.resolve(result(undefined));
-      return this.#receive(signal, result, owner);
+      return this.#receive(signal, result, owner, mark);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -295,20 +334,27 @@ export class Receiver implements Side, Condition {
 
   receiveSync(options: SyncWaitOptions | undefined): Message | undefined {
     forms.check(forms.RECEIVE_SYNC, options);
-    const timeout = checkTimeout(options?.timeout);
-    const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
+    return this.#block(checkTimeout(options?.timeout), undefined);
+  }
+
+  /** @param timeout In milliseconds; -1 for no limit. */
+  #block(timeout: number, mark: Watermark | undefined): Message | undefined {
+    const { native } = this.#link;
+    const end = timeout < 0 ? Infinity : native.kup_user_now() + timeout;
     for (;;) {
       this.#checkFree(undefined);
-      let message = timeout === 0 ? this.#take() : this.#takeSpinning();
+      let message = timeout === 0 ? this.#take() : this.#takeSpinning(mark);
       if (message !== undefined || this.#ended) return message;
-      const left = end - this.#link.native.kup_user_now();
+      const left = end - native.kup_user_now();
+      if (left > 0 && (mark === undefined || mark.isOver)) this.#consumer.announce();
+      // At the timeout, a message is enough.
+      if (left <= 0 || mark === undefined || mark.isOver) message = this.#take();
+      if (message !== undefined || this.#ended) return message;
       if (left <= 0) {
         throw new KupError("timed-out", `${this.#link.subject}: No message within ${timeout} ms.`);
       }
-      this.#consumer.announce();
-      message = this.#take();
-      if (message !== undefined || this.#ended) return message;
-      this.#link.block(POLLIN, left === Infinity ? -1 : left);
+      const sleep = Math.min(left, timeToMark(native.kup_user_now(), mark));
+      this.#link.block(POLLIN, sleep === Infinity ? -1 : sleep);
       this.#spin.woke();
     }
   }
@@ -385,13 +431,18 @@ export class Receiver implements Side, Condition {
     if (pending === undefined) return;
     if (this.#isLeft(pending)) return this.cancel(pending.owner!);
     try {
-      let message = this.#take();
-      if (message === undefined && !this.#ended) {
+      const isMarked = pending.mark?.isOver === false;
+      let message = isMarked ? this.#takeMarked(pending.mark!.bytes) : this.#take();
+      if (message === undefined && !this.#ended && !isMarked) {
         this.#consumer.announce();
         message = this.#take();
       }
       if (message === undefined && !this.#ended) {
         this.#link.want(POLLIN);
+        if (isMarked && !pending.hasAlarm) {
+          pending.hasAlarm = true;
+          this.#link.alarm(pending.mark!.end);
+        }
         return;
       }
       this.#spin.woke();
@@ -425,7 +476,21 @@ export class Receiver implements Side, Condition {
     return result === RING_OK ? this.#message() : this.#nothing(result);
   }
 
-  #takeSpinning(): Message | undefined {
+  /** Announces a sleep for so many bytes, and takes a message if the sleep would end at once. */
+  #takeMarked(bytes: number): Message | undefined {
+    const link = this.#link;
+    if (link.over) throw link.reason();
+    const consumer = this.#consumer;
+    if (consumer.held !== 0) this.#checked(consumer.release());
+    this.#checked(consumer.settle());
+    consumer.announceBytes(bytes);
+    // Only the kernel's side knows where its first unfinished record lies, and if it lacks room.
+    return link.reports(POLLIN) ? this.#take() : undefined;
+  }
+
+  /** A wait for a mark does not spin: it is long. */
+  #takeSpinning(mark?: Watermark): Message | undefined {
+    if (mark !== undefined) return mark.isOver ? this.#take() : this.#takeMarked(mark.bytes);
     const message = this.#take();
     if (message !== undefined || this.#ended || !this.#spin.until(this)) return message;
     return this.#take();
@@ -451,9 +516,14 @@ export class Receiver implements Side, Condition {
   #message(): Message {
     const { memory } = this.#link;
     const consumer = this.#consumer;
-    if (consumer.control === 0) return new RecordMessage(memory, consumer);
+    if (this.#isPlain()) return new RecordMessage(memory, consumer);
     if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
-    return new ControlMessage(memory, consumer);
+    return new DetailedMessage(memory, consumer);
+  }
+
+  /** Whether the record is a message without a stamp, which costs less. */
+  #isPlain(): boolean {
+    return this.#consumer.control === 0 && !this.#stamped;
   }
 
   #sound(): boolean {
@@ -467,8 +537,8 @@ export class Receiver implements Side, Condition {
     const consumer = this.#consumer;
     // The next receive reports a lie: the messages before it are good.
     while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
-      if (consumer.control === 0) messages.push(new RecordMessage(memory, consumer));
-      else if (this.#sound()) messages.push(new ControlMessage(memory, consumer));
+      if (this.#isPlain()) messages.push(new RecordMessage(memory, consumer));
+      else if (this.#sound()) messages.push(new DetailedMessage(memory, consumer));
       else this.#link.lieError(RING_LIE_LENGTH);
     }
     this.#settleWake();
@@ -495,13 +565,14 @@ export class Receiver implements Side, Condition {
     signal: AbortSignal | undefined,
     result: (message: Message | undefined) => T,
     owner: object | undefined,
+    mark?: Watermark,
   ): Promise<T> {
     this.#checkFree(owner);
     if (signal?.aborted) throw signal.reason;
     if (this.#link.over) throw this.#link.reason();
     const breath = this.#link.breathe();
     if (breath === undefined) {
-      const message = this.#takeSpinning();
+      const message = this.#takeFirst(owner, mark);
       if (message !== undefined || this.#ended) return Promise.resolve(result(message));
     }
     return new Promise((resolve, reject) => {
@@ -512,7 +583,7 @@ export class Receiver implements Side, Condition {
           reject(error);
         }
       };
-      const pending = new PendingReceive(settle, reject, owner);
+      const pending = new PendingReceive(settle, reject, owner, mark);
       pending.watch(signal, () => this.#endWait());
       this.#pending = pending;
       if (breath === undefined) this.wake();
@@ -520,12 +591,17 @@ export class Receiver implements Side, Condition {
     });
   }
 
+  /** For streams: what is there needs no sleep, so it needs no mark. */
+  #takeFirst(owner: object | undefined, mark: Watermark | undefined): Message | undefined {
+    return owner !== undefined && mark !== undefined ? this.#take() : this.#takeSpinning(mark);
+  }
+
   /** Called after the breath. */
   #resume(pending: PendingReceive): void {
     if (pending !== this.#pending) return;
     if (this.#isLeft(pending)) return this.cancel(pending.owner!);
     try {
-      const message = this.#takeSpinning();
+      const message = this.#takeFirst(pending.owner, pending.mark);
       if (message === undefined && !this.#ended) return this.wake();
       this.#endWait();
       pending.resolve(message);
@@ -536,9 +612,12 @@ export class Receiver implements Side, Condition {
 
   /** Called when no receive waits any more. */
   #endWait(): void {
-    this.#pending?.detach();
+    const pending = this.#pending;
+    pending?.detach();
     this.#pending = undefined;
-    if (!this.#link.closed) this.#link.unwant(POLLIN);
+    if (this.#link.closed) return;
+    this.#link.unwant(POLLIN);
+    if (pending?.hasAlarm) this.#link.alarm(Infinity);
   }
 
   #busy(why: string): KupError {
@@ -548,6 +627,11 @@ export class Receiver implements Side, Condition {
 
 function same(message: Message | undefined): Message | undefined {
   return message;
+}
+
+/** The milliseconds from `now` to the end of a mark that is not over; otherwise Infinity. */
+function timeToMark(now: number, mark: Watermark | undefined): number {
+  return mark !== undefined && mark.end > now ? mark.end - now : Infinity;
 }
 
 /** Checks the `max` option. */

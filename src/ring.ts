@@ -26,6 +26,7 @@ import {
   RECORD_HEADER,
   RECORD_LENGTH,
   RECORD_READY,
+  STAMP_AT,
 } from "./abi.ts";
 import { glance } from "./glance.ts";
 
@@ -356,6 +357,10 @@ export class Consumer {
   /** 0 for a message, or the kind of a control record (CONTROL_*), which has no type. */
   control = 0;
   at = 0;
+  /** The byte offset of the stamp, if there are stamps. */
+  get stampAt(): number {
+    return this.at - STAMP_AT.SIZE;
+  }
   /** The producer sleeps, and the tail has reached its event: wake it, and set this to false. */
   owesWake = false;
   /** Counts the releases. A record of an earlier epoch is no longer valid. */
@@ -368,6 +373,8 @@ export class Consumer {
   readonly #size: number;
   readonly #mask: number;
   readonly #controls: number;
+  /** The bytes that each payload begins with, which `at` and `length` leave out. */
+  readonly #stamp: number;
   readonly #headWord: number;
   readonly #tailWord: number;
   readonly #eventWord: number;
@@ -385,13 +392,15 @@ export class Consumer {
    * @param controls The kinds that a control record may have: a mask of `1 << kind`. Unknown kinds
    * with the bit CONTROL_OPTIONAL are skipped.
    * @param position Where head and tail are; 0 in fresh memory.
+   * @param stamped Whether each payload begins with a stamp.
    */
-  constructor(place: RingPlace, controls: number, position = 0) {
+  constructor(place: RingPlace, controls: number, position = 0, stamped = false) {
     this.#words = place.words;
     this.#data = place.data;
     this.#size = place.size;
     this.#mask = place.size - 1;
     this.#controls = controls;
+    this.#stamp = stamped ? STAMP_AT.SIZE : 0;
     this.#headWord = place.head >> 2;
     this.#tailWord = place.tail >> 2;
     this.#eventWord = place.consumerEvent >> 2;
@@ -424,13 +433,15 @@ export class Consumer {
       const type = this.#words[(at >> 2) + 1]! >>> 0;
       const use = (word & FLAGS) === READY ? RING_OK : this.#use(word, type);
       if (use === RING_LIE_FLAGS) return this.#nothing(use, skips);
+      const stamp = this.#stamp;
+      if (use === RING_OK && length < stamp) return this.#nothing(RING_LIE_LENGTH, skips);
       this.#cursor = (cursor + space) | 0;
       if (use === RING_OK) {
         const isControl = (word & RECORD_CONTROL) !== 0;
-        this.length = length;
+        this.length = length - stamp;
         this.type = isControl ? 0 : type;
         this.control = isControl ? type : 0;
-        this.at = at + RECORD_HEADER;
+        this.at = at + RECORD_HEADER + stamp;
         this.held++;
         return RING_OK;
       }
@@ -490,11 +501,13 @@ export class Consumer {
       const word = glance(words, at >> 2);
       const length = word & RECORD_LENGTH;
       const space = (length + 15) & ~7;
-      if ((word & FLAGS) !== READY || space + SENTINEL > this.#size) return count;
+      const own = length - this.#stamp;
+      if ((word & FLAGS) !== READY || space + SENTINEL > this.#size || own < 0) return count;
       count++;
       position = (position + space) | 0;
       this.#cursor = position;
-      const goesOn = visitor.visit(at + RECORD_HEADER, words[(at >> 2) + 1]! >>> 0, length);
+      const payload = at + RECORD_HEADER + this.#stamp;
+      const goesOn = visitor.visit(payload, words[(at >> 2) + 1]! >>> 0, own);
       this.#released = position;
       if (!goesOn || this.#isMuch() || this.#isAwaited()) return count;
     }
@@ -583,6 +596,11 @@ export class Consumer {
   /** Announces a sleep until the next record is readable. Then look again. */
   announce(): void {
     this.announcePosition(this.#cursor);
+  }
+
+  /** Announces a sleep until so many bytes are readable, at least 1. Then look again. */
+  announceBytes(bytes: number): void {
+    this.announcePosition(this.#cursor + ((bytes - 1) & ~(RECORD_ALIGN - 1)));
   }
 
   /**

@@ -11,6 +11,7 @@ import type { Link, Side } from "./link.ts";
 import { check, checkGaps, type GapListener, gapListener, TO_READABLE } from "./options.ts";
 import type { Lock, Receiver } from "./receiver.ts";
 import type { Channel, Data, Message, ReadableOptions } from "./types.ts";
+import type { Watermarks } from "./watermark.ts";
 
 const lockedOf = Object.getOwnPropertyDescriptor(ReadableStream.prototype, "locked")!.get!;
 
@@ -37,12 +38,13 @@ export class Streams implements Side {
     check(TO_READABLE, options);
     const { subject } = this.#link;
     const onGap = gapListener(subject, checkGaps(options?.gaps, ["throw"]));
+    const marks = this.#link.closed ? undefined : this.#receiver.watermarks(options);
     const old = this.#reading;
     if (old?.locked) {
       throw new KupError("busy", `${subject}: \`readable\` is locked; cancel that stream first.`);
     }
     old?.fail(new KupError("busy", `${subject}: Another stream was made; read from that one.`));
-    const reading = new Reading(this.#receiver, onGap);
+    const reading = new Reading(this.#receiver, onGap, marks);
     this.#reading = reading;
     if (this.#link.closed) reading.end();
     return reading.stream;
@@ -79,12 +81,14 @@ class Reading implements Lock {
   left = false;
   readonly #receiver: Receiver;
   readonly #onGap: GapListener;
+  readonly #marks: Watermarks | undefined;
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   #over = false;
 
-  constructor(receiver: Receiver, onGap: GapListener) {
+  constructor(receiver: Receiver, onGap: GapListener, marks: Watermarks | undefined) {
     this.#receiver = receiver;
     this.#onGap = onGap;
+    this.#marks = marks;
     this.stream = new ReadableStream({
       start: (controller) => void (this.#controller = controller),
       pull: () => this.#pull(),
@@ -131,7 +135,8 @@ class Reading implements Lock {
     try {
       let skipped = true;
       while (skipped && this.locked) {
-        skipped = await this.#receiver.receiveFor(this, undefined, this.#received);
+        const mark = this.#marks?.begin();
+        skipped = await this.#receiver.receiveFor(this, undefined, this.#received, mark);
       }
     } catch (error) {
       this.fail(error);

@@ -53,6 +53,8 @@ export const SYMBOLS = {
   kup_user_waiter_add: { parameters: ["i32", "i32"], result: "i32" },
   /** (fd, id, events) */
   kup_user_waiter_arm: { parameters: ["i32", "i32", "u32"], result: "i32" },
+  /** (fd, id, at_ms) */
+  kup_user_waiter_alarm: { parameters: ["i32", "i32", "f64"], result: "i32" },
   /** (fd, id) */
   kup_user_waiter_remove: { parameters: ["i32", "i32"], result: "i32" },
   kup_user_now: { parameters: [], result: "f64" },

@@ -42,6 +42,7 @@ import type {
   MessagesOptions,
   Reservation,
   SendOptions,
+  SyncBatchOptions,
   SyncSendOptions,
   SyncTurnOptions,
   SyncWaitOptions,
@@ -230,12 +231,19 @@ export class TurnChannel extends Layer implements Channel {
 
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]> {
     try {
-      forms.check(forms.RECEIVE_BATCH, options);
+      forms.check(forms.TURN_RECEIVE_BATCH, options);
       checkMax(options);
       return this.#receive(undefined, checkSignal(options?.signal), alone);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  receiveBatchSync(options?: SyncBatchOptions): Message[] {
+    forms.check(forms.TURN_RECEIVE_BATCH_SYNC, options);
+    checkMax(options);
+    const timeout = options?.timeout;
+    return alone(this.receiveSync(timeout === undefined ? undefined : { timeout }));
   }
 
   tryReceiveBatch(options?: BatchOptions): Message[] {

@@ -24,6 +24,7 @@ import type {
   BatchOptions,
   CommitOptions,
   SendOptions,
+  SyncBatchOptions,
   SyncSendOptions,
   SyncTurnOptions,
   SyncWaitOptions,
@@ -332,15 +333,26 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   receiveSync(options?: SyncWaitOptions): Message | undefined;
   /**
    * Waits for a message, and receives the ones behind it as well (on a turn channel there are
-   * none). All of them are valid until the next receive.
+   * none). All of them are valid until the next receive. With `minBytes` and `within` it sleeps
+   * longer, and the program is woken once for many messages; see {@linkcode WatermarkOptions}.
    *
    * @returns An empty array when the kernel's side has closed the channel and there are no more
    * messages.
-   * @throws {RangeError} If `max` is no integer from 1.
+   * @throws {RangeError} If `max` is no integer from 1, `minBytes` is more than half the ring to
+   * the user, or `within` is out of range.
    * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait
    * for the turn; `"turn"`, `"closed"`, `"broken"`.
    */
   receiveBatch(options?: AsyncBatchOptions): Promise<Message[]>;
+  /**
+   * As {@linkcode Channel.receiveBatch}, but blocks this thread. At the timeout it takes what is
+   * there.
+   *
+   * @throws {RangeError} If an option is out of range.
+   * @throws {KupError} `"timed-out"` if there is no message; and as {@linkcode
+   * Channel.receiveBatch}.
+   */
+  receiveBatchSync(options?: SyncBatchOptions): Message[];
   /**
    * Receives the messages that are there now, if any. All of them are valid until the next receive.
    *
@@ -438,7 +450,9 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
    * Makes a stream with options, which {@linkcode Channel.readable} is from now on. An earlier
-   * stream fails with `"busy"`.
+   * stream fails with `"busy"`. With `minBytes` and `within`, a read that finds no message sleeps
+   * for the watermark (see {@linkcode WatermarkOptions}), and the reads that follow take what is
+   * there.
    *
    * @throws {TypeError} On a turn channel; if an option is of the wrong kind, or belongs to another
    * call.

@@ -24,6 +24,8 @@ static int attach_valid(const struct kup_handle *handle, struct kup_attach *atta
 	if (attach->flags & ~KUP_ATTACH_NOWAIT || attach->generation || attach->map_bytes ||
 	    !kup_all_zero(attach->reserved, sizeof(attach->reserved)))
 		return -EINVAL;
+	if (kup_device_required(handle->device) & ~attach->understood)
+		return -EOPNOTSUPP;
 	/* This comes first, because the other fields are meant for the other device. */
 	if (attach->instance && attach->instance != handle->device->instance)
 		return -ENODEV;

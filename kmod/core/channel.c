@@ -68,7 +68,8 @@ static void fill_page(struct kup_channel *channel)
 	page->magic = KUP_MAGIC;
 	page->abi_version = KUP_ABI_VERSION;
 	page->mode = config->mode;
-	page->features = KUP_FEATURES;
+	page->features = KUP_FEATURES_OPTIONAL;
+	page->required = kup_device_required(channel->device);
 	page->instance = channel->device->instance;
 	page->page_size = os_page_size();
 	page->channel = channel->number;
@@ -110,6 +111,7 @@ int kup_channel_fill(struct kup_channel *channel, kup_u32 to_user_bytes, kup_u32
 		return error;
 	channel->out.bytes = to_user_bytes;
 	channel->in.bytes = to_kernel_bytes;
+	channel->stamp_bytes = channel->device->config.stamps ? sizeof(struct kup_stamp) : 0;
 	error = os_memory_create(channel->out.bytes, channel->in.bytes, &channel->memory);
 	if (error)
 		return error;

@@ -87,6 +87,8 @@ struct kup_channel {
 	kup_u32 woken_tail;  /* under send_lock: the tail when the user was last woken for that, */
 	kup_u32 woken_event; /* and the event for which it was woken */
 	struct kup_gap lost; /* under send_lock: the losses since the last GAP record */
+	kup_u32 stamp_bytes; /* what each payload to the user begins with: 0, or a kup_stamp */
+	kup_u32 sequence;    /* under send_lock: the number of the next stamp */
 	struct kup_spin send_spin;
 
 	kup_u32 receiving; /* the owner of `in`; see wait.c; atomic */
@@ -275,6 +277,11 @@ void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_
 
 /* ---- shortage.c; any context, and under send_lock where nothing else is stated ---- */
 
+/* The features that a process must understand to attach. */
+kup_u64 kup_device_required(const struct kup_device *device);
+
+/* The stamp of the record that is reserved now, with this number. */
+struct kup_stamp kup_channel_stamp(kup_u32 sequence);
 /* The room that a record of `length` bytes needs. It may change while send_lock is not held. */
 kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length);
 /* Counts a message that was lost with this errno. */

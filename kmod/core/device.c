@@ -122,9 +122,19 @@ static int config_check(const struct kup_config *config)
 	else if (config->spin_us > KUP_SPIN_MAX)
 		kup_log("%s: spin_us is %u, more than %u and not KUP_NO_SPIN", name,
 			config->spin_us, KUP_SPIN_MAX);
+	else if (config->stamps > 1)
+		kup_log("%s: stamps is %u, not 0 or 1", name, config->stamps);
+	else if (config->stamps && config->mode > KUP_MODE_STREAM)
+		kup_log("%s: stamps is 1 with mode %u, and stamps are for KUP_MODE_STREAM", name,
+			config->mode);
 	else
 		return 0;
 	return -EINVAL;
+}
+
+kup_u64 kup_device_required(const struct kup_device *device)
+{
+	return device->config.stamps ? KUP_FEATURE_STAMPS : 0;
 }
 
 #define DEFAULT_PAGES 16

@@ -65,7 +65,9 @@ int kup_handle_info(struct kup_handle *handle, struct kup_info *info)
 	__builtin_memset(info, 0, sizeof(*info));
 	info->abi_version = KUP_ABI_VERSION;
 	info->attached = channel ? channel->number : KUP_CHANNEL_ANY;
-	info->features = KUP_FEATURES;
+	info->features = KUP_FEATURES_OPTIONAL;
+	info->required = kup_device_required(device);
+	info->clock = config->stamps ? KUP_CLOCK_MONOTONIC : KUP_CLOCK_NONE;
 	info->mode = config->mode;
 	info->page_size = os_page_size();
 	info->channels = config->channels;

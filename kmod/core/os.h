@@ -111,6 +111,12 @@ void os_poll_wake(struct os_pollq *pollq); /* any context */
 /* A monotonic clock. Any context. */
 kup_u64 os_now_ns(void);
 
+/* The time of CLOCK_MONOTONIC, which never goes back between processors either. Any context. */
+kup_u64 os_stamp_ns(void);
+
+/* The number of the processor that the caller runs on; it may be another one soon. Any context. */
+kup_u32 os_cpu(void);
+
 /*
  * One step of a busy wait. Returns 0 if another thread wants this processor; then stop spinning. A
  * system that can't find that out gives the processor to such a thread if `yield` is nonzero.

@@ -175,46 +175,73 @@ int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32
 	return producer->end != before && is_awaited_since(producer, before);
 }
 
+static inline kup_u32 stamp_bytes(const struct kup_stamp *stamp)
+{
+	return stamp ? (kup_u32)sizeof(*stamp) : 0;
+}
+
+static inline void write_payload(void *payload, const struct kup_stamp *stamp, const void *data,
+				 kup_u32 length)
+{
+	if (stamp)
+		__builtin_memcpy(payload, stamp, sizeof(*stamp));
+	if (length > 0)
+		__builtin_memcpy((kup_u8 *)payload + stamp_bytes(stamp), data, length);
+}
+
 /*
  * Appends behind reservations that are open. The consumer stops before this record, whose header
  * need not be withheld.
  */
-static int append_behind(struct kup_producer *producer, kup_u32 type, const void *data,
-			 kup_u32 length)
+static int append_behind(struct kup_producer *producer, kup_u32 type, const struct kup_stamp *stamp,
+			 const void *data, kup_u32 length)
 {
-	kup_u32 position;
-	int result = kup_producer_reserve(producer, length, &position);
+	kup_u32 position, whole = length + stamp_bytes(stamp);
+	int result = kup_producer_reserve(producer, whole, &position);
 
 	if (result != KUP_RING_OK)
 		return result;
-	if (length > 0)
-		__builtin_memcpy(kup_producer_payload(producer, position), data, length);
+	write_payload(kup_producer_payload(producer, position), stamp, data, length);
 	/* `end` does not move, so no one is woken. */
-	(void)kup_producer_commit(producer, position, length, length, type, 0);
+	(void)kup_producer_commit(producer, position, whole, whole, type, 0);
+	return KUP_RING_OK;
+}
+
+/* Always inline: without a stamp, nothing of it is left. */
+__attribute__((always_inline)) static inline int append(struct kup_producer *producer, kup_u32 type,
+							const struct kup_stamp *stamp,
+							const void *data, kup_u32 length)
+{
+	struct kup_record_header *header = header_at(producer, producer->head);
+	kup_u32 whole = length + stamp_bytes(stamp);
+	int result;
+
+	if (producer->count > 0)
+		return append_behind(producer, type, stamp, data, length);
+	result = kup_producer_room(producer, KUP_RECORD_SPACE(whole));
+	if (result != KUP_RING_OK)
+		return result;
+	claim(producer, KUP_RECORD_SPACE(whole));
+	kup_store(&header->type, type);
+	write_payload(header + 1, stamp, data, length);
+	if (producer->withheld)
+		/* Relaxed: the consumer stops at the withheld header, whose release follows. */
+		kup_store(&header->length_flags, whole | KUP_RECORD_READY);
+	else
+		producer->withheld = whole | KUP_RECORD_READY;
 	return KUP_RING_OK;
 }
 
 int kup_producer_append(struct kup_producer *producer, kup_u32 type, const void *data,
 			kup_u32 length)
 {
-	struct kup_record_header *header = header_at(producer, producer->head);
-	int result;
+	return append(producer, type, (const struct kup_stamp *)0, data, length);
+}
 
-	if (producer->count > 0)
-		return append_behind(producer, type, data, length);
-	result = kup_producer_room(producer, KUP_RECORD_SPACE(length));
-	if (result != KUP_RING_OK)
-		return result;
-	claim(producer, KUP_RECORD_SPACE(length));
-	kup_store(&header->type, type);
-	if (length > 0)
-		__builtin_memcpy(header + 1, data, length);
-	if (producer->withheld)
-		/* Relaxed: the consumer stops at the withheld header, whose release follows. */
-		kup_store(&header->length_flags, length | KUP_RECORD_READY);
-	else
-		producer->withheld = length | KUP_RECORD_READY;
-	return KUP_RING_OK;
+int kup_producer_append_stamped(struct kup_producer *producer, kup_u32 type,
+				const struct kup_stamp *stamp, const void *data, kup_u32 length)
+{
+	return append(producer, type, stamp, data, length);
 }
 
 int kup_producer_publish(struct kup_producer *producer)

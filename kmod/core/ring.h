@@ -133,6 +133,10 @@ int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32
 int kup_producer_append(struct kup_producer *producer, kup_u32 type, const void *data,
 			kup_u32 length);
 
+/* The same; the payload is the stamp, and then the data. */
+int kup_producer_append_stamped(struct kup_producer *producer, kup_u32 type,
+				const struct kup_stamp *stamp, const void *data, kup_u32 length);
+
 /* Makes all appended records readable. Returns 1 if the consumer sleeps for them: wake it. */
 int kup_producer_publish(struct kup_producer *producer);
 

@@ -10,7 +10,7 @@
 
 kup_u32 kup_max_payload(const struct kup_channel *channel)
 {
-	return KUP_MAX_PAYLOAD(channel->out.bytes);
+	return KUP_MAX_PAYLOAD(channel->out.bytes) - (channel->stamp_bytes ? KUP_STAMP_RESERVE : 0);
 }
 
 /*
@@ -63,10 +63,17 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 		return room_error(result);
 	if (channel->lost.records)
 		*wake = kup_channel_write_gap(channel);
-	result = kup_producer_reserve(&channel->out, length, &reservation->position);
+	result = kup_producer_reserve(&channel->out, length + channel->stamp_bytes,
+				      &reservation->position);
 	if (result != KUP_RING_OK)
 		return room_error(result);
 	reservation->data = kup_producer_payload(&channel->out, reservation->position);
+	if (channel->stamp_bytes) {
+		struct kup_stamp stamp = kup_channel_stamp(channel->sequence++);
+
+		__builtin_memcpy(reservation->data, &stamp, sizeof(stamp));
+		reservation->data = (kup_u8 *)reservation->data + sizeof(stamp);
+	}
 	reservation->length = length;
 	count_sent(channel, 1, length);
 	return 0;
@@ -125,8 +132,9 @@ static void finish(struct kup_channel *channel, struct kup_reservation *reservat
 {
 	unsigned long state = os_spin_lock(&channel->send_lock);
 	int crowded = kup_producer_crowded(&channel->out), closed;
-	int asked = kup_producer_commit(&channel->out, reservation->position, reservation->length,
-					length, type, flags);
+	kup_u32 stamp = channel->stamp_bytes;
+	int asked = kup_producer_commit(&channel->out, reservation->position,
+					reservation->length + stamp, length + stamp, type, flags);
 
 	asked = kup_channel_overdue(channel) || asked;
 	crowded = crowded && !kup_producer_crowded(&channel->out);
@@ -186,6 +194,18 @@ static int publish_locked(struct kup_channel *channel)
 	return kup_channel_overdue(channel) || asked;
 }
 
+static int append_stamped(struct kup_channel *channel, const struct kup_message *message)
+{
+	struct kup_stamp stamp = kup_channel_stamp(channel->sequence);
+	int result = kup_producer_append_stamped(&channel->out, message->type, &stamp,
+						 message->data, message->length);
+
+	if (result != KUP_RING_OK)
+		return room_error(result);
+	channel->sequence++;
+	return 0;
+}
+
 /* Under send_lock: appends one message. The errors and *wake are those of reserve_locked. */
 static int append_locked(struct kup_channel *channel, const struct kup_message *message, int *wake)
 {
@@ -205,10 +225,10 @@ static int append_locked(struct kup_channel *channel, const struct kup_message *
 		return room_error(result);
 	if (channel->lost.records)
 		*wake |= kup_channel_write_gap(channel);
+	if (channel->stamp_bytes)
+		return append_stamped(channel, message);
 	result = kup_producer_append(&channel->out, message->type, message->data, message->length);
-	if (result != KUP_RING_OK)
-		return room_error(result);
-	return 0;
+	return result == KUP_RING_OK ? 0 : room_error(result);
 }
 
 /*

@@ -47,13 +47,23 @@ int kup_channel_hurry(struct kup_channel *channel)
 
 /* ---- Losses ---- */
 
+static kup_u32 gap_bytes(const struct kup_channel *channel)
+{
+	return channel->stamp_bytes + (kup_u32)sizeof(struct kup_gap);
+}
+
 /* The record itself, and the GAP record that precedes it. */
 kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length)
 {
-	kup_u32 space = KUP_RECORD_SPACE(length);
+	kup_u32 space = KUP_RECORD_SPACE(length + channel->stamp_bytes);
 
-	return kup_load64(&channel->lost.records) ? space + KUP_RECORD_SPACE(sizeof(struct kup_gap))
+	return kup_load64(&channel->lost.records) ? space + KUP_RECORD_SPACE(gap_bytes(channel))
 						  : space;
+}
+
+struct kup_stamp kup_channel_stamp(kup_u32 sequence)
+{
+	return (struct kup_stamp){ os_stamp_ns(), os_cpu(), sequence };
 }
 
 void kup_channel_count_lost(struct kup_channel *channel, kup_u32 length, int error)
@@ -73,24 +83,33 @@ void kup_channel_count_lost(struct kup_channel *channel, kup_u32 length, int err
 		return;
 	kup_store64(&channel->lost.records, channel->lost.records + 1);
 	channel->lost.bytes += length;
+	channel->sequence++;
 }
 
 int kup_channel_write_gap(struct kup_channel *channel)
 {
-	kup_u32 position;
+	kup_u32 position, bytes = gap_bytes(channel);
+	kup_u8 *payload;
 	int asked;
 
-	if (kup_producer_reserve(&channel->out, sizeof(struct kup_gap), &position) != KUP_RING_OK)
+	if (kup_producer_reserve(&channel->out, bytes, &position) != KUP_RING_OK)
 		return 0;
-	__builtin_memcpy(kup_producer_payload(&channel->out, position), &channel->lost,
-			 sizeof(struct kup_gap));
+	payload = kup_producer_payload(&channel->out, position);
+	if (channel->stamp_bytes) {
+		/* Nothing was placed since the first of these losses. */
+		kup_u32 first = channel->sequence - (kup_u32)channel->lost.records;
+		struct kup_stamp stamp = kup_channel_stamp(first);
+
+		__builtin_memcpy(payload, &stamp, sizeof(stamp));
+	}
+	__builtin_memcpy(payload + channel->stamp_bytes, &channel->lost, sizeof(struct kup_gap));
 	kup_store64(&channel->lost.records, 0);
 	channel->lost.bytes = 0;
 	/*
 	 * The commit does not wake a user that sleeps for more, so treat it as if room was missing.
 	 */
-	asked = kup_producer_commit(&channel->out, position, sizeof(struct kup_gap),
-				    sizeof(struct kup_gap), KUP_CONTROL_GAP, KUP_RECORD_CONTROL);
+	asked = kup_producer_commit(&channel->out, position, bytes, bytes, KUP_CONTROL_GAP,
+				    KUP_RECORD_CONTROL);
 	(void)kup_producer_refresh(&channel->out);
 	return kup_channel_hurry(channel) || asked;
 }
@@ -98,8 +117,7 @@ int kup_channel_write_gap(struct kup_channel *channel)
 int kup_channel_flush_gap(struct kup_channel *channel)
 {
 	if (!channel->lost.records ||
-	    kup_producer_room(&channel->out, KUP_RECORD_SPACE(sizeof(struct kup_gap))) !=
-		    KUP_RING_OK)
+	    kup_producer_room(&channel->out, KUP_RECORD_SPACE(gap_bytes(channel))) != KUP_RING_OK)
 		return 0;
 	return kup_channel_write_gap(channel);
 }

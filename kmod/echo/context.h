@@ -14,4 +14,7 @@ int echo_in_interrupt(void (*work)(void *argument), void *argument);
 /* The same in code that runs after interrupts: a softirq, a callout. */
 int echo_in_deferred(void (*work)(void *argument), void *argument);
 
+/* The same when a timer has run out. */
+int echo_in_timer(void (*work)(void *argument), void *argument);
+
 #endif

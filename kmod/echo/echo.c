@@ -15,6 +15,7 @@ KUP_PARAM_NUMBER(spin, 0, "microseconds to spin before sleeping; 0 is KUP's defa
 KUP_PARAM_NUMBER(refuse, 0, "the errno with which attaching is refused; 0 refuses none");
 KUP_PARAM_NUMBER(stubborn, 0, "1: pauses outlast their user and the device; for tests");
 KUP_PARAM_NUMBER(mode, 0, "1 is stream mode, 2 turn mode, 3 call mode; 0 is KUP's default");
+KUP_PARAM_NUMBER(stamps, 0, "1: messages to the user have a time, a processor and a number");
 
 static struct kup_device *device;
 
@@ -171,6 +172,7 @@ static int load(void)
 		.permissions = permissions,
 		.group = group,
 		.spin_us = spin,
+		.stamps = stamps,
 	};
 
 	if (refuse > LAST_ERRNO)

@@ -87,6 +87,12 @@ KUP_ABI_ASSERT(sizeof(struct echo_counts) == 16);
 #define ECHO_INTERRUPT 1 /* an interrupt handler */
 #define ECHO_DEFERRED 2	 /* code that runs after interrupts (softirq, callout) */
 #define ECHO_TRYING 3	 /* the channel's thread, never waiting */
+#define ECHO_TIMER 4	 /* a timer's function */
+/*
+ * Four producers at once, in the contexts 1 to 4. Each sends `count` samples, which it numbers
+ * itself, with its context as their `producer`. The echo_produced is the sum.
+ */
+#define ECHO_TOGETHER 5
 
 struct echo_produce {
 	kup_u64 count;
@@ -106,7 +112,7 @@ struct echo_sample {
 	kup_u64 number;
 	/* echo_checksum of all bytes behind this struct, with the number as its seed */
 	kup_u32 checksum;
-	kup_u32 reserved;
+	kup_u32 producer; /* 0, or a context of ECHO_TOGETHER */
 };
 KUP_ABI_ASSERT(sizeof(struct echo_sample) == 16);
 

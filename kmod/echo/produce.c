@@ -8,16 +8,19 @@
 
 struct job {
 	struct kup_channel *channel;
-	struct echo_channel *echo;
 	const struct echo_produce *produce;
+	kup_u32 context;
+	kup_u32 producer; /* for the samples */
+	kup_u64 *next;	  /* the number of the next sample */
 	kup_u64 left;
+	int error;
 	struct echo_produced done;
 };
 
 /* Only writes there, since the user may change what it would read. */
-static void fill(struct kup_reservation *reservation, kup_u64 number)
+static void fill(struct kup_reservation *reservation, kup_u64 number, kup_u32 producer)
 {
-	struct echo_sample sample = { .number = number };
+	struct echo_sample sample = { .number = number, .producer = producer };
 	kup_u8 *bytes = reservation->data, byte;
 	kup_u32 i, filler = reservation->length - (kup_u32)sizeof(sample);
 
@@ -38,15 +41,15 @@ static int produce_one(struct job *job)
 {
 	struct kup_reservation reservation;
 	kup_u32 length = job->produce->length;
-	kup_u64 number = job->echo->next_sent++;
-	kup_time timeout = job->produce->context == ECHO_WAITING ? KUP_FOREVER : 0;
+	kup_u64 number = (*job->next)++;
+	kup_time timeout = job->context == ECHO_WAITING ? KUP_FOREVER : 0;
 	int error = echo_reserve(job->channel, length, timeout, &reservation);
 
 	if (error) {
 		job->done.lost++;
 		return error;
 	}
-	fill(&reservation, number);
+	fill(&reservation, number, job->producer);
 	error = echo_commit(job->channel, &reservation, ECHO_SAMPLE, length);
 	job->done.sent += !error;
 	return error;
@@ -79,10 +82,12 @@ static int produce_all(struct job *job)
 		 * threads.
 		 */
 		kup_breathe();
-		if (job->produce->context == ECHO_INTERRUPT) {
+		if (job->context == ECHO_INTERRUPT) {
 			error = echo_in_interrupt(produce_burst, job);
-		} else if (job->produce->context == ECHO_DEFERRED) {
+		} else if (job->context == ECHO_DEFERRED) {
 			error = echo_in_deferred(produce_burst, job);
+		} else if (job->context == ECHO_TIMER) {
+			error = echo_in_timer(produce_burst, job);
 		} else {
 			error = produce_one(job);
 			if (error == -EAGAIN || error == -EMSGSIZE)
@@ -95,22 +100,58 @@ static int produce_all(struct job *job)
 	return error;
 }
 
+static void together_main(void *argument)
+{
+	struct job *job = argument;
+
+	job->error = produce_all(job);
+}
+
+/* One thread makes each producer's calls, so the four contexts meet. */
+static int produce_together(struct job *all)
+{
+	struct job jobs[ECHO_TIMER];
+	struct kup_thread *threads[ECHO_TIMER] = { NULL };
+	kup_u64 next[ECHO_TIMER] = { 0 };
+	kup_u32 i;
+	int error = 0;
+
+	for (i = 0; i < ECHO_TIMER && !error; i++) {
+		jobs[i] = *all;
+		jobs[i].context = jobs[i].producer = ECHO_INTERRUPT + i;
+		jobs[i].next = &next[i];
+		error = kup_thread_start(together_main, &jobs[i], "echo producer", &threads[i]);
+	}
+	while (i-- > 0) {
+		if (!threads[i])
+			continue;
+		kup_thread_join(threads[i]);
+		all->done.sent += jobs[i].done.sent;
+		all->done.lost += jobs[i].done.lost;
+		error = error ? error : jobs[i].error;
+	}
+	return error;
+}
+
 int echo_produce(struct kup_channel *channel, const struct echo_produce *produce)
 {
+	struct echo_channel *echo = kup_channel_context(channel);
 	struct job job = {
 		.channel = channel,
-		.echo = kup_channel_context(channel),
 		.produce = produce,
+		.context = produce->context,
+		.next = &echo->next_sent,
 		.left = produce->count,
 	};
 	int error;
 
-	if (produce->length < sizeof(struct echo_sample) || produce->context > ECHO_TRYING)
+	if (produce->length < sizeof(struct echo_sample) || produce->context > ECHO_TOGETHER ||
+	    (produce->context == ECHO_TOGETHER && echo->turns))
 		return 0;
 	/* The producer would wait without end for room that can't exist. */
 	if (produce->context == ECHO_WAITING && produce->length > kup_max_payload(channel))
 		return 0;
-	error = produce_all(&job);
+	error = produce->context == ECHO_TOGETHER ? produce_together(&job) : produce_all(&job);
 	if (error)
 		return error;
 	return echo_send(channel, ECHO_PRODUCE, &job.done, sizeof(job.done));

@@ -199,13 +199,19 @@
  *   quarter of the ring free, so that replies have room.
  *
  *
- * Stamps: reserved, not built yet
+ * Stamps
  *
  *   On a channel with KUP_FEATURE_STAMPS (required) the payload of each record to the user, GAP
- *   records included, begins with a kup_stamp, which the header's length includes. The time is
- *   taken under the producer's lock, by a clock that never goes backwards from one processor to
- *   another; INFO names the clock. The sequence number counts records that were placed or lost. A
- *   discarded record leaves a hole in the sequence.
+ *   records included, begins with a kup_stamp, which the header's length includes. Discarded
+ *   records need not have one. The longest message is KUP_STAMP_RESERVE bytes shorter. Stamps are
+ *   for stream mode.
+ *   The stamp is taken under the producer's lock, when the room is reserved. So neither the time
+ *   nor the sequence number goes backwards from one record to the next, whichever processor or
+ *   context sends. INFO names the clock (KUP_CLOCK_*).
+ *   The sequence numbers count the messages that were placed or lost, modulo 2^32, from 0. Between
+ *   two GAP records or messages no number is missing, except those of messages that were reserved
+ *   and then discarded. A GAP record has the number of the first message that it stands for; the
+ *   next message's number is larger by its `records`.
  *
  *   Modes from 0x80000000 on are for layers of clients; types from KUP_TYPE_RESERVED on are KUP's.
  *
@@ -445,16 +451,28 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 /* Feature bits, of `features`, `required` and `understood`. */
 #define KUP_FEATURE_GAP 1ull	/* producers that must not sleep report losses in GAP records */
 #define KUP_FEATURE_SIZES 2ull	/* ATTACH takes ring sizes */
-#define KUP_FEATURE_STAMPS 4ull /* reserved: a kup_stamp before each payload; required */
-#define KUP_FEATURES (KUP_FEATURE_GAP | KUP_FEATURE_SIZES)
+#define KUP_FEATURE_STAMPS 4ull /* a kup_stamp before each payload; required */
+#define KUP_FEATURES_OPTIONAL (KUP_FEATURE_GAP | KUP_FEATURE_SIZES) /* INFO's `features` */
+#define KUP_FEATURES (KUP_FEATURES_OPTIONAL | KUP_FEATURE_STAMPS)   /* all of this version */
 
-/* Reserved: the kup_stamp of a record. */
+/* What a payload begins with on a channel with stamps. */
 struct kup_stamp {
-	kup_u64 time_ns;
-	kup_u32 cpu;
-	kup_u32 sequence;
+	kup_u64 time_ns;  /* of the clock that INFO names */
+	kup_u32 cpu;	  /* the number of the processor that made the reservation */
+	kup_u32 sequence; /* the number of the message; of a GAP: of the first one that was lost */
 };
 KUP_ABI_ASSERT(sizeof(struct kup_stamp) == 16);
+KUP_ABI_AT(kup_stamp, time_ns, 0);
+KUP_ABI_AT(kup_stamp, cpu, 8);
+KUP_ABI_AT(kup_stamp, sequence, 12);
+
+/* The room for the stamps of a GAP record and of the record behind it. */
+#define KUP_STAMP_RESERVE 32
+
+/* The clocks of stamps. */
+#define KUP_CLOCK_NONE 0
+#define KUP_CLOCK_MONOTONIC                                                                        \
+	1 /* CLOCK_MONOTONIC of the machine, without a time namespace's offset */
 
 /* ---- Call mode ---- */
 
@@ -601,7 +619,7 @@ struct kup_info {
 	kup_u64 instance; /* this device's number; no other one gets it until the next boot */
 	kup_u64 attaches; /* of all channels, since the device was created */
 	kup_u32 spin_us;
-	kup_u32 clock; /* reserved, for stamps; 0 */
+	kup_u32 clock; /* of the stamps: KUP_CLOCK_*; KUP_CLOCK_NONE if there are none */
 	kup_u8 reserved[104];
 };
 KUP_ABI_ASSERT(sizeof(struct kup_info) == 256);

@@ -52,8 +52,12 @@ Deno.test("kup_device_create() names a wrong field and its value in the kernel's
     );
     await refused({ channels: 1025 }, "kup/echo: channels is 1025, more than 1024");
     await refused(
-      { mode: 3 },
-      "kup/echo: mode is 3, neither KUP_MODE_STREAM (1) nor KUP_MODE_TURN (2)",
+      { mode: 4 },
+      "kup/echo: mode is 4, not KUP_MODE_STREAM (1), KUP_MODE_TURN (2) or KUP_MODE_CALL (3)",
+    );
+    await refused(
+      { mode: 2, stamps: 1 },
+      "kup/echo: stamps is 1 with mode 2, and stamps are for KUP_MODE_STREAM",
     );
     await refused(
       { permissions: 600 },

@@ -352,7 +352,11 @@ export class Session {
 
   async #receiveBatch(): Promise<void> {
     const signal = this.#signal();
-    const batch = await this.channel.receiveBatch({ max: int(this.random, 1, 9), signal });
+    const mark = this.#turns || this.random.chance(0.5)
+      ? {}
+      : { minBytes: int(this.random, 1, 2048), within: int(this.random, 0, 20) };
+    const max = int(this.random, 1, 9);
+    const batch = await this.channel.receiveBatch({ max, signal, ...mark });
     for (const message of batch) this.check(message);
   }
 

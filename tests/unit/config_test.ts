@@ -45,6 +45,15 @@ const CONFIGS: readonly (readonly [Parameters, string])[] = [
   // The decimal number 600, a common mistake.
   [{ permissions: 600 }, "mine/wrong: permissions is 01130, more than 0777 (which is octal)"],
   [{ group: 2 ** 32 - 1 }, "mine/wrong: group is 4294967295, which is not a group's number"],
+  [{ stamps: 2 }, "mine/wrong: stamps is 2, not 0 or 1"],
+  [
+    { stamps: 1, mode: 2 },
+    "mine/wrong: stamps is 1 with mode 2, and stamps are for KUP_MODE_STREAM",
+  ],
+  [
+    { stamps: 1, mode: 3 },
+    "mine/wrong: stamps is 1 with mode 3, and stamps are for KUP_MODE_STREAM",
+  ],
   [{ spin_us: 10001 }, "mine/wrong: spin_us is 10001, more than 10000 and not KUP_NO_SPIN"],
 ];
 
@@ -67,6 +76,7 @@ Deno.test("kup_device_create() accepts values at the limits, and logs nothing", 
     { to_user_pages: 1, to_kernel_pages: 1 },
     { mode: 2, permissions: 0o777, group: 2 ** 32 - 2, spin_us: 10000 },
     { spin_us: 2 ** 32 - 1 },
+    { stamps: 1, mode: 1 },
     { name: "x".repeat(63) },
     { name: "a.b/c-d/E_9" },
   ];

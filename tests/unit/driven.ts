@@ -245,6 +245,8 @@ export interface DrivenOptions {
   channels?: number;
   /** As in kup_config. The kernel's side makes the calls of streams in both modes. */
   mode?: number;
+  /** As in kup_config. */
+  stamps?: number;
   /** A channel whose user has gone stays taken until {@linkcode DrivenDevice.letGo}. */
   hold?: boolean;
 }
@@ -257,9 +259,11 @@ export class DrivenDevice implements Disposable {
   readonly #sides: KernelSide[] = [];
   readonly #newest = new Map<number, KernelSide>();
 
-  constructor({ ring = PAGE, channels = 1, mode = 0, hold = false }: DrivenOptions = {}) {
+  constructor(
+    { ring = PAGE, channels = 1, mode = 0, stamps = 0, hold = false }: DrivenOptions = {},
+  ) {
     this.#ring = ring;
-    const parameters = { channels, pages: ring / PAGE, mode, hold: hold ? 1 : 0 };
+    const parameters = { channels, pages: ring / PAGE, mode, stamps, hold: hold ? 1 : 0 };
     open(path, { parameters }).close();
     this.#driven = Deno.dlopen(path.slice("host:".length), DRIVEN);
   }

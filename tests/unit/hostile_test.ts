@@ -294,3 +294,20 @@ test("Message.bytes are valid again after they were transferred away", (channel,
   reservation.commit();
   assertEquals(kernel.receive()?.text, "abc");
 });
+
+test("Channel.receiveBatch() reads `minBytes` once, and survives a getter that closes", async (channel) => {
+  let reads = 0;
+  const options = {
+    get minBytes(): number {
+      // A second read would be beyond the ring.
+      if (reads++ === 0) channel.close();
+      return reads === 1 ? 8 : 2 ** 40;
+    },
+  };
+  await rejectsWith("closed", channel.receiveBatch(options));
+  assertEquals(reads, 1);
+  assertEquals(
+    assertThrows(() => channel.receiveBatchSync({ minBytes: 8 }), KupError).code,
+    "closed",
+  );
+});

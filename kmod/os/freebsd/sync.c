@@ -187,6 +187,16 @@ kup_u64 os_now_ns(void)
 	return (kup_u64)now.tv_sec * 1000000000u + (kup_u64)now.tv_nsec;
 }
 
+kup_u64 os_stamp_ns(void)
+{
+	return os_now_ns();
+}
+
+kup_u32 os_cpu(void)
+{
+	return (kup_u32)curcpu;
+}
+
 /*
  * Stops spinning if a thread is in this processor's queue: it may be the very process that this
  * thread spins for. The kernel's own "must yield" flag would come too late, since kernel threads

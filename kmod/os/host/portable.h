@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,6 +42,16 @@ static inline unsigned int thread_number(void)
 	return (unsigned int)pthread_getthreadid_np();
 #else
 	return (unsigned int)syscall(SYS_gettid);
+#endif
+}
+
+/* The processor that the caller runs on. FreeBSD before 13.1 has no call for it: 0. */
+static inline int processor_number(void)
+{
+#ifdef __FreeBSD__
+	return 0;
+#else
+	return sched_getcpu();
 #endif
 }
 

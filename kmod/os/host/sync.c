@@ -215,6 +215,18 @@ kup_u64 os_now_ns(void)
 	return (kup_u64)time.tv_sec * 1000000000u + (kup_u64)time.tv_nsec;
 }
 
+kup_u64 os_stamp_ns(void)
+{
+	return os_now_ns();
+}
+
+kup_u32 os_cpu(void)
+{
+	int cpu = processor_number();
+
+	return cpu < 0 ? 0 : (kup_u32)cpu;
+}
+
 /* A process can't find out whether other threads wait for its processor. */
 int os_relax(int yield)
 {

@@ -147,6 +147,17 @@ kup_u64 os_now_ns(void)
 	return ktime_get_mono_fast_ns();
 }
 
+/* The fast clock of os_now_ns may differ a little between processors. */
+kup_u64 os_stamp_ns(void)
+{
+	return ktime_get_ns();
+}
+
+kup_u32 os_cpu(void)
+{
+	return raw_smp_processor_id();
+}
+
 /*
  * A process that is ready to run on this processor may be the peer. The kernel would ask this
  * thread for the processor only at the end of its time slice.

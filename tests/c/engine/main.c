@@ -31,6 +31,8 @@ static void all_cases(void)
 	publish_cases();
 	batch_cases();
 	watermark_cases();
+	watermark_user_cases();
+	stamps_cases();
 	life_cases();
 	turn_cases();
 	turn_raw_cases();

@@ -37,7 +37,7 @@ static void test_info(void)
 	check(info.abi_version == KUP_ABI_VERSION && info.mode == KUP_MODE_STREAM,
 	      "INFO contains the version and the mode", "%u, %u", info.abi_version, info.mode);
 	check(info.attached == ANY, "INFO contains no channel before ATTACH", "%u", info.attached);
-	check(info.features == KUP_FEATURES, "INFO contains the features", "%llx",
+	check(info.features == KUP_FEATURES_OPTIONAL, "INFO contains the features", "%llx",
 	      (long long)info.features);
 	check(info.page_size == (uint32_t)getpagesize(), "INFO contains the page size", "%u",
 	      info.page_size);
@@ -270,7 +270,7 @@ static void test_kernel_page(void)
 	peer_need(&peer, ANY);
 	page = peer.kernel;
 	check(page->magic == KUP_MAGIC && page->abi_version == KUP_ABI_VERSION &&
-		      page->mode == KUP_MODE_STREAM && page->features == KUP_FEATURES &&
+		      page->mode == KUP_MODE_STREAM && page->features == KUP_FEATURES_OPTIONAL &&
 		      page->page_size == peer.info.page_size &&
 		      page->channel == peer.attach.channel &&
 		      page->generation == peer.attach.generation &&

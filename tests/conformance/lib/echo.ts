@@ -28,6 +28,8 @@ export const context = {
   interrupt: constant("ECHO_INTERRUPT"),
   deferred: constant("ECHO_DEFERRED"),
   trying: constant("ECHO_TRYING"),
+  timer: constant("ECHO_TIMER"),
+  together: constant("ECHO_TOGETHER"),
 } as const;
 
 /** The bytes of a sample's own fields, before its filler. */
@@ -106,6 +108,11 @@ export function fillSample(bytes: Uint8Array, number: number): void {
   view.setUint32(4, 0, true);
   view.setUint32(8, checksum(number, bytes, SAMPLE_HEADER), true);
   view.setUint32(12, 0, true);
+}
+
+/** Which of several producers has sent a sample. */
+export function sampleProducer(bytes: Uint8Array): number {
+  return viewOf(bytes).getUint32(12, true);
 }
 
 /** The number of a sample. Throws if its checksum is wrong. */

@@ -11,6 +11,7 @@
 KUP_PARAM_NUMBER(channels, 1, "number of channels");
 KUP_PARAM_NUMBER(pages, 1, "size of each ring");
 KUP_PARAM_NUMBER(mode, 0, "as in kup_config; the kernel's calls are those of streams");
+KUP_PARAM_NUMBER(stamps, 0, "as in kup_config");
 KUP_PARAM_NUMBER(hold, 0, "not 0: a channel stays taken until driven_let_go, also without a user");
 
 static struct kup_device *device;
@@ -123,6 +124,7 @@ static int load(void)
 		.to_kernel_pages = pages,
 		.mode = mode,
 		.spin_us = KUP_NO_SPIN,
+		.stamps = stamps,
 	};
 
 	kup_store_release(&released, 0);

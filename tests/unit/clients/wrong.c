@@ -15,6 +15,7 @@ KUP_PARAM_NUMBER(mode, 0, "the same field");
 KUP_PARAM_NUMBER(permissions, 0, "the same field");
 KUP_PARAM_NUMBER(group, 0, "the same field");
 KUP_PARAM_NUMBER(spin_us, 0, "the same field");
+KUP_PARAM_NUMBER(stamps, 0, "as in kup_config");
 KUP_PARAM_STRING(null, "", "what of kup_device_create is NULL: config, ops, device or name");
 KUP_PARAM_STRING(how, "",
 		 "thread; go_on: whatever comes of it; taken: twice; kupdev: by kupdev_create; "
@@ -62,6 +63,7 @@ static int create(void)
 		.permissions = permissions,
 		.group = group,
 		.spin_us = spin_us,
+		.stamps = stamps,
 	};
 
 	return kup_device_create(is(null, "config") ? NULL : &config, is(null, "ops") ? NULL : &ops,
