@@ -45,16 +45,11 @@
 #ifndef KUP_H
 #define KUP_H
 
+#include "kup_client.h" /* what a client needs besides channels: memory, time, locks, threads */
 #include "kup_record.h"
-#include "kup_system.h" /* the system's: errno, NULL, memcpy and its like, KUP_MODULE, KUP_PARAM */
 
 struct kup_device;
 struct kup_channel;
-
-typedef __INT64_TYPE__ kup_time; /* nanoseconds */
-#define KUP_FOREVER ((kup_time)-1)
-#define KUP_US ((kup_time)1000)
-#define KUP_MS (1000 * KUP_US)
 
 /* ---- Devices ---- */
 
@@ -302,68 +297,5 @@ void kup_commit_control(struct kup_channel *channel, struct kup_reservation *res
  * KUP_ERROR_* value. Any context.
  */
 void kup_channel_break(struct kup_channel *channel, kup_u32 error);
-
-/* ---- Threads of the client ---- */
-
-struct kup_thread;
-
-/* Starts a thread that runs main(argument). -ENOMEM. May sleep. */
-int kup_thread_start(void (*main)(void *argument), void *argument, const char *name,
-		     struct kup_thread **thread);
-
-/*
- * Waits until main has returned. Call it once for each thread, before the client is unloaded. NULL
- * does nothing.
- */
-void kup_thread_join(struct kup_thread *thread);
-
-/* ---- What a client needs of the system, besides kup_system.h ---- */
-
-/* The size of a page in bytes. Any context. */
-kup_u32 kup_page_size(void);
-
-/*
- * Writes one line to the kernel's log, for the person who loads the module: a sentence without its
- * full stop. The format is printf's, with the conversions that all systems have: %s, %u, %d, %lu
- * and %o. The line begins with "kup: ". May sleep.
- */
-void kup_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/*
- * A monitor: a lock, and a wait for a change that another holder of the lock makes. A thread that
- * waits for the lock sleeps, and the holder may sleep. All these calls need a thread that may
- * sleep.
- */
-struct kup_monitor;
-
-/* -ENOMEM. The caller destroys the monitor, when no thread uses it any more. NULL does nothing. */
-int kup_monitor_create(struct kup_monitor **monitor);
-void kup_monitor_destroy(struct kup_monitor *monitor);
-
-void kup_monitor_lock(struct kup_monitor *monitor);
-void kup_monitor_unlock(struct kup_monitor *monitor);
-
-/*
- * For the holder: releases the lock, sleeps until kup_monitor_wake is called, and takes the lock
- * again. The caller then looks again, since the change may be another one. 0; -ETIMEDOUT; -EINTR:
- * the calling process has a signal. kup_monitor_wait_always ignores signals.
- */
-int kup_monitor_wait(struct kup_monitor *monitor, kup_time timeout);
-void kup_monitor_wait_always(struct kup_monitor *monitor);
-
-/* For the holder: wakes all threads that wait; they look again, one after the other. */
-void kup_monitor_wake(struct kup_monitor *monitor);
-
-/*
- * The number of the calling thread, whatever started the thread. It is not 0, and not the number of
- * an earlier thread. (FreeBSD may use a number again after a thousand other threads have ended.)
- */
-kup_u64 kup_thread_self(void);
-
-/*
- * Nonzero if the thread with this number has ended; for a short time after the end it may still
- * return 0. It may have to visit each thread of the system, so it may sleep.
- */
-int kup_thread_ended(kup_u64 thread);
 
 #endif

@@ -403,8 +403,3 @@ void *kup_device_context(const struct kup_device *device)
 {
 	return device->context;
 }
-
-kup_u32 kup_page_size(void)
-{
-	return os_page_size();
-}

@@ -43,6 +43,9 @@ struct os_waitq {
 struct os_pollq {
 	int nothing;
 };
+struct os_timer {
+	int nothing;
+};
 struct os_memory;
 struct os_node;
 

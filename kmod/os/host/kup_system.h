@@ -69,10 +69,4 @@ extern struct kup_host_parameter __stop_kup_parameters[]
 	static const char *name = value;                                                           \
 	KUP_HOST_PARAMETER(name, NULL, &name, 0, value)
 
-/* Zeroed memory; may sleep. */
-void *kup_alloc(unsigned long bytes);
-void kup_free(void *memory);
-void kup_breathe(void);
-void kup_sleep_ms(unsigned int milliseconds);
-
 #endif

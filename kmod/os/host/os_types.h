@@ -28,6 +28,16 @@ struct os_pollq {
 	struct host_poller *pollers;
 };
 
+/* It has a thread, which sleeps until the time has come. */
+struct os_timer {
+	__UINT64_TYPE__ at; /* atomic; OS_FOREVER: the timer is not set */
+	unsigned int ends;  /* atomic */
+	struct os_waitq waitq;
+	struct kup_thread *thread;
+	void (*expired)(void *argument);
+	void *argument;
+};
+
 struct os_memory;
 struct os_node;
 

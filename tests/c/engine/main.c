@@ -31,6 +31,7 @@ static void all_cases(void)
 	publish_cases();
 	batch_cases();
 	watermark_cases();
+	timer_cases();
 	life_cases();
 	turn_cases();
 	turn_raw_cases();

@@ -86,6 +86,7 @@ void wait_cases(void);
 void publish_cases(void);
 void batch_cases(void);
 void watermark_cases(void);
+void timer_cases(void);
 void turn_cases(void);
 void turn_raw_cases(void);
 void call_cases(void);
