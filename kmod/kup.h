@@ -63,6 +63,9 @@ struct kup_config {
 	kup_u32 channels;      /* 1 to KUP_MAX_CHANNELS; 0 means 1 */
 	kup_u32 to_user_pages; /* ring sizes in pages, powers of two; 0 means 16 */
 	kup_u32 to_kernel_pages;
+	/* the largest rings that ATTACH may ask for, as above; 0 means the sizes above */
+	kup_u32 max_to_user_pages;
+	kup_u32 max_to_kernel_pages;
 	kup_u32 mode; /* KUP_MODE_STREAM (or 0), _TURN (layers/turn.h) or _CALL (layers/call.h) */
 	kup_u32 permissions; /* of the node; 0 means 0600 */
 	kup_u32 group;	     /* its group; 0 is root's */

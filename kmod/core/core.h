@@ -195,6 +195,12 @@ int kup_all_zero(const kup_u8 *bytes, unsigned long count);
 
 /* ---- attach.c ---- */
 
+/*
+ * The size of a ring for which ATTACH asks for `asked` bytes, or for the standard size (0). All
+ * sizes are in bytes; the last two are powers of two of at least a page. 0: that is above `most`.
+ */
+kup_u32 kup_ring_bytes(kup_u32 page, kup_u32 asked, kup_u32 standard, kup_u32 most);
+
 /* May sleep. */
 int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int may_wait);
 
