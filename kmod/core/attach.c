@@ -147,6 +147,7 @@ static int hand_over(struct kup_handle *handle, struct kup_channel *channel)
 		error = -EISCONN;
 	else {
 		channel->live = 1;
+		kup_live_add(channel);
 		device->attaches++;
 		/* Pairs with the acquire in kup_handle_channel. */
 		kup_store_pointer(&handle->channel, channel);

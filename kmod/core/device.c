@@ -233,6 +233,7 @@ static struct kup_device *allocate(const struct kup_config *config)
 	device->config.name = device->name;
 	os_mutex_init(&device->lock);
 	os_spin_init(&device->waiting_lock);
+	os_spin_init(&device->live_lock);
 	os_waitq_init(&device->idle);
 	return device;
 }

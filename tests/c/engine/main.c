@@ -26,6 +26,7 @@ static void all_cases(void)
 	end_cases();
 	number_cases();
 	size_cases();
+	broadcast_cases();
 	waiter_cases();
 	duplex_cases();
 	wait_cases();

@@ -77,6 +77,7 @@ void failure_cases(void);
 void module_cases(void);
 void end_cases(void);
 void size_cases(void);
+void broadcast_cases(void);
 /* With the echo client loaded. */
 void life_cases(void);
 void number_cases(void);
