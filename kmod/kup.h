@@ -31,13 +31,14 @@
  *   -EBUSY     another thread is looking for a message of the same channel at this moment
  *   -EINVAL    an argument makes no sense
  *
- * Contexts. kup_try_send, kup_try_send_batch, kup_try_reserve, kup_commit and kup_discard may be
- * called in any context, interrupt handlers included. The exceptions are NMI handlers; with
- * PREEMPT_RT, handlers that are not threaded; on FreeBSD, filters, and code that holds a spin mutex
- * (interrupt threads, callouts and task queues are fine). kup_try_receive, kup_try_peek and
- * kup_release may be called in any context, by one thread at a time. kup_send, kup_send_batch,
- * kup_reserve, kup_receive and kup_peek with a timeout of 0 follow the rules of their try forms.
- * All other calls need a thread that may sleep and holds no spinlock.
+ * Contexts. kup_try_send, kup_try_send_batch, kup_broadcast, kup_walk, kup_walk_end,
+ * kup_try_reserve, kup_commit and kup_discard may be called in any context, interrupt handlers
+ * included. The exceptions are NMI handlers; with PREEMPT_RT, handlers that are not threaded; on
+ * FreeBSD, filters, and code that holds a spin mutex (interrupt threads, callouts and task queues
+ * are fine). kup_try_receive, kup_try_peek and kup_release may be called in any context, by one
+ * thread at a time. kup_send, kup_send_batch, kup_reserve, kup_receive and kup_peek with a timeout
+ * of 0 follow the rules of their try forms. All other calls need a thread that may sleep and holds
+ * no spinlock.
  *
  * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
  * One thread at a time may receive on it, or look for a message.
@@ -58,6 +59,9 @@ struct kup_config {
 	kup_u32 channels;      /* 1 to KUP_MAX_CHANNELS; 0 means 1 */
 	kup_u32 to_user_pages; /* ring sizes in pages, powers of two; 0 means 16 */
 	kup_u32 to_kernel_pages;
+	/* the largest rings that ATTACH may ask for, as above; 0 means the sizes above */
+	kup_u32 max_to_user_pages;
+	kup_u32 max_to_kernel_pages;
 	kup_u32 mode; /* KUP_MODE_STREAM (or 0), _TURN (layers/turn.h) or _CALL (layers/call.h) */
 	kup_u32 permissions; /* of the node; 0 means 0600 */
 	kup_u32 group;	     /* its group; 0 is root's */
@@ -164,6 +168,24 @@ void kup_channel_close(struct kup_channel *channel);
 void kup_channel_get(struct kup_channel *channel);
 void kup_channel_put(struct kup_channel *channel);
 
+/*
+ * Walks over the channels that are attached now, in any order:
+ *
+ *   for (channel = kup_walk(device, NULL); channel; channel = kup_walk(device, channel))
+ *           ...;
+ *
+ * Each step returns a channel that stays valid until the next step: its detach is not called before
+ * that. So finish a reservation before the next step, or take a reference. The end of a channel
+ * waits for the walk, so do not sleep for its user. NULL: there is no other channel. Channels that
+ * are attached during the walk may be left out. Any context. The walk must end before
+ * kup_device_destroy is called, as for kup_broadcast; and before serve or detach of a channel
+ * returns, in the thread that runs it.
+ */
+struct kup_channel *kup_walk(struct kup_device *device, struct kup_channel *previous);
+
+/* Ends a walk early, at the channel that its last step returned. NULL does nothing. Any context. */
+void kup_walk_end(struct kup_device *device, struct kup_channel *previous);
+
 /* ---- Sending ---- */
 
 /*
@@ -207,6 +229,17 @@ int kup_send_batch(struct kup_channel *channel, const struct kup_message *messag
  */
 int kup_try_send_batch(struct kup_channel *channel, const struct kup_message *messages,
 		       kup_u32 count);
+
+/*
+ * Sends a message to each attached channel of the device, as kup_try_send does. Never sleeps. Any
+ * context. A channel that has no room for it, or is too small, loses it: its user gets a GAP record.
+ * The others get everything. A channel that is being attached or detached meanwhile may be left out.
+ * Returns the number of channels that got the message. -EINVAL: the device is not in stream mode.
+ *
+ * The call must return before kup_device_destroy is called. In serve and attach it is allowed: the
+ * destruction waits for them.
+ */
+int kup_broadcast(struct kup_device *device, kup_u32 type, const void *data, kup_u32 length);
 
 /*
  * Room for a message, to be written in place. The user stops at it until the commit or the discard.

@@ -247,6 +247,23 @@ struct kup_user_reservation {
 KUP_USER_CALL int32_t kup_user_channel_open(const char *path, uint32_t number, double timeout_ms,
 					    struct kup_user_channel **channel);
 
+/* What a channel is opened with. Zeroes are the defaults, but for `number` and `timeout_ms`. */
+struct kup_user_open_options {
+	uint32_t number;	  /* the channel's number, or KUP_CHANNEL_ANY */
+	double timeout_ms;	  /* how long to wait while other processes have it */
+	uint64_t to_user_bytes;	  /* the ring from the kernel; 0: the device's default */
+	uint64_t to_kernel_bytes; /* the ring to the kernel */
+};
+
+/*
+ * The same with ring sizes of the caller's choice, which are rounded up to a power of two of at
+ * least a page. The memory is charged to this process. -EINVAL also: a size is above the device's
+ * maximum, or there is no such channel.
+ */
+KUP_USER_CALL int32_t kup_user_channel_open_with(const char *path,
+						 const struct kup_user_open_options *options,
+						 struct kup_user_channel **channel);
+
 /* Closes the channel; all its messages and reservations become invalid. NULL does nothing. */
 KUP_USER_CALL void kup_user_channel_close(struct kup_user_channel *channel);
 
@@ -264,6 +281,9 @@ KUP_USER_CALL int32_t kup_user_channel_file(const struct kup_user_channel *chann
 KUP_USER_CALL uint32_t kup_user_channel_number(const struct kup_user_channel *channel);
 /* KUP_MODE_* */
 KUP_USER_CALL uint32_t kup_user_channel_mode(const struct kup_user_channel *channel);
+/* The real sizes of the channel's rings, in bytes. */
+KUP_USER_CALL uint32_t kup_user_to_user_bytes(const struct kup_user_channel *channel);
+KUP_USER_CALL uint32_t kup_user_to_kernel_bytes(const struct kup_user_channel *channel);
 /* Bytes. */
 KUP_USER_CALL uint32_t kup_user_max_message(const struct kup_user_channel *channel);
 

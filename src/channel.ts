@@ -22,6 +22,7 @@ import type {
   MessagesOptions,
   ReadableOptions,
   Reservation,
+  RingBytes,
   SendOptions,
   SyncSendOptions,
   SyncWaitOptions,
@@ -80,6 +81,7 @@ export class AttachedChannel implements Channel {
   readonly number: number;
   readonly generation: number;
   readonly mode = "stream";
+  readonly ringBytes: RingBytes;
   readonly maxMessage: number;
   readonly maxReceive: number;
 
@@ -91,6 +93,7 @@ export class AttachedChannel implements Channel {
   constructor({ resources, memory, spin, controls }: Attachment) {
     this.number = memory.number32(KERNEL_PAGE_AT.channel);
     this.generation = memory.number32(KERNEL_PAGE_AT.generation);
+    this.ringBytes = { toUser: memory.toUser.size, toKernel: memory.toKernel.size };
     this.maxReceive = memory.toUser.size - RECORD_RESERVE;
     this.#link = new Link(resources, memory, `${memory.device.path} channel ${this.number}`);
     this.#sender = new Sender(this.#link, spin);

@@ -58,6 +58,8 @@ export interface DeviceInfo {
   readonly channelsFree: number;
   /** The sizes of the rings of a channel that asks for no others. */
   readonly ringBytes: RingBytes;
+  /** The largest rings that a channel may ask for: see {@linkcode AttachOptions.ringBytes}. */
+  readonly maxRingBytes: RingBytes;
   /** How often the device's channels were attached since the device was created. */
   readonly attaches: number;
   /** How long the kernel's side spins before it sleeps, at most, in microseconds. */
@@ -198,6 +200,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * user's turn as soon as the kernel's record can be received.
    */
   readonly turn: "kernel" | "user" | undefined;
+  /** The sizes of its rings. */
+  readonly ringBytes: RingBytes;
   /** The longest message that can be sent, or the longest data of a call, in bytes. */
   readonly maxMessage: number;
   /** The longest message, or data of a call, that can be received, in bytes. */
@@ -524,7 +528,8 @@ export interface Device extends Disposable {
    * Attaches a channel of this device, exclusively. By default it waits until one is free. It loads
    * no module.
    *
-   * @throws {RangeError} If the device has no such channel, or `spin` is out of range.
+   * @throws {RangeError} If the device has no such channel, or `spin` or a size in `ringBytes` is
+   * out of range.
    * @throws {KupError} `"busy"` with `wait: false`; `"refused"` if the kernel client refuses the
    * channel; `"closed"`, `"gone"`, `"not-found"`, `"not-permitted"`, `"no-ffi-permission"`,
    * `"out-of-memory"`, `"too-many-files"`.

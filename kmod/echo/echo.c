@@ -9,6 +9,8 @@ KUP_PARAM_STRING(name, "kup/echo", "the device: /dev/NAME");
 KUP_PARAM_NUMBER(channels, 8, "number of channels");
 KUP_PARAM_NUMBER(to_user_pages, 64, "ring towards the user, in pages, a power of two");
 KUP_PARAM_NUMBER(to_kernel_pages, 32, "ring towards the kernel, in pages, a power of two");
+KUP_PARAM_NUMBER(max_to_user_pages, 0, "the largest that ATTACH may ask for; 0: to_user_pages");
+KUP_PARAM_NUMBER(max_to_kernel_pages, 0, "the largest that ATTACH may ask for; 0: to_kernel_pages");
 KUP_PARAM_NUMBER(permissions, 0600, "permissions of the device node");
 KUP_PARAM_NUMBER(group, 0, "group of the device node");
 KUP_PARAM_NUMBER(spin, 0, "microseconds to spin before sleeping; 0 is KUP's default");
@@ -167,6 +169,8 @@ static int load(void)
 		.channels = channels,
 		.to_user_pages = to_user_pages,
 		.to_kernel_pages = to_kernel_pages,
+		.max_to_user_pages = max_to_user_pages,
+		.max_to_kernel_pages = max_to_kernel_pages,
 		.mode = mode,
 		.permissions = permissions,
 		.group = group,

@@ -25,6 +25,8 @@ static void all_cases(void)
 	module_cases();
 	end_cases();
 	number_cases();
+	size_cases();
+	broadcast_cases();
 	waiter_cases();
 	duplex_cases();
 	wait_cases();

@@ -76,6 +76,8 @@ const kup_u32 *memory_is_held(void);
 void failure_cases(void);
 void module_cases(void);
 void end_cases(void);
+void size_cases(void);
+void broadcast_cases(void);
 /* With the echo client loaded. */
 void life_cases(void);
 void number_cases(void);
