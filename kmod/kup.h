@@ -31,14 +31,40 @@
  *   -EBUSY     another thread is looking for a message of the same channel at this moment
  *   -EINVAL    an argument makes no sense
  *
- * Contexts. kup_try_send, kup_try_send_batch, kup_broadcast, kup_walk, kup_walk_end,
- * kup_try_reserve, kup_commit and kup_discard may be called in any context, interrupt handlers
- * included. The exceptions are NMI handlers; with PREEMPT_RT, handlers that are not threaded; on
- * FreeBSD, filters, and code that holds a spin mutex (interrupt threads, callouts and task queues
- * are fine). kup_try_receive, kup_try_peek and kup_release may be called in any context, by one
- * thread at a time. kup_send, kup_send_batch, kup_reserve, kup_receive and kup_peek with a timeout
- * of 0 follow the rules of their try forms. All other calls need a thread that may sleep and holds
- * no spinlock.
+ * Contexts. This table has every call of kup.h, of kup_client.h and of the layers.
+ *
+ *   ANY CONTEXT
+ *     to send    kup_try_send, kup_try_send_batch, kup_broadcast, kup_try_reserve, kup_commit,
+ *                kup_discard, kup_commit_control, kup_reply, kup_reply_status
+ *     to ask     kup_device_context, kup_channel_number, kup_channel_mode, kup_channel_device,
+ *                kup_channel_context, kup_channel_set_context, kup_max_payload, kup_max_received,
+ *                kup_ended, kup_ready, kup_until, kup_wakes, kup_turn_is_mine, kup_calls_context,
+ *                kup_calls_max_request, kup_calls_ignored
+ *     channels   kup_channel_get, kup_walk, kup_walk_end, kup_wake, kup_channel_break,
+ *                kup_calls_get, kup_calls_put
+ *     system     kup_page_size, kup_now_ns, kup_timer_start, kup_timer_stop, kup_spinlock_lock,
+ *                kup_spinlock_unlock, kup_thread_self
+ *   ANY CONTEXT, one thread at a time for each channel
+ *     to receive kup_try_receive, kup_try_peek, kup_release
+ *   ANY CONTEXT WITH A TIMEOUT OF 0, otherwise a thread that may sleep
+ *     channels   kup_send, kup_send_batch, kup_reserve, kup_receive, kup_peek, kup_wait
+ *     turns      kup_turn_peek, kup_turn_receive, kup_turn_send, kup_turn_pass, kup_turn_reserve,
+ *                kup_turn_commit, kup_turn_discard
+ *   A THREAD THAT MAY SLEEP and holds no spinlock
+ *     devices    kup_device_create, kup_device_destroy
+ *     channels   kup_pause, kup_channel_close, kup_channel_put, kup_turn_begin
+ *     calls      kup_calls_begin, kup_calls_serve, kup_calls_end, kup_call, kup_reply_wait
+ *     memory     kup_alloc, kup_free
+ *     time       kup_sleep_ms, kup_breathe, kup_timer_create, kup_timer_destroy
+ *     locks      kup_spinlock_create, kup_spinlock_destroy, kup_monitor_create,
+ *                kup_monitor_destroy, kup_monitor_lock, kup_monitor_unlock, kup_monitor_wait,
+ *                kup_monitor_wait_always, kup_monitor_wake
+ *     threads    kup_thread_start, kup_thread_join, kup_thread_ended, kup_log
+ *
+ * "Any context" includes a timer's callback, the holder of a kup_spinlock, and interrupt handlers.
+ * It excludes NMI handlers; with PREEMPT_RT, handlers that are not threaded; and on FreeBSD,
+ * filters, and code that holds a spin mutex (interrupt threads, callouts and task queues are fine).
+ * attach, serve, detach, and a client's load, unload and threads may sleep.
  *
  * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
  * One thread at a time may receive on it, or look for a message.

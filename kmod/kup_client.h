@@ -90,9 +90,9 @@ void kup_timer_destroy(struct kup_timer *timer);
 /* ---- Locks ---- */
 
 /*
- * A spinlock, for data that contexts which may not sleep use too. The holder may make the calls that
- * are allowed in any context, and holds the lock for a short time. On FreeBSD it is an ordinary
- * mutex, as kup.h explains. A lock is not taken again by its holder.
+ * A spinlock, for data that is also used in contexts which may not sleep. The holder may make the
+ * calls that are allowed in any context, but does not take this or another spinlock, and releases
+ * the lock soon. On FreeBSD it is an ordinary mutex, because of the contexts there; see kup.h.
  */
 struct kup_spinlock;
 

@@ -121,7 +121,10 @@ static int serve(struct kup_channel *channel)
 		return echo_calls_serve(echo->calls);
 	while (!error) {
 		error = kup_peek(channel, &record, KUP_FOREVER);
-		if (!error) {
+		if (!error && record.type == ECHO_CONTEXTS &&
+		    record.length == sizeof(struct echo_contexts)) {
+			error = echo_make_calls(channel, &record);
+		} else if (!error) {
 			error = echo_answer(channel, &record);
 			kup_release(channel, &record);
 		}
