@@ -56,9 +56,9 @@ void kup_breathe(void);
 
 /*
  * A timer calls expired(argument) once, or again and again. The callback may not sleep: it runs in
- * a softirq on Linux, in a callout on FreeBSD, and in a thread of the host driver. It may make every
- * call that is allowed in any context; so it may send with kup_try_send, and may start and stop
- * timers, this one too. Callbacks of one timer never overlap.
+ * a softirq on Linux, in a callout on FreeBSD, and in a thread of the host driver. It may make
+ * every call that is allowed in any context; so it may send with kup_try_send, and may start and
+ * stop timers, this one too. Callbacks of one timer never overlap.
  */
 struct kup_timer;
 

@@ -20,8 +20,8 @@ struct ticker {
 };
 
 /*
- * The timer's callback, which never waits. A user that doesn't read loses ticks, and gets a gap with
- * their number.
+ * The timer's callback, which never waits. A user that doesn't read loses ticks, and gets a gap
+ * with their number.
  */
 static void send_tick(void *argument)
 {

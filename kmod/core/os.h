@@ -125,8 +125,8 @@ void os_breathe(void);
 int os_timer_init(struct os_timer *timer, void (*expired)(void *argument), void *argument);
 
 /*
- * expired(argument) is called once, as soon as os_now_ns() has reached this time; OS_FOREVER: not at
- * all. This replaces the time that was set before, but then a call that has begun may still run.
+ * expired(argument) is called once, as soon as os_now_ns() has reached this time; OS_FOREVER: not
+ * at all. This replaces the time that was set before, but a call that has begun may still run.
  * The calls of one timer never overlap. They come in a context that may not sleep, but where
  * kup_try_send is allowed. Any context, and one context at a time.
  */

@@ -44,7 +44,8 @@ int echo_produce(struct kup_channel *channel, const struct echo_produce *produce
 int echo_shuffle(struct kup_channel *channel, const struct echo_pause *pause);
 
 /*
- * contexts.c: obeys an ECHO_CONTEXTS, and releases it. Returns 0, or the errno that ends the channel.
+ * contexts.c: obeys an ECHO_CONTEXTS, and releases it. Returns 0, or the errno that ends the
+ * channel.
  */
 int echo_make_calls(struct kup_channel *channel, const struct kup_record *command);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Calls of kernel modules in contexts that may not sleep. The host driver ends the process if a call
- * could sleep there; the debug kernel reports it.
+ * Calls of kernel modules in contexts that may not sleep. If a call could sleep there, the host
+ * driver ends the process, and the debug kernel reports it.
  */
 
 import { assertEquals, assertGreater, assertRejects } from "../../deps.ts";

@@ -175,7 +175,9 @@ static enum hrtimer_restart timer_expired(struct hrtimer *hrtimer)
 	return HRTIMER_NORESTART;
 }
 
-/* In a softirq, which is a thread with PREEMPT_RT, because a wake-up takes locks that sleep there. */
+/*
+ * In a softirq, which is a thread with PREEMPT_RT, because a wake-up takes locks that sleep there.
+ */
 int os_timer_init(struct os_timer *timer, void (*expired)(void *), void *argument)
 {
 	timer->expired = expired;
