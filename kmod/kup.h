@@ -26,7 +26,10 @@
  *   -EINTR     the calling process has a signal (never in a kernel thread)
  *   -EMSGSIZE  the message is longer than kup_max_payload(), or than the caller's buffer
  *   -EPIPE     the user is gone and, for receiving, everything it sent has been read
- *   -ESHUTDOWN this side was closed by kup_channel_close, or the device is being destroyed
+ *   -ESHUTDOWN this side was closed by kup_channel_close, or the device is being destroyed; for
+ *              sending also: this side has ended its direction by kup_end
+ *   -ENODATA   (receiving, once) the user has ended its direction, and everything it sent has been
+ *              read; this side may still send. Later calls wait until the user is gone
  *   -EPROTO    the user broke the protocol; the channel is over
  *   -EBUSY     another thread is looking for a message of the same channel at this moment
  *   -EINVAL    an argument makes no sense
@@ -36,8 +39,8 @@
  * included. The exceptions are NMI handlers; with PREEMPT_RT, handlers that are not threaded; on
  * FreeBSD, filters, and code that holds a spin mutex (interrupt threads, callouts and task queues
  * are fine). kup_try_receive, kup_try_peek and kup_release may be called in any context, by one
- * thread at a time. kup_send, kup_send_batch, kup_reserve, kup_receive and kup_peek with a timeout
- * of 0 follow the rules of their try forms. All other calls need a thread that may sleep and holds
+ * thread at a time. kup_send, kup_send_batch, kup_reserve, kup_end, kup_receive and kup_peek with a
+ * timeout of 0 follow the rules of their try forms. All other calls need a thread that may sleep and holds
  * no spinlock.
  *
  * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
@@ -269,6 +272,14 @@ void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation
 
 /* Instead of kup_commit: gives the room back; the user sees nothing. */
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation);
+
+/*
+ * Ends this side's direction of a stream: after all that was sent, and reservations that are open,
+ * the user sees the end. Receiving goes on. Waits for room for one record; with a timeout of 0, any
+ * context. Later sends, and a second kup_end, return -ESHUTDOWN. -EINVAL: the device is not in
+ * stream mode. -EOPNOTSUPP: the process is too old to understand it; close the channel instead.
+ */
+int kup_end(struct kup_channel *channel, kup_time timeout);
 
 /* ---- Receiving ---- */
 

@@ -5,7 +5,15 @@
  * @module
  */
 
-import { ERROR_TAIL, RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
+import {
+  CONTROL_END,
+  ERROR_TAIL,
+  FEATURE_END,
+  KERNEL_PAGE_AT,
+  RECORD_CONTROL,
+  RECORD_DISCARD,
+  RECORD_RESERVE,
+} from "./abi.ts";
 import {
   byteCount,
   checkInteger,
@@ -36,6 +44,8 @@ import type {
 
 /** The result of every call that doesn't have to wait. */
 const DONE: Promise<void> = Promise.resolve();
+
+const NOTHING = new Uint8Array(0);
 
 /** How many messages of a batch are published at once. */
 const PART = 64;
@@ -107,6 +117,21 @@ class PendingReserve extends Queued {
 
   resolve(): void {
     this.#resolve(this.#reservation!);
+  }
+}
+
+/** The end of this direction. */
+class PendingEnd extends Queued {
+  readonly resolve: () => void;
+  readonly space = recordSpace(0);
+
+  constructor(resolve: () => void, reject: (error: unknown) => void) {
+    super(reject);
+    this.resolve = resolve;
+  }
+
+  attempt(sender: Sender): boolean {
+    return sender.put(NOTHING, CONTROL_END, RECORD_CONTROL);
   }
 }
 
@@ -226,6 +251,8 @@ export class Sender implements Side, Condition {
   readonly #spin: Spin;
   /** The calls that wait, in their order. While one waits, all later calls wait too. */
   readonly #queue = new Set<Queued>();
+  /** This direction has ended, or will behind the calls that wait: see `end`. */
+  #ended = false;
   /** The room that `ready` looks for, in bytes of the ring. */
   #wantedSpace = 0;
 
@@ -237,6 +264,51 @@ export class Sender implements Side, Condition {
     this.#spin = new Spin(link.native, spin);
   }
 
+  /** Whether `end` was called. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Throws if nothing may be sent any more. */
+  #checkMaySend(): void {
+    if (this.#link.over) throw this.#link.reason();
+    if (!this.#ended) return;
+    throw new KupError(
+      "closed",
+      `${this.#link.subject}: This side has ended its direction, and can only receive now; send ` +
+        "before `end`, or before `writable` is closed.",
+    );
+  }
+
+  /** Ends this direction, behind all calls that wait. If it is aborted, the direction goes on. */
+  end(options: WaitOptions | undefined): Promise<void> {
+    try {
+      forms.check(forms.END, options);
+      const signal = checkSignal(options?.signal);
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      this.#checkMaySend();
+      this.#checkOpen();
+      const features = BigInt(this.#link.memory.number64(KERNEL_PAGE_AT.features));
+      if ((features & FEATURE_END) === 0n) {
+        throw new KupError(
+          "abi-mismatch",
+          `${this.#link.subject}: The kernel module is too old for \`end\`; update it, or close ` +
+            "the channel.",
+        );
+      }
+      this.#ended = true;
+      return new Promise((resolve, reject) => {
+        const aborted = (error: unknown) => {
+          this.#ended = false;
+          reject(error);
+        };
+        this.#enqueue(new PendingEnd(resolve, aborted), signal);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /** For spinning: whether there is room, or waiting has no use. */
   ready(): boolean {
     return this.#producer.room(this.#wantedSpace) !== RING_WAIT || !this.#link.isOpen();
@@ -246,7 +318,7 @@ export class Sender implements Side, Condition {
     forms.check(forms.TRY_SEND, options);
     const type = checkType(options?.type);
     const bytes = this.checked(data);
-    if (this.#link.over) throw this.#link.reason();
+    this.#checkMaySend();
     return this.#queue.size === 0 && this.put(bytes, type);
   }
 
@@ -257,7 +329,7 @@ export class Sender implements Side, Condition {
       const type = checkType(options?.type);
       const bytes = this.checked(data);
       if (signal?.aborted) return Promise.reject(signal.reason);
-      if (this.#link.over) throw this.#link.reason();
+      this.#checkMaySend();
       if (this.#queue.size === 0 && this.#putSpinning(bytes, type)) {
         return this.#link.breathe() ?? DONE;
       }
@@ -274,7 +346,7 @@ export class Sender implements Side, Condition {
       const type = checkType(options?.type);
       const all = this.#collected(messages);
       if (signal?.aborted) return Promise.reject(signal.reason);
-      if (this.#link.over) throw this.#link.reason();
+      this.#checkMaySend();
       const next = this.#queue.size === 0 ? this.putAll(all, 0, type) : 0;
       if (next === all.length) return this.#link.breathe() ?? DONE;
       for (let i = next; i < all.length; i++) all[i] = this.copied(all[i]!);
@@ -291,7 +363,7 @@ export class Sender implements Side, Condition {
     const bytes = this.checked(data);
     const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
     for (;;) {
-      if (this.#link.over) throw this.#link.reason();
+      this.#checkMaySend();
       this.#pump();
       if (this.#queue.size === 0) {
         if (timeout === 0 ? this.put(bytes, type) : this.#putSpinning(bytes, type)) return;
@@ -350,7 +422,7 @@ export class Sender implements Side, Condition {
   tryReserve(length: number, options?: object): Reservation | undefined {
     forms.check(forms.TRY_RESERVE, options);
     this.checkLength(length);
-    if (this.#link.over) throw this.#link.reason();
+    this.#checkMaySend();
     return this.#queue.size === 0 ? this.claim(length) : undefined;
   }
 

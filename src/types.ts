@@ -208,8 +208,16 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   readonly maxReceive: number;
   /** `true` after {@linkcode Channel.close}. */
   readonly closed: boolean;
-  /** `true` when the kernel's side has closed the channel and its last message was received. */
+  /**
+   * `true` when the kernel's side has closed the channel, or has ended its direction, and its last
+   * message was received.
+   */
   readonly done: boolean;
+  /**
+   * `true` when the kernel's side has ended its direction, and its last message was received: it
+   * sends nothing more, but still receives. So `done && !peerEnded` is a close.
+   */
+  readonly peerEnded: boolean;
 
   /**
    * Sends a message. Waits for room if the ring is full; on a turn channel, waits for the turn.
@@ -257,6 +265,30 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * @throws {KupError} `"closed"`, `"broken"`; on a turn channel as `send`.
    */
   sendBatch(messages: Iterable<Data>, options?: AsyncSendOptions): Promise<void>;
+
+  /**
+   * Ends this side's direction, behind all that was sent: the kernel's side reads what is left, and
+   * then sees the end. This side can still receive. A reservation that is open may still be
+   * committed.
+   *
+   * @returns When the end is in the ring. If `signal` ends the wait for room, the direction goes on.
+   * @throws {TypeError} On a turn or call channel.
+   * @throws {KupError} `"closed"`, also for each send after an `end`, and for a second `end`;
+   * `"broken"`; `"abi-mismatch"` if the kernel module is too old.
+   *
+   * @example
+   * ```ts
+   * import { open } from "jsr:@kup/kup";
+   *
+   * using device = open("host:echo");
+   * using channel = await device.attach();
+   * await channel.send("the last one");
+   * await channel.end();
+   * for await (const message of channel) console.log(message.text());
+   * console.log(channel.peerEnded); // the echo client has ended its direction, too
+   * ```
+   */
+  end(options?: WaitOptions): Promise<void>;
 
   /**
    * Waits for the turn, and passes it without a message. The kernel's side receives a pass.
@@ -454,7 +486,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * A write is done when its message is in the ring. Until then the chunk waits in the stream's
    * queue, and it is not copied: don't change it, and don't write a message's `bytes`. `close` is
-   * done when all chunks are in the ring, and leaves the channel open. `abort` drops the chunks
+   * done when all chunks are in the ring, and an end behind them (see {@linkcode Channel.end}); this
+   * side can still receive. To send on after a pipe, use `{ preventClose: true }`. `abort` drops the chunks
    * that are not in the ring yet. Other calls may send at the same time. If `send` refuses a chunk,
    * the stream fails; when the channel is closed or broken, every write fails. The property is the
    * same stream until that stream was closed or aborted, or has failed.
