@@ -339,8 +339,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   /**
    * Receives the next message, and releases the ones that were received before.
    *
-   * @returns `undefined` when the kernel's side has closed the channel and there are no more
-   * messages.
+   * @returns `undefined` when the kernel's side has closed the channel, or has ended its direction,
+   * and there are no more messages.
    * @throws {TypeError} If an option belongs to another call, such as `timeout`, which belongs to
    * `receiveSync`. Every call throws this.
    * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait
@@ -359,8 +359,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * Receives the next message, and releases the ones that were received before. Blocks this thread
    * until there is one.
    *
-   * @returns `undefined` when the kernel's side has closed the channel and there are no more
-   * messages.
+   * @returns `undefined` when the kernel's side has closed the channel, or has ended its direction,
+   * and there are no more messages.
    * @throws {RangeError} If `timeout` is out of range.
    * @throws {KupError} `"timed-out"`; `"busy"` while another receive waits, `readable` is locked,
    * or sends wait for the turn; `"turn"`, `"closed"`, `"broken"`.
@@ -370,8 +370,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * Waits for a message, and receives the ones behind it as well (on a turn channel there are
    * none). All of them are valid until the next receive.
    *
-   * @returns An empty array when the kernel's side has closed the channel and there are no more
-   * messages.
+   * @returns An empty array when the kernel's side has closed the channel, or has ended its
+   * direction, and there are no more messages.
    * @throws {RangeError} If `max` is no integer from 1.
    * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait
    * for the turn; `"turn"`, `"closed"`, `"broken"`.
@@ -420,7 +420,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   drain(callback: (message: Cursor) => void, options?: BatchOptions): number;
 
   /**
-   * Iterates over the messages, until either side closes the channel or the channel breaks. A step
+   * Iterates over the messages, until either side closes the channel, the kernel's side ends its
+   * direction, or the channel breaks. A step
    * rejects with `"busy"` while another receive waits, `readable` is locked, or sends wait for the
    * turn; with `"gap"` if gaps are errors; with `"turn"` or `"broken"`.
    *
@@ -450,7 +451,7 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * While the stream is locked (it has a reader, or is piped), all other calls that receive are
    * refused with `"busy"`. Canceling the stream or releasing its lock leaves the channel open. The
-   * stream ends when either side closes the channel. It fails when the channel breaks, at a gap
+   * stream ends when either side closes the channel, or the kernel's side ends its direction. It fails when the channel breaks, at a gap
    * (see {@linkcode Channel.toReadable}), and with `"busy"` when it is read while a receive waits.
    * The property is the same stream until that stream was cancelled or has failed; then it is a new
    * one, which continues where the old one stopped.

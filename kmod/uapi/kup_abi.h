@@ -276,11 +276,10 @@
  *                  POLLHUP         the device is gone
  *   after ATTACH   POLLIN          a finished record lies behind tail, and consumer_event is not
  *                                  ahead of it (or the kernel lacks room); or the channel is closed
- *                                  or broken
+ *                                  or broken. An END is a record like any other
  *                  POLLOUT         the ring towards the kernel isn't full, and its tail has reached
  *                                  the user's producer_event
  *                  POLLHUP         the kernel's side is closed; what is in the ring can be read
- *                                  An END is a record, so it is POLLIN until it is released.
  *                  POLLERR         the channel is broken (POLLHUP is reported too)
  *                  POLLIN and POLLOUT come with POLLHUP, since there is nothing to wait for.
  *   A poll that finds nothing arms a wake-up itself. While the process is not inside poll (for
