@@ -40,8 +40,8 @@
  * FreeBSD, filters, and code that holds a spin mutex (interrupt threads, callouts and task queues
  * are fine). kup_try_receive, kup_try_peek and kup_release may be called in any context, by one
  * thread at a time. kup_send, kup_send_batch, kup_reserve, kup_end, kup_receive and kup_peek with a
- * timeout of 0 follow the rules of their try forms. All other calls need a thread that may sleep and holds
- * no spinlock.
+ * timeout of 0 follow the rules of their try forms. All other calls need a thread that may sleep
+ * and holds no spinlock.
  *
  * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
  * One thread at a time may receive on it, or look for a message.
@@ -240,9 +240,10 @@ int kup_try_send_batch(struct kup_channel *channel, const struct kup_message *me
 
 /*
  * Sends a message to each attached channel of the device, as kup_try_send does. Never sleeps. Any
- * context. A channel that has no room for it, or is too small, loses it: its user gets a GAP record.
- * The others get everything. A channel that is being attached or detached meanwhile may be left out.
- * Returns the number of channels that got the message. -EINVAL: the device is not in stream mode.
+ * context. A channel that has no room for it, or is too small, loses it: its user gets a GAP
+ * record. The others get everything. A channel that is being attached or detached meanwhile may be
+ * left out. Returns the number of channels that got the message. -EINVAL: the device is not in
+ * stream mode.
  *
  * The call must return before kup_device_destroy is called. In serve and attach it is allowed: the
  * destruction waits for them.

@@ -5,15 +5,7 @@
  * @module
  */
 
-import {
-  CONTROL_END,
-  ERROR_TAIL,
-  FEATURE_END,
-  KERNEL_PAGE_AT,
-  RECORD_CONTROL,
-  RECORD_DISCARD,
-  RECORD_RESERVE,
-} from "./abi.ts";
+import { ERROR_TAIL, FEATURE_END, KERNEL_PAGE_AT, RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
 import {
   byteCount,
   checkInteger,
@@ -29,7 +21,7 @@ import { KupError } from "./errors.ts";
 import { POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import * as forms from "./options.ts";
-import { Pending } from "./pending.ts";
+import { PendingEnd, PendingReserve, PendingRoom, PendingSend, type Queued } from "./queued.ts";
 import { Producer, recordSpace, RING_LIE_POSITION, RING_OK, RING_WAIT } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type {
@@ -45,115 +37,8 @@ import type {
 /** The result of every call that doesn't have to wait. */
 const DONE: Promise<void> = Promise.resolve();
 
-const NOTHING = new Uint8Array(0);
-
 /** How many messages of a batch are published at once. */
 const PART = 64;
-
-/** A call that waits in the queue because there was no room for it. */
-abstract class Queued extends Pending {
-  /** The room that it waits for, in bytes of the ring. */
-  abstract get space(): number;
-  /** Takes as much room as it can; returns true when it needs no more. */
-  abstract attempt(sender: Sender): boolean;
-  /** Resolves the call's promise. */
-  abstract resolve(): void;
-}
-
-/** One or several messages, sent in this order. */
-class PendingSend extends Queued {
-  readonly resolve: () => void;
-  readonly #messages: readonly Uint8Array[];
-  readonly #type: number;
-  #next: number;
-
-  constructor(
-    messages: readonly Uint8Array[],
-    next: number,
-    type: number,
-    resolve: () => void,
-    reject: (error: unknown) => void,
-  ) {
-    super(reject);
-    this.resolve = resolve;
-    this.#messages = messages;
-    this.#next = next;
-    this.#type = type;
-  }
-
-  get space(): number {
-    return recordSpace(this.#messages[this.#next]?.length ?? 0);
-  }
-
-  attempt(sender: Sender): boolean {
-    this.#next = sender.putAll(this.#messages, this.#next, this.#type);
-    return this.#next === this.#messages.length;
-  }
-}
-
-class PendingReserve extends Queued {
-  readonly #resolve: (reservation: Reservation) => void;
-  readonly #length: number;
-  #reservation: Reservation | undefined;
-
-  constructor(
-    length: number,
-    resolve: (reservation: Reservation) => void,
-    reject: (error: unknown) => void,
-  ) {
-    super(reject);
-    this.#resolve = resolve;
-    this.#length = length;
-  }
-
-  get space(): number {
-    return recordSpace(this.#length);
-  }
-
-  attempt(sender: Sender): boolean {
-    this.#reservation = sender.claim(this.#length);
-    return this.#reservation !== undefined;
-  }
-
-  resolve(): void {
-    this.#resolve(this.#reservation!);
-  }
-}
-
-/** The end of this direction. */
-class PendingEnd extends Queued {
-  readonly resolve: () => void;
-  readonly space = recordSpace(0);
-
-  constructor(resolve: () => void, reject: (error: unknown) => void) {
-    super(reject);
-    this.resolve = resolve;
-  }
-
-  attempt(sender: Sender): boolean {
-    return sender.put(NOTHING, CONTROL_END, RECORD_CONTROL);
-  }
-}
-
-/** A layer that waits for room. */
-class PendingRoom extends Queued {
-  readonly resolve: () => void;
-  readonly #length: number;
-
-  constructor(length: number, resolve: () => void, reject: (error: unknown) => void) {
-    super(reject);
-    this.resolve = resolve;
-    this.#length = length;
-  }
-
-  get space(): number {
-    return recordSpace(this.#length);
-  }
-
-  attempt(sender: Sender): boolean {
-    return sender.fits(this.#length);
-  }
-}
 
 /** A layer that has made a reservation. */
 export interface Owner {

@@ -271,7 +271,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * then sees the end. This side can still receive. A reservation that is open may still be
    * committed.
    *
-   * @returns When the end is in the ring. If `signal` ends the wait for room, the direction goes on.
+   * @returns When the end is in the ring. If `signal` ends the wait for room, this side may send
+   * again.
    * @throws {TypeError} On a turn or call channel.
    * @throws {KupError} `"closed"`, also for each send after an `end`, and for a second `end`;
    * `"broken"`; `"abi-mismatch"` if the kernel module is too old.
@@ -451,8 +452,9 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * While the stream is locked (it has a reader, or is piped), all other calls that receive are
    * refused with `"busy"`. Canceling the stream or releasing its lock leaves the channel open. The
-   * stream ends when either side closes the channel, or the kernel's side ends its direction. It fails when the channel breaks, at a gap
-   * (see {@linkcode Channel.toReadable}), and with `"busy"` when it is read while a receive waits.
+   * stream ends when either side closes the channel, or the kernel's side ends its direction. It
+   * fails when the channel breaks, at a gap (see {@linkcode Channel.toReadable}), and with `"busy"`
+   * when it is read while a receive waits.
    * The property is the same stream until that stream was cancelled or has failed; then it is a new
    * one, which continues where the old one stopped.
    *
@@ -487,11 +489,11 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * A write is done when its message is in the ring. Until then the chunk waits in the stream's
    * queue, and it is not copied: don't change it, and don't write a message's `bytes`. `close` is
-   * done when all chunks are in the ring, and an end behind them (see {@linkcode Channel.end}); this
-   * side can still receive. To send on after a pipe, use `{ preventClose: true }`. `abort` drops the chunks
-   * that are not in the ring yet. Other calls may send at the same time. If `send` refuses a chunk,
-   * the stream fails; when the channel is closed or broken, every write fails. The property is the
-   * same stream until that stream was closed or aborted, or has failed.
+   * done when all chunks are in the ring, and an end behind them (see {@linkcode Channel.end});
+   * this side can still receive. To send on after a pipe, use `{ preventClose: true }`. `abort`
+   * drops the chunks that are not in the ring yet. Other calls may send at the same time. If `send`
+   * refuses a chunk, the stream fails; when the channel is closed or broken, every write fails. The
+   * property is the same stream until that stream was closed or aborted, or has failed.
    *
    * @throws {TypeError} On a turn channel.
    */

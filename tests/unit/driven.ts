@@ -183,7 +183,7 @@ export class KernelSide {
     return { type: received.type, bytes: this.#buffer.slice(0, length) };
   }
 
-  /** The next message, by a thread that waits for it; undefined when the user has gone, or has ended. */
+  /** The next message, by a thread that waits for it; undefined at the end of what comes. */
   async receiveWaiting(): Promise<Received | undefined> {
     const buffer = new Uint8Array(this.#buffer.length);
     const record = new Uint8Array(RECORD.SIZE);
