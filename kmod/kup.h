@@ -26,7 +26,10 @@
  *   -EINTR     the calling process has a signal (never in a kernel thread)
  *   -EMSGSIZE  the message is longer than kup_max_payload(), or than the caller's buffer
  *   -EPIPE     the user is gone and, for receiving, everything it sent has been read
- *   -ESHUTDOWN this side was closed by kup_channel_close, or the device is being destroyed
+ *   -ESHUTDOWN this side was closed by kup_channel_close, or the device is being destroyed; for
+ *              sending also: this side has ended its direction by kup_end
+ *   -ENODATA   (receiving, once) the user has ended its direction, and everything it sent has been
+ *              read; this side may still send. Later calls wait until the user is gone
  *   -EPROTO    the user broke the protocol; the channel is over
  *   -EBUSY     another thread is looking for a message of the same channel at this moment
  *   -EINVAL    an argument makes no sense
@@ -47,7 +50,7 @@
  *   ANY CONTEXT, one thread at a time for each channel
  *     to receive kup_try_receive, kup_try_peek, kup_release
  *   ANY CONTEXT WITH A TIMEOUT OF 0, otherwise a thread that may sleep
- *     channels   kup_send, kup_send_batch, kup_reserve, kup_receive, kup_peek, kup_wait
+ *     channels   kup_send, kup_send_batch, kup_reserve, kup_end, kup_receive, kup_peek, kup_wait
  *     turns      kup_turn_peek, kup_turn_receive, kup_turn_send, kup_turn_pass, kup_turn_reserve,
  *                kup_turn_commit, kup_turn_discard
  *   A THREAD THAT MAY SLEEP and holds no spinlock
@@ -258,9 +261,10 @@ int kup_try_send_batch(struct kup_channel *channel, const struct kup_message *me
 
 /*
  * Sends a message to each attached channel of the device, as kup_try_send does. Never sleeps. Any
- * context. A channel that has no room for it, or is too small, loses it: its user gets a GAP record.
- * The others get everything. A channel that is being attached or detached meanwhile may be left out.
- * Returns the number of channels that got the message. -EINVAL: the device is not in stream mode.
+ * context. A channel that has no room for it, or is too small, loses it: its user gets a GAP
+ * record. The others get everything. A channel that is being attached or detached meanwhile may be
+ * left out. Returns the number of channels that got the message. -EINVAL: the device is not in
+ * stream mode.
  *
  * The call must return before kup_device_destroy is called. In serve and attach it is allowed: the
  * destruction waits for them.
@@ -290,6 +294,14 @@ void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation
 
 /* Instead of kup_commit: gives the room back; the user sees nothing. */
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation);
+
+/*
+ * Ends this side's direction of a stream: after all that was sent, and reservations that are open,
+ * the user sees the end. Receiving goes on. Waits for room for one record; with a timeout of 0, any
+ * context. Later sends, and a second kup_end, return -ESHUTDOWN. -EINVAL: the device is not in
+ * stream mode. -EOPNOTSUPP: the process is too old to understand it; close the channel instead.
+ */
+int kup_end(struct kup_channel *channel, kup_time timeout);
 
 /* ---- Receiving ---- */
 

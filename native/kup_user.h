@@ -214,6 +214,10 @@ KUP_USER_DENO_CALL int32_t kup_user_yield(void);
  *   -EBUSY     64 reservations are open, counted from the first one that is not finished
  *   -ETIMEDOUT the timeout passed
  *   -EPIPE     the kernel's side has closed and, for receiving, everything was read
+ *   -ENODATA   (receiving, once; -ENOATTR on FreeBSD) the kernel's side has ended its direction,
+ *              and everything was read; this side may still send. Later calls wait until the
+ *              kernel's side closes
+ *   -ESHUTDOWN (sending) this side has ended its direction by kup_user_end
  *   -EPROTO    the channel is broken: one of the sides found a lie in its memory
  *   -EMSGSIZE  the message is longer than kup_user_max_message
  */
@@ -306,6 +310,14 @@ KUP_USER_CALL void kup_user_release(struct kup_user_channel *channel);
 /* Copies one message into the ring. */
 KUP_USER_CALL int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type,
 				    const void *data, uint32_t length, double timeout_ms);
+
+/*
+ * Ends this side's direction of a stream: after all that was sent, and reservations that are open,
+ * the kernel's side sees the end. Receiving goes on. Waits for room for one record. Later sends,
+ * and a second kup_user_end, return -ESHUTDOWN. -EINVAL: the device is not in stream mode.
+ * -EOPNOTSUPP: the kernel's module is too old for this.
+ */
+KUP_USER_CALL int32_t kup_user_end(struct kup_user_channel *channel, double timeout_ms);
 
 /* A message that is sent with others. */
 struct kup_user_outgoing {

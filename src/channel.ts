@@ -99,7 +99,7 @@ export class AttachedChannel implements Channel {
     this.#sender = new Sender(this.#link, spin);
     this.#receiver = new Receiver(this.#link, spin, controls);
     this.maxMessage = this.#sender.maxMessage;
-    this.#streams = new Streams(this, this.#link, this.#receiver);
+    this.#streams = new Streams(this, this.#link, this.#receiver, this.#sender);
     for (const side of [this.#receiver, this.#sender, this.#streams]) this.#link.addSide(side);
   }
 
@@ -113,6 +113,14 @@ export class AttachedChannel implements Channel {
 
   get done(): boolean {
     return this.#receiver.ended;
+  }
+
+  get peerEnded(): boolean {
+    return this.#receiver.peerEnded;
+  }
+
+  end(options?: WaitOptions): Promise<void> {
+    return this.#sender.end(options);
   }
 
   get turn(): undefined {

@@ -11,6 +11,7 @@ import {
   ATTACH_DRAIN_MS,
   ATTACH_NOWAIT,
   CHANNEL_ANY,
+  CONTROL_END,
   CONTROL_GAP,
   FEATURES,
   INFO_AT,
@@ -92,7 +93,7 @@ function openFile(native: Native, path: string): number {
 function makeChannel(attachment: Omit<Attachment, "controls">): Channel {
   const { mode } = attachment.memory;
   if (mode === MODE_STREAM) {
-    return new AttachedChannel({ ...attachment, controls: 1 << CONTROL_GAP });
+    return new AttachedChannel({ ...attachment, controls: 1 << CONTROL_GAP | 1 << CONTROL_END });
   }
   if (mode === MODE_CALL) {
     return new CallChannel(new AttachedChannel({ ...attachment, controls: CALL_CONTROLS }));

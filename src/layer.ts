@@ -41,6 +41,14 @@ export abstract class Layer {
     return this.#base.done;
   }
 
+  get peerEnded(): false {
+    return false;
+  }
+
+  end(): Promise<never> {
+    return Promise.reject(this.#noStream("end"));
+  }
+
   get readable(): never {
     throw this.#noStream("readable");
   }

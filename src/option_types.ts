@@ -40,9 +40,9 @@ export interface AttachOptions {
   channel?: number;
   /**
    * The sizes of the channel's rings, in bytes: integers from 1 to the device's largest sizes
-   * ({@linkcode DeviceInfo.maxRingBytes}). They are rounded up to a power of two of at least a page;
-   * {@linkcode Channel.ringBytes} has the result. A ring that is left out gets the device's default.
-   * The memory is charged to this process.
+   * ({@linkcode DeviceInfo.maxRingBytes}). They are rounded up to a power of two of at least a
+   * page; {@linkcode Channel.ringBytes} has the result. A ring that is left out gets the device's
+   * default. The memory is charged to this process.
    */
   ringBytes?: Partial<RingBytes>;
   /** Ends the wait for a free channel. */

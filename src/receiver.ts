@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CONTROL_GAP, GAP_AT, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
+import { CONTROL_END, CONTROL_GAP, ERROR_END, GAP_AT, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
 import { checkInteger, checkSignal, checkTimeout, kindOf } from "./arguments.ts";
 import { RecordCursor } from "./cursor.ts";
 import { KupError } from "./errors.ts";
@@ -61,6 +61,7 @@ export class Receiver implements Side, Condition {
   /** Set while a drain is in its callbacks. */
   #draining = false;
   #ended = false;
+  #peerEnded = false;
 
   /**
    * @param spin How long to spin at most, in milliseconds.
@@ -72,9 +73,14 @@ export class Receiver implements Side, Condition {
     this.#spin = new Spin(link.native, spin);
   }
 
-  /** Whether the kernel's side has closed, and everything was read. */
+  /** Whether the kernel's side has closed, or ended its direction, and everything was read. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Whether the kernel's side has ended its direction, and everything was read. */
+  get peerEnded(): boolean {
+    return this.#peerEnded;
   }
 
   /** Whether this side has closed the channel. */
@@ -144,8 +150,7 @@ export class Receiver implements Side, Condition {
         if (this.#mayGoOn(result, count, end)) continue;
         break;
       }
-      // The next call reports a lie: the messages before it are good.
-      if (consumer.control !== 0 && !this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
+      if ((consumer.control !== 0 || this.#peerEnded) && this.#isEnd()) break;
       count++;
       cursor.move(consumer);
       const returned = callback(cursor);
@@ -395,23 +400,33 @@ export class Receiver implements Side, Condition {
     return undefined;
   }
 
-  #message(): Message {
-    if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
+  /** The message that the consumer has reached; undefined if that is the end. */
+  #message(): Message | undefined {
+    if ((this.#consumer.control !== 0 || this.#peerEnded) && this.#isEnd()) return undefined;
     return new RecordMessage(this.#link.memory, this.#consumer);
   }
 
-  #sound(): boolean {
+  /** Whether a record is the kernel's END, which the next release gives back. Throws at a lie. */
+  #isEnd(): boolean {
     const { control, length } = this.#consumer;
-    return control !== CONTROL_GAP || length >= GAP_AT.SIZE;
+    const isEnd = control === CONTROL_END;
+    if (this.#peerEnded || (isEnd && length > 0)) throw this.#link.breakBy(ERROR_END);
+    if (control === CONTROL_GAP && length < GAP_AT.SIZE) throw this.#link.lieError(RING_LIE_LENGTH);
+    if (isEnd) this.#ended = this.#peerEnded = true;
+    return isEnd;
   }
 
   #gather(first: Message, max: number): Message[] {
     const messages = [first];
     const consumer = this.#consumer;
-    // The next receive reports a lie: the messages before it are good.
-    while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
-      if (this.#sound()) messages.push(new RecordMessage(this.#link.memory, consumer));
-      else this.#link.lieError(RING_LIE_LENGTH);
+    try {
+      while (messages.length < max && consumer.next() === RING_OK) {
+        const message = this.#message();
+        if (message === undefined) break;
+        messages.push(message);
+      }
+    } catch {
+      // The next receive reports a lie: the messages before it are good.
     }
     this.#settleWake();
     return messages;

@@ -170,6 +170,7 @@ int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int 
 	channel = kup_channel_create(handle);
 	if (!channel)
 		return -ENOMEM;
+	channel->understood = attach->understood;
 	error = claim_waiting(handle, channel, attach->channel, may_wait);
 	if (error)
 		goto put;

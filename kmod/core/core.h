@@ -60,6 +60,7 @@ struct kup_channel {
 	kup_u32 state; /* CHANNEL_*; atomic */
 	kup_u32 error; /* KUP_ERROR_*; written once, before CHANNEL_BROKEN */
 	kup_u32 spin_us;
+	kup_u64 understood; /* KUP_FEATURE_* of the process */
 	struct kup_device *device;
 	void *context;
 	struct os_memory *memory;
@@ -78,6 +79,7 @@ struct kup_channel {
 
 	struct os_spin send_lock;
 	struct kup_producer out; /* under send_lock */
+	kup_u32 out_ended;	 /* under send_lock: the END record was sent, or is about to be */
 	kup_u32 room_waiters;	 /* under send_lock: the number of threads that sleep for room */
 	kup_u32 room_event;	 /* under send_lock: the position announced for them */
 	/* how often a reached position was replaced; written under send_lock */
@@ -91,6 +93,7 @@ struct kup_channel {
 
 	kup_u32 receiving; /* the owner of `in`; see wait.c; atomic */
 	struct kup_consumer in;
+	kup_u32 in_ended; /* the user's END was received; written by the receiver */
 	struct kup_spin receive_spin;
 
 	struct kup_counters counters;

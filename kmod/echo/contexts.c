@@ -124,8 +124,10 @@ static void make_calls(void *argument)
 	EXPECT(kup_wait(calls->channel, KUP_WAIT_IN, 0, kup_wakes(calls->channel), 0) <= 0);
 	/* For the thread to put. */
 	kup_channel_get(calls->channel);
-	if (calls->ends)
+	if (calls->ends) {
+		EXPECT(!kup_end(calls->channel, 0));
 		kup_channel_break(calls->channel, KUP_ERROR_LENGTH);
+	}
 	/* Pairs with the acquire in in_timer. */
 	__atomic_store_n(&calls->is_done, 1, __ATOMIC_RELEASE);
 }

@@ -127,6 +127,9 @@ static int serve(struct kup_channel *channel)
 		} else if (!error) {
 			error = echo_answer(channel, &record);
 			kup_release(channel, &record);
+		} else if (error == -ENODATA) {
+			/* Everything was echoed, so the end is echoed, too. */
+			error = kup_end(channel, KUP_FOREVER);
 		}
 	}
 	return error;

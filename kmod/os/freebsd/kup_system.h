@@ -11,6 +11,10 @@
 
 #include <sys/param.h>
 #include <sys/errno.h>
+/* FreeBSD has the same under another name. */
+#ifndef ENODATA
+#define ENODATA ENOATTR
+#endif
 #include <sys/systm.h>
 #include <sys/kernel.h>
 #include <sys/module.h>

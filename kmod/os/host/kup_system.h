@@ -4,6 +4,10 @@
 #define KUP_SYSTEM_H
 
 #include <errno.h>
+/* FreeBSD has the same under another name. */
+#ifndef ENODATA
+#define ENODATA ENOATTR
+#endif
 #include <stddef.h>
 #include <string.h>
 

@@ -4,6 +4,10 @@
 #define KUP_OS_TYPES_H
 
 #include <errno.h>
+/* FreeBSD has the same under another name. */
+#ifndef ENODATA
+#define ENODATA ENOATTR
+#endif
 #include <pthread.h>
 #include <stddef.h>
 

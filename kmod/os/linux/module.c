@@ -103,6 +103,7 @@ EXPORT_SYMBOL_GPL(kup_broadcast);
 EXPORT_SYMBOL_GPL(kup_walk);
 EXPORT_SYMBOL_GPL(kup_walk_end);
 EXPORT_SYMBOL_GPL(kup_reserve);
+EXPORT_SYMBOL_GPL(kup_end);
 EXPORT_SYMBOL_GPL(kup_try_reserve);
 EXPORT_SYMBOL_GPL(kup_commit);
 EXPORT_SYMBOL_GPL(kup_discard);

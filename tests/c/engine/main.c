@@ -27,6 +27,7 @@ static void all_cases(void)
 	number_cases();
 	size_cases();
 	broadcast_cases();
+	direction_cases();
 	waiter_cases();
 	duplex_cases();
 	wait_cases();

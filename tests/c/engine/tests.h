@@ -78,6 +78,7 @@ void module_cases(void);
 void end_cases(void);
 void size_cases(void);
 void broadcast_cases(void);
+void direction_cases(void);
 /* With the echo client loaded. */
 void life_cases(void);
 void number_cases(void);
