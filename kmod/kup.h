@@ -26,18 +26,48 @@
  *   -EINTR     the calling process has a signal (never in a kernel thread)
  *   -EMSGSIZE  the message is longer than kup_max_payload(), or than the caller's buffer
  *   -EPIPE     the user is gone and, for receiving, everything it sent has been read
- *   -ESHUTDOWN this side was closed by kup_channel_close, or the device is being destroyed
+ *   -ESHUTDOWN this side was closed by kup_channel_close, or the device is being destroyed; for
+ *              sending also: this side has ended its direction by kup_end
+ *   -ENODATA   (receiving, once) the user has ended its direction, and everything it sent has been
+ *              read; this side may still send. Later calls wait until the user is gone
  *   -EPROTO    the user broke the protocol; the channel is over
  *   -EBUSY     another thread is looking for a message of the same channel at this moment
  *   -EINVAL    an argument makes no sense
  *
- * Contexts. kup_try_send, kup_try_send_batch, kup_try_reserve, kup_commit and kup_discard may be
- * called in any context, interrupt handlers included. The exceptions are NMI handlers; with
- * PREEMPT_RT, handlers that are not threaded; on FreeBSD, filters, and code that holds a spin mutex
- * (interrupt threads, callouts and task queues are fine). kup_try_receive, kup_try_peek and
- * kup_release may be called in any context, by one thread at a time. kup_send, kup_send_batch,
- * kup_reserve, kup_receive and kup_peek with a timeout of 0 follow the rules of their try forms.
- * All other calls need a thread that may sleep and holds no spinlock.
+ * Contexts. This table has every call of kup.h, of kup_client.h and of the layers.
+ *
+ *   ANY CONTEXT
+ *     to send    kup_try_send, kup_try_send_batch, kup_broadcast, kup_try_reserve, kup_commit,
+ *                kup_discard, kup_commit_control, kup_reply, kup_reply_status
+ *     to ask     kup_device_context, kup_channel_number, kup_channel_mode, kup_channel_device,
+ *                kup_channel_context, kup_channel_set_context, kup_max_payload, kup_max_received,
+ *                kup_ended, kup_ready, kup_until, kup_wakes, kup_turn_is_mine, kup_calls_context,
+ *                kup_calls_max_request, kup_calls_ignored
+ *     channels   kup_channel_get, kup_walk, kup_walk_end, kup_wake, kup_channel_break,
+ *                kup_calls_get, kup_calls_put
+ *     system     kup_page_size, kup_now_ns, kup_timer_start, kup_timer_stop, kup_spinlock_lock,
+ *                kup_spinlock_unlock, kup_thread_self
+ *   ANY CONTEXT, one thread at a time for each channel
+ *     to receive kup_try_receive, kup_try_peek, kup_release
+ *   ANY CONTEXT WITH A TIMEOUT OF 0, otherwise a thread that may sleep
+ *     channels   kup_send, kup_send_batch, kup_reserve, kup_end, kup_receive, kup_peek, kup_wait
+ *     turns      kup_turn_peek, kup_turn_receive, kup_turn_send, kup_turn_pass, kup_turn_reserve,
+ *                kup_turn_commit, kup_turn_discard
+ *   A THREAD THAT MAY SLEEP and holds no spinlock
+ *     devices    kup_device_create, kup_device_destroy
+ *     channels   kup_pause, kup_channel_close, kup_channel_put, kup_turn_begin
+ *     calls      kup_calls_begin, kup_calls_serve, kup_calls_end, kup_call, kup_reply_wait
+ *     memory     kup_alloc, kup_free
+ *     time       kup_sleep_ms, kup_breathe, kup_timer_create, kup_timer_destroy
+ *     locks      kup_spinlock_create, kup_spinlock_destroy, kup_monitor_create,
+ *                kup_monitor_destroy, kup_monitor_lock, kup_monitor_unlock, kup_monitor_wait,
+ *                kup_monitor_wait_always, kup_monitor_wake
+ *     threads    kup_thread_start, kup_thread_join, kup_thread_ended, kup_log
+ *
+ * "Any context" includes a timer's callback, the holder of a kup_spinlock, and interrupt handlers.
+ * It excludes NMI handlers; with PREEMPT_RT, handlers that are not threaded; and on FreeBSD,
+ * filters, and code that holds a spin mutex (interrupt threads, callouts and task queues are fine).
+ * attach, serve, detach, and a client's load, unload and threads may sleep.
  *
  * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
  * One thread at a time may receive on it, or look for a message.
@@ -45,16 +75,11 @@
 #ifndef KUP_H
 #define KUP_H
 
+#include "kup_client.h" /* what a client needs besides channels: memory, time, locks, threads */
 #include "kup_record.h"
-#include "kup_system.h" /* the system's: errno, NULL, memcpy and its like, KUP_MODULE, KUP_PARAM */
 
 struct kup_device;
 struct kup_channel;
-
-typedef __INT64_TYPE__ kup_time; /* nanoseconds */
-#define KUP_FOREVER ((kup_time)-1)
-#define KUP_US ((kup_time)1000)
-#define KUP_MS (1000 * KUP_US)
 
 /* ---- Devices ---- */
 
@@ -63,6 +88,9 @@ struct kup_config {
 	kup_u32 channels;      /* 1 to KUP_MAX_CHANNELS; 0 means 1 */
 	kup_u32 to_user_pages; /* ring sizes in pages, powers of two; 0 means 16 */
 	kup_u32 to_kernel_pages;
+	/* the largest rings that ATTACH may ask for, as above; 0 means the sizes above */
+	kup_u32 max_to_user_pages;
+	kup_u32 max_to_kernel_pages;
 	kup_u32 mode; /* KUP_MODE_STREAM (or 0), _TURN (layers/turn.h) or _CALL (layers/call.h) */
 	kup_u32 permissions; /* of the node; 0 means 0600 */
 	kup_u32 group;	     /* its group; 0 is root's */
@@ -171,6 +199,24 @@ void kup_channel_close(struct kup_channel *channel);
 void kup_channel_get(struct kup_channel *channel);
 void kup_channel_put(struct kup_channel *channel);
 
+/*
+ * Walks over the channels that are attached now, in any order:
+ *
+ *   for (channel = kup_walk(device, NULL); channel; channel = kup_walk(device, channel))
+ *           ...;
+ *
+ * Each step returns a channel that stays valid until the next step: its detach is not called before
+ * that. So finish a reservation before the next step, or take a reference. The end of a channel
+ * waits for the walk, so do not sleep for its user. NULL: there is no other channel. Channels that
+ * are attached during the walk may be left out. Any context. The walk must end before
+ * kup_device_destroy is called, as for kup_broadcast; and before serve or detach of a channel
+ * returns, in the thread that runs it.
+ */
+struct kup_channel *kup_walk(struct kup_device *device, struct kup_channel *previous);
+
+/* Ends a walk early, at the channel that its last step returned. NULL does nothing. Any context. */
+void kup_walk_end(struct kup_device *device, struct kup_channel *previous);
+
 /* ---- Sending ---- */
 
 /*
@@ -216,6 +262,18 @@ int kup_try_send_batch(struct kup_channel *channel, const struct kup_message *me
 		       kup_u32 count);
 
 /*
+ * Sends a message to each attached channel of the device, as kup_try_send does. Never sleeps. Any
+ * context. A channel that has no room for it, or is too small, loses it: its user gets a GAP
+ * record. The others get everything. A channel that is being attached or detached meanwhile may be
+ * left out. Returns the number of channels that got the message. -EINVAL: the device is not in
+ * stream mode.
+ *
+ * The call must return before kup_device_destroy is called. In serve and attach it is allowed: the
+ * destruction waits for them.
+ */
+int kup_broadcast(struct kup_device *device, kup_u32 type, const void *data, kup_u32 length);
+
+/*
  * Room for a message, to be written in place. The user stops at it until the commit or the discard.
  */
 struct kup_reservation {
@@ -238,6 +296,14 @@ void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation
 
 /* Instead of kup_commit: gives the room back; the user sees nothing. */
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation);
+
+/*
+ * Ends this side's direction of a stream: after all that was sent, and reservations that are open,
+ * the user sees the end. Receiving goes on. Waits for room for one record; with a timeout of 0, any
+ * context. Later sends, and a second kup_end, return -ESHUTDOWN. -EINVAL: the device is not in
+ * stream mode. -EOPNOTSUPP: the process is too old to understand it; close the channel instead.
+ */
+int kup_end(struct kup_channel *channel, kup_time timeout);
 
 /* ---- Receiving ---- */
 
@@ -304,68 +370,5 @@ void kup_commit_control(struct kup_channel *channel, struct kup_reservation *res
  * KUP_ERROR_* value. Any context.
  */
 void kup_channel_break(struct kup_channel *channel, kup_u32 error);
-
-/* ---- Threads of the client ---- */
-
-struct kup_thread;
-
-/* Starts a thread that runs main(argument). -ENOMEM. May sleep. */
-int kup_thread_start(void (*main)(void *argument), void *argument, const char *name,
-		     struct kup_thread **thread);
-
-/*
- * Waits until main has returned. Call it once for each thread, before the client is unloaded. NULL
- * does nothing.
- */
-void kup_thread_join(struct kup_thread *thread);
-
-/* ---- What a client needs of the system, besides kup_system.h ---- */
-
-/* The size of a page in bytes. Any context. */
-kup_u32 kup_page_size(void);
-
-/*
- * Writes one line to the kernel's log, for the person who loads the module: a sentence without its
- * full stop. The format is printf's, with the conversions that all systems have: %s, %u, %d, %lu
- * and %o. The line begins with "kup: ". May sleep.
- */
-void kup_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/*
- * A monitor: a lock, and a wait for a change that another holder of the lock makes. A thread that
- * waits for the lock sleeps, and the holder may sleep. All these calls need a thread that may
- * sleep.
- */
-struct kup_monitor;
-
-/* -ENOMEM. The caller destroys the monitor, when no thread uses it any more. NULL does nothing. */
-int kup_monitor_create(struct kup_monitor **monitor);
-void kup_monitor_destroy(struct kup_monitor *monitor);
-
-void kup_monitor_lock(struct kup_monitor *monitor);
-void kup_monitor_unlock(struct kup_monitor *monitor);
-
-/*
- * For the holder: releases the lock, sleeps until kup_monitor_wake is called, and takes the lock
- * again. The caller then looks again, since the change may be another one. 0; -ETIMEDOUT; -EINTR:
- * the calling process has a signal. kup_monitor_wait_always ignores signals.
- */
-int kup_monitor_wait(struct kup_monitor *monitor, kup_time timeout);
-void kup_monitor_wait_always(struct kup_monitor *monitor);
-
-/* For the holder: wakes all threads that wait; they look again, one after the other. */
-void kup_monitor_wake(struct kup_monitor *monitor);
-
-/*
- * The number of the calling thread, whatever started the thread. It is not 0, and not the number of
- * an earlier thread. (FreeBSD may use a number again after a thousand other threads have ended.)
- */
-kup_u64 kup_thread_self(void);
-
-/*
- * Nonzero if the thread with this number has ended; for a short time after the end it may still
- * return 0. It may have to visit each thread of the system, so it may sleep.
- */
-int kup_thread_ended(kup_u64 thread);
 
 #endif

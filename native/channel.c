@@ -243,6 +243,16 @@ void kup_user_release(struct kup_user_channel *channel)
 	channel->held.position = NOTHING_HELD;
 }
 
+/* Called for the END record, and for a record behind it, which is a lie. */
+static int32_t end_reached(struct kup_user_channel *channel)
+{
+	if (channel->in_ended || channel->held.length != channel->stamp_bytes)
+		channel->broken = 1;
+	channel->in_ended = 1;
+	kup_user_release(channel);
+	return channel->broken ? -EPROTO : -ENODATA;
+}
+
 /* Looks for a record, while none is held. -EAGAIN: there is none. */
 static int32_t look(struct kup_user_channel *channel)
 {
@@ -250,7 +260,9 @@ static int32_t look(struct kup_user_channel *channel)
 
 	consumed(channel, result);
 	if (result == KUP_RING_OK)
-		return 0;
+		return channel->held.control == KUP_CONTROL_END || channel->in_ended
+			       ? end_reached(channel)
+			       : 0;
 	channel->held.position = NOTHING_HELD;
 	return result == KUP_RING_WAIT ? -EAGAIN : -EPROTO;
 }
@@ -405,9 +417,17 @@ static int32_t reserve_error(int result)
 	return result == KUP_RING_OK ? 0 : -EPROTO;
 }
 
-static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, uint32_t *position)
+/* 0, or the reason why nothing can be sent any more. */
+static int32_t sending_ended(const struct kup_user_channel *channel)
 {
 	int32_t error = over(channel);
+
+	return !error && channel->out_ended ? -ESHUTDOWN : error;
+}
+
+static int32_t try_reserve(struct kup_user_channel *channel, uint32_t length, uint32_t *position)
+{
+	int32_t error = sending_ended(channel);
 
 	return error ? error : reserve_error(kup_producer_reserve(&channel->out, length, position));
 }
@@ -467,6 +487,23 @@ void kup_user_discard(struct kup_user_channel *channel, struct kup_user_reservat
 	finish(channel, reservation, 0, reservation->length, KUP_RECORD_DISCARD);
 }
 
+int32_t kup_user_end(struct kup_user_channel *channel, double timeout_ms)
+{
+	struct kup_user_reservation reservation;
+	int32_t error;
+
+	if (channel->info.mode != KUP_MODE_STREAM)
+		return -EINVAL;
+	if (!(channel->info.features & KUP_FEATURE_END))
+		return -EOPNOTSUPP;
+	error = kup_user_reserve(channel, 0, timeout_ms, &reservation);
+	if (error)
+		return error;
+	channel->out_ended = 1;
+	kup_user_commit_control(channel, &reservation, KUP_CONTROL_END, 0);
+	return 0;
+}
+
 /* ---- Whole messages ---- */
 
 /* As many records are appended before they are published, so the kernel can begin to read. */
@@ -486,7 +523,7 @@ static uint32_t send_some(struct kup_user_channel *channel,
 {
 	uint32_t sent = 0;
 
-	*error = over(channel);
+	*error = sending_ended(channel);
 	while (!*error && sent < count && sent < MOST_RECORDS) {
 		*error = try_append(channel, &messages[sent]);
 		sent += !*error;

@@ -3,12 +3,18 @@
 #ifndef KUP_CHANNEL_H
 #define KUP_CHANNEL_H
 
+#include <errno.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "kup_user.h"
 #include "ring.h"
 #include "spin.h"
+
+/* FreeBSD has the same under another name. */
+#ifndef ENODATA
+#define ENODATA ENOATTR
+#endif
 
 #define FOREVER_NS UINT64_MAX
 #define NOTHING_HELD UINT32_MAX /* not a position, since those are multiples of 8 */
@@ -30,6 +36,8 @@ struct kup_user_channel {
 	/* what receive has returned; position is NOTHING_HELD if there is none */
 	struct kup_record held;
 	uint32_t stamp_bytes;  /* what each payload to the user begins with: 0, or a kup_stamp */
+	int in_ended;	       /* the kernel's END was received */
+	int out_ended;	       /* this side has sent its own */
 	int broken;	       /* this side has found a lie in the memory */
 	int split;	       /* see kup_user_channel_split */
 	uint64_t spin_ns;      /* how long to spin before sleeping, at most */

@@ -40,9 +40,13 @@ static void set_up_rings(struct kup_user_channel *channel)
 }
 
 /* Calls ATTACH repeatedly while others have the channel. */
-static int32_t attach(struct kup_user_channel *channel, uint32_t number, double timeout_ms)
+static int32_t attach(struct kup_user_channel *channel, const struct kup_user_open_options *options)
 {
-	uint64_t deadline = deadline_in(timeout_ms);
+	uint64_t deadline = deadline_in(options->timeout_ms);
+
+	/* ATTACH has 32 bits for a size. */
+	if (options->to_user_bytes > UINT32_MAX || options->to_kernel_bytes > UINT32_MAX)
+		return -EINVAL;
 
 	for (;;) {
 		int32_t error;
@@ -51,7 +55,9 @@ static int32_t attach(struct kup_user_channel *channel, uint32_t number, double 
 		memset(&channel->attach, 0, sizeof(channel->attach));
 		channel->attach.abi_version = KUP_ABI_VERSION;
 		channel->attach.understood = KUP_FEATURES;
-		channel->attach.channel = number;
+		channel->attach.channel = options->number;
+		channel->attach.to_user_bytes = (uint32_t)options->to_user_bytes;
+		channel->attach.to_kernel_bytes = (uint32_t)options->to_kernel_bytes;
 		error = kup_user_attach(channel->file, &channel->attach);
 		now = now_ns();
 		if (error != -EBUSY || now >= deadline)
@@ -77,6 +83,17 @@ static int32_t map(struct kup_user_channel *channel)
 int32_t kup_user_channel_open(const char *path, uint32_t number, double timeout_ms,
 			      struct kup_user_channel **opened)
 {
+	const struct kup_user_open_options options = {
+		.number = number,
+		.timeout_ms = timeout_ms,
+	};
+
+	return kup_user_channel_open_with(path, &options, opened);
+}
+
+int32_t kup_user_channel_open_with(const char *path, const struct kup_user_open_options *options,
+				   struct kup_user_channel **opened)
+{
 	struct kup_user_channel *channel = calloc(1, sizeof(*channel));
 	int32_t error;
 
@@ -91,7 +108,7 @@ int32_t kup_user_channel_open(const char *path, uint32_t number, double timeout_
 	if (!error && channel->info.abi_version != KUP_ABI_VERSION)
 		error = -EPROTONOSUPPORT;
 	if (!error)
-		error = attach(channel, number, timeout_ms);
+		error = attach(channel, options);
 	if (!error)
 		error = map(channel);
 	if (error)
@@ -145,6 +162,16 @@ uint32_t kup_user_channel_number(const struct kup_user_channel *channel)
 uint32_t kup_user_channel_mode(const struct kup_user_channel *channel)
 {
 	return channel->info.mode;
+}
+
+uint32_t kup_user_to_user_bytes(const struct kup_user_channel *channel)
+{
+	return channel->in.bytes;
+}
+
+uint32_t kup_user_to_kernel_bytes(const struct kup_user_channel *channel)
+{
+	return channel->out.bytes;
 }
 
 uint32_t kup_user_max_message(const struct kup_user_channel *channel)

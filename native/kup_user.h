@@ -221,6 +221,10 @@ KUP_USER_DENO_CALL int32_t kup_user_yield(void);
  *   -EBUSY     64 reservations are open, counted from the first one that is not finished
  *   -ETIMEDOUT the timeout passed
  *   -EPIPE     the kernel's side has closed and, for receiving, everything was read
+ *   -ENODATA   (receiving, once; -ENOATTR on FreeBSD) the kernel's side has ended its direction,
+ *              and everything was read; this side may still send. Later calls wait until the
+ *              kernel's side closes
+ *   -ESHUTDOWN (sending) this side has ended its direction by kup_user_end
  *   -EPROTO    the channel is broken: one of the sides found a lie in its memory
  *   -EMSGSIZE  the message is longer than kup_user_max_message
  */
@@ -254,6 +258,23 @@ struct kup_user_reservation {
 KUP_USER_CALL int32_t kup_user_channel_open(const char *path, uint32_t number, double timeout_ms,
 					    struct kup_user_channel **channel);
 
+/* What a channel is opened with. Zeroes are the defaults, but for `number` and `timeout_ms`. */
+struct kup_user_open_options {
+	uint32_t number;	  /* the channel's number, or KUP_CHANNEL_ANY */
+	double timeout_ms;	  /* how long to wait while other processes have it */
+	uint64_t to_user_bytes;	  /* the ring from the kernel; 0: the device's default */
+	uint64_t to_kernel_bytes; /* the ring to the kernel */
+};
+
+/*
+ * The same with ring sizes of the caller's choice, which are rounded up to a power of two of at
+ * least a page. The memory is charged to this process. -EINVAL also: a size is above the device's
+ * maximum, or there is no such channel.
+ */
+KUP_USER_CALL int32_t kup_user_channel_open_with(const char *path,
+						 const struct kup_user_open_options *options,
+						 struct kup_user_channel **channel);
+
 /* Closes the channel; all its messages and reservations become invalid. NULL does nothing. */
 KUP_USER_CALL void kup_user_channel_close(struct kup_user_channel *channel);
 
@@ -271,6 +292,9 @@ KUP_USER_CALL int32_t kup_user_channel_file(const struct kup_user_channel *chann
 KUP_USER_CALL uint32_t kup_user_channel_number(const struct kup_user_channel *channel);
 /* KUP_MODE_* */
 KUP_USER_CALL uint32_t kup_user_channel_mode(const struct kup_user_channel *channel);
+/* The real sizes of the channel's rings, in bytes. */
+KUP_USER_CALL uint32_t kup_user_to_user_bytes(const struct kup_user_channel *channel);
+KUP_USER_CALL uint32_t kup_user_to_kernel_bytes(const struct kup_user_channel *channel);
 /* Bytes. */
 KUP_USER_CALL uint32_t kup_user_max_message(const struct kup_user_channel *channel);
 
@@ -317,6 +341,14 @@ KUP_USER_CALL void kup_user_release(struct kup_user_channel *channel);
 /* Copies one message into the ring. */
 KUP_USER_CALL int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type,
 				    const void *data, uint32_t length, double timeout_ms);
+
+/*
+ * Ends this side's direction of a stream: after all that was sent, and reservations that are open,
+ * the kernel's side sees the end. Receiving goes on. Waits for room for one record. Later sends,
+ * and a second kup_user_end, return -ESHUTDOWN. -EINVAL: the device is not in stream mode.
+ * -EOPNOTSUPP: the kernel's module is too old for this.
+ */
+KUP_USER_CALL int32_t kup_user_end(struct kup_user_channel *channel, double timeout_ms);
 
 /* A message that is sent with others. */
 struct kup_user_outgoing {

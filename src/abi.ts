@@ -9,7 +9,7 @@
  */
 
 /** A hash of both headers and the version; each library contains the one it was built for. */
-export const CONTRACT = "4495ff03f74d6ca2";
+export const CONTRACT = "dec9999c3c54461e";
 export const ABI_VERSION = 1;
 /** each polled word has a cache line to itself */
 export const LINE = 128;
@@ -40,7 +40,7 @@ export const TYPE_RESERVED = 0xffff0000;
 export const CONTROL_GAP = 1;
 /** turn mode: gives the turn; no payload */
 export const CONTROL_PASS = 2;
-/** reserved: the sender sends nothing more */
+/** stream mode: the sender sends nothing more; no payload */
 export const CONTROL_END = 3;
 export const CONTROL_OPTIONAL = 0x80000000;
 /** "KUPCHNL1" in memory, little endian */
@@ -67,6 +67,8 @@ export const ERROR_FLAGS = 4;
 export const ERROR_TURN = 5;
 /** call mode: a bad frame; a request in a slot that is in use */
 export const ERROR_CALL = 6;
+/** a record behind an END; an END with a payload */
+export const ERROR_END = 7;
 /** full duplex, many records in flight */
 export const MODE_STREAM = 1;
 /** one side at a time sends: a layer */
@@ -81,10 +83,11 @@ export const FEATURE_GAP = 1n;
 export const FEATURE_SIZES = 2n;
 /** a kup_stamp before each payload; required */
 export const FEATURE_STAMPS = 4n;
-/** INFO's `features` */
-export const FEATURES_OPTIONAL = 3n;
+/** stream mode: each side may end its direction by an END record */
+export const FEATURE_END = 8n;
+export const FEATURES_OPTIONAL = 11n;
 /** all of this version */
-export const FEATURES = 7n;
+export const FEATURES = 15n;
 export const STAMP_RESERVE = 32;
 export const CLOCK_NONE = 0;
 export const CLOCK_MONOTONIC = 1;

@@ -93,7 +93,8 @@ export function checkInteger(name: string, value: number, least: number, most: n
 export function tooLong(length: number, most: number, ring: number): RangeError {
   return new RangeError(
     `A message of ${length} bytes is too long: this channel takes at most ${most}. Its ring to ` +
-      `the kernel has ${ring}, as the module's config decides (\`to_kernel_pages\`).`,
+      `the kernel has ${ring}; attach with a larger \`ringBytes.toKernel\`, or raise the limits ` +
+      `in the module's config (\`to_kernel_pages\`, \`max_to_kernel_pages\`).`,
   );
 }
 

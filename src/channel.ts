@@ -22,6 +22,7 @@ import type {
   MessagesOptions,
   ReadableOptions,
   Reservation,
+  RingBytes,
   SendOptions,
   SyncBatchOptions,
   SyncSendOptions,
@@ -81,6 +82,7 @@ export class AttachedChannel implements Channel {
   readonly number: number;
   readonly generation: number;
   readonly mode = "stream";
+  readonly ringBytes: RingBytes;
   readonly maxMessage: number;
   readonly maxReceive: number;
 
@@ -92,12 +94,13 @@ export class AttachedChannel implements Channel {
   constructor({ resources, memory, spin, controls }: Attachment) {
     this.number = memory.number32(KERNEL_PAGE_AT.channel);
     this.generation = memory.number32(KERNEL_PAGE_AT.generation);
+    this.ringBytes = { toUser: memory.toUser.size, toKernel: memory.toKernel.size };
     this.maxReceive = memory.toUser.size - RECORD_RESERVE - (memory.stamped ? STAMP_RESERVE : 0);
     this.#link = new Link(resources, memory, `${memory.device.path} channel ${this.number}`);
     this.#sender = new Sender(this.#link, spin);
     this.#receiver = new Receiver(this.#link, spin, controls);
     this.maxMessage = this.#sender.maxMessage;
-    this.#streams = new Streams(this, this.#link, this.#receiver);
+    this.#streams = new Streams(this, this.#link, this.#receiver, this.#sender);
     for (const side of [this.#receiver, this.#sender, this.#streams]) this.#link.addSide(side);
   }
 
@@ -111,6 +114,14 @@ export class AttachedChannel implements Channel {
 
   get done(): boolean {
     return this.#receiver.ended;
+  }
+
+  get peerEnded(): boolean {
+    return this.#receiver.peerEnded;
+  }
+
+  end(options?: WaitOptions): Promise<void> {
+    return this.#sender.end(options);
   }
 
   get turn(): undefined {

@@ -11,6 +11,7 @@ import {
   ATTACH_DRAIN_MS,
   ATTACH_NOWAIT,
   CHANNEL_ANY,
+  CONTROL_END,
   CONTROL_GAP,
   FEATURES,
   INFO_AT,
@@ -25,6 +26,7 @@ import {
   checkOptions,
   checkSignal,
   cString,
+  kindOf,
   offAbort,
   onAbort,
 } from "./arguments.ts";
@@ -49,6 +51,7 @@ import type {
   Device,
   DeviceInfo,
   OpenOptions,
+  RingBytes,
 } from "./types.ts";
 
 const MODES: Readonly<Record<number, DeviceInfo["mode"]>> = {
@@ -70,6 +73,14 @@ interface FullInfo extends DeviceInfo {
   readonly instance: bigint;
 }
 
+/** What ATTACH is asked for. Sizes are in bytes; 0 is the device's default. */
+interface Request {
+  readonly channel: number;
+  readonly wait: boolean;
+  readonly toUser: number;
+  readonly toKernel: number;
+}
+
 function openFile(native: Native, path: string): number {
   const name = cString("path", path);
   if (path.startsWith(HOST)) checkPermission(path);
@@ -82,7 +93,7 @@ function openFile(native: Native, path: string): number {
 function makeChannel(attachment: Omit<Attachment, "controls">): Channel {
   const { mode } = attachment.memory;
   if (mode === MODE_STREAM) {
-    return new AttachedChannel({ ...attachment, controls: 1 << CONTROL_GAP });
+    return new AttachedChannel({ ...attachment, controls: 1 << CONTROL_GAP | 1 << CONTROL_END });
   }
   if (mode === MODE_CALL) {
     return new CallChannel(new AttachedChannel({ ...attachment, controls: CALL_CONTROLS }));
@@ -133,6 +144,10 @@ function readInfo(native: Native, fd: number, path: string): FullInfo {
     ringBytes: {
       toUser: number(INFO_AT.toUserBytes),
       toKernel: number(INFO_AT.toKernelBytes),
+    },
+    maxRingBytes: {
+      toUser: number(INFO_AT.maxToUserBytes),
+      toKernel: number(INFO_AT.maxToKernelBytes),
     },
     attaches: Number(view.getBigUint64(INFO_AT.attaches, true)),
     spinMicroseconds: number(INFO_AT.spinUs),
@@ -211,6 +226,7 @@ export class OpenDevice implements Device {
   /** Attaching a later device of the same path would be a surprise. */
   readonly #instance: bigint;
   readonly #pageSize: number;
+  readonly #maxRingBytes: RingBytes;
   readonly #waits = new Set<ReadyWait>();
   #closed = false;
 
@@ -227,6 +243,7 @@ export class OpenDevice implements Device {
       this.channels = info.channels;
       this.#instance = info.instance;
       this.#pageSize = info.pageSize;
+      this.#maxRingBytes = info.maxRingBytes;
     } catch (error) {
       this.#file.free();
       throw error;
@@ -255,18 +272,35 @@ export class OpenDevice implements Device {
         `\`spin\` must be a number of microseconds from 0 to ${MAX_SPIN_US}, not ${String(spin)}.`,
       );
     }
+    const request = { channel: channel ?? CHANNEL_ANY, wait, ...this.#sizes(options.ringBytes) };
     this.#check();
     signal?.throwIfAborted();
     checkFfi(this.path);
     const resources = this.#openAgain();
     try {
-      const geometry = await this.#claim(resources, channel ?? CHANNEL_ANY, wait, signal);
+      const geometry = await this.#claim(resources, request, signal);
       const memory = ChannelMemory.map(resources, geometry, this);
       return makeChannel({ resources, memory, spin: spin / 1000 });
     } catch (error) {
       resources.free();
       throw error;
     }
+  }
+
+  /** Checks the ring sizes that a caller asks for. 0: the device's default. */
+  #sizes(asked: Partial<RingBytes> | undefined): Pick<Request, "toUser" | "toKernel"> {
+    if (asked !== undefined && (typeof asked !== "object" || asked === null)) {
+      throw new TypeError(
+        `\`ringBytes\` must be an object with the sizes \`toUser\` and \`toKernel\`, not ` +
+          `${kindOf(asked)}.`,
+      );
+    }
+    const size = (name: keyof RingBytes) => {
+      const bytes = asked?.[name];
+      if (bytes === undefined) return 0;
+      return checkInteger(`ringBytes.${name}`, bytes, 1, this.#maxRingBytes[name]);
+    };
+    return { toUser: size("toUser"), toKernel: size("toKernel") };
   }
 
   totals(channel: number): ChannelTotals {
@@ -333,8 +367,7 @@ export class OpenDevice implements Device {
    */
   async #claim(
     file: Resources,
-    channel: number,
-    wait: boolean,
+    { channel, wait, toUser, toKernel }: Request,
     signal: AbortSignal | undefined,
   ): Promise<Geometry> {
     // Not with `using`, which Node 22 can't parse: Node may import this module, which then refuses
@@ -347,6 +380,8 @@ export class OpenDevice implements Device {
       view.setUint32(ATTACH_AT.abiVersion, ABI_VERSION, true);
       view.setUint32(ATTACH_AT.flags, ATTACH_NOWAIT, true);
       view.setUint32(ATTACH_AT.channel, channel, true);
+      view.setUint32(ATTACH_AT.toUserBytes, toUser, true);
+      view.setUint32(ATTACH_AT.toKernelBytes, toKernel, true);
       view.setBigUint64(ATTACH_AT.instance, this.#instance, true);
       view.setBigUint64(ATTACH_AT.understood, FEATURES, true);
       const native = this.#native;

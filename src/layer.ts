@@ -7,6 +7,7 @@ import type {
   ChannelTotals,
   Data,
   Reply,
+  RingBytes,
 } from "./types.ts";
 
 /** What every layer shares with the channel below it. A layer has no Web Streams. */
@@ -14,6 +15,7 @@ export abstract class Layer {
   abstract readonly mode: "turn" | "call";
   readonly number: number;
   readonly generation: number;
+  readonly ringBytes: RingBytes;
   readonly maxMessage: number;
   readonly maxReceive: number;
   readonly #base: AttachedChannel;
@@ -26,6 +28,7 @@ export abstract class Layer {
     this.#base = base;
     this.number = base.number;
     this.generation = base.generation;
+    this.ringBytes = base.ringBytes;
     this.maxMessage = maxMessage;
     this.maxReceive = maxReceive;
   }
@@ -36,6 +39,14 @@ export abstract class Layer {
 
   get done(): boolean {
     return this.#base.done;
+  }
+
+  get peerEnded(): false {
+    return false;
+  }
+
+  end(): Promise<never> {
+    return Promise.reject(this.#noStream("end"));
   }
 
   get readable(): never {

@@ -8,6 +8,7 @@
 
 import {
   ERROR_CALL,
+  ERROR_END,
   ERROR_FLAGS,
   ERROR_HEAD,
   ERROR_LENGTH,
@@ -32,6 +33,7 @@ const REASONS: Readonly<Record<number, string>> = {
   [ERROR_LENGTH]: "a record that is longer than the ring's content",
   [ERROR_FLAGS]: "a record with flags that it may not have",
   [ERROR_TURN]: "a message that was sent out of turn",
+  [ERROR_END]: "a message behind the end that was sent",
   [ERROR_CALL]: "a call that is not formed, or not numbered, as calls are",
 };
 

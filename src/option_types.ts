@@ -5,6 +5,9 @@
  * @module
  */
 
+// deno-lint-ignore no-unused-vars -- `Channel` and `DeviceInfo` are for the links only.
+import type { Channel, DeviceInfo, RingBytes } from "./types.ts";
+
 /** How to open a device. */
 export interface OpenOptions {
   /**
@@ -35,6 +38,13 @@ export interface UnloadOptions {
 export interface AttachOptions {
   /** The channel's number, from 0. By default, any free channel. */
   channel?: number;
+  /**
+   * The sizes of the channel's rings, in bytes: integers from 1 to the device's largest sizes
+   * ({@linkcode DeviceInfo.maxRingBytes}). They are rounded up to a power of two of at least a
+   * page; {@linkcode Channel.ringBytes} has the result. A ring that is left out gets the device's
+   * default. The memory is charged to this process.
+   */
+  ringBytes?: Partial<RingBytes>;
   /** Ends the wait for a free channel. */
   signal?: AbortSignal;
   /**

@@ -146,6 +146,13 @@ export const TURN_SEND_SYNC = new Form("sendSync", SEND_SYNC_ADVICE);
 export const TURN_RESERVE = new Form("reserve", RESERVE_ADVICE);
 export const TURN_TRY_RESERVE = new Form("tryReserve", TRY_RESERVE_ADVICE);
 
+export const END = new Form("end", {
+  timeout: WITH_SIGNAL,
+  type: "an end has no type",
+  length: "send the last message before it",
+  discard: "discard open reservations by their own `discard`",
+});
+
 export const COMMIT = new Form("commit", {
   timeout: "it never waits",
   signal: "it never waits",

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CONTROL_GAP, GAP_AT, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
+import { CONTROL_END, CONTROL_GAP, ERROR_END, GAP_AT, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
 import { checkInteger, checkSignal, checkTimeout, kindOf } from "./arguments.ts";
 import { RecordCursor } from "./cursor.ts";
 import { KupError } from "./errors.ts";
@@ -115,6 +115,7 @@ export class Receiver implements Side, Condition {
   /** Set while a drain is in its callbacks. */
   #draining = false;
   #ended = false;
+  #peerEnded = false;
 
   /**
    * @param spin How long to spin at most, in milliseconds.
@@ -128,9 +129,14 @@ export class Receiver implements Side, Condition {
     this.#spin = new Spin(link.native, spin);
   }
 
-  /** Whether the kernel's side has closed, and everything was read. */
+  /** Whether the kernel's side has closed, or ended its direction, and everything was read. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Whether the kernel's side has ended its direction, and everything was read. */
+  get peerEnded(): boolean {
+    return this.#peerEnded;
   }
 
   /** Whether this side has closed the channel. */
@@ -198,7 +204,7 @@ export class Receiver implements Side, Condition {
     let part = FIRST_PART;
     let left = part;
     while (count < max) {
-      const walked = consumer.walk(visitor, Math.min(left, max - count));
+      const walked = this.#peerEnded ? 0 : consumer.walk(visitor, Math.min(left, max - count));
       count += walked;
       left -= walked;
       if (this.#link.over) break;
@@ -211,6 +217,7 @@ export class Receiver implements Side, Condition {
           if (this.#mayGoOn(result, count, end)) continue;
           break;
         }
+        if (this.#isEnd()) break;
         count++;
         left--;
         this.#visitOther(visitor);
@@ -228,7 +235,6 @@ export class Receiver implements Side, Condition {
   /** Hands out what `next` has found: a gap, or the message behind discarded records. */
   #visitOther(visitor: DrainVisitor): void {
     const consumer = this.#consumer;
-    if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
     if (consumer.control !== 0) visitor.visitControl(consumer);
     else visitor.visit(consumer.at, consumer.type, consumer.length);
     if (!this.#link.over) consumer.pass();
@@ -513,33 +519,40 @@ export class Receiver implements Side, Condition {
     return undefined;
   }
 
-  #message(): Message {
+  /** The message that the consumer has reached; undefined if that is the end. */
+  #message(): Message | undefined {
     const { memory } = this.#link;
     const consumer = this.#consumer;
     if (this.#isPlain()) return new RecordMessage(memory, consumer);
-    if (!this.#sound()) throw this.#link.lieError(RING_LIE_LENGTH);
-    return new DetailedMessage(memory, consumer);
+    return this.#isEnd() ? undefined : new DetailedMessage(memory, consumer);
   }
 
   /** Whether the record is a message without a stamp, which costs less. */
   #isPlain(): boolean {
-    return this.#consumer.control === 0 && !this.#stamped;
+    return this.#consumer.control === 0 && !this.#stamped && !this.#peerEnded;
   }
 
-  #sound(): boolean {
+  /** Whether a record is the kernel's END, which the next release gives back. Throws at a lie. */
+  #isEnd(): boolean {
     const { control, length } = this.#consumer;
-    return control !== CONTROL_GAP || length >= GAP_AT.SIZE;
+    const isEnd = control === CONTROL_END;
+    if (this.#peerEnded || (isEnd && length > 0)) throw this.#link.breakBy(ERROR_END);
+    if (control === CONTROL_GAP && length < GAP_AT.SIZE) throw this.#link.lieError(RING_LIE_LENGTH);
+    if (isEnd) this.#ended = this.#peerEnded = true;
+    return isEnd;
   }
 
   #gather(first: Message, max: number): Message[] {
     const messages = [first];
-    const { memory } = this.#link;
     const consumer = this.#consumer;
-    // The next receive reports a lie: the messages before it are good.
-    while (messages.length < max && !this.#link.over && consumer.next() === RING_OK) {
-      if (this.#isPlain()) messages.push(new RecordMessage(memory, consumer));
-      else if (this.#sound()) messages.push(new DetailedMessage(memory, consumer));
-      else this.#link.lieError(RING_LIE_LENGTH);
+    try {
+      while (messages.length < max && consumer.next() === RING_OK) {
+        const message = this.#message();
+        if (message === undefined) break;
+        messages.push(message);
+      }
+    } catch {
+      // The next receive reports a lie: the messages before it are good.
     }
     this.#settleWake();
     return messages;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ERROR_TAIL, RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
+import { ERROR_TAIL, FEATURE_END, KERNEL_PAGE_AT, RECORD_DISCARD, RECORD_RESERVE } from "./abi.ts";
 import {
   byteCount,
   checkInteger,
@@ -22,7 +22,7 @@ import { KupError } from "./errors.ts";
 import { POLLOUT } from "./library.ts";
 import type { Link, Side } from "./link.ts";
 import * as forms from "./options.ts";
-import { Pending } from "./pending.ts";
+import { PendingEnd, PendingReserve, PendingRoom, PendingSend, type Queued } from "./queued.ts";
 import { Producer, recordSpace, RING_LIE_POSITION, RING_OK, RING_WAIT } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type {
@@ -40,96 +40,6 @@ const DONE: Promise<void> = Promise.resolve();
 
 /** How many messages of a batch are published at once. */
 const PART = 64;
-
-/** A call that waits in the queue because there was no room for it. */
-abstract class Queued extends Pending {
-  /** The room that it waits for, in bytes of the ring. */
-  abstract get space(): number;
-  /** Takes as much room as it can; returns true when it needs no more. */
-  abstract attempt(sender: Sender): boolean;
-  /** Resolves the call's promise. */
-  abstract resolve(): void;
-}
-
-/** One or several messages, sent in this order. */
-class PendingSend extends Queued {
-  readonly resolve: () => void;
-  readonly #messages: readonly Uint8Array[];
-  readonly #type: number;
-  #next: number;
-
-  constructor(
-    messages: readonly Uint8Array[],
-    next: number,
-    type: number,
-    resolve: () => void,
-    reject: (error: unknown) => void,
-  ) {
-    super(reject);
-    this.resolve = resolve;
-    this.#messages = messages;
-    this.#next = next;
-    this.#type = type;
-  }
-
-  get space(): number {
-    return recordSpace(this.#messages[this.#next]?.length ?? 0);
-  }
-
-  attempt(sender: Sender): boolean {
-    this.#next = sender.putAll(this.#messages, this.#next, this.#type);
-    return this.#next === this.#messages.length;
-  }
-}
-
-class PendingReserve extends Queued {
-  readonly #resolve: (reservation: Reservation) => void;
-  readonly #length: number;
-  #reservation: Reservation | undefined;
-
-  constructor(
-    length: number,
-    resolve: (reservation: Reservation) => void,
-    reject: (error: unknown) => void,
-  ) {
-    super(reject);
-    this.#resolve = resolve;
-    this.#length = length;
-  }
-
-  get space(): number {
-    return recordSpace(this.#length);
-  }
-
-  attempt(sender: Sender): boolean {
-    this.#reservation = sender.claim(this.#length);
-    return this.#reservation !== undefined;
-  }
-
-  resolve(): void {
-    this.#resolve(this.#reservation!);
-  }
-}
-
-/** A layer that waits for room. */
-class PendingRoom extends Queued {
-  readonly resolve: () => void;
-  readonly #length: number;
-
-  constructor(length: number, resolve: () => void, reject: (error: unknown) => void) {
-    super(reject);
-    this.resolve = resolve;
-    this.#length = length;
-  }
-
-  get space(): number {
-    return recordSpace(this.#length);
-  }
-
-  attempt(sender: Sender): boolean {
-    return sender.fits(this.#length);
-  }
-}
 
 /** A layer that has made a reservation. */
 export interface Owner {
@@ -237,6 +147,8 @@ export class Sender implements Side, Condition {
   readonly #spin: Spin;
   /** The calls that wait, in their order. While one waits, all later calls wait too. */
   readonly #queue = new Set<Queued>();
+  /** This direction has ended, or will behind the calls that wait: see `end`. */
+  #ended = false;
   /** The room that `ready` looks for, in bytes of the ring. */
   #wantedSpace = 0;
 
@@ -246,6 +158,51 @@ export class Sender implements Side, Condition {
     this.#link = link;
     this.#producer = new Producer(link.memory.toKernel);
     this.#spin = new Spin(link.native, spin);
+  }
+
+  /** Whether `end` was called. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Throws if nothing may be sent any more. */
+  #checkMaySend(): void {
+    if (this.#link.over) throw this.#link.reason();
+    if (!this.#ended) return;
+    throw new KupError(
+      "closed",
+      `${this.#link.subject}: This side has ended its direction, and can only receive now; send ` +
+        "before `end`, or before `writable` is closed.",
+    );
+  }
+
+  /** Ends this direction, behind all calls that wait. If it is aborted, the direction goes on. */
+  end(options: WaitOptions | undefined): Promise<void> {
+    try {
+      forms.check(forms.END, options);
+      const signal = checkSignal(options?.signal);
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      this.#checkMaySend();
+      this.#checkOpen();
+      const features = BigInt(this.#link.memory.number64(KERNEL_PAGE_AT.features));
+      if ((features & FEATURE_END) === 0n) {
+        throw new KupError(
+          "abi-mismatch",
+          `${this.#link.subject}: The kernel module is too old for \`end\`; update it, or close ` +
+            "the channel.",
+        );
+      }
+      this.#ended = true;
+      return new Promise((resolve, reject) => {
+        const aborted = (error: unknown) => {
+          this.#ended = false;
+          reject(error);
+        };
+        this.#enqueue(new PendingEnd(resolve, aborted), signal);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** For spinning: whether there is room, or waiting has no use. */
@@ -258,7 +215,7 @@ export class Sender implements Side, Condition {
     const type = checkType(options?.type);
     const bytes = toBytes(data);
     const length = this.#checkedLength(bytes);
-    if (this.#link.over) throw this.#link.reason();
+    this.#checkMaySend();
     return this.#queue.size === 0 && this.put(bytes, type, 0, length);
   }
 
@@ -269,7 +226,7 @@ export class Sender implements Side, Condition {
       const type = checkType(options?.type);
       const bytes = this.checked(data);
       if (signal?.aborted) return Promise.reject(signal.reason);
-      if (this.#link.over) throw this.#link.reason();
+      this.#checkMaySend();
       if (this.#queue.size === 0 && this.#putSpinning(bytes, type)) {
         return this.#link.breathe() ?? DONE;
       }
@@ -286,7 +243,7 @@ export class Sender implements Side, Condition {
       const type = checkType(options?.type);
       const all = this.#collected(messages);
       if (signal?.aborted) return Promise.reject(signal.reason);
-      if (this.#link.over) throw this.#link.reason();
+      this.#checkMaySend();
       const next = this.#queue.size === 0 ? this.putAll(all, 0, type) : 0;
       if (next === all.length) return this.#link.breathe() ?? DONE;
       for (let i = next; i < all.length; i++) all[i] = this.copied(all[i]!);
@@ -303,7 +260,7 @@ export class Sender implements Side, Condition {
     const bytes = this.checked(data);
     const end = timeout < 0 ? Infinity : this.#link.native.kup_user_now() + timeout;
     for (;;) {
-      if (this.#link.over) throw this.#link.reason();
+      this.#checkMaySend();
       this.#pump();
       if (this.#queue.size === 0) {
         if (timeout === 0 ? this.put(bytes, type) : this.#putSpinning(bytes, type)) return;
@@ -362,7 +319,7 @@ export class Sender implements Side, Condition {
   tryReserve(length: number, options?: object): Reservation | undefined {
     forms.check(forms.TRY_RESERVE, options);
     this.checkLength(length);
-    if (this.#link.over) throw this.#link.reason();
+    this.#checkMaySend();
     return this.#queue.size === 0 ? this.claim(length) : undefined;
   }
 

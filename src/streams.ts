@@ -10,6 +10,7 @@ import { KupError } from "./errors.ts";
 import type { Link, Side } from "./link.ts";
 import { check, checkGaps, type GapListener, gapListener, TO_READABLE } from "./options.ts";
 import type { Lock, Receiver } from "./receiver.ts";
+import type { Sender } from "./sender.ts";
 import type { Channel, Data, Message, ReadableOptions } from "./types.ts";
 import type { Watermarks } from "./watermark.ts";
 
@@ -20,10 +21,12 @@ export class Streams implements Side {
   readonly #channel: Channel;
   readonly #link: Link;
   readonly #receiver: Receiver;
+  readonly #sender: Sender;
   #reading: Reading | undefined;
   #writing: Writing | undefined;
 
-  constructor(channel: Channel, link: Link, receiver: Receiver) {
+  constructor(channel: Channel, link: Link, receiver: Receiver, sender: Sender) {
+    this.#sender = sender;
     this.#channel = channel;
     this.#link = link;
     this.#receiver = receiver;
@@ -52,7 +55,7 @@ export class Streams implements Side {
 
   get writable(): WritableStream<Data> {
     if (this.#writing === undefined || this.#writing.left) {
-      this.#writing = new Writing(this.#channel);
+      this.#writing = new Writing(this.#channel, this.#sender);
       if (this.#link.over) this.#writing.fail(this.#link.reason());
     }
     return this.#writing.stream;
@@ -171,11 +174,11 @@ class Writing {
   left = false;
   #controller!: WritableStreamDefaultController;
 
-  constructor(channel: Channel) {
+  constructor(channel: Channel, sender: Sender) {
     this.stream = new WritableStream<Data>({
       start: (controller) => void (this.#controller = controller),
       write: (data, { signal }) => this.#write(channel, data, signal),
-      close: () => this.#leave(),
+      close: () => this.#close(sender),
       abort: () => this.#leave(),
     }, { highWaterMark: 1 });
   }
@@ -194,6 +197,12 @@ class Writing {
       this.left = true;
       throw error;
     }
+  }
+
+  /** All chunks are in the ring. A direction that has ended already needs no other end. */
+  async #close(sender: Sender): Promise<void> {
+    this.#leave();
+    if (!sender.ended) await sender.end(undefined);
   }
 
   #leave(): void {

@@ -59,6 +59,8 @@ export interface DeviceInfo {
   readonly channelsFree: number;
   /** The sizes of the rings of a channel that asks for no others. */
   readonly ringBytes: RingBytes;
+  /** The largest rings that a channel may ask for: see {@linkcode AttachOptions.ringBytes}. */
+  readonly maxRingBytes: RingBytes;
   /** How often the device's channels were attached since the device was created. */
   readonly attaches: number;
   /** How long the kernel's side spins before it sleeps, at most, in microseconds. */
@@ -199,14 +201,24 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * user's turn as soon as the kernel's record can be received.
    */
   readonly turn: "kernel" | "user" | undefined;
+  /** The sizes of its rings. */
+  readonly ringBytes: RingBytes;
   /** The longest message that can be sent, or the longest data of a call, in bytes. */
   readonly maxMessage: number;
   /** The longest message, or data of a call, that can be received, in bytes. */
   readonly maxReceive: number;
   /** `true` after {@linkcode Channel.close}. */
   readonly closed: boolean;
-  /** `true` when the kernel's side has closed the channel and its last message was received. */
+  /**
+   * `true` when the kernel's side has closed the channel, or has ended its direction, and its last
+   * message was received.
+   */
   readonly done: boolean;
+  /**
+   * `true` when the kernel's side has ended its direction, and its last message was received: it
+   * sends nothing more, but still receives. So `done && !peerEnded` is a close.
+   */
+  readonly peerEnded: boolean;
 
   /**
    * Sends a message. Waits for room if the ring is full; on a turn channel, waits for the turn.
@@ -254,6 +266,31 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * @throws {KupError} `"closed"`, `"broken"`; on a turn channel as `send`.
    */
   sendBatch(messages: Iterable<Data>, options?: AsyncSendOptions): Promise<void>;
+
+  /**
+   * Ends this side's direction, behind all that was sent: the kernel's side reads what is left, and
+   * then sees the end. This side can still receive. A reservation that is open may still be
+   * committed.
+   *
+   * @returns When the end is in the ring. If `signal` ends the wait for room, this side may send
+   * again.
+   * @throws {TypeError} On a turn or call channel.
+   * @throws {KupError} `"closed"`, also for each send after an `end`, and for a second `end`;
+   * `"broken"`; `"abi-mismatch"` if the kernel module is too old.
+   *
+   * @example
+   * ```ts
+   * import { open } from "jsr:@kup/kup";
+   *
+   * using device = open("host:echo");
+   * using channel = await device.attach();
+   * await channel.send("the last one");
+   * await channel.end();
+   * for await (const message of channel) console.log(message.text());
+   * console.log(channel.peerEnded); // the echo client has ended its direction, too
+   * ```
+   */
+  end(options?: WaitOptions): Promise<void>;
 
   /**
    * Waits for the turn, and passes it without a message. The kernel's side receives a pass.
@@ -304,8 +341,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   /**
    * Receives the next message, and releases the ones that were received before.
    *
-   * @returns `undefined` when the kernel's side has closed the channel and there are no more
-   * messages.
+   * @returns `undefined` when the kernel's side has closed the channel, or has ended its direction,
+   * and there are no more messages.
    * @throws {TypeError} If an option belongs to another call, such as `timeout`, which belongs to
    * `receiveSync`. Every call throws this.
    * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait
@@ -324,8 +361,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * Receives the next message, and releases the ones that were received before. Blocks this thread
    * until there is one.
    *
-   * @returns `undefined` when the kernel's side has closed the channel and there are no more
-   * messages.
+   * @returns `undefined` when the kernel's side has closed the channel, or has ended its direction,
+   * and there are no more messages.
    * @throws {RangeError} If `timeout` is out of range.
    * @throws {KupError} `"timed-out"`; `"busy"` while another receive waits, `readable` is locked,
    * or sends wait for the turn; `"turn"`, `"closed"`, `"broken"`.
@@ -336,8 +373,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    * none). All of them are valid until the next receive. With `minBytes` and `within` it sleeps
    * longer, and the program is woken once for many messages; see {@linkcode WatermarkOptions}.
    *
-   * @returns An empty array when the kernel's side has closed the channel and there are no more
-   * messages.
+   * @returns An empty array when the kernel's side has closed the channel, or has ended its
+   * direction, and there are no more messages.
    * @throws {RangeError} If `max` is no integer from 1, `minBytes` is more than half the ring to
    * the user, or `within` is out of range.
    * @throws {KupError} `"busy"` while another receive waits, `readable` is locked, or sends wait
@@ -397,7 +434,8 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
   drain(callback: (message: Cursor) => void, options?: BatchOptions): number;
 
   /**
-   * Iterates over the messages, until either side closes the channel or the channel breaks. A step
+   * Iterates over the messages, until either side closes the channel, the kernel's side ends its
+   * direction, or the channel breaks. A step
    * rejects with `"busy"` while another receive waits, `readable` is locked, or sends wait for the
    * turn; with `"gap"` if gaps are errors; with `"turn"` or `"broken"`.
    *
@@ -427,8 +465,9 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * While the stream is locked (it has a reader, or is piped), all other calls that receive are
    * refused with `"busy"`. Canceling the stream or releasing its lock leaves the channel open. The
-   * stream ends when either side closes the channel. It fails when the channel breaks, at a gap
-   * (see {@linkcode Channel.toReadable}), and with `"busy"` when it is read while a receive waits.
+   * stream ends when either side closes the channel, or the kernel's side ends its direction. It
+   * fails when the channel breaks, at a gap (see {@linkcode Channel.toReadable}), and with `"busy"`
+   * when it is read while a receive waits.
    * The property is the same stream until that stream was cancelled or has failed; then it is a new
    * one, which continues where the old one stopped.
    *
@@ -465,10 +504,11 @@ export interface Channel extends Disposable, AsyncDisposable, AsyncIterable<Mess
    *
    * A write is done when its message is in the ring. Until then the chunk waits in the stream's
    * queue, and it is not copied: don't change it, and don't write a message's `bytes`. `close` is
-   * done when all chunks are in the ring, and leaves the channel open. `abort` drops the chunks
-   * that are not in the ring yet. Other calls may send at the same time. If `send` refuses a chunk,
-   * the stream fails; when the channel is closed or broken, every write fails. The property is the
-   * same stream until that stream was closed or aborted, or has failed.
+   * done when all chunks are in the ring, and an end behind them (see {@linkcode Channel.end});
+   * this side can still receive. To send on after a pipe, use `{ preventClose: true }`. `abort`
+   * drops the chunks that are not in the ring yet. Other calls may send at the same time. If `send`
+   * refuses a chunk, the stream fails; when the channel is closed or broken, every write fails. The
+   * property is the same stream until that stream was closed or aborted, or has failed.
    *
    * @throws {TypeError} On a turn channel.
    */
@@ -539,7 +579,8 @@ export interface Device extends Disposable {
    * Attaches a channel of this device, exclusively. By default it waits until one is free. It loads
    * no module.
    *
-   * @throws {RangeError} If the device has no such channel, or `spin` is out of range.
+   * @throws {RangeError} If the device has no such channel, or `spin` or a size in `ringBytes` is
+   * out of range.
    * @throws {KupError} `"busy"` with `wait: false`; `"refused"` if the kernel client refuses the
    * channel; `"closed"`, `"gone"`, `"not-found"`, `"not-permitted"`, `"no-ffi-permission"`,
    * `"out-of-memory"`, `"too-many-files"`.

@@ -2,12 +2,11 @@
 /* ATTACH: gives a handle a channel. */
 #include "core.h"
 
-/* Returns the ring size for the size that ATTACH asks for, in bytes; 0: it is above the maximum. */
-static kup_u32 ring_size(kup_u32 asked, kup_u32 standard)
+kup_u32 kup_ring_bytes(kup_u32 page, kup_u32 asked, kup_u32 standard, kup_u32 most)
 {
-	kup_u32 bytes = os_page_size();
+	kup_u32 bytes = page;
 
-	if (asked > standard)
+	if (asked > most)
 		return 0;
 	while (bytes < asked)
 		bytes *= 2;
@@ -18,6 +17,7 @@ static kup_u32 ring_size(kup_u32 asked, kup_u32 standard)
 static int attach_valid(const struct kup_handle *handle, struct kup_attach *attach)
 {
 	const struct kup_config *config = &handle->device->config;
+	kup_u32 page = os_page_size();
 
 	if (attach->abi_version != KUP_ABI_VERSION)
 		return -EPROTONOSUPPORT;
@@ -31,10 +31,12 @@ static int attach_valid(const struct kup_handle *handle, struct kup_attach *atta
 		return -ENODEV;
 	if (attach->channel != KUP_CHANNEL_ANY && attach->channel >= config->channels)
 		return -EINVAL;
-	attach->to_user_bytes =
-		ring_size(attach->to_user_bytes, config->to_user_pages * os_page_size());
-	attach->to_kernel_bytes =
-		ring_size(attach->to_kernel_bytes, config->to_kernel_pages * os_page_size());
+	attach->to_user_bytes = kup_ring_bytes(page, attach->to_user_bytes,
+					       config->to_user_pages * page,
+					       config->max_to_user_pages * page);
+	attach->to_kernel_bytes = kup_ring_bytes(page, attach->to_kernel_bytes,
+						 config->to_kernel_pages * page,
+						 config->max_to_kernel_pages * page);
 	return attach->to_user_bytes && attach->to_kernel_bytes ? 0 : -EINVAL;
 }
 
@@ -147,6 +149,7 @@ static int hand_over(struct kup_handle *handle, struct kup_channel *channel)
 		error = -EISCONN;
 	else {
 		channel->live = 1;
+		kup_live_add(channel);
 		device->attaches++;
 		/* Pairs with the acquire in kup_handle_channel. */
 		kup_store_pointer(&handle->channel, channel);
@@ -169,6 +172,7 @@ int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int 
 	channel = kup_channel_create(handle);
 	if (!channel)
 		return -ENOMEM;
+	channel->understood = attach->understood;
 	error = claim_waiting(handle, channel, attach->channel, may_wait);
 	if (error)
 		goto put;

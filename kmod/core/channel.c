@@ -244,6 +244,7 @@ void kup_channel_finish(struct kup_channel *channel)
 		kup_channel_publish_state(channel);
 	else if (channel->memory)
 		kup_channel_close(channel);
+	kup_live_remove(channel);
 	if (channel->accepted && device->ops->detach)
 		device->ops->detach(channel);
 	if (channel->memory && !(kup_load(&channel->state) & (CHANNEL_ENDED | CHANNEL_BROKEN)))

@@ -60,6 +60,7 @@ struct kup_channel {
 	kup_u32 state; /* CHANNEL_*; atomic */
 	kup_u32 error; /* KUP_ERROR_*; written once, before CHANNEL_BROKEN */
 	kup_u32 spin_us;
+	kup_u64 understood; /* KUP_FEATURE_* of the process */
 	struct kup_device *device;
 	void *context;
 	struct os_memory *memory;
@@ -78,6 +79,7 @@ struct kup_channel {
 
 	struct os_spin send_lock;
 	struct kup_producer out; /* under send_lock */
+	kup_u32 out_ended;	 /* under send_lock: the END record was sent, or is about to be */
 	kup_u32 room_waiters;	 /* under send_lock: the number of threads that sleep for room */
 	kup_u32 room_event;	 /* under send_lock: the position announced for them */
 	/* how often a reached position was replaced; written under send_lock */
@@ -93,9 +95,16 @@ struct kup_channel {
 
 	kup_u32 receiving; /* the owner of `in`; see wait.c; atomic */
 	struct kup_consumer in;
+	kup_u32 in_ended; /* the user's END was received; written by the receiver */
 	struct kup_spin receive_spin;
 
 	struct kup_counters counters;
+
+	/* under device->live_lock; see broadcast.c */
+	struct kup_channel *live_next;
+	struct kup_channel **live_link; /* NULL: it is not in the list */
+	kup_u32 pins;	 /* the walks that are at this channel; read without the lock */
+	kup_u32 leaving; /* no walk comes here any more */
 
 	/* under device->lock */
 	kup_u8 started;	 /* client code has been called for this channel */
@@ -119,7 +128,8 @@ struct kup_device {
 	const struct kup_ops *ops;
 	void *context;
 	struct os_node *node;
-	struct os_waitq idle; /* threads sleep here until a slot becomes free */
+	/* threads sleep here until a slot becomes free, or a channel's last pin is gone */
+	struct os_waitq idle;
 	struct os_mutex lock;
 	kup_u64 instance; /* the contract's number of this device; constant */
 	kup_u32 dead;	  /* set under lock; atomic for poll */
@@ -129,7 +139,9 @@ struct kup_device {
 	struct os_spin waiting_lock;
 	/* under waiting_lock: the handles that wait for a free channel */
 	struct kup_handle *waiting;
-	struct kup_device *next; /* under the registry's lock */
+	struct os_spin live_lock;
+	struct kup_channel *live; /* under live_lock: see broadcast.c */
+	struct kup_device *next;  /* under the registry's lock */
 	struct kup_slot slots[];
 };
 
@@ -197,8 +209,21 @@ int kup_all_zero(const kup_u8 *bytes, unsigned long count);
 
 /* ---- attach.c ---- */
 
+/*
+ * The size of a ring for which ATTACH asks for `asked` bytes, or for the standard size (0). All
+ * sizes are in bytes; the last two are powers of two of at least a page. 0: that is above `most`.
+ */
+kup_u32 kup_ring_bytes(kup_u32 page, kup_u32 asked, kup_u32 standard, kup_u32 most);
+
 /* May sleep. */
 int kup_handle_attach(struct kup_handle *handle, struct kup_attach *attach, int may_wait);
+
+/* ---- broadcast.c: the channels that walks and broadcasts reach ---- */
+
+void kup_live_add(struct kup_channel *channel);
+/* Waits until no walk is at the channel. Does nothing for a channel that was not added. May sleep.
+ */
+void kup_live_remove(struct kup_channel *channel);
 
 /* ---- poll.c ---- */
 

@@ -100,12 +100,27 @@ static int pages_check(const char *name, const char *field, kup_u32 pages)
 	return -EINVAL;
 }
 
+/* A maximum has to be a ring's size, and may not be less than the size without a request. */
+static int most_check(const char *name, const char *field, kup_u32 most, kup_u32 standard)
+{
+	if (pages_check(name, field, most))
+		return -EINVAL;
+	if (most >= standard)
+		return 0;
+	kup_log("%s: %s is %u, less than the default, %u", name, field, most, standard);
+	return -EINVAL;
+}
+
 static int config_check(const struct kup_config *config)
 {
 	const char *name = config->name;
 
 	if (kup_name_check(name) || pages_check(name, "to_user_pages", config->to_user_pages) ||
-	    pages_check(name, "to_kernel_pages", config->to_kernel_pages))
+	    pages_check(name, "to_kernel_pages", config->to_kernel_pages) ||
+	    most_check(name, "max_to_user_pages", config->max_to_user_pages,
+		       config->to_user_pages) ||
+	    most_check(name, "max_to_kernel_pages", config->max_to_kernel_pages,
+		       config->to_kernel_pages))
 		return -EINVAL;
 	if (config->channels > KUP_MAX_CHANNELS)
 		kup_log("%s: channels is %u, more than %u", name, config->channels,
@@ -148,6 +163,11 @@ static void config_complete(struct kup_config *config)
 		config->to_user_pages = DEFAULT_PAGES;
 	if (!config->to_kernel_pages)
 		config->to_kernel_pages = DEFAULT_PAGES;
+	/* No process gets a larger ring without the author's word. */
+	if (!config->max_to_user_pages)
+		config->max_to_user_pages = config->to_user_pages;
+	if (!config->max_to_kernel_pages)
+		config->max_to_kernel_pages = config->to_kernel_pages;
 	if (!config->mode)
 		config->mode = KUP_MODE_STREAM;
 	if (!config->permissions)
@@ -223,6 +243,7 @@ static struct kup_device *allocate(const struct kup_config *config)
 	device->config.name = device->name;
 	os_mutex_init(&device->lock);
 	os_spin_init(&device->waiting_lock);
+	os_spin_init(&device->live_lock);
 	os_waitq_init(&device->idle);
 	return device;
 }
@@ -412,9 +433,4 @@ kup_u32 kup_devices_end(int (*is_within)(const void *address, void *argument), v
 void *kup_device_context(const struct kup_device *device)
 {
 	return device->context;
-}
-
-kup_u32 kup_page_size(void)
-{
-	return os_page_size();
 }

@@ -73,8 +73,8 @@ int kup_handle_info(struct kup_handle *handle, struct kup_info *info)
 	info->channels = config->channels;
 	info->to_user_bytes = config->to_user_pages * info->page_size;
 	info->to_kernel_bytes = config->to_kernel_pages * info->page_size;
-	info->max_to_user_bytes = info->to_user_bytes;
-	info->max_to_kernel_bytes = info->to_kernel_bytes;
+	info->max_to_user_bytes = config->max_to_user_pages * info->page_size;
+	info->max_to_kernel_bytes = config->max_to_kernel_pages * info->page_size;
 	if (channel) {
 		info->attached_to_user_bytes = channel->out.bytes;
 		info->attached_to_kernel_bytes = channel->in.bytes;

@@ -6,9 +6,8 @@
  *                   constants
  *   memory.c, sync.c, node.c   the functions below
  *   kup_system.h    for clients: NULL, errno constants, memcpy and the like; KUP_MODULE,
- *                   KUP_PARAM_NUMBER, KUP_PARAM_STRING; kup_alloc, kup_free, kup_breathe (as
- *                   os_breathe), kup_sleep_ms
- *   kup_log         of kup.h
+ *                   KUP_PARAM_NUMBER, KUP_PARAM_STRING
+ *   kup_log, kup_sleep_ms, kup_spinlock_*   of kup_client.h
  *   module.c        loading: calls kup_registry_init, kup_layers_init and the system's own set-up,
  *                   and exports the symbols of kup.h and of the layers to clients. Unloading:
  *                   calls kup_layers_exit and kup_registry_destroy. It calls kup_devices_end for a
@@ -125,6 +124,25 @@ int os_relax(int yield);
 
 /* Lets other threads run if they have to. For loops that may find work without end. May sleep. */
 void os_breathe(void);
+
+/* ---- Timers ---- */
+
+/* -ENOMEM. May sleep. os_timer_end follows. */
+int os_timer_init(struct os_timer *timer, void (*expired)(void *argument), void *argument);
+
+/*
+ * expired(argument) is called once, as soon as os_now_ns() has reached this time; OS_FOREVER: not
+ * at all. This replaces the time that was set before, but a call that has begun may still run.
+ * The calls of one timer never overlap. They come in a context that may not sleep, but where
+ * kup_try_send is allowed. Any context, and one context at a time.
+ */
+void os_timer_set(struct os_timer *timer, kup_u64 at_ns);
+
+/*
+ * Waits until the call has returned, and after that the timer makes none. It is not set meanwhile.
+ * May sleep.
+ */
+void os_timer_end(struct os_timer *timer);
 
 /* ---- Threads ---- */
 

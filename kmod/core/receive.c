@@ -32,25 +32,6 @@ static int peek_once(struct kup_channel *channel, struct kup_record *record)
 	return kup_channel_result(channel, result, KUP_ERROR_HEAD);
 }
 
-static int try_peek(struct kup_channel *channel, struct kup_record *record)
-{
-	/* Pairs with the change in kup_channel_user_gone: what the user sent before is visible. */
-	kup_u32 state = kup_load_acquire(&channel->state);
-
-	if (state & CHANNEL_BROKEN)
-		return -EPROTO;
-	if (state & CHANNEL_CLOSED)
-		return -ESHUTDOWN;
-	if ((state & CHANNEL_USER_GONE) && !channel->in.frozen) {
-		int error = kup_channel_result(channel, kup_consumer_freeze(&channel->in),
-					       KUP_ERROR_HEAD);
-
-		if (error)
-			return error;
-	}
-	return peek_once(channel, record);
-}
-
 static void count_received(struct kup_channel *channel, const struct kup_record *record)
 {
 	struct kup_counters *counters = &channel->counters;
@@ -76,6 +57,41 @@ static void release(struct kup_channel *channel, const struct kup_record *record
 		kup_channel_result(channel, result, KUP_ERROR_HEAD);
 }
 
+/* Called for the END record, and for a record behind it. */
+static int end_reached(struct kup_channel *channel, const struct kup_record *record)
+{
+	if (channel->in_ended || record->length > 0) {
+		kup_channel_break(channel, KUP_ERROR_END);
+		return -EPROTO;
+	}
+	/* Threads that begin a look read this. */
+	kup_store(&channel->in_ended, 1);
+	release(channel, record);
+	return -ENODATA;
+}
+
+static int try_peek(struct kup_channel *channel, struct kup_record *record)
+{
+	/* Pairs with the change in kup_channel_user_gone: what the user sent before is visible. */
+	kup_u32 state = kup_load_acquire(&channel->state);
+	int error;
+
+	if (state & CHANNEL_BROKEN)
+		return -EPROTO;
+	if (state & CHANNEL_CLOSED)
+		return -ESHUTDOWN;
+	if ((state & CHANNEL_USER_GONE) && !channel->in.frozen) {
+		error = kup_channel_result(channel, kup_consumer_freeze(&channel->in),
+					   KUP_ERROR_HEAD);
+		if (error)
+			return error;
+	}
+	error = peek_once(channel, record);
+	if (!error && (record->control == KUP_CONTROL_END || channel->in_ended))
+		return end_reached(channel, record);
+	return error;
+}
+
 static int copy_out(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		    struct kup_record *record)
 {
@@ -93,7 +109,8 @@ int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 
 	/* Usually the private side need not be taken, since a glance changes nothing. */
 	if (!kup_ended(channel) && !kup_channel_is_received(channel) &&
-	    kup_consumer_glance(&channel->in, record) == KUP_RING_OK)
+	    kup_consumer_glance(&channel->in, record) == KUP_RING_OK &&
+	    record->control != KUP_CONTROL_END && !kup_load(&channel->in_ended))
 		return 0;
 	error = kup_channel_enter(channel);
 	if (error)

@@ -12,6 +12,7 @@ void kup_device_put(struct kup_device *device)
 	if (!kup_ref_put(&device->refs))
 		return;
 	os_waitq_destroy(&device->idle);
+	os_spin_destroy(&device->live_lock);
 	os_spin_destroy(&device->waiting_lock);
 	os_mutex_destroy(&device->lock);
 	os_free(device);

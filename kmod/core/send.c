@@ -42,6 +42,14 @@ static void unlocked(struct kup_channel *channel, int error, int wake)
 		kup_channel_wake_user(channel, 1, POLL_DATA);
 }
 
+/* Under send_lock: 0, or why nothing can be sent any more. */
+static int sending_ended(const struct kup_channel *channel)
+{
+	int error = kup_ended(channel);
+
+	return !error && channel->out_ended ? -ESHUTDOWN : error;
+}
+
 /*
  * Under send_lock. 0: the reservation is made. -EPROTO: the user's tail is a lie, or was one
  * before. *wake: the user is to be woken, because of a GAP record before this one, or because there
@@ -50,7 +58,7 @@ static void unlocked(struct kup_channel *channel, int error, int wake)
 static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 			  struct kup_reservation *reservation, int *wake)
 {
-	int result, error = kup_ended(channel);
+	int result, error = sending_ended(channel);
 
 	if (error)
 		return error;
@@ -177,6 +185,48 @@ void kup_discard(struct kup_channel *channel, struct kup_reservation *reservatio
 	       (struct less){ 1, reservation->length });
 }
 
+/* ---- The end ---- */
+
+/*
+ * The reservation and `out_ended` belong together: no other record may come behind the END record.
+ * Reservations that are open lie before it.
+ */
+static int end_now(struct kup_channel *channel)
+{
+	struct kup_reservation reservation;
+	int error, wake = 0;
+	unsigned long state = os_spin_lock(&channel->send_lock);
+
+	error = reserve_locked(channel, 0, &reservation, &wake);
+	if (!error)
+		channel->out_ended = 1;
+	os_spin_unlock(&channel->send_lock, state);
+	unlocked(channel, error, wake);
+	if (!error)
+		kup_commit_control(channel, &reservation, KUP_CONTROL_END, 0);
+	return error;
+}
+
+int kup_end(struct kup_channel *channel, kup_time timeout)
+{
+	struct kup_limit limit = { .timeout = timeout };
+	int error;
+
+	if (channel->device->config.mode != KUP_MODE_STREAM)
+		return -EINVAL;
+	if (!(channel->understood & KUP_FEATURE_END))
+		return -EOPNOTSUPP;
+	do {
+		kup_u32 wakes = kup_wakes(channel);
+
+		error = end_now(channel);
+		if (error != -EAGAIN)
+			return error;
+		error = kup_channel_wait(channel, KUP_WAIT_OUT, 0, wakes, &limit);
+	} while (!error);
+	return error;
+}
+
 /* ---- Whole messages ---- */
 
 /* Longer messages are copied while the lock is not held. */
@@ -209,7 +259,7 @@ static int append_stamped(struct kup_channel *channel, const struct kup_message 
 /* Under send_lock: appends one message. The errors and *wake are those of reserve_locked. */
 static int append_locked(struct kup_channel *channel, const struct kup_message *message, int *wake)
 {
-	int result, error = kup_ended(channel);
+	int result, error = sending_ended(channel);
 
 	if (error)
 		return error;

@@ -9,6 +9,8 @@ KUP_PARAM_STRING(name, "kup/echo", "the device: /dev/NAME");
 KUP_PARAM_NUMBER(channels, 8, "number of channels");
 KUP_PARAM_NUMBER(to_user_pages, 64, "ring towards the user, in pages, a power of two");
 KUP_PARAM_NUMBER(to_kernel_pages, 32, "ring towards the kernel, in pages, a power of two");
+KUP_PARAM_NUMBER(max_to_user_pages, 0, "the largest that ATTACH may ask for; 0: to_user_pages");
+KUP_PARAM_NUMBER(max_to_kernel_pages, 0, "the largest that ATTACH may ask for; 0: to_kernel_pages");
 KUP_PARAM_NUMBER(permissions, 0600, "permissions of the device node");
 KUP_PARAM_NUMBER(group, 0, "group of the device node");
 KUP_PARAM_NUMBER(spin, 0, "microseconds to spin before sleeping; 0 is KUP's default");
@@ -120,9 +122,15 @@ static int serve(struct kup_channel *channel)
 		return echo_calls_serve(echo->calls);
 	while (!error) {
 		error = kup_peek(channel, &record, KUP_FOREVER);
-		if (!error) {
+		if (!error && record.type == ECHO_CONTEXTS &&
+		    record.length == sizeof(struct echo_contexts)) {
+			error = echo_make_calls(channel, &record);
+		} else if (!error) {
 			error = echo_answer(channel, &record);
 			kup_release(channel, &record);
+		} else if (error == -ENODATA) {
+			/* Everything was echoed, so the end is echoed, too. */
+			error = kup_end(channel, KUP_FOREVER);
 		}
 	}
 	return error;
@@ -168,6 +176,8 @@ static int load(void)
 		.channels = channels,
 		.to_user_pages = to_user_pages,
 		.to_kernel_pages = to_kernel_pages,
+		.max_to_user_pages = max_to_user_pages,
+		.max_to_kernel_pages = max_to_kernel_pages,
 		.mode = mode,
 		.permissions = permissions,
 		.group = group,

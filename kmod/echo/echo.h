@@ -43,6 +43,12 @@ int echo_answer(struct kup_channel *channel, const struct kup_record *record);
 int echo_produce(struct kup_channel *channel, const struct echo_produce *produce);
 int echo_shuffle(struct kup_channel *channel, const struct echo_pause *pause);
 
+/*
+ * contexts.c: obeys an ECHO_CONTEXTS, and releases it. Returns 0, or the errno that ends the
+ * channel.
+ */
+int echo_make_calls(struct kup_channel *channel, const struct kup_record *command);
+
 /* Pauses, but no longer than the channel lasts. */
 void echo_pause_for(struct kup_channel *channel, const struct echo_pause *pause);
 

@@ -15,6 +15,10 @@
  *                         second, waits, commits the first. They contain the bytes "1" and "3".
  *                         (Ignored on a turn device, where two can't be open.)
  *   ECHO_CLOSE            closes the channel from the kernel's side
+ *   ECHO_CONTEXTS         an echo_contexts: makes every call that kup.h allows in any context, in
+ *                         this context; then sends an echo_contexts_done of type ECHO_CONTEXTS.
+ *                         Records of this type and another length come before that, and are
+ *                         ignored when the user sends them. (Ignored on a turn device.)
  *
  * On a call device, the methods below are all that it knows. Each answers with its own data, if
  * nothing else is stated:
@@ -49,6 +53,7 @@
 #define ECHO_PAUSE 0xffff0004u
 #define ECHO_SHUFFLE 0xffff0005u
 #define ECHO_CLOSE 0xffff0006u
+#define ECHO_CONTEXTS 0xffff0007u
 
 /* Methods; those from KUP_TYPE_RESERVED on can't be called. */
 #define ECHO_CALL_COMMANDS 0xfffe0000u
@@ -100,6 +105,22 @@ struct echo_produce {
 	kup_u32 context;
 };
 KUP_ABI_ASSERT(sizeof(struct echo_produce) == 16);
+
+/* echo_contexts.context: one of the above, or: */
+#define ECHO_TIMER 4  /* a timer's callback */
+#define ECHO_LOCKED 5 /* the channel's thread, which holds a spinlock */
+
+struct echo_contexts {
+	kup_u32 context;
+	kup_u32 ends; /* nonzero: the last call ends the channel, so no answer comes */
+};
+KUP_ABI_ASSERT(sizeof(struct echo_contexts) == 8);
+
+struct echo_contexts_done {
+	kup_u32 wrong;	  /* the line in contexts.c of a call with a wrong result, or 0 */
+	kup_u32 received; /* records that were received there */
+};
+KUP_ABI_ASSERT(sizeof(struct echo_contexts_done) == 8);
 
 struct echo_produced {
 	kup_u64 sent;

@@ -157,7 +157,10 @@
  *   GAP   to the user: records are missing here, because a producer that must not sleep found no
  *         room for them. The payload is a kup_gap; a reader accepts a longer one.
  *   PASS  turn mode: gives the turn. No payload.
- *   END   reserved: the sender sends nothing more, but still reads. No payload.
+ *   END   stream mode: the sender sends nothing more, but still reads. No payload but the stamp, on
+ *         a channel with stamps. It wakes the other side as each record does. A record behind it is
+ *         a lie. The kernel sends END only to a process that understands KUP_FEATURE_END; a process
+ *         sends it only to a kernel that has the feature.
  *
  *
  * Turn mode: a layer above the rings; the rings themselves have no turns
@@ -267,6 +270,7 @@
  *   call mode                  a frame of 16 bytes or more, a known kind, no    CALL
  *                              status in a request, no request in a slot that
  *                              is in use, nothing but the frame in a cancel
+ *   END                        no payload; no record behind it                END
  *   both events                no check: a wrong value spoils its own user's wake-ups only
  *   type, payload, status      no check: the client must check them
  *
@@ -278,7 +282,7 @@
  *                  POLLHUP         the device is gone
  *   after ATTACH   POLLIN          a finished record lies behind tail, and consumer_event is not
  *                                  ahead of it (or the kernel lacks room); or the channel is closed
- *                                  or broken
+ *                                  or broken. An END is a record like any other
  *                  POLLOUT         the ring towards the kernel isn't full, and its tail has reached
  *                                  the user's producer_event
  *                  POLLHUP         the kernel's side is closed; what is in the ring can be read
@@ -395,7 +399,7 @@ KUP_ABI_AT(kup_record_header, type, 4);
 /* Kinds of control records. */
 #define KUP_CONTROL_GAP 1u  /* to the user: a kup_gap follows */
 #define KUP_CONTROL_PASS 2u /* turn mode: gives the turn; no payload */
-#define KUP_CONTROL_END 3u  /* reserved: the sender sends nothing more */
+#define KUP_CONTROL_END 3u  /* stream mode: the sender sends nothing more; no payload */
 /* A user skips a kind that it does not know if the kind has this bit. */
 #define KUP_CONTROL_OPTIONAL 0x80000000u
 
@@ -403,8 +407,11 @@ KUP_ABI_AT(kup_record_header, type, 4);
 #define KUP_CONTROLS_TO_USER(mode)                                                                 \
 	((mode) == KUP_MODE_TURN   ? 1u << KUP_CONTROL_PASS                                        \
 	 : (mode) == KUP_MODE_CALL ? 0u                                                            \
-				   : 1u << KUP_CONTROL_GAP)
-#define KUP_CONTROLS_TO_KERNEL(mode) ((mode) == KUP_MODE_TURN ? 1u << KUP_CONTROL_PASS : 0u)
+				   : 1u << KUP_CONTROL_GAP | 1u << KUP_CONTROL_END)
+#define KUP_CONTROLS_TO_KERNEL(mode)                                                               \
+	((mode) == KUP_MODE_TURN   ? 1u << KUP_CONTROL_PASS                                        \
+	 : (mode) == KUP_MODE_CALL ? 0u                                                            \
+				   : 1u << KUP_CONTROL_END)
 
 /* The payload of a GAP record: what producers that must not sleep lost since the last record. */
 struct kup_gap {
@@ -441,6 +448,7 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 #define KUP_ERROR_FLAGS 4  /* a record with flags, or of a control kind, that a user may not send */
 #define KUP_ERROR_TURN 5   /* turn mode: a send out of turn; a pass with a payload */
 #define KUP_ERROR_CALL 6   /* call mode: a bad frame; a request in a slot that is in use */
+#define KUP_ERROR_END 7	   /* a record behind an END; an END with a payload */
 
 /* Modes. */
 #define KUP_MODE_STREAM 1	     /* full duplex, many records in flight */
@@ -452,8 +460,10 @@ KUP_ABI_ASSERT(sizeof(struct kup_word) == KUP_LINE);
 #define KUP_FEATURE_GAP 1ull	/* producers that must not sleep report losses in GAP records */
 #define KUP_FEATURE_SIZES 2ull	/* ATTACH takes ring sizes */
 #define KUP_FEATURE_STAMPS 4ull /* a kup_stamp before each payload; required */
-#define KUP_FEATURES_OPTIONAL (KUP_FEATURE_GAP | KUP_FEATURE_SIZES) /* INFO's `features` */
-#define KUP_FEATURES (KUP_FEATURES_OPTIONAL | KUP_FEATURE_STAMPS)   /* all of this version */
+#define KUP_FEATURE_END 8ull	/* stream mode: each side may end its direction by an END record */
+/* INFO's `features` */
+#define KUP_FEATURES_OPTIONAL (KUP_FEATURE_GAP | KUP_FEATURE_SIZES | KUP_FEATURE_END)
+#define KUP_FEATURES (KUP_FEATURES_OPTIONAL | KUP_FEATURE_STAMPS) /* all of this version */
 
 /* What a payload begins with on a channel with stamps. */
 struct kup_stamp {

@@ -32,6 +32,13 @@ Deno.test("examples/store answers calls, unchanged, in this kernel", async () =>
   assertMatch(await run("store"), /^store has .*\n100 of 100 values .*\n100 keys .*\n.*now\n$/);
 });
 
+Deno.test("examples/chat broadcasts, unchanged, in this kernel", async () => {
+  assertMatch(
+    await run("chat"),
+    /^ann got 2000 .* 0\nbob got 2000 .* 0\nsam got \d+ .* [1-9]\d*\n$/,
+  );
+});
+
 Deno.test("examples/gate asks a process, unchanged, in this kernel", async () => {
   assertMatch(await run("gate"), /^10 visitors of gate have passed\nand one .* in time\n$/);
 });

@@ -18,9 +18,4 @@
 #define KUP_PARAM_NUMBER(name, value, description) static unsigned int name = value
 #define KUP_PARAM_STRING(name, value, description) static const char *name = value
 
-void *kup_alloc(unsigned long bytes);
-void kup_free(void *memory);
-void kup_breathe(void);
-void kup_sleep_ms(unsigned int milliseconds);
-
 #endif

@@ -25,6 +25,7 @@ enum {
 	EISCONN,
 	ENOTCONN,
 	ESHUTDOWN,
+	ENODATA,
 	ETIMEDOUT,
 	ENOTEMPTY,
 };
@@ -41,6 +42,9 @@ struct os_waitq {
 	int nothing;
 };
 struct os_pollq {
+	int nothing;
+};
+struct os_timer {
 	int nothing;
 };
 struct os_memory;

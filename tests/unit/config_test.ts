@@ -38,6 +38,13 @@ const CONFIGS: readonly (readonly [Parameters, string])[] = [
   [{ to_kernel_pages: 48 }, "mine/wrong: to_kernel_pages is 48, which is not a power of two"],
   [{ to_user_pages: 131072 }, "mine/wrong: to_user_pages is 131072, more than 65536"],
   [{ to_kernel_pages: 2 ** 31 }, "mine/wrong: to_kernel_pages is 2147483648, more than 65536"],
+  [{ max_to_user_pages: 24 }, "mine/wrong: max_to_user_pages is 24, which is not a power of two"],
+  [{ max_to_kernel_pages: 131072 }, "mine/wrong: max_to_kernel_pages is 131072, more than 65536"],
+  [
+    { to_user_pages: 4, max_to_user_pages: 2 },
+    "mine/wrong: max_to_user_pages is 2, less than the default, 4",
+  ],
+  [{ max_to_kernel_pages: 8 }, "mine/wrong: max_to_kernel_pages is 8, less than the default, 16"],
   [
     { mode: 4 },
     "mine/wrong: mode is 4, not KUP_MODE_STREAM (1), KUP_MODE_TURN (2) or KUP_MODE_CALL (3)",
@@ -74,6 +81,7 @@ Deno.test("kup_device_create() accepts values at the limits, and logs nothing", 
   const configs: Parameters[] = [
     { channels: 1024 },
     { to_user_pages: 1, to_kernel_pages: 1 },
+    { to_user_pages: 1, max_to_user_pages: 1, max_to_kernel_pages: 65536 },
     { mode: 2, permissions: 0o777, group: 2 ** 32 - 2, spin_us: 10000 },
     { spin_us: 2 ** 32 - 1 },
     { stamps: 1, mode: 1 },

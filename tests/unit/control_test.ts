@@ -30,7 +30,8 @@ for (
     ["a gap that is too short", 1, CONTROL_GAP, GAP_AT.SIZE - 1],
     ["a pass on a stream channel", 1, CONTROL_PASS, 0],
     ["a gap on a turn channel", 2, CONTROL_GAP, GAP_AT.SIZE],
-    ["an end, which this version does not know", 1, CONTROL_END, 0],
+    ["an end with a payload", 1, CONTROL_END, 8],
+    ["an end on a turn channel", 2, CONTROL_END, 0],
     ["a kind that shares its low bits with a known one", 1, 32 + CONTROL_GAP, GAP_AT.SIZE],
   ] as const
 ) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
-import { KupError, type KupErrorCode, open } from "../../mod.ts";
+import { KupError, type KupErrorCode, open, type RingBytes, unload } from "../../mod.ts";
 import { ENOENT, throwsWith } from "../conformance/lib/errors.ts";
 import { patience, sleep, until } from "../lib/until.ts";
 import { DrivenDevice } from "./driven.ts";
@@ -90,6 +90,55 @@ Deno.test("Device.info() and others describe the device", () => {
   assertEquals(info.ringBytes.toUser, 8192);
   assertEquals(info.mode, "stream");
   assertEquals(Object.hasOwn(info, "geometry"), false);
+});
+
+Deno.test("Device.attach() gives rings of the sizes that are asked for", async () => {
+  const parameters = { name: "sized", "max_to_user_pages": 128, channels: 1 };
+  using device = open("host:echo", { parameters });
+  const info = device.info();
+  assertEquals(info.ringBytes, { toUser: 64 * 4096, toKernel: 32 * 4096 });
+  assertEquals(info.maxRingBytes, { toUser: 128 * 4096, toKernel: 32 * 4096 });
+  const sizes: [Partial<RingBytes> | undefined, number, number][] = [
+    [undefined, 64, 32],
+    [{}, 64, 32],
+    [{ toUser: undefined!, toKernel: 4096 }, 64, 1],
+    [{ toUser: 3, toKernel: 1 }, 1, 1],
+    [{ toUser: 128 * 4096 }, 128, 32],
+    [{ toUser: 64 * 4096 + 1, toKernel: 4097 }, 128, 2],
+  ];
+  for (const [ringBytes, toUser, toKernel] of sizes) {
+    using channel = await device.attach(ringBytes === undefined ? {} : { ringBytes });
+    assertEquals(channel.ringBytes, { toUser: toUser * 4096, toKernel: toKernel * 4096 });
+    assertEquals(channel.maxMessage, toKernel * 4096 - 40);
+    assertEquals(channel.maxReceive, toUser * 4096 - 40);
+    await channel.send(new Uint8Array(Math.min(channel.maxMessage, channel.maxReceive)));
+    assertEquals((await channel.receive())?.length, Math.min(toUser, toKernel) * 4096 - 40);
+  }
+  device.close();
+  unload("host:echo");
+});
+
+Deno.test("Device.attach() names a ring size that is out of range, and the limits", async (t) => {
+  using driven = new DrivenDevice({ ring: 8192 });
+  using device = driven.open();
+  for (const size of [0, -1, -0.5, 1.5, 8193, 2 ** 32, 2 ** 40, NaN, Infinity]) {
+    for (const name of ["toUser", "toKernel"]) {
+      await t.step(`${name}: ${size}`, async () => {
+        await assertRejects(
+          () => device.attach({ ringBytes: { [name]: size } }),
+          RangeError,
+          `\`ringBytes.${name}\` must be an integer from 1 to 8192, not ${size}.`,
+        );
+      });
+    }
+  }
+  const wrong = { toUser: "4096" } as unknown as RingBytes;
+  await assertRejects(() => device.attach({ ringBytes: wrong }), TypeError, "a number, not a str");
+  const number = 4096 as unknown as RingBytes;
+  await assertRejects(() => device.attach({ ringBytes: number }), TypeError, "must be an object");
+  const nothing = null as unknown as RingBytes;
+  await assertRejects(() => device.attach({ ringBytes: nothing }), TypeError, "must be an object");
+  assertEquals(device.info().channelsFree, 1);
 });
 
 Deno.test("Device.attach() takes the channel that is asked for, or a free one", async () => {

@@ -11,6 +11,7 @@ import { ROOT } from "../lib/paths.ts";
 
 const EAGAIN = 11;
 const EPIPE = 32;
+const ENODATA = 61;
 const EPROTO = 71;
 const PAGE = 4096;
 /** In nanoseconds. */
@@ -30,6 +31,7 @@ const engine = Deno.dlopen(`${ROOT}/native/build/libkup-${os}-${arch}.so`, {
   kup_channel_close: { parameters: ["pointer"], result: "void" },
   kup_channel_put: { parameters: ["pointer"], result: "void" },
   kup_commit_control: { parameters: ["pointer", "buffer", "u32", "u32"], result: "void" },
+  kup_end: { parameters: ["pointer", "i64"], result: "i32" },
   kup_discard: { parameters: ["pointer", "buffer"], result: "void" },
   kup_receive: { parameters: ["pointer", "buffer", "u32", "buffer", "i64"], result: "i32" },
   kup_send: { parameters: ["pointer", "u32", "buffer", "u32", "i64"], result: "i32" },
@@ -181,13 +183,13 @@ export class KernelSide {
     return { type: received.type, bytes: this.#buffer.slice(0, length) };
   }
 
-  /** The next message, by a thread that waits for it; undefined when the user has gone. */
+  /** The next message, by a thread that waits for it; undefined at the end of what comes. */
   async receiveWaiting(): Promise<Received | undefined> {
     const buffer = new Uint8Array(this.#buffer.length);
     const record = new Uint8Array(RECORD.SIZE);
     using held = this.#hold();
     const result = await waiting.kup_receive(held.channel, buffer, buffer.length, record, -1n);
-    if (result === -EPIPE) return undefined;
+    if (result === -EPIPE || result === -ENODATA) return undefined;
     must("kup_receive", result);
     return read(buffer, record);
   }
@@ -201,6 +203,18 @@ export class KernelSide {
 
   close(): void {
     engine.kup_channel_close(this.#channel);
+  }
+
+  /** Whether the next thing to receive is the user's end, which is then received. */
+  end(): boolean {
+    const { length } = this.#buffer;
+    const result = engine.kup_receive(this.#channel, this.#buffer, length, this.#record, 0n);
+    return result === -ENODATA;
+  }
+
+  /** Ends the direction to the user. Returns what kup_end returns. */
+  sendEnd(): number {
+    return engine.kup_end(this.#channel, 0n);
   }
 
   /**

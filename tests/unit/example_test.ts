@@ -3,7 +3,7 @@
  * The examples on the host driver; tests/kernel/example_test.ts runs the same files in a kernel.
  */
 
-import { assertEquals, assertMatch } from "../../deps.ts";
+import { assert, assertEquals, assertMatch } from "../../deps.ts";
 import { CONFIG } from "../checks/static.ts";
 import { ROOT } from "../lib/paths.ts";
 
@@ -31,6 +31,17 @@ Deno.test("examples/store answers calls in this process", async () => {
     out,
     /^store has "7 7 7 7\.\.\." under "key 7"\n100 of 100 values .*\n100 keys .*\n"key 7" is undefined now\n$/,
   );
+});
+
+/** The reader that is slow loses the rest of what the others get. */
+const CHAT = /^ann got 2000 lines, and lost 0\nbob got 2000 .* 0\nsam got (\d+) .* (\d+)\n$/;
+
+Deno.test("examples/chat broadcasts in this process, also to a slow reader", async () => {
+  await output("make", "-s", "-C", "examples/chat");
+  const out = await example("examples/chat/chat.ts");
+  const [, got, lost] = out.match(CHAT) ?? [];
+  assertEquals(Number(got) + Number(lost), 2000, out);
+  assert(Number(got) > 500 && Number(lost) > 500, out);
 });
 
 Deno.test("examples/gate asks this process, and decides by itself without an answer", async () => {
@@ -89,7 +100,13 @@ function script(path: string): string[] {
   return [Deno.execPath(), "run", ...options, path];
 }
 
-const EXAMPLES = ["monitor.ts", "ticker/ticker.ts", "store/store.ts", "gate/gate.ts"];
+const EXAMPLES = [
+  "monitor.ts",
+  "ticker/ticker.ts",
+  "store/store.ts",
+  "gate/gate.ts",
+  "chat/chat.ts",
+];
 
 for (const path of EXAMPLES.map((path) => `examples/${path}`)) {
   Deno.test(`${path} explains itself, and refuses wrong arguments`, async () => {

@@ -17,6 +17,7 @@ Deno.test("kup.h and the layers declare no function that a driver does not expor
   const declaration = /^(?:int|void|kup_u32|kup_u64|const|struct)\b[^;={}]*?\b(kup\w*)\(/gm;
   const declared = [
     ...await names("kmod/kup.h", declaration),
+    ...await names("kmod/kup_client.h", declaration),
     ...await names("kmod/layers/turn.h", declaration),
     ...await names("kmod/layers/call.h", declaration),
     ...await names("kmod/kupdev.h", declaration),

@@ -389,7 +389,7 @@ test(
 );
 
 test(
-  "Channel.writable closes when all is in the ring, and leaves the channel open",
+  "Channel.writable closes when all is in the ring, and ends its direction alone",
   async (channel, kernel) => {
     const { writable } = channel;
     assert(channel.writable === writable);
@@ -403,9 +403,12 @@ test(
     for (let i = 0; i < count; i++) kernel.receive();
     await Promise.all([written, closing]);
     assertEquals(kernel.receive()?.text, "y".repeat(200));
+    assertEquals([kernel.end(), channel.closed], [true, false]);
+    kernel.send("an answer");
+    assertEquals((await channel.receive())?.text(), "an answer");
     assert(channel.writable !== writable);
-    await channel.writable.getWriter().write("z");
-    assertEquals([kernel.receive()?.text, channel.closed], ["z", false]);
+    await assertRejectsWith(channel.writable.getWriter().write("z"), "closed");
+    await channel.writable.close();
   },
 );
 

@@ -44,6 +44,7 @@ const HELP = `# SPDX-License-Identifier: BSD-3-Clause
 
 const GAPS = 1 << CONTROL_GAP;
 const PASSES = 1 << CONTROL_PASS;
+const ENDS = 1 << CONTROL_END;
 const lines: string[] = [HELP];
 let bench: RingBench;
 
@@ -279,6 +280,15 @@ function controls(): void {
     run(`poke_data 52 ${CONTROL_PASS}`);
     take();
   }
+  begin("a consumer that takes ends returns one, and the record behind it", 64, 24, ENDS);
+  run("announce_record");
+  run(`put 5 01`);
+  run(`put ${CONTROL_END} - ${RECORD_CONTROL}`);
+  take();
+  run("announce_record");
+  take();
+  run(`put 6 02`);
+  take();
   for (const low of [0, CONTROL_GAP, 2 ** 31 - 1]) {
     const kind = CONTROL_OPTIONAL + low;
     begin(`the optional kind ${kind} is skipped`, 64, 8, GAPS);

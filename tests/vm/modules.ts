@@ -27,8 +27,9 @@ const CLIENTS = [
   { folder: "examples/ticker", modules: ["ticker.ko"] },
   { folder: "examples/store", modules: ["store.ko"] },
   { folder: "examples/gate", modules: ["gate.ko"] },
+  { folder: "examples/chat", modules: ["chat.ko"] },
   { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko", "careless.ko", "mydev.ko"] },
-  { folder: "tests/kernel/module", modules: ["deserter.ko"] },
+  { folder: "tests/kernel/module", modules: ["deserter.ko", "beacon.ko"] },
 ];
 
 /**

@@ -11,11 +11,13 @@
 
 #include <sys/param.h>
 #include <sys/errno.h>
+/* FreeBSD has the same under another name. */
+#ifndef ENODATA
+#define ENODATA ENOATTR
+#endif
 #include <sys/systm.h>
 #include <sys/kernel.h>
-#include <sys/malloc.h>
 #include <sys/module.h>
-#include <sys/proc.h>
 #include <sys/sysctl.h>
 
 /* In two steps, so that a name that is a macro is replaced before it is pasted or made a string. */
@@ -90,27 +92,5 @@
 	static char name[KUP_PARAM_STRING_MAX] = value;                                            \
 	KUP_PARENT_DECLARE(KUP_PARENT);                                                            \
 	KUP_PARAM_CHARS(KUP_PARENT, name, description)
-
-/* Zeroed memory; may sleep. */
-static inline void *kup_alloc(unsigned long bytes)
-{
-	return malloc(bytes, M_DEVBUF, M_WAITOK | M_ZERO);
-}
-
-static inline void kup_free(void *memory)
-{
-	free(memory, M_DEVBUF);
-}
-
-/* Lets other threads run if they have to; for loops of calls that never sleep. */
-static inline void kup_breathe(void)
-{
-	maybe_yield();
-}
-
-static inline void kup_sleep_ms(unsigned int milliseconds)
-{
-	pause_sbt("kup", milliseconds * SBT_1MS, 0, 0);
-}
 
 #endif

@@ -5,7 +5,12 @@
 
 #include <sys/param.h>
 #include <sys/errno.h>
+/* FreeBSD has the same under another name. */
+#ifndef ENODATA
+#define ENODATA ENOATTR
+#endif
 #include <sys/systm.h>
+#include <sys/callout.h>
 #include <sys/lock.h>
 #include <sys/mutex.h>
 #include <sys/selinfo.h>
@@ -36,6 +41,12 @@ struct os_waitq {
 struct os_pollq {
 	struct mtx lock;
 	struct selinfo sel;
+};
+
+struct os_timer {
+	struct callout callout;
+	void (*expired)(void *argument);
+	void *argument;
 };
 
 struct os_memory;

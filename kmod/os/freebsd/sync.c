@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * Locks, waiting and waking, time, threads.
+ * Locks, waiting and waking, time, timers, threads.
  *
  * Lock order: the engine's os_mutexes; a pollq's lock; the kqueue's own lock; and last, one at a
  * time, send_lock or a waitq's lock. A process's look through kqueue runs in the middle of this
@@ -74,18 +74,26 @@ void os_waitq_destroy(struct os_waitq *waitq)
 	mtx_destroy(&waitq->lock);
 }
 
+/* Converts a time since the system's start or a duration; 0: longer than any machine runs. */
+static sbintime_t sbt_of(kup_u64 ns)
+{
+	/* 2^30 seconds are far from overflow. */
+	const kup_u64 limit_s = 1u << 30;
+	struct timespec time;
+
+	if (ns / 1000000000u >= limit_s)
+		return 0;
+	time.tv_sec = (time_t)(ns / 1000000000u);
+	time.tv_nsec = (long)(ns % 1000000000u);
+	return tstosbt(time);
+}
+
 /* The time at which the timeout is over; 0 means "never" to msleep_sbt. */
 static sbintime_t deadline_in(kup_u64 timeout_ns)
 {
-	/* 2^30 seconds are longer than any machine runs, and far from overflow. */
-	const kup_u64 limit_s = 1u << 30;
-	struct timespec timeout;
+	sbintime_t timeout = sbt_of(timeout_ns);
 
-	if (timeout_ns / 1000000000u >= limit_s)
-		return 0;
-	timeout.tv_sec = (time_t)(timeout_ns / 1000000000u);
-	timeout.tv_nsec = (long)(timeout_ns % 1000000000u);
-	return sbinuptime() + tstosbt(timeout);
+	return timeout == 0 && timeout_ns > 0 ? 0 : sbinuptime() + timeout;
 }
 
 /*
@@ -215,6 +223,46 @@ void os_breathe(void)
 	maybe_yield();
 }
 
+/* ---- Timers ---- */
+
+static void timer_expired(void *data)
+{
+	struct os_timer *timer = data;
+
+	timer->expired(timer->argument);
+}
+
+/* "1": the callout runs without Giant. */
+int os_timer_init(struct os_timer *timer, void (*expired)(void *), void *argument)
+{
+	timer->expired = expired;
+	timer->argument = argument;
+	callout_init(&timer->callout, 1);
+	return 0;
+}
+
+/*
+ * Neither call waits for one that has begun, which may be the caller (kern_timeout.c). A callout
+ * runs again only after it has returned, since it stays on its processor, whose callouts one thread
+ * runs.
+ */
+void os_timer_set(struct os_timer *timer, kup_u64 at_ns)
+{
+	/* os_now_ns and sbinuptime have the same zero. The conversion rounds down. */
+	sbintime_t at = sbt_of(at_ns);
+
+	if (at == 0)
+		callout_stop(&timer->callout);
+	else
+		callout_reset_sbt(&timer->callout, at + SBT_1NS, 0, timer_expired, timer,
+				  C_ABSOLUTE);
+}
+
+void os_timer_end(struct os_timer *timer)
+{
+	callout_drain(&timer->callout);
+}
+
 /* ---- Threads ---- */
 
 /*
@@ -328,4 +376,41 @@ int os_thread_ended(kup_u64 thread)
 	if (found)
 		PROC_UNLOCK(found->td_proc);
 	return !found;
+}
+
+/* ---- For clients ---- */
+
+void kup_sleep_ms(unsigned int milliseconds)
+{
+	pause_sbt("kup", milliseconds * SBT_1MS, 0, 0);
+}
+
+/* An ordinary mutex, as os_spin is. */
+struct kup_spinlock {
+	struct mtx lock;
+};
+
+int kup_spinlock_create(struct kup_spinlock **spinlock)
+{
+	*spinlock = os_alloc(sizeof(**spinlock));
+	mtx_init(&(*spinlock)->lock, "kup client", NULL, MTX_DEF | MTX_NEW);
+	return 0;
+}
+
+void kup_spinlock_destroy(struct kup_spinlock *spinlock)
+{
+	if (!spinlock)
+		return;
+	mtx_destroy(&spinlock->lock);
+	os_free(spinlock);
+}
+
+void kup_spinlock_lock(struct kup_spinlock *spinlock)
+{
+	mtx_lock(&spinlock->lock);
+}
+
+void kup_spinlock_unlock(struct kup_spinlock *spinlock)
+{
+	mtx_unlock(&spinlock->lock);
 }

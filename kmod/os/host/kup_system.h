@@ -4,6 +4,10 @@
 #define KUP_SYSTEM_H
 
 #include <errno.h>
+/* FreeBSD has the same under another name. */
+#ifndef ENODATA
+#define ENODATA ENOATTR
+#endif
 #include <stddef.h>
 #include <string.h>
 
@@ -68,11 +72,5 @@ extern struct kup_host_parameter __stop_kup_parameters[]
 #define KUP_PARAM_STRING(name, value, description)                                                 \
 	static const char *name = value;                                                           \
 	KUP_HOST_PARAMETER(name, NULL, &name, 0, value)
-
-/* Zeroed memory; may sleep. */
-void *kup_alloc(unsigned long bytes);
-void kup_free(void *memory);
-void kup_breathe(void);
-void kup_sleep_ms(unsigned int milliseconds);
 
 #endif

@@ -4,6 +4,10 @@
 #define KUP_OS_TYPES_H
 
 #include <errno.h>
+/* FreeBSD has the same under another name. */
+#ifndef ENODATA
+#define ENODATA ENOATTR
+#endif
 #include <pthread.h>
 #include <stddef.h>
 
@@ -26,6 +30,16 @@ struct os_waitq {
 struct os_pollq {
 	pthread_mutex_t lock;
 	struct host_poller *pollers;
+};
+
+/* It has a thread, which sleeps until the time has come. */
+struct os_timer {
+	__UINT64_TYPE__ at; /* atomic; OS_FOREVER: the timer is not set */
+	unsigned int ends;  /* atomic */
+	struct os_waitq waitq;
+	struct kup_thread *thread;
+	void (*expired)(void *argument);
+	void *argument;
 };
 
 struct os_memory;

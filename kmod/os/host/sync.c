@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* Locks, waiting and waking, time, threads. */
+/* Locks, waiting and waking, time, timers, threads. */
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -243,6 +243,71 @@ void os_breathe(void)
 	kup_fence_hook();
 }
 
+/* ---- Timers ---- */
+
+struct timer_wait {
+	struct os_timer *timer;
+	kup_u64 at;
+};
+
+static int timer_is_changed(void *argument)
+{
+	const struct timer_wait *wait = argument;
+
+	return kup_load(&wait->timer->ends) || kup_load64(&wait->timer->at) != wait->at;
+}
+
+/* The time is taken before the call, which may set another one. */
+static void timer_main(void *argument)
+{
+	struct timer_wait wait = { argument, 0 };
+	struct os_timer *timer = argument;
+
+	while (!kup_load(&timer->ends)) {
+		kup_u64 now = os_now_ns();
+
+		wait.at = kup_load64(&timer->at);
+		if (wait.at > now) {
+			os_wait(&timer->waitq, timer_is_changed, &wait,
+				wait.at == OS_FOREVER ? OS_FOREVER : wait.at - now);
+			/* Relaxed: the word means nothing but itself. */
+		} else if (__atomic_compare_exchange_n(&timer->at, &wait.at, OS_FOREVER, 0,
+						       __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+			host_enter_atomic();
+			timer->expired(timer->argument);
+			host_leave_atomic();
+		}
+	}
+}
+
+int os_timer_init(struct os_timer *timer, void (*expired)(void *), void *argument)
+{
+	int error;
+
+	timer->at = OS_FOREVER;
+	timer->expired = expired;
+	timer->argument = argument;
+	os_waitq_init(&timer->waitq);
+	error = kup_thread_start(timer_main, timer, "kup timer", &timer->thread);
+	if (error)
+		os_waitq_destroy(&timer->waitq);
+	return error;
+}
+
+void os_timer_set(struct os_timer *timer, kup_u64 at_ns)
+{
+	kup_store64(&timer->at, at_ns);
+	os_wake(&timer->waitq);
+}
+
+void os_timer_end(struct os_timer *timer)
+{
+	kup_store(&timer->ends, 1);
+	os_wake(&timer->waitq);
+	kup_thread_join(timer->thread);
+	os_waitq_destroy(&timer->waitq);
+}
+
 /* ---- Threads ---- */
 
 struct thread {
@@ -346,26 +411,38 @@ void host_join_threads(void)
 
 /* ---- For clients ---- */
 
-void *kup_alloc(unsigned long bytes)
-{
-	return os_alloc(bytes);
-}
-
-void kup_free(void *memory)
-{
-	os_free(memory);
-}
-
-/* Threads of a process are preempted anyway, and yielding would be a system call each time. */
-void kup_breathe(void)
-{
-	os_breathe();
-}
-
 void kup_sleep_ms(unsigned int milliseconds)
 {
 	struct timespec time = { milliseconds / 1000, (long)(milliseconds % 1000) * 1000000 };
 
 	host_may_sleep("kup_sleep_ms");
 	nanosleep(&time, NULL);
+}
+
+/* Always checked: what the holder must not do is found here, before it hangs a kernel. */
+struct kup_spinlock {
+	struct os_spin spin;
+};
+
+int kup_spinlock_create(struct kup_spinlock **spinlock)
+{
+	*spinlock = os_alloc(sizeof(**spinlock));
+	return *spinlock ? 0 : -ENOMEM;
+}
+
+void kup_spinlock_destroy(struct kup_spinlock *spinlock)
+{
+	os_free(spinlock);
+}
+
+void kup_spinlock_lock(struct kup_spinlock *spinlock)
+{
+	os_spin_lock(&spinlock->spin);
+	host_enter_atomic();
+}
+
+void kup_spinlock_unlock(struct kup_spinlock *spinlock)
+{
+	host_leave_atomic();
+	os_spin_unlock(&spinlock->spin, 0);
 }

@@ -3,10 +3,8 @@
 #ifndef KUP_SYSTEM_H
 #define KUP_SYSTEM_H
 
-#include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/types.h>
 
@@ -34,27 +32,5 @@
 	static char *name = value;                                                                 \
 	module_param(name, charp, 0444);                                                           \
 	MODULE_PARM_DESC(name, description)
-
-/* Zeroed memory; may sleep. */
-static inline void *kup_alloc(unsigned long bytes)
-{
-	return kvzalloc(bytes, GFP_KERNEL);
-}
-
-static inline void kup_free(void *memory)
-{
-	kvfree(memory);
-}
-
-/* Lets other threads run if they have to; for loops of calls that never sleep. */
-static inline void kup_breathe(void)
-{
-	cond_resched();
-}
-
-static inline void kup_sleep_ms(unsigned int milliseconds)
-{
-	msleep(milliseconds);
-}
 
 #endif

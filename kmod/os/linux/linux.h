@@ -3,6 +3,7 @@
 #ifndef KUP_LINUX_H
 #define KUP_LINUX_H
 
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 
@@ -42,6 +43,19 @@ static inline void linux_vm_flags_mod(struct vm_area_struct *vma, unsigned long 
 #define linux_class_create(name) class_create(THIS_MODULE, name)
 #else
 #define linux_class_create(name) class_create(name)
+#endif
+
+/* 6.15 made this one function of two. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+static inline void linux_hrtimer_setup(struct hrtimer *timer,
+				       enum hrtimer_restart (*function)(struct hrtimer *),
+				       clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#else
+#define linux_hrtimer_setup hrtimer_setup
 #endif
 
 #endif

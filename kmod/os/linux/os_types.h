@@ -4,6 +4,7 @@
 #define KUP_OS_TYPES_H
 
 #include <linux/errno.h>
+#include <linux/hrtimer.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -24,6 +25,12 @@ struct os_waitq {
 
 struct os_pollq {
 	wait_queue_head_t head;
+};
+
+struct os_timer {
+	struct hrtimer timer;
+	void (*expired)(void *argument);
+	void *argument;
 };
 
 struct os_memory;

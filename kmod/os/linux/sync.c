@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* Locks, waiting and waking, time, threads. */
+/* Locks, waiting and waking, time, timers, threads. */
 #include <linux/cgroup.h>
 #include <linux/cred.h>
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
@@ -173,6 +175,43 @@ void os_breathe(void)
 	cond_resched();
 }
 
+/* ---- Timers ---- */
+
+static enum hrtimer_restart timer_expired(struct hrtimer *hrtimer)
+{
+	struct os_timer *timer = container_of(hrtimer, struct os_timer, timer);
+
+	timer->expired(timer->argument);
+	/* If it was set meanwhile, it is queued already. */
+	return HRTIMER_NORESTART;
+}
+
+/*
+ * In a softirq, which is a thread with PREEMPT_RT, because a wake-up takes locks that sleep there.
+ */
+int os_timer_init(struct os_timer *timer, void (*expired)(void *), void *argument)
+{
+	timer->expired = expired;
+	timer->argument = argument;
+	linux_hrtimer_setup(&timer->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
+	return 0;
+}
+
+/* A call that has begun is not waited for: the caller may be that call. */
+void os_timer_set(struct os_timer *timer, kup_u64 at_ns)
+{
+	if (at_ns == OS_FOREVER)
+		hrtimer_try_to_cancel(&timer->timer);
+	else
+		hrtimer_start(&timer->timer, ns_to_ktime(min_t(u64, at_ns, KTIME_MAX)),
+			      HRTIMER_MODE_ABS_SOFT);
+}
+
+void os_timer_end(struct os_timer *timer)
+{
+	hrtimer_cancel(&timer->timer);
+}
+
 /* ---- Threads ---- */
 
 struct thread {
@@ -274,4 +313,46 @@ int os_thread_ended(kup_u64 thread)
 	}
 	rcu_read_unlock();
 	return ended;
+}
+
+/* ---- For clients ---- */
+
+void kup_sleep_ms(unsigned int milliseconds)
+{
+	msleep(milliseconds);
+}
+
+/* Not a raw spinlock: with PREEMPT_RT, a wake-up under it takes locks that sleep there. */
+struct kup_spinlock {
+	spinlock_t lock;
+	unsigned long state; /* of the interrupts, before the holder took the lock; under lock */
+};
+
+int kup_spinlock_create(struct kup_spinlock **spinlock)
+{
+	struct kup_spinlock *created = kzalloc(sizeof(*created), GFP_KERNEL);
+
+	if (!created)
+		return -ENOMEM;
+	spin_lock_init(&created->lock);
+	*spinlock = created;
+	return 0;
+}
+
+void kup_spinlock_destroy(struct kup_spinlock *spinlock)
+{
+	kfree(spinlock);
+}
+
+void kup_spinlock_lock(struct kup_spinlock *spinlock)
+{
+	unsigned long state;
+
+	spin_lock_irqsave(&spinlock->lock, state);
+	spinlock->state = state;
+}
+
+void kup_spinlock_unlock(struct kup_spinlock *spinlock)
+{
+	spin_unlock_irqrestore(&spinlock->lock, spinlock->state);
 }

@@ -25,6 +25,9 @@ static void all_cases(void)
 	module_cases();
 	end_cases();
 	number_cases();
+	size_cases();
+	broadcast_cases();
+	direction_cases();
 	waiter_cases();
 	duplex_cases();
 	wait_cases();
@@ -33,6 +36,7 @@ static void all_cases(void)
 	watermark_cases();
 	watermark_user_cases();
 	stamps_cases();
+	timer_cases();
 	life_cases();
 	turn_cases();
 	turn_raw_cases();

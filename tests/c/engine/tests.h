@@ -76,6 +76,9 @@ const kup_u32 *memory_is_held(void);
 void failure_cases(void);
 void module_cases(void);
 void end_cases(void);
+void size_cases(void);
+void broadcast_cases(void);
+void direction_cases(void);
 /* With the echo client loaded. */
 void life_cases(void);
 void number_cases(void);
@@ -88,6 +91,7 @@ void batch_cases(void);
 void watermark_cases(void);
 void watermark_user_cases(void);
 void stamps_cases(void);
+void timer_cases(void);
 void turn_cases(void);
 void turn_raw_cases(void);
 void call_cases(void);

@@ -14,7 +14,7 @@ static void set_up_rings(struct user *user)
 	user->in = (struct kup_consumer){
 		.data = user->memory + KUP_TO_USER_AT(page),
 		.bytes = to_user_bytes,
-		.controls = 1u << KUP_CONTROL_GAP | 1u << KUP_CONTROL_PASS,
+		.controls = 1u << KUP_CONTROL_GAP | 1u << KUP_CONTROL_PASS | 1u << KUP_CONTROL_END,
 		.tail_word = &user->page->to_user_tail.value,
 		.event_word = &user->page->to_user_consumer_event.value,
 		.head_word = &user->kernel->to_user_head.value,

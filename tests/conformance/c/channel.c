@@ -12,6 +12,11 @@
 #include "driver.h"
 #include "kup_echo.h"
 
+/* FreeBSD has the same under another name. */
+#ifndef ENODATA
+#define ENODATA ENOATTR
+#endif
+
 static int send_pause(channel_t *channel, uint32_t milliseconds)
 {
 	const struct echo_pause pause = { .milliseconds = milliseconds };
@@ -512,6 +517,41 @@ static void test_destroyed(void)
 	kup_user_channel_close(channel);
 }
 
+/* The echo client answers an END by its own, behind everything that it has echoed. */
+static void test_end(void)
+{
+	channel_t *channel = open_channel();
+	message_t message;
+	room_t room, none;
+	uint32_t got = 0;
+
+	need(kup_user_reserve(channel, 4, 0, &room) == 0, "a message can be reserved");
+	worked(kup_user_end(channel, PATIENCE), "kup_user_end() ends this side's direction");
+	refused(kup_user_send(channel, 1, "x", 1, PATIENCE), ESHUTDOWN,
+		"kup_user_send() after kup_user_end() returns ESHUTDOWN");
+	refused(kup_user_reserve(channel, 1, 0, &none), ESHUTDOWN,
+		"kup_user_reserve() after kup_user_end() returns ESHUTDOWN");
+	refused(kup_user_end(channel, PATIENCE), ESHUTDOWN,
+		"kup_user_end() for the second time returns ESHUTDOWN");
+	kup_user_discard(channel, &room);
+	kup_user_channel_close(channel);
+	channel = open_channel();
+	for (uint32_t i = 0; i < 3; i++)
+		kup_user_send(channel, i, "data", 4, PATIENCE);
+	kup_user_end(channel, PATIENCE);
+	while (got < 3 && kup_user_receive(channel, &message, PATIENCE) == 0 &&
+	       message.type == got && message.control == 0)
+		got++;
+	check(got == 3, "kup_user_receive() returns what comes after kup_user_end()", "%u", got);
+	refused(kup_user_receive(channel, &message, PATIENCE), ENODATA,
+		"kup_user_receive() returns ENODATA at the end of the kernel's direction");
+	refused(kup_user_receive(channel, &message, 0), EAGAIN,
+		"kup_user_receive() behind the end waits for the close");
+	check(kup_user_ended(channel) == 0, "kup_user_ended() returns 0 for a direction's end",
+	      "%d", kup_user_ended(channel));
+	kup_user_channel_close(channel);
+}
+
 int main(int count, char **arguments)
 {
 	begin(count, arguments, 200);
@@ -525,6 +565,7 @@ int main(int count, char **arguments)
 	test_preparing();
 	test_gaps();
 	test_two_threads();
+	test_end();
 	test_kernel_closes();
 	test_broken();
 	need_unload();

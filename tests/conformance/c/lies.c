@@ -172,9 +172,21 @@ static void control_pass(struct peer *peer)
 	control(peer, KUP_CONTROL_PASS, 0);
 }
 
-static void control_end(struct peer *peer)
+static void control_end_payload(struct peer *peer)
+{
+	control(peer, KUP_CONTROL_END, 8);
+}
+
+static void control_end_twice(struct peer *peer)
 {
 	control(peer, KUP_CONTROL_END, 0);
+	control(peer, KUP_CONTROL_END, 0);
+}
+
+static void record_behind_end(struct peer *peer)
+{
+	control(peer, KUP_CONTROL_END, 0);
+	peer_wake(peer, peer_write(peer, 0, 1, "late", 4));
 }
 
 static void control_zero(struct peer *peer)
@@ -232,7 +244,11 @@ static const struct lie lies[] = {
 	  KUP_ERROR_FLAGS, record_discarded_unknown_flag },
 	{ "a GAP record", KUP_ERROR_FLAGS, control_gap },
 	{ "a PASS record", KUP_ERROR_FLAGS, control_pass },
-	{ "the kernel's side breaks a channel at an END record", KUP_ERROR_FLAGS, control_end },
+	{ "the kernel's side breaks a channel at an END with a payload", KUP_ERROR_END,
+	  control_end_payload },
+	{ "the kernel's side breaks a channel at a second END", KUP_ERROR_END, control_end_twice },
+	{ "the kernel's side breaks a channel at a record behind an END", KUP_ERROR_END,
+	  record_behind_end },
 	{ "the kernel's side breaks a channel at a control record of kind 0", KUP_ERROR_FLAGS,
 	  control_zero },
 	{ "the kernel's side breaks a channel at a control record of an unknown kind",

@@ -2,10 +2,12 @@
 /* Ring sizes: how ATTACH rounds the sizes that it is given, and channels of all sizes. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cases.h"
+#include "channels.h"
 #include "driver.h"
 #include "peer.h"
 
@@ -146,6 +148,84 @@ static void test_beside_each_other(void)
 		peer_stop_wait(&peers[i]);
 }
 
+/* ---- Sizes above the default ---- */
+
+static bool has_sizes(struct kup_user_channel *channel, uint32_t to_user, uint32_t to_kernel)
+{
+	return kup_user_to_user_bytes(channel) == to_user * page &&
+	       kup_user_to_kernel_bytes(channel) == to_kernel * page &&
+	       kup_user_max_message(channel) == KUP_MAX_PAYLOAD(to_kernel * page);
+}
+
+static bool echoes_longest(struct kup_user_channel *channel)
+{
+	uint32_t length = kup_user_max_message(channel);
+	struct kup_user_message message;
+	uint8_t *bytes = calloc(1, length);
+	bool good = bytes && kup_user_send(channel, 7, bytes, length, PATIENCE) == 0 &&
+		    kup_user_receive(channel, &message, PATIENCE) == 0 && message.length == length;
+
+	free(bytes);
+	return good;
+}
+
+static void opens(uint64_t to_user, uint64_t to_kernel, uint32_t user_pages, uint32_t kernel_pages,
+		  const char *sentence)
+{
+	const struct kup_user_open_options options = { KUP_CHANNEL_ANY, PATIENCE, to_user,
+						       to_kernel };
+	struct kup_user_channel *channel = NULL;
+	int error = kup_user_channel_open_with(path_of(ECHO_NAME), &options, &channel);
+
+	check(!error && has_sizes(channel, user_pages, kernel_pages) && echoes_longest(channel),
+	      sentence, "error %d", error);
+	kup_user_channel_close(channel);
+}
+
+static void opens_not(uint64_t to_user, uint64_t to_kernel, const char *sentence)
+{
+	const struct kup_user_open_options options = { KUP_CHANNEL_ANY, PATIENCE, to_user,
+						       to_kernel };
+	struct kup_user_channel *channel = NULL;
+
+	refused(kup_user_channel_open_with(path_of(ECHO_NAME), &options, &channel), EINVAL,
+		sentence);
+	kup_user_channel_close(channel);
+}
+
+static void test_maxima(void)
+{
+	struct kup_info info = { 0 };
+	int fd;
+
+	module_unload();
+	need(module_load("to_user_pages=2 to_kernel_pages=1 max_to_user_pages=16 "
+			 "max_to_kernel_pages=8") == 0,
+	     "the echo client can be loaded with maxima");
+	fd = kup_user_open(path_of(ECHO_NAME));
+	worked(kup_user_info(fd, &info), "INFO works on a device with maxima");
+	kup_user_close(fd);
+	check(info.to_user_bytes == 2 * page && info.to_kernel_bytes == page &&
+		      info.max_to_user_bytes == 16 * page && info.max_to_kernel_bytes == 8 * page,
+	      "INFO contains the defaults and the maxima of the config", "%u %u %u %u",
+	      info.to_user_bytes, info.to_kernel_bytes, info.max_to_user_bytes,
+	      info.max_to_kernel_bytes);
+	opens(0, 0, 2, 1, "kup_user_channel_open_with() gives rings of the device's sizes for 0");
+	opens(3, 3, 1, 1, "kup_user_channel_open_with() rounds three bytes up to a page");
+	opens(16 * page, 8 * page, 16, 8,
+	      "kup_user_channel_open_with() gives rings of the maxima, above the defaults");
+	opens(9 * page, 3 * page, 16, 4,
+	      "kup_user_channel_open_with() rounds sizes above the defaults up");
+	opens_not(16 * page + 1, 0,
+		  "kup_user_channel_open_with() refuses a ring to the user above the maximum");
+	opens_not(0, 8 * page + 1,
+		  "kup_user_channel_open_with() refuses a ring to the kernel above the maximum");
+	opens_not(1ull << 40, 0, "kup_user_channel_open_with() refuses a ring of 2^40 bytes");
+	opens_not(0, (uint64_t)-1, "kup_user_channel_open_with() refuses a ring of -1 bytes");
+	module_unload();
+	need(module_load("") == 0, "the echo client can be loaded again");
+}
+
 int main(int count, char **arguments)
 {
 	begin(count, arguments, 60);
@@ -161,5 +241,6 @@ int main(int count, char **arguments)
 		     "lengths");
 	test_full_rings(20000);
 	test_beside_each_other();
+	test_maxima();
 	return finish();
 }

@@ -11,6 +11,8 @@ KUP_PARAM_STRING(name, "mine/wrong",
 KUP_PARAM_NUMBER(channels, 0, "the same field");
 KUP_PARAM_NUMBER(to_user_pages, 0, "the same field");
 KUP_PARAM_NUMBER(to_kernel_pages, 0, "the same field");
+KUP_PARAM_NUMBER(max_to_user_pages, 0, "the same field");
+KUP_PARAM_NUMBER(max_to_kernel_pages, 0, "the same field");
 KUP_PARAM_NUMBER(mode, 0, "the same field");
 KUP_PARAM_NUMBER(permissions, 0, "the same field");
 KUP_PARAM_NUMBER(group, 0, "the same field");
@@ -59,6 +61,8 @@ static int create(void)
 		.channels = channels,
 		.to_user_pages = to_user_pages,
 		.to_kernel_pages = to_kernel_pages,
+		.max_to_user_pages = max_to_user_pages,
+		.max_to_kernel_pages = max_to_kernel_pages,
 		.mode = mode,
 		.permissions = permissions,
 		.group = group,
