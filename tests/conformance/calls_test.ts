@@ -321,10 +321,10 @@ Deno.test("a worker that is terminated ends its calls, and its channel is free a
       channel.handle(() => new Promise(() => {}));
       for (let i = 0; i < 60; i++) channel.call(${methods.keep}).catch(() => {});
       await channel.call(1);
-      tell("ready");`;
+      post("ready");`;
     {
       using thread = new Thread(body);
-      assertEquals(await thread.told(), "ready");
+      assertEquals(await thread.next(), "ready");
     }
     await until(() => device.info().channelsFree === device.channels, "all channels are free");
   }));
