@@ -287,11 +287,16 @@ static int32_t look_again(struct kup_user_channel *channel)
 /* Begins a wait, with a pause if this consumer's looks would delay the producer. */
 static void let_producer_ahead(struct wait *wait)
 {
+	struct kup_pace *pace = &wait->channel->receive_spin.pace;
+	uint64_t start;
 	uint32_t pauses;
 
-	wait->steps = kup_pace_begin(&wait->channel->receive_spin.pace);
+	wait->steps = kup_pace_begin(pace);
+	start = wait->steps.measures ? now_ns() : 0;
 	for (pauses = wait->steps.first_pauses; pauses > 0; pauses--)
 		pause_processor();
+	if (wait->steps.measures)
+		kup_pace_measured(pace, &wait->steps, now_ns() - start);
 }
 
 /* The rest of a receive, when there is nothing yet, or when a pause may have to come first. */
