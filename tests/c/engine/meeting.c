@@ -222,7 +222,7 @@ static void test_broadcast(void)
 	kup_device_destroy(device);
 }
 
-/* The second channel, which was attached last, has ended. */
+/* The first channel has ended, the second one has not. */
 static void test_broadcast_end(void)
 {
 	struct kup_record record;
@@ -244,6 +244,7 @@ static void test_broadcast_end(void)
 		      "kup_broadcast() leaves out a channel whose direction has ended", "%d, %u",
 		      sent, gaps);
 		user_close(&other);
+		bare_switch(&bare);
 	}
 	bare_end(&bare);
 }
