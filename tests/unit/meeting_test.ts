@@ -112,6 +112,17 @@ for (const [kind, stamps] of KINDS) {
   }
 }
 
+test("Channel.drain() hands out nothing behind the kernel's end", (channel, kernel) => {
+  assert(kernel.send("one"));
+  kernel.control(CONTROL_END);
+  assert(kernel.send("late"));
+  const seen: string[] = [];
+  const drain = () => channel.drain((cursor) => void seen.push(cursor.text()));
+  assertEquals([drain(), channel.peerEnded], [1, true]);
+  assertThrowsWith(drain, "broken");
+  assertEquals(seen, ["one"]);
+});
+
 test("Channel.end() has no stamp, which is for messages to the user", async (channel, kernel) => {
   channel.trySend("one");
   await channel.end();
