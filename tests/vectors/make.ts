@@ -23,8 +23,8 @@ const HELP = `# SPDX-License-Identifier: BSD-3-Clause
 #
 # case NAME                       a new case
 # new SIZE POSITION CONTROLS [1]  a ring of zeros; head, tail and both sides stand at POSITION; its
-#                                 consumer takes these kinds, a mask, and skips optional ones; with 1
-#                                 peek expects stamps, and leaves them out
+#                                 consumer takes these kinds, a mask, and skips optional ones; with
+#                                 1, peek expects stamps, and leaves them out
 # OPERATION | RESULT | STATE
 #
 # Results begin with KUP_RING_*. Bytes are hexadecimal, "-" is none. STATE: head, tail, producer_event,
