@@ -259,6 +259,11 @@ static int32_t look(struct kup_user_channel *channel)
 	int result = kup_consumer_peek(&channel->in, &channel->held);
 
 	consumed(channel, result);
+	if (result == KUP_RING_OK && channel->held.length < channel->stamp_bytes) {
+		/* It is not released, so each later look finds it again. */
+		channel->broken = 1;
+		result = KUP_RING_LIE_LENGTH;
+	}
 	if (result == KUP_RING_OK)
 		return channel->held.control == KUP_CONTROL_END || channel->in_ended
 			       ? end_reached(channel)
@@ -336,10 +341,6 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 		error = await(channel, timeout_ms);
 	if (error)
 		return error;
-	if (channel->held.length < channel->stamp_bytes) {
-		channel->broken = 1;
-		return -EPROTO;
-	}
 	message->data = (const uint8_t *)channel->held.data + channel->stamp_bytes;
 	message->length = channel->held.length - channel->stamp_bytes;
 	message->type = channel->held.type;
