@@ -352,7 +352,8 @@ struct kup_limit {
  * delay the producer. The caller calls _found when it has received a record.
  */
 struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout);
-void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit);
+void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit,
+		       const struct kup_record *record);
 
 /* As kup_wait. May sleep, unless the timeout is 0. */
 int kup_channel_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,

@@ -189,7 +189,7 @@ static int await(struct kup_channel *channel, const struct target *target,
 			os_breathe();
 		error = try_once(channel, target, record);
 		if (!error)
-			kup_channel_found(channel, &limit);
+			kup_channel_found(channel, &limit, record);
 		if (error != -EAGAIN)
 			return error;
 		error = kup_channel_wait(channel, KUP_WAIT_IN, 0, wakes, &limit);

@@ -62,11 +62,15 @@ static inline kup_u32 kup_look_ns(kup_u32 looks, kup_u64 took_ns)
  *
  * Either guess may be wrong, or become wrong. So one wait in some is made without them: if the peer
  * has the same processor, that wait can't end before its first yield; and if there is a stream, it
- * ends within the first looks.
+ * ends within the first looks. And a pause after which few records are there was in vain: then many
+ * more quick waits have to come before the next one.
  */
 struct kup_pace {
 	kup_u32 shared; /* how many waits in a row have ended right after a yield */
 	kup_u32 quick;	/* how many waits in a row have ended within the first looks */
+	kup_u32 sure;	/* how many of them mean a stream, beside KUP_SURE_QUICK */
+	kup_u32 paused; /* the last wait began with pauses */
+	kup_u32 enough; /* then: the position of the cursor from which they were useful */
 	kup_u32 waits;
 	kup_u32 pauses; /* how many pauses take KUP_STREAM_NS; 0: not measured yet */
 };
@@ -85,6 +89,8 @@ struct kup_steps {
 #define KUP_QUICK_LOOKS 4u
 #define KUP_SURE_SHARED 3u
 #define KUP_SURE_QUICK 8u
+#define KUP_MOST_SURE 4096u
+#define KUP_USEFUL_RECORDS 4u
 #define KUP_WAITS_PER_PROBE 32u
 #define KUP_WAITS_PER_MEASUREMENT 1024u
 /*
@@ -101,17 +107,37 @@ static inline int kup_pace_is_on(const struct kup_steps *steps)
 	return steps->per_yield != 0;
 }
 
-/* Any threads may use one pace at the same time: a value that gets lost costs some time only. */
-static inline struct kup_steps kup_pace_begin(struct kup_pace *pace)
+/* Called before the wait after one with pauses: whether they have brought more than a record. */
+static inline void kup_pace_judge(struct kup_pace *pace, kup_u32 cursor)
+{
+	kup_u32 sure = kup_load(&pace->sure);
+
+	kup_store(&pace->paused, 0);
+	if ((int)(cursor - kup_load(&pace->enough)) >= 0) {
+		kup_store(&pace->sure, 0);
+		return;
+	}
+	kup_store(&pace->quick, 0);
+	if (sure < KUP_MOST_SURE)
+		kup_store(&pace->sure, 4 * sure + 4 * KUP_SURE_QUICK);
+}
+
+/*
+ * Any threads may use one pace at the same time: a value that gets lost costs some time only.
+ * `cursor` is the consumer's, or 0 if the wait is for room.
+ */
+static inline struct kup_steps kup_pace_begin(struct kup_pace *pace, kup_u32 cursor)
 {
 	struct kup_steps steps = { .per_yield = KUP_LOOKS_PER_YIELD };
 	kup_u32 waits = kup_load(&pace->waits);
 
+	if (kup_load(&pace->paused))
+		kup_pace_judge(pace, cursor);
 	kup_store(&pace->waits, waits + 1);
 	if (waits % KUP_WAITS_PER_PROBE != 0) {
 		if (kup_load(&pace->shared) >= KUP_SURE_SHARED)
 			steps.per_yield = 1;
-		if (kup_load(&pace->quick) >= KUP_SURE_QUICK) {
+		if (kup_load(&pace->quick) >= KUP_SURE_QUICK + kup_load(&pace->sure)) {
 			kup_u32 pauses = kup_load(&pace->pauses);
 
 			steps.first_pauses = pauses ? pauses : KUP_LEAST_STREAM_PAUSES;
@@ -145,12 +171,17 @@ static inline int kup_pace_step(struct kup_steps *steps)
 	return (int)steps->yielded;
 }
 
-/* Called after a look that has found something. */
-static inline void kup_pace_found(struct kup_pace *pace, const struct kup_steps *steps)
+/* Called after a look that has found a record: where that is, and the room that it takes. */
+static inline void kup_pace_found(struct kup_pace *pace, const struct kup_steps *steps,
+				  kup_u32 position, kup_u32 space)
 {
 	kup_u32 shared = kup_load(&pace->shared), quick = kup_load(&pace->quick);
 	int is_quick = steps->looks <= KUP_QUICK_LOOKS && !steps->yielded;
 
+	if (steps->first_pauses > 0) {
+		kup_store(&pace->enough, position + KUP_USEFUL_RECORDS * space);
+		kup_store(&pace->paused, 1);
+	}
 	if (steps->yielded) {
 		if (shared < KUP_SURE_SHARED)
 			kup_store(&pace->shared, shared + 1);
@@ -159,7 +190,7 @@ static inline void kup_pace_found(struct kup_pace *pace, const struct kup_steps 
 	}
 	if (!is_quick && quick > 0)
 		kup_store(&pace->quick, 0);
-	else if (is_quick && quick < KUP_SURE_QUICK)
+	else if (is_quick && quick < KUP_SURE_QUICK + kup_load(&pace->sure))
 		kup_store(&pace->quick, quick + 1);
 }
 

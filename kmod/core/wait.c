@@ -375,15 +375,17 @@ struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout
 
 	if (timeout == 0 || !kup_load(&channel->in.caught_up))
 		return limit;
-	limit.steps = kup_pace_begin(pace);
+	limit.steps = kup_pace_begin(pace, kup_load(&channel->in.cursor));
 	let_producer_ahead(pace, &limit.steps);
 	return limit;
 }
 
-void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit)
+void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit,
+		       const struct kup_record *record)
 {
 	if (kup_pace_is_on(&limit->steps))
-		kup_pace_found(&channel->receive_spin.pace, &limit->steps);
+		kup_pace_found(&channel->receive_spin.pace, &limit->steps, record->position,
+			       KUP_RECORD_SPACE(record->length));
 }
 
 /* After the first looks: when the wait began, in *start, and whether its time is over. */
@@ -406,7 +408,7 @@ int kup_channel_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, 
 	if (limit->timeout == 0)
 		return -EAGAIN;
 	if (!kup_pace_is_on(&limit->steps))
-		limit->steps = kup_pace_begin(&spin->pace);
+		limit->steps = kup_pace_begin(&spin->pace, kup_load(&channel->in.cursor));
 	waiter.steps = &limit->steps;
 	/*
 	 * The first looks of a call do not read the clock. Later ones do: otherwise a user that

@@ -167,11 +167,14 @@ static const kup_u32 pause_ns = 20;
 
 /*
  * One wait, whose record is there after so many looks; or, if the peer has the same processor, when
- * the wait yields. Returns the number of looks that find nothing.
+ * the wait yields. A wait with pauses finds so many records. Returns the number of looks that find
+ * nothing.
  */
-static kup_u32 pace_wait(struct kup_pace *pace, kup_u32 looks, int is_shared, kup_u32 *pauses)
+static kup_u32 pace_wait(struct kup_pace *pace, kup_u32 looks, int is_shared, kup_u32 records,
+			 kup_u32 *pauses)
 {
-	struct kup_steps steps = kup_pace_begin(pace);
+	static kup_u32 cursor;
+	struct kup_steps steps = kup_pace_begin(pace, cursor);
 	kup_u32 i, found_after = steps.first_pauses > looks ? 0 : looks;
 
 	*pauses += steps.first_pauses;
@@ -182,21 +185,22 @@ static kup_u32 pace_wait(struct kup_pace *pace, kup_u32 looks, int is_shared, ku
 			i++;
 			break;
 		}
-	kup_pace_found(pace, &steps);
+	kup_pace_found(pace, &steps, cursor, 16);
+	cursor += 16 * (steps.first_pauses > 0 ? records : 1);
 	return i;
 }
 
 /* The looks that find nothing, and the pauses, of 320 waits, after 40 that are not counted. */
-static void pace_waits(struct kup_pace *pace, kup_u32 looks, int is_shared, kup_u32 *all_looks,
-		       kup_u32 *pauses)
+static void pace_waits(struct kup_pace *pace, kup_u32 looks, int is_shared, kup_u32 records,
+		       kup_u32 *all_looks, kup_u32 *pauses)
 {
 	kup_u32 i, ignored = 0;
 
 	*all_looks = *pauses = 0;
 	for (i = 0; i < 40; i++)
-		pace_wait(pace, looks, is_shared, &ignored);
+		pace_wait(pace, looks, is_shared, records, &ignored);
 	for (i = 0; i < 320; i++)
-		*all_looks += pace_wait(pace, looks, is_shared, pauses);
+		*all_looks += pace_wait(pace, looks, is_shared, records, pauses);
 }
 
 static void test_pace(void)
@@ -204,25 +208,36 @@ static void test_pace(void)
 	struct kup_pace pace = { 0 };
 	kup_u32 looks, pauses;
 
-	pace_waits(&pace, 20, 1, &looks, &pauses);
+	pace_waits(&pace, 20, 1, 1, &looks, &pauses);
 	check(looks >= 320 && looks < 320 * 4 && pauses == 0,
 	      "kup_pace_begin() makes a wait yield at once if the peer has the same processor",
 	      "%u looks, %u pauses", looks, pauses);
-	pace_waits(&pace, 20, 0, &looks, &pauses);
+	pace_waits(&pace, 20, 0, 1, &looks, &pauses);
 	check(looks == 320 * 20 && pauses == 0,
 	      "kup_pace_begin() makes a wait stop yielding when the peer has a processor of its "
 	      "own",
 	      "%u looks, %u pauses", looks, pauses);
-	pace_waits(&pace, 2, 0, &looks, &pauses);
+	pace_waits(&pace, 2, 0, 9, &looks, &pauses);
 	check(pauses >= 300 * 2400 / 20 && pauses <= 320 * 2400 / 20,
 	      "kup_pace_begin() makes a wait begin with 2.4 us of pauses if each record comes "
 	      "within "
 	      "the first looks",
 	      "%u pauses", pauses);
-	pace_waits(&pace, 20, 0, &looks, &pauses);
+	pace_waits(&pace, 20, 0, 1, &looks, &pauses);
 	check(looks == 320 * 20 && pauses == 0,
 	      "kup_pace_begin() makes a wait begin without a pause again in round trips",
 	      "%u looks, %u pauses", looks, pauses);
+	pace_waits(&pace, 2, 0, 1, &looks, &pauses);
+	check(pauses <= 3 * KUP_MOST_STREAM_PAUSES,
+	      "kup_pace_begin() seldom pauses if a pause brings one record, as in round trips",
+	      "%u pauses", pauses);
+	pace_waits(&pace, 2, 0, 9, &looks, &pauses);
+	for (looks = 0; looks < 30; looks++)
+		pace_waits(&pace, 2, 0, 9, &pauses, &pauses);
+	pace_waits(&pace, 2, 0, 9, &looks, &pauses);
+	check(pauses >= 300 * 2400 / 20,
+	      "kup_pace_begin() pauses again once a pause brings several records", "%u pauses",
+	      pauses);
 }
 
 /* Receives `count` records that are there, and returns how many pauses that took. */
