@@ -10,6 +10,8 @@ struct host_file;
 /* See kup_user_host_load and kup_user_open. host_error returns why a call failed. */
 int host_load(const char *module, const char *parameters);
 int host_unload(const char *module);
+/* See kup_user_host_mistakes. */
+int host_module_mistakes(const char *name, char *text, unsigned int bytes);
 int host_open_client(const char *name, struct host_file **file);
 
 #endif

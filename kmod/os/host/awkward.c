@@ -28,6 +28,25 @@ void host_leave_atomic(void)
 	__atomic_fetch_sub(&all_depths, 1, __ATOMIC_RELAXED);
 }
 
+kup_u32 host_suspend_atomic(void)
+{
+	kup_u32 depth = kup_load(&all_depths) ? atomic_depth : 0;
+
+	if (depth > 0) {
+		atomic_depth = 0;
+		__atomic_fetch_sub(&all_depths, depth, __ATOMIC_RELAXED);
+	}
+	return depth;
+}
+
+void host_resume_atomic(kup_u32 depth)
+{
+	if (depth == 0)
+		return;
+	atomic_depth += depth;
+	__atomic_fetch_add(&all_depths, depth, __ATOMIC_RELAXED);
+}
+
 void host_may_sleep(const char *what)
 {
 	/* Relaxed: this thread's own part is what counts. */
