@@ -453,7 +453,10 @@ export function open(path: string | URL, options: OpenOptions = {}): Device {
   const whole = toPath(path);
   const native = loadNative(options.library);
   try {
-    if (options.parameters !== undefined) loadClient(native, whole, options.parameters);
+    const { parameters, checks } = options;
+    if (parameters !== undefined || checks !== undefined) {
+      loadClient(native, whole, parameters ?? {}, checks);
+    }
   } catch (error) {
     releaseNative(native);
     throw error;
