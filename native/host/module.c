@@ -27,7 +27,7 @@ struct host_module {
 	const struct kup_host_client *client;
 	struct host_client *record; /* of its mistakes; NULL: there was no memory */
 	char *values;		    /* of the module's parameters; strings point into it */
-	int spoiled;  /* unloaded, but it has left a device behind */
+	int spoiled;		    /* unloaded, but it has left a device behind */
 	kup_u64 loaded_ns;
 	char name[];
 };

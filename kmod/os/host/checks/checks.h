@@ -35,10 +35,10 @@ struct check_lock {
 #define CHECK_MOST_LOCKS 8
 
 struct check_thread {
-	struct host_client *client; /* for which the thread works; NULL: none is known */
-	struct kup_device *device;  /* whose attach, serve or detach runs in this thread */
-	const void *running;	    /* the timer or thread of the client that runs here */
-	kup_u32 held;		    /* how many of `locks` are used */
+	struct host_client *client;  /* for which the thread works; NULL: none is known */
+	struct kup_channel *channel; /* whose attach, serve or detach runs in this thread */
+	const void *running;	     /* the timer or thread of the client that runs here */
+	kup_u32 held;		     /* how many of `locks` are used */
 	struct check_lock locks[CHECK_MOST_LOCKS];
 };
 
@@ -68,14 +68,13 @@ void check_returned(const struct kup_channel *channel, const char *what);
 
 /* ---- client.c: clients and their mistakes ---- */
 
-/* Reports a mistake of the calling thread's client, or of the channel's, if there is one. */
-__attribute__((format(printf, 3, 4))) void check_report(const struct kup_channel *channel,
-							 const void *caller,
-							 const char *format, ...);
+/* Reports a mistake on this channel; NULL: on the one whose callback runs in this thread, if any. */
+__attribute__((format(printf, 3, 4))) void
+check_report(const struct kup_channel *channel, const void *caller, const char *format, ...);
 /* The same for a mistake of this client, and no call. */
 __attribute__((format(printf, 3, 4))) void check_report_of(struct host_client *client,
-							    const struct kup_channel *channel,
-							    const char *format, ...);
+							   const struct kup_channel *channel,
+							   const char *format, ...);
 void check_add_device(struct host_client *client, const char *device);
 /* The client for a thread that works for none that is known. */
 struct host_client *check_client(void);

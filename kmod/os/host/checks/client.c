@@ -197,8 +197,8 @@ static void report(struct host_client *client, const struct kup_channel *channel
 	int is_new, used = snprintf(text, sizeof(text), "%s: ", short_name(client));
 
 	if (channel)
-		used += snprintf(text + used, sizeof(text) - (size_t)used, "%s, channel %u: ",
-				 channel->device->name, channel->number);
+		used += snprintf(text + used, sizeof(text) - (size_t)used,
+				 "%s, channel %u: ", channel->device->name, channel->number);
 	used += vsnprintf(text + used, sizeof(text) - (size_t)used, format, arguments);
 	if (used < (int)sizeof(text))
 		snprintf(text + used, sizeof(text) - (size_t)used, "%s", where);
@@ -213,11 +213,15 @@ static void report(struct host_client *client, const struct kup_channel *channel
 
 void check_report(const struct kup_channel *channel, const void *caller, const char *format, ...)
 {
-	struct check_channel *checks = channel ? check_of(channel) : NULL;
-	struct host_client *client = checks ? checks->client : check_client();
+	struct check_channel *checks;
+	struct host_client *client;
 	char place[CHECK_PLACE], where[CHECK_PLACE + 16] = "";
 	va_list arguments;
 
+	if (!channel)
+		channel = check_self()->channel;
+	checks = channel ? check_of(channel) : NULL;
+	client = checks ? checks->client : check_client();
 	if (!client)
 		return;
 	if (caller)

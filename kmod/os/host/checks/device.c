@@ -31,16 +31,16 @@ static struct checked_device *checked_of(const struct kup_channel *channel)
 /* What a thread was before a callback. */
 struct before {
 	struct host_client *client;
-	struct kup_device *device;
+	struct kup_channel *channel;
 };
 
-static struct before enter(const struct kup_channel *channel)
+static struct before enter(struct kup_channel *channel)
 {
 	struct check_thread *self = check_self();
-	struct before before = { self->client, self->device };
+	struct before before = { self->client, self->channel };
 
 	self->client = checked_of(channel)->client;
-	self->device = channel->device;
+	self->channel = channel;
 	return before;
 }
 
@@ -50,7 +50,7 @@ static void leave(const struct kup_channel *channel, const char *callback, struc
 
 	check_returned(channel, callback);
 	self->client = before.client;
-	self->device = before.device;
+	self->channel = before.channel;
 }
 
 static int attach(struct kup_channel *channel)
@@ -165,10 +165,11 @@ int kup_device_create(const struct kup_config *config, const struct kup_ops *ops
 /* Nonzero: the client may destroy this device here. Otherwise reports why not. */
 static int may_destroy(const struct kup_device *device, const void *caller)
 {
+	const struct kup_channel *channel = check_self()->channel;
 	struct checked_device *checked;
 	int was_destroyed;
 
-	if (check_self()->device == device) {
+	if (channel && channel->device == device) {
 		check_report(NULL, caller,
 			     "kup_device_destroy(%s) from a callback of the same device would wait "
 			     "for itself; it is refused here; call it from unload",

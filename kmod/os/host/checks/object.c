@@ -53,8 +53,7 @@ int check_add(kup_u32 kind, const void *address, unsigned long bytes, const void
 
 	if (!object)
 		return -ENOMEM;
-	*object = (struct object){ NULL,   address, kind, check_self()->client,
-				   caller, bytes,   runs };
+	*object = (struct object){ NULL, address, kind, check_self()->client, caller, bytes, runs };
 	pthread_mutex_lock(&lock);
 	object->next = *bucket;
 	*bucket = object;
@@ -131,8 +130,7 @@ void kup_sleep_ms(unsigned int milliseconds)
 	struct check_sleep sleep = { 0 };
 
 	if (check_is_on())
-		sleep = check_asleep("kup_sleep_ms", CALLER,
-				     milliseconds * KUP_MS + CHECK_SHORT);
+		sleep = check_asleep("kup_sleep_ms", CALLER, milliseconds * KUP_MS + CHECK_SHORT);
 	engine_sleep_ms(milliseconds);
 	check_awake(sleep);
 }

@@ -175,11 +175,12 @@ static void check_canaries(const struct check_channel *checks, const struct chec
 	before = BEFORE - before;
 	if (!behind && !before)
 		return;
-	check_report(checks->channel, caller,
-		     "%s finds that %u bytes %s a reservation of %u bytes were written; it was made "
-		     "at %s; reserve as much as is written",
-		     call, behind ? behind : before, behind ? "behind" : "before", one->length,
-		     check_place(one->caller, place));
+	check_report(
+		checks->channel, caller,
+		"%s finds that %u bytes %s a reservation of %u bytes were written; it was made "
+		"at %s; reserve as much as is written",
+		call, behind ? behind : before, behind ? "behind" : "before", one->length,
+		check_place(one->caller, place));
 }
 
 static void report_unknown(const struct check_channel *checks,
@@ -289,9 +290,10 @@ void check_reservations_left(struct check_channel *checks)
 	pthread_mutex_unlock(&checks->lock);
 	for (i = 0; i < count; i++)
 		if (!left[i].is_reported)
-			check_report(checks->channel, NULL,
-				     "a reservation of %u bytes was neither committed nor discarded "
-				     "before detach has returned; it was made at %s; finish it on "
-				     "every path",
-				     left[i].length, check_place(left[i].caller, place));
+			check_report(
+				checks->channel, NULL,
+				"a reservation of %u bytes was neither committed nor discarded "
+				"before detach has returned; it was made at %s; finish it on "
+				"every path",
+				left[i].length, check_place(left[i].caller, place));
 }
