@@ -84,7 +84,10 @@ function toParameters(
     }
     return `${name}=${text}`;
   });
-  if (checks !== undefined) words.push(`kup.checks=${Number(checkBoolean("checks", checks))}`);
+  if (checks !== undefined) {
+    checkBoolean("checks", checks);
+    words.push(`kup.checks=${Number(checks)}`);
+  }
   return new TextEncoder().encode(`${words.join(" ")}\0`);
 }
 

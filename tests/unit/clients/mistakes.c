@@ -139,9 +139,12 @@ static void sleep_in_spinlock(struct kup_channel *channel)
 
 static void allocate_in_spinlock(struct kup_channel *channel)
 {
+	void *bytes;
+
 	kup_spinlock_lock(spinlock);
-	kup_free(kup_alloc(8));
+	bytes = kup_alloc(8);
 	kup_spinlock_unlock(spinlock);
+	kup_free(bytes);
 	answer(channel);
 }
 
