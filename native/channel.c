@@ -371,7 +371,7 @@ int32_t kup_user_prepare_watermark(struct kup_user_channel *channel, uint32_t mi
 	kup_consumer_announce(&channel->in, mark_of(channel, min_bytes));
 	if (over(channel))
 		return POLLIN;
-	/* Only the kernel's side knows where its first unfinished record lies, and if it lacks room. */
+	/* Only the kernel's side knows its first unfinished record, and if it lacks room. */
 	events = kup_user_wait(channel->file, POLLIN, 0);
 	return events > 0 ? POLLIN : events;
 }

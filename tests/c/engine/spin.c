@@ -46,6 +46,17 @@ int __wrap_kup_consumer_ready(const struct kup_consumer *consumer)
 	return __real_kup_consumer_ready(consumer);
 }
 
+/* How often this thread has paused between two looks. */
+static _Thread_local kup_u32 pauses_made;
+
+int __real_os_relax(int yield);
+int __wrap_os_relax(int yield);
+int __wrap_os_relax(int yield)
+{
+	pauses_made += !yield;
+	return __real_os_relax(yield);
+}
+
 static void start_clock(void)
 {
 	virtual_clock.on = 1;
@@ -209,6 +220,40 @@ static void test_pace(void)
 	      "%u looks, %u pauses", looks, pauses);
 }
 
+/* Receives `count` records that are there, and returns how many pauses that took. */
+static kup_u32 pauses_of(struct kup_channel *channel, kup_u32 count)
+{
+	kup_u32 before = pauses_made;
+	struct kup_record record;
+
+	for (; count > 0; count--)
+		if (!kup_peek(channel, &record, KUP_FOREVER))
+			kup_release(channel, &record);
+	return pauses_made - before;
+}
+
+/* As in a stream whose producer has got ahead. */
+static void test_backlog(void)
+{
+	const struct kup_config config = { .name = "backlog" };
+	kup_u32 i, first, others;
+	struct bare bare;
+
+	if (bare_begin(&bare, &config))
+		return;
+	bare.channel->receive_spin.pace = (struct kup_pace){ .quick = KUP_SURE_QUICK, .waits = 1 };
+	user_put(&bare.user, 0, 7, 8);
+	pauses_of(bare.channel, 1);
+	for (i = 0; i < 10; i++)
+		user_put(&bare.user, 0, 7, 8);
+	first = pauses_of(bare.channel, 1);
+	others = pauses_of(bare.channel, 8);
+	check(first >= KUP_STREAM_PAUSES && others == 0,
+	      "kup_peek() in a stream pauses when it has caught up, and not before each record",
+	      "%u pauses, and then %u", first, others);
+	bare_end(&bare);
+}
+
 /* ---- The user's side ---- */
 
 static int serve_silence(struct kup_channel *channel)
@@ -297,6 +342,7 @@ void spin_cases(void)
 	}
 	test_ready();
 	test_first_looks();
+	test_backlog();
 	test_pace();
 	kup_device_destroy(device);
 }
