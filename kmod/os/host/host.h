@@ -111,6 +111,8 @@ const char *host_errno_name(int number);
 void host_may_sleep(const char *what);
 void host_enter_atomic(void);
 void host_leave_atomic(void);
+/* 0: no thread is in a context that may not sleep. Atomic. */
+extern kup_u32 host_all_depths;
 /* The thread may sleep until _resume, which is given the result. 0: it may sleep already. */
 kup_u32 host_suspend_atomic(void);
 void host_resume_atomic(kup_u32 depth);

@@ -27,16 +27,37 @@ void kup_turn_begin(struct kup_turn *turn, struct kup_channel *channel)
 	engine_turn_begin(turn, channel);
 }
 
-int kup_turn_peek(struct kup_turn *turn, struct kup_record *record, kup_time timeout)
+COLD static int turn_peek(struct kup_turn *turn, struct kup_record *record, kup_time timeout,
+			  const void *caller)
 {
 	struct check_channel *checks = check_of(turn->channel);
 	struct check_sleep sleep;
 	int error;
 
-	if (!checks)
-		return engine_turn_peek(turn, record, timeout);
-	sleep = check_wait(turn->channel, "kup_turn_peek", CALLER, timeout);
+	sleep = check_wait(turn->channel, "kup_turn_peek", caller, timeout);
 	error = engine_turn_peek(turn, record, timeout);
+	check_awake(sleep);
+	if (!error)
+		check_progress(checks);
+	return error;
+}
+
+int kup_turn_peek(struct kup_turn *turn, struct kup_record *record, kup_time timeout)
+{
+	if (check_of(turn->channel))
+		return turn_peek(turn, record, timeout, CALLER);
+	return engine_turn_peek(turn, record, timeout);
+}
+
+COLD static int turn_receive(struct kup_turn *turn, void *buffer, kup_u32 capacity,
+			     struct kup_record *record, kup_time timeout, const void *caller)
+{
+	struct check_channel *checks = check_of(turn->channel);
+	struct check_sleep sleep;
+	int error;
+
+	sleep = check_wait(turn->channel, "kup_turn_receive", caller, timeout);
+	error = engine_turn_receive(turn, buffer, capacity, record, timeout);
 	check_awake(sleep);
 	if (!error)
 		check_progress(checks);
@@ -46,93 +67,113 @@ int kup_turn_peek(struct kup_turn *turn, struct kup_record *record, kup_time tim
 int kup_turn_receive(struct kup_turn *turn, void *buffer, kup_u32 capacity,
 		     struct kup_record *record, kup_time timeout)
 {
-	struct check_channel *checks = check_of(turn->channel);
+	if (check_of(turn->channel))
+		return turn_receive(turn, buffer, capacity, record, timeout, CALLER);
+	return engine_turn_receive(turn, buffer, capacity, record, timeout);
+}
+
+COLD static int turn_send(struct kup_turn *turn, kup_u32 type, const void *data, kup_u32 length,
+			  kup_u32 flags, kup_time timeout, const void *caller)
+{
 	struct check_sleep sleep;
 	int error;
 
-	if (!checks)
-		return engine_turn_receive(turn, buffer, capacity, record, timeout);
-	sleep = check_wait(turn->channel, "kup_turn_receive", CALLER, timeout);
-	error = engine_turn_receive(turn, buffer, capacity, record, timeout);
+	sleep = check_wait(turn->channel, "kup_turn_send", caller, timeout);
+	error = engine_turn_send(turn, type, data, length, flags, timeout);
 	check_awake(sleep);
-	if (!error)
-		check_progress(checks);
 	return error;
 }
 
 int kup_turn_send(struct kup_turn *turn, kup_u32 type, const void *data, kup_u32 length,
 		  kup_u32 flags, kup_time timeout)
 {
+	if (check_of(turn->channel))
+		return turn_send(turn, type, data, length, flags, timeout, CALLER);
+	return engine_turn_send(turn, type, data, length, flags, timeout);
+}
+
+COLD static int turn_pass(struct kup_turn *turn, kup_u32 flags, kup_time timeout,
+			  const void *caller)
+{
 	struct check_sleep sleep;
 	int error;
 
-	if (!check_of(turn->channel))
-		return engine_turn_send(turn, type, data, length, flags, timeout);
-	sleep = check_wait(turn->channel, "kup_turn_send", CALLER, timeout);
-	error = engine_turn_send(turn, type, data, length, flags, timeout);
+	sleep = check_wait(turn->channel, "kup_turn_pass", caller, timeout);
+	error = engine_turn_pass(turn, flags, timeout);
 	check_awake(sleep);
 	return error;
 }
 
 int kup_turn_pass(struct kup_turn *turn, kup_u32 flags, kup_time timeout)
 {
+	if (check_of(turn->channel))
+		return turn_pass(turn, flags, timeout, CALLER);
+	return engine_turn_pass(turn, flags, timeout);
+}
+
+COLD static int turn_reserve(struct kup_turn *turn, kup_u32 length, kup_u32 flags, kup_time timeout,
+			     struct kup_reservation *reservation, const void *caller)
+{
+	struct check_channel *checks = check_of(turn->channel);
 	struct check_sleep sleep;
 	int error;
 
-	if (!check_of(turn->channel))
-		return engine_turn_pass(turn, flags, timeout);
-	sleep = check_wait(turn->channel, "kup_turn_pass", CALLER, timeout);
-	error = engine_turn_pass(turn, flags, timeout);
+	sleep = check_wait(turn->channel, "kup_turn_reserve", caller, timeout);
+	error = engine_turn_reserve(turn, length, flags, timeout, reservation);
 	check_awake(sleep);
+	if (!error)
+		check_reserved(checks, reservation, caller);
 	return error;
 }
 
 int kup_turn_reserve(struct kup_turn *turn, kup_u32 length, kup_u32 flags, kup_time timeout,
 		     struct kup_reservation *reservation)
 {
-	struct check_channel *checks = check_of(turn->channel);
-	struct check_sleep sleep;
-	int error;
-
-	if (!checks)
-		return engine_turn_reserve(turn, length, flags, timeout, reservation);
-	sleep = check_wait(turn->channel, "kup_turn_reserve", CALLER, timeout);
-	error = engine_turn_reserve(turn, length, flags, timeout, reservation);
-	check_awake(sleep);
-	if (!error)
-		check_reserved(checks, reservation, CALLER);
-	return error;
+	if (check_of(turn->channel))
+		return turn_reserve(turn, length, flags, timeout, reservation, CALLER);
+	return engine_turn_reserve(turn, length, flags, timeout, reservation);
 }
 
-int kup_turn_commit(struct kup_turn *turn, struct kup_reservation *reservation, kup_u32 type,
-		    kup_u32 length)
+COLD static int turn_commit(struct kup_turn *turn, struct kup_reservation *reservation,
+			    kup_u32 type, kup_u32 length, const void *caller)
 {
 	struct check_channel *checks = check_of(turn->channel);
 	struct kup_reservation real;
 	int error;
 
-	if (!checks)
-		return engine_turn_commit(turn, reservation, type, length);
-	if (!check_finish(checks, reservation, &real, "kup_turn_commit", CALLER, 1))
+	if (!check_finish(checks, reservation, &real, "kup_turn_commit", caller, 1))
 		return -EINVAL;
 	error = engine_turn_commit(turn, &real, type, length);
 	reservation->data = NULL;
 	return error;
 }
 
-void kup_turn_discard(struct kup_turn *turn, struct kup_reservation *reservation)
+int kup_turn_commit(struct kup_turn *turn, struct kup_reservation *reservation, kup_u32 type,
+		    kup_u32 length)
+{
+	if (check_of(turn->channel))
+		return turn_commit(turn, reservation, type, length, CALLER);
+	return engine_turn_commit(turn, reservation, type, length);
+}
+
+COLD static void turn_discard(struct kup_turn *turn, struct kup_reservation *reservation,
+			      const void *caller)
 {
 	struct check_channel *checks = check_of(turn->channel);
 	struct kup_reservation real;
 
-	if (!checks) {
-		engine_turn_discard(turn, reservation);
-		return;
-	}
-	if (!check_finish(checks, reservation, &real, "kup_turn_discard", CALLER, 0))
+	if (!check_finish(checks, reservation, &real, "kup_turn_discard", caller, 0))
 		return;
 	engine_turn_discard(turn, &real);
 	reservation->data = NULL;
+}
+
+void kup_turn_discard(struct kup_turn *turn, struct kup_reservation *reservation)
+{
+	if (check_of(turn->channel))
+		turn_discard(turn, reservation, CALLER);
+	else
+		engine_turn_discard(turn, reservation);
 }
 
 /* ---- Calls ---- */

@@ -59,64 +59,87 @@ static void peeked(struct check_channel *checks, const struct kup_record *record
 			     call, check_place(before, place));
 }
 
-int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
-		struct kup_record *record, kup_time timeout)
+COLD static int receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
+			struct kup_record *record, kup_time timeout, const void *caller)
 {
 	struct check_channel *checks = check_of(channel);
 	struct check_sleep sleep;
 	int error;
 
-	if (!checks)
-		return engine_receive(channel, buffer, capacity, record, timeout);
-	sleep = check_wait(channel, "kup_receive", CALLER, timeout);
+	sleep = check_wait(channel, "kup_receive", caller, timeout);
 	error = engine_receive(channel, buffer, capacity, record, timeout);
 	check_awake(sleep);
 	if (!error)
-		received(checks, record, "kup_receive", CALLER);
+		received(checks, record, "kup_receive", caller);
+	return error;
+}
+
+int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
+		struct kup_record *record, kup_time timeout)
+{
+	if (check_of(channel))
+		return receive(channel, buffer, capacity, record, timeout, CALLER);
+	return engine_receive(channel, buffer, capacity, record, timeout);
+}
+
+COLD static int try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
+			    struct kup_record *record, const void *caller)
+{
+	struct check_channel *checks = check_of(channel);
+	int error = engine_try_receive(channel, buffer, capacity, record);
+
+	check_note(checks, "kup_try_receive", caller);
+	if (!error)
+		received(checks, record, "kup_try_receive", caller);
 	return error;
 }
 
 int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		    struct kup_record *record)
 {
-	struct check_channel *checks = check_of(channel);
-	int error = engine_try_receive(channel, buffer, capacity, record);
-
-	if (!checks)
-		return error;
-	check_note(checks, "kup_try_receive", CALLER);
-	if (!error)
-		received(checks, record, "kup_try_receive", CALLER);
-	return error;
+	if (check_of(channel))
+		return try_receive(channel, buffer, capacity, record, CALLER);
+	return engine_try_receive(channel, buffer, capacity, record);
 }
 
-int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout)
+COLD static int peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout,
+		     const void *caller)
 {
 	struct check_channel *checks = check_of(channel);
 	struct check_sleep sleep;
 	int error;
 
-	if (!checks)
-		return engine_peek(channel, record, timeout);
-	sleep = check_wait(channel, "kup_peek", CALLER, timeout);
+	sleep = check_wait(channel, "kup_peek", caller, timeout);
 	error = engine_peek(channel, record, timeout);
 	check_awake(sleep);
 	if (!error)
-		peeked(checks, record, "kup_peek", CALLER);
+		peeked(checks, record, "kup_peek", caller);
+	return error;
+}
+
+int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout)
+{
+	if (check_of(channel))
+		return peek(channel, record, timeout, CALLER);
+	return engine_peek(channel, record, timeout);
+}
+
+COLD static int try_peek(struct kup_channel *channel, struct kup_record *record, const void *caller)
+{
+	struct check_channel *checks = check_of(channel);
+	int error = engine_try_peek(channel, record);
+
+	check_note(checks, "kup_try_peek", caller);
+	if (!error)
+		peeked(checks, record, "kup_try_peek", caller);
 	return error;
 }
 
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 {
-	struct check_channel *checks = check_of(channel);
-	int error = engine_try_peek(channel, record);
-
-	if (!checks)
-		return error;
-	check_note(checks, "kup_try_peek", CALLER);
-	if (!error)
-		peeked(checks, record, "kup_try_peek", CALLER);
-	return error;
+	if (check_of(channel))
+		return try_peek(channel, record, CALLER);
+	return engine_try_peek(channel, record);
 }
 
 /* Nonzero: this is the message that was peeked. Otherwise reports it. */
@@ -157,16 +180,22 @@ static int may_release(struct check_channel *checks, const struct kup_record *re
 	return 0;
 }
 
-void kup_release(struct kup_channel *channel, const struct kup_record *record)
+COLD static void release(struct kup_channel *channel, const struct kup_record *record,
+			 const void *caller)
 {
 	struct check_channel *checks = check_of(channel);
 
-	if (checks) {
-		check_note(checks, "kup_release", CALLER);
-		if (!may_release(checks, record, CALLER))
-			return;
-	}
-	engine_release(channel, record);
+	check_note(checks, "kup_release", caller);
+	if (may_release(checks, record, caller))
+		engine_release(channel, record);
+}
+
+void kup_release(struct kup_channel *channel, const struct kup_record *record)
+{
+	if (check_of(channel))
+		release(channel, record, CALLER);
+	else
+		engine_release(channel, record);
 }
 
 void check_peek_left(struct check_channel *checks)
@@ -188,15 +217,13 @@ void check_peek_left(struct check_channel *checks)
 
 /* ---- Waiting and ending ---- */
 
-int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
-	     kup_u64 until)
+COLD static int wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
+		     kup_u64 until, const void *caller)
 {
 	struct check_sleep sleep;
 	kup_time longest = 0;
 	int error;
 
-	if (!check_of(channel))
-		return engine_wait(channel, what, length, wakes, until);
 	if (until == OS_FOREVER) {
 		longest = KUP_FOREVER;
 	} else if (until) {
@@ -204,10 +231,18 @@ int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 
 
 		longest = until > now ? (kup_time)(until - now) : CHECK_SHORT;
 	}
-	sleep = check_wait(channel, "kup_wait", CALLER, longest);
+	sleep = check_wait(channel, "kup_wait", caller, longest);
 	error = engine_wait(channel, what, length, wakes, until);
 	check_awake(sleep);
 	return error;
+}
+
+int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
+	     kup_u64 until)
+{
+	if (check_of(channel))
+		return wait(channel, what, length, wakes, until, CALLER);
+	return engine_wait(channel, what, length, wakes, until);
 }
 
 int kup_pause(struct kup_channel *channel, kup_time time)

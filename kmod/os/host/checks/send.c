@@ -17,32 +17,44 @@ ENGINE(commit_control);
 ENGINE(discard);
 ENGINE(end);
 
-int kup_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length,
-	     kup_time timeout)
+COLD static int send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length,
+		     kup_time timeout, const void *caller)
 {
 	struct check_sleep sleep;
 	int error;
 
-	if (!check_of(channel))
-		return engine_send(channel, type, data, length, timeout);
-	sleep = check_wait(channel, "kup_send", CALLER, timeout);
+	sleep = check_wait(channel, "kup_send", caller, timeout);
 	error = engine_send(channel, type, data, length, timeout);
 	check_awake(sleep);
 	return error;
 }
 
-int kup_send_batch(struct kup_channel *channel, const struct kup_message *messages, kup_u32 count,
-		   kup_time timeout)
+int kup_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length,
+	     kup_time timeout)
+{
+	if (check_of(channel))
+		return send(channel, type, data, length, timeout, CALLER);
+	return engine_send(channel, type, data, length, timeout);
+}
+
+COLD static int send_batch(struct kup_channel *channel, const struct kup_message *messages,
+			   kup_u32 count, kup_time timeout, const void *caller)
 {
 	struct check_sleep sleep;
 	int result;
 
-	if (!check_of(channel))
-		return engine_send_batch(channel, messages, count, timeout);
-	sleep = check_wait(channel, "kup_send_batch", CALLER, timeout);
+	sleep = check_wait(channel, "kup_send_batch", caller, timeout);
 	result = engine_send_batch(channel, messages, count, timeout);
 	check_awake(sleep);
 	return result;
+}
+
+int kup_send_batch(struct kup_channel *channel, const struct kup_message *messages, kup_u32 count,
+		   kup_time timeout)
+{
+	if (check_of(channel))
+		return send_batch(channel, messages, count, timeout, CALLER);
+	return engine_send_batch(channel, messages, count, timeout);
 }
 
 int kup_end(struct kup_channel *channel, kup_time timeout)
@@ -93,35 +105,47 @@ void check_reserved(struct check_channel *checks, struct kup_reservation *reserv
 	pthread_mutex_unlock(&checks->lock);
 }
 
-int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
-		struct kup_reservation *reservation)
+COLD static int reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
+			struct kup_reservation *reservation, const void *caller)
 {
 	struct check_channel *checks = check_of(channel);
 	struct check_sleep sleep;
 	int error;
 
-	if (!checks)
-		return engine_reserve(channel, length, timeout, reservation);
-	sleep = check_wait(channel, "kup_reserve", CALLER, timeout);
+	sleep = check_wait(channel, "kup_reserve", caller, timeout);
 	error = engine_reserve(channel, length, timeout, reservation);
 	check_awake(sleep);
 	if (!error)
-		check_reserved(checks, reservation, CALLER);
+		check_reserved(checks, reservation, caller);
+	return error;
+}
+
+int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
+		struct kup_reservation *reservation)
+{
+	if (check_of(channel))
+		return reserve(channel, length, timeout, reservation, CALLER);
+	return engine_reserve(channel, length, timeout, reservation);
+}
+
+COLD static int try_reserve(struct kup_channel *channel, kup_u32 length,
+			    struct kup_reservation *reservation, const void *caller)
+{
+	struct check_channel *checks = check_of(channel);
+	int error = engine_try_reserve(channel, length, reservation);
+
+	check_note(checks, "kup_try_reserve", caller);
+	if (!error)
+		check_reserved(checks, reservation, caller);
 	return error;
 }
 
 int kup_try_reserve(struct kup_channel *channel, kup_u32 length,
 		    struct kup_reservation *reservation)
 {
-	struct check_channel *checks = check_of(channel);
-	int error = engine_try_reserve(channel, length, reservation);
-
-	if (!checks)
-		return error;
-	check_note(checks, "kup_try_reserve", CALLER);
-	if (!error)
-		check_reserved(checks, reservation, CALLER);
-	return error;
+	if (check_of(channel))
+		return try_reserve(channel, length, reservation, CALLER);
+	return engine_try_reserve(channel, length, reservation);
 }
 
 /* ---- Finishing ---- */
@@ -231,51 +255,66 @@ int check_finish(struct check_channel *checks, const struct kup_reservation *res
 	return 1;
 }
 
-void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 type,
-		kup_u32 length)
+COLD static void commit(struct kup_channel *channel, struct kup_reservation *reservation,
+			kup_u32 type, kup_u32 length, const void *caller)
 {
 	struct check_channel *checks = check_of(channel);
 	struct kup_reservation real;
 
-	if (!checks) {
-		engine_commit(channel, reservation, type, length);
-		return;
-	}
-	if (!check_finish(checks, reservation, &real, "kup_commit", CALLER, 1))
+	if (!check_finish(checks, reservation, &real, "kup_commit", caller, 1))
 		return;
 	engine_commit(channel, &real, type, length);
+	reservation->data = NULL;
+}
+
+void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 type,
+		kup_u32 length)
+{
+	if (check_of(channel))
+		commit(channel, reservation, type, length, CALLER);
+	else
+		engine_commit(channel, reservation, type, length);
+}
+
+COLD static void commit_control(struct kup_channel *channel, struct kup_reservation *reservation,
+				kup_u32 kind, kup_u32 length, const void *caller)
+{
+	struct check_channel *checks = check_of(channel);
+	struct kup_reservation real;
+
+	if (!check_finish(checks, reservation, &real, "kup_commit_control", caller, 1))
+		return;
+	engine_commit_control(channel, &real, kind, length);
 	reservation->data = NULL;
 }
 
 void kup_commit_control(struct kup_channel *channel, struct kup_reservation *reservation,
 			kup_u32 kind, kup_u32 length)
 {
+	if (check_of(channel))
+		commit_control(channel, reservation, kind, length, CALLER);
+	else
+		engine_commit_control(channel, reservation, kind, length);
+}
+
+COLD static void discard(struct kup_channel *channel, struct kup_reservation *reservation,
+			 const void *caller)
+{
 	struct check_channel *checks = check_of(channel);
 	struct kup_reservation real;
 
-	if (!checks) {
-		engine_commit_control(channel, reservation, kind, length);
+	if (!check_finish(checks, reservation, &real, "kup_discard", caller, 0))
 		return;
-	}
-	if (!check_finish(checks, reservation, &real, "kup_commit_control", CALLER, 1))
-		return;
-	engine_commit_control(channel, &real, kind, length);
+	engine_discard(channel, &real);
 	reservation->data = NULL;
 }
 
 void kup_discard(struct kup_channel *channel, struct kup_reservation *reservation)
 {
-	struct check_channel *checks = check_of(channel);
-	struct kup_reservation real;
-
-	if (!checks) {
+	if (check_of(channel))
+		discard(channel, reservation, CALLER);
+	else
 		engine_discard(channel, reservation);
-		return;
-	}
-	if (!check_finish(checks, reservation, &real, "kup_discard", CALLER, 0))
-		return;
-	engine_discard(channel, &real);
-	reservation->data = NULL;
 }
 
 void check_reservations_left(struct check_channel *checks)
