@@ -28,6 +28,8 @@ struct host_module {
 	struct host_client *record; /* of its mistakes; NULL: there was no memory */
 	char *values;		    /* of the module's parameters; strings point into it */
 	int spoiled;		    /* unloaded, but it has left a device behind */
+	int is_stuck;		    /* its unload was called and has not returned */
+				    /* unloaded, but it has left a device behind */
 	kup_u64 loaded_ns;
 	char name[];
 };
@@ -429,12 +431,16 @@ int host_load(const char *name, const char *parameters)
 /* Returns the number of the module's mistakes, or a negative errno. */
 static int unload(struct host_module *module)
 {
-	struct host_client *record = module->record, *before = host_client_set(record);
+	struct host_client *record = module->record;
 	struct host_module **link;
 
-	if (!module->spoiled && module->client->unload)
-		module->client->unload();
-	host_client_set(before);
+	if (!module->is_stuck && !module->spoiled && module->client->unload)
+		module->is_stuck = host_call_unload(module->client->unload, record);
+	if (module->is_stuck)
+		return host_fail(-EBUSY,
+				 "The module's unload has not returned, because a serve has not, "
+				 "and the module stays in memory; serve must return when its "
+				 "channel has ended.");
 	for (link = &modules; *link != module;)
 		link = &(*link)->next;
 	*link = module->next;

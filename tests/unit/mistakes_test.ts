@@ -100,6 +100,21 @@ Deno.test("mistakes() has a serve that does not return, and unload() waits for i
   assertStringIncludes(message, "its last call was kup_pause at stay+0x");
 });
 
+Deno.test("unload() throws busy instead of waiting for a serve that never returns", async () => {
+  const hung = await modules.build("mistakes", "-DHUNG");
+  const device = open(hung, { parameters: { fault: "hang", name: "hung" } });
+  const channel = await device.attach();
+  await channel.send("x");
+  await channel.receive();
+  channel.close();
+  device.close();
+  for (let i = 0; i < 2; i++) {
+    const error = assertThrows(() => unload(hung), KupError, "has not returned");
+    assertEquals(error.code, "busy");
+  }
+  assertStringIncludes(mistakes(hung).join("\n"), "serve has not returned 5 s after");
+});
+
 Deno.test("open() with checks: false finds no mistake", async () => {
   for (const fault of ["commit_twice", "never_release", "leave_memory", "sleep_in_monitor"]) {
     assertEquals(await run(fault, { checks: false }), "");

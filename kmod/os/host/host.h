@@ -154,6 +154,9 @@ struct host_client *host_client_set(struct host_client *client);
  * so its code must stay in memory.
  */
 int check_left(struct host_client *client);
+int host_client_is_checked(const struct host_client *client);
+/* When a serve of this client was last found that does not return; 0: never. */
+kup_u64 host_client_stuck_ns(struct host_client *client);
 /* The number of its mistakes since host_client_begin. */
 kup_u32 host_client_count(struct host_client *client);
 /*

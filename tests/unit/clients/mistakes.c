@@ -2,7 +2,9 @@
 /* A client with one mistake, which its parameter selects; without one, it is without mistakes. */
 #include "kup.h"
 
-KUP_PARAM_STRING(fault, "none", "the mistake; see the table");
+KUP_PARAM_STRING(fault, "none", "the mistake; see the table, and unload");
+
+KUP_PARAM_STRING(name, "mistakes", "the device");
 
 static struct kup_device *device;
 static struct kup_spinlock *spinlock;
@@ -10,6 +12,11 @@ static struct kup_monitor *monitor;
 static struct kup_timer *timer;
 static struct kup_thread *thread;
 static void *memory;
+
+static int is(const char *what)
+{
+	return __builtin_strcmp(fault, what) == 0;
+}
 
 /* ---- Mistakes in serve: each answers a message by one byte, and returns ---- */
 
@@ -121,7 +128,7 @@ static void destroy(struct kup_channel *channel)
 /* It ignores the end, until the mistake was found: unload waits for it. */
 static void stay(struct kup_channel *channel)
 {
-	kup_u64 end = kup_now_ns() + 7ull * 1000000000;
+	kup_u64 end = kup_now_ns() + (is("stay") ? 7ull : 1000ull) * 1000000000;
 
 	answer(channel);
 	while (kup_now_ns() < end)
@@ -231,6 +238,7 @@ static const struct {
 	{ "release_received", release_received },
 	{ "destroy", destroy },
 	{ "stay", stay },
+	{ "hang", stay },
 	{ "sleep_in_spinlock", sleep_in_spinlock },
 	{ "allocate_in_spinlock", allocate_in_spinlock },
 	{ "sleep_in_monitor", sleep_in_monitor },
@@ -244,11 +252,6 @@ static const struct {
 	{ "sleep_in_timer", start_timer },
 	{ "destroy_own_timer", start_timer },
 };
-
-static int is(const char *what)
-{
-	return __builtin_strcmp(fault, what) == 0;
-}
 
 static int serve(struct kup_channel *channel)
 {
@@ -294,7 +297,7 @@ static void end_at_once(void *unused)
 
 static int load(void)
 {
-	const struct kup_config config = { .name = "mistakes" };
+	const struct kup_config config = { .name = name };
 	int error = kup_spinlock_create(&spinlock);
 
 	memory = kup_alloc(123);

@@ -155,6 +155,8 @@ static void report(const struct finding *finding)
 	const struct check_reservation *one = &finding->reservation;
 	char place[CHECK_PLACE];
 
+	if (finding->is_serve)
+		check_stuck(check_of(finding->channel)->client);
 	if (one->caller)
 		check_report(finding->channel, NULL,
 			     "a reservation of %u bytes has been open for a second while the user "

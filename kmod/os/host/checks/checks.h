@@ -78,6 +78,8 @@ check_report(const struct kup_channel *channel, const void *caller, const char *
 __attribute__((format(printf, 3, 4))) void check_report_of(struct host_client *client,
 							   const struct kup_channel *channel,
 							   const char *format, ...);
+/* A serve of this client does not return. */
+void check_stuck(struct host_client *client);
 void check_add_device(struct host_client *client, const char *device);
 /* The client for a thread that works for none that is known. */
 struct host_client *check_client(void);

@@ -33,6 +33,7 @@ struct host_client {
 	int is_checked;
 	kup_u32 count; /* of mistakes, with repeated ones */
 	kup_u32 kept;  /* of sentences */
+	kup_u64 stuck_ns;
 	struct sentence *first, **end;
 	struct device_name *devices;
 	char name[];
@@ -65,6 +66,11 @@ int host_checks_wanted(void)
 int check_client_is_on(const struct host_client *client)
 {
 	return client ? client->is_checked : is_on;
+}
+
+int host_client_is_checked(const struct host_client *client)
+{
+	return client->is_checked;
 }
 
 /* ---- Records ---- */
@@ -110,6 +116,7 @@ static void forget(struct host_client *client)
 	client->end = &client->first;
 	client->count = 0;
 	client->kept = 0;
+	client->stuck_ns = 0;
 }
 
 struct host_client *host_client_begin(const char *name, int is_checked)
@@ -239,6 +246,23 @@ void check_report_of(struct host_client *client, const struct kup_channel *chann
 	va_start(arguments, format);
 	report(client, channel, format, arguments, "");
 	va_end(arguments);
+}
+
+void check_stuck(struct host_client *client)
+{
+	pthread_mutex_lock(&lock);
+	client->stuck_ns = os_now_ns();
+	pthread_mutex_unlock(&lock);
+}
+
+kup_u64 host_client_stuck_ns(struct host_client *client)
+{
+	kup_u64 at;
+
+	pthread_mutex_lock(&lock);
+	at = client->stuck_ns;
+	pthread_mutex_unlock(&lock);
+	return at;
 }
 
 kup_u32 host_client_count(struct host_client *client)
