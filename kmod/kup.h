@@ -325,8 +325,8 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
  * Returns the next message in place; it is valid until kup_release. The user can change the bytes
  * at record->data at any moment: read each byte once, and copy what a decision depends on. length
  * and type can't change any more. A message that is not released keeps all later ones in the ring.
- * Call kup_release once for each message, before the next peek, also if the channel has ended;
- * kup_receive and kup_try_receive release the message too.
+ * Call kup_release once for each message, before the next peek. kup_receive and kup_try_receive
+ * release the message too.
  */
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout);
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record);

@@ -118,8 +118,9 @@ export function loadClient(
  * current working directory; if no such module is loaded, at the working directory of the last
  * `open` with this path.
  * @throws {KupError} `"not-found"` if no such module is loaded; `"busy"` if the module has left a
- * device behind, or a `serve` does not return, and so can't be unloaded; `"mistakes"` if the module was unloaded, and mistakes
- * were found in it since it was loaded, which the message has; `"no-ffi-permission"`, `"library"` and `"unsupported"`.
+ * device behind, or a `serve` does not return, and so can't be unloaded; `"mistakes"` if the module
+ * was unloaded, and mistakes were found in it since it was loaded, which the message has;
+ * `"no-ffi-permission"`, `"library"` and `"unsupported"`.
  * @throws {TypeError} If the path does not begin with `host:`.
  *
  * @example

@@ -125,6 +125,7 @@ Deno.test("open() with checks: false finds no mistake", async () => {
 
 Deno.test("unload() and mistakes() report nothing about a client without mistakes", async () => {
   assertEquals(await run("none"), "");
+  assertEquals(await run("fail_to_answer"), "");
   assertEquals(mistakes(planted), []);
   assertEquals(mistakes("host:nothing"), []);
 });

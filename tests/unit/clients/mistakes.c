@@ -98,6 +98,17 @@ static void never_release(struct kup_channel *channel)
 	answer(channel);
 }
 
+/* No mistake: the user is gone, and serve returns. */
+static void fail_to_answer(struct kup_channel *channel)
+{
+	struct kup_record record;
+
+	if (kup_peek(channel, &record, KUP_FOREVER))
+		return;
+	while (!kup_send(channel, 0, "x", 1, KUP_FOREVER))
+		;
+}
+
 static void release_twice(struct kup_channel *channel)
 {
 	struct kup_record record;
@@ -234,6 +245,7 @@ static const struct {
 	{ "write_before", write_before },
 	{ "peek_again", peek_again },
 	{ "never_release", never_release },
+	{ "fail_to_answer", fail_to_answer },
 	{ "release_twice", release_twice },
 	{ "release_received", release_received },
 	{ "destroy", destroy },
@@ -259,8 +271,8 @@ static int serve(struct kup_channel *channel)
 	char buffer[8];
 	unsigned int i;
 
-	if (!is("peek_again") && !is("never_release") && !is("release_twice") &&
-	    !is("release_received"))
+	if (!is("peek_again") && !is("never_release") && !is("fail_to_answer") &&
+	    !is("release_twice") && !is("release_received"))
 		(void)kup_receive(channel, buffer, sizeof(buffer), &record, KUP_FOREVER);
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
 		if (is(faults[i].name)) {

@@ -71,7 +71,7 @@ void check_returned(const struct kup_channel *channel, const char *what);
 
 /* ---- client.c: clients and their mistakes ---- */
 
-/* Reports a mistake on this channel; NULL: on the one whose callback runs in this thread, if any. */
+/* Reports a mistake on this channel; NULL: on the one whose callback runs here, if one does. */
 __attribute__((format(printf, 3, 4))) void
 check_report(const struct kup_channel *channel, const void *caller, const char *format, ...);
 /* The same for a mistake of this client, and no call. */
@@ -124,7 +124,8 @@ struct check_channel {
 	kup_u32 last_finished;
 	struct check_finished finished[CHECK_MOST_FINISHED];
 
-	int is_peeked; /* the record at `peeked` was returned by a peek and is not released */
+	int is_peeked;	/* the record at `peeked` was returned by a peek and is not released */
+	int is_excused; /* since then, a call that sends has reported the channel's end */
 	int was_released;
 	kup_u32 peeked, released;
 	const void *peek_caller;
@@ -175,6 +176,8 @@ void check_free_area(kup_u8 *area);
 /* ---- receive.c ---- */
 
 void check_progress(struct check_channel *checks);
+/* A call that sends has failed: a client that returns now need not release what it has peeked. */
+void check_excuse(struct check_channel *checks, int error);
 
 /* ---- objects.c: what a client has to give back ---- */
 

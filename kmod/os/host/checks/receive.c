@@ -19,6 +19,15 @@ void check_progress(struct check_channel *checks)
 	pthread_mutex_unlock(&checks->lock);
 }
 
+void check_excuse(struct check_channel *checks, int error)
+{
+	if (error != -EPIPE && error != -ESHUTDOWN && error != -EPROTO)
+		return;
+	pthread_mutex_lock(&checks->lock);
+	checks->is_excused = 1;
+	pthread_mutex_unlock(&checks->lock);
+}
+
 /* The call has copied and released this message. */
 static void received(struct check_channel *checks, const struct kup_record *record,
 		     const char *call, const void *caller)
@@ -48,6 +57,7 @@ static void peeked(struct check_channel *checks, const struct kup_record *record
 	again = checks->is_peeked && checks->peeked == record->position;
 	before = checks->peek_caller;
 	checks->is_peeked = 1;
+	checks->is_excused = 0;
 	checks->peeked = record->position;
 	checks->peek_caller = caller;
 	pthread_mutex_unlock(&checks->lock);
@@ -204,7 +214,7 @@ void check_peek_left(struct check_channel *checks)
 	const void *caller = NULL;
 
 	pthread_mutex_lock(&checks->lock);
-	if (checks->is_peeked)
+	if (checks->is_peeked && !checks->is_excused)
 		caller = checks->peek_caller;
 	checks->is_peeked = 0;
 	pthread_mutex_unlock(&checks->lock);

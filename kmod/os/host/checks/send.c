@@ -26,6 +26,7 @@ COLD static int send(struct kup_channel *channel, kup_u32 type, const void *data
 	sleep = check_wait(channel, "kup_send", caller, timeout);
 	error = engine_send(channel, type, data, length, timeout);
 	check_awake(sleep);
+	check_excuse(check_of(channel), error);
 	return error;
 }
 
@@ -46,6 +47,7 @@ COLD static int send_batch(struct kup_channel *channel, const struct kup_message
 	sleep = check_wait(channel, "kup_send_batch", caller, timeout);
 	result = engine_send_batch(channel, messages, count, timeout);
 	check_awake(sleep);
+	check_excuse(check_of(channel), result);
 	return result;
 }
 
@@ -115,6 +117,7 @@ COLD static int reserve(struct kup_channel *channel, kup_u32 length, kup_time ti
 	sleep = check_wait(channel, "kup_reserve", caller, timeout);
 	error = engine_reserve(channel, length, timeout, reservation);
 	check_awake(sleep);
+	check_excuse(checks, error);
 	if (!error)
 		check_reserved(checks, reservation, caller);
 	return error;
@@ -135,6 +138,7 @@ COLD static int try_reserve(struct kup_channel *channel, kup_u32 length,
 	int error = engine_try_reserve(channel, length, reservation);
 
 	check_note(checks, "kup_try_reserve", caller);
+	check_excuse(checks, error);
 	if (!error)
 		check_reserved(checks, reservation, caller);
 	return error;

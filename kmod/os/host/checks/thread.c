@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* What the calling thread does: for which client it works, which locks it holds, if it may sleep. */
+/* What the calling thread does: for which client, with which locks, and whether it may sleep. */
 #include "checks/checks.h"
 
 static _Thread_local struct check_thread self;
