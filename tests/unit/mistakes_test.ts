@@ -97,7 +97,7 @@ Deno.test("mistakes() has a serve that does not return, and unload() waits for i
   }
   const message = unloading(planted);
   assertStringIncludes(message, "serve has not returned 5 s after");
-  assertStringIncludes(message, "its last call was kup_pause at stay+0x");
+  assertStringIncludes(message, "its last call was kup_sleep_ms at stay+0x");
 });
 
 Deno.test("unload() throws busy instead of waiting for a serve that never returns", async () => {

@@ -143,8 +143,7 @@ static void stay(struct kup_channel *channel)
 
 	answer(channel);
 	while (kup_now_ns() < end)
-		if (kup_pause(channel, 10 * KUP_MS))
-			kup_sleep_ms(10);
+		kup_sleep_ms(10);
 }
 
 static void sleep_in_spinlock(struct kup_channel *channel)

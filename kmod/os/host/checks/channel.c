@@ -270,15 +270,10 @@ void host_channel_end(struct check_channel *checks)
 
 void check_note(struct check_channel *checks, const char *call, const void *caller)
 {
+	if (check_self()->channel != checks->channel)
+		return;
 	pthread_mutex_lock(&checks->lock);
 	checks->last_call = call;
 	checks->last_caller = caller;
 	pthread_mutex_unlock(&checks->lock);
-}
-
-struct check_sleep check_wait(struct kup_channel *channel, const char *call, const void *caller,
-			      kup_time longest)
-{
-	check_note(check_of(channel), call, caller);
-	return check_asleep(call, caller, longest);
 }

@@ -150,11 +150,8 @@ static inline struct check_channel *check_of(const struct kup_channel *channel)
 
 /* Called by attach's wrapper. A channel for which there is no memory is not checked. */
 void check_channel_begin(struct kup_channel *channel, struct host_client *client);
-/* Notes a call for the sentence about a serve that does not return. */
+/* Notes a call of serve's thread, for the sentence about a serve that does not return. */
 void check_note(struct check_channel *checks, const char *call, const void *caller);
-/* The same, and check_asleep. */
-struct check_sleep check_wait(struct kup_channel *channel, const char *call, const void *caller,
-			      kup_time longest);
 /* detach has returned: reports reservations that are open. */
 void check_reservations_left(struct check_channel *checks);
 /* serve has returned: reports a message that is not released. */

@@ -34,7 +34,7 @@ COLD static int turn_peek(struct kup_turn *turn, struct kup_record *record, kup_
 	struct check_sleep sleep;
 	int error;
 
-	sleep = check_wait(turn->channel, "kup_turn_peek", caller, timeout);
+	sleep = check_asleep("kup_turn_peek", caller, timeout);
 	error = engine_turn_peek(turn, record, timeout);
 	check_awake(sleep);
 	if (!error)
@@ -56,7 +56,7 @@ COLD static int turn_receive(struct kup_turn *turn, void *buffer, kup_u32 capaci
 	struct check_sleep sleep;
 	int error;
 
-	sleep = check_wait(turn->channel, "kup_turn_receive", caller, timeout);
+	sleep = check_asleep("kup_turn_receive", caller, timeout);
 	error = engine_turn_receive(turn, buffer, capacity, record, timeout);
 	check_awake(sleep);
 	if (!error)
@@ -78,7 +78,7 @@ COLD static int turn_send(struct kup_turn *turn, kup_u32 type, const void *data,
 	struct check_sleep sleep;
 	int error;
 
-	sleep = check_wait(turn->channel, "kup_turn_send", caller, timeout);
+	sleep = check_asleep("kup_turn_send", caller, timeout);
 	error = engine_turn_send(turn, type, data, length, flags, timeout);
 	check_awake(sleep);
 	return error;
@@ -98,7 +98,7 @@ COLD static int turn_pass(struct kup_turn *turn, kup_u32 flags, kup_time timeout
 	struct check_sleep sleep;
 	int error;
 
-	sleep = check_wait(turn->channel, "kup_turn_pass", caller, timeout);
+	sleep = check_asleep("kup_turn_pass", caller, timeout);
 	error = engine_turn_pass(turn, flags, timeout);
 	check_awake(sleep);
 	return error;
@@ -118,7 +118,7 @@ COLD static int turn_reserve(struct kup_turn *turn, kup_u32 length, kup_u32 flag
 	struct check_sleep sleep;
 	int error;
 
-	sleep = check_wait(turn->channel, "kup_turn_reserve", caller, timeout);
+	sleep = check_asleep("kup_turn_reserve", caller, timeout);
 	error = engine_turn_reserve(turn, length, flags, timeout, reservation);
 	check_awake(sleep);
 	if (!error)

@@ -76,7 +76,7 @@ COLD static int receive(struct kup_channel *channel, void *buffer, kup_u32 capac
 	struct check_sleep sleep;
 	int error;
 
-	sleep = check_wait(channel, "kup_receive", caller, timeout);
+	sleep = check_asleep("kup_receive", caller, timeout);
 	error = engine_receive(channel, buffer, capacity, record, timeout);
 	check_awake(sleep);
 	if (!error)
@@ -119,7 +119,7 @@ COLD static int peek(struct kup_channel *channel, struct kup_record *record, kup
 	struct check_sleep sleep;
 	int error;
 
-	sleep = check_wait(channel, "kup_peek", caller, timeout);
+	sleep = check_asleep("kup_peek", caller, timeout);
 	error = engine_peek(channel, record, timeout);
 	check_awake(sleep);
 	if (!error)
@@ -241,7 +241,7 @@ COLD static int wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, 
 
 		longest = until > now ? (kup_time)(until - now) : CHECK_SHORT;
 	}
-	sleep = check_wait(channel, "kup_wait", caller, longest);
+	sleep = check_asleep("kup_wait", caller, longest);
 	error = engine_wait(channel, what, length, wakes, until);
 	check_awake(sleep);
 	return error;
@@ -262,7 +262,7 @@ int kup_pause(struct kup_channel *channel, kup_time time)
 
 	if (!check_of(channel))
 		return engine_pause(channel, time);
-	sleep = check_wait(channel, "kup_pause", CALLER, time ? time : CHECK_SHORT);
+	sleep = check_asleep("kup_pause", CALLER, time ? time : CHECK_SHORT);
 	error = engine_pause(channel, time);
 	check_awake(sleep);
 	return error;
@@ -276,7 +276,7 @@ void kup_channel_close(struct kup_channel *channel)
 		engine_channel_close(channel);
 		return;
 	}
-	sleep = check_wait(channel, "kup_channel_close", CALLER, CHECK_SHORT);
+	sleep = check_asleep("kup_channel_close", CALLER, CHECK_SHORT);
 	engine_channel_close(channel);
 	check_awake(sleep);
 }
@@ -289,7 +289,7 @@ void kup_channel_put(struct kup_channel *channel)
 		engine_channel_put(channel);
 		return;
 	}
-	sleep = check_wait(channel, "kup_channel_put", CALLER, CHECK_SHORT);
+	sleep = check_asleep("kup_channel_put", CALLER, CHECK_SHORT);
 	engine_channel_put(channel);
 	check_awake(sleep);
 }

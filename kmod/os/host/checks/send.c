@@ -23,7 +23,7 @@ COLD static int send(struct kup_channel *channel, kup_u32 type, const void *data
 	struct check_sleep sleep;
 	int error;
 
-	sleep = check_wait(channel, "kup_send", caller, timeout);
+	sleep = check_asleep("kup_send", caller, timeout);
 	error = engine_send(channel, type, data, length, timeout);
 	check_awake(sleep);
 	check_excuse(check_of(channel), error);
@@ -44,7 +44,7 @@ COLD static int send_batch(struct kup_channel *channel, const struct kup_message
 	struct check_sleep sleep;
 	int result;
 
-	sleep = check_wait(channel, "kup_send_batch", caller, timeout);
+	sleep = check_asleep("kup_send_batch", caller, timeout);
 	result = engine_send_batch(channel, messages, count, timeout);
 	check_awake(sleep);
 	check_excuse(check_of(channel), result);
@@ -66,7 +66,7 @@ int kup_end(struct kup_channel *channel, kup_time timeout)
 
 	if (!check_of(channel))
 		return engine_end(channel, timeout);
-	sleep = check_wait(channel, "kup_end", CALLER, timeout);
+	sleep = check_asleep("kup_end", CALLER, timeout);
 	error = engine_end(channel, timeout);
 	check_awake(sleep);
 	return error;
@@ -75,8 +75,15 @@ int kup_end(struct kup_channel *channel, kup_time timeout)
 /* ---- Reserving ---- */
 
 #define BEFORE 64u /* a multiple of what malloc aligns to */
-#define BEHIND 192u
+#define LEAST_BEHIND 256u
+#define MOST_BEHIND 4096u
 #define CANARY 0xc5
+
+/* As much as is reserved, within limits: a client may write a multiple of what it should. */
+static kup_u32 behind_of(kup_u32 length)
+{
+	return length < LEAST_BEHIND ? LEAST_BEHIND : length < MOST_BEHIND ? length : MOST_BEHIND;
+}
 
 void check_free_area(kup_u8 *area)
 {
@@ -93,13 +100,13 @@ void check_reserved(struct check_channel *checks, struct kup_reservation *reserv
 		.data = reservation->data,
 		.caller = caller,
 	};
-	kup_u8 *whole = malloc((size_t)BEFORE + one.length + BEHIND);
+	kup_u8 *whole = malloc((size_t)BEFORE + one.length + behind_of(one.length));
 
 	/* Without memory, the client writes into the ring as it does elsewhere. */
 	if (whole) {
 		one.area = whole + BEFORE;
 		memset(whole, CANARY, BEFORE);
-		memset(one.area + one.length, CANARY, BEHIND);
+		memset(one.area + one.length, CANARY, behind_of(one.length));
 		reservation->data = one.area;
 	}
 	pthread_mutex_lock(&checks->lock);
@@ -114,7 +121,7 @@ COLD static int reserve(struct kup_channel *channel, kup_u32 length, kup_time ti
 	struct check_sleep sleep;
 	int error;
 
-	sleep = check_wait(channel, "kup_reserve", caller, timeout);
+	sleep = check_asleep("kup_reserve", caller, timeout);
 	error = engine_reserve(channel, length, timeout, reservation);
 	check_awake(sleep);
 	check_excuse(checks, error);
@@ -195,7 +202,7 @@ static kup_u32 reach(const kup_u8 *canary, kup_u32 bytes)
 static void check_canaries(const struct check_channel *checks, const struct check_reservation *one,
 			   const char *call, const void *caller)
 {
-	kup_u32 behind = reach(one->area + one->length, BEHIND), before = 0;
+	kup_u32 behind = reach(one->area + one->length, behind_of(one->length)), before = 0;
 	char place[CHECK_PLACE];
 
 	while (before < BEFORE && one->area[(int)before - (int)BEFORE] == CANARY)

@@ -113,6 +113,8 @@ struct check_sleep check_asleep(const char *call, const void *caller, kup_time l
 	struct check_sleep sleep = { 0 };
 	char place[CHECK_PLACE];
 
+	if (self.channel && check_of(self.channel))
+		check_note(check_of(self.channel), call, caller);
 	if (longest == 0)
 		return sleep;
 	sleep.depth = host_suspend_atomic();
