@@ -36,6 +36,7 @@ const CASES: readonly (readonly [fault: string, ...words: string[]])[] = [
   ["discard_committed", "kup_discard of a reservation that kup_commit has finished already"],
   ["write_behind", "finds that 3 bytes behind a reservation of 5 bytes were written"],
   ["write_before", "finds that 2 bytes before a reservation of 5 bytes were written"],
+  ["write_late", "bytes of a reservation of 5 bytes were written after kup_commit at write_late"],
   ["peek_again", "kup_try_peek returns a message again that was peeked at"],
   ["never_release", "was never released"],
   ["release_twice", "kup_release of a message that kup_release has released already"],

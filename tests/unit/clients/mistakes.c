@@ -71,6 +71,19 @@ static void write_behind(struct kup_channel *channel)
 	kup_commit(channel, &room, 0, 5);
 }
 
+static void write_late(struct kup_channel *channel)
+{
+	struct kup_reservation room;
+	char *bytes;
+
+	if (kup_reserve(channel, 5, KUP_FOREVER, &room))
+		return;
+	bytes = room.data;
+	memset(bytes, 'x', 5);
+	kup_commit(channel, &room, 0, 5);
+	bytes[1] = 'y';
+}
+
 static void write_before(struct kup_channel *channel)
 {
 	struct kup_reservation room;
@@ -242,6 +255,7 @@ static const struct {
 	{ "never_commit", never_commit },
 	{ "write_behind", write_behind },
 	{ "write_before", write_before },
+	{ "write_late", write_late },
 	{ "peek_again", peek_again },
 	{ "never_release", never_release },
 	{ "fail_to_answer", fail_to_answer },

@@ -252,16 +252,13 @@ void check_channel_begin(struct kup_channel *channel, struct host_client *client
 
 void host_channel_end(struct check_channel *checks)
 {
-	kup_u32 i;
-
 	pthread_mutex_lock(&lock);
 	*checks->link = checks->next;
 	if (checks->next)
 		checks->next->link = checks->link;
 	pthread_mutex_unlock(&lock);
 	check_peek_left(checks);
-	for (i = 0; i < checks->open; i++)
-		check_free_area(checks->reservations[i].area);
+	check_free_areas(checks);
 	pthread_mutex_destroy(&checks->lock);
 	free(checks);
 }

@@ -113,6 +113,16 @@ struct check_finished {
 
 #define CHECK_MOST_FINISHED 64u
 
+/* The memory of a reservation that was finished; the client must not write to it any more. */
+struct check_retired {
+	kup_u8 *area; /* NULL: none */
+	kup_u32 length;
+	const char *call;
+	const void *caller;
+};
+
+#define CHECK_MOST_RETIRED 8u
+
 struct check_channel {
 	struct check_channel *next, **link; /* under the lock of channel.c */
 	struct kup_channel *channel;
@@ -123,6 +133,8 @@ struct check_channel {
 	struct check_reservation reservations[KUP_MOST_OPEN];
 	kup_u32 last_finished;
 	struct check_finished finished[CHECK_MOST_FINISHED];
+	kup_u32 last_retired;
+	struct check_retired retired[CHECK_MOST_RETIRED];
 
 	int is_peeked;	/* the record at `peeked` was returned by a peek and is not released */
 	int is_excused; /* since then, a call that sends has reported the channel's end */
@@ -168,7 +180,8 @@ void check_reserved(struct check_channel *checks, struct kup_reservation *reserv
  */
 int check_finish(struct check_channel *checks, const struct kup_reservation *reservation,
 		 struct kup_reservation *real, const char *call, const void *caller, int copies);
-void check_free_area(kup_u8 *area);
+/* The channel's end: looks at the memory of reservations, and frees it. */
+void check_free_areas(struct check_channel *checks);
 
 /* ---- receive.c ---- */
 

@@ -85,7 +85,7 @@ static kup_u32 behind_of(kup_u32 length)
 	return length < LEAST_BEHIND ? LEAST_BEHIND : length < MOST_BEHIND ? length : MOST_BEHIND;
 }
 
-void check_free_area(kup_u8 *area)
+static void free_area(kup_u8 *area)
 {
 	if (area)
 		free(area - BEFORE);
@@ -194,6 +194,9 @@ static struct check_finished find_finished(const struct check_channel *checks, k
 /* How far the bytes that differ from the canary reach; 0: none does. */
 static kup_u32 reach(const kup_u8 *canary, kup_u32 bytes)
 {
+	/* Usually none does, and this is faster than a loop. */
+	if (bytes == 0 || (canary[0] == CANARY && memcmp(canary, canary + 1, bytes - 1) == 0))
+		return 0;
 	while (bytes > 0 && canary[bytes - 1] == CANARY)
 		bytes--;
 	return bytes;
@@ -216,6 +219,47 @@ static void check_canaries(const struct check_channel *checks, const struct chec
 		"at %s; reserve as much as is written",
 		call, behind ? behind : before, behind ? "behind" : "before", one->length,
 		check_place(one->caller, place));
+}
+
+/* Looks at memory that is about to be used for something else, and frees it. */
+static void check_retired(const struct check_channel *checks, const struct check_retired *one)
+{
+	char place[CHECK_PLACE];
+
+	if (!one->area)
+		return;
+	if (reach(one->area, one->length) > 0)
+		check_report(checks->channel, NULL,
+			     "bytes of a reservation of %u bytes were written after %s at %s; in a "
+			     "kernel they are the user's by then; write first, then commit",
+			     one->length, one->call, check_place(one->caller, place));
+	free_area(one->area);
+}
+
+/* Keeps the memory of the newest reservations, filled with canaries. */
+static void retire(struct check_channel *checks, const struct check_reservation *one,
+		   const char *call, const void *caller)
+{
+	const struct check_retired newest = { one->area, one->length, call, caller };
+	struct check_retired *place, oldest;
+
+	memset(one->area, CANARY, one->length);
+	pthread_mutex_lock(&checks->lock);
+	place = &checks->retired[++checks->last_retired % CHECK_MOST_RETIRED];
+	oldest = *place;
+	*place = newest;
+	pthread_mutex_unlock(&checks->lock);
+	check_retired(checks, &oldest);
+}
+
+void check_free_areas(struct check_channel *checks)
+{
+	kup_u32 i;
+
+	for (i = 0; i < checks->open; i++)
+		free_area(checks->reservations[i].area);
+	for (i = 0; i < CHECK_MOST_RETIRED; i++)
+		check_retired(checks, &checks->retired[i]);
 }
 
 static void report_unknown(const struct check_channel *checks,
@@ -260,7 +304,7 @@ int check_finish(struct check_channel *checks, const struct kup_reservation *res
 		check_canaries(checks, &one, call, caller);
 		if (copies)
 			memcpy(one.data, one.area, one.length);
-		check_free_area(one.area);
+		retire(checks, &one, call, caller);
 	}
 	*real = (struct kup_reservation){ one.data, one.length, one.position };
 	return 1;
