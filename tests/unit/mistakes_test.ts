@@ -55,11 +55,11 @@ const CASES: readonly (readonly [fault: string, ...words: string[]])[] = [
   ["sleep_in_timer", "kup_breathe may sleep, but is called in a context that may not"],
   ["destroy_own_timer", "kup_timer_destroy from the timer's callback itself"],
   ["destroy_twice", "kup_device_destroy of a device that was destroyed already"],
-  ["leave_memory", "123 bytes of memory, in 1 pieces, are left after unload", "load+0x"],
-  ["leave_timer", "1 timers are left after unload", "load+0x"],
-  ["leave_monitor", "1 monitors are left after unload", "load+0x"],
-  ["leave_spinlock", "1 spinlocks are left after unload", "load+0x"],
-  ["leave_thread", "1 threads are left after unload", "load+0x"],
+  ["leave_memory", "123 bytes of memory are left after unload, from kup_alloc at load+0x"],
+  ["leave_timer", "1 kup_timer is left after unload, from kup_timer_create at load+0x"],
+  ["leave_monitor", "1 kup_monitor is left after unload, from kup_monitor_create at load+0x"],
+  ["leave_spinlock", "1 kup_spinlock is left after unload, from kup_spinlock_create at load+0x"],
+  ["leave_thread", "1 kup_thread is left after unload, from kup_thread_start at load+0x"],
 ];
 
 for (const [fault, ...words] of CASES) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* What a client has to give back before it is unloaded: memory, threads, timers, locks. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "checks/checks.h"
@@ -31,13 +32,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct object *objects[BUCKETS]; /* under lock */
 
 static const struct kind {
-	const char *name, *many, *undo;
+	const char *name, *make, *undo;
 } kinds[CHECK_KINDS] = {
-	[CHECK_MEMORY] = { "memory", "memory", "kup_free" },
-	[CHECK_THREAD] = { "kup_thread", "threads", "kup_thread_join" },
-	[CHECK_TIMER] = { "kup_timer", "timers", "kup_timer_destroy" },
-	[CHECK_SPINLOCKS] = { "kup_spinlock", "spinlocks", "kup_spinlock_destroy" },
-	[CHECK_MONITORS] = { "kup_monitor", "monitors", "kup_monitor_destroy" },
+	[CHECK_MEMORY] = { "memory", "kup_alloc", "kup_free" },
+	[CHECK_THREAD] = { "kup_thread", "kup_thread_start", "kup_thread_join" },
+	[CHECK_TIMER] = { "kup_timer", "kup_timer_create", "kup_timer_destroy" },
+	[CHECK_SPINLOCKS] = { "kup_spinlock", "kup_spinlock_create", "kup_spinlock_destroy" },
+	[CHECK_MONITORS] = { "kup_monitor", "kup_monitor_create", "kup_monitor_destroy" },
 };
 
 static struct object **bucket_of(const void *address)
@@ -367,25 +368,22 @@ static struct object take_alike(struct object **all, kup_u32 *count)
 static void report_all(struct host_client *client, struct object *all, kup_u32 kind)
 {
 	const struct kind *words = &kinds[kind];
-	char place[CHECK_PLACE];
+	char place[CHECK_PLACE], what[64];
 
 	while (all) {
 		kup_u32 count;
 		struct object one = take_alike(&all, &count);
 
+		check_place(one.caller, place);
 		if (kind == CHECK_MEMORY)
-			check_report_of(client, NULL,
-					"%lu bytes of memory, in %u pieces, are left after unload; "
-					"kup_alloc was called at %s; free all memory before the "
-					"return of unload, and of a load that fails",
-					one.bytes, count, check_place(one.caller, place));
+			snprintf(what, sizeof(what), "%lu bytes of memory are", one.bytes);
 		else
-			check_report_of(client, NULL,
-					"%u %s are left after unload, which were made at %s; call "
-					"%s for each before the return of unload, and of a load "
-					"that fails",
-					count, words->many, check_place(one.caller, place),
-					words->undo);
+			snprintf(what, sizeof(what), count == 1 ? "%u %s is" : "%u %ss are", count,
+				 words->name);
+		check_report_of(client, NULL,
+				"%s left after unload, from %s at %s; call %s for each before the "
+				"return of unload, and of a load that fails",
+				what, words->make, place, words->undo);
 	}
 }
 
