@@ -25,7 +25,7 @@
 
 export { open } from "./src/device.ts";
 export { CallError, CallStatus } from "./src/call_error.ts";
-export { unload } from "./src/host.ts";
+export { mistakes, unload } from "./src/host.ts";
 export { waitForDevice } from "./src/wait_for_device.ts";
 export { KupError, type KupErrorCode, type KupErrorOptions } from "./src/errors.ts";
 export type {

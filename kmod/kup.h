@@ -69,6 +69,9 @@
  * filters, and code that holds a spin mutex (interrupt threads, callouts and task queues are fine).
  * attach, serve, detach, and a client's load, unload and threads may sleep.
  *
+ * The host driver reports calls that break these rules, and other mistakes, with a sentence that
+ * names the call's place; docs/mistakes.md has all of them. A kernel doesn't look.
+ *
  * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
  * One thread at a time may receive on it, or look for a message.
  */
@@ -289,7 +292,8 @@ int kup_try_reserve(struct kup_channel *channel, kup_u32 length,
 
 /*
  * Publishes the first `length` bytes, but at most the reserved ones. Call it once for each
- * reservation, unless kup_discard is called.
+ * reservation, unless kup_discard is called, also if the channel has ended, and before detach
+ * returns. A second call makes the counters wrong.
  */
 void kup_commit(struct kup_channel *channel, struct kup_reservation *reservation, kup_u32 type,
 		kup_u32 length);
@@ -321,6 +325,8 @@ int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
  * Returns the next message in place; it is valid until kup_release. The user can change the bytes
  * at record->data at any moment: read each byte once, and copy what a decision depends on. length
  * and type can't change any more. A message that is not released keeps all later ones in the ring.
+ * Call kup_release once for each message, before the next peek. kup_receive and kup_try_receive
+ * release the message too.
  */
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout);
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record);

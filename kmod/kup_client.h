@@ -106,8 +106,10 @@ void kup_spinlock_unlock(struct kup_spinlock *spinlock);
 
 /*
  * A monitor: a lock, and a wait for a change that another holder of the lock makes. A thread that
- * waits for the lock sleeps, and the holder may sleep. So it is also the mutex of a client. All
- * these calls need a thread that may sleep.
+ * waits for the lock sleeps, and the holder may sleep. So it is also the mutex of a client. But the
+ * holder does not wait for the user, for another thread or for long: all that need the lock would
+ * wait too, and the unloading of the module with them. The host driver reports a holder that may
+ * sleep for 100 ms or longer. All these calls need a thread that may sleep.
  */
 struct kup_monitor;
 

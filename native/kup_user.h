@@ -98,15 +98,28 @@ KUP_USER_DENO_CALL int32_t kup_user_wait(int32_t fd, uint32_t events, double tim
  * is not a client module, or was built for another version. -EINVAL: a parameter that the module
  * doesn't have, or a bad value. -ERANGE: a number of 2^32 or more. Otherwise what the module's own
  * load function returned.
+ *
+ * With the word "kup.checks=0", the mistakes of this module are not looked for; with "kup.checks=1"
+ * they are. Without it, the environment variable KUP_HOST_CHECKS decides (0, 1 or abort), and
+ * without that they are. See docs/mistakes.md.
  */
 KUP_USER_DENO_CALL int32_t kup_user_host_load(const char *module, const char *parameters);
 
 /*
  * Unloads a client module, as rmmod does: its devices are destroyed, even if they are open. Waits
- * until the client has let go of every channel. -ENOENT: the module isn't loaded. -EBUSY: the
- * module has left a device behind, and stays in memory.
+ * until the client has let go of every channel. Returns the number of mistakes that were found in
+ * the module since it was loaded; kup_user_host_mistakes has them. -ENOENT: the module isn't loaded.
+ * -EBUSY: the module has left a device behind, or a serve doesn't return; it stays in memory.
  */
 KUP_USER_DENO_CALL int32_t kup_user_host_unload(const char *module);
+
+/*
+ * Stores the mistakes that were found in a client module since it was last loaded, a line each, as
+ * a C string that is cut off at `bytes`. `module` is what kup_user_host_load was given, or the name
+ * of a device that the module has made; the module may be unloaded by now. Returns the length of
+ * all lines.
+ */
+KUP_USER_DENO_CALL int32_t kup_user_host_mistakes(const char *module, char *text, uint32_t bytes);
 
 /*
  * Stores a sentence about why the calling thread's last open, load, unload or attach on the host

@@ -429,7 +429,7 @@ export class OpenDevice implements Device {
  * @throws {KupError} `"not-found"`, `"not-permitted"`, `"not-a-device"`, `"abi-mismatch"`,
  * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; `"unsupported"` in another runtime, an
  * older Deno, or another system; for a client module also `"refused"`, and `"busy"` if parameters
- * are given and the module is loaded already, or if another copy of this library has loaded a
+ * or checks are given and the module is loaded already, or if another copy of this library has loaded a
  * client module in this process.
  * @throws {TypeError} If the path is empty, contains a NUL character or is a URL that is not a
  * file's, or if the parameters make no sense.
@@ -453,7 +453,10 @@ export function open(path: string | URL, options: OpenOptions = {}): Device {
   const whole = toPath(path);
   const native = loadNative(options.library);
   try {
-    if (options.parameters !== undefined) loadClient(native, whole, options.parameters);
+    const { parameters, checks } = options;
+    if (parameters !== undefined || checks !== undefined) {
+      loadClient(native, whole, parameters === undefined ? {} : parameters, checks);
+    }
   } catch (error) {
     releaseNative(native);
     throw error;

@@ -23,6 +23,7 @@ import type { Gap } from "./types.ts";
  * | `"not-a-device"` | The file exists, but is not a KUP device, or not a client module. |
  * | `"abi-mismatch"` | The kernel module has another version of the contract. |
  * | `"busy"` | The channel is taken, another call or reservation is open, or a module is loaded. |
+ * | `"mistakes"` | The host driver has found mistakes in a client module; see {@linkcode unload}. |
  * | `"refused"` | The kernel client refused the attachment, or to be loaded: see `errno`. |
  * | `"gone"` | The device has been destroyed; close it. `waitForDevice` opens the next one. |
  * | `"closed"` | This object, or the other side of the channel, is closed. |
@@ -45,6 +46,7 @@ export type KupErrorCode =
   | "not-a-device"
   | "abi-mismatch"
   | "busy"
+  | "mistakes"
   | "refused"
   | "gone"
   | "closed"

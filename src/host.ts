@@ -6,7 +6,7 @@
  * @module
  */
 
-import { checkOptions, cString, kindOf } from "./arguments.ts";
+import { checkBoolean, checkOptions, cString, kindOf } from "./arguments.ts";
 import { ENOENT, KupError, systemError } from "./errors.ts";
 import { hasPermission } from "./permission.ts";
 import { loadNative, type Native, releaseNative } from "./library.ts";
@@ -66,6 +66,7 @@ function clientOf(path: string): Uint8Array<ArrayBuffer> {
 /** "name=value ..." as a C string. */
 function toParameters(
   parameters: Readonly<Record<string, string | number>>,
+  checks: boolean | undefined,
 ): Uint8Array<ArrayBuffer> {
   if (typeof parameters !== "object" || parameters === null) {
     throw new TypeError("`parameters` must be an object of names and values.");
@@ -83,6 +84,10 @@ function toParameters(
     }
     return `${name}=${text}`;
   });
+  if (checks !== undefined) {
+    checkBoolean("checks", checks);
+    words.push(`kup.checks=${Number(checks)}`);
+  }
   return new TextEncoder().encode(`${words.join(" ")}\0`);
 }
 
@@ -91,10 +96,11 @@ export function loadClient(
   native: Native,
   path: string,
   parameters: Readonly<Record<string, string | number>>,
+  checks: boolean | undefined,
 ): void {
   const client = clientOf(path);
   checkPermission(path);
-  const result = native.kup_user_host_load(client, toParameters(parameters));
+  const result = native.kup_user_host_load(client, toParameters(parameters, checks));
   if (result < 0) throw hostError(native, result, path);
 }
 
@@ -104,13 +110,17 @@ export function loadClient(
  * channel. A device or channel that is still open sees that the device is gone; close it. Opening
  * the path again loads the module again.
  *
- * Calling this is optional: the modules that are still loaded end with the process.
+ * Calling this is optional: the modules that are still loaded end with the process. But only this
+ * looks for what a module has left behind, and makes a test fail because of a mistake; see
+ * {@linkcode mistakes}.
  *
  * @param path As for {@linkcode open}: `host:echo` or `host:FILE.so`. A relative path begins at the
  * current working directory; if no such module is loaded, at the working directory of the last
  * `open` with this path.
  * @throws {KupError} `"not-found"` if no such module is loaded; `"busy"` if the module has left a
- * device behind, and so can't be unloaded; `"no-ffi-permission"`, `"library"` and `"unsupported"`.
+ * device behind, or a `serve` does not return, and so can't be unloaded; `"mistakes"` if the module
+ * was unloaded, and mistakes were found in it since it was loaded, which the message has;
+ * `"no-ffi-permission"`, `"library"` and `"unsupported"`.
  * @throws {TypeError} If the path does not begin with `host:`.
  *
  * @example
@@ -136,6 +146,70 @@ export function unload(path: string, options: UnloadOptions = {}): void {
       result = native.kup_user_host_unload(clientOf(former));
     }
     if (result < 0) throw hostError(native, result, whole);
+    if (result > 0) throw mistakesError(whole, findMistakes(native, whole, former));
+  } finally {
+    releaseNative(native);
+  }
+}
+
+/** The driver's sentences about a module, by its path now or at the time of its open. */
+function findMistakes(native: Native, whole: string, former: string | undefined): string[] {
+  for (const path of [whole, former]) {
+    if (path === undefined) continue;
+    const client = clientOf(path);
+    const length = native.kup_user_host_mistakes(client, new Uint8Array(0), 0);
+    // More may come between the two calls; the rest is cut off then.
+    const bytes = new Uint8Array(length + 1);
+    native.kup_user_host_mistakes(client, bytes, bytes.length);
+    const text = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+    if (text !== "") return text.split("\n").filter((line) => line !== "");
+  }
+  return [];
+}
+
+function mistakesError(path: string, found: readonly string[]): KupError {
+  const what = found.length === 1 ? "a mistake" : `${found.length} mistakes`;
+  return new KupError(
+    "mistakes",
+    `${path}: The host driver has found ${what} in this module, which is unloaded now:\n` +
+      found.join("\n"),
+  );
+}
+
+/**
+ * The mistakes that the host driver has found in a client module since it was loaded, a sentence
+ * each: records that are committed twice or never, bytes beyond a reservation, messages that are
+ * not released, calls that may sleep where they must not, locks, memory, threads and timers that
+ * are left, and a `serve` that does not return. `docs/mistakes.md` explains each. They are also
+ * written to standard error when they are found.
+ *
+ * The module may be unloaded by now: {@linkcode unload} looks for what is left, and throws
+ * `"mistakes"` if there are any, so a test that unloads its module fails because of them.
+ *
+ * @param path The path that {@linkcode open} was given: `host:FILE.so`, `host:echo`, or `host:NAME`
+ * for the module that has made this device.
+ * @returns The sentences, each one once; at most 64. None for a module that was never loaded, and
+ * none without checks.
+ * @throws {KupError} `"no-ffi-permission"`, `"library"` and `"unsupported"`.
+ * @throws {TypeError} If the path does not begin with `host:`.
+ *
+ * @example
+ * ```ts
+ * import { mistakes, open } from "jsr:@kup/kup";
+ *
+ * using device = open("host:echo");
+ * using channel = await device.attach();
+ * await channel.send("hello");
+ * console.log(mistakes(device.path)); // []
+ * ```
+ */
+export function mistakes(path: string, options: UnloadOptions = {}): string[] {
+  checkOptions(options);
+  clientOf(path);
+  const native = loadNative(options.library);
+  try {
+    const whole = toPath(path);
+    return findMistakes(native, whole, formerPath(path, whole));
   } finally {
     releaseNative(native);
   }

@@ -20,6 +20,14 @@ export interface OpenOptions {
    * names are those of its `KUP_PARAM`s. If the module is loaded already, the call throws `"busy"`.
    */
   parameters?: Readonly<Record<string, string | number>>;
+  /**
+   * For `host:` paths: whether to look for mistakes of the client module, which makes its calls
+   * slower; see {@linkcode mistakes}. As with `parameters`, the call throws `"busy"` if the module
+   * is loaded already. Benchmarks pass false.
+   *
+   * @default {true} Without it, the environment variable `KUP_HOST_CHECKS` decides, if it is set.
+   */
+  checks?: boolean;
 }
 
 /** Options of {@linkcode waitForDevice}. */
@@ -28,7 +36,7 @@ export interface WaitForDeviceOptions extends OpenOptions {
   signal?: AbortSignal;
 }
 
-/** Options of {@linkcode unload}. */
+/** Options of {@linkcode unload} and {@linkcode mistakes}. */
 export interface UnloadOptions {
   /** The native library's file, if `open` was given one. */
   library?: string;

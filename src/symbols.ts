@@ -35,6 +35,8 @@ export const SYMBOLS = {
   kup_user_host_load: { parameters: ["buffer", "buffer"], result: "i32" },
   /** (const char *module) */
   kup_user_host_unload: { parameters: ["buffer"], result: "i32" },
+  /** (const char *module, char *text, bytes) */
+  kup_user_host_mistakes: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
   /** (char *text, bytes) */
   kup_user_host_error: { parameters: ["buffer", "u32"], result: "i32" },
   /** (fd, isolate) */

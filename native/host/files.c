@@ -354,6 +354,11 @@ int32_t kup_user_host_unload(const char *module)
 	return host_unload(module);
 }
 
+int32_t kup_user_host_mistakes(const char *name, char *text, uint32_t bytes)
+{
+	return host_module_mistakes(name, text, bytes);
+}
+
 int32_t kup_user_host_error(char *text, uint32_t bytes)
 {
 	uint32_t length = (uint32_t)strlen(host_error());

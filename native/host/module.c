@@ -25,8 +25,11 @@ struct host_module {
 	struct host_module *next;
 	void *object; /* NULL: built in */
 	const struct kup_host_client *client;
-	char *values; /* of the module's parameters; strings point into it */
-	int spoiled;  /* unloaded, but it has left a device behind */
+	struct host_client *record; /* of its mistakes; NULL: there was no memory */
+	char *values;		    /* of the module's parameters; strings point into it */
+	int spoiled;		    /* unloaded, but it has left a device behind */
+	int is_stuck;		    /* its unload was called and has not returned */
+				    /* unloaded, but it has left a device behind */
 	kup_u64 loaded_ns;
 	char name[];
 };
@@ -181,15 +184,33 @@ static int set_number(const char *name, const char *value, unsigned int *number)
 	return 0;
 }
 
-/* Sets one "name=value", and splits the word for it. */
-static int set_parameter(const struct kup_host_client *client, char *word)
+/* A parameter of the host driver itself: whether the module's mistakes are looked for. */
+#define CHECKS "kup.checks"
+
+static int set_checks(const char *module, const char *value)
 {
+	unsigned int wanted = 0;
+	int error = set_number(CHECKS, value, &wanted);
+
+	if (!error && wanted > 1)
+		error = host_fail(-EINVAL, "The parameter " CHECKS " must be 0 or 1.");
+	if (!error)
+		host_client_begin(module, wanted != 0);
+	return error;
+}
+
+/* Sets one "name=value", and splits the word for it. */
+static int set_parameter(const struct host_module *module, char *word)
+{
+	const struct kup_host_client *client = module->client;
 	struct kup_host_parameter *parameter;
 	char *value = strchr(word, '=');
 
 	if (!value)
 		return host_fail(-EINVAL, "\"%s\" is not a parameter: write name=value.", word);
 	*value++ = '\0';
+	if (strcmp(word, CHECKS) == 0)
+		return set_checks(module->name, value);
 	for (parameter = client->first; parameter < client->end; parameter++) {
 		if (strcmp(parameter->name, word) != 0)
 			continue;
@@ -214,7 +235,7 @@ static int set_parameters(struct host_module *module, const char *parameters)
 		return host_fail(-ENOMEM, "There is no memory for the parameters.");
 	for (word = strtok_r(module->values, " \t\n", &rest); word && !error;
 	     word = strtok_r(NULL, " \t\n", &rest))
-		error = set_parameter(module->client, word);
+		error = set_parameter(module, word);
 	return error;
 }
 
@@ -329,10 +350,13 @@ static int load_failed(const struct host_module *module, int error)
 
 static int run_load(const struct host_module *module)
 {
+	struct host_client *before;
 	int error;
 
 	host_set_loading(module);
+	before = host_client_set(module->record);
 	error = module->client->load();
+	host_client_set(before);
 	host_set_loading(NULL);
 	/* A positive number must not look like a success. */
 	if (error > 0)
@@ -353,6 +377,9 @@ static int leave_memory(struct host_module *module)
 				 "unload, and its load before it fails, must destroy all devices.");
 	}
 	host_begin_sentences(NULL);
+	/* Threads that were left run in the module's code. */
+	if (module->record && check_left(module->record))
+		return 0;
 	if (module->object)
 		dlclose(module->object);
 	free(module->values);
@@ -368,6 +395,7 @@ static int load(const char *name, const char *parameters, struct host_module **l
 	if (!module)
 		return host_fail(-ENOMEM, "There is no memory for the module.");
 	strcpy(module->name, name);
+	module->record = host_client_begin(name, host_checks_wanted());
 	host_begin_sentences(module);
 	host_set_listening(1);
 	error = find_client(module);
@@ -400,17 +428,24 @@ int host_load(const char *name, const char *parameters)
 	return error;
 }
 
+/* Returns the number of the module's mistakes, or a negative errno. */
 static int unload(struct host_module *module)
 {
+	struct host_client *record = module->record;
 	struct host_module **link;
 
-	if (!module->spoiled && module->client->unload)
-		module->client->unload();
+	if (!module->is_stuck && !module->spoiled && module->client->unload)
+		module->is_stuck = host_call_unload(module->client->unload, record);
+	if (module->is_stuck)
+		return host_fail(-EBUSY,
+				 "The module's unload has not returned, because a serve has not, "
+				 "and the module stays in memory; serve must return when its "
+				 "channel has ended.");
 	for (link = &modules; *link != module;)
 		link = &(*link)->next;
 	*link = module->next;
 	if (leave_memory(module) == 0)
-		return 0;
+		return record ? (int)host_client_count(record) : 0;
 	module->next = modules;
 	modules = module;
 	return -EBUSY;
@@ -429,6 +464,15 @@ int host_unload(const char *name)
 	error = module ? unload(module) : host_fail(-ENOENT, "The module is not loaded.");
 	pthread_mutex_unlock(&modules_lock);
 	return error;
+}
+
+int host_module_mistakes(const char *name, char *text, unsigned int bytes)
+{
+	char path[PATH_MAX];
+	int error = canonical_loaded(name, path);
+
+	/* Otherwise it may be a device's name. */
+	return (int)host_mistakes(error ? "" : path, name, text, bytes);
 }
 
 /* ---- Opening, which loads a missing module ---- */

@@ -31,7 +31,11 @@ export async function runConformance(
   console.log("\nConformance of the host driver");
   await must(["make", "-s", "-C", "tests/conformance/c"]);
   await must(["make", "-s", "-C", "tests/seed"]);
-  await runTests(tally, "host", choice, { KUP_DRIVER: "host" });
+  await runTests(tally, "host", choice, {
+    KUP_DRIVER: "host",
+    // A mistake of the echo client, or one that is reported though there is none.
+    KUP_HOST_CHECKS: "abort",
+  });
 }
 
 /** Runs tests and counts them; passes their output on as it comes. */

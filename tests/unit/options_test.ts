@@ -124,6 +124,8 @@ const WRONG: readonly (readonly [string, Untyped, string])[] = [
   ["open", { library: "/lib\0kup.so" }, "library"],
   ["open", { parameters: null }, "parameters"],
   ["open", { parameters: "channels=2" }, "parameters"],
+  ["open", { checks: 1 }, "checks"],
+  ["open", { checks: null }, "checks"],
   ["open", { parameters: { channels: null } }, "channels"],
   ["open", { parameters: { channels: {} } }, "channels"],
   ["unload", { library: ["x"] }, "library"],

@@ -14,24 +14,43 @@
 
 static _Thread_local kup_u32 atomic_depth;
 /* The sum of all threads'. It is cheaper to read, and nearly always 0. */
-static kup_u32 all_depths;
+kup_u32 host_all_depths;
 
 void host_enter_atomic(void)
 {
 	atomic_depth++;
-	__atomic_fetch_add(&all_depths, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&host_all_depths, 1, __ATOMIC_RELAXED);
 }
 
 void host_leave_atomic(void)
 {
 	atomic_depth--;
-	__atomic_fetch_sub(&all_depths, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&host_all_depths, 1, __ATOMIC_RELAXED);
+}
+
+kup_u32 host_suspend_atomic(void)
+{
+	kup_u32 depth = kup_load(&host_all_depths) ? atomic_depth : 0;
+
+	if (depth > 0) {
+		atomic_depth = 0;
+		__atomic_fetch_sub(&host_all_depths, depth, __ATOMIC_RELAXED);
+	}
+	return depth;
+}
+
+void host_resume_atomic(kup_u32 depth)
+{
+	if (depth == 0)
+		return;
+	atomic_depth += depth;
+	__atomic_fetch_add(&host_all_depths, depth, __ATOMIC_RELAXED);
 }
 
 void host_may_sleep(const char *what)
 {
 	/* Relaxed: this thread's own part is what counts. */
-	if (kup_load(&all_depths) == 0 || atomic_depth == 0)
+	if (kup_load(&host_all_depths) == 0 || atomic_depth == 0)
 		return;
 	fprintf(stderr, "kup: %s in a context that may not sleep\n", what);
 	abort();

@@ -14,6 +14,8 @@
 
 struct host_file;
 struct host_module;
+struct host_client;
+struct check_channel;
 
 /* ---- node.c: an open file ---- */
 
@@ -86,6 +88,15 @@ void host_take_sentence(const struct host_module *module, char sentence[HOST_SEN
 
 /* ---- memory.c ---- */
 
+struct os_memory {
+	kup_u32 refs;
+	kup_u32 to_user_bytes;
+	kup_u32 to_kernel_bytes;
+	int fd;
+	kup_u8 *address;
+	struct check_channel *checks; /* of the channel; NULL: it is not checked */
+};
+
 int host_memory_map(struct os_memory *memory, kup_u32 to_user_bytes, kup_u32 to_kernel_bytes,
 		    kup_u8 **address);
 
@@ -100,6 +111,11 @@ const char *host_errno_name(int number);
 void host_may_sleep(const char *what);
 void host_enter_atomic(void);
 void host_leave_atomic(void);
+/* 0: no thread is in a context that may not sleep. Atomic. */
+extern kup_u32 host_all_depths;
+/* The thread may sleep until _resume, which is given the result. 0: it may sleep already. */
+kup_u32 host_suspend_atomic(void);
+void host_resume_atomic(kup_u32 depth);
 
 /* The n-th allocation from now on (1: the next one) fails, once. 0: none fails. */
 void host_fail_allocation(kup_u32 n);
@@ -120,6 +136,38 @@ void host_delays(kup_u32 odds, kup_u32 seed);
  * The engine's fences call this (see fence_hook.h), between publishing and looking for sleepers.
  */
 void host_delay(void);
+
+/* ---- checks: mistakes of client modules ---- */
+
+/* Whether clients are checked if nothing else is asked for; see checks/client.c. */
+int host_checks_wanted(void);
+/*
+ * A module is loaded: returns its record, without mistakes. The record is never freed. NULL: there
+ * is no memory, and the module is checked as code of no module is.
+ */
+struct host_client *host_client_begin(const char *name, int is_checked);
+/* The client for which the calling thread works; NULL: none is known. _set returns the former. */
+struct host_client *host_client_now(void);
+struct host_client *host_client_set(struct host_client *client);
+/*
+ * The client was unloaded: reports what it has left, and gives it back. Nonzero: threads are left,
+ * so its code must stay in memory.
+ */
+int check_left(struct host_client *client);
+int host_client_is_checked(const struct host_client *client);
+/* When a serve of this client was last found that does not return; 0: never. */
+kup_u64 host_client_stuck_ns(struct host_client *client);
+/* The number of its mistakes since host_client_begin. */
+kup_u32 host_client_count(struct host_client *client);
+/*
+ * Stores the mistakes of the module, or of the one that has made this device, a line each, as a
+ * string that is cut off at `bytes`. Returns its length.
+ */
+kup_u32 host_mistakes(const char *module, const char *device, char *text, kup_u32 bytes);
+/* The channel's memory is about to be freed. May sleep. */
+void host_channel_end(struct check_channel *checks);
+/* kup_log is called here; see check_asleep. Returns what host_resume_atomic is given. */
+kup_u32 host_check_log(const void *caller);
 
 /* ---- stack.c ---- */
 

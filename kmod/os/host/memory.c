@@ -11,14 +11,6 @@
 #include "host.h"
 #include "portable.h"
 
-struct os_memory {
-	kup_u32 refs;
-	kup_u32 to_user_bytes;
-	kup_u32 to_kernel_bytes;
-	int fd;
-	kup_u8 *address;
-};
-
 kup_u32 os_page_size(void)
 {
 	static kup_u32 size;
@@ -173,6 +165,8 @@ void os_memory_put(struct os_memory *memory, struct kup_account *account)
 	host_may_sleep("os_memory_put");
 	if (!kup_ref_put(&memory->refs))
 		return;
+	if (memory->checks)
+		host_channel_end(memory->checks);
 	munmap(memory->address, map_bytes(memory));
 	close(memory->fd);
 	os_free(memory);

@@ -89,6 +89,7 @@ void host_take_sentence(const struct host_module *module, char sentence[HOST_SEN
 
 void kup_log(const char *format, ...)
 {
+	kup_u32 depth = host_check_log(__builtin_return_address(0));
 	char sentence[HOST_SENTENCE];
 	va_list arguments;
 	int about;
@@ -105,4 +106,5 @@ void kup_log(const char *format, ...)
 	if (!about || !said.listening)
 		fprintf(stderr, "kup: %s\n", sentence);
 	pthread_mutex_unlock(&said.lock);
+	host_resume_atomic(depth);
 }

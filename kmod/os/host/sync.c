@@ -315,6 +315,7 @@ struct thread {
 	void *argument;
 	/* the module that owns the devices that the thread makes */
 	const struct host_module *module;
+	struct host_client *client; /* for which the thread works */
 };
 
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -335,6 +336,7 @@ static void *thread_main(void *data)
 
 	os_free(data);
 	host_set_loading(thread.module);
+	host_client_set(thread.client);
 	thread.main(thread.argument);
 	thread_leave();
 	return NULL;
@@ -370,6 +372,7 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 	thread->main = main;
 	thread->argument = argument;
 	thread->module = host_loading();
+	thread->client = host_client_now();
 	pthread_mutex_lock(&threads_lock);
 	threads++;
 	pthread_mutex_unlock(&threads_lock);
@@ -419,7 +422,7 @@ void kup_sleep_ms(unsigned int milliseconds)
 	nanosleep(&time, NULL);
 }
 
-/* Always checked: what the holder must not do is found here, before it hangs a kernel. */
+/* What the holder must not do is found here, before it hangs a kernel. */
 struct kup_spinlock {
 	struct os_spin spin;
 };

@@ -448,20 +448,28 @@ static kup_u32 end_those_with(void *within)
 	return kup_devices_end(is_within, within);
 }
 
+/* The call of clients would give the engine a table of the host driver's. */
+static int make_left(const struct kup_ops *ops)
+{
+	struct kup_device *device;
+
+	return engine_device_create(&config, ops, NULL, &device);
+}
+
 static void test_left_behind(void)
 {
 	/* A table outside the module's memory still leads to the module's code. */
 	const struct kup_ops copied = { .attach = attach_kept };
 	kup_u32 other, by_table, by_code;
+	int error = make_left(&echo_ops);
 
-	make_device(&config, &echo_ops);
 	other = end_those_with(&other);
 	by_table = end_those_with((void *)&echo_ops);
-	make_device(&config, &copied);
+	error = error ? error : make_left(&copied);
 	by_code = end_those_with((void *)(size_t)attach_kept);
-	check(!other && by_table == 1 && by_code == 1 && user_open("ends") == -ENOENT,
-	      "kup_devices_end() destroys the devices that a client has left behind", "%u, %u, %u",
-	      other, by_table, by_code);
+	check(!error && !other && by_table == 1 && by_code == 1 && user_open("ends") == -ENOENT,
+	      "kup_devices_end() destroys the devices that a client has left behind",
+	      "%d, %u, %u, %u", error, other, by_table, by_code);
 }
 
 void end_cases(void)

@@ -72,13 +72,13 @@ static void test_twice(void)
 
 	if (bare_begin(&bare, &config))
 		return;
-	kup_try_reserve(bare.channel, 8, &room);
+	engine_try_reserve(bare.channel, 8, &room);
 	again = room;
-	kup_commit(bare.channel, &room, 1, 8);
-	kup_try_reserve(bare.channel, 8, &room);
-	kup_commit(bare.channel, &again, 2, 4);
+	engine_commit(bare.channel, &room, 1, 8);
+	engine_try_reserve(bare.channel, 8, &room);
+	engine_commit(bare.channel, &again, 2, 4);
 	check(read_types(&bare.user) == 1, "kup_commit() ignores a record that is finished", "no");
-	kup_discard(bare.channel, &room);
+	engine_discard(bare.channel, &room);
 	bare_end(&bare);
 }
 
@@ -122,7 +122,7 @@ static void test_close_unfinished(void)
 
 	if (bare_begin(&bare, &config))
 		return;
-	kup_try_reserve(bare.channel, 8, &room);
+	engine_try_reserve(bare.channel, 8, &room);
 	kup_device_destroy(bare.device);
 	state = kup_load_acquire(&bare.user.kernel->state);
 	events = kup_user_wait(bare.user.file, POLLIN, 0);

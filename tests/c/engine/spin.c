@@ -157,6 +157,7 @@ static void test_first_looks(void)
 	check(!error && record.type == 7 && readings == 0,
 	      "kup_peek() with a timeout reads no clock if its first looks find a record",
 	      "%d, %u readings", error, readings);
+	kup_release(bare.channel, &record);
 	bare_end(&bare);
 }
 

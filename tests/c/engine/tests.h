@@ -102,4 +102,14 @@ void kupdev_late_cases(void);
 void kupdev_given_up_cases(void);
 void spin_cases(void);
 
+/*
+ * The engine's calls without the checks, for tests of what the engine does about a client's
+ * mistakes.
+ */
+extern __typeof__(kup_device_create) engine_device_create;
+extern __typeof__(kup_try_reserve) engine_try_reserve;
+extern __typeof__(kup_commit) engine_commit;
+extern __typeof__(kup_discard) engine_discard;
+extern __typeof__(kup_peek) engine_peek;
+
 #endif

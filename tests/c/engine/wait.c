@@ -27,7 +27,7 @@ static int call_peek(struct call *call)
 {
 	struct kup_record record;
 
-	return kup_peek(call->bare->channel, &record, KUP_FOREVER);
+	return engine_peek(call->bare->channel, &record, KUP_FOREVER);
 }
 
 /* ---- A look never sleeps, so a thread that sleeps does not block the others ---- */

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* What a client has to give back before it is unloaded: memory, threads, timers, locks. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "checks/checks.h"
+
+ENGINE(alloc);
+ENGINE(free);
+ENGINE(sleep_ms);
+ENGINE(timer_create);
+ENGINE(timer_destroy);
+ENGINE(thread_start);
+ENGINE(thread_join);
+ENGINE(thread_ended);
+ENGINE(spinlock_destroy);
+ENGINE(monitor_destroy);
+
+struct object {
+	struct object *next;
+	const void *address;
+	kup_u32 kind;
+	struct host_client *client; /* NULL: none is known */
+	const void *caller;
+	unsigned long bytes;
+	void *runs; /* the struct running of a thread or timer */
+};
+
+#define BUCKETS 1024u
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct object *objects[BUCKETS]; /* under lock */
+
+static const struct kind {
+	const char *name, *make, *undo;
+} kinds[CHECK_KINDS] = {
+	[CHECK_MEMORY] = { "memory", "kup_alloc", "kup_free" },
+	[CHECK_THREAD] = { "kup_thread", "kup_thread_start", "kup_thread_join" },
+	[CHECK_TIMER] = { "kup_timer", "kup_timer_create", "kup_timer_destroy" },
+	[CHECK_SPINLOCKS] = { "kup_spinlock", "kup_spinlock_create", "kup_spinlock_destroy" },
+	[CHECK_MONITORS] = { "kup_monitor", "kup_monitor_create", "kup_monitor_destroy" },
+};
+
+static struct object **bucket_of(const void *address)
+{
+	return &objects[((size_t)address >> 4) * 2654435761u % BUCKETS];
+}
+
+int check_add(kup_u32 kind, const void *address, unsigned long bytes, const void *caller,
+	      void *runs)
+{
+	struct object *object = malloc(sizeof(*object)), **bucket = bucket_of(address);
+
+	if (!object)
+		return -ENOMEM;
+	*object = (struct object){ NULL, address, kind, check_self()->client, caller, bytes, runs };
+	pthread_mutex_lock(&lock);
+	object->next = *bucket;
+	*bucket = object;
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+/* Under the lock. */
+static struct object **find(kup_u32 kind, const void *address)
+{
+	struct object **link = bucket_of(address);
+
+	while (*link && ((*link)->address != address || (*link)->kind != kind))
+		link = &(*link)->next;
+	return link;
+}
+
+int check_take(kup_u32 kind, const void *address, const char *call, const void *caller, void **runs)
+{
+	struct object **link, *object;
+
+	pthread_mutex_lock(&lock);
+	link = find(kind, address);
+	object = *link;
+	if (object)
+		*link = object->next;
+	pthread_mutex_unlock(&lock);
+	if (object && runs)
+		*runs = object->runs;
+	/* It may be of a client that is not checked, if the thread's client is not known. */
+	if (!object && check_self()->client && check_is_on()) {
+		check_report(NULL, caller,
+			     "%s of %s that was given back already, or is none; it is refused "
+			     "here; give each one back once",
+			     call, kind == CHECK_MEMORY ? "memory" : "something");
+		return 0;
+	}
+	free(object);
+	return 1;
+}
+
+/* ---- Memory, and time ---- */
+
+void *kup_alloc(unsigned long bytes)
+{
+	struct check_sleep sleep;
+	void *memory;
+
+	if (!check_is_on())
+		return engine_alloc(bytes);
+	sleep = check_asleep("kup_alloc", CALLER, CHECK_SHORT);
+	memory = engine_alloc(bytes);
+	check_awake(sleep);
+	if (memory && check_add(CHECK_MEMORY, memory, bytes, CALLER, NULL)) {
+		engine_free(memory);
+		return NULL;
+	}
+	return memory;
+}
+
+void kup_free(void *memory)
+{
+	struct check_sleep sleep = { 0 };
+
+	if (check_is_on())
+		sleep = check_asleep("kup_free", CALLER, CHECK_SHORT);
+	if (!memory || check_take(CHECK_MEMORY, memory, "kup_free", CALLER, NULL))
+		engine_free(memory);
+	check_awake(sleep);
+}
+
+void kup_sleep_ms(unsigned int milliseconds)
+{
+	struct check_sleep sleep = { 0 };
+
+	if (check_is_on())
+		sleep = check_asleep("kup_sleep_ms", CALLER, milliseconds * KUP_MS + CHECK_SHORT);
+	engine_sleep_ms(milliseconds);
+	check_awake(sleep);
+}
+
+void kup_breathe(void)
+{
+	struct check_sleep sleep = { 0 };
+
+	/* A client may call this for each record, and usually there is nothing to check. */
+	if (!kup_load(&host_all_depths)) {
+		os_breathe();
+		return;
+	}
+	if (check_is_on())
+		sleep = check_asleep("kup_breathe", CALLER, CHECK_SHORT);
+	os_breathe();
+	check_awake(sleep);
+}
+
+/* ---- Threads and timers ---- */
+
+/* The client's function that runs in a thread, or for a timer. */
+struct running {
+	void (*function)(void *argument);
+	void *argument;
+};
+
+static struct running *make_running(void (*function)(void *), void *argument)
+{
+	struct running *running = malloc(sizeof(*running));
+
+	if (running)
+		*running = (struct running){ function, argument };
+	return running;
+}
+
+static void run(const struct running *running, const char *what)
+{
+	struct check_thread *self = check_self();
+	const void *before = self->running;
+
+	self->running = running;
+	running->function(running->argument);
+	check_returned(NULL, what);
+	self->running = before;
+}
+
+static void run_thread(void *argument)
+{
+	run(argument, "a thread's function");
+}
+
+static void run_timer(void *argument)
+{
+	run(argument, "a timer's callback");
+}
+
+int kup_thread_start(void (*main)(void *argument), void *argument, const char *name,
+		     struct kup_thread **thread)
+{
+	struct check_sleep sleep;
+	struct running *running;
+	int error = -ENOMEM;
+
+	if (!check_is_on())
+		return engine_thread_start(main, argument, name, thread);
+	running = make_running(main, argument);
+	if (!running)
+		return error;
+	sleep = check_asleep("kup_thread_start", CALLER, CHECK_SHORT);
+	error = engine_thread_start(run_thread, running, name, thread);
+	check_awake(sleep);
+	if (error)
+		free(running);
+	else if (check_add(CHECK_THREAD, *thread, 0, CALLER, running))
+		/* It runs already, and the client joins it. */
+		return 0;
+	return error;
+}
+
+/* Nonzero if `object` runs in this thread, which would then wait for itself. */
+static int is_own(kup_u32 kind, const void *address, const char *call, const void *caller)
+{
+	const struct object *object;
+	const void *runs;
+
+	pthread_mutex_lock(&lock);
+	object = *find(kind, address);
+	runs = object ? object->runs : NULL;
+	pthread_mutex_unlock(&lock);
+	if (!runs || runs != check_self()->running)
+		return 0;
+	check_report(NULL, caller,
+		     "%s from the %s itself would wait for itself; it is refused here; call it "
+		     "from another thread",
+		     call, kind == CHECK_TIMER ? "timer's callback" : "thread");
+	return 1;
+}
+
+void kup_thread_join(struct kup_thread *thread)
+{
+	struct check_sleep sleep = { 0 };
+	void *running = NULL;
+
+	if (!thread)
+		return;
+	if (is_own(CHECK_THREAD, thread, "kup_thread_join", CALLER) ||
+	    !check_take(CHECK_THREAD, thread, "kup_thread_join", CALLER, &running))
+		return;
+	if (check_is_on())
+		sleep = check_asleep("kup_thread_join", CALLER, KUP_FOREVER);
+	engine_thread_join(thread);
+	check_awake(sleep);
+	free(running);
+}
+
+int kup_thread_ended(kup_u64 thread)
+{
+	struct check_sleep sleep = { 0 };
+	int ended;
+
+	if (check_is_on())
+		sleep = check_asleep("kup_thread_ended", CALLER, CHECK_SHORT);
+	ended = engine_thread_ended(thread);
+	check_awake(sleep);
+	return ended;
+}
+
+int kup_timer_create(void (*expired)(void *argument), void *argument, struct kup_timer **timer)
+{
+	struct check_sleep sleep;
+	struct running *running;
+	int error = -ENOMEM;
+
+	if (!check_is_on())
+		return engine_timer_create(expired, argument, timer);
+	running = make_running(expired, argument);
+	if (!running)
+		return error;
+	sleep = check_asleep("kup_timer_create", CALLER, CHECK_SHORT);
+	error = engine_timer_create(run_timer, running, timer);
+	check_awake(sleep);
+	if (!error && check_add(CHECK_TIMER, *timer, 0, CALLER, running)) {
+		engine_timer_destroy(*timer);
+		error = -ENOMEM;
+	}
+	if (error)
+		free(running);
+	return error;
+}
+
+void kup_timer_destroy(struct kup_timer *timer)
+{
+	struct check_sleep sleep = { 0 };
+	void *running = NULL;
+
+	if (!timer || is_own(CHECK_TIMER, timer, "kup_timer_destroy", CALLER) ||
+	    !check_take(CHECK_TIMER, timer, "kup_timer_destroy", CALLER, &running))
+		return;
+	if (check_is_on())
+		sleep = check_asleep("kup_timer_destroy", CALLER, CHECK_SHORT);
+	engine_timer_destroy(timer);
+	check_awake(sleep);
+	free(running);
+}
+
+/* ---- The end of a client ---- */
+
+/* Under the lock: takes the client's objects of one kind out of the table. */
+static struct object *take_all(const struct host_client *client, kup_u32 kind)
+{
+	struct object *taken = NULL, *object, **link;
+	kup_u32 i;
+
+	for (i = 0; i < BUCKETS; i++) {
+		for (link = &objects[i]; *link;) {
+			object = *link;
+			if (object->client != client || object->kind != kind) {
+				link = &object->next;
+				continue;
+			}
+			*link = object->next;
+			object->next = taken;
+			taken = object;
+		}
+	}
+	return taken;
+}
+
+static void give_back(const struct object *object)
+{
+	void *address = (void *)(size_t)object->address;
+
+	switch (object->kind) {
+	case CHECK_MEMORY:
+		engine_free(address);
+		break;
+	case CHECK_TIMER:
+		engine_timer_destroy(address);
+		free(object->runs);
+		break;
+	case CHECK_SPINLOCKS:
+		engine_spinlock_destroy(address);
+		break;
+	case CHECK_MONITORS:
+		engine_monitor_destroy(address);
+		break;
+	default:
+		/* A thread that still runs can't be ended. */
+		break;
+	}
+}
+
+/* How many of the objects come from the same place, and their bytes; these are removed. */
+static struct object take_alike(struct object **all, kup_u32 *count)
+{
+	struct object first = **all, **link = all, *object;
+
+	*count = 0;
+	first.bytes = 0;
+	while (*link) {
+		object = *link;
+		if (object->caller != first.caller) {
+			link = &object->next;
+			continue;
+		}
+		first.bytes += object->bytes;
+		++*count;
+		*link = object->next;
+		free(object);
+	}
+	return first;
+}
+
+static void report_all(struct host_client *client, struct object *all, kup_u32 kind)
+{
+	const struct kind *words = &kinds[kind];
+	char place[CHECK_PLACE], what[64];
+
+	while (all) {
+		kup_u32 count;
+		struct object one = take_alike(&all, &count);
+
+		check_place(one.caller, place);
+		if (kind == CHECK_MEMORY)
+			snprintf(what, sizeof(what), "%lu bytes of memory are", one.bytes);
+		else
+			snprintf(what, sizeof(what), count == 1 ? "%u %s is" : "%u %ss are", count,
+				 words->name);
+		check_report_of(client, NULL,
+				"%s left after unload, from %s at %s; call %s for each before the "
+				"return of unload, and of a load that fails",
+				what, words->make, place, words->undo);
+	}
+}
+
+int check_left(struct host_client *client)
+{
+	struct object *left, *object;
+	/* Threads may use the other objects, so these are given back only without threads. */
+	const kup_u32 order[] = { CHECK_THREAD, CHECK_TIMER, CHECK_MEMORY, CHECK_SPINLOCKS,
+				  CHECK_MONITORS };
+	int has_threads = 0;
+	kup_u32 i;
+
+	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		pthread_mutex_lock(&lock);
+		left = take_all(client, order[i]);
+		pthread_mutex_unlock(&lock);
+		if (left && order[i] == CHECK_THREAD)
+			has_threads = 1;
+		for (object = has_threads ? NULL : left; object; object = object->next)
+			give_back(object);
+		report_all(client, left, order[i]);
+	}
+	return has_threads;
+}
