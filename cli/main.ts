@@ -70,9 +70,9 @@ function explain(error: unknown): string | undefined {
       flag === "--allow-all" ? "-A" : flag ?? "-A"
     }.`;
   }
-  // A wrong number for this device, such as a channel that it does not have.
+  // The library's sentence about a value that is wrong for this device, such as a long message.
   if (error instanceof RangeError || error instanceof TypeError) {
-    return error.message.startsWith("`") ? error.message : undefined;
+    return error.message.endsWith(".") ? error.message : undefined;
   }
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied
     ? error.message

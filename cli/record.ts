@@ -126,8 +126,9 @@ async function feed(channel: Channel, writer: Writer, line: CommandLine, signal:
   if (name === undefined) return;
   const usual = integer(line, "type", 0, 2 ** 32 - 1) ?? 0;
   for await (const { data, type = usual } of findFormat("input", name).read(Deno.stdin.readable)) {
-    await channel.send(data, { type, signal });
+    // Before its answer, whose record follows.
     writer.sent(type, data);
+    await channel.send(data, { type, signal });
   }
   await channel.end({ signal });
 }
