@@ -31,6 +31,12 @@ export class Failure extends Error {
   override readonly name = "Failure";
 }
 
+/** What the system says about a file, without numbers and the names of calls. */
+export function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/ \(os error.*/s, "");
+}
+
 /** The reason of Ctrl-C's abort. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";

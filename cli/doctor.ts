@@ -8,7 +8,7 @@
 import { KupError, open } from "../mod.ts";
 import { ABI_VERSION } from "../src/abi.ts";
 import { MINIMUM_DENO } from "../src/runtime.ts";
-import { type Command, Failure } from "./command.ts";
+import { type Command, Failure, reasonOf } from "./command.ts";
 import { dim, green, red, yellow } from "./deps.ts";
 import { findDevices } from "./device.ts";
 import { print, printJson } from "./output.ts";
@@ -32,10 +32,6 @@ interface Finding {
   readonly advice?: string;
 }
 
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** A version that is too old does not come this far: the host driver's check fails. */
 function checkDeno(): Finding {
   return { what: "Deno", state: "ok", found: `${Deno.version.deno} (needs ${MINIMUM_DENO})` };
@@ -55,7 +51,7 @@ async function checkLibrary(): Promise<Finding> {
     const advice = error instanceof KupError
       ? "Do what the line says; without the library nothing works."
       : "Report this as a fault of KUP.";
-    return { what, state: "missing", found: sentence(error), advice };
+    return { what, state: "missing", found: reasonOf(error), advice };
   }
 }
 
@@ -129,7 +125,7 @@ async function checkJsr(): Promise<Finding> {
     return { what, state: "ok", found: `answers (${answer.status})` };
   } catch (error) {
     const advice = "Look at HTTPS_PROXY and DENO_TLS_CA_STORE; what is cached runs without it.";
-    return { what, state: "unknown", found: sentence(error), advice };
+    return { what, state: "unknown", found: reasonOf(error), advice };
   }
 }
 

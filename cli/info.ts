@@ -43,8 +43,8 @@ export const command: Command = {
       ["mode", info.mode],
       ["ABI", info.abiVersion],
       ["channels", `${info.channels}, ${info.channelsFree} of them free`],
-      ["rings", `${both(ringBytes)} (to user, to kernel)`],
-      ["largest rings", both(maxRingBytes)],
+      ["rings in, out", both(ringBytes)],
+      ["at most", both(maxRingBytes)],
       ["attaches", info.attaches],
       ["spins for", `${info.spinMicroseconds} us`],
     ];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Command, Failure } from "./command.ts";
+import { type Command, Failure, reasonOf } from "./command.ts";
 import { Elf } from "./elf.ts";
 import { print, printJson, table } from "./output.ts";
 
@@ -47,8 +47,7 @@ function read(path: string): Uint8Array<ArrayBuffer> {
     if (error instanceof Deno.errors.NotFound) {
       throw new Failure(`There is no file ${path}; build the module first.`);
     }
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Failure(`${path} can't be read; look at its permissions: ${reason}`);
+    throw new Failure(`${path} can't be read; name another file (${reasonOf(error)}).`);
   }
 }
 

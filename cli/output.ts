@@ -61,7 +61,8 @@ function pad(text: string, width: number, isNumber: boolean): string {
 
 /** The lines of a table. Where it is too wide, each row is a block of lines instead. */
 export function table(rows: readonly Row[], most: number = columns()): string[] {
-  const titles = Object.keys(rows[0] ?? {});
+  if (rows.length === 0) return [];
+  const titles = Object.keys(rows[0]!);
   const width = (title: string) =>
     Math.max(title.length, ...rows.map((row) => String(row[title]).length));
   const widths = titles.map(width);

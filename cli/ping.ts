@@ -63,7 +63,7 @@ async function measure(
 function show(times: readonly number[], path: string, length: string, json: boolean): void {
   const summary = summarise(times);
   if (json) return printJson({ device: path, bytes: Number(length), microseconds: summary });
-  print(`${summary.count} round trips of ${length} bytes to ${path}, in microseconds:`);
+  print(`${path}: ${summary.count} x ${length} bytes, microseconds`);
   const { count: _, ...figures } = summary;
   for (const [title, value] of Object.entries(figures)) {
     print(`  ${title.padEnd(5)} ${value.toFixed(1).padStart(10)}`);

@@ -6,7 +6,7 @@
  */
 
 import { type Channel, type Device, type Message } from "../mod.ts";
-import { type Command, type Context, Failure } from "./command.ts";
+import { type Command, type Context, Failure, reasonOf } from "./command.ts";
 import type { CommandLine } from "./command_line.ts";
 import {
   attach,
@@ -58,7 +58,7 @@ class Writer implements Disposable {
       if (error instanceof Deno.errors.NotCapable) {
         throw new Failure(`To write ${path}, run Deno with --allow-write=${path}.`);
       }
-      throw new Failure(`${path} can't be written; choose another file: ${reason(error)}`);
+      throw new Failure(`${path} can't be written; choose another file (${reasonOf(error)}).`);
     }
     this.#write(encodeHead({
       name: device.name,
@@ -76,7 +76,7 @@ class Writer implements Disposable {
     try {
       for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
     } catch (error) {
-      throw new Failure(`The recording can't be written; make room for it: ${reason(error)}`);
+      throw new Failure(`The recording can't be written; make room for it (${reasonOf(error)}).`);
     }
   }
 
@@ -115,10 +115,6 @@ class Writer implements Disposable {
   [Symbol.dispose](): void {
     this.#file.close();
   }
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 async function feed(channel: Channel, writer: Writer, line: CommandLine, signal: AbortSignal) {

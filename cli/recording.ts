@@ -127,6 +127,9 @@ export class Reader implements Disposable {
   constructor(path: string) {
     this.#path = path;
     this.#file = Deno.openSync(path);
+    if (!this.#file.statSync().isDirectory) return;
+    this.#file.close();
+    throw new Failure(`${path} is a folder; name a file that \`kup record\` has written.`);
   }
 
   /** @returns As many bytes as there are, up to `length`. */
@@ -160,9 +163,10 @@ export class Reader implements Disposable {
     if (length > MOST_NAME || begin < HEADER + length || begin > HEADER + 2 * MOST_NAME) {
       throw this.#damaged();
     }
-    const name = this.#read(begin - HEADER).subarray(0, length);
+    const name = this.#read(begin - HEADER);
+    if (name.length < begin - HEADER) throw this.#damaged();
     return {
-      name: new TextDecoder().decode(name),
+      name: new TextDecoder().decode(name.subarray(0, length)),
       mode,
       stamps: (word(24) & FEATURE_STAMPS) !== 0,
       abiVersion: word(28),

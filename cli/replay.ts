@@ -6,7 +6,7 @@
  */
 
 import { type Channel } from "../mod.ts";
-import { type Command, Failure, pause } from "./command.ts";
+import { type Command, Failure, pause, reasonOf } from "./command.ts";
 import { attach, CHANNEL_FLAGS, CHANNEL_TEXT, CHANNEL_VALUES, openNamed } from "./device.ts";
 import { print, printJson, Progress, warn } from "./output.ts";
 import { Reader, type Recorded } from "./recording.ts";
@@ -35,8 +35,8 @@ function openRecording(path: string): Reader {
       throw new Failure(`To read ${path}, run Deno with --allow-read=${path}.`);
     }
     if (error instanceof Deno.errors.NotFound) throw new Failure(`There is no file ${path}.`);
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Failure(`${path} can't be read; look at its permissions: ${reason}`);
+    if (error instanceof Failure) throw error;
+    throw new Failure(`${path} can't be read; look at its permissions (${reasonOf(error)}).`);
   }
 }
 

@@ -39,7 +39,7 @@ Deno.test("kup stays within a terminal of 40 columns", async () => {
   ) {
     const text = await onTerminal(40, args);
     assertStringIncludes(text, args[0] === "bench" ? "bytes" : "echo");
-    assert(longest(text) <= 50, `kup ${args.join(" ")}:\n${text}`);
+    assert(longest(text) <= 40, `kup ${args.join(" ")}:\n${text}`);
   }
 });
 
@@ -58,7 +58,7 @@ Deno.test("kup top hides the cursor and shows it again", async () => {
 Deno.test("kup bench shows its progress on a terminal, and removes it", async () => {
   const text = await onTerminal(80, ["bench", "--seconds", "0.1", "host:echo"]);
   assertMatch(text, /bench \[#* *\] +\d+%/);
-  assertMatch(text, /\r\x1b\[K/);
+  assertStringIncludes(text, "\r\x1b[K");
 });
 
 Deno.test("table() has columns where they fit, and a block for each row where not", () => {
@@ -66,7 +66,7 @@ Deno.test("table() has columns where they fit, and a block for each row where no
   const plain = (lines: string[]) => lines.map((line) => line.replaceAll(CODES, ""));
   assertEquals(plain(table(rows, 11)), ["name  count", "a         1", "long    200"]);
   assertEquals(table(rows, 10), ["name   a", "count  1", "", "name   long", "count  200"]);
-  assertEquals(table([], 10).filter((line) => line !== ""), []);
+  assertEquals(table([], 10), []);
 });
 
 Deno.test("percentile() and summarise() take values that occur", () => {
