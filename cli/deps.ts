@@ -8,4 +8,4 @@
 
 export { parseArgs } from "jsr:@std/cli@1/parse-args";
 export { format as formatBytes } from "jsr:@std/fmt@1/bytes";
-export { bold, cyan, dim, green, red, setColorEnabled, yellow } from "jsr:@std/fmt@1/colors";
+export { bold, dim, green, red, setColorEnabled, yellow } from "jsr:@std/fmt@1/colors";

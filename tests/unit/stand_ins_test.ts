@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What std's documentation promises of the names in deps.ts and cli/deps.ts. The tests hold for std itself and for
-// its stand-ins in tests/std/, whichever deps.ts brings here. So no test relies on the words of a
-// failure.
+// What std's documentation promises of the names in deps.ts and cli/deps.ts. The tests hold for
+// std itself and for its stand-ins in tests/std/, whichever these files bring here. So no test
+// relies on the words of a failure.
 import {
   assert,
   assertEquals,
@@ -17,12 +17,11 @@ import {
   cyan,
   dim,
   green,
-  parseArgs,
   red,
   setColorEnabled,
   yellow,
 } from "../../deps.ts";
-import { formatBytes } from "../../cli/deps.ts";
+import { formatBytes, parseArgs } from "../../cli/deps.ts";
 
 /**
  * Returns the message of the failed assertion that a call ends in, without an assertion of its own.
