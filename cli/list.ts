@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * `kup list`: the devices, who has attached them, and their counters.
+ * `kup list`: the devices, their users and their counters.
  *
  * @module
  */
@@ -48,7 +48,7 @@ function toRow({ path, mode, channels, channelsFree, totals }: Description): Row
   };
 }
 
-/** A device that can't be opened must not hide the others. */
+/** Reports a device that can't be opened, so that the others are still listed. */
 function tryDescribe(path: string): Description | undefined {
   try {
     using device = open(path);

@@ -39,7 +39,7 @@ export function warn(line: string): void {
   try {
     Deno.stderr.writeSync(encoder.encode(line + "\n"));
   } catch {
-    // There is nobody to read it.
+    // It has no reader.
   }
 }
 
