@@ -40,6 +40,7 @@ function findCommand(name: string): Promise<{ readonly command: Command }> {
 async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined) throw new UsageError("A command is missing; `kup --help` lists them.");
+  if (name === "help" && rest[0] !== undefined) return await run([rest[0], "--help"], signal);
   if (name === "--help" || name === "-h" || name === "help") {
     print(overview());
     return 0;

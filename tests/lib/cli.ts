@@ -42,3 +42,19 @@ export function startKup(
     stderr: "piped",
   }).spawn();
 }
+
+/** Whether a process has a handler for SIGINT: its bit in the mask of caught signals. */
+async function untilListening(pid: number): Promise<void> {
+  for (;;) {
+    const status = await Deno.readTextFile(`/proc/${pid}/status`);
+    const caught = BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)![1]}`);
+    if ((caught & 2n) !== 0n) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Presses Ctrl-C, when `kup` listens: before that the signal itself would end it. */
+export async function interrupt(child: Deno.ChildProcess): Promise<void> {
+  await untilListening(child.pid);
+  child.kill("SIGINT");
+}

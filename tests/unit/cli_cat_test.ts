@@ -2,7 +2,7 @@
 /** `kup cat`: formats, modes, ends. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
-import { kup, kupCommand, startKup } from "../lib/cli.ts";
+import { interrupt, kup, kupCommand, startKup } from "../lib/cli.ts";
 import { capture } from "../lib/process.ts";
 
 Deno.test("kup cat sends each line, and ends when the device has ended", async () => {
@@ -111,29 +111,13 @@ Deno.test("kup cat ends at Ctrl-C with status 130, whatever it waits for", async
       await reader.read();
       reader.releaseLock();
     }
-    await interruptUntilEnd(child);
+    await interrupt(child);
     const { code } = await child.status;
     assertEquals(code, 130);
     await Promise.all([child.stdout.cancel(), child.stderr.cancel()]);
     await writer.close().catch(() => {});
   }
 });
-
-/** Before the program listens, the signal itself would end it. */
-async function interruptUntilEnd(child: Deno.ChildProcess): Promise<void> {
-  await untilListening(child.pid);
-  child.kill("SIGINT");
-}
-
-/** Whether a process has a handler for SIGINT: its bit in the mask of caught signals. */
-async function untilListening(pid: number): Promise<void> {
-  for (;;) {
-    const status = await Deno.readTextFile(`/proc/${pid}/status`);
-    const caught = BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)![1]}`);
-    if ((caught & 2n) !== 0n) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 Deno.test("kup cat reports a call that was answered with a status", async () => {
   const args = ["cat", "--type", String(0xfffe0001), "--input", "hex", "--parameters", "mode=3"];

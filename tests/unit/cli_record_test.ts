@@ -17,7 +17,8 @@ import {
   Reader,
   type Recorded,
 } from "../../cli/recording.ts";
-import { kup } from "../lib/cli.ts";
+import { interrupt, kup, startKup } from "../lib/cli.ts";
+import { until } from "../lib/until.ts";
 
 const HEAD: Head = {
   name: "kup/echo",
@@ -157,6 +158,59 @@ Deno.test("kup record stops after --count messages, and after --seconds", async 
   const timed = await kup(["record", "--seconds", "0.1", "host:echo", file], { permissions });
   assertEquals([timed.code, timed.output], [0, `0 messages in ${file}\n`]);
 });
+
+/** An echo_produce of kmod/echo/kup_echo.h, for a producer that loses what does not fit. */
+function produce(count: number, length: number): string {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(count), true);
+  view.setUint32(8, length, true);
+  view.setUint32(12, 3, true);
+  return `${bytes.toHex()}\n`;
+}
+
+const ECHO_PRODUCE = 0xffff0001;
+
+Deno.test("kup record has each message, or counts it in a gap", async () => {
+  using temporary = folder();
+  const file = `${temporary.path}/gaps.kup`;
+  const { code, output } = await kup(
+    ["record", "--input", "hex", "--type", String(ECHO_PRODUCE), "host:echo", file],
+    { input: produce(20_000, 4000), permissions: ["--allow-ffi", `--allow-write=${file}`] },
+  );
+  assertEquals(code, 0, output);
+  const { records } = readAll(file);
+  const lost = records.filter(({ kind }) => kind === "gap").map(({ bytes }) =>
+    Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
+  );
+  const received = records.filter(({ kind, type }) => kind === "received" && type !== ECHO_PRODUCE);
+  assertEquals(received.length + lost.reduce((sum, one) => sum + one, 0), 20_000);
+});
+
+Deno.test("kup record leaves a whole file at Ctrl-C", async () => {
+  using temporary = folder();
+  const file = `${temporary.path}/cut.kup`;
+  const permissions = ["--allow-ffi", `--allow-write=${file}`];
+  await using child = startKup(["record", "--input", "lines", "host:echo", file], permissions);
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode("a\nb\n"));
+  const size = 2 * (encodeRecord(RECORDS[0]!).length * 2) + encodeHead(HEAD).length;
+  await until(() => fileSize(file) >= size, "both messages are in the file");
+  await interrupt(child);
+  const [{ code }, error] = await Promise.all([child.status, new Response(child.stderr).text()]);
+  assertEquals([code, error], [0, `2 messages in ${file}\n`]);
+  assertEquals(readAll(file).records.length, 4);
+  await child.stdout.cancel();
+  await writer.close().catch(() => {});
+});
+
+function fileSize(file: string): number {
+  try {
+    return Deno.statSync(file).size;
+  } catch {
+    return 0;
+  }
+}
 
 Deno.test("kup record and replay say in one sentence what is wrong with a file", async () => {
   using temporary = folder();

@@ -55,6 +55,28 @@ Deno.test("kup top hides the cursor and shows it again", async () => {
   assert(text.lastIndexOf("\x1b[?25h") > text.lastIndexOf("\x1b[?25l"));
 });
 
+Deno.test("kup top shows the cursor again at Ctrl-C, and ends with status 0", async () => {
+  const command = quote(kupCommand(["top", "--interval", "0.05", "host:echo"]));
+  await using child = new Deno.Command("script", {
+    args: ["-qec", command, "/dev/null"],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  let text = "";
+  let pressed = false;
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (pressed || !text.includes("\x1b[?25l")) continue;
+    pressed = true;
+    // The terminal makes a signal of it.
+    await writer.write(Uint8Array.of(3));
+  }
+  assertEquals((await child.status).code, 0);
+  assert(text.lastIndexOf("\x1b[?25h") > text.lastIndexOf("\x1b[?25l"), text);
+  await writer.close().catch(() => {});
+});
+
 Deno.test("kup bench shows its progress on a terminal, and removes it", async () => {
   const text = await onTerminal(80, ["bench", "--seconds", "0.1", "host:echo"]);
   assertMatch(text, /bench \[#* *\] +\d+%/);

@@ -31,6 +31,12 @@ Deno.test("kup COMMAND --help names each of its options", async () => {
   }
 });
 
+Deno.test("kup help COMMAND is kup COMMAND --help", async () => {
+  const { stdout } = await kup(["ping", "--help"]);
+  assertEquals(await kup(["help", "ping"]), { code: 0, stdout, output: stdout });
+  assertEquals((await kup(["help", "nope"])).code, 2);
+});
+
 Deno.test("kup refuses a wrong command line with one sentence and status 2", async () => {
   const wrong = [
     [],
