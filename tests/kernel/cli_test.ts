@@ -87,3 +87,15 @@ Deno.test("kup needs the right to open the device", async () => {
     assertEquals(code, 0, stdout);
   });
 });
+
+Deno.test("kup top ends with one sentence when its only device is gone", async () => {
+  await using child = startKup(["top", "--json", "--interval", "0.05", PATH]);
+  const reader = child.stdout.getReader();
+  await reader.read();
+  await withEcho({}, () => Promise.resolve());
+  while (!(await reader.read()).done);
+  const error = await new Response(child.stderr).text();
+  assertMatch(error, new RegExp(`^kup top: ${PATH}: [^\n]*\n$`));
+  assertEquals((await child.status).code, 1);
+  await child.stdin.close();
+});
