@@ -10,7 +10,7 @@ import { type Command, Failure, pause, reasonOf } from "./command.ts";
 import { UsageError } from "./command_line.ts";
 import { attach, CHANNEL_FLAGS, CHANNEL_TEXT, CHANNEL_VALUES, openNamed } from "./device.ts";
 import { print, printJson, Progress, warn } from "./output.ts";
-import { Reader, type Recorded } from "./recording.ts";
+import { decodeGap, Reader, type Recorded } from "./recording.ts";
 
 const USAGE = `usage: kup replay [OPTION]... FILE DEVICE
        kup replay --json FILE

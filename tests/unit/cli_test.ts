@@ -52,6 +52,7 @@ Deno.test("kup refuses a wrong command line with one sentence and status 2", asy
     ["ping", "--parameters", "mode", "host:echo"],
     ["ping", "--parameters", "mode=2", "/dev/null"],
     ["modinfo"],
+    ["replay", "x.kup"],
   ];
   for (const args of wrong) {
     const { code, stdout, output } = await kup(args);
