@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Failure, reasonOf } from "./command.ts";
 import { bold } from "./deps.ts";
 
 /** Thrown when the reader of standard output is gone: the program ends, and says nothing. */
@@ -18,7 +19,7 @@ export function write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
   } catch (cause) {
     if (cause instanceof Deno.errors.BrokenPipe) throw new OutputClosed("", { cause });
-    throw cause;
+    throw new Failure(`Standard output can't be written; make room for it (${reasonOf(cause)}).`);
   }
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Channel } from "../mod.ts";
+import type { Channel } from "../mod.ts";
 import { type Command, Failure, pause, reasonOf } from "./command.ts";
 import { UsageError } from "./command_line.ts";
 import { attach, CHANNEL_FLAGS, CHANNEL_TEXT, CHANNEL_VALUES, openNamed } from "./device.ts";
