@@ -280,5 +280,13 @@ export const STATS_AT = {
   ioctls: 88,
   /** looks by poll at attached handles: one per call and per wake-up */
   polls: 96,
+  /** ring sizes, not doubled */
+  toUserBytes: 104,
+  toKernelBytes: 108,
+  /** the bytes between tail and head: records not given back yet */
+  toUserUsed: 112,
+  toKernelUsed: 116,
+  /** that attached the channel, by the caller's numbers; 0: not visible */
+  process: 120,
   SIZE: 128,
 } as const;
