@@ -23,6 +23,8 @@ const DEBUGGING = [
   "-fno-lto",
 ];
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 const COMPILERS: readonly (readonly string[])[] = [["cc"], ["gcc"], ["clang"], ["zig", "cc"]];
 
 interface Output {
@@ -58,14 +60,16 @@ async function find(given: readonly string[] | undefined): Promise<readonly stri
     if (await answers(compiler)) return compiler;
   }
   if (given !== undefined) {
-    throw new BindError(`The compiler "${given.join(" ")}" can't be run: give another one by --cc.`);
+    throw new BindError(
+      `The compiler "${given.join(" ")}" can't be run: give another one by --cc.`,
+    );
   }
   throw new BindError(
     "There is no C compiler: install gcc or clang (`apt-get install gcc`), or name one by --cc.",
   );
 }
 
-/** A macro's name, and the number of its line in the compiler's source. */
+/** The number of the first computed name's line. */
 const FIRST_LINE = 1_000_000;
 
 /** A constant as the compiler computes it. */
@@ -79,11 +83,16 @@ export class Compiler implements AsyncDisposable {
   readonly #command: readonly string[];
   readonly #header: string;
   readonly #folder: string;
+  readonly #interrupted = () => {
+    Deno.removeSync(this.#folder, { recursive: true });
+    Deno.exit(130);
+  };
 
   private constructor(command: readonly string[], header: string, folder: string) {
     this.#command = command;
     this.#header = header;
     this.#folder = folder;
+    for (const signal of SIGNALS) Deno.addSignalListener(signal, this.#interrupted);
   }
 
   /** Finds the compiler. `header` is an absolute path. */
@@ -94,6 +103,7 @@ export class Compiler implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, this.#interrupted);
     await Deno.remove(this.#folder, { recursive: true });
   }
 

@@ -231,7 +231,8 @@ function readFiles(lines: Uint8Array, at: number, folder: string): Map<number, s
   const opcodes = reader.fixed(1);
   reader.at += opcodes - 1; // how many operands each one has
   const folders = [folder];
-  const within = (folder: string, path: string) => path.startsWith("/") ? path : `${folder}/${path}`;
+  const within = (folder: string, path: string) =>
+    path.startsWith("/") ? path : `${folder}/${path}`;
   for (let path = reader.text(); path !== ""; path = reader.text()) {
     folders.push(within(folder, path));
   }
