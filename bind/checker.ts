@@ -37,13 +37,23 @@ function assertField(struct: Struct, path: string, offset: number, type: Type): 
   return lines;
 }
 
-/** All fields of a struct, with those of the anonymous ones in it. */
-function assertFields(root: Struct, struct: Struct, base: number): string[] {
+/** All fields of a struct, with those of the structs in it that have no name of their own. */
+function assertFields(root: Struct, struct: Struct, base: number, prefix = ""): string[] {
   return struct.fields.flatMap((field) => {
     const { name, type } = field;
-    if (name !== "") return assertField(root, name, base + field.offset, type);
-    if (type.kind !== "struct" && type.kind !== "union") return [];
-    return assertFields(root, type.struct, base + field.offset);
+    const offset = base + field.offset;
+    const path = prefix + name;
+    let one = type;
+    let element = path;
+    while (one.kind === "array") {
+      one = one.element;
+      element += "[0]";
+    }
+    const lines = name === "" ? [] : assertField(root, path, offset, type);
+    const isInner = (one.kind === "struct" || one.kind === "union") && one.struct.name === "";
+    if (!isInner) return lines;
+    const inside = name === "" ? prefix : `${element}.`;
+    return [...lines, ...assertFields(root, one.struct, offset, inside)];
   });
 }
 

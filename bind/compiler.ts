@@ -127,7 +127,9 @@ export class Compiler implements AsyncDisposable {
   /** Returns the object file of the header. */
   async compile(): Promise<Uint8Array> {
     const object = `${this.#folder}/bind.o`;
-    const { code, stderr } = await this.#run("", ...DEBUGGING, "-c", "-o", object);
+    // A header of macros alone would have no debugging information.
+    const source = "int kup_bind_unit;\n";
+    const { code, stderr } = await this.#run(source, ...DEBUGGING, "-c", "-o", object);
     if (code !== 0) throw this.#refused(stderr);
     return await Deno.readFile(object);
   }
