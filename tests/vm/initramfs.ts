@@ -65,6 +65,7 @@ function settings(job: Job, own?: BuiltModule): string {
     `KUP_PROJECT=${quote(ROOT)}`,
     `KUP_MODULE=${quote(own?.folder ?? "")}`,
     `KUP_LOAD=${quote(loadsModules(job.command) ? "" : names(own).join(" "))}`,
+    `export KUP_SECONDS=${quote(Deno.env.get("KUP_SECONDS") ?? "")}`,
     // Colours are for a person at a terminal.
     Deno.stdout.isTerminal() && !Deno.noColor ? "export FORCE_COLOR=1" : "export NO_COLOR=1",
     "",
