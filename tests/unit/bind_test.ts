@@ -80,6 +80,10 @@ async function withFiles<T>(
   }
 }
 
+async function listFolder(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+}
+
 /** Both kinds of compilers; zig's is clang. */
 const ZIG = Deno.env.get("KUP_ZIG");
 const COMPILERS = ["cc", ...ZIG === undefined ? [] : [`${ZIG} cc`]];
@@ -356,7 +360,7 @@ Deno.test("kup bind --check finds each kind of change in the header or in a file
       assertEquals((await check()).code, 1, to);
       await Deno.writeTextFile(`${folder}/every.h`, header);
     }
-    const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    const names = await listFolder(folder);
     assertEquals(names, ["every.h", "every.ts", "every_check.h"]);
   });
 });
@@ -440,7 +444,7 @@ Deno.test("kup bind refuses what TypeScript can't have with one sentence, and wr
         assertMatch(error, /^error: [^\n]+\.\n$/);
       }
     }
-    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["a.h"]);
+    assertEquals(await listFolder(folder), ["a.h"]);
   });
 });
 
@@ -506,7 +510,7 @@ Deno.test("kup bind says what to do about files, permissions and compilers", asy
     const { code, error } = await kupBind(["a.h"], folder, ["--allow-read"]);
     assertEquals(code, 1);
     assertMatch(error, /^error: kup bind reads, .* run it with --allow-read --allow-write/);
-    const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    const names = await listFolder(folder);
     assertEquals(names, ["a.h", "own.ts"]);
   });
 });
