@@ -50,8 +50,7 @@ function assertFields(root: Struct, struct: Struct, base: number, prefix = ""): 
       element += "[0]";
     }
     const lines = name === "" ? [] : assertField(root, path, offset, type);
-    const isInner = (one.kind === "struct" || one.kind === "union") && one.struct.name === "";
-    if (!isInner) return lines;
+    if ((one.kind !== "struct" && one.kind !== "union") || one.struct.name !== "") return lines;
     const inside = name === "" ? prefix : `${element}.`;
     return [...lines, ...assertFields(root, one.struct, offset, inside)];
   });
