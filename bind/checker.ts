@@ -76,8 +76,6 @@ function assertConstants(plan: Plan): string {
 /** Writes the statements that check a value. */
 class Statements {
   #loops = 0;
-  /** The most loops inside each other. */
-  deepest = 0;
 
   struct(expression: string, struct: Struct, depth: number): string {
     return struct.fields.map((field) => this.#field(expression, struct, field, depth)).join("");
@@ -129,7 +127,6 @@ class Statements {
     depth: number,
   ): string {
     const index = `i${this.#loops++}`;
-    this.deepest = Math.max(this.deepest, this.#loops);
     const tabs = indent(depth);
     const count = type.kind === "text" ? type.size : type.count;
     const head = `${tabs}for (${index} = 0; ${index} < ${count}; ${index}++)`;
@@ -170,9 +167,8 @@ function notOne(expression: string, { values, signed }: Enum): string {
 }
 
 function checkFunction({ struct }: Shape): string {
-  const statements = new Statements();
-  const body = statements.struct("record->is", struct, 1);
-  const indices = Array.from({ length: statements.deepest }, (_, i) => `i${i}`).join(", ");
+  const body = new Statements().struct("record->is", struct, 1);
+  const indices = [...new Set(body.match(/\bi\d+(?= = 0;)/g))].join(", ");
   const usesRecord = body.includes("record->is");
   return `/* The payload of a ${struct.spelling}. 0, or -EINVAL. */\n` +
     `static inline int check_${struct.name}(const void *data, unsigned long length)\n{\n` +

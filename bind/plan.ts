@@ -322,26 +322,33 @@ function directions(header: Header, planner: Planner): Direction[] {
   return found;
 }
 
+/** The bytes without a field behind each field of the struct and of the structs in it. */
+function findHoles(struct: Struct, found: Set<string>): void {
+  let end = 0;
+  let last = "";
+  for (const field of [...struct.fields, undefined]) {
+    const begin = field === undefined ? struct.size : field.offset;
+    if (begin > end && last !== "") {
+      const bytes = begin - end === 1 ? "a byte" : `${begin - end} bytes`;
+      found.add(
+        `${struct.spelling || "an anonymous struct"} has ${bytes} of padding behind "${last}", ` +
+          "which a kernel that copies the struct sends as they are: clear the struct first, or " +
+          `add "unsigned char pad[${begin - end}];" there.`,
+      );
+    }
+    if (field === undefined) break;
+    end = field.offset + field.type.size;
+    last = field.name || "an anonymous field";
+    const { item } = unwrap(field.type);
+    if (item.kind === "struct") findHoles(item.struct, found);
+  }
+}
+
 /** Where the compiler left bytes without a field. A kernel that copies the struct sends them. */
 function paddingNotes(kinds: readonly Kind[]): string[] {
-  const notes: string[] = [];
-  for (const { shape: { struct } } of kinds) {
-    let end = 0;
-    let last = "";
-    for (const field of [...struct.fields, undefined]) {
-      const begin = field === undefined ? struct.size : field.offset;
-      if (begin > end && last !== "") {
-        notes.push(
-          `${struct.spelling} has ${begin - end} bytes of padding behind "${last}", which a ` +
-            "kernel that copies a struct sends as they are: clear the struct first, or name them " +
-            `by "unsigned char pad[${begin - end}];".`,
-        );
-      }
-      if (field !== undefined) end = field.offset + field.type.size;
-      last = field?.name || "an anonymous field";
-    }
-  }
-  return notes;
+  const found = new Set<string>();
+  for (const { shape: { struct } } of kinds) findHoles(struct, found);
+  return [...found];
 }
 
 /** Checks a header, and decides what is generated from it. */

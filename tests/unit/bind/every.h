@@ -116,6 +116,12 @@ struct every_order {
 struct every_stop {
 };
 
+/* Nothing of it is checked but its length. */
+struct every_raw {
+	unsigned char bytes[4];
+	every_point_t points[2];
+};
+
 struct every_echo {
 	unsigned long long id;
 	unsigned char reserved;

@@ -1183,6 +1183,87 @@ export class EveryStopWriter {
   }
 }
 
+/** Reads `struct every_raw`. One object reads any number of messages, one after another. */
+export class EveryRaw {
+  /** Its size in bytes. */
+  static readonly SIZE = 12;
+  /** Where each field begins, in bytes. */
+  static readonly AT = {
+    bytes: 0,
+    points: 4,
+  } as const;
+  #source: Source = NOTHING;
+  #at = 0;
+  readonly #points = new EveryPoint();
+
+  /**
+   * Moves to a struct that begins at `offset`, and returns this reader.
+   *
+   * @throws {RangeError} If the struct would end beyond the source.
+   */
+  at(source: Source, offset = 0): this {
+    if (!(offset + 12 <= source.length)) {
+      throw short("EveryRaw", 12, offset, source.length);
+    }
+    this.#source = source;
+    this.#at = offset;
+    return this;
+  }
+
+  /** An element of [4]. */
+  bytes(index: number): number {
+    return this.#source.u8(this.#at + element(index, 4, "bytes") * 1);
+  }
+
+  /** An element of [2]. */
+  points(index: number): EveryPoint {
+    return this.#points.at(this.#source, this.#at + 4 + element(index, 2, "points") * 4);
+  }
+}
+
+/**
+ * Writes `struct every_raw`. One object writes any number of messages, one after another. Don't
+ * use it for a reservation that was committed: what lies there is sent.
+ */
+export class EveryRawWriter {
+  /** Its size in bytes. */
+  static readonly SIZE = 12;
+  #view: DataView = NO_ROOM;
+  #at = 0;
+  readonly #points = new EveryPointWriter();
+
+  /**
+   * Moves to a struct that begins at `offset`, clears it, and returns this writer.
+   *
+   * @throws {RangeError} If the struct would end beyond the target.
+   */
+  at(target: Target, offset = 0): this {
+    const bytes = target instanceof Uint8Array ? target : target.bytes;
+    if (!(offset >>> 0 === offset && offset + 12 <= bytes.length)) {
+      throw short("EveryRaw", 12, offset, bytes.length);
+    }
+    if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer);
+    this.#at = bytes.byteOffset + offset;
+    bytes.fill(0, offset, offset + 12);
+    return this;
+  }
+
+  /** Moves to `at` of a view, without clearing what is there, and returns this writer. */
+  over(view: DataView, at: number): this {
+    this.#view = view;
+    this.#at = at;
+    return this;
+  }
+
+  setBytes(index: number, value: number): void {
+    this.#view.setUint8(this.#at + element(index, 4, "bytes") * 1, whole(value, 0, 255, "bytes"));
+  }
+
+  points(index: number): EveryPointWriter {
+    return this.#points.over(this.#view, this.#at + 4 + element(index, 2, "points") * 4);
+  }
+}
+
 /** Reads `struct every_echo`. One object reads any number of messages, one after another. */
 export class EveryEcho {
   /** Its size in bytes. */

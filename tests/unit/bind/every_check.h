@@ -154,6 +154,12 @@ _Static_assert(sizeof(((struct every_order *)0)->value.number) == 4, "struct eve
 _Static_assert(__builtin_offsetof(struct every_order, value.point) == 28, "struct every_order: value.point has changed, run kup bind");
 _Static_assert(sizeof(((struct every_order *)0)->value.point) == 4, "struct every_order: value.point has changed, run kup bind");
 _Static_assert(sizeof(struct every_stop) == 0, "struct every_stop has changed, run kup bind");
+_Static_assert(sizeof(struct every_raw) == 12, "struct every_raw has changed, run kup bind");
+_Static_assert(__builtin_offsetof(struct every_raw, bytes) == 0, "struct every_raw: bytes has changed, run kup bind");
+_Static_assert(sizeof(((struct every_raw *)0)->bytes) == 4, "struct every_raw: bytes has changed, run kup bind");
+_Static_assert((__typeof__(((struct every_raw *)0)->bytes[0]))-1 > 0 && (__typeof__(((struct every_raw *)0)->bytes[0]))0.5 == 0, "struct every_raw: bytes has changed, run kup bind");
+_Static_assert(__builtin_offsetof(struct every_raw, points) == 4, "struct every_raw: points has changed, run kup bind");
+_Static_assert(sizeof(((struct every_raw *)0)->points) == 8, "struct every_raw: points has changed, run kup bind");
 _Static_assert(sizeof(struct every_echo) == 10, "struct every_echo has changed, run kup bind");
 _Static_assert(__builtin_offsetof(struct every_echo, id) == 0, "struct every_echo: id has changed, run kup bind");
 _Static_assert(sizeof(((struct every_echo *)0)->id) == 8, "struct every_echo: id has changed, run kup bind");
@@ -260,6 +266,16 @@ static inline int check_every_stop(const void *data, unsigned long length)
 {
 
 	if (length != 0)
+		return -22;
+	(void)data;
+	return 0;
+}
+
+/* The payload of a struct every_raw. 0, or -EINVAL. */
+static inline int check_every_raw(const void *data, unsigned long length)
+{
+
+	if (length != 12)
 		return -22;
 	(void)data;
 	return 0;
