@@ -13,6 +13,7 @@ import { readHeader } from "../../bind/header.ts";
 import { open } from "../../mod.ts";
 import { CONFIG } from "../checks/static.ts";
 import { ROOT } from "../lib/paths.ts";
+import { assertThrowsWith, test } from "./attached.ts";
 import {
   Bytes,
   EVERY_AUTO,
@@ -226,6 +227,31 @@ Deno.test("kup bind's records refuse an unknown type and a short message", () =>
   assertEquals(toKernel.read(message(EVERY_ECHO, 10)).recordType, EVERY_ECHO);
   assertThrows(() => toKernel.read(message(EVERY_FIELD, EveryField.SIZE)), RangeError);
 });
+
+test(
+  'kup bind\'s records throw "gap" for a gap, in a message and in a cursor',
+  (channel, kernel) => {
+    const records = new EveryToUser();
+    kernel.gap(3, 15_000);
+    kernel.send("behind it");
+    assertThrowsWith(() => records.read(channel.tryReceive()!), "gap");
+    channel.tryReceive();
+    kernel.gap(3, 15_000);
+    kernel.send("behind it");
+    assertThrowsWith(() => channel.drain((cursor) => void records.read(cursor)), "gap");
+  },
+);
+
+test(
+  'kup bind\'s readers throw "released" when their message is no longer valid',
+  (channel, kernel) => {
+    kernel.send(new Uint8Array(EveryEcho.SIZE), EVERY_ECHO);
+    const reader = new EveryEcho().at(channel.tryReceive()!);
+    assertEquals(reader.last, 0);
+    channel.tryReceive();
+    assertThrowsWith(() => reader.last, "released");
+  },
+);
 
 Deno.test("kup bind's readers refuse what lies beyond the struct, its arrays and its tag", () => {
   const reader = new EveryField();
