@@ -10,7 +10,7 @@ const HEADER = "native/kup_user.h";
 /** All that publishing and `make abi` read. */
 function checkout(): Promise<Copy> {
   const generated = [HEADER, "kmod/uapi/kup_abi.h", "scripts/gen_abi.ts", "scripts/contract.ts"];
-  return Copy.make("deno.json", "LICENSE", "README.md", ...generated);
+  return Copy.make("deno.json", "LICENSE", "README.md", "bind", ...generated);
 }
 
 /** Does all but the last step. */
