@@ -45,20 +45,27 @@ async function run(command: readonly string[]): Promise<Output> {
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-async function answers(compiler: readonly string[]): Promise<boolean> {
+/** Whether the compiler can be run; or the error if this program may not run it. */
+async function answers(compiler: readonly string[]): Promise<boolean | Error> {
   try {
     return (await run([...compiler, "--version"])).code === 0;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    if (error instanceof Deno.errors.PermissionDenied) return false;
+    const { NotFound, PermissionDenied, NotCapable } = Deno.errors;
+    if (error instanceof NotCapable) return error;
+    if (error instanceof NotFound || error instanceof PermissionDenied) return false;
     throw error;
   }
 }
 
 async function find(given: readonly string[] | undefined): Promise<readonly string[]> {
+  let refused: Error | undefined;
   for (const compiler of given === undefined ? COMPILERS : [given]) {
-    if (await answers(compiler)) return compiler;
+    const answer = await answers(compiler);
+    if (answer === true) return compiler;
+    // Perhaps --allow-run names another one.
+    if (answer !== false) refused ??= answer;
   }
+  if (refused !== undefined) throw refused;
   if (given !== undefined) {
     throw new BindError(
       `The compiler "${given.join(" ")}" can't be run: give another one by --cc.`,

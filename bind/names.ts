@@ -13,11 +13,13 @@ const WORDS = new Set(
     "Infinity bigint globalThis").split(" "),
 );
 
-/** Names that the generated module needs for itself, or that everybody takes for JavaScript's. */
+/** Names that the generated module needs for itself, or that are JavaScript's everywhere. */
 const GLOBALS = new Set(
-  ("Array ArrayBuffer BigInt Boolean Bytes DataView Date Deno Error Function Infinity JSON Map " +
-    "Math Number Object Promise Proxy RangeError Reflect RegExp Set SharedArrayBuffer Source " +
-    "String Symbol Target TextDecoder TextEncoder TypeError Uint8Array WeakMap WeakSet").split(" "),
+  ("Array ArrayBuffer ArrayBufferLike ArrayBufferView BigInt Boolean Bytes DataView Date Deno Error " +
+    "Function Infinity JSON Map Math NOTHING NO_ROOM Number Object Promise Proxy RangeError " +
+    "Reflect RegExp Set SharedArrayBuffer Source String Symbol Target TextDecoder TextEncoder " +
+    "TypeError Uint8Array WeakMap WeakSet element large otherMember putText short swap16 swap32 " +
+    "swap64 textOf unknownType whole").split(" "),
 );
 
 /** What every reader or writer has already. */

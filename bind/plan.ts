@@ -133,15 +133,23 @@ class Planner {
   readonly #shapes = new Map<Struct, Shape>();
   readonly #enums = new Map<Enum, string>();
 
+  /** Adds an enum. One without a name has constants, and no type. */
   enum(values: Enum): void {
-    if (this.#enums.has(values) || values.name === "") return;
+    if (this.#enums.has(values)) return;
+    if (values.name === "") return void this.#enums.set(values, "");
     const name = className("enum", values.name);
     this.#classes.add(name, values.spelling);
     this.#enums.set(values, name);
   }
 
   get enums() {
-    return [...this.#enums].map(([values, name]) => ({ class: name, values }));
+    return [...this.#enums].filter(([, name]) => name !== "")
+      .map(([values, name]) => ({ class: name, values }));
+  }
+
+  /** The enums whose values are constants. */
+  get used(): Enum[] {
+    return [...this.#enums.keys()];
   }
 
   reserve(name: string, what: string): void {
@@ -368,7 +376,7 @@ export function makePlan(header: Header): Plan {
   checkUnions(header, planner);
   const constants = [
     ...header.macros,
-    ...new Set([...header.enums, ...planner.enums.map(({ values }) => values)]),
+    ...new Set([...header.enums, ...planner.used]),
   ].flatMap((one) => "values" in one ? one.values : [one]);
   for (const { name } of constants) planner.reserve(checkConstant(name), `constant ${name}`);
   if (constants.length === 0 && planner.shapes.length === 0) {

@@ -61,7 +61,7 @@ function readItem(property: Property, enums: Plan["enums"], at: string): string 
       return `textOf(this.#source, ${at}, ${item.size})`;
     case "struct":
     case "union":
-      return `this.#${property.name}.at(this.#source, ${at})`;
+      return `this.#_${property.name}.at(this.#source, ${at})`;
   }
 }
 
@@ -136,7 +136,7 @@ function record({ record }: Shape): string {
 
 function inner(properties: readonly Property[], suffix: string): string {
   return properties.filter((property) => property.class !== "")
-    .map((property) => `  readonly #${property.name} = new ${property.class}${suffix}();\n`).join(
+    .map((property) => `  readonly #_${property.name} = new ${property.class}${suffix}();\n`).join(
       "",
     );
 }
@@ -198,7 +198,7 @@ function writeItem({ item, name }: Property, at: string): string {
       return `putText(this.#view, ${at}, ${item.size}, value, "${name}");`;
     case "struct":
     case "union":
-      return `return this.#${name}.over(this.#view, ${at});`;
+      return `return this.#_${name}.over(this.#view, ${at});`;
   }
 }
 

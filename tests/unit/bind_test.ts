@@ -51,18 +51,28 @@ interface Result {
   readonly error: string;
 }
 
-async function run(command: string, args: string[], cwd = ROOT): Promise<Result> {
-  const env = { NO_COLOR: "1" };
+async function run(
+  command: string,
+  args: string[],
+  cwd = ROOT,
+  more: Record<string, string> = {},
+): Promise<Result> {
+  const env = { NO_COLOR: "1", ...more };
   const { code, stdout, stderr } = await new Deno.Command(command, { args, cwd, env }).output();
   return { code, out: decoder.decode(stdout), error: decoder.decode(stderr) };
 }
 
 const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-run"];
 
-function kupBind(args: string[], cwd = ROOT, permissions = PERMISSIONS): Promise<Result> {
+function kupBind(
+  args: string[],
+  cwd = ROOT,
+  permissions = PERMISSIONS,
+  env: Record<string, string> = {},
+): Promise<Result> {
   const options = ["run", "--no-check", "--no-prompt", "--config", `${ROOT}/${CONFIG}`];
   const main = `${ROOT}/bind/main.ts`;
-  return run(Deno.execPath(), [...options, ...permissions, main, ...args], cwd);
+  return run(Deno.execPath(), [...options, ...permissions, main, ...args], cwd, env);
 }
 
 /** Runs `test` with a folder that has these files. */
@@ -439,6 +449,8 @@ const REFUSED: [header: string, sentence: RegExp][] = [
   ["struct a { int constructor; };", /field "constructor" in struct a .*rename/],
   ["struct a { int record_type; };", /field "record_type" in struct a .*rename/],
   ["#define delete 1", /constant delete .*rename/],
+  ["#define NOTHING 0", /constant NOTHING .*rename/],
+  ["enum { whole };", /constant whole .*rename/],
   ["enum { yield };", /constant yield .*rename/],
   ["struct string { int a; };", /struct string would be "String".*rename/],
   ["struct a { int b_c; int bC; };", /Both field "b_c" and field "bC" would be "bC".*rename/],
@@ -536,8 +548,14 @@ Deno.test("kup bind says what to do about files, permissions and compilers", asy
     const { code, error } = await kupBind(["a.h"], folder, ["--allow-read"]);
     assertEquals(code, 1);
     assertMatch(error, /^error: kup bind reads, .* run it with --allow-read --allow-write/);
+    const none = await kupBind(["a.h"], folder, PERMISSIONS, { PATH: folder });
+    assertEquals(none.code, 1);
+    assertMatch(none.error, /^error: There is no C compiler: install gcc or clang/);
     const names = await listFolder(folder);
     assertEquals(names, ["a.h", "own.ts"]);
+    // A permission for one compiler is enough.
+    const one = ["--allow-read", "--allow-write", "--allow-run=gcc"];
+    assertEquals((await kupBind(["a.h", "--no-checker"], folder, one)).error, "");
   });
 });
 

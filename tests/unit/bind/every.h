@@ -118,6 +118,8 @@ struct every_stop {
 
 /* Nothing of it is checked but its length. */
 struct every_raw {
+	every_point_t source; /* as a reader's own words */
+	every_point_t view;
 	unsigned char bytes[4];
 	every_point_t points[2];
 };

@@ -335,7 +335,7 @@ export class EveryFieldUnnamed {
   } as const;
   #source: Source = NOTHING;
   #at = 0;
-  readonly #more = new EveryFieldUnnamedMore();
+  readonly #_more = new EveryFieldUnnamedMore();
 
   /**
    * Moves to a struct that begins at `offset`, and returns this reader.
@@ -356,7 +356,7 @@ export class EveryFieldUnnamed {
   }
 
   get more(): EveryFieldUnnamedMore {
-    return this.#more.at(this.#source, this.#at + 4);
+    return this.#_more.at(this.#source, this.#at + 4);
   }
 }
 
@@ -369,7 +369,7 @@ export class EveryFieldUnnamedWriter {
   static readonly SIZE = 8;
   #view: DataView = NO_ROOM;
   #at = 0;
-  readonly #more = new EveryFieldUnnamedMoreWriter();
+  readonly #_more = new EveryFieldUnnamedMoreWriter();
 
   /**
    * Moves to a struct that begins at `offset`, clears it, and returns this writer.
@@ -399,7 +399,7 @@ export class EveryFieldUnnamedWriter {
   }
 
   get more(): EveryFieldUnnamedMoreWriter {
-    return this.#more.over(this.#view, this.#at + 4);
+    return this.#_more.over(this.#view, this.#at + 4);
   }
 }
 
@@ -414,7 +414,7 @@ export class EveryFieldValue {
   } as const;
   #source: Source = NOTHING;
   #at = 0;
-  readonly #point = new EveryPoint();
+  readonly #_point = new EveryPoint();
 
   /**
    * Moves to a struct that begins at `offset`, and returns this reader.
@@ -441,7 +441,7 @@ export class EveryFieldValue {
     if ((this.#source.u32(this.#at - 4)) !== EVERY_TAG_POINT) {
       throw otherMember("point", "tag", "EVERY_TAG_POINT");
     }
-    return this.#point.at(this.#source, this.#at);
+    return this.#_point.at(this.#source, this.#at);
   }
 }
 
@@ -454,7 +454,7 @@ export class EveryFieldValueWriter {
   static readonly SIZE = 4;
   #view: DataView = NO_ROOM;
   #at = 0;
-  readonly #point = new EveryPointWriter();
+  readonly #_point = new EveryPointWriter();
 
   /**
    * Moves to a struct that begins at `offset`, clears it, and returns this writer.
@@ -486,7 +486,7 @@ export class EveryFieldValueWriter {
 
   get point(): EveryPointWriter {
     this.#view.setUint32(this.#at - 4, EVERY_TAG_POINT, true);
-    return this.#point.over(this.#view, this.#at);
+    return this.#_point.over(this.#view, this.#at);
   }
 }
 
@@ -531,11 +531,11 @@ export class EveryField {
   readonly recordType: typeof EVERY_FIELD = EVERY_FIELD;
   #source: Source = NOTHING;
   #at = 0;
-  readonly #point = new EveryPoint();
-  readonly #points = new EveryPoint();
-  readonly #unnamed = new EveryFieldUnnamed();
-  readonly #value = new EveryFieldValue();
-  readonly #spot = new EveryPoint();
+  readonly #_point = new EveryPoint();
+  readonly #_points = new EveryPoint();
+  readonly #_unnamed = new EveryFieldUnnamed();
+  readonly #_value = new EveryFieldValue();
+  readonly #_spot = new EveryPoint();
 
   /**
    * Moves to a struct that begins at `offset`, and returns this reader.
@@ -640,12 +640,12 @@ export class EveryField {
   }
 
   get point(): EveryPoint {
-    return this.#point.at(this.#source, this.#at + 96);
+    return this.#_point.at(this.#source, this.#at + 96);
   }
 
   /** An element of [3]. */
   points(index: number): EveryPoint {
-    return this.#points.at(this.#source, this.#at + 100 + element(index, 3, "points") * 4);
+    return this.#_points.at(this.#source, this.#at + 100 + element(index, 3, "points") * 4);
   }
 
   /** An element of [2][3]. */
@@ -669,7 +669,7 @@ export class EveryField {
   }
 
   get unnamed(): EveryFieldUnnamed {
-    return this.#unnamed.at(this.#source, this.#at + 168);
+    return this.#_unnamed.at(this.#source, this.#at + 168);
   }
 
   get flat(): number {
@@ -681,7 +681,7 @@ export class EveryField {
   }
 
   get value(): EveryFieldValue {
-    return this.#value.at(this.#source, this.#at + 184);
+    return this.#_value.at(this.#source, this.#at + 184);
   }
 
   get kind(): EveryKind {
@@ -707,7 +707,7 @@ export class EveryField {
     if ((this.#source.u32(this.#at + 188)) !== EVERY_KIND_SPOT) {
       throw otherMember("spot", "kind", "EVERY_KIND_SPOT");
     }
-    return this.#spot.at(this.#source, this.#at + 192);
+    return this.#_spot.at(this.#source, this.#at + 192);
   }
 }
 
@@ -722,11 +722,11 @@ export class EveryFieldWriter {
   readonly recordType: typeof EVERY_FIELD = EVERY_FIELD;
   #view: DataView = NO_ROOM;
   #at = 0;
-  readonly #point = new EveryPointWriter();
-  readonly #points = new EveryPointWriter();
-  readonly #unnamed = new EveryFieldUnnamedWriter();
-  readonly #value = new EveryFieldValueWriter();
-  readonly #spot = new EveryPointWriter();
+  readonly #_point = new EveryPointWriter();
+  readonly #_points = new EveryPointWriter();
+  readonly #_unnamed = new EveryFieldUnnamedWriter();
+  readonly #_value = new EveryFieldValueWriter();
+  readonly #_spot = new EveryPointWriter();
 
   /**
    * Moves to a struct that begins at `offset`, clears it, and returns this writer.
@@ -846,11 +846,11 @@ export class EveryFieldWriter {
   }
 
   get point(): EveryPointWriter {
-    return this.#point.over(this.#view, this.#at + 96);
+    return this.#_point.over(this.#view, this.#at + 96);
   }
 
   points(index: number): EveryPointWriter {
-    return this.#points.over(this.#view, this.#at + 100 + element(index, 3, "points") * 4);
+    return this.#_points.over(this.#view, this.#at + 100 + element(index, 3, "points") * 4);
   }
 
   setMatrix(index: number, index2: number, value: number): void {
@@ -873,7 +873,7 @@ export class EveryFieldWriter {
   }
 
   get unnamed(): EveryFieldUnnamedWriter {
-    return this.#unnamed.over(this.#view, this.#at + 168);
+    return this.#_unnamed.over(this.#view, this.#at + 168);
   }
 
   set flat(value: number) {
@@ -885,7 +885,7 @@ export class EveryFieldWriter {
   }
 
   get value(): EveryFieldValueWriter {
-    return this.#value.over(this.#view, this.#at + 184);
+    return this.#_value.over(this.#view, this.#at + 184);
   }
 
   set kind(value: EveryKind) {
@@ -907,7 +907,7 @@ export class EveryFieldWriter {
 
   get spot(): EveryPointWriter {
     this.#view.setUint32(this.#at + 188, EVERY_KIND_SPOT, true);
-    return this.#spot.over(this.#view, this.#at + 192);
+    return this.#_spot.over(this.#view, this.#at + 192);
   }
 }
 
@@ -922,7 +922,7 @@ export class EveryOrderValue {
   } as const;
   #source: Source = NOTHING;
   #at = 0;
-  readonly #point = new EveryPoint();
+  readonly #_point = new EveryPoint();
 
   /**
    * Moves to a struct that begins at `offset`, and returns this reader.
@@ -949,7 +949,7 @@ export class EveryOrderValue {
     if ((this.#source.u32(this.#at - 4)) !== EVERY_TAG_POINT) {
       throw otherMember("point", "tag", "EVERY_TAG_POINT");
     }
-    return this.#point.at(this.#source, this.#at);
+    return this.#_point.at(this.#source, this.#at);
   }
 }
 
@@ -962,7 +962,7 @@ export class EveryOrderValueWriter {
   static readonly SIZE = 4;
   #view: DataView = NO_ROOM;
   #at = 0;
-  readonly #point = new EveryPointWriter();
+  readonly #_point = new EveryPointWriter();
 
   /**
    * Moves to a struct that begins at `offset`, clears it, and returns this writer.
@@ -994,7 +994,7 @@ export class EveryOrderValueWriter {
 
   get point(): EveryPointWriter {
     this.#view.setUint32(this.#at - 4, EVERY_TAG_POINT, true);
-    return this.#point.over(this.#view, this.#at);
+    return this.#_point.over(this.#view, this.#at);
   }
 }
 
@@ -1017,7 +1017,7 @@ export class EveryOrder {
   readonly recordType: typeof EVERY_ORDER = EVERY_ORDER;
   #source: Source = NOTHING;
   #at = 0;
-  readonly #value = new EveryOrderValue();
+  readonly #_value = new EveryOrderValue();
 
   /**
    * Moves to a struct that begins at `offset`, and returns this reader.
@@ -1063,7 +1063,7 @@ export class EveryOrder {
   }
 
   get value(): EveryOrderValue {
-    return this.#value.at(this.#source, this.#at + 28);
+    return this.#_value.at(this.#source, this.#at + 28);
   }
 }
 
@@ -1078,7 +1078,7 @@ export class EveryOrderWriter {
   readonly recordType: typeof EVERY_ORDER = EVERY_ORDER;
   #view: DataView = NO_ROOM;
   #at = 0;
-  readonly #value = new EveryOrderValueWriter();
+  readonly #_value = new EveryOrderValueWriter();
 
   /**
    * Moves to a struct that begins at `offset`, clears it, and returns this writer.
@@ -1132,7 +1132,7 @@ export class EveryOrderWriter {
   }
 
   get value(): EveryOrderValueWriter {
-    return this.#value.over(this.#view, this.#at + 28);
+    return this.#_value.over(this.#view, this.#at + 28);
   }
 }
 
@@ -1186,15 +1186,19 @@ export class EveryStopWriter {
 /** Reads `struct every_raw`. One object reads any number of messages, one after another. */
 export class EveryRaw {
   /** Its size in bytes. */
-  static readonly SIZE = 12;
+  static readonly SIZE = 20;
   /** Where each field begins, in bytes. */
   static readonly AT = {
-    bytes: 0,
-    points: 4,
+    source: 0,
+    view: 4,
+    bytes: 8,
+    points: 12,
   } as const;
   #source: Source = NOTHING;
   #at = 0;
-  readonly #points = new EveryPoint();
+  readonly #_source = new EveryPoint();
+  readonly #_view = new EveryPoint();
+  readonly #_points = new EveryPoint();
 
   /**
    * Moves to a struct that begins at `offset`, and returns this reader.
@@ -1202,22 +1206,31 @@ export class EveryRaw {
    * @throws {RangeError} If the struct would end beyond the source.
    */
   at(source: Source, offset = 0): this {
-    if (!(offset + 12 <= source.length)) {
-      throw short("EveryRaw", 12, offset, source.length);
+    if (!(offset + 20 <= source.length)) {
+      throw short("EveryRaw", 20, offset, source.length);
     }
     this.#source = source;
     this.#at = offset;
     return this;
   }
 
+  /** as a reader's own words */
+  get source(): EveryPoint {
+    return this.#_source.at(this.#source, this.#at);
+  }
+
+  get view(): EveryPoint {
+    return this.#_view.at(this.#source, this.#at + 4);
+  }
+
   /** An element of [4]. */
   bytes(index: number): number {
-    return this.#source.u8(this.#at + element(index, 4, "bytes") * 1);
+    return this.#source.u8(this.#at + 8 + element(index, 4, "bytes") * 1);
   }
 
   /** An element of [2]. */
   points(index: number): EveryPoint {
-    return this.#points.at(this.#source, this.#at + 4 + element(index, 2, "points") * 4);
+    return this.#_points.at(this.#source, this.#at + 12 + element(index, 2, "points") * 4);
   }
 }
 
@@ -1227,10 +1240,12 @@ export class EveryRaw {
  */
 export class EveryRawWriter {
   /** Its size in bytes. */
-  static readonly SIZE = 12;
+  static readonly SIZE = 20;
   #view: DataView = NO_ROOM;
   #at = 0;
-  readonly #points = new EveryPointWriter();
+  readonly #_source = new EveryPointWriter();
+  readonly #_view = new EveryPointWriter();
+  readonly #_points = new EveryPointWriter();
 
   /**
    * Moves to a struct that begins at `offset`, clears it, and returns this writer.
@@ -1239,12 +1254,12 @@ export class EveryRawWriter {
    */
   at(target: Target, offset = 0): this {
     const bytes = target instanceof Uint8Array ? target : target.bytes;
-    if (!(offset >>> 0 === offset && offset + 12 <= bytes.length)) {
-      throw short("EveryRaw", 12, offset, bytes.length);
+    if (!(offset >>> 0 === offset && offset + 20 <= bytes.length)) {
+      throw short("EveryRaw", 20, offset, bytes.length);
     }
     if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer);
     this.#at = bytes.byteOffset + offset;
-    bytes.fill(0, offset, offset + 12);
+    bytes.fill(0, offset, offset + 20);
     return this;
   }
 
@@ -1255,12 +1270,21 @@ export class EveryRawWriter {
     return this;
   }
 
+  /** as a reader's own words */
+  get source(): EveryPointWriter {
+    return this.#_source.over(this.#view, this.#at);
+  }
+
+  get view(): EveryPointWriter {
+    return this.#_view.over(this.#view, this.#at + 4);
+  }
+
   setBytes(index: number, value: number): void {
-    this.#view.setUint8(this.#at + element(index, 4, "bytes") * 1, whole(value, 0, 255, "bytes"));
+    this.#view.setUint8(this.#at + 8 + element(index, 4, "bytes") * 1, whole(value, 0, 255, "bytes"));
   }
 
   points(index: number): EveryPointWriter {
-    return this.#points.over(this.#view, this.#at + 4 + element(index, 2, "points") * 4);
+    return this.#_points.over(this.#view, this.#at + 12 + element(index, 2, "points") * 4);
   }
 }
 

@@ -154,11 +154,15 @@ _Static_assert(sizeof(((struct every_order *)0)->value.number) == 4, "struct eve
 _Static_assert(__builtin_offsetof(struct every_order, value.point) == 28, "struct every_order: value.point has changed, run kup bind");
 _Static_assert(sizeof(((struct every_order *)0)->value.point) == 4, "struct every_order: value.point has changed, run kup bind");
 _Static_assert(sizeof(struct every_stop) == 0, "struct every_stop has changed, run kup bind");
-_Static_assert(sizeof(struct every_raw) == 12, "struct every_raw has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_raw, bytes) == 0, "struct every_raw: bytes has changed, run kup bind");
+_Static_assert(sizeof(struct every_raw) == 20, "struct every_raw has changed, run kup bind");
+_Static_assert(__builtin_offsetof(struct every_raw, source) == 0, "struct every_raw: source has changed, run kup bind");
+_Static_assert(sizeof(((struct every_raw *)0)->source) == 4, "struct every_raw: source has changed, run kup bind");
+_Static_assert(__builtin_offsetof(struct every_raw, view) == 4, "struct every_raw: view has changed, run kup bind");
+_Static_assert(sizeof(((struct every_raw *)0)->view) == 4, "struct every_raw: view has changed, run kup bind");
+_Static_assert(__builtin_offsetof(struct every_raw, bytes) == 8, "struct every_raw: bytes has changed, run kup bind");
 _Static_assert(sizeof(((struct every_raw *)0)->bytes) == 4, "struct every_raw: bytes has changed, run kup bind");
 _Static_assert((__typeof__(((struct every_raw *)0)->bytes[0]))-1 > 0 && (__typeof__(((struct every_raw *)0)->bytes[0]))0.5 == 0, "struct every_raw: bytes has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_raw, points) == 4, "struct every_raw: points has changed, run kup bind");
+_Static_assert(__builtin_offsetof(struct every_raw, points) == 12, "struct every_raw: points has changed, run kup bind");
 _Static_assert(sizeof(((struct every_raw *)0)->points) == 8, "struct every_raw: points has changed, run kup bind");
 _Static_assert(sizeof(struct every_echo) == 10, "struct every_echo has changed, run kup bind");
 _Static_assert(__builtin_offsetof(struct every_echo, id) == 0, "struct every_echo: id has changed, run kup bind");
@@ -275,7 +279,7 @@ static inline int check_every_stop(const void *data, unsigned long length)
 static inline int check_every_raw(const void *data, unsigned long length)
 {
 
-	if (length != 12)
+	if (length != 20)
 		return -22;
 	(void)data;
 	return 0;
