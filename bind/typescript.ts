@@ -245,11 +245,12 @@ function writeWriter(shape: Shape, enums: Plan["enums"]): string {
   const { class: name, struct, properties } = shape;
   const { size } = struct;
   const isEmpty = properties.length === 0;
-  const over = isEmpty ? "" : `
+  const [view, at] = isEmpty ? ["_view", "_at"] : ["view", "at"];
+  const over = `
   /** Moves to \`at\` of a view, without clearing what is there, and returns this writer. */
-  over(view: DataView, at: number): this {
-    this.#view = view;
-    this.#at = at;
+  over(${view}: DataView, ${at}: number): this {${
+    isEmpty ? "" : "\n    this.#view = view;\n    this.#at = at;"
+  }
     return this;
   }
 `;

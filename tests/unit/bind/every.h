@@ -121,6 +121,9 @@ struct every_raw {
 	every_point_t source; /* as a reader's own words */
 	every_point_t view;
 	unsigned char bytes[4];
+	struct {
+		unsigned char pad[2];
+	} nothing[2];
 	every_point_t points[2];
 };
 

@@ -1181,23 +1181,78 @@ export class EveryStopWriter {
     }
     return this;
   }
+
+  /** Moves to `at` of a view, without clearing what is there, and returns this writer. */
+  over(_view: DataView, _at: number): this {
+    return this;
+  }
+}
+
+/** Reads what is in EveryRawNothing. One object reads any number of messages, one after another. */
+export class EveryRawNothing {
+  /** Its size in bytes. */
+  static readonly SIZE = 2;
+  /** Where each field begins, in bytes. */
+  static readonly AT = {
+  } as const;
+
+  /**
+   * Moves to a struct that begins at `offset`, and returns this reader.
+   *
+   * @throws {RangeError} If the struct would end beyond the source.
+   */
+  at(source: Source, offset = 0): this {
+    if (!(offset + 2 <= source.length)) {
+      throw short("EveryRawNothing", 2, offset, source.length);
+    }
+    return this;
+  }
+}
+
+/**
+ * Writes what is in EveryRawNothing. One object writes any number of messages, one after another. Don't
+ * use it for a reservation that was committed: what lies there is sent.
+ */
+export class EveryRawNothingWriter {
+  /** Its size in bytes. */
+  static readonly SIZE = 2;
+
+  /**
+   * Moves to a struct that begins at `offset`, clears it, and returns this writer.
+   *
+   * @throws {RangeError} If the struct would end beyond the target.
+   */
+  at(target: Target, offset = 0): this {
+    const bytes = target instanceof Uint8Array ? target : target.bytes;
+    if (!(offset >>> 0 === offset && offset + 2 <= bytes.length)) {
+      throw short("EveryRawNothing", 2, offset, bytes.length);
+    }
+    return this;
+  }
+
+  /** Moves to `at` of a view, without clearing what is there, and returns this writer. */
+  over(_view: DataView, _at: number): this {
+    return this;
+  }
 }
 
 /** Reads `struct every_raw`. One object reads any number of messages, one after another. */
 export class EveryRaw {
   /** Its size in bytes. */
-  static readonly SIZE = 20;
+  static readonly SIZE = 24;
   /** Where each field begins, in bytes. */
   static readonly AT = {
     source: 0,
     view: 4,
     bytes: 8,
-    points: 12,
+    nothing: 12,
+    points: 16,
   } as const;
   #source: Source = NOTHING;
   #at = 0;
   readonly #_source = new EveryPoint();
   readonly #_view = new EveryPoint();
+  readonly #_nothing = new EveryRawNothing();
   readonly #_points = new EveryPoint();
 
   /**
@@ -1206,8 +1261,8 @@ export class EveryRaw {
    * @throws {RangeError} If the struct would end beyond the source.
    */
   at(source: Source, offset = 0): this {
-    if (!(offset + 20 <= source.length)) {
-      throw short("EveryRaw", 20, offset, source.length);
+    if (!(offset + 24 <= source.length)) {
+      throw short("EveryRaw", 24, offset, source.length);
     }
     this.#source = source;
     this.#at = offset;
@@ -1229,8 +1284,13 @@ export class EveryRaw {
   }
 
   /** An element of [2]. */
+  nothing(index: number): EveryRawNothing {
+    return this.#_nothing.at(this.#source, this.#at + 12 + element(index, 2, "nothing") * 2);
+  }
+
+  /** An element of [2]. */
   points(index: number): EveryPoint {
-    return this.#_points.at(this.#source, this.#at + 12 + element(index, 2, "points") * 4);
+    return this.#_points.at(this.#source, this.#at + 16 + element(index, 2, "points") * 4);
   }
 }
 
@@ -1240,11 +1300,12 @@ export class EveryRaw {
  */
 export class EveryRawWriter {
   /** Its size in bytes. */
-  static readonly SIZE = 20;
+  static readonly SIZE = 24;
   #view: DataView = NO_ROOM;
   #at = 0;
   readonly #_source = new EveryPointWriter();
   readonly #_view = new EveryPointWriter();
+  readonly #_nothing = new EveryRawNothingWriter();
   readonly #_points = new EveryPointWriter();
 
   /**
@@ -1254,12 +1315,12 @@ export class EveryRawWriter {
    */
   at(target: Target, offset = 0): this {
     const bytes = target instanceof Uint8Array ? target : target.bytes;
-    if (!(offset >>> 0 === offset && offset + 20 <= bytes.length)) {
-      throw short("EveryRaw", 20, offset, bytes.length);
+    if (!(offset >>> 0 === offset && offset + 24 <= bytes.length)) {
+      throw short("EveryRaw", 24, offset, bytes.length);
     }
     if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer);
     this.#at = bytes.byteOffset + offset;
-    bytes.fill(0, offset, offset + 20);
+    bytes.fill(0, offset, offset + 24);
     return this;
   }
 
@@ -1283,8 +1344,12 @@ export class EveryRawWriter {
     this.#view.setUint8(this.#at + 8 + element(index, 4, "bytes") * 1, whole(value, 0, 255, "bytes"));
   }
 
+  nothing(index: number): EveryRawNothingWriter {
+    return this.#_nothing.over(this.#view, this.#at + 12 + element(index, 2, "nothing") * 2);
+  }
+
   points(index: number): EveryPointWriter {
-    return this.#_points.over(this.#view, this.#at + 12 + element(index, 2, "points") * 4);
+    return this.#_points.over(this.#view, this.#at + 16 + element(index, 2, "points") * 4);
   }
 }
 

@@ -154,7 +154,7 @@ _Static_assert(sizeof(((struct every_order *)0)->value.number) == 4, "struct eve
 _Static_assert(__builtin_offsetof(struct every_order, value.point) == 28, "struct every_order: value.point has changed, run kup bind");
 _Static_assert(sizeof(((struct every_order *)0)->value.point) == 4, "struct every_order: value.point has changed, run kup bind");
 _Static_assert(sizeof(struct every_stop) == 0, "struct every_stop has changed, run kup bind");
-_Static_assert(sizeof(struct every_raw) == 20, "struct every_raw has changed, run kup bind");
+_Static_assert(sizeof(struct every_raw) == 24, "struct every_raw has changed, run kup bind");
 _Static_assert(__builtin_offsetof(struct every_raw, source) == 0, "struct every_raw: source has changed, run kup bind");
 _Static_assert(sizeof(((struct every_raw *)0)->source) == 4, "struct every_raw: source has changed, run kup bind");
 _Static_assert(__builtin_offsetof(struct every_raw, view) == 4, "struct every_raw: view has changed, run kup bind");
@@ -162,7 +162,12 @@ _Static_assert(sizeof(((struct every_raw *)0)->view) == 4, "struct every_raw: vi
 _Static_assert(__builtin_offsetof(struct every_raw, bytes) == 8, "struct every_raw: bytes has changed, run kup bind");
 _Static_assert(sizeof(((struct every_raw *)0)->bytes) == 4, "struct every_raw: bytes has changed, run kup bind");
 _Static_assert((__typeof__(((struct every_raw *)0)->bytes[0]))-1 > 0 && (__typeof__(((struct every_raw *)0)->bytes[0]))0.5 == 0, "struct every_raw: bytes has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_raw, points) == 12, "struct every_raw: points has changed, run kup bind");
+_Static_assert(__builtin_offsetof(struct every_raw, nothing) == 12, "struct every_raw: nothing has changed, run kup bind");
+_Static_assert(sizeof(((struct every_raw *)0)->nothing) == 4, "struct every_raw: nothing has changed, run kup bind");
+_Static_assert(__builtin_offsetof(struct every_raw, nothing[0].pad) == 12, "struct every_raw: nothing[0].pad has changed, run kup bind");
+_Static_assert(sizeof(((struct every_raw *)0)->nothing[0].pad) == 2, "struct every_raw: nothing[0].pad has changed, run kup bind");
+_Static_assert((__typeof__(((struct every_raw *)0)->nothing[0].pad[0]))-1 > 0 && (__typeof__(((struct every_raw *)0)->nothing[0].pad[0]))0.5 == 0, "struct every_raw: nothing[0].pad has changed, run kup bind");
+_Static_assert(__builtin_offsetof(struct every_raw, points) == 16, "struct every_raw: points has changed, run kup bind");
 _Static_assert(sizeof(((struct every_raw *)0)->points) == 8, "struct every_raw: points has changed, run kup bind");
 _Static_assert(sizeof(struct every_echo) == 10, "struct every_echo has changed, run kup bind");
 _Static_assert(__builtin_offsetof(struct every_echo, id) == 0, "struct every_echo: id has changed, run kup bind");
@@ -278,10 +283,19 @@ static inline int check_every_stop(const void *data, unsigned long length)
 /* The payload of a struct every_raw. 0, or -EINVAL. */
 static inline int check_every_raw(const void *data, unsigned long length)
 {
+	const struct {
+		struct every_raw is;
+	} __attribute__((packed)) *record = data; /* it may be anywhere */
+	unsigned long i0, i1;
 
-	if (length != 20)
+	if (length != 24)
 		return -22;
-	(void)data;
+	for (i0 = 0; i0 < 2; i0++) {
+		for (i1 = 0; i1 < 2; i1++) {
+			if (record->is.nothing[i0].pad[i1] != 0)
+				return -22;
+		}
+	}
 	return 0;
 }
 
