@@ -6,7 +6,7 @@ import { BindError } from "./mistake.ts";
 
 /** How the header is compiled. */
 export interface CompilerOptions {
-  /** The compiler, with its first arguments, such as `["zig", "cc"]`; otherwise one is looked for. */
+  /** The compiler, with its first arguments: `["zig", "cc"]`. Otherwise one is looked for. */
   readonly compiler?: readonly string[] | undefined;
   /** Options such as `-Ifolder` and `-DNAME`. */
   readonly options?: readonly string[] | undefined;

@@ -219,7 +219,7 @@ function readUnit(
   return root.children[0]!;
 }
 
-/** The table of files in front of a line program: folders, then files with their folder's number. */
+/** The files' paths, from the tables of folders and of files in front of a line program. */
 function readFiles(lines: Uint8Array, at: number, folder: string): Map<number, string> {
   const reader = new Reader(lines, at);
   reader.at += 4; // its length

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The sections of an object file: ELF with 64 bits and little-endian, which is what the compilers of
- * all machines that KUP runs on write. Relocations of the sections with debugging information are
- * applied, as a linker would do it.
+ * The sections of an object file: ELF with 64 bits and little-endian, which is what the compilers
+ * of all machines that KUP runs on write. Relocations are applied, as a linker would do it.
  */
 
 import { BindError } from "./mistake.ts";
