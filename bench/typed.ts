@@ -96,7 +96,7 @@ function whole(value: number, least: number, most: number, name: string): number
   throw new RangeError(`${name} takes an integer from ${least} to ${most}, not ${value}.`);
 }
 
-/** Reads `struct bench_typed`. One object reads any number of messages, one after another. */
+/** Reads `struct bench_typed`. One object reads any number of messages, one by one. */
 export class BenchTyped {
   /** Its size in bytes. */
   static readonly SIZE = 64;
@@ -173,8 +173,8 @@ export class BenchTyped {
 }
 
 /**
- * Writes `struct bench_typed`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct bench_typed`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class BenchTypedWriter {
   /** Its size in bytes. */
@@ -246,7 +246,7 @@ export class BenchTypedWriter {
   }
 }
 
-/** Reads `struct bench_bytes`. One object reads any number of messages, one after another. */
+/** Reads `struct bench_bytes`. One object reads any number of messages, one by one. */
 export class BenchBytes {
   /** Its size in bytes. */
   static readonly SIZE = 64;
@@ -323,8 +323,8 @@ export class BenchBytes {
 }
 
 /**
- * Writes `struct bench_bytes`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct bench_bytes`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class BenchBytesWriter {
   /** Its size in bytes. */

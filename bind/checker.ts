@@ -10,30 +10,44 @@ function indent(depth: number): string {
   return "\t".repeat(depth);
 }
 
+/** The assertions, which the checker undefines again. */
+const ASSERTIONS = `
+#define KUP_BIND_SAME(test, what) _Static_assert(test, what " has changed: run kup bind")
+#define KUP_BIND_SIZE(type, bytes) KUP_BIND_SAME(sizeof(type) == (bytes), #type)
+#define KUP_BIND_FIELD(type, field, at, bytes)                                                     \\
+	KUP_BIND_SAME(__builtin_offsetof(type, field) == (at) &&                                   \\
+			      sizeof(((type *)0)->field) == (bytes),                               \\
+		      #type ", " #field)
+#define KUP_BIND_CAST(type, field, value) ((__typeof__(((type *)0)->field))(value))
+#define KUP_BIND_SIGNED(type, field)                                                               \\
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, -1) < 0 && !KUP_BIND_CAST(type, field, 0.5),      \\
+		      #type ", " #field)
+#define KUP_BIND_UNSIGNED(type, field)                                                             \\
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, -1) > 0 && !KUP_BIND_CAST(type, field, 0.5),      \\
+		      #type ", " #field)
+#define KUP_BIND_FLOAT(type, field)                                                                \\
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, 0.5) < 1 && KUP_BIND_CAST(type, field, 0.5) > 0,  \\
+		      #type ", " #field)
+#define KUP_BIND_BOOL(type, field)                                                                 \\
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, 2) == 1, #type ", " #field)
+`;
+
+const ASSERTIONS_END = [...ASSERTIONS.matchAll(/^#define (\w+)/gm)]
+  .map(([, name]) => `#undef ${name}\n`).join("");
+
 /** Assertions about a field, which fail when it is not as it was. */
-function assertField(struct: Struct, path: string, offset: number, type: Type): string[] {
-  const at = `__builtin_offsetof(${struct.spelling}, ${path})`;
-  const field = `((${struct.spelling} *)0)->${path}`;
-  const message = `"${struct.spelling}: ${path} has changed, run kup bind"`;
-  const lines = [
-    `_Static_assert(${at} == ${offset}, ${message});`,
-    `_Static_assert(sizeof(${field}) == ${type.size}, ${message});`,
-  ];
+function assertField({ spelling }: Struct, path: string, offset: number, type: Type): string[] {
+  const lines = [`KUP_BIND_FIELD(${spelling}, ${path}, ${offset}, ${type.size});`];
   let element = type;
-  let one = field;
+  let one = path;
   while (element.kind === "array") {
     element = element.element;
     one += "[0]";
   }
-  if (element.kind === "text") one += "[0]";
   if (element.kind === "integer") {
-    const test = `(__typeof__(${one}))-1 ${element.signed ? "<" : ">"} 0`;
-    lines.push(`_Static_assert(${test} && (__typeof__(${one}))0.5 == 0, ${message});`);
-  } else if (element.kind === "float") {
-    lines.push(`_Static_assert((__typeof__(${one}))0.5 != 0, ${message});`);
-  } else if (element.kind === "bool") {
-    lines.push(`_Static_assert((__typeof__(${one}))2 == 1, ${message});`);
-  }
+    lines.push(`KUP_BIND_${element.signed ? "SIGNED" : "UNSIGNED"}(${spelling}, ${one});`);
+  } else if (element.kind === "float") lines.push(`KUP_BIND_FLOAT(${spelling}, ${one});`);
+  else if (element.kind === "bool") lines.push(`KUP_BIND_BOOL(${spelling}, ${one});`);
   return lines;
 }
 
@@ -58,8 +72,7 @@ function assertFields(root: Struct, struct: Struct, base: number, prefix = ""): 
 
 function assertShape({ struct }: Shape): string {
   if (struct.spelling === "" || struct.isUnion) return "";
-  const message = `"${struct.spelling} has changed, run kup bind"`;
-  const size = `_Static_assert(sizeof(${struct.spelling}) == ${struct.size}, ${message});`;
+  const size = `KUP_BIND_SIZE(${struct.spelling}, ${struct.size});`;
   return [size, ...assertFields(struct, struct, 0)].map((line) => `${line}\n`).join("");
 }
 
@@ -69,7 +82,7 @@ function assertConstants(plan: Plan): string {
     const test = value < 0n
       ? `(long long)(${name}) == -${-value - 1n}ll - 1`
       : `(unsigned long long)(${name}) == ${value}ull`;
-    return `_Static_assert(${test}, "${name} has changed, run kup bind");\n`;
+    return `KUP_BIND_SAME(${test}, "${name}");\n`;
   }).join("");
 }
 
@@ -134,7 +147,8 @@ class Statements {
     let text = "";
     if (type.kind === "text" && !isZero) {
       text = `${tabs}for (${index} = 0; ${index} < ${count} && ${one}; ${index}++)\n` +
-        `${tabs}\t;\n${tabs}if (${index} == ${count}) /* there is no NUL */\n${tabs}\treturn -22;\n`;
+        `${tabs}\t;\n${tabs}if (${index} == ${count}) /* there is no NUL */\n` +
+        `${tabs}\treturn -22;\n`;
     } else {
       const element = type.kind === "text"
         ? { kind: "integer", size: 1, signed: true, big: false } as const
@@ -232,7 +246,9 @@ export function writeChecker(plan: Plan, source: string, name: string, command: 
   return (spdx === "" ? "" : `/* SPDX-License-Identifier: ${spdx} */\n`) +
     `/* Generated from ${source} by \`${command}\`. Do not edit. */\n/* clang-format off */\n` +
     `#ifndef ${guard}\n#define ${guard}\n\n#include "${source}"\n\n` +
-    `_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the messages are little-endian");\n` +
-    `${assertConstants(plan)}${named.map(assertShape).join("")}\n` +
+    "#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n" +
+    "#error the messages are little-endian, as all machines that KUP runs on\n#endif\n" +
+    `${ASSERTIONS}\n${assertConstants(plan)}${named.map(assertShape).join("")}` +
+    `${ASSERTIONS_END}\n` +
     own.map(checkFunction).join("\n") + `${checkRecords(plan, name)}\n#endif\n`;
 }

@@ -152,7 +152,7 @@ function writeReader(shape: Shape, enums: Plan["enums"]): string {
   const isEmpty = properties.length === 0;
   return `\n/** Reads ${
     titleOf(shape)
-  }. One object reads any number of messages, one after another. */\n` +
+  }. One object reads any number of messages, one by one. */\n` +
     `export class ${name} {\n  /** Its size in bytes. */\n  static readonly SIZE = ${struct.size};\n` +
     `  /** Where each field begins, in bytes. */\n` +
     `  static readonly AT = {\n${offsets}  } as const;\n${record(shape)}` +
@@ -256,8 +256,8 @@ function writeWriter(shape: Shape, enums: Plan["enums"]): string {
 `;
   return `\n/**\n * Writes ${
     titleOf(shape)
-  }. One object writes any number of messages, one after another. Don't\n` +
-    ` * use it for a reservation that was committed: what lies there is sent.\n */\n` +
+  }. One object writes any number of messages, one by one.\n` +
+    ` * Don't use it for a reservation that was committed: what lies there is sent.\n */\n` +
     `export class ${name}Writer {\n  /** Its size in bytes. */\n  static readonly SIZE = ${size};\n` +
     record(shape) +
     (isEmpty ? "" : "  #view: DataView = NO_ROOM;\n  #at = 0;\n") + inner(properties, "Writer") +

@@ -131,7 +131,7 @@ function putText(view: DataView, at: number, size: number, value: string, name: 
   }
 }
 
-/** Reads `struct thermo_reading`. One object reads any number of messages, one after another. */
+/** Reads `struct thermo_reading`. One object reads any number of messages, one by one. */
 export class ThermoReading {
   /** Its size in bytes. */
   static readonly SIZE = 32;
@@ -186,8 +186,8 @@ export class ThermoReading {
 }
 
 /**
- * Writes `struct thermo_reading`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct thermo_reading`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class ThermoReadingWriter {
   /** Its size in bytes. */
@@ -246,7 +246,7 @@ export class ThermoReadingWriter {
   }
 }
 
-/** Reads `struct thermo_refused`. One object reads any number of messages, one after another. */
+/** Reads `struct thermo_refused`. One object reads any number of messages, one by one. */
 export class ThermoRefused {
   /** Its size in bytes. */
   static readonly SIZE = 4;
@@ -280,8 +280,8 @@ export class ThermoRefused {
 }
 
 /**
- * Writes `struct thermo_refused`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct thermo_refused`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class ThermoRefusedWriter {
   /** Its size in bytes. */
@@ -320,7 +320,7 @@ export class ThermoRefusedWriter {
   }
 }
 
-/** Reads `struct thermo_limits`. One object reads any number of messages, one after another. */
+/** Reads `struct thermo_limits`. One object reads any number of messages, one by one. */
 export class ThermoLimits {
   /** Its size in bytes. */
   static readonly SIZE = 28;
@@ -371,8 +371,8 @@ export class ThermoLimits {
 }
 
 /**
- * Writes `struct thermo_limits`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct thermo_limits`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class ThermoLimitsWriter {
   /** Its size in bytes. */
@@ -425,7 +425,7 @@ export class ThermoLimitsWriter {
   }
 }
 
-/** Reads `struct thermo_ask`. One object reads any number of messages, one after another. */
+/** Reads `struct thermo_ask`. One object reads any number of messages, one by one. */
 export class ThermoAsk {
   /** Its size in bytes. */
   static readonly SIZE = 4;
@@ -458,8 +458,8 @@ export class ThermoAsk {
 }
 
 /**
- * Writes `struct thermo_ask`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct thermo_ask`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class ThermoAskWriter {
   /** Its size in bytes. */

@@ -6,49 +6,68 @@
 
 #include "messages.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the messages are little-endian");
-_Static_assert((unsigned long long)(THERMO_MOST_READINGS) == 100ull, "THERMO_MOST_READINGS has changed, run kup bind");
-_Static_assert((unsigned long long)(THERMO_READING) == 1ull, "THERMO_READING has changed, run kup bind");
-_Static_assert((unsigned long long)(THERMO_REFUSED) == 2ull, "THERMO_REFUSED has changed, run kup bind");
-_Static_assert((unsigned long long)(THERMO_LIMITS) == 16ull, "THERMO_LIMITS has changed, run kup bind");
-_Static_assert((unsigned long long)(THERMO_ASK) == 17ull, "THERMO_ASK has changed, run kup bind");
-_Static_assert((unsigned long long)(THERMO_COLD) == 0ull, "THERMO_COLD has changed, run kup bind");
-_Static_assert((unsigned long long)(THERMO_GOOD) == 1ull, "THERMO_GOOD has changed, run kup bind");
-_Static_assert((unsigned long long)(THERMO_HOT) == 2ull, "THERMO_HOT has changed, run kup bind");
-_Static_assert(sizeof(struct thermo_reading) == 32, "struct thermo_reading has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_reading, time_ns) == 0, "struct thermo_reading: time_ns has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_reading *)0)->time_ns) == 8, "struct thermo_reading: time_ns has changed, run kup bind");
-_Static_assert((__typeof__(((struct thermo_reading *)0)->time_ns))-1 > 0 && (__typeof__(((struct thermo_reading *)0)->time_ns))0.5 == 0, "struct thermo_reading: time_ns has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_reading, millidegrees) == 8, "struct thermo_reading: millidegrees has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_reading *)0)->millidegrees) == 4, "struct thermo_reading: millidegrees has changed, run kup bind");
-_Static_assert((__typeof__(((struct thermo_reading *)0)->millidegrees))-1 < 0 && (__typeof__(((struct thermo_reading *)0)->millidegrees))0.5 == 0, "struct thermo_reading: millidegrees has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_reading, state) == 12, "struct thermo_reading: state has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_reading *)0)->state) == 4, "struct thermo_reading: state has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_reading, place) == 16, "struct thermo_reading: place has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_reading *)0)->place) == 16, "struct thermo_reading: place has changed, run kup bind");
-_Static_assert(sizeof(struct thermo_refused) == 4, "struct thermo_refused has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_refused, type) == 0, "struct thermo_refused: type has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_refused *)0)->type) == 4, "struct thermo_refused: type has changed, run kup bind");
-_Static_assert((__typeof__(((struct thermo_refused *)0)->type))-1 > 0 && (__typeof__(((struct thermo_refused *)0)->type))0.5 == 0, "struct thermo_refused: type has changed, run kup bind");
-_Static_assert(sizeof(struct thermo_limits) == 28, "struct thermo_limits has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_limits, least) == 0, "struct thermo_limits: least has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_limits *)0)->least) == 4, "struct thermo_limits: least has changed, run kup bind");
-_Static_assert((__typeof__(((struct thermo_limits *)0)->least))-1 < 0 && (__typeof__(((struct thermo_limits *)0)->least))0.5 == 0, "struct thermo_limits: least has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_limits, most) == 4, "struct thermo_limits: most has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_limits *)0)->most) == 4, "struct thermo_limits: most has changed, run kup bind");
-_Static_assert((__typeof__(((struct thermo_limits *)0)->most))-1 < 0 && (__typeof__(((struct thermo_limits *)0)->most))0.5 == 0, "struct thermo_limits: most has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_limits, place) == 8, "struct thermo_limits: place has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_limits *)0)->place) == 16, "struct thermo_limits: place has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_limits, strict) == 24, "struct thermo_limits: strict has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_limits *)0)->strict) == 1, "struct thermo_limits: strict has changed, run kup bind");
-_Static_assert((__typeof__(((struct thermo_limits *)0)->strict))2 == 1, "struct thermo_limits: strict has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_limits, pad) == 25, "struct thermo_limits: pad has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_limits *)0)->pad) == 3, "struct thermo_limits: pad has changed, run kup bind");
-_Static_assert((__typeof__(((struct thermo_limits *)0)->pad[0]))-1 > 0 && (__typeof__(((struct thermo_limits *)0)->pad[0]))0.5 == 0, "struct thermo_limits: pad has changed, run kup bind");
-_Static_assert(sizeof(struct thermo_ask) == 4, "struct thermo_ask has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct thermo_ask, count) == 0, "struct thermo_ask: count has changed, run kup bind");
-_Static_assert(sizeof(((struct thermo_ask *)0)->count) == 4, "struct thermo_ask: count has changed, run kup bind");
-_Static_assert((__typeof__(((struct thermo_ask *)0)->count))-1 > 0 && (__typeof__(((struct thermo_ask *)0)->count))0.5 == 0, "struct thermo_ask: count has changed, run kup bind");
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error the messages are little-endian, as all machines that KUP runs on
+#endif
+
+#define KUP_BIND_SAME(test, what) _Static_assert(test, what " has changed: run kup bind")
+#define KUP_BIND_SIZE(type, bytes) KUP_BIND_SAME(sizeof(type) == (bytes), #type)
+#define KUP_BIND_FIELD(type, field, at, bytes)                                                     \
+	KUP_BIND_SAME(__builtin_offsetof(type, field) == (at) &&                                   \
+			      sizeof(((type *)0)->field) == (bytes),                               \
+		      #type ", " #field)
+#define KUP_BIND_CAST(type, field, value) ((__typeof__(((type *)0)->field))(value))
+#define KUP_BIND_SIGNED(type, field)                                                               \
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, -1) < 0 && !KUP_BIND_CAST(type, field, 0.5),      \
+		      #type ", " #field)
+#define KUP_BIND_UNSIGNED(type, field)                                                             \
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, -1) > 0 && !KUP_BIND_CAST(type, field, 0.5),      \
+		      #type ", " #field)
+#define KUP_BIND_FLOAT(type, field)                                                                \
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, 0.5) < 1 && KUP_BIND_CAST(type, field, 0.5) > 0,  \
+		      #type ", " #field)
+#define KUP_BIND_BOOL(type, field)                                                                 \
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, 2) == 1, #type ", " #field)
+
+KUP_BIND_SAME((unsigned long long)(THERMO_MOST_READINGS) == 100ull, "THERMO_MOST_READINGS");
+KUP_BIND_SAME((unsigned long long)(THERMO_READING) == 1ull, "THERMO_READING");
+KUP_BIND_SAME((unsigned long long)(THERMO_REFUSED) == 2ull, "THERMO_REFUSED");
+KUP_BIND_SAME((unsigned long long)(THERMO_LIMITS) == 16ull, "THERMO_LIMITS");
+KUP_BIND_SAME((unsigned long long)(THERMO_ASK) == 17ull, "THERMO_ASK");
+KUP_BIND_SAME((unsigned long long)(THERMO_COLD) == 0ull, "THERMO_COLD");
+KUP_BIND_SAME((unsigned long long)(THERMO_GOOD) == 1ull, "THERMO_GOOD");
+KUP_BIND_SAME((unsigned long long)(THERMO_HOT) == 2ull, "THERMO_HOT");
+KUP_BIND_SIZE(struct thermo_reading, 32);
+KUP_BIND_FIELD(struct thermo_reading, time_ns, 0, 8);
+KUP_BIND_UNSIGNED(struct thermo_reading, time_ns);
+KUP_BIND_FIELD(struct thermo_reading, millidegrees, 8, 4);
+KUP_BIND_SIGNED(struct thermo_reading, millidegrees);
+KUP_BIND_FIELD(struct thermo_reading, state, 12, 4);
+KUP_BIND_FIELD(struct thermo_reading, place, 16, 16);
+KUP_BIND_SIZE(struct thermo_refused, 4);
+KUP_BIND_FIELD(struct thermo_refused, type, 0, 4);
+KUP_BIND_UNSIGNED(struct thermo_refused, type);
+KUP_BIND_SIZE(struct thermo_limits, 28);
+KUP_BIND_FIELD(struct thermo_limits, least, 0, 4);
+KUP_BIND_SIGNED(struct thermo_limits, least);
+KUP_BIND_FIELD(struct thermo_limits, most, 4, 4);
+KUP_BIND_SIGNED(struct thermo_limits, most);
+KUP_BIND_FIELD(struct thermo_limits, place, 8, 16);
+KUP_BIND_FIELD(struct thermo_limits, strict, 24, 1);
+KUP_BIND_BOOL(struct thermo_limits, strict);
+KUP_BIND_FIELD(struct thermo_limits, pad, 25, 3);
+KUP_BIND_UNSIGNED(struct thermo_limits, pad[0]);
+KUP_BIND_SIZE(struct thermo_ask, 4);
+KUP_BIND_FIELD(struct thermo_ask, count, 0, 4);
+KUP_BIND_UNSIGNED(struct thermo_ask, count);
+#undef KUP_BIND_SAME
+#undef KUP_BIND_SIZE
+#undef KUP_BIND_FIELD
+#undef KUP_BIND_CAST
+#undef KUP_BIND_SIGNED
+#undef KUP_BIND_UNSIGNED
+#undef KUP_BIND_FLOAT
+#undef KUP_BIND_BOOL
 
 /* The payload of a struct thermo_reading. 0, or -EINVAL. */
 static inline int check_thermo_reading(const void *data, unsigned long length)

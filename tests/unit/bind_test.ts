@@ -425,7 +425,7 @@ Deno.test("kup bind's checker ends the build when a field or a constant drifts",
       const args = ["-fsyntax-only", "-x", "c", "-Wall", "-Wextra", "every_check.h"];
       const { code, error } = await run("cc", args, folder);
       if (from === "") assertEquals(code, 0, error);
-      else assert(code !== 0 && /has changed, run kup bind/.test(error), to + error);
+      else assert(code !== 0 && /has changed: run kup bind/.test(error), to + error);
     }
   });
 });

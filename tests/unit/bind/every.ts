@@ -179,7 +179,7 @@ function swap64(value: bigint, signed: boolean): bigint {
   return signed ? BigInt.asIntN(64, all) : all;
 }
 
-/** Reads `every_point_t`. One object reads any number of messages, one after another. */
+/** Reads `every_point_t`. One object reads any number of messages, one by one. */
 export class EveryPoint {
   /** Its size in bytes. */
   static readonly SIZE = 4;
@@ -215,8 +215,8 @@ export class EveryPoint {
 }
 
 /**
- * Writes `every_point_t`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `every_point_t`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryPointWriter {
   /** Its size in bytes. */
@@ -256,7 +256,7 @@ export class EveryPointWriter {
   }
 }
 
-/** Reads what is in EveryFieldUnnamedMore. One object reads any number of messages, one after another. */
+/** Reads what is in EveryFieldUnnamedMore. One object reads any number of messages, one by one. */
 export class EveryFieldUnnamedMore {
   /** Its size in bytes. */
   static readonly SIZE = 1;
@@ -287,8 +287,8 @@ export class EveryFieldUnnamedMore {
 }
 
 /**
- * Writes what is in EveryFieldUnnamedMore. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes what is in EveryFieldUnnamedMore. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryFieldUnnamedMoreWriter {
   /** Its size in bytes. */
@@ -324,7 +324,7 @@ export class EveryFieldUnnamedMoreWriter {
   }
 }
 
-/** Reads what is in EveryFieldUnnamed. One object reads any number of messages, one after another. */
+/** Reads what is in EveryFieldUnnamed. One object reads any number of messages, one by one. */
 export class EveryFieldUnnamed {
   /** Its size in bytes. */
   static readonly SIZE = 8;
@@ -361,8 +361,8 @@ export class EveryFieldUnnamed {
 }
 
 /**
- * Writes what is in EveryFieldUnnamed. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes what is in EveryFieldUnnamed. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryFieldUnnamedWriter {
   /** Its size in bytes. */
@@ -403,7 +403,7 @@ export class EveryFieldUnnamedWriter {
   }
 }
 
-/** Reads what is in EveryFieldValue. One object reads any number of messages, one after another. */
+/** Reads what is in EveryFieldValue. One object reads any number of messages, one by one. */
 export class EveryFieldValue {
   /** Its size in bytes. */
   static readonly SIZE = 4;
@@ -446,8 +446,8 @@ export class EveryFieldValue {
 }
 
 /**
- * Writes what is in EveryFieldValue. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes what is in EveryFieldValue. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryFieldValueWriter {
   /** Its size in bytes. */
@@ -490,7 +490,7 @@ export class EveryFieldValueWriter {
   }
 }
 
-/** Reads `struct every_field`. One object reads any number of messages, one after another. */
+/** Reads `struct every_field`. One object reads any number of messages, one by one. */
 export class EveryField {
   /** Its size in bytes. */
   static readonly SIZE = 200;
@@ -712,8 +712,8 @@ export class EveryField {
 }
 
 /**
- * Writes `struct every_field`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct every_field`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryFieldWriter {
   /** Its size in bytes. */
@@ -911,7 +911,7 @@ export class EveryFieldWriter {
   }
 }
 
-/** Reads what is in EveryOrderValue. One object reads any number of messages, one after another. */
+/** Reads what is in EveryOrderValue. One object reads any number of messages, one by one. */
 export class EveryOrderValue {
   /** Its size in bytes. */
   static readonly SIZE = 4;
@@ -954,8 +954,8 @@ export class EveryOrderValue {
 }
 
 /**
- * Writes what is in EveryOrderValue. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes what is in EveryOrderValue. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryOrderValueWriter {
   /** Its size in bytes. */
@@ -998,7 +998,7 @@ export class EveryOrderValueWriter {
   }
 }
 
-/** Reads `struct every_order`. One object reads any number of messages, one after another. */
+/** Reads `struct every_order`. One object reads any number of messages, one by one. */
 export class EveryOrder {
   /** Its size in bytes. */
   static readonly SIZE = 32;
@@ -1068,8 +1068,8 @@ export class EveryOrder {
 }
 
 /**
- * Writes `struct every_order`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct every_order`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryOrderWriter {
   /** Its size in bytes. */
@@ -1136,7 +1136,7 @@ export class EveryOrderWriter {
   }
 }
 
-/** Reads `struct every_stop`. One object reads any number of messages, one after another. */
+/** Reads `struct every_stop`. One object reads any number of messages, one by one. */
 export class EveryStop {
   /** Its size in bytes. */
   static readonly SIZE = 0;
@@ -1160,8 +1160,8 @@ export class EveryStop {
 }
 
 /**
- * Writes `struct every_stop`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct every_stop`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryStopWriter {
   /** Its size in bytes. */
@@ -1188,7 +1188,7 @@ export class EveryStopWriter {
   }
 }
 
-/** Reads what is in EveryRawNothing. One object reads any number of messages, one after another. */
+/** Reads what is in EveryRawNothing. One object reads any number of messages, one by one. */
 export class EveryRawNothing {
   /** Its size in bytes. */
   static readonly SIZE = 2;
@@ -1210,8 +1210,8 @@ export class EveryRawNothing {
 }
 
 /**
- * Writes what is in EveryRawNothing. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes what is in EveryRawNothing. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryRawNothingWriter {
   /** Its size in bytes. */
@@ -1236,7 +1236,7 @@ export class EveryRawNothingWriter {
   }
 }
 
-/** Reads `struct every_raw`. One object reads any number of messages, one after another. */
+/** Reads `struct every_raw`. One object reads any number of messages, one by one. */
 export class EveryRaw {
   /** Its size in bytes. */
   static readonly SIZE = 24;
@@ -1295,8 +1295,8 @@ export class EveryRaw {
 }
 
 /**
- * Writes `struct every_raw`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct every_raw`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryRawWriter {
   /** Its size in bytes. */
@@ -1353,7 +1353,7 @@ export class EveryRawWriter {
   }
 }
 
-/** Reads `struct every_echo`. One object reads any number of messages, one after another. */
+/** Reads `struct every_echo`. One object reads any number of messages, one by one. */
 export class EveryEcho {
   /** Its size in bytes. */
   static readonly SIZE = 10;
@@ -1396,8 +1396,8 @@ export class EveryEcho {
 }
 
 /**
- * Writes `struct every_echo`. One object writes any number of messages, one after another. Don't
- * use it for a reservation that was committed: what lies there is sent.
+ * Writes `struct every_echo`. One object writes any number of messages, one by one.
+ * Don't use it for a reservation that was committed: what lies there is sent.
  */
 export class EveryEchoWriter {
   /** Its size in bytes. */

@@ -6,179 +6,152 @@
 
 #include "every.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the messages are little-endian");
-_Static_assert((unsigned long long)(EVERY_MANY) == 5ull, "EVERY_MANY has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_LARGE) == 20015998343868ull, "EVERY_LARGE has changed, run kup bind");
-_Static_assert((long long)(EVERY_MINUS) == -2ll - 1, "EVERY_MINUS has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_SUM) == 2ull, "EVERY_SUM has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_FIELD) == 1ull, "EVERY_FIELD has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_ORDER) == 16ull, "EVERY_ORDER has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_STOP) == 17ull, "EVERY_STOP has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_ECHO) == 32ull, "EVERY_ECHO has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_OFF) == 0ull, "EVERY_OFF has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_ON) == 1ull, "EVERY_ON has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_AUTO) == 7ull, "EVERY_AUTO has changed, run kup bind");
-_Static_assert((long long)(EVERY_NEGATIVE) == -0ll - 1, "EVERY_NEGATIVE has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_ZERO) == 0ull, "EVERY_ZERO has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_POSITIVE) == 1ull, "EVERY_POSITIVE has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_TAG_NONE) == 0ull, "EVERY_TAG_NONE has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_TAG_NUMBER) == 1ull, "EVERY_TAG_NUMBER has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_TAG_POINT) == 2ull, "EVERY_TAG_POINT has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_KIND_LONG_NUMBER) == 1ull, "EVERY_KIND_LONG_NUMBER has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_KIND_SPOT) == 2ull, "EVERY_KIND_SPOT has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_RED) == 1ull, "EVERY_RED has changed, run kup bind");
-_Static_assert((unsigned long long)(EVERY_BLUE) == 200ull, "EVERY_BLUE has changed, run kup bind");
-_Static_assert(sizeof(every_point_t) == 4, "every_point_t has changed, run kup bind");
-_Static_assert(__builtin_offsetof(every_point_t, x) == 0, "every_point_t: x has changed, run kup bind");
-_Static_assert(sizeof(((every_point_t *)0)->x) == 2, "every_point_t: x has changed, run kup bind");
-_Static_assert((__typeof__(((every_point_t *)0)->x))-1 < 0 && (__typeof__(((every_point_t *)0)->x))0.5 == 0, "every_point_t: x has changed, run kup bind");
-_Static_assert(__builtin_offsetof(every_point_t, y) == 2, "every_point_t: y has changed, run kup bind");
-_Static_assert(sizeof(((every_point_t *)0)->y) == 2, "every_point_t: y has changed, run kup bind");
-_Static_assert((__typeof__(((every_point_t *)0)->y))-1 < 0 && (__typeof__(((every_point_t *)0)->y))0.5 == 0, "every_point_t: y has changed, run kup bind");
-_Static_assert(sizeof(struct every_field) == 200, "struct every_field has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, u8) == 0, "struct every_field: u8 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->u8) == 1, "struct every_field: u8 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->u8))-1 > 0 && (__typeof__(((struct every_field *)0)->u8))0.5 == 0, "struct every_field: u8 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, i8) == 1, "struct every_field: i8 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->i8) == 1, "struct every_field: i8 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->i8))-1 < 0 && (__typeof__(((struct every_field *)0)->i8))0.5 == 0, "struct every_field: i8 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, u16) == 2, "struct every_field: u16 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->u16) == 2, "struct every_field: u16 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->u16))-1 > 0 && (__typeof__(((struct every_field *)0)->u16))0.5 == 0, "struct every_field: u16 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, i16) == 4, "struct every_field: i16 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->i16) == 2, "struct every_field: i16 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->i16))-1 < 0 && (__typeof__(((struct every_field *)0)->i16))0.5 == 0, "struct every_field: i16 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, u32) == 8, "struct every_field: u32 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->u32) == 4, "struct every_field: u32 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->u32))-1 > 0 && (__typeof__(((struct every_field *)0)->u32))0.5 == 0, "struct every_field: u32 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, i32) == 12, "struct every_field: i32 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->i32) == 4, "struct every_field: i32 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->i32))-1 < 0 && (__typeof__(((struct every_field *)0)->i32))0.5 == 0, "struct every_field: i32 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, u64) == 16, "struct every_field: u64 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->u64) == 8, "struct every_field: u64 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->u64))-1 > 0 && (__typeof__(((struct every_field *)0)->u64))0.5 == 0, "struct every_field: u64 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, i64) == 24, "struct every_field: i64 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->i64) == 8, "struct every_field: i64 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->i64))-1 < 0 && (__typeof__(((struct every_field *)0)->i64))0.5 == 0, "struct every_field: i64 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, f32) == 32, "struct every_field: f32 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->f32) == 4, "struct every_field: f32 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->f32))0.5 != 0, "struct every_field: f32 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, f64) == 40, "struct every_field: f64 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->f64) == 8, "struct every_field: f64 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->f64))0.5 != 0, "struct every_field: f64 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, flag) == 48, "struct every_field: flag has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->flag) == 1, "struct every_field: flag has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->flag))2 == 1, "struct every_field: flag has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, mode) == 52, "struct every_field: mode has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->mode) == 4, "struct every_field: mode has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, sign) == 56, "struct every_field: sign has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->sign) == 4, "struct every_field: sign has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, small) == 60, "struct every_field: small has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->small) == 1, "struct every_field: small has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, name) == 61, "struct every_field: name has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->name) == 16, "struct every_field: name has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, be16) == 78, "struct every_field: be16 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->be16) == 2, "struct every_field: be16 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->be16))-1 > 0 && (__typeof__(((struct every_field *)0)->be16))0.5 == 0, "struct every_field: be16 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, be32) == 80, "struct every_field: be32 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->be32) == 4, "struct every_field: be32 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->be32))-1 > 0 && (__typeof__(((struct every_field *)0)->be32))0.5 == 0, "struct every_field: be32 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, be64) == 88, "struct every_field: be64 has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->be64) == 8, "struct every_field: be64 has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->be64))-1 > 0 && (__typeof__(((struct every_field *)0)->be64))0.5 == 0, "struct every_field: be64 has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, point) == 96, "struct every_field: point has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->point) == 4, "struct every_field: point has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, points) == 100, "struct every_field: points has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->points) == 12, "struct every_field: points has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, matrix) == 112, "struct every_field: matrix has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->matrix) == 24, "struct every_field: matrix has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->matrix[0][0]))-1 > 0 && (__typeof__(((struct every_field *)0)->matrix[0][0]))0.5 == 0, "struct every_field: matrix has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, names) == 136, "struct every_field: names has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->names) == 16, "struct every_field: names has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, large) == 152, "struct every_field: large has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->large) == 16, "struct every_field: large has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->large[0]))-1 < 0 && (__typeof__(((struct every_field *)0)->large[0]))0.5 == 0, "struct every_field: large has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, unnamed) == 168, "struct every_field: unnamed has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->unnamed) == 8, "struct every_field: unnamed has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, unnamed.inner) == 168, "struct every_field: unnamed.inner has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->unnamed.inner) == 4, "struct every_field: unnamed.inner has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->unnamed.inner))-1 > 0 && (__typeof__(((struct every_field *)0)->unnamed.inner))0.5 == 0, "struct every_field: unnamed.inner has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, unnamed.more) == 172, "struct every_field: unnamed.more has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->unnamed.more) == 1, "struct every_field: unnamed.more has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, unnamed.more.deep) == 172, "struct every_field: unnamed.more.deep has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->unnamed.more.deep) == 1, "struct every_field: unnamed.more.deep has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->unnamed.more.deep))-1 > 0 && (__typeof__(((struct every_field *)0)->unnamed.more.deep))0.5 == 0, "struct every_field: unnamed.more.deep has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, flat) == 176, "struct every_field: flat has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->flat) == 4, "struct every_field: flat has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->flat))-1 > 0 && (__typeof__(((struct every_field *)0)->flat))0.5 == 0, "struct every_field: flat has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, tag) == 180, "struct every_field: tag has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->tag) == 4, "struct every_field: tag has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, value) == 184, "struct every_field: value has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->value) == 4, "struct every_field: value has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, value.number) == 184, "struct every_field: value.number has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->value.number) == 4, "struct every_field: value.number has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->value.number))-1 > 0 && (__typeof__(((struct every_field *)0)->value.number))0.5 == 0, "struct every_field: value.number has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, value.point) == 184, "struct every_field: value.point has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->value.point) == 4, "struct every_field: value.point has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, kind) == 188, "struct every_field: kind has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->kind) == 4, "struct every_field: kind has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, long_number) == 192, "struct every_field: long_number has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->long_number) == 8, "struct every_field: long_number has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_field *)0)->long_number))-1 > 0 && (__typeof__(((struct every_field *)0)->long_number))0.5 == 0, "struct every_field: long_number has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_field, spot) == 192, "struct every_field: spot has changed, run kup bind");
-_Static_assert(sizeof(((struct every_field *)0)->spot) == 4, "struct every_field: spot has changed, run kup bind");
-_Static_assert(sizeof(struct every_order) == 32, "struct every_order has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, mode) == 0, "struct every_order: mode has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->mode) == 4, "struct every_order: mode has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, sign) == 4, "struct every_order: sign has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->sign) == 4, "struct every_order: sign has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, small) == 8, "struct every_order: small has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->small) == 1, "struct every_order: small has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, on) == 9, "struct every_order: on has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->on) == 1, "struct every_order: on has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_order *)0)->on))2 == 1, "struct every_order: on has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, name) == 10, "struct every_order: name has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->name) == 6, "struct every_order: name has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, flags) == 16, "struct every_order: flags has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->flags) == 4, "struct every_order: flags has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_order *)0)->flags[0][0]))2 == 1, "struct every_order: flags has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, pad) == 20, "struct every_order: pad has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->pad) == 4, "struct every_order: pad has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_order *)0)->pad[0]))-1 > 0 && (__typeof__(((struct every_order *)0)->pad[0]))0.5 == 0, "struct every_order: pad has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, tag) == 24, "struct every_order: tag has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->tag) == 4, "struct every_order: tag has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, value) == 28, "struct every_order: value has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->value) == 4, "struct every_order: value has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, value.number) == 28, "struct every_order: value.number has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->value.number) == 4, "struct every_order: value.number has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_order, value.point) == 28, "struct every_order: value.point has changed, run kup bind");
-_Static_assert(sizeof(((struct every_order *)0)->value.point) == 4, "struct every_order: value.point has changed, run kup bind");
-_Static_assert(sizeof(struct every_stop) == 0, "struct every_stop has changed, run kup bind");
-_Static_assert(sizeof(struct every_raw) == 24, "struct every_raw has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_raw, source) == 0, "struct every_raw: source has changed, run kup bind");
-_Static_assert(sizeof(((struct every_raw *)0)->source) == 4, "struct every_raw: source has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_raw, view) == 4, "struct every_raw: view has changed, run kup bind");
-_Static_assert(sizeof(((struct every_raw *)0)->view) == 4, "struct every_raw: view has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_raw, bytes) == 8, "struct every_raw: bytes has changed, run kup bind");
-_Static_assert(sizeof(((struct every_raw *)0)->bytes) == 4, "struct every_raw: bytes has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_raw *)0)->bytes[0]))-1 > 0 && (__typeof__(((struct every_raw *)0)->bytes[0]))0.5 == 0, "struct every_raw: bytes has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_raw, nothing) == 12, "struct every_raw: nothing has changed, run kup bind");
-_Static_assert(sizeof(((struct every_raw *)0)->nothing) == 4, "struct every_raw: nothing has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_raw, nothing[0].pad) == 12, "struct every_raw: nothing[0].pad has changed, run kup bind");
-_Static_assert(sizeof(((struct every_raw *)0)->nothing[0].pad) == 2, "struct every_raw: nothing[0].pad has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_raw *)0)->nothing[0].pad[0]))-1 > 0 && (__typeof__(((struct every_raw *)0)->nothing[0].pad[0]))0.5 == 0, "struct every_raw: nothing[0].pad has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_raw, points) == 16, "struct every_raw: points has changed, run kup bind");
-_Static_assert(sizeof(((struct every_raw *)0)->points) == 8, "struct every_raw: points has changed, run kup bind");
-_Static_assert(sizeof(struct every_echo) == 10, "struct every_echo has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_echo, id) == 0, "struct every_echo: id has changed, run kup bind");
-_Static_assert(sizeof(((struct every_echo *)0)->id) == 8, "struct every_echo: id has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_echo *)0)->id))-1 > 0 && (__typeof__(((struct every_echo *)0)->id))0.5 == 0, "struct every_echo: id has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_echo, reserved) == 8, "struct every_echo: reserved has changed, run kup bind");
-_Static_assert(sizeof(((struct every_echo *)0)->reserved) == 1, "struct every_echo: reserved has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_echo *)0)->reserved))-1 > 0 && (__typeof__(((struct every_echo *)0)->reserved))0.5 == 0, "struct every_echo: reserved has changed, run kup bind");
-_Static_assert(__builtin_offsetof(struct every_echo, last) == 9, "struct every_echo: last has changed, run kup bind");
-_Static_assert(sizeof(((struct every_echo *)0)->last) == 1, "struct every_echo: last has changed, run kup bind");
-_Static_assert((__typeof__(((struct every_echo *)0)->last))-1 > 0 && (__typeof__(((struct every_echo *)0)->last))0.5 == 0, "struct every_echo: last has changed, run kup bind");
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error the messages are little-endian, as all machines that KUP runs on
+#endif
+
+#define KUP_BIND_SAME(test, what) _Static_assert(test, what " has changed: run kup bind")
+#define KUP_BIND_SIZE(type, bytes) KUP_BIND_SAME(sizeof(type) == (bytes), #type)
+#define KUP_BIND_FIELD(type, field, at, bytes)                                                     \
+	KUP_BIND_SAME(__builtin_offsetof(type, field) == (at) &&                                   \
+			      sizeof(((type *)0)->field) == (bytes),                               \
+		      #type ", " #field)
+#define KUP_BIND_CAST(type, field, value) ((__typeof__(((type *)0)->field))(value))
+#define KUP_BIND_SIGNED(type, field)                                                               \
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, -1) < 0 && !KUP_BIND_CAST(type, field, 0.5),      \
+		      #type ", " #field)
+#define KUP_BIND_UNSIGNED(type, field)                                                             \
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, -1) > 0 && !KUP_BIND_CAST(type, field, 0.5),      \
+		      #type ", " #field)
+#define KUP_BIND_FLOAT(type, field)                                                                \
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, 0.5) < 1 && KUP_BIND_CAST(type, field, 0.5) > 0,  \
+		      #type ", " #field)
+#define KUP_BIND_BOOL(type, field)                                                                 \
+	KUP_BIND_SAME(KUP_BIND_CAST(type, field, 2) == 1, #type ", " #field)
+
+KUP_BIND_SAME((unsigned long long)(EVERY_MANY) == 5ull, "EVERY_MANY");
+KUP_BIND_SAME((unsigned long long)(EVERY_LARGE) == 20015998343868ull, "EVERY_LARGE");
+KUP_BIND_SAME((long long)(EVERY_MINUS) == -2ll - 1, "EVERY_MINUS");
+KUP_BIND_SAME((unsigned long long)(EVERY_SUM) == 2ull, "EVERY_SUM");
+KUP_BIND_SAME((unsigned long long)(EVERY_FIELD) == 1ull, "EVERY_FIELD");
+KUP_BIND_SAME((unsigned long long)(EVERY_ORDER) == 16ull, "EVERY_ORDER");
+KUP_BIND_SAME((unsigned long long)(EVERY_STOP) == 17ull, "EVERY_STOP");
+KUP_BIND_SAME((unsigned long long)(EVERY_ECHO) == 32ull, "EVERY_ECHO");
+KUP_BIND_SAME((unsigned long long)(EVERY_OFF) == 0ull, "EVERY_OFF");
+KUP_BIND_SAME((unsigned long long)(EVERY_ON) == 1ull, "EVERY_ON");
+KUP_BIND_SAME((unsigned long long)(EVERY_AUTO) == 7ull, "EVERY_AUTO");
+KUP_BIND_SAME((long long)(EVERY_NEGATIVE) == -0ll - 1, "EVERY_NEGATIVE");
+KUP_BIND_SAME((unsigned long long)(EVERY_ZERO) == 0ull, "EVERY_ZERO");
+KUP_BIND_SAME((unsigned long long)(EVERY_POSITIVE) == 1ull, "EVERY_POSITIVE");
+KUP_BIND_SAME((unsigned long long)(EVERY_TAG_NONE) == 0ull, "EVERY_TAG_NONE");
+KUP_BIND_SAME((unsigned long long)(EVERY_TAG_NUMBER) == 1ull, "EVERY_TAG_NUMBER");
+KUP_BIND_SAME((unsigned long long)(EVERY_TAG_POINT) == 2ull, "EVERY_TAG_POINT");
+KUP_BIND_SAME((unsigned long long)(EVERY_KIND_LONG_NUMBER) == 1ull, "EVERY_KIND_LONG_NUMBER");
+KUP_BIND_SAME((unsigned long long)(EVERY_KIND_SPOT) == 2ull, "EVERY_KIND_SPOT");
+KUP_BIND_SAME((unsigned long long)(EVERY_RED) == 1ull, "EVERY_RED");
+KUP_BIND_SAME((unsigned long long)(EVERY_BLUE) == 200ull, "EVERY_BLUE");
+KUP_BIND_SIZE(every_point_t, 4);
+KUP_BIND_FIELD(every_point_t, x, 0, 2);
+KUP_BIND_SIGNED(every_point_t, x);
+KUP_BIND_FIELD(every_point_t, y, 2, 2);
+KUP_BIND_SIGNED(every_point_t, y);
+KUP_BIND_SIZE(struct every_field, 200);
+KUP_BIND_FIELD(struct every_field, u8, 0, 1);
+KUP_BIND_UNSIGNED(struct every_field, u8);
+KUP_BIND_FIELD(struct every_field, i8, 1, 1);
+KUP_BIND_SIGNED(struct every_field, i8);
+KUP_BIND_FIELD(struct every_field, u16, 2, 2);
+KUP_BIND_UNSIGNED(struct every_field, u16);
+KUP_BIND_FIELD(struct every_field, i16, 4, 2);
+KUP_BIND_SIGNED(struct every_field, i16);
+KUP_BIND_FIELD(struct every_field, u32, 8, 4);
+KUP_BIND_UNSIGNED(struct every_field, u32);
+KUP_BIND_FIELD(struct every_field, i32, 12, 4);
+KUP_BIND_SIGNED(struct every_field, i32);
+KUP_BIND_FIELD(struct every_field, u64, 16, 8);
+KUP_BIND_UNSIGNED(struct every_field, u64);
+KUP_BIND_FIELD(struct every_field, i64, 24, 8);
+KUP_BIND_SIGNED(struct every_field, i64);
+KUP_BIND_FIELD(struct every_field, f32, 32, 4);
+KUP_BIND_FLOAT(struct every_field, f32);
+KUP_BIND_FIELD(struct every_field, f64, 40, 8);
+KUP_BIND_FLOAT(struct every_field, f64);
+KUP_BIND_FIELD(struct every_field, flag, 48, 1);
+KUP_BIND_BOOL(struct every_field, flag);
+KUP_BIND_FIELD(struct every_field, mode, 52, 4);
+KUP_BIND_FIELD(struct every_field, sign, 56, 4);
+KUP_BIND_FIELD(struct every_field, small, 60, 1);
+KUP_BIND_FIELD(struct every_field, name, 61, 16);
+KUP_BIND_FIELD(struct every_field, be16, 78, 2);
+KUP_BIND_UNSIGNED(struct every_field, be16);
+KUP_BIND_FIELD(struct every_field, be32, 80, 4);
+KUP_BIND_UNSIGNED(struct every_field, be32);
+KUP_BIND_FIELD(struct every_field, be64, 88, 8);
+KUP_BIND_UNSIGNED(struct every_field, be64);
+KUP_BIND_FIELD(struct every_field, point, 96, 4);
+KUP_BIND_FIELD(struct every_field, points, 100, 12);
+KUP_BIND_FIELD(struct every_field, matrix, 112, 24);
+KUP_BIND_UNSIGNED(struct every_field, matrix[0][0]);
+KUP_BIND_FIELD(struct every_field, names, 136, 16);
+KUP_BIND_FIELD(struct every_field, large, 152, 16);
+KUP_BIND_SIGNED(struct every_field, large[0]);
+KUP_BIND_FIELD(struct every_field, unnamed, 168, 8);
+KUP_BIND_FIELD(struct every_field, unnamed.inner, 168, 4);
+KUP_BIND_UNSIGNED(struct every_field, unnamed.inner);
+KUP_BIND_FIELD(struct every_field, unnamed.more, 172, 1);
+KUP_BIND_FIELD(struct every_field, unnamed.more.deep, 172, 1);
+KUP_BIND_UNSIGNED(struct every_field, unnamed.more.deep);
+KUP_BIND_FIELD(struct every_field, flat, 176, 4);
+KUP_BIND_UNSIGNED(struct every_field, flat);
+KUP_BIND_FIELD(struct every_field, tag, 180, 4);
+KUP_BIND_FIELD(struct every_field, value, 184, 4);
+KUP_BIND_FIELD(struct every_field, value.number, 184, 4);
+KUP_BIND_UNSIGNED(struct every_field, value.number);
+KUP_BIND_FIELD(struct every_field, value.point, 184, 4);
+KUP_BIND_FIELD(struct every_field, kind, 188, 4);
+KUP_BIND_FIELD(struct every_field, long_number, 192, 8);
+KUP_BIND_UNSIGNED(struct every_field, long_number);
+KUP_BIND_FIELD(struct every_field, spot, 192, 4);
+KUP_BIND_SIZE(struct every_order, 32);
+KUP_BIND_FIELD(struct every_order, mode, 0, 4);
+KUP_BIND_FIELD(struct every_order, sign, 4, 4);
+KUP_BIND_FIELD(struct every_order, small, 8, 1);
+KUP_BIND_FIELD(struct every_order, on, 9, 1);
+KUP_BIND_BOOL(struct every_order, on);
+KUP_BIND_FIELD(struct every_order, name, 10, 6);
+KUP_BIND_FIELD(struct every_order, flags, 16, 4);
+KUP_BIND_BOOL(struct every_order, flags[0][0]);
+KUP_BIND_FIELD(struct every_order, pad, 20, 4);
+KUP_BIND_UNSIGNED(struct every_order, pad[0]);
+KUP_BIND_FIELD(struct every_order, tag, 24, 4);
+KUP_BIND_FIELD(struct every_order, value, 28, 4);
+KUP_BIND_FIELD(struct every_order, value.number, 28, 4);
+KUP_BIND_FIELD(struct every_order, value.point, 28, 4);
+KUP_BIND_SIZE(struct every_stop, 0);
+KUP_BIND_SIZE(struct every_raw, 24);
+KUP_BIND_FIELD(struct every_raw, source, 0, 4);
+KUP_BIND_FIELD(struct every_raw, view, 4, 4);
+KUP_BIND_FIELD(struct every_raw, bytes, 8, 4);
+KUP_BIND_UNSIGNED(struct every_raw, bytes[0]);
+KUP_BIND_FIELD(struct every_raw, nothing, 12, 4);
+KUP_BIND_FIELD(struct every_raw, nothing[0].pad, 12, 2);
+KUP_BIND_UNSIGNED(struct every_raw, nothing[0].pad[0]);
+KUP_BIND_FIELD(struct every_raw, points, 16, 8);
+KUP_BIND_SIZE(struct every_echo, 10);
+KUP_BIND_FIELD(struct every_echo, id, 0, 8);
+KUP_BIND_UNSIGNED(struct every_echo, id);
+KUP_BIND_FIELD(struct every_echo, reserved, 8, 1);
+KUP_BIND_UNSIGNED(struct every_echo, reserved);
+KUP_BIND_FIELD(struct every_echo, last, 9, 1);
+KUP_BIND_UNSIGNED(struct every_echo, last);
+#undef KUP_BIND_SAME
+#undef KUP_BIND_SIZE
+#undef KUP_BIND_FIELD
+#undef KUP_BIND_CAST
+#undef KUP_BIND_SIGNED
+#undef KUP_BIND_UNSIGNED
+#undef KUP_BIND_FLOAT
+#undef KUP_BIND_BOOL
 
 /* The payload of a every_point_t. 0, or -EINVAL. */
 static inline int check_every_point_t(const void *data, unsigned long length)
