@@ -21,6 +21,7 @@ export const TITLES: Readonly<Record<number, string>> = {
   12: "start of a script",
   13: "four kernel threads that send",
   14: "100,000 messages a second, read within 10 ms",
+  15: "typed messages",
 };
 
 /** A side by its group and name. */
@@ -227,6 +228,10 @@ export const TARGETS: readonly Target[] = [
     2,
     ["watermark", "kup_try_send, without a reader"],
   ),
+  atMost(15, "a reader to a hand-written DataView", ["typed", "reader"], 1.1, [
+    "typed",
+    "DataView by hand",
+  ]),
 ];
 
 /** The rows of a run that measures everything on this machine; the others need a kernel. */

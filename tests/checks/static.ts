@@ -83,6 +83,24 @@ async function checkModules(series: string): Promise<string | undefined> {
   return build.warnings.length > 0 ? build.warnings.join("\n") : build.output;
 }
 
+/** The headers that files of this checkout were made from, with the options. */
+const BOUND: readonly (readonly string[])[] = [
+  ["examples/typed/messages.h"],
+  ["tests/unit/bind/every.h"],
+  ["bench/typed.h", "--no-checker"],
+];
+
+async function checkBound(): Promise<string | undefined> {
+  for (const [header = "", ...options] of BOUND) {
+    const wrong = await runScript(
+      "bind/main.ts",
+      () => deno("run -A", "bind/main.ts", header, "--check", ...options),
+    );
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
 /** With the cross-compiler that the Makefile fetched. */
 function checkFreeBsd(): Promise<string | undefined> {
   const zig = Deno.env.get("KUP_ZIG") ?? "zig";
@@ -115,6 +133,7 @@ export function staticChecks(series: readonly string[]): Check[] {
       run: () =>
         runScript("scripts/gen_abi.ts", () => deno("run -A", "scripts/gen_abi.ts", "--check")),
     },
+    { name: "what `kup bind` wrote matches its headers", run: checkBound },
     ...bindingsChecks(),
     { name: "deps.ts exports nothing that no file uses", run: checkUnused },
     { ...c("C is formatted"), run: checkCFormat },

@@ -43,6 +43,13 @@ Deno.test("examples/gate asks a process, unchanged, in this kernel", async () =>
   assertMatch(await run("gate"), /^10 visitors of gate have passed\nand one .* in time\n$/);
 });
 
+Deno.test("examples/typed sends typed messages, unchanged, in this kernel", async () => {
+  assertMatch(
+    await run("typed"),
+    /^(the cellar: \d+ degrees, [012]\n){4}the cellar: 22 degrees, 2\n$/,
+  );
+});
+
 Deno.test("examples/ticker ticks, unchanged, in this kernel", async () => {
   await output("insmod", "/lib/modules/ticker.ko", "channels=3");
   try {

@@ -4,6 +4,14 @@
  */
 
 import { assert, assertEquals, assertMatch } from "../../deps.ts";
+import {
+  THERMO_ASK,
+  THERMO_LIMITS,
+  THERMO_REFUSED,
+  ThermoLimitsWriter,
+  ThermoToUser,
+} from "../../examples/typed/messages.ts";
+import { open } from "../../mod.ts";
 import { CONFIG } from "../checks/static.ts";
 import { ROOT } from "../lib/paths.ts";
 
@@ -31,6 +39,37 @@ Deno.test("examples/store answers calls in this process", async () => {
     out,
     /^store has "7 7 7 7\.\.\." under "key 7"\n100 of 100 values .*\n100 keys .*\n"key 7" is undefined now\n$/,
   );
+});
+
+Deno.test("examples/typed sends typed messages in this process", async () => {
+  await output("make", "-s", "-C", "examples/typed");
+  const out = await example("examples/typed/typed.ts");
+  const readings = [[18, 0], [19, 1], [20, 1], [21, 1], [22, 2]];
+  assertEquals(out, readings.map(([t, s]) => `the cellar: ${t} degrees, ${s}\n`).join(""));
+});
+
+Deno.test("examples/typed refuses messages whose fields are not as they must be", async () => {
+  await output("make", "-s", "-C", "examples/typed");
+  using device = open(`host:${ROOT}/examples/typed/typed.so`);
+  using channel = await device.attach();
+  const limits = new Uint8Array(ThermoLimitsWriter.SIZE);
+  new ThermoLimitsWriter().at(limits).place = "here";
+  const lies: [type: number, data: Uint8Array][] = [
+    [THERMO_LIMITS, limits.subarray(1)],
+    [THERMO_LIMITS, limits.with(24, 2)], // a bool
+    [THERMO_LIMITS, limits.with(25, 1)], // padding
+    [THERMO_LIMITS, limits.map((byte, i) => i >= 8 && i < 24 ? 120 : byte)], // no NUL
+    [1, new Uint8Array(40)], // what only the kernel sends
+    [99, new Uint8Array(4)],
+    [THERMO_ASK, new Uint8Array(60_000)],
+  ];
+  const records = new ThermoToUser();
+  for (const [type, data] of lies) {
+    await channel.send(data, { type });
+    const record = records.read((await channel.receive())!);
+    assert(record.recordType === THERMO_REFUSED);
+    assertEquals(record.type, type);
+  }
 });
 
 /** The reader that is slow loses the rest of what the others get. */
@@ -106,6 +145,7 @@ const EXAMPLES = [
   "store/store.ts",
   "gate/gate.ts",
   "chat/chat.ts",
+  "typed/typed.ts",
 ];
 
 for (const path of EXAMPLES.map((path) => `examples/${path}`)) {
@@ -118,7 +158,7 @@ Deno.test("bench/main.ts explains itself, and refuses wrong arguments", async ()
   await checkUsage(script("bench/main.ts"), "make bench", [
     [["--fast"], /There is no option --fast\./],
     [["--output"], /--output needs a value\./],
-    [["host:echo"], /"host:echo" is neither a group nor a row from 1 to 14\./],
+    [["host:echo"], /"host:echo" is neither a group nor a row from 1 to 15\./],
   ]);
 });
 

@@ -28,6 +28,7 @@ const CLIENTS = [
   { folder: "examples/store", modules: ["store.ko"] },
   { folder: "examples/gate", modules: ["gate.ko"] },
   { folder: "examples/chat", modules: ["chat.ko"] },
+  { folder: "examples/typed", modules: ["typed.ko"] },
   { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko", "careless.ko", "mydev.ko"] },
   { folder: "tests/kernel/module", modules: ["deserter.ko", "beacon.ko"] },
 ];
