@@ -149,7 +149,7 @@ test-debug: setup prebuilt ## Run the kernel tests in a kernel full of detectors
 	@$(deno_run) tests/run.ts --only vm --kernel debug
 
 debug-kernel: setup ## Build that kernel alone, which takes minutes, once
-	@$(deno_run) tests/vm/debug_kernel.ts
+	@$(deno_run) harness/debug_kernel.ts
 
 check: setup prebuilt ## Run the static checks whose inputs have changed, or all (FORCE=1)
 	@$(deno_run) tests/run.ts --only static $(if $(filter-out 0 no,$(FORCE)),--force)

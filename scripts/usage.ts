@@ -6,6 +6,7 @@
  */
 
 import { parseArgs } from "../deps.ts";
+import { HarnessError } from "../harness/error.ts";
 
 /** What a program takes. */
 export interface Usage {
@@ -115,6 +116,9 @@ export async function withUsage<T>(
     if (!line.help) return await main(line);
   } catch (error) {
     if (error instanceof UsageError) refuse(error, usage);
+    if (error instanceof HarnessError && error.code === "setting") {
+      refuse(new SettingError(error.message), usage);
+    }
     throw error;
   }
   console.log(usage.text.trimEnd());

@@ -18,9 +18,9 @@ import { runKernelTests, runOwnModuleTest } from "./checks/vm.ts";
 import { RunBeside } from "./lib/beside.ts";
 import { CACHE, ROOT } from "./lib/paths.ts";
 import { Tally } from "./lib/tally.ts";
-import { ALL_SERIES, checkSeries, fetchKernel } from "./vm/kernel.ts";
+import { ALL_SERIES, checkSeries, fetchKernel } from "../harness/kernel.ts";
 import { buildPrograms } from "./vm/programs.ts";
-import { guestLimits } from "./vm/silence.ts";
+import { guestLimits } from "../harness/silence.ts";
 
 const PARTS = ["static", "unit", "vm"];
 

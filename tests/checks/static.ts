@@ -4,7 +4,7 @@
 import { exists, ROOT } from "../lib/paths.ts";
 import { capture, projectFiles } from "../lib/process.ts";
 import type { Checked } from "./cache.ts";
-import { fetchKernel } from "../vm/kernel.ts";
+import { fetchKernel } from "../../harness/kernel.ts";
 import { buildModules } from "../vm/modules.ts";
 import { bindingsChecks } from "./bindings.ts";
 import type { Check } from "./check.ts";

@@ -1,27 +1,52 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** A kernel with all that is needed to build modules for it, in the cache. */
 
-import { CACHE, exists, fillOnce, ignoreMissing } from "../lib/paths.ts";
-import { SettingError } from "../../scripts/usage.ts";
-import { Archive } from "./debian.ts";
+import { Archive, type Release } from "./debian.ts";
 import { getDebugKernel } from "./debug_kernel.ts";
+import { HarnessError } from "./error.ts";
+import { cacheFolder, exists, fillOnce, removeIfThere } from "./files.ts";
+import { must } from "./process.ts";
+import { makeToolchain } from "./toolchain.ts";
 import { dependencies, newestOf } from "./version.ts";
 
-/** The series that the suite runs on: Debian 12's own kernel, and its backports'. */
-export const ALL_SERIES = ["6.1", "6.12"] as const;
-
-/** The debug kernel's name where a series is expected; it is of the newest series. */
-export const DEBUG_SERIES = "debug";
+/** Where the kernels of a series come from. */
+interface Series {
+  readonly release: Release;
+  /** What the versions of its packages begin with. */
+  readonly version: string;
+}
 
 /**
- * Checks that the project is tested on this series.
+ * The series by their names: those of Debian 12 and of its backports, and the newest one, which is
+ * in the backports of Debian 13.
+ */
+const SERIES: Readonly<Record<string, Series>> = {
+  "6.1": { release: "bookworm", version: "6.1" },
+  "6.12": { release: "bookworm", version: "6.12" },
+  "7.x": { release: "trixie", version: "7" },
+};
+
+/** The series that `make test` runs on. */
+export const ALL_SERIES = ["6.1", "6.12"] as const;
+
+/** The debug kernel's name where a series is expected; it is of series 6.12. */
+export const DEBUG_SERIES = "debug";
+
+/** Debian 12's own compiler, which built its kernels. */
+const COMPILER = "gcc-12";
+
+/**
+ * Checks that there are kernels of this series.
  *
- * @throws {SettingError} when it is not.
+ * @throws {HarnessError} `"setting"` when there are none.
  */
 export function checkSeries(series: string): void {
-  const known: readonly string[] = [...ALL_SERIES, DEBUG_SERIES];
+  const known = [...Object.keys(SERIES), DEBUG_SERIES];
   if (known.includes(series)) return;
-  throw new SettingError(`KERNEL=${series} is not one of ${known.join(", ")}.`);
+  throw new HarnessError(
+    "setting",
+    `"${series}" is no kernel of the harness; name one of ${known.join(", ")}.`,
+  );
 }
 
 /** A kernel that is ready to be booted and built against. */
@@ -34,6 +59,8 @@ export interface Kernel {
   readonly image: string;
   /** The folder to give to `make -C`. */
   readonly headers: string;
+  /** A command that runs make with the compiler for this kernel; its arguments follow. */
+  readonly make: readonly string[];
 }
 
 const IMAGES = "linux-image-cloud-amd64";
@@ -41,22 +68,30 @@ const HEADERS = "linux-headers-cloud-amd64";
 
 /**
  * Returns the newest kernel of a series, or the debug kernel. A kernel is chosen, and fetched or
- * built, once. Then it is kept, so that a second run needs no network. After `make distclean` the
- * next run chooses again.
+ * built, once. Then it is kept, so that a second run needs no network. A run with an empty cache
+ * chooses again.
+ *
+ * @throws {HarnessError} `"setting"`, `"download"`, or `"tool"`.
  */
 export async function fetchKernel(series: string): Promise<Kernel> {
-  if (series === DEBUG_SERIES) return { series, ...await getDebugKernel() };
-  const folder = `${CACHE}/kernel/${series}`;
+  checkSeries(series);
+  const jobs = `-j${navigator.hardwareConcurrency}`;
+  const make = ["make", jobs, `CC=${COMPILER}`];
+  const found = SERIES[series];
+  if (found === undefined) return { series, ...await getDebugKernel(), make };
+  const folder = `${cacheFolder()}/kernel/${series}`;
   await fillOnce(
     folder,
-    (temporary) => Archive.open((archive) => fill(archive, series, temporary)),
+    (temporary) => Archive.open((archive) => fill(archive, found.version, temporary), found),
   );
   const release = (await Deno.readTextFile(`${folder}/release`)).trim();
+  await checkSums(folder);
   return {
     series,
     release,
     image: `${folder}/boot/vmlinuz-${release}`,
     headers: `${folder}/usr/src/linux-headers-${release}`,
+    make: found.release === "bookworm" ? make : [...await makeToolchain(found.release), jobs],
   };
 }
 
@@ -77,8 +112,25 @@ async function fill(archive: Archive, series: string, folder: string): Promise<v
   await archive.unpack([image, `linux-headers-${release}`, ...parts], folder);
   await relocate(folder, release);
   // With the kernel's type information, a build would need pahole to add the modules' own.
-  await Deno.remove(`${folder}/usr/src/linux-headers-${release}/vmlinux`).catch(ignoreMissing);
+  await removeIfThere(`${folder}/usr/src/linux-headers-${release}/vmlinux`);
+  const sum = await must(["sha256sum", `boot/vmlinuz-${release}`], { cwd: folder });
+  await Deno.writeTextFile(`${folder}/kup-sums`, sum);
   await Deno.writeTextFile(`${folder}/release`, `${release}\n`);
+}
+
+/** The image must still be the one that was in the package. */
+async function checkSums(folder: string): Promise<void> {
+  // A cache of an earlier version has none.
+  if (!await exists(`${folder}/kup-sums`)) return;
+  try {
+    await must(["sha256sum", "--quiet", "-c", "kup-sums"], { cwd: folder });
+  } catch (cause) {
+    throw new HarnessError(
+      "download",
+      `The kernel in ${folder} is damaged; remove that folder, and it is fetched again.`,
+      { cause },
+    );
+  }
 }
 
 /** The dependencies, of the newest version of a package in a series, that match a pattern. */
@@ -89,7 +141,9 @@ async function dependenciesOf(
   pattern: RegExp,
 ): Promise<string[]> {
   const stanza = newestOf(await archive.show(name), series);
-  if (stanza === undefined) throw new Error(`Debian's archive has no ${name} of series ${series}`);
+  if (stanza === undefined) {
+    throw new HarnessError("download", `Debian's archive has no ${name} of series ${series}.`);
+  }
   return dependencies(stanza).filter((dependency) => pattern.test(dependency));
 }
 
