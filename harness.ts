@@ -30,3 +30,7 @@ export {
   Vm,
   type VmOptions,
 } from "./harness/vm.ts";
+
+import { main } from "./harness/main.ts";
+
+if (import.meta.main) await main(Deno.args);

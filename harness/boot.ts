@@ -117,7 +117,10 @@ async function buildOne(
 
 function loadOf(path: string, { module }: Sources): Load {
   const parameters = Object.entries(module.parameters ?? {});
-  return { name: basename(path), parameters: parameters.map(([name, value]) => `${name}=${value}`) };
+  return {
+    name: basename(path),
+    parameters: parameters.map(([name, value]) => `${name}=${value}`),
+  };
 }
 
 /** Whether what is printed goes to a person at a terminal. */

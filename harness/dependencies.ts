@@ -28,7 +28,9 @@ export async function stageDependencies(
 ): Promise<Share[]> {
   const found = new Set<string>();
   for (const { folder, files } of folders) {
-    for (const file of files.filter((file) => SCRIPT.test(file) || /(^|\/)deno\.json$/.test(file))) {
+    for (
+      const file of files.filter((file) => SCRIPT.test(file) || /(^|\/)deno\.json$/.test(file))
+    ) {
       const text = await Deno.readTextFile(`${folder}/${file}`);
       for (const [name] of text.matchAll(REMOTE)) {
         if (!KUP.test(name) && !(standIns && STD.test(name))) found.add(name.slice(1, -1));

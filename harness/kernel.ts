@@ -109,7 +109,14 @@ async function fill(archive: Archive, series: string, folder: string): Promise<v
     series,
     /-common$|kbuild/,
   );
-  await archive.unpack([image, `linux-headers-${release}`, ...parts], folder);
+  // In Debian 13 the image has a package of its own.
+  const binary = await dependenciesOf(archive, image, series, /^linux-binary-\d/);
+  await archive.unpack([image, ...binary, `linux-headers-${release}`, ...parts], folder);
+  const inModules = `${folder}/usr/lib/modules/${release}/vmlinuz`;
+  if (await exists(inModules)) {
+    await Deno.mkdir(`${folder}/boot`, { recursive: true });
+    await Deno.rename(inModules, `${folder}/boot/vmlinuz-${release}`);
+  }
   await relocate(folder, release);
   // With the kernel's type information, a build would need pahole to add the modules' own.
   await removeIfThere(`${folder}/usr/src/linux-headers-${release}/vmlinux`);

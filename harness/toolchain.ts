@@ -52,7 +52,6 @@ export async function makeToolchain(release: Release): Promise<string[]> {
 
 /** Binds the folders that a build uses into the release's folder, and runs the arguments there. */
 async function spellScript(root: string): Promise<string> {
-
   const shared = [cacheFolder(), dirname(await packageFolder())];
   const lines = shared.map((path) =>
     `mkdir -p "$root"${quote(path)} && mount --rbind ${quote(path)} "$root"${quote(path)}`

@@ -156,7 +156,10 @@ Deno.test("readModuleFolder() names why a folder is no module's", async () => {
   const refused = async (path: string, message: string) => {
     await assertRejects(() => readModuleFolder(path), HarnessError, message);
   };
-  await refused("/nowhere/at/all", `"/nowhere/at/all" is not a folder; name a folder that is there.`);
+  await refused(
+    "/nowhere/at/all",
+    `"/nowhere/at/all" is not a folder; name a folder that is there.`,
+  );
   await refused("Makefile", `"Makefile" is not a folder`);
   await refused("/", "holds everything; name a module's own folder.");
   for (const whole of [".", "..", ROOT]) await refused(whole, "holds the whole of KUP");
