@@ -6,7 +6,7 @@ import { stageDependencies } from "./dependencies.ts";
 import { HarnessError } from "./error.ts";
 import { basename, CHECKOUT, lockFile } from "./files.ts";
 import type { GuestContent, Load, Share } from "./initramfs.ts";
-import { fetchKernel, type Kernel } from "./kernel.ts";
+import { checkSeries, fetchKernel, type Kernel } from "./kernel.ts";
 import { guestConfig } from "./library.ts";
 import {
   checkBuiltModule,
@@ -72,6 +72,7 @@ export async function boot(options: BootOptions = {}): Promise<Vm> {
   if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
     throw new HarnessError("tool", "The harness runs on Linux on x86_64 only.");
   }
+  checkSeries(series);
   // What is wrong with the arguments is found before anything is fetched or built.
   const sources = await Promise.all((options.modules ?? []).map(readSources));
   const folders = sources.flatMap(({ folder }) => folder ?? []);

@@ -40,7 +40,7 @@ export function guestConfig(
   links: readonly string[],
 ): string {
   const config: Config = JSON.parse(text ?? "{}");
-  const imports: Record<string, string> = { "@kup/kup": KUP_IN_GUEST, ...config.imports };
+  const imports: Record<string, string> = { ...config.imports, "@kup/kup": KUP_IN_GUEST };
   for (const [name, target] of Object.entries(imports)) {
     if (KUP_ON_JSR.test(target)) imports[name] = KUP_IN_GUEST;
   }
