@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Rounds over a channel in TypeScript. Each returns ns per item, and checks what has arrived. */
 
-import type { Channel, Cursor, Message } from "../mod.ts";
+import type { Channel, Cursor, Message, WatermarkOptions } from "../mod.ts";
 import type { Rounds } from "./native.ts";
 import {
   COMMAND,
@@ -15,6 +15,20 @@ import {
 } from "./protocol.ts";
 
 const WARM_UP = 20;
+
+/** What a message of 64 bytes takes in a ring. */
+export const MESSAGE_BYTES = 72;
+
+/** What it took to read a work to its end. */
+export interface Gathered {
+  /** How often the kernel's side has woken this process. */
+  readonly wakeups: number;
+  /** How many batches there were; each wait ends with one, whatever has ended it. */
+  readonly batches: number;
+  readonly ms: number;
+  /** The kernel's side's time for a message. */
+  readonly ns: number;
+}
 
 /** What arrived is not what was sent. */
 export class StreamError extends Error {
@@ -275,6 +289,35 @@ export class ChannelRounds {
     channel.tryReceive();
     this.#check(count, sum, command.count);
     return (end - start) / count;
+  }
+
+  /**
+   * Reads a work to its end with `receiveBatch` and these options.
+   *
+   * @param rest How long to wait before that, in milliseconds.
+   */
+  async gather(command: Command, options: WatermarkOptions, rest = 0): Promise<Gathered> {
+    const channel = this.#channel;
+    await this.#settle();
+    const before = channel.stats().wakeups;
+    const start = this.#now();
+    this.command(command);
+    if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
+    let count = 0;
+    for (let batches = 1;; batches++) {
+      // The last messages may be too few for the watermark.
+      const isLast = count + (options.minBytes ?? 0) / MESSAGE_BYTES > command.count;
+      for (const message of await channel.receiveBatch(isLast ? {} : options)) {
+        if (message.type !== DONE) {
+          count++;
+          continue;
+        }
+        const { ns } = decodeDone(message.view);
+        expect(count === command.count, "number of messages");
+        const wakeups = channel.stats().wakeups - before;
+        return { wakeups, batches, ms: (this.#now() - start) / 1e6, ns: ns / count };
+      }
+    }
   }
 
   /* ---- To the kernel ---- */

@@ -14,6 +14,7 @@ import { peers } from "./groups/peers.ts";
 import { copies, sizes } from "./groups/sizes.ts";
 import { start } from "./groups/start.ts";
 import { threads, toKernel, toUser } from "./groups/streams.ts";
+import { watermark } from "./groups/watermark.ts";
 import { many, waking } from "./groups/waking.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { renderPage } from "./page.ts";
@@ -36,6 +37,7 @@ export const GROUPS: readonly Group[] = [
   oneCore,
   start,
   threads,
+  watermark,
 ];
 
 const USAGE = {
@@ -44,7 +46,7 @@ const USAGE = {
 Measures KUP and its peers, and compares the figures with the targets.
 
   GROUP            ${GROUPS.map(({ name }) => name).join(", ")}
-  ROW              a row of the targets, 1 to 13; all if no group and no row is given
+  ROW              a row of the targets, 1 to 14; all if no group and no row is given
   --quick          a few tiny rounds: shows that everything works; the figures mean nothing
   --output FOLDER  where to write bench.json, table.md and index.html; .cache/bench if not given`,
   values: ["output"],
@@ -56,7 +58,7 @@ Measures KUP and its peers, and compares the figures with the targets.
 export function chooseGroups(words: readonly string[]): Group[] {
   for (const word of words) {
     if (GROUPS.some(({ name }) => name === word) || ROWS.includes(Number(word))) continue;
-    throw new UsageError(`"${word}" is neither a group nor a row from 1 to 13.`);
+    throw new UsageError(`"${word}" is neither a group nor a row from 1 to 14.`);
   }
   if (words.length === 0) return [...GROUPS];
   return GROUPS.filter(({ name, rows }) =>

@@ -15,6 +15,7 @@ export const WORK = {
   wake: 5,
   wakeMany: 6,
   answerInPlace: 7,
+  paced: 8,
 } as const;
 
 /** A command, without its defaults. */

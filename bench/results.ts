@@ -55,7 +55,7 @@ export interface Absent {
 
 /** The outcome of one comparison with a target. */
 export interface Verdict {
-  /** The target's row, from 1 to 13. */
+  /** The target's row, from 1 to 14. */
   readonly row: number;
   readonly what: string;
   /** What was measured, as text. Empty if it was not. */

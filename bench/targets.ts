@@ -20,6 +20,7 @@ export const TITLES: Readonly<Record<number, string>> = {
   11: "in a real kernel (`make bench-vm`)",
   12: "start of a script",
   13: "four kernel threads that send",
+  14: "100,000 messages a second, read within 10 ms",
 };
 
 /** A side by its group and name. */
@@ -201,7 +202,7 @@ export const TARGETS: readonly Target[] = [
   faster(11, "stream to read of 64 bytes", vm("KUP, stream"), 5, vm("read, stream")),
   {
     row: 11,
-    what: "wake-ups of 8,000 messages, a watermark of 16 KiB",
+    what: "wake-ups for each 16 KiB, a watermark of 16 KiB",
     side: vm("wake-ups by watermark"),
     most: 1.1,
     as: "value",
@@ -212,6 +213,20 @@ export const TARGETS: readonly Target[] = [
     "threads",
     "one thread, 64 a call",
   ]),
+  {
+    row: 14,
+    what: "wake-ups in 10 ms",
+    side: ["watermark", "wake-ups in 10 ms"],
+    most: 1.1,
+    as: "value",
+  },
+  atMost(
+    14,
+    "kup_try_send to one without a reader",
+    ["watermark", "kup_try_send, reader within 10 ms"],
+    2,
+    ["watermark", "kup_try_send, without a reader"],
+  ),
 ];
 
 /** The rows of a run that measures everything on this machine; the others need a kernel. */

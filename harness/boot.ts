@@ -49,6 +49,8 @@ export interface BootOptions extends VmOptions {
    * @default {the folders of modules}
    */
   readonly share?: readonly string[] | undefined;
+  /** Variables of the environment of commands and tests. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Receives a line about each step that may take a while. */
   readonly progress?: ((line: string) => void) | undefined;
 }
@@ -94,7 +96,9 @@ export async function boot(options: BootOptions = {}): Promise<Vm> {
     if (source.module.load !== false) load.push(...built.map((path) => loadOf(path, source)));
   }
   const { shares, folder } = await shareFolders([...shared, ...folders]);
-  const content: GuestContent = { modules, load, shares, folder, shell: false, color: hasColor() };
+  const { env = {} } = options;
+  const color = hasColor();
+  const content: GuestContent = { modules, load, shares, folder, env, shell: false, color };
   progress("booting");
   // The initramfs has copies, so the lock is not needed any more once the guest runs.
   const vm = await Vm.boot(kernel, content, options);

@@ -60,6 +60,8 @@ export interface GuestContent {
   readonly shares: readonly Share[];
   /** The folder in which commands begin. */
   readonly folder: string;
+  /** Variables of the commands' environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** A shell at this process's terminal. */
   readonly shell: boolean;
   /** Whether what commands print may have colours. */
@@ -97,7 +99,7 @@ export async function makeInitramfs(work: string, content: GuestContent): Promis
 }
 
 /** What init does for this guest, as a script. */
-function settings({ load, shares, folder, shell, color }: GuestContent): string {
+function settings({ load, shares, folder, env = {}, shell, color }: GuestContent): string {
   let size = { columns: 80, rows: 24 };
   if (shell && Deno.stdin.isTerminal()) size = Deno.consoleSize();
   const places = shares.flatMap(({ at }, index) =>
@@ -111,6 +113,7 @@ function settings({ load, shares, folder, shell, color }: GuestContent): string 
     `KUP_COLUMNS=${size.columns}`,
     `KUP_ROWS=${size.rows}`,
     color ? "export FORCE_COLOR=1" : "export NO_COLOR=1",
+    ...Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`),
     ...places,
     `cd ${quote(folder)} || faults=1`,
     ...modules,

@@ -259,6 +259,11 @@ static int32_t look(struct kup_user_channel *channel)
 	int result = kup_consumer_peek(&channel->in, &channel->held);
 
 	consumed(channel, result);
+	if (result == KUP_RING_OK && channel->held.length < channel->stamp_bytes) {
+		/* It is not released, so each later look finds it again. */
+		channel->broken = 1;
+		result = KUP_RING_LIE_LENGTH;
+	}
 	if (result == KUP_RING_OK)
 		return channel->held.control == KUP_CONTROL_END || channel->in_ended
 			       ? end_reached(channel)
@@ -287,11 +292,16 @@ static int32_t look_again(struct kup_user_channel *channel)
 /* Begins a wait, with a pause if this consumer's looks would delay the producer. */
 static void let_producer_ahead(struct wait *wait)
 {
+	struct kup_pace *pace = &wait->channel->receive_spin.pace;
+	uint64_t start;
 	uint32_t pauses;
 
-	wait->steps = kup_pace_begin(&wait->channel->receive_spin.pace);
+	wait->steps = kup_pace_begin(pace);
+	start = wait->steps.measures ? now_ns() : 0;
 	for (pauses = wait->steps.first_pauses; pauses > 0; pauses--)
 		pause_processor();
+	if (wait->steps.measures)
+		kup_pace_measured(pace, &wait->steps, now_ns() - start);
 }
 
 /* The rest of a receive, when there is nothing yet, or when a pause may have to come first. */
@@ -331,10 +341,6 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 		error = await(channel, timeout_ms);
 	if (error)
 		return error;
-	if (channel->held.length < channel->stamp_bytes) {
-		channel->broken = 1;
-		return -EPROTO;
-	}
 	message->data = (const uint8_t *)channel->held.data + channel->stamp_bytes;
 	message->length = channel->held.length - channel->stamp_bytes;
 	message->type = channel->held.type;
@@ -371,7 +377,7 @@ int32_t kup_user_prepare_watermark(struct kup_user_channel *channel, uint32_t mi
 	kup_consumer_announce(&channel->in, mark_of(channel, min_bytes));
 	if (over(channel))
 		return POLLIN;
-	/* Only the kernel's side knows where its first unfinished record lies, and if it lacks room. */
+	/* Only the kernel's side knows its first unfinished record, and if it lacks room. */
 	events = kup_user_wait(channel->file, POLLIN, 0);
 	return events > 0 ? POLLIN : events;
 }

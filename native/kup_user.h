@@ -316,9 +316,9 @@ KUP_USER_CALL int32_t kup_user_receive(struct kup_user_channel *channel,
  * waits until `min_bytes` can be read, or until `within_ms` have passed since the call and there is
  * a message. Receive the others with kup_user_receive and a timeout of 0, until that is -EAGAIN. A
  * message counts with its header and padding: KUP_RECORD_SPACE(length). The wait ends earlier if
- * the kernel's side lacks room or has lost messages, if the channel ends, and at the timeout, which
- * is an error only if there is no message. It does not spin. A negative or infinite `within_ms` is
- * no limit.
+ * the kernel's side lacks room, has lost messages or has sent END, if the channel ends, and at the
+ * timeout, which is an error only if there is no message. It does not spin. A negative or infinite
+ * `within_ms` is no limit.
  *
  *   -EINVAL  min_bytes is more than half the ring to the user
  */

@@ -134,8 +134,9 @@ export interface BatchOptions {
 /**
  * Stream channels only: how long to sleep while few messages are there. With one of the two, a wait
  * ends when `minBytes` can be read or `within` has passed; the program is then woken once for many
- * messages. It ends earlier if the kernel's side lacks room or has lost messages, or if the channel
- * ends. If no message is there when the time has passed, the next one ends the wait.
+ * messages. It ends earlier if the kernel's side lacks room, has lost messages or has ended its
+ * direction, or if the channel ends. If no message is there when the time has passed, the next one
+ * ends the wait.
  */
 export interface WatermarkOptions {
   /**

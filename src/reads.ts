@@ -75,9 +75,10 @@ const reads: Reads & ThisType<Record> = {
   },
 };
 
-/** Gives a class the reads. */
+/** Gives a class the reads that it does not have. */
 export function addReads(prototype: Record): void {
   for (const name of Object.keys(reads) as (keyof Reads)[]) {
+    if (Object.hasOwn(prototype, name)) continue;
     Object.defineProperty(prototype, name, {
       value: reads[name],
       writable: true,

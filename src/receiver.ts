@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Kernel to user: taking messages, and waiting for them.
+ * Kernel to user: waiting for messages, and who may receive them.
  *
  * @module
  */
 
-import { CONTROL_END, CONTROL_GAP, ERROR_END, GAP_AT, STATE_BROKEN, STATE_OPEN } from "./abi.ts";
 import { checkInteger, checkSignal, checkTimeout, kindOf } from "./arguments.ts";
-import { RecordCursor } from "./cursor.ts";
 import { KupError } from "./errors.ts";
+import { Inbox } from "./inbox.ts";
 import { POLLIN } from "./library.ts";
 import type { Link, Side } from "./link.ts";
-import { DetailedMessage, RecordMessage } from "./message.ts";
+import { RecordMessage } from "./message.ts";
 import * as forms from "./options.ts";
 import { Pending } from "./pending.ts";
-import { Consumer, RING_LIE_LENGTH, RING_OK, RING_WAIT, type Visitor } from "./ring.ts";
 import { type Condition, Spin } from "./spin.ts";
 import type {
   AsyncBatchOptions,
@@ -33,16 +31,8 @@ const DEFAULT_BATCH = 256;
 /** The default with a watermark: more messages than a ring has room for. */
 const ALL = 2 ** 32;
 
-/** How many messages a drain hands out at most, by default, and for how many milliseconds. */
+/** How many messages a drain hands out at most, by default. */
 const DEFAULT_DRAIN = 65536;
-const LONGEST_DRAIN = 5;
-
-/**
- * How many messages a drain hands out before it first looks at the clock, and between two looks
- * later on. A slow callback is noticed early, and a fast one does not pay for each message.
- */
-const FIRST_PART = 4;
-const LARGEST_PART = 32;
 
 /** A receive that has found no message. */
 class PendingReceive extends Pending {
@@ -73,49 +63,13 @@ export interface Lock {
   readonly locked: boolean;
 }
 
-/** The callback of one drain, with its cursor. */
-class DrainVisitor implements Visitor {
-  readonly #link: Link;
-  readonly #cursor: RecordCursor;
-  readonly #callback: (message: Cursor) => unknown;
-
-  constructor(link: Link, cursor: RecordCursor, callback: (message: Cursor) => unknown) {
-    this.#link = link;
-    this.#cursor = cursor;
-    this.#callback = callback;
-  }
-
-  visit(at: number, type: number, length: number): boolean {
-    this.#cursor.move(at, type, length);
-    return this.#call();
-  }
-
-  visitControl(consumer: Consumer): boolean {
-    this.#cursor.moveToControl(consumer);
-    return this.#call();
-  }
-
-  #call(): boolean {
-    const callback = this.#callback;
-    const returned = callback(this.#cursor);
-    if (returned !== undefined) refusePromise(returned);
-    return !this.#link.over;
-  }
-}
-
 /** The consuming direction of one channel. */
 export class Receiver implements Side, Condition {
   readonly #link: Link;
-  readonly #consumer: Consumer;
+  readonly #inbox: Inbox;
   readonly #spin: Spin;
-  readonly #stamped: boolean;
   #pending: PendingReceive | undefined;
   #lock: Lock | undefined;
-  #cursor: RecordCursor | undefined;
-  /** Set while a drain is in its callbacks. */
-  #draining = false;
-  #ended = false;
-  #peerEnded = false;
 
   /**
    * @param spin How long to spin at most, in milliseconds.
@@ -123,20 +77,18 @@ export class Receiver implements Side, Condition {
    */
   constructor(link: Link, spin: number, controls: number) {
     this.#link = link;
-    const { toUser, stamped } = link.memory;
-    this.#consumer = new Consumer(toUser, controls, 0, stamped);
-    this.#stamped = stamped;
+    this.#inbox = new Inbox(link, controls);
     this.#spin = new Spin(link.native, spin);
   }
 
   /** Whether the kernel's side has closed, or ended its direction, and everything was read. */
   get ended(): boolean {
-    return this.#ended;
+    return this.#inbox.ended;
   }
 
   /** Whether the kernel's side has ended its direction, and everything was read. */
   get peerEnded(): boolean {
-    return this.#peerEnded;
+    return this.#inbox.peerEnded;
   }
 
   /** Whether this side has closed the channel. */
@@ -151,26 +103,26 @@ export class Receiver implements Side, Condition {
 
   /** Whether something may be read now. */
   get readable(): boolean {
-    return this.#consumer.ready();
+    return this.#inbox.ready();
   }
 
   /** For spinning: whether there is something to read, or waiting has no use. */
   ready(): boolean {
-    return this.#consumer.ready() || !this.#link.isOpen();
+    return this.#inbox.ready() || !this.#link.isOpen();
   }
 
   /** @param options Only for refusing it: this call takes none. */
   tryReceive(options?: object): Message | undefined {
     forms.check(forms.TRY_RECEIVE, options);
     this.#checkFree(undefined);
-    return this.#take();
+    return this.#inbox.take();
   }
 
   tryReceiveBatch(options: BatchOptions | undefined): Message[] {
     forms.check(forms.TRY_RECEIVE_BATCH, options);
     const max = checkMax(options);
     const first = this.tryReceive();
-    return first === undefined ? [] : this.#gather(first, max);
+    return first === undefined ? [] : this.#inbox.gather(first, max);
   }
 
   drain(callback: (message: Cursor) => void, options: BatchOptions | undefined): number {
@@ -180,92 +132,7 @@ export class Receiver implements Side, Condition {
       throw new TypeError(`\`callback\` must be a function, not ${kindOf(callback)}.`);
     }
     this.#checkFree(undefined);
-    if (this.#link.over) throw this.#link.reason();
-    const consumer = this.#consumer;
-    if (consumer.held !== 0) this.#checked(consumer.release());
-    this.#draining = true;
-    try {
-      const cursor = this.#cursor ??= new RecordCursor(this.#link.memory);
-      return this.#handOut(new DrainVisitor(this.#link, cursor, callback), max);
-    } finally {
-      this.#draining = false;
-      this.#cursor?.leave();
-      if (!this.#link.over) this.#giveBack();
-    }
-  }
-
-  /** Hands out messages, until there are none, or enough of them, or until it takes too long. */
-  #handOut(visitor: DrainVisitor, max: number): number {
-    const { native } = this.#link;
-    const consumer = this.#consumer;
-    // Without a message the clock need not be read.
-    let end = consumer.ready() ? native.kup_user_now() + LONGEST_DRAIN : 0;
-    let count = 0;
-    let part = FIRST_PART;
-    let left = part;
-    while (count < max) {
-      const walked = this.#peerEnded ? 0 : consumer.walk(visitor, Math.min(left, max - count));
-      count += walked;
-      left -= walked;
-      if (this.#link.over) break;
-      if (walked > 0) {
-        const result = consumer.publishInTime();
-        if (result !== RING_OK || consumer.owesWake) this.#checked(result);
-      } else {
-        const result = consumer.next();
-        if (result !== RING_OK) {
-          if (this.#mayGoOn(result, count, end)) continue;
-          break;
-        }
-        if (this.#isEnd()) break;
-        count++;
-        left--;
-        this.#visitOther(visitor);
-        if (this.#link.over) break;
-      }
-      if (left > 0) continue;
-      const now = native.kup_user_now();
-      if (end === 0) end = now + LONGEST_DRAIN;
-      if (now >= end) break;
-      left = part = Math.min(2 * part, LARGEST_PART);
-    }
-    return count;
-  }
-
-  /** Hands out what `next` has found: a gap, or the message behind discarded records. */
-  #visitOther(visitor: DrainVisitor): void {
-    const consumer = this.#consumer;
-    if (consumer.control !== 0) visitor.visitControl(consumer);
-    else visitor.visit(consumer.at, consumer.type, consumer.length);
-    if (!this.#link.over) consumer.pass();
-  }
-
-  /** Called when a drain finds no message: whether it looks again. */
-  #mayGoOn(result: number, count: number, end: number): boolean {
-    const link = this.#link;
-    if (result !== RING_WAIT) {
-      // The next call reports a lie: the messages before it are good.
-      if (count > 0) return false;
-      throw link.lieError(result);
-    }
-    // It has skipped many records, and there are more.
-    if (this.#consumer.ready()) return link.native.kup_user_now() < end;
-    const state = link.state();
-    if (state === STATE_OPEN || this.#ended || count > 0) return false;
-    // As in #nothing: what is readable after the state was loaded is the last.
-    if (this.#consumer.ready()) return true;
-    if (state === STATE_BROKEN) throw link.stateError();
-    this.#ended = true;
-    return false;
-  }
-
-  /** At the end of a drain, also of one that threw: gives all room back. */
-  #giveBack(): void {
-    const consumer = this.#consumer;
-    consumer.pass();
-    const result = consumer.publish();
-    this.#settleWake();
-    if (result !== RING_OK) this.#link.lieError(result);
+    return this.#inbox.drain(callback, max);
   }
 
   /** For iteration: receives a message if that needs no waiting. */
@@ -289,7 +156,7 @@ export class Receiver implements Side, Condition {
    */
   receiveBatch(options: AsyncBatchOptions | undefined): Promise<Message[]> {
     const all = (max: number) => (first: Message | undefined) =>
-      first === undefined ? [] : this.#gather(first, max);
+      first === undefined ? [] : this.#inbox.gather(first, max);
     try {
       forms.check(forms.RECEIVE_BATCH, options);
       const signal = checkSignal(options?.signal);
@@ -306,7 +173,7 @@ export class Receiver implements Side, Condition {
     const marks = this.watermarks(options);
     const max = checkMax(options, marks === undefined ? DEFAULT_BATCH : ALL);
     const first = this.#block(checkTimeout(options?.timeout), marks?.begin());
-    return first === undefined ? [] : this.#gather(first, max);
+    return first === undefined ? [] : this.#inbox.gather(first, max);
   }
 
   /** Checks `minBytes` and `within`. */
@@ -349,13 +216,13 @@ export class Receiver implements Side, Condition {
     const end = timeout < 0 ? Infinity : native.kup_user_now() + timeout;
     for (;;) {
       this.#checkFree(undefined);
-      let message = timeout === 0 ? this.#take() : this.#takeSpinning(mark);
-      if (message !== undefined || this.#ended) return message;
+      let message = timeout === 0 ? this.#inbox.take() : this.#takeSpinning(mark);
+      if (message !== undefined || this.#inbox.ended) return message;
       const left = end - native.kup_user_now();
-      if (left > 0 && (mark === undefined || mark.isOver)) this.#consumer.announce();
+      if (left > 0 && (mark === undefined || mark.isOver)) this.#inbox.announce();
       // At the timeout, a message is enough.
-      if (left <= 0 || mark === undefined || mark.isOver) message = this.#take();
-      if (message !== undefined || this.#ended) return message;
+      if (left <= 0 || mark === undefined || mark.isOver) message = this.#inbox.take();
+      if (message !== undefined || this.#inbox.ended) return message;
       if (left <= 0) {
         throw new KupError("timed-out", `${this.#link.subject}: No message within ${timeout} ms.`);
       }
@@ -370,10 +237,7 @@ export class Receiver implements Side, Condition {
    * since.
    */
   releaseMessage(message: Message): void {
-    if (this.#link.over || !RecordMessage.isHeld(message as RecordMessage)) return;
-    const consumer = this.#consumer;
-    const result = consumer.release();
-    this.#checked(result === RING_OK ? consumer.publish() : result);
+    if (!this.#link.over && RecordMessage.isHeld(message as RecordMessage)) this.#inbox.release();
   }
 
   /**
@@ -381,7 +245,7 @@ export class Receiver implements Side, Condition {
    * still valid.
    */
   settle(): void {
-    if (!this.#link.over) this.#checked(this.#consumer.settle());
+    this.#inbox.settle();
   }
 
   /** Ends the owner's wait, if it waits. */
@@ -408,13 +272,13 @@ export class Receiver implements Side, Condition {
 
   /** Throws unless this owner may receive now. */
   #checkFree(owner: object | undefined): void {
-    if (this.#pending !== undefined || this.#lock !== undefined || this.#draining) {
+    if (this.#pending !== undefined || this.#lock !== undefined || this.#inbox.draining) {
       this.#checkUsers(owner);
     }
   }
 
   #checkUsers(owner: object | undefined): void {
-    if (this.#draining) {
+    if (this.#inbox.draining) {
       throw this.#busy("The channel is being drained; receive after the callback has returned");
     }
     const lock = this.#lock;
@@ -438,12 +302,12 @@ export class Receiver implements Side, Condition {
     if (this.#isLeft(pending)) return this.cancel(pending.owner!);
     try {
       const isMarked = pending.mark?.isOver === false;
-      let message = isMarked ? this.#takeMarked(pending.mark!.bytes) : this.#take();
-      if (message === undefined && !this.#ended && !isMarked) {
-        this.#consumer.announce();
-        message = this.#take();
+      let message = isMarked ? this.#inbox.takeMarked(pending.mark!.bytes) : this.#inbox.take();
+      if (message === undefined && !this.#inbox.ended && !isMarked) {
+        this.#inbox.announce();
+        message = this.#inbox.take();
       }
-      if (message === undefined && !this.#ended) {
+      if (message === undefined && !this.#inbox.ended) {
         this.#link.want(POLLIN);
         if (isMarked && !pending.hasAlarm) {
           pending.hasAlarm = true;
@@ -463,111 +327,21 @@ export class Receiver implements Side, Condition {
   fail(error: unknown): void {
     const pending = this.#pending;
     if (this.#link.closed) {
-      this.#consumer.epoch++;
-      this.#cursor?.leave();
+      this.#inbox.invalidate();
     }
     this.#endWait();
     if (this.#link.closed && pending?.owner !== undefined) pending.resolve(undefined);
     else pending?.reject(error);
   }
 
-  /** Takes the next message; undefined if there is none. Throws when the channel is over. */
-  #take(): Message | undefined {
-    const link = this.#link;
-    if (link.over) throw link.reason();
-    const consumer = this.#consumer;
-    if (consumer.held !== 0) this.#checked(consumer.release());
-    const result = consumer.next();
-    if (consumer.owesWake) this.#settleWake();
-    return result === RING_OK ? this.#message() : this.#nothing(result);
-  }
-
-  /** Announces a sleep for so many bytes, and takes a message if the sleep would end at once. */
-  #takeMarked(bytes: number): Message | undefined {
-    const link = this.#link;
-    if (link.over) throw link.reason();
-    const consumer = this.#consumer;
-    if (consumer.held !== 0) this.#checked(consumer.release());
-    this.#checked(consumer.settle());
-    consumer.announceBytes(bytes);
-    // Only the kernel's side knows where its first unfinished record lies, and if it lacks room.
-    return link.reports(POLLIN) ? this.#take() : undefined;
-  }
-
   /** A wait for a mark does not spin: it is long. */
   #takeSpinning(mark?: Watermark): Message | undefined {
-    if (mark !== undefined) return mark.isOver ? this.#take() : this.#takeMarked(mark.bytes);
-    const message = this.#take();
-    if (message !== undefined || this.#ended || !this.#spin.until(this)) return message;
-    return this.#take();
-  }
-
-  #nothing(result: number): Message | undefined {
-    const link = this.#link;
-    if (result !== RING_WAIT) throw link.lieError(result);
-    const state = link.state();
-    if (state === STATE_OPEN) return undefined;
-    // The kernel published all records before the state, so the records that are readable now are
-    // the last ones. A look that has skipped many records may not have reached a message yet.
-    const consumer = this.#consumer;
-    let last = consumer.next();
-    while (last === RING_WAIT && consumer.ready()) last = consumer.next();
-    if (last === RING_OK) return this.#message();
-    if (last !== RING_WAIT) throw link.lieError(last);
-    if (state === STATE_BROKEN) throw link.stateError();
-    this.#ended = true;
-    return undefined;
-  }
-
-  /** The message that the consumer has reached; undefined if that is the end. */
-  #message(): Message | undefined {
-    const { memory } = this.#link;
-    const consumer = this.#consumer;
-    if (this.#isPlain()) return new RecordMessage(memory, consumer);
-    return this.#isEnd() ? undefined : new DetailedMessage(memory, consumer);
-  }
-
-  /** Whether the record is a message without a stamp, which costs less. */
-  #isPlain(): boolean {
-    return this.#consumer.control === 0 && !this.#stamped && !this.#peerEnded;
-  }
-
-  /** Whether a record is the kernel's END, which the next release gives back. Throws at a lie. */
-  #isEnd(): boolean {
-    const { control, length } = this.#consumer;
-    const isEnd = control === CONTROL_END;
-    if (this.#peerEnded || (isEnd && length > 0)) throw this.#link.breakBy(ERROR_END);
-    if (control === CONTROL_GAP && length < GAP_AT.SIZE) throw this.#link.lieError(RING_LIE_LENGTH);
-    if (isEnd) this.#ended = this.#peerEnded = true;
-    return isEnd;
-  }
-
-  #gather(first: Message, max: number): Message[] {
-    const messages = [first];
-    const consumer = this.#consumer;
-    try {
-      while (messages.length < max && consumer.next() === RING_OK) {
-        const message = this.#message();
-        if (message === undefined) break;
-        messages.push(message);
-      }
-    } catch {
-      // The next receive reports a lie: the messages before it are good.
+    if (mark !== undefined) {
+      return mark.isOver ? this.#inbox.take() : this.#inbox.takeMarked(mark.bytes);
     }
-    this.#settleWake();
-    return messages;
-  }
-
-  /** Called after the consumer gave room back: wakes the kernel's side if it waits for room. */
-  #checked(result: number): void {
-    this.#settleWake();
-    if (result !== RING_OK) throw this.#link.lieError(result);
-  }
-
-  #settleWake(): void {
-    if (!this.#consumer.owesWake) return;
-    this.#consumer.owesWake = false;
-    this.#link.kick();
+    const message = this.#inbox.take();
+    if (message !== undefined || this.#inbox.ended || !this.#spin.until(this)) return message;
+    return this.#inbox.take();
   }
 
   /**
@@ -586,7 +360,7 @@ export class Receiver implements Side, Condition {
     const breath = this.#link.breathe();
     if (breath === undefined) {
       const message = this.#takeFirst(owner, mark);
-      if (message !== undefined || this.#ended) return Promise.resolve(result(message));
+      if (message !== undefined || this.#inbox.ended) return Promise.resolve(result(message));
     }
     return new Promise((resolve, reject) => {
       const settle = (message: Message | undefined) => {
@@ -606,7 +380,9 @@ export class Receiver implements Side, Condition {
 
   /** For streams: what is there needs no sleep, so it needs no mark. */
   #takeFirst(owner: object | undefined, mark: Watermark | undefined): Message | undefined {
-    return owner !== undefined && mark !== undefined ? this.#take() : this.#takeSpinning(mark);
+    return owner !== undefined && mark !== undefined
+      ? this.#inbox.take()
+      : this.#takeSpinning(mark);
   }
 
   /** Called after the breath. */
@@ -615,7 +391,7 @@ export class Receiver implements Side, Condition {
     if (this.#isLeft(pending)) return this.cancel(pending.owner!);
     try {
       const message = this.#takeFirst(pending.owner, pending.mark);
-      if (message === undefined && !this.#ended) return this.wake();
+      if (message === undefined && !this.#inbox.ended) return this.wake();
       this.#endWait();
       pending.resolve(message);
     } catch (error) {
@@ -651,13 +427,4 @@ function timeToMark(now: number, mark: Watermark | undefined): number {
 export function checkMax(options: BatchOptions | undefined, most = DEFAULT_BATCH): number {
   const max = options?.max;
   return max === undefined ? most : checkInteger("max", max, 1, 2 ** 32);
-}
-
-/** An async callback would use the cursor when it is at another message. */
-function refusePromise(returned: unknown): void {
-  if (typeof (returned as PromiseLike<unknown> | null)?.then !== "function") return;
-  throw new TypeError(
-    "The callback of drain has returned a promise, and its message is valid until it returns " +
-      "only; copy what is needed later, or use `for await`.",
-  );
 }

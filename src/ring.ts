@@ -494,6 +494,7 @@ export class Consumer {
    */
   walk(visitor: Visitor, most: number): number {
     const words = this.#words;
+    const stamp = this.#stamp;
     let position = this.#cursor;
     for (let count = 0; count < most;) {
       const at = this.#data + (position & this.#mask);
@@ -501,13 +502,12 @@ export class Consumer {
       const word = glance(words, at >> 2);
       const length = word & RECORD_LENGTH;
       const space = (length + 15) & ~7;
-      const own = length - this.#stamp;
-      if ((word & FLAGS) !== READY || space + SENTINEL > this.#size || own < 0) return count;
+      if ((word & FLAGS) !== READY || space + SENTINEL > this.#size || length < stamp) return count;
       count++;
       position = (position + space) | 0;
       this.#cursor = position;
-      const payload = at + RECORD_HEADER + this.#stamp;
-      const goesOn = visitor.visit(payload, words[(at >> 2) + 1]! >>> 0, own);
+      const payload = at + RECORD_HEADER + stamp;
+      const goesOn = visitor.visit(payload, words[(at >> 2) + 1]! >>> 0, length - stamp);
       this.#released = position;
       if (!goesOn || this.#isMuch() || this.#isAwaited()) return count;
     }

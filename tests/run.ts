@@ -3,7 +3,7 @@
  * The one runner behind `make test` and `make check`. It continues after a failure, and its very
  * last line is the verdict.
  *
- *     deno run -A tests/run.ts [--only static|unit|vm] [--kernel SERIES] [--force]
+ *     deno run -A tests/run.ts [--only static|deno|c|vm] [--kernel SERIES] [--force]
  */
 
 import { bold, green, red, setColorEnabled, yellow } from "../deps.ts";
@@ -22,14 +22,15 @@ import { ALL_SERIES, checkSeries, fetchKernel } from "../harness/kernel.ts";
 import { buildPrograms } from "./vm/programs.ts";
 import { guestLimits } from "../harness/silence.ts";
 
-const PARTS = ["static", "unit", "vm"];
+const PARTS = ["static", "deno", "c", "vm"];
 
 const USAGE = {
-  text: `usage: tests/run.ts [--only static|unit|vm] [--kernel SERIES] [--force]
+  text: `usage: tests/run.ts [--only PART,...] [--kernel SERIES] [--force]
 
 Runs every check and test, and prints the verdict as its last line.
 
-  --only PART        one part: the static checks, the tests on this machine, or those in kernels
+  --only PART,...    some of the parts: the static checks, the tests in Deno and in C on this
+                     machine, or those in kernels (static, deno, c, vm)
   --kernel SERIES    one kernel series instead of all, or debug for the debug kernel
   --force            run also the static checks that have passed with the same inputs
   --results FILE     write the results there instead of printing them at the end`,
@@ -120,11 +121,15 @@ async function runStatic(tally: Tally, series: readonly string[], force: boolean
   await runChecks(tally, staticChecks(series), force);
 }
 
-async function runUnit(tally: Tally): Promise<void> {
+async function runDeno(tally: Tally): Promise<void> {
   heading("Unit tests");
   await timed(tally, "unit tests", () => runDenoTests(tally));
-  await timed(tally, "C tests", () => runCTests(tally));
   await timed(tally, "conformance of the host driver", () => runConformance(tally));
+}
+
+async function runC(tally: Tally): Promise<void> {
+  heading("C tests");
+  await timed(tally, "C tests", () => runCTests(tally));
   await timed(tally, "prebuilt libraries", () => runPrebuiltTests(tally));
 }
 
@@ -141,8 +146,8 @@ async function runKernels(tally: Tally, series: readonly string[]): Promise<void
 }
 
 /**
- * Starts the tests of one series, which then run beside all others. Both sleep for much of their
- * time.
+ * Starts the tests of one series and those in C, which then run beside all others. Both sleep for
+ * much of their time.
  */
 async function startKernel(series: string): Promise<RunBeside> {
   // Both use these programs, so they are made before.
@@ -154,20 +159,20 @@ async function startKernel(series: string): Promise<RunBeside> {
     "--config",
     CONFIG,
     `${ROOT}/tests/run.ts`,
-    "--only=vm",
+    "--only=vm,c",
     `--kernel=${series}`,
     "--results",
   ]);
 }
 
-/** Runs the tests on this machine, and then those in all kernels but the first, beside that. */
+/** Runs the tests in Deno, and then those in all kernels but the first, beside that. */
 async function runAllTests(tally: Tally, series: readonly string[]): Promise<void> {
   const [first, ...others] = series;
   let beside: RunBeside | undefined;
   await guarded(tally, "kernel tests", async () => {
     beside = await startKernel(first!);
   });
-  await runUnit(tally);
+  await runDeno(tally);
   await runKernels(tally, others);
   await guarded(tally, "kernel tests", async () => await beside?.finish(tally, "kernel tests"));
 }
@@ -180,8 +185,11 @@ function summarise(tally: Tally): void {
 function chooseParts(line: CommandLine): readonly string[] {
   const only = line.value("only");
   if (only === undefined) return PARTS;
-  if (!PARTS.includes(only)) throw new UsageError(`--only takes one of ${PARTS.join(", ")}.`);
-  return [only];
+  const parts = only.split(",");
+  if (!parts.every((part) => PARTS.includes(part))) {
+    throw new UsageError(`--only takes some of ${PARTS.join(", ")}, with commas between them.`);
+  }
+  return parts;
 }
 
 async function main(line: CommandLine): Promise<number> {
@@ -198,12 +206,12 @@ async function main(line: CommandLine): Promise<number> {
     heading("Static checks");
     await timed(tally, "static checks", () => runStatic(tally, series, line.flag("force")));
   }
-  if (parts.includes("unit") && parts.includes("vm")) {
+  if (parts.length === PARTS.length) {
     await runAllTests(tally, series);
-  } else if (parts.includes("unit")) {
-    await runUnit(tally);
-  } else if (parts.includes("vm")) {
-    await runKernels(tally, series);
+  } else {
+    if (parts.includes("deno")) await runDeno(tally);
+    if (parts.includes("vm")) await runKernels(tally, series);
+    if (parts.includes("c")) await runC(tally);
   }
 
   const results = line.value("results");

@@ -305,6 +305,40 @@ static int wake(struct worker *worker)
 	return error;
 }
 
+/* ---- Pacing ---- */
+
+static void send_burst(struct worker *worker, unsigned char *data)
+{
+	const struct bench_command *command = &worker->command;
+	unsigned long long start = now_ns(), before = worker->done.count;
+	unsigned int i;
+
+	for (i = 0; i < command->batch && before + i < command->count; i++) {
+		put_word(data, before + i);
+		kup_try_send(worker->channel, BENCH_DATA, data, command->length);
+	}
+	worker->done.count += i;
+	worker->done.ns += now_ns() - start;
+}
+
+static int send_paced(struct worker *worker)
+{
+	const struct bench_command *command = &worker->command;
+	unsigned char *data = kup_alloc(command->length);
+	unsigned long long next = now_ns(), now;
+	int error = data ? 0 : -ENOMEM;
+
+	while (!error && worker->done.count < command->count) {
+		send_burst(worker, data);
+		next += command->pause_us * KUP_US;
+		now = now_ns();
+		if (now < next)
+			error = kup_pause(worker->channel, next - now);
+	}
+	kup_free(data);
+	return error;
+}
+
 /* ---- The client ---- */
 
 static int work(struct worker *worker)
@@ -323,6 +357,8 @@ static int work(struct worker *worker)
 	case BENCH_WAKE:
 	case BENCH_WAKE_MANY:
 		return wake(worker);
+	case BENCH_PACED:
+		return send_paced(worker);
 	default:
 		return -EINVAL;
 	}

@@ -36,6 +36,11 @@
  * word is written, the word of the question.
  */
 #define BENCH_ANSWER_IN_PLACE 7
+/*
+ * Sends `count` messages with kup_try_send: `batch` of them, then it sleeps until the next multiple
+ * of `pause_us`, and so on. A message without room is lost. The time is that of the calls alone.
+ */
+#define BENCH_PACED 8
 
 struct bench_command {
 	unsigned int work;

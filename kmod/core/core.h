@@ -325,8 +325,8 @@ int kup_sleeps_ahead(const struct kup_producer *out, kup_u32 event);
 /* Whether the user must take what is there instead of waiting for more, by the last known tail. */
 int kup_channel_must_hurry(const struct kup_channel *channel);
 /*
- * Nonzero if the user has to be woken: it sleeps until more has come, but a producer has no room,
- * so both might sleep forever. It is nonzero once for each sleep of the user.
+ * Nonzero if the user has to be woken: it sleeps until more has come, but nothing more comes, or a
+ * producer has no room, so both might sleep forever. It is nonzero once for each sleep of the user.
  */
 int kup_channel_overdue(struct kup_channel *channel);
 /*

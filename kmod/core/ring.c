@@ -462,6 +462,7 @@ int kup_consumer_release_late(struct kup_consumer *consumer, const struct kup_re
 		return 0;
 	/* E: pairs with load_cursor: this side is done with the record. */
 	kup_store_release(&consumer->cursor, cursor);
+	kup_store(&consumer->caught_up, 0);
 	return 1;
 }
 

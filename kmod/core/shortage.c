@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * A lack of room: messages that are lost because of it, and users that sleep until more has come
- * than there is room for.
+ * than there is room for, or than comes.
  */
 #include "core.h"
 
@@ -16,7 +16,8 @@ int kup_channel_must_hurry(const struct kup_channel *channel)
 {
 	kup_u32 tail = channel->out.tail;
 
-	return channel->urgent_tail == tail ||
+	/* Behind an END, a watermark would not be reached any more. */
+	return channel->out_ended || channel->urgent_tail == tail ||
 	       (channel->room_waiters && (__INT32_TYPE__)(tail - channel->room_event) < 0);
 }
 

@@ -68,6 +68,7 @@ struct kup_pace {
 	kup_u32 shared; /* how many waits in a row have ended right after a yield */
 	kup_u32 quick;	/* how many waits in a row have ended within the first looks */
 	kup_u32 waits;
+	kup_u32 pauses; /* how many pauses take KUP_STREAM_NS; 0: not measured yet */
 };
 
 /* One wait. */
@@ -76,6 +77,7 @@ struct kup_steps {
 	kup_u32 until_yield;
 	kup_u32 per_yield;
 	kup_u32 first_pauses;
+	int measures;	 /* call kup_pace_measured with the time of the first pauses */
 	kup_u32 yielded; /* between the last look and the next one */
 };
 
@@ -84,7 +86,14 @@ struct kup_steps {
 #define KUP_SURE_SHARED 3u
 #define KUP_SURE_QUICK 8u
 #define KUP_WAITS_PER_PROBE 32u
-#define KUP_STREAM_PAUSES 32u
+#define KUP_WAITS_PER_MEASUREMENT 1024u
+/*
+ * How long the producer gets ahead. With less, streams of short messages are slower, and with more,
+ * their messages come later. A pause takes 10 to 50 ns, so the number is measured.
+ */
+#define KUP_STREAM_NS 2400u
+#define KUP_LEAST_STREAM_PAUSES 32u
+#define KUP_MOST_STREAM_PAUSES 256u
 
 /* Whether the steps have begun. */
 static inline int kup_pace_is_on(const struct kup_steps *steps)
@@ -102,11 +111,28 @@ static inline struct kup_steps kup_pace_begin(struct kup_pace *pace)
 	if (waits % KUP_WAITS_PER_PROBE != 0) {
 		if (kup_load(&pace->shared) >= KUP_SURE_SHARED)
 			steps.per_yield = 1;
-		if (kup_load(&pace->quick) >= KUP_SURE_QUICK)
-			steps.first_pauses = KUP_STREAM_PAUSES;
+		if (kup_load(&pace->quick) >= KUP_SURE_QUICK) {
+			kup_u32 pauses = kup_load(&pace->pauses);
+
+			steps.first_pauses = pauses ? pauses : KUP_LEAST_STREAM_PAUSES;
+			steps.measures = !pauses || waits % KUP_WAITS_PER_MEASUREMENT == 1;
+		}
 	}
 	steps.until_yield = steps.per_yield;
 	return steps;
+}
+
+/* Called with the time that the first pauses took. */
+static inline void kup_pace_measured(struct kup_pace *pace, const struct kup_steps *steps,
+				     kup_u64 took_ns)
+{
+	kup_u64 pauses = (kup_u64)steps->first_pauses * KUP_STREAM_NS / (took_ns ? took_ns : 1);
+
+	if (pauses < KUP_LEAST_STREAM_PAUSES)
+		pauses = KUP_LEAST_STREAM_PAUSES;
+	else if (pauses > KUP_MOST_STREAM_PAUSES)
+		pauses = KUP_MOST_STREAM_PAUSES;
+	kup_store(&pace->pauses, (kup_u32)pauses);
 }
 
 /* Called after a look that has found nothing. Nonzero: yield instead of a pause. */

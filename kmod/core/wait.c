@@ -357,16 +357,26 @@ static int sleep_until(struct waiter *waiter, kup_u64 until)
 	return error;
 }
 
+static void let_producer_ahead(struct kup_pace *pace, const struct kup_steps *steps)
+{
+	kup_u64 start = steps->measures ? os_now_ns() : 0;
+	kup_u32 pauses;
+
+	for (pauses = steps->first_pauses; pauses > 0 && os_relax(0); pauses--)
+		;
+	if (steps->measures)
+		kup_pace_measured(pace, steps, os_now_ns() - start);
+}
+
 struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout)
 {
 	struct kup_limit limit = { .timeout = timeout };
-	kup_u32 pauses;
+	struct kup_pace *pace = &channel->receive_spin.pace;
 
 	if (timeout == 0 || !kup_load(&channel->in.caught_up))
 		return limit;
-	limit.steps = kup_pace_begin(&channel->receive_spin.pace);
-	for (pauses = limit.steps.first_pauses; pauses > 0 && os_relax(0); pauses--)
-		;
+	limit.steps = kup_pace_begin(pace);
+	let_producer_ahead(pace, &limit.steps);
 	return limit;
 }
 

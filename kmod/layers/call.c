@@ -151,7 +151,7 @@ static int ended(const struct kup_calls *calls)
 
 void kup_calls_freed(struct kup_calls *calls)
 {
-	/* Pairs with the calls_add in take_call: that thread sees the slot, or this one sees it wait. */
+	/* Pairs with the calls_add in take_call: it sees the slot, or this thread sees it wait. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&calls->waiting, __ATOMIC_RELAXED))
 		kup_wake(calls->channel);

@@ -91,7 +91,7 @@ static inline void calls_store(kup_u32 *word, kup_u32 value)
 /* Changes the word from `from`. Nonzero: it was changed. */
 static inline int calls_change(kup_u32 *word, kup_u32 from, kup_u32 to)
 {
-	/* Pairs with itself and with calls_load and calls_store: the next owner sees what this one did. */
+	/* Pairs with itself, calls_load and calls_store: the next owner sees what this one did. */
 	return __atomic_compare_exchange_n(word, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 

@@ -144,7 +144,7 @@
  *   - A producer that finds no room wakes a consumer whose event lies ahead. With a full ring the
  *     watermark might never be reached. So a consumer with a watermark also loads producer_event
  *     before it sleeps: if that lies in (tail, tail + ring_bytes], it takes what is there.
- *   - A close, a break and a lost record (a GAP) always wake.
+ *   - A close, a break, a lost record (a GAP) and an END always wake.
  *   - If several threads sleep for the same word, it contains the nearest of their positions. When
  *     that position is reached, or replaced after it was reached, all of them look, and those that
  *     still sleep announce their positions again.
@@ -158,9 +158,9 @@
  *         room for them. The payload is a kup_gap; a reader accepts a longer one.
  *   PASS  turn mode: gives the turn. No payload.
  *   END   stream mode: the sender sends nothing more, but still reads. No payload but the stamp, on
- *         a channel with stamps. It wakes the other side as each record does. A record behind it is
- *         a lie. The kernel sends END only to a process that understands KUP_FEATURE_END; a process
- *         sends it only to a kernel that has the feature.
+ *         a channel with stamps. It also wakes a side that sleeps for a watermark. A record behind
+ *         it is a lie. The kernel sends END only to a process that understands KUP_FEATURE_END; a
+ *         process sends it only to a kernel that has the feature.
  *
  *
  * Turn mode: a layer above the rings; the rings themselves have no turns
@@ -281,8 +281,8 @@
  *                                  channel that it asked for is free
  *                  POLLHUP         the device is gone
  *   after ATTACH   POLLIN          a finished record lies behind tail, and consumer_event is not
- *                                  ahead of it (or the kernel lacks room); or the channel is closed
- *                                  or broken. An END is a record like any other
+ *                                  ahead of it (or the kernel lacks room, or has sent END); or the
+ *                                  channel is closed or broken
  *                  POLLOUT         the ring towards the kernel isn't full, and its tail has reached
  *                                  the user's producer_event
  *                  POLLHUP         the kernel's side is closed; what is in the ring can be read

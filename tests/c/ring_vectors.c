@@ -16,6 +16,7 @@
 struct bench {
 	kup_u32 head, tail, producer_event, consumer_event; /* the shared words */
 	kup_u32 size;
+	kup_u32 stamp; /* what each payload begins with, in bytes */
 	struct kup_producer producer;
 	struct kup_consumer consumer;
 	struct kup_record record; /* what peek has found */
@@ -60,6 +61,21 @@ static void put(char **words, char *out)
 	wakes = kup_producer_commit(&bench.producer, position, length, length, number(words[1]),
 				    words[3] ? number(words[3]) : 0);
 	sprintf(out, "%d %d", result, wakes);
+}
+
+/* As the engine sends a short message on a channel with stamps. */
+static void put_stamped(char **words, char *out)
+{
+	struct kup_stamp stamp = { strtoull(words[1], NULL, 10), number(words[2]),
+				   number(words[3]) };
+	kup_u8 payload[MAX_RING];
+	kup_u32 length = from_hex(words[5], payload);
+	int result = kup_producer_append_stamped(&bench.producer, number(words[4]), &stamp, payload,
+						 length);
+
+	out += sprintf(out, "%d", result);
+	if (result == KUP_RING_OK)
+		sprintf(out, " %d", kup_producer_publish(&bench.producer));
 }
 
 static void reserve(char **words, char *out)
@@ -107,18 +123,21 @@ static void peek(char **words, char *out)
 {
 	struct kup_record *record = &bench.record;
 	int result = kup_consumer_peek(&bench.consumer, record);
-	const kup_u8 *data = record->data;
-	kup_u32 i;
+	const kup_u8 *data = (const kup_u8 *)record->data + bench.stamp;
+	kup_u32 i, length = record->length - bench.stamp;
 
 	(void)words;
+	/* The ring has no stamps, so its callers check this. */
+	if (result == KUP_RING_OK && record->length < bench.stamp)
+		result = KUP_RING_LIE_LENGTH;
 	out += sprintf(out, "%d", result);
 	if (result != KUP_RING_OK)
 		return;
-	out += sprintf(out, " %u %u %u %u ", (kup_u32)(data - bench.data), record->length,
-		       record->type, record->control);
-	if (record->length == 0)
+	out += sprintf(out, " %u %u %u %u ", (kup_u32)(data - bench.data), length, record->type,
+		       record->control);
+	if (length == 0)
 		strcpy(out, "-");
-	for (i = 0; i < record->length; i++)
+	for (i = 0; i < length; i++)
 		out += sprintf(out, "%02x", data[i]);
 }
 
@@ -184,6 +203,7 @@ static const struct {
 	void (*run)(char **words, char *out);
 } operations[] = {
 	{ "put", put },
+	{ "put_stamped", put_stamped },
 	{ "reserve", reserve },
 	{ "fill", fill },
 	{ "commit", commit },
@@ -209,6 +229,7 @@ static void begin(char **words)
 
 	memset(b, 0, sizeof(*b));
 	b->size = number(words[1]);
+	b->stamp = words[4] ? sizeof(struct kup_stamp) : 0;
 	b->head = b->tail = position;
 	b->producer = (struct kup_producer){ .data = b->data,
 					     .bytes = b->size,

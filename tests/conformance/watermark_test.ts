@@ -66,6 +66,36 @@ Deno.test("Channel.toReadable() with `minBytes` is woken seldom, and loses nothi
   assertFewWakeups(channel);
 });
 
+Deno.test("kup_try_send() in a timer wakes a reader with `within` once in that time", async () => {
+  using device = open(PATH);
+  using channel = await device.attach();
+  // All of them together are less than half the ring, so only the time ends a wait.
+  const [bursts, count] = [60, 50];
+  const within = 10;
+  const before = channel.stats().wakeups;
+  const started = performance.now();
+  const producing = (async () => {
+    for (let burst = 0; burst < bursts; burst++) {
+      await echo.produce(channel, count, 24, echo.context.timer);
+      await sleep(1);
+    }
+  })();
+  let [got, reports, batches] = [0, 0, 0];
+  while (reports < bursts) {
+    for (const message of await channel.receiveBatch({ minBytes: 131_072, within })) {
+      reports += Number(message.type === echo.PRODUCE);
+      got += Number(message.type === echo.SAMPLE);
+    }
+    batches++;
+  }
+  await producing;
+  const most = (performance.now() - started) / within + 1;
+  const wakeups = channel.stats().wakeups - before;
+  assertEquals(got, bursts * count);
+  assert(batches <= most, `${batches} batches, at most ${most}`);
+  assert(wakeups <= batches + 1, `${wakeups} wake-ups for ${batches} batches`);
+});
+
 Deno.test("Channel.receiveBatch() with `within` is woken once in that time", async () => {
   using device = open(PATH);
   using channel = await device.attach();

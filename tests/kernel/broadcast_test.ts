@@ -3,8 +3,8 @@
 
 import { assert, assertEquals } from "../../deps.ts";
 import { type Channel, KupError, open } from "../../mod.ts";
+import { LASTING } from "./lib/guest.ts";
 
-const MILLISECONDS = 5_000;
 const READERS = 5;
 
 async function run(command: string, ...args: string[]): Promise<void> {
@@ -55,7 +55,7 @@ async function comeAndGo(signal: AbortSignal): Promise<void> {
 Deno.test("kup_broadcast() in an interrupt survives attach, detach and unload", async () => {
   const stop = new AbortController();
   const readers = Array.from({ length: READERS }, () => comeAndGo(stop.signal));
-  const end = performance.now() + MILLISECONDS;
+  const end = performance.now() + LASTING;
   let loads = 0;
   while (performance.now() < end || loads < 5 || tally.messages < 1000) {
     await run("insmod", "/lib/modules/beacon.ko");

@@ -15,7 +15,7 @@ async function callAndCheck(): Promise<void> {
   await randomCalls({
     path: PATH,
     seed,
-    seconds: 15,
+    seconds: 6,
     ending: "exit",
     workers: 1,
     pause: PAUSE,

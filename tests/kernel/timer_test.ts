@@ -3,8 +3,8 @@
 
 import { assert, assertEquals } from "../../deps.ts";
 import { type Channel, KupError, open } from "../../mod.ts";
+import { LASTING } from "./lib/guest.ts";
 
-const MILLISECONDS = 5_000;
 const READERS = 4;
 /** The types of examples/ticker/ticker.h. */
 const START = 1;
@@ -56,7 +56,7 @@ async function comeAndGo(signal: AbortSignal): Promise<void> {
 Deno.test("kup_timer_destroy() in detach waits for callbacks, while users leave and the module goes", async () => {
   const stop = new AbortController();
   const readers = Array.from({ length: READERS }, () => comeAndGo(stop.signal));
-  const end = performance.now() + MILLISECONDS;
+  const end = performance.now() + LASTING;
   let loads = 0;
   while (performance.now() < end || loads < 5 || tally.ticks < 1000) {
     await run("insmod", "/lib/modules/ticker.ko", `channels=${READERS}`);

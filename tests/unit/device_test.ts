@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assert, assertEquals, assertRejects, assertThrows } from "../../deps.ts";
-import { KupError, type KupErrorCode, open, type RingBytes, unload } from "../../mod.ts";
+import { KupError, type KupErrorCode, open, type RingBytes } from "../../mod.ts";
 import { ENOENT, throwsWith } from "../conformance/lib/errors.ts";
+import { withEcho } from "../lib/echo_client.ts";
 import { patience, sleep, until } from "../lib/until.ts";
 import { DrivenDevice } from "./driven.ts";
 
@@ -92,31 +93,28 @@ Deno.test("Device.info() and others describe the device", () => {
   assertEquals(Object.hasOwn(info, "geometry"), false);
 });
 
-Deno.test("Device.attach() gives rings of the sizes that are asked for", async () => {
-  const parameters = { name: "sized", "max_to_user_pages": 128, channels: 1 };
-  using device = open("host:echo", { parameters });
-  const info = device.info();
-  assertEquals(info.ringBytes, { toUser: 64 * 4096, toKernel: 32 * 4096 });
-  assertEquals(info.maxRingBytes, { toUser: 128 * 4096, toKernel: 32 * 4096 });
-  const sizes: [Partial<RingBytes> | undefined, number, number][] = [
-    [undefined, 64, 32],
-    [{}, 64, 32],
-    [{ toUser: undefined!, toKernel: 4096 }, 64, 1],
-    [{ toUser: 3, toKernel: 1 }, 1, 1],
-    [{ toUser: 128 * 4096 }, 128, 32],
-    [{ toUser: 64 * 4096 + 1, toKernel: 4097 }, 128, 2],
-  ];
-  for (const [ringBytes, toUser, toKernel] of sizes) {
-    using channel = await device.attach(ringBytes === undefined ? {} : { ringBytes });
-    assertEquals(channel.ringBytes, { toUser: toUser * 4096, toKernel: toKernel * 4096 });
-    assertEquals(channel.maxMessage, toKernel * 4096 - 40);
-    assertEquals(channel.maxReceive, toUser * 4096 - 40);
-    await channel.send(new Uint8Array(Math.min(channel.maxMessage, channel.maxReceive)));
-    assertEquals((await channel.receive())?.length, Math.min(toUser, toKernel) * 4096 - 40);
-  }
-  device.close();
-  unload("host:echo");
-});
+Deno.test("Device.attach() gives rings of the sizes that are asked for", () =>
+  withEcho({ "max_to_user_pages": 128, channels: 1 }, async (device) => {
+    const info = device.info();
+    assertEquals(info.ringBytes, { toUser: 64 * 4096, toKernel: 32 * 4096 });
+    assertEquals(info.maxRingBytes, { toUser: 128 * 4096, toKernel: 32 * 4096 });
+    const sizes: [Partial<RingBytes> | undefined, number, number][] = [
+      [undefined, 64, 32],
+      [{}, 64, 32],
+      [{ toUser: undefined!, toKernel: 4096 }, 64, 1],
+      [{ toUser: 3, toKernel: 1 }, 1, 1],
+      [{ toUser: 128 * 4096 }, 128, 32],
+      [{ toUser: 64 * 4096 + 1, toKernel: 4097 }, 128, 2],
+    ];
+    for (const [ringBytes, toUser, toKernel] of sizes) {
+      using channel = await device.attach(ringBytes === undefined ? {} : { ringBytes });
+      assertEquals(channel.ringBytes, { toUser: toUser * 4096, toKernel: toKernel * 4096 });
+      assertEquals(channel.maxMessage, toKernel * 4096 - 40);
+      assertEquals(channel.maxReceive, toUser * 4096 - 40);
+      await channel.send(new Uint8Array(Math.min(channel.maxMessage, channel.maxReceive)));
+      assertEquals((await channel.receive())?.length, Math.min(toUser, toKernel) * 4096 - 40);
+    }
+  }));
 
 Deno.test("Device.attach() names a ring size that is out of range, and the limits", async (t) => {
   using driven = new DrivenDevice({ ring: 8192 });

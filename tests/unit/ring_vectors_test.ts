@@ -12,8 +12,8 @@ Deno.test("ring.txt has vectors", () => {
 for (const part of cases) {
   const [name, first, ...operations] = part.trimEnd().split("\n");
   Deno.test(`ring.ts does what ring.txt says: ${name}`, () => {
-    const [size, position, controls] = first!.split(" ").slice(1).map(Number);
-    const bench = new RingBench(size!, position!, controls!);
+    const [size, position, controls, stamped] = first!.split(" ").slice(1).map(Number);
+    const bench = new RingBench(size!, position!, controls!, stamped === 1);
     for (const line of operations) {
       const operation = line.slice(0, line.indexOf(" | "));
       assertEquals(`${operation} | ${bench.run(operation)}`, line);

@@ -91,7 +91,9 @@ Deno.test("waitForDevice() with `parameters` loads a client module that appears 
     const { code, output } = await capture([
       ...["cc", "-shared", "-fPIC", `-I${root}kmod`, `-I${root}kmod/os/host`],
       ...[`-I${root}kmod/echo`, `-I${root}kmod/uapi`, "-o", `${folder}/building`],
-      ...["echo.c", "produce.c", "turns.c", "os/host.c"].map((name) => `${root}kmod/echo/${name}`),
+      ...["calls.c", "contexts.c", "echo.c", "produce.c", "turns.c", "os/host.c"].map((name) =>
+        `${root}kmod/echo/${name}`
+      ),
     ]);
     assertEquals(code, 0, output);
     await Deno.rename(`${folder}/building`, file);

@@ -22,14 +22,16 @@ const HELP = `# SPDX-License-Identifier: BSD-3-Clause
 # Written by tests/vectors/make.ts; replayed by tests/unit/ring_vectors_test.ts and tests/c.
 #
 # case NAME                       a new case
-# new SIZE POSITION CONTROLS      a ring of zeros; head, tail and both sides stand at POSITION; its
-#                                 consumer takes these kinds, a mask, and skips optional ones
+# new SIZE POSITION CONTROLS [1]  a ring of zeros; head, tail and both sides stand at POSITION; its
+#                                 consumer takes these kinds, a mask, and skips optional ones; with
+#                                 1, peek expects stamps, and leaves them out
 # OPERATION | RESULT | STATE
 #
 # Results begin with KUP_RING_*. Bytes are hexadecimal, "-" is none. STATE: head, tail, producer_event,
 # consumer_event, whether the producer is owed a wake-up (then forgotten), FNV-1a of the ring's bytes.
 #
 # put TYPE BYTES [FLAGS]          reserve, fill and commit in one; also tells whether it wakes
+# put_stamped TIME CPU SEQUENCE TYPE BYTES      the same with a stamp, without FLAGS
 # reserve LENGTH                  also tells the position
 # fill POSITION BYTES             the payload of a reserved record
 # commit POSITION RESERVED LENGTH TYPE FLAGS    tells whether it wakes
@@ -48,9 +50,9 @@ const ENDS = 1 << CONTROL_END;
 const lines: string[] = [HELP];
 let bench: RingBench;
 
-function begin(name: string, size: number, position = 0, controls = GAPS): void {
-  lines.push(`case ${name}`, `new ${size} ${position} ${controls}`);
-  bench = new RingBench(size, position, controls);
+function begin(name: string, size: number, position = 0, controls = GAPS, stamped = false): void {
+  lines.push(`case ${name}`, `new ${size} ${position} ${controls}${stamped ? " 1" : ""}`);
+  bench = new RingBench(size, position, controls, stamped);
 }
 
 /** Runs an operation; returns the words of its result. */
@@ -301,6 +303,82 @@ function controls(): void {
   }
 }
 
+function ends(): void {
+  for (const event of [0, 16, 24]) {
+    begin(`an end for a consumer that sleeps for ${event}`, 64, 0, ENDS);
+    run(`announce_record ${event}`);
+    run("put 5 01");
+    run(`put ${CONTROL_END} - ${RECORD_CONTROL}`);
+    while (take());
+  }
+  begin("an end behind an open reservation and discarded records", 128, 8, ENDS);
+  run("reserve 8");
+  run("reserve 4");
+  run("reserve 0");
+  run(`commit 40 0 0 ${CONTROL_END} ${RECORD_CONTROL}`);
+  run("peek");
+  run(`commit 24 4 4 0 ${RECORD_DISCARD}`);
+  run("commit 8 8 2 7 0");
+  while (take());
+  run("put 1 02");
+  while (take());
+  begin("a discarded record is no end", 64, 0, ENDS);
+  run("reserve 4");
+  run(`commit 0 4 4 ${CONTROL_END} ${RECORD_DISCARD}`);
+  run("peek");
+  run(`poke_data 16 ${RECORD_READY + RECORD_CONTROL + RECORD_DISCARD}`);
+  run(`poke_data 20 ${CONTROL_END}`);
+  run("peek");
+}
+
+function stamps(): void {
+  const all = GAPS + ENDS;
+  begin("stamps are left out", 256, 2 ** 32 - 96, all, true);
+  const times = [1, 2 ** 32, 2n ** 63n - 1n, 2n ** 64n - 1n];
+  for (const [i, time] of times.entries()) {
+    run("announce_record");
+    run(`put_stamped ${time} ${i} ${2 ** 32 - 2 + i % 2} ${i} ${payload(7 * i, i)}`);
+    take();
+  }
+  run(`put_stamped 9 9 9 9 ${payload(56, 1)}`);
+  run(`put_stamped 9 9 9 9 ${payload(216, 1)}`);
+  while (take());
+  run(`put_stamped 9 9 9 9 ${payload(217, 1)}`);
+  run(`put_stamped 9 9 9 9 ${payload(216, 1)}`);
+  while (take());
+  for (
+    const [kind, name] of [[0, "a message"], [CONTROL_GAP, "a gap"], [
+      CONTROL_END,
+      "an end",
+    ]] as const
+  ) {
+    const flags = kind === 0 ? 0 : RECORD_CONTROL;
+    for (const length of [0, 1, 8, 15, 16, 17, 24]) {
+      begin(`${name} of ${length} bytes where stamps are expected`, 128, 40, all, true);
+      run(`put_stamped 1 2 3 4 05`);
+      run(`put ${kind} ${payload(length, 1)} ${flags}`);
+      run(`put_stamped 1 2 4 4 06`);
+      while (take());
+      run("ready");
+      run("peek");
+    }
+  }
+  begin("discarded and optional records need no stamp", 128, 0, all, true);
+  run("reserve 4");
+  run(`commit 0 4 4 0 ${RECORD_DISCARD}`);
+  run(`put ${CONTROL_OPTIONAL} - ${RECORD_CONTROL}`);
+  run("put_stamped 7 0 1 2 aa");
+  while (take());
+  begin("a stamped record behind an open reservation", 128, 16, all, true);
+  run("announce_record");
+  run("reserve 24");
+  run("put_stamped 8 1 2 3 bb");
+  run("peek");
+  run(`fill 16 ${payload(24, 5)}`);
+  run("commit 16 24 20 6 0");
+  while (take());
+}
+
 /** The same numbers on every machine. */
 function random(seed: number): (below: number) => number {
   let state = seed;
@@ -347,5 +425,5 @@ function mixtures(): void {
   }
 }
 
-for (const part of [wraps, records, tails, events, lies, controls, mixtures]) part();
+for (const part of [wraps, records, tails, events, lies, controls, ends, stamps, mixtures]) part();
 await Deno.writeTextFile(new URL("ring.txt", import.meta.url), lines.join("\n") + "\n");

@@ -5,6 +5,7 @@
  * prints.
  */
 
+import { STAMP_AT } from "../../src/abi.ts";
 import { Consumer, Producer, RING_OK, type RingPlace } from "../../src/ring.ts";
 
 const HEAD = 0;
@@ -28,6 +29,18 @@ function toHex(bytes: Uint8Array): string {
   return bytes.length === 0 ? "-" : bytes.toHex();
 }
 
+/** A payload with its stamp. */
+function stamped([time, cpu, sequence, , hex]: string[]): Uint8Array {
+  const payload = fromHex(hex!);
+  const bytes = new Uint8Array(STAMP_AT.SIZE + payload.length);
+  const stamp = new DataView(bytes.buffer);
+  stamp.setBigUint64(STAMP_AT.timeNs, BigInt(time!), true);
+  stamp.setUint32(STAMP_AT.cpu, Number(cpu), true);
+  stamp.setUint32(STAMP_AT.sequence, Number(sequence), true);
+  bytes.set(payload, STAMP_AT.SIZE);
+  return bytes;
+}
+
 export class RingBench {
   readonly #size: number;
   readonly #place: RingPlace;
@@ -36,7 +49,7 @@ export class RingBench {
   /** What both halves of the data contained after the last operation. */
   readonly #shadow: Uint8Array;
 
-  constructor(size: number, position: number, controls: number) {
+  constructor(size: number, position: number, controls: number, stamped = false) {
     const buffer = new ArrayBuffer(DATA + 2 * size);
     this.#size = size;
     this.#place = {
@@ -51,7 +64,7 @@ export class RingBench {
     };
     this.#place.words.fill(position, 0, 2);
     this.#producer = new Producer(this.#place, position);
-    this.#consumer = new Consumer(this.#place, controls, position);
+    this.#consumer = new Consumer(this.#place, controls, position, stamped);
     this.#shadow = new Uint8Array(size);
   }
 
@@ -67,11 +80,10 @@ export class RingBench {
     const { words, bytes } = this.#place;
     const number = (i: number) => Number(args[i]);
     switch (name) {
-      case "put": {
-        const bytes = fromHex(args[1]!);
-        const result = this.#producer.put(bytes, number(0), bytes.length, number(2) || 0);
-        return result === RING_OK ? `${result} ${+this.#producer.wakes}` : `${result}`;
-      }
+      case "put":
+        return this.#put(fromHex(args[1]!), number(0), number(2) || 0);
+      case "put_stamped":
+        return this.#put(stamped(args), number(3), 0);
       case "reserve": {
         const result = this.#producer.reserve(number(0));
         return result === RING_OK ? `${result} ${this.#producer.position >>> 0}` : `${result}`;
@@ -112,6 +124,11 @@ export class RingBench {
       default:
         throw new Error(`no such operation: ${name}`);
     }
+  }
+
+  #put(bytes: Uint8Array, type: number, flags: number): string {
+    const result = this.#producer.put(bytes, type, bytes.length, flags);
+    return result === RING_OK ? `${result} ${+this.#producer.wakes}` : `${result}`;
   }
 
   #peek(): string {

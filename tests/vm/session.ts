@@ -95,6 +95,7 @@ async function makeContent(
       ...own === undefined ? [] : await shareOwn(own),
     ],
     folder: own?.folder ?? "/kup",
+    env: { KUP_SECONDS: Deno.env.get("KUP_SECONDS") ?? "" },
     shell: job.kind === "shell",
     // Colours are for a person at a terminal.
     color: Deno.stdout.isTerminal() && !Deno.noColor,

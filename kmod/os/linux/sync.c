@@ -292,7 +292,8 @@ int os_thread_start(void (*main)(void *), void *argument, const char *name, kup_
 /* A pid is used again, but not with the same start time. */
 static u64 number_of(struct task_struct *task)
 {
-	return task->start_time ^ (u64)task_pid_nr(task) << 40;
+	/* A processor's idle thread, which an interrupt may find, has 0 for both. */
+	return (task->start_time ^ (u64)task_pid_nr(task) << 40) ?: 1;
 }
 
 kup_u64 os_thread_self(void)

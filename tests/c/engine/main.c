@@ -36,6 +36,7 @@ static void all_cases(void)
 	watermark_cases();
 	watermark_user_cases();
 	stamps_cases();
+	meeting_cases();
 	timer_cases();
 	life_cases();
 	turn_cases();

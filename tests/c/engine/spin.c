@@ -46,6 +46,17 @@ int __wrap_kup_consumer_ready(const struct kup_consumer *consumer)
 	return __real_kup_consumer_ready(consumer);
 }
 
+/* How often this thread has paused between two looks. */
+static _Thread_local kup_u32 pauses_made;
+
+int __real_os_relax(int yield);
+int __wrap_os_relax(int yield);
+int __wrap_os_relax(int yield)
+{
+	pauses_made += !yield;
+	return __real_os_relax(yield);
+}
+
 static void start_clock(void)
 {
 	virtual_clock.on = 1;
@@ -151,6 +162,9 @@ static void test_first_looks(void)
 
 /* ---- What happens between two looks ---- */
 
+/* What a pause takes. */
+static const kup_u32 pause_ns = 20;
+
 /*
  * One wait, whose record is there after so many looks; or, if the peer has the same processor, when
  * the wait yields. Returns the number of looks that find nothing.
@@ -161,6 +175,8 @@ static kup_u32 pace_wait(struct kup_pace *pace, kup_u32 looks, int is_shared, ku
 	kup_u32 i, found_after = steps.first_pauses > looks ? 0 : looks;
 
 	*pauses += steps.first_pauses;
+	if (steps.measures)
+		kup_pace_measured(pace, &steps, (kup_u64)steps.first_pauses * pause_ns);
 	for (i = 0; is_shared || i < found_after; i++)
 		if (kup_pace_step(&steps) && is_shared) {
 			i++;
@@ -198,14 +214,49 @@ static void test_pace(void)
 	      "own",
 	      "%u looks, %u pauses", looks, pauses);
 	pace_waits(&pace, 2, 0, &looks, &pauses);
-	check(pauses >= 300 * KUP_STREAM_PAUSES,
-	      "kup_pace_begin() makes a wait begin with a pause if each record comes within the "
-	      "first looks",
+	check(pauses >= 300 * 2400 / 20 && pauses <= 320 * 2400 / 20,
+	      "kup_pace_begin() makes a wait begin with 2.4 us of pauses if each record comes "
+	      "within "
+	      "the first looks",
 	      "%u pauses", pauses);
 	pace_waits(&pace, 20, 0, &looks, &pauses);
 	check(looks == 320 * 20 && pauses == 0,
 	      "kup_pace_begin() makes a wait begin without a pause again in round trips",
 	      "%u looks, %u pauses", looks, pauses);
+}
+
+/* Receives `count` records that are there, and returns how many pauses that took. */
+static kup_u32 pauses_of(struct kup_channel *channel, kup_u32 count)
+{
+	kup_u32 before = pauses_made;
+	struct kup_record record;
+
+	for (; count > 0; count--)
+		if (!kup_peek(channel, &record, KUP_FOREVER))
+			kup_release(channel, &record);
+	return pauses_made - before;
+}
+
+/* As in a stream whose producer has got ahead. */
+static void test_backlog(void)
+{
+	const struct kup_config config = { .name = "backlog" };
+	kup_u32 i, first, others;
+	struct bare bare;
+
+	if (bare_begin(&bare, &config))
+		return;
+	bare.channel->receive_spin.pace = (struct kup_pace){ .quick = KUP_SURE_QUICK, .waits = 1 };
+	user_put(&bare.user, 0, 7, 8);
+	pauses_of(bare.channel, 1);
+	for (i = 0; i < 10; i++)
+		user_put(&bare.user, 0, 7, 8);
+	first = pauses_of(bare.channel, 1);
+	others = pauses_of(bare.channel, 8);
+	check(first >= KUP_LEAST_STREAM_PAUSES && others == 0,
+	      "kup_peek() in a stream pauses when it has caught up, and not before each record",
+	      "%u pauses, and then %u", first, others);
+	bare_end(&bare);
 }
 
 /* ---- The user's side ---- */
@@ -296,6 +347,7 @@ void spin_cases(void)
 	}
 	test_ready();
 	test_first_looks();
+	test_backlog();
 	test_pace();
 	kup_device_destroy(device);
 }

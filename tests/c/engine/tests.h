@@ -91,6 +91,7 @@ void batch_cases(void);
 void watermark_cases(void);
 void watermark_user_cases(void);
 void stamps_cases(void);
+void meeting_cases(void);
 void timer_cases(void);
 void turn_cases(void);
 void turn_raw_cases(void);

@@ -176,6 +176,22 @@ static void close_it(struct gathered *gathered)
 	kup_channel_close(gathered->bare.channel);
 }
 
+static void end_direction(struct gathered *gathered)
+{
+	kup_end(gathered->bare.channel, 0);
+}
+
+/* The END becomes readable when the reservation before it is finished. */
+static void end_behind(struct gathered *gathered)
+{
+	struct kup_reservation room;
+
+	if (kup_try_reserve(gathered->bare.channel, 8, &room))
+		return;
+	kup_end(gathered->bare.channel, 0);
+	kup_commit(gathered->bare.channel, &room, 1, 8);
+}
+
 static void break_it(struct gathered *gathered)
 {
 	kup_channel_break(gathered->bare.channel, KUP_ERROR_TURN);
@@ -262,6 +278,11 @@ void watermark_user_cases(void)
 	test_often();
 	test_mark();
 	test_ends(lose, 3, 5, "kup_user_receive_watermark() is woken by a gap");
+	test_ends(end_direction, 3, 3, "kup_user_receive_watermark() is woken by an END");
+	test_ends(end_direction, 0, -ENODATA,
+		  "kup_user_receive_watermark() returns -ENODATA at an END");
+	test_ends(end_behind, 0, 1,
+		  "kup_user_receive_watermark() is woken by an END behind a reservation");
 	test_ends(close_it, 3, 3,
 		  "kup_user_receive_watermark() is woken by the end of the channel");
 	test_ends(close_it, 0, -EPIPE, "kup_user_receive_watermark() fails when the channel ends");

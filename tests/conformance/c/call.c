@@ -185,6 +185,12 @@ static void control(struct peer *peer)
 	peer_kick(peer);
 }
 
+static void end(struct peer *peer)
+{
+	peer_write(peer, KUP_RECORD_CONTROL, KUP_CONTROL_END, "", 0);
+	peer_kick(peer);
+}
+
 static void too_long(struct peer *peer)
 {
 	uint32_t at = peer_write(peer, UNFINISHED, 1, "", 0);
@@ -209,6 +215,7 @@ static const struct lie {
 	{ "a cancel with data does", KUP_ERROR_CALL, cancel_with_data },
 	{ "a cancel with a status does", KUP_ERROR_CALL, cancel_with_status },
 	{ "a control record does", KUP_ERROR_FLAGS, control },
+	{ "an END does", KUP_ERROR_FLAGS, end },
 	{ "a record as long as the ring does", KUP_ERROR_LENGTH, too_long },
 };
 

@@ -56,6 +56,32 @@ static void test_attach(void)
 		     "ATTACH rounds a size just below the maximum up to the maximum");
 }
 
+/* Whatever the other ring's size is. */
+static void test_refused(void)
+{
+	const uint32_t sizes[] = { TO_USER * page + 1, 2 * TO_USER * page, KUP_MAX_RING + 1,
+				   0x80000000u,	       ~0u - page + 2,	   ~0u };
+	uint32_t refusals = 0, most = sizeof(sizes) / sizeof(sizes[0]);
+	int fd = echo_open();
+
+	for (uint32_t i = 0; i < 4 * most; i++) {
+		const uint32_t other[] = { 0, TO_KERNEL * page };
+		struct kup_attach attach = { .abi_version = KUP_ABI_VERSION,
+					     .understood = KUP_FEATURES,
+					     .channel = ANY };
+
+		attach.to_user_bytes = i % 2 ? sizes[i / 4] : other[i / 2 % 2];
+		attach.to_kernel_bytes = i % 2 ? other[i / 2 % 2] : sizes[i / 4];
+		refusals += kup_user_attach(fd, &attach) == -EINVAL;
+	}
+	check(refusals == 4 * most, "ATTACH refuses each size above the maximum with EINVAL",
+	      "%u of %u", refusals, 4 * most);
+	check(channels_free(fd) == CHANNELS && attach_to(fd, ANY, 0, NULL) == 0,
+	      "ATTACH that refused a size leaves the handle and all channels free", "%u are",
+	      channels_free(fd));
+	kup_user_close(fd);
+}
+
 /* Areas of other sizes do not exist, also of the device's own sizes, which INFO contains. */
 static void test_mapping(void)
 {
@@ -231,6 +257,7 @@ int main(int count, char **arguments)
 	begin(count, arguments, 60);
 	page = (uint32_t)getpagesize();
 	test_attach();
+	test_refused();
 	test_mapping();
 	test_lengths(page, page, "rings of one page carry messages of all lengths");
 	test_lengths(page, 4 * page,

@@ -228,6 +228,11 @@ static void head_inside(struct peer *peer)
 	peer_finish(peer, from);
 }
 
+static void end(struct peer *peer)
+{
+	peer_wake(peer, peer_write(peer, KUP_RECORD_CONTROL, KUP_CONTROL_END, NULL, 0));
+}
+
 static void move_head(struct peer *peer, uint32_t by)
 {
 	peer_set_head(peer, peer->head + by);
@@ -268,6 +273,7 @@ static const struct lie {
 	{ "the kernel's side breaks a channel at a PASS record with a payload", KUP_ERROR_TURN,
 	  pass_with_payload },
 	{ "the kernel's side breaks a channel at a user's GAP record", KUP_ERROR_FLAGS, gap },
+	{ "the kernel's side breaks a channel at a user's END record", KUP_ERROR_FLAGS, end },
 	{ "the kernel's side breaks a channel at a control record of an unknown kind",
 	  KUP_ERROR_FLAGS, unknown_kind },
 	{ "the kernel's side breaks a channel at a control record of an optional kind",

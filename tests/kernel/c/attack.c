@@ -246,6 +246,19 @@ static void *call(void *argument)
 	return NULL;
 }
 
+/* An END or a PASS, sometimes with a payload; after an END all that follows is a lie. */
+static uint32_t write_control(struct attack *attack, uint32_t *seed)
+{
+	static const uint8_t bytes[64];
+	uint32_t kind = random_next(seed) % 4 ? KUP_CONTROL_END : KUP_CONTROL_PASS;
+	uint32_t length = random_next(seed) % 4 ? 0 : random_next(seed) % sizeof(bytes);
+	uint32_t from = peer_write(&attack->peer, KUP_RECORD_CONTROL, kind, bytes, length);
+
+	if (random_next(seed) % 2)
+		peer_write(&attack->peer, KUP_RECORD_CONTROL, KUP_CONTROL_END, bytes, length);
+	return from;
+}
+
 /* Records as an honest process writes them. */
 static void *command(void *argument)
 {
@@ -273,8 +286,7 @@ static void *command(void *argument)
 			from = peer_write(&attack->peer, 0, ECHO_PAUSE, &pause, sizeof(pause));
 			break;
 		case 3:
-			from = peer_write(&attack->peer, KUP_RECORD_CONTROL, KUP_CONTROL_PASS, NULL,
-					  0);
+			from = write_control(attack, &seed);
 			break;
 		default:
 			from = peer_write(&attack->peer, 0, 7, &produce, sizeof(produce));
@@ -325,6 +337,9 @@ static int attach_any(struct attack *attack)
 	}
 	if (random_next(&attack->seed) % 4 == 0)
 		wish.to_kernel_bytes = 1;
+	/* Nearly all of these are refused. */
+	if (random_next(&attack->seed) % 4 == 0)
+		wish.to_user_bytes = random_next(&attack->seed);
 	peer->attach = wish;
 	if (kup_user_attach(peer->fd, &peer->attach) != 0 || peer_map(peer) != 0) {
 		kup_user_close(peer->fd);
@@ -456,10 +471,17 @@ static bool echoes_in_turn(void *argument)
 	return same;
 }
 
+static void check_free(const char *sentence)
+{
+	int fd = echo_open();
+
+	check(all_free(fd), sentence, "%u channels are free", channels_free(fd));
+	kup_user_close(fd);
+}
+
 static void test_streams(void)
 {
 	struct peer witness;
-	int fd;
 
 	trying("streams");
 	peer_need(&witness, 0);
@@ -467,17 +489,54 @@ static void test_streams(void)
 		echoes, &witness, echo_path(),
 		"an honest process gets its echoes beside processes that write everything at once");
 	peer_stop_wait(&witness);
-	fd = echo_open();
-	check(all_free(fd), "close() frees the channels of all attackers", "%u channels are free",
-	      channels_free(fd));
-	kup_user_close(fd);
+	check_free("close() frees the channels of all attackers");
+}
+
+/* Its numbers follow each other, whatever happens on the other channels. */
+static bool echoes_with_stamps(void *argument)
+{
+	static uint32_t next;
+	static uint64_t newest;
+	struct peer *peer = argument;
+	uint32_t type = dice(1000);
+	struct kup_stamp stamp;
+	struct record record;
+	bool good;
+
+	if (peer_send(peer, type, &type, sizeof(type)) != 0 || peer_receive(peer, &record) != 0 ||
+	    record.length != sizeof(stamp) + sizeof(type))
+		return false;
+	memcpy(&stamp, record.data, sizeof(stamp));
+	good = record.type == type && stamp.sequence == next && stamp.time_ns >= newest &&
+	       memcmp(record.data + sizeof(stamp), &type, sizeof(type)) == 0;
+	next++;
+	newest = stamp.time_ns;
+	peer_release(peer, &record);
+	return good;
+}
+
+static void test_stamps(void)
+{
+	struct peer witness;
+
+	trying("stamps");
+	need_unload();
+	need(module_load("stamps=1 to_user_pages=2 to_kernel_pages=1 max_to_user_pages=4") == 0,
+	     "the echo client can be loaded with stamps");
+	peer_need(&witness, 0);
+	attack_beside(echoes_with_stamps, &witness, echo_path(),
+		      "an honest process gets its numbers beside processes that write everything "
+		      "at once");
+	peer_stop_wait(&witness);
+	check_free("close() frees the channels of all attackers with stamps");
+	need_unload();
+	reload();
 }
 
 static void test_turns(void)
 {
 	struct peer witness;
 	struct record record;
-	int fd;
 
 	trying("turns");
 	need_unload();
@@ -490,10 +549,7 @@ static void test_turns(void)
 		echoes_in_turn, &witness, echo_path(),
 		"an honest process takes its turns beside processes that write everything at once");
 	peer_stop_wait(&witness);
-	fd = echo_open();
-	check(all_free(fd), "close() frees the channels of all attackers in turn mode",
-	      "%u channels are free", channels_free(fd));
-	kup_user_close(fd);
+	check_free("close() frees the channels of all attackers in turn mode");
 	need_unload();
 	reload();
 }
@@ -545,8 +601,9 @@ static void test_predecessor(void)
 
 int main(int count, char **arguments)
 {
-	begin(count, arguments, 60 + 4 * ATTACK_SECONDS);
+	begin(count, arguments, 60 + 5 * ATTACK_SECONDS);
 	test_streams();
+	test_stamps();
 	test_turns();
 	test_predecessor();
 	return finish();

@@ -27,9 +27,10 @@ static int load(void)
 
 	if (error)
 		return error;
-	hrtimer_init(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	/* Not a hard timer: with PREEMPT_RT, its callback could not send. */
+	hrtimer_init(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	timer.function = send_number;
-	hrtimer_start(&timer, ns_to_ktime(interval_us * KUP_US), HRTIMER_MODE_REL_HARD);
+	hrtimer_start(&timer, ns_to_ktime(interval_us * KUP_US), HRTIMER_MODE_REL);
 	return 0;
 }
 
