@@ -14,6 +14,7 @@ import { inputsOf } from "./checks/inputs.ts";
 import { runPrebuiltTests } from "./checks/prebuilt.ts";
 import { CONFIG, staticChecks } from "./checks/static.ts";
 import { runConformance, runCTests, runDenoTests } from "./checks/unit.ts";
+import { runHarnessTests } from "./checks/harness.ts";
 import { runKernelTests, runOwnModuleTest } from "./checks/vm.ts";
 import { RunBeside } from "./lib/beside.ts";
 import { CACHE, ROOT } from "./lib/paths.ts";
@@ -143,6 +144,8 @@ async function runKernels(tally: Tally, series: readonly string[]): Promise<void
   if (!series.includes(newest)) return;
   heading(`A module from outside the project on Linux ${newest}`);
   await timed(tally, "it", () => runOwnModuleTest(tally, newest));
+  heading(`The harness on Linux ${newest}`);
+  await timed(tally, "the harness", () => runHarnessTests(tally, newest));
 }
 
 /**

@@ -7,6 +7,7 @@ import { CONFIG } from "../checks/static.ts";
 import { exists, ROOT } from "../lib/paths.ts";
 import { capture } from "../lib/process.ts";
 import { publishedFiles } from "../lib/published.ts";
+import { servePublished } from "../lib/serve.ts";
 
 const HARNESS = ["run", "-A", "--no-check", "--config", `${ROOT}/${CONFIG}`, `${ROOT}/harness.ts`];
 
@@ -114,27 +115,21 @@ Deno.test("kup test says so when Debian's archive can't be reached, and keeps no
     await Deno.writeTextFile(`${cwd}/Kbuild`, "obj-m := a.o\n");
     // Nothing listens there.
     const proxy = "http://127.0.0.1:9";
-    const env = { KUP_CACHE: `${cwd}/.cache`, http_proxy: proxy, https_proxy: proxy, no_proxy: "" };
+    const env = {
+      KUP_CACHE: `${cwd}/.cache`,
+      "http_proxy": proxy,
+      "https_proxy": proxy,
+      "no_proxy": "",
+    };
     const { code, output } = await kup(["test"], { cwd, env });
     assertEquals(code, 1);
     assertMatch(output, /error: Debian's archive can't be read \(E: .*\); check the network/);
     assertEquals((await names(`${cwd}/.cache/kernel`)).filter((name) => !/\.lock$/.test(name)), []);
   }));
 
-/** Serves the published files, and nothing else. */
-function serve(files: readonly string[]): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
-    const path = new URL(request.url).pathname.slice(1);
-    if (!files.includes(path)) return new Response("There is no such file.", { status: 404 });
-    const json = path.endsWith(".json");
-    const headers = { "content-type": json ? "application/json" : "application/typescript" };
-    return new Response(await Deno.readFile(`${ROOT}/${path}`), { headers });
-  });
-}
-
 Deno.test("kup of the published package has KUP's files in its cache, and builds with them", () =>
   inFolder(async (cwd) => {
-    await using server = serve(await publishedFiles());
+    await using server = servePublished(await publishedFiles());
     const url = `http://127.0.0.1:${server.addr.port}/harness.ts`;
     const env = {
       DENO_DIR: `${cwd}/deno`,

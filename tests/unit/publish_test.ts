@@ -10,7 +10,8 @@ const HEADER = "native/kup_user.h";
 /** All that publishing and `make abi` read. */
 function checkout(): Promise<Copy> {
   const generated = [HEADER, "kmod/uapi/kup_abi.h", "scripts/gen_abi.ts", "scripts/contract.ts"];
-  return Copy.make("deno.json", "LICENSE", "README.md", ...generated);
+  const harness = ["harness.ts", "harness", "template/new.ts"];
+  return Copy.make("deno.json", "LICENSE", "README.md", ...harness, ...generated);
 }
 
 /** Does all but the last step. */
