@@ -13,8 +13,13 @@ export type HarnessErrorCode = "setting" | "tool" | "download" | "build" | "gues
 
 /** An error of the harness. Its message ends with the cause, or with what to do. */
 export class HarnessError extends Error {
+  /** The name that a stack begins with. */
   override readonly name = "HarnessError";
 
+  /**
+   * @param code The kind of mistake or trouble.
+   * @param message What is shown to a person.
+   */
   constructor(readonly code: HarnessErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
   }

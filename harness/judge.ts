@@ -20,6 +20,7 @@ export interface Judgement {
 
 /** A guest that has ended when it was needed. The message has the end of its log, the cause last. */
 export class GuestError extends HarnessError {
+  /** @param judgement What was wrong with the guest. */
   constructor(message: string, readonly judgement: Judgement) {
     super("guest", message);
   }

@@ -48,6 +48,7 @@ export interface RunResult {
 
 /** The result of tests. */
 export interface TestResult extends RunResult {
+  /** The tests in the order of the report, also those that were skipped. */
   readonly tests: readonly TestCase[];
   /** Whether at least one test was run, none has failed, and `deno test` has found nothing else. */
   readonly ok: boolean;
@@ -70,6 +71,7 @@ export interface VmOptions {
  * anything was wrong with its kernel.
  */
 export class Vm implements AsyncDisposable {
+  /** The kernel that was booted. */
   readonly kernel: Kernel;
   readonly #guest: Guest;
   readonly #boot: Boot;
@@ -206,7 +208,11 @@ export class Vm implements AsyncDisposable {
     return explain(await this.stop(), this.#log);
   }
 
-  /** @throws {GuestError} when anything was wrong, and no call has reported it. */
+  /**
+   * Stops the guest, if that was not done.
+   *
+   * @throws {GuestError} when anything was wrong, and no call has reported it.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#reported) return;
     const judgement = await this.stop();

@@ -108,7 +108,10 @@ export function staticChecks(series: readonly string[]): Check[] {
     { ...typescript("TypeScript is formatted"), run: () => deno("fmt", "--check") },
     { ...typescript("TypeScript has no lint"), run: () => deno("lint") },
     { ...typescript("TypeScript type-checks"), run: () => deno("check", ".") },
-    { ...typescript("the public API is documented"), run: () => deno("doc --lint", "mod.ts") },
+    {
+      ...typescript("the public API is documented"),
+      run: () => deno("doc --lint", "mod.ts", "harness.ts"),
+    },
     { ...typescript("the library depends on nothing"), run: checkDependencies },
     {
       name: "TypeScript's offsets match the shared header",
