@@ -2,7 +2,8 @@
 // deno-lint-ignore-file no-import-prefix -- this is the one file that may name external modules.
 
 /**
- * Every external module that tests, examples and scripts use. The library itself (`mod.ts` and
+ * Every external module that tests and scripts use, besides those of the command line, which are in
+ * `cli/deps.ts`. The library itself (`mod.ts` and
  * `src/`) has none and never imports this file; `make check` proves that.
  *
  * Where JSR can't be reached, the stand-ins in `tests/std/` are served under these same names. A
@@ -22,5 +23,4 @@ export {
   assertStringIncludes,
   assertThrows,
 } from "jsr:@std/assert@1";
-export { parseArgs } from "jsr:@std/cli@1/parse-args";
 export { bold, cyan, dim, green, red, setColorEnabled, yellow } from "jsr:@std/fmt@1/colors";

@@ -31,7 +31,7 @@ async function modifiedAt(file: URL): Promise<number> {
 /** Asks Deno itself, so that its proxies, its certificates and its cache are used. */
 async function canResolve(): Promise<boolean> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--quiet", "--config", REAL, "deps.ts"],
+    args: ["cache", "--quiet", "--config", REAL, "deps.ts", "cli/deps.ts"],
     cwd: ROOT,
     stdout: "null",
     stderr: "null",
@@ -68,6 +68,7 @@ async function choose(): Promise<string> {
   const changed = Math.max(
     await modifiedAt(new URL(REAL, ROOT)),
     await modifiedAt(new URL("deps.ts", ROOT)),
+    await modifiedAt(new URL("cli/deps.ts", ROOT)),
     await modifiedAt(new URL(import.meta.url)),
   );
   if (known > changed && Date.now() - known < DAY_MS && await modifiedAt(new URL(OFFLINE, ROOT))) {

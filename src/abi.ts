@@ -9,7 +9,7 @@
  */
 
 /** A hash of both headers and the version; each library contains the one it was built for. */
-export const CONTRACT = "dec9999c3c54461e";
+export const CONTRACT = "1ac2a9dc58aa0032";
 export const ABI_VERSION = 1;
 /** each polled word has a cache line to itself */
 export const LINE = 128;
@@ -280,5 +280,13 @@ export const STATS_AT = {
   ioctls: 88,
   /** looks by poll at attached handles: one per call and per wake-up */
   polls: 96,
+  /** ring sizes, not doubled */
+  toUserBytes: 104,
+  toKernelBytes: 108,
+  /** the bytes between tail and head: records not given back yet */
+  toUserUsed: 112,
+  toKernelUsed: 116,
+  /** that attached the channel, by the caller's numbers; 0: not visible */
+  process: 120,
   SIZE: 128,
 } as const;

@@ -9,7 +9,7 @@ import {
 } from "./abi.ts";
 import { systemError } from "./errors.ts";
 import type { Native } from "./library.ts";
-import type { ChannelTotals } from "./types.ts";
+import type { ChannelTotals, RingBytes } from "./types.ts";
 
 const STATES: Readonly<Record<number, ChannelTotals["state"]>> = {
   [STATE_FREE]: "free",
@@ -18,6 +18,10 @@ const STATES: Readonly<Record<number, ChannelTotals["state"]>> = {
   [STATE_BROKEN]: "broken",
   [STATE_DRAINING]: "draining",
 };
+
+function pair(view: DataView, toUserAt: number, toKernelAt: number): RingBytes {
+  return { toUser: view.getUint32(toUserAt, true), toKernel: view.getUint32(toKernelAt, true) };
+}
 
 /** Makes the ioctl STATS, on any handle of the device. */
 export function readTotals(
@@ -46,5 +50,8 @@ export function readTotals(
     kicks: counter(STATS_AT.kicks),
     ioctls: counter(STATS_AT.ioctls),
     polls: counter(STATS_AT.polls),
+    process: view.getUint32(STATS_AT.process, true) || undefined,
+    ringBytes: pair(view, STATS_AT.toUserBytes, STATS_AT.toKernelBytes),
+    usedBytes: pair(view, STATS_AT.toUserUsed, STATS_AT.toKernelUsed),
   };
 }

@@ -89,6 +89,16 @@ export interface ChannelTotals extends ChannelStats {
   readonly ioctls: number;
   /** poll(2) calls by users. */
   readonly polls: number;
+  /**
+   * The number of the process that attached the channel; `undefined` if the channel is free, or if
+   * this process can't see that one (it has ended, or is in another container), or if the kernel
+   * module does not report it.
+   */
+  readonly process: number | undefined;
+  /** The sizes of the rings that its user has now; 0 if it is free. */
+  readonly ringBytes: RingBytes;
+  /** How full these rings are: the bytes of records that the reader has not given back yet. */
+  readonly usedBytes: RingBytes;
 }
 
 /** A channel's counters, as the kernel keeps them. Exact up to 2^53. */

@@ -29,6 +29,7 @@ struct kup_channel *kup_channel_create(struct kup_handle *handle)
 	channel->receive_spin.now_us = channel->spin_us;
 	channel->urgent_tail = NO_POSITION;
 	channel->woken_tail = NO_POSITION;
+	os_process_get(&channel->process);
 	os_spin_init(&channel->send_lock);
 	os_waitq_init(&channel->waitq);
 	return channel;
@@ -42,6 +43,7 @@ static void destroy(struct kup_channel *channel)
 		os_memory_put(channel->memory, channel->account);
 	if (channel->account)
 		kup_account_put(channel->account);
+	os_process_put(&channel->process);
 	os_waitq_destroy(&channel->waitq);
 	os_spin_destroy(&channel->send_lock);
 	kup_handle_put(channel->handle);

@@ -65,6 +65,7 @@ struct kup_channel {
 	void *context;
 	struct os_memory *memory;
 	struct kup_account *account;  /* of the user that attached the channel */
+	struct os_process process;    /* that attached it */
 	struct kup_kernel_page *page; /* output only */
 	kup_u32 *user_producer_event; /* in the user page */
 	kup_u32 *user_consumer_event;

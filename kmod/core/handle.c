@@ -114,6 +114,33 @@ static void counters_to_stats(const struct kup_counters *counters, struct kup_st
 	stats->polls = counters->polls;
 }
 
+/* Only for people to look at: the user can write anything into its word. */
+static kup_u32 used(kup_u32 tail, kup_u32 head, kup_u32 bytes)
+{
+	return head - tail < bytes ? head - tail : bytes;
+}
+
+/* Under device->lock: what STATS reports about the current user. */
+static void user_to_stats(struct kup_channel *channel, struct kup_stats *stats)
+{
+	unsigned long state;
+
+	stats->state = kup_channel_state(channel);
+	stats->error = kup_load(&channel->error);
+	/* Before that, its rings may not be set up. */
+	if (!channel->live)
+		return;
+	stats->to_user_bytes = channel->out.bytes;
+	stats->to_kernel_bytes = channel->in.bytes;
+	state = os_spin_lock(&channel->send_lock);
+	stats->to_user_used =
+		used(kup_load(channel->out.tail_word), channel->out.head, channel->out.bytes);
+	os_spin_unlock(&channel->send_lock, state);
+	stats->to_kernel_used = used(kup_load(&channel->in.tail), kup_load(channel->in.head_word),
+				     channel->in.bytes);
+	stats->process = os_process_number(&channel->process);
+}
+
 int kup_handle_stats(struct kup_handle *handle, struct kup_stats *stats)
 {
 	struct kup_device *device = handle->device;
@@ -133,8 +160,7 @@ int kup_handle_stats(struct kup_handle *handle, struct kup_stats *stats)
 	stats->generation = slot->generation;
 	if (slot->channel) {
 		kup_counters_add(&sum, &slot->channel->counters);
-		stats->state = kup_channel_state(slot->channel);
-		stats->error = kup_load(&slot->channel->error);
+		user_to_stats(slot->channel, stats);
 	}
 	if (device->dead)
 		error = -ENODEV;

@@ -53,6 +53,15 @@ void os_memory_put(struct os_memory *memory, struct kup_account *account);
 kup_u32 os_user(void);
 
 /*
+ * Remembers the calling process. os_process_put follows. The number is the one that the process has
+ * for the caller; 0 if it has ended, or is not in the caller's namespace (Linux) or jail (FreeBSD).
+ * Neither sleeps.
+ */
+void os_process_get(struct os_process *process);
+void os_process_put(struct os_process *process);
+kup_u32 os_process_number(const struct os_process *process);
+
+/*
  * Returns `index`, which the caller has already found to be below `count`. A processor that
  * speculates past that check gets an index below `count` too, so a process's number never leads it
  * to other memory.

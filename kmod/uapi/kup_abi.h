@@ -701,7 +701,13 @@ struct kup_stats {
 	kup_u64 kicks;	 /* KICK calls by attached handles */
 	kup_u64 ioctls;	 /* all ioctl calls by attached handles, KICK included */
 	kup_u64 polls;	 /* looks by poll at attached handles: one per call and per wake-up */
-	kup_u8 reserved[24];
+	/* Of the current user. All are 0 while the channel is free, and from a module without them. */
+	kup_u32 to_user_bytes; /* ring sizes, not doubled */
+	kup_u32 to_kernel_bytes;
+	kup_u32 to_user_used; /* the bytes between tail and head: records not given back yet */
+	kup_u32 to_kernel_used;
+	kup_u32 process; /* that attached the channel, by the caller's numbers; 0: not visible */
+	kup_u8 reserved[4];
 };
 KUP_ABI_ASSERT(sizeof(struct kup_stats) == 128);
 KUP_ABI_AT(kup_stats, channel, 0);
@@ -719,6 +725,11 @@ KUP_ABI_AT(kup_stats, sleeps, 72);
 KUP_ABI_AT(kup_stats, kicks, 80);
 KUP_ABI_AT(kup_stats, ioctls, 88);
 KUP_ABI_AT(kup_stats, polls, 96);
+KUP_ABI_AT(kup_stats, to_user_bytes, 104);
+KUP_ABI_AT(kup_stats, to_kernel_bytes, 108);
+KUP_ABI_AT(kup_stats, to_user_used, 112);
+KUP_ABI_AT(kup_stats, to_kernel_used, 116);
+KUP_ABI_AT(kup_stats, process, 120);
 
 /*
  * The engine uses no ioctl numbers and includes no system header: it defines KUP_ABI_NO_IOCTL. A

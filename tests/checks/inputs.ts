@@ -16,7 +16,7 @@ export type Scope = "all" | "c" | "typescript";
 
 /** The code of the checks themselves, and its imports. */
 const OWN_CODE =
-  /^(?:deps\.ts$|tests\/run\.ts$|harness\/|tests\/(?:checks|lib|vm|prebuilt|std)\/|scripts\/|tools\/)/;
+  /^(?:deps\.ts$|cli\/(?:command_line|deps)\.ts$|tests\/run\.ts$|harness\/|tests\/(?:checks|lib|vm|prebuilt|std)\/|scripts\/|tools\/)/;
 
 const LEFT_OUT: Readonly<Record<Scope, RegExp>> = {
   all: /^$/,

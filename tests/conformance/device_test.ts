@@ -148,6 +148,24 @@ function traffic(stats: ChannelTotals): number[] {
   ];
 }
 
+Deno.test("Device.totals() has the process, the rings and the fill of another handle's channel", async () => {
+  using device = open(PATH);
+  await allFree(device);
+  const empty = { toUser: 0, toKernel: 0 };
+  const free = device.totals(3);
+  assertEquals([free.process, free.ringBytes, free.usedBytes], [undefined, empty, empty]);
+  {
+    using channel = await device.attach({ channel: 3 });
+    await channel.send(new Uint8Array(1000));
+    const totals = () => device.totals(3);
+    await until(() => totals().usedBytes.toUser === 1008, "the answer is in the ring");
+    assertEquals([totals().process, totals().ringBytes], [Deno.pid, channel.ringBytes]);
+    await channel.receive();
+    channel.tryReceive();
+    assertEquals(totals().usedBytes.toUser, 0);
+  }
+});
+
 Deno.test("Channel.stats() and Device.totals() count records and bytes exactly", async () => {
   using device = open(PATH);
   const before = traffic(device.totals(5));

@@ -47,6 +47,9 @@ struct os_pollq {
 struct os_timer {
 	int nothing;
 };
+struct os_process {
+	int nothing;
+};
 struct os_memory;
 struct os_node;
 

@@ -8,10 +8,15 @@ import { capture, CommandError, type Finished, must } from "../lib/process.ts";
 const HEADER = "native/kup_user.h";
 
 /** All that publishing and `make abi` read. */
-function checkout(): Promise<Copy> {
+async function checkout(): Promise<Copy> {
   const generated = [HEADER, "kmod/uapi/kup_abi.h", "scripts/gen_abi.ts", "scripts/contract.ts"];
-  const harness = ["harness.ts", "harness", "template/new.ts"];
-  return Copy.make("deno.json", "LICENSE", "README.md", ...harness, ...generated);
+  const copy = await Copy.make("deno.json", "LICENSE", "README.md", ...generated);
+  // The library alone: the command line needs JSR.
+  await copy.edit(
+    "deno.json",
+    (text) => text.replace(/"\.\/\w+": "\.\/\w+\.ts",?|,(?= "\.\/\w+":)/g, ""),
+  );
+  return copy;
 }
 
 /** Does all but the last step. */

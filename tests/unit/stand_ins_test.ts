@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What std's documentation promises of the names in deps.ts. The tests hold for std itself and for
-// its stand-ins in tests/std/, whichever deps.ts brings here. So no test relies on the words of a
-// failure.
+// What std's documentation promises of the names in deps.ts and cli/deps.ts. The tests hold for
+// std itself and for its stand-ins in tests/std/, whichever these files bring here. So no test
+// relies on the words of a failure.
 import {
   assert,
   assertEquals,
@@ -17,11 +17,11 @@ import {
   cyan,
   dim,
   green,
-  parseArgs,
   red,
   setColorEnabled,
   yellow,
 } from "../../deps.ts";
+import { formatBytes, parseArgs } from "../../cli/deps.ts";
 
 /**
  * Returns the message of the failed assertion that a call ends in, without an assertion of its own.
@@ -262,6 +262,21 @@ Deno.test({
     assertEquals(new Set(written).size, written.length);
     assertEquals(red(`a${green("b")}c`), "\x1b[31ma\x1b[32mb\x1b[31mc\x1b[39m");
   },
+});
+
+Deno.test("formatBytes() writes three digits and a unit", () => {
+  const cases: [number, boolean, string][] = [
+    [0, false, "0 B"],
+    [999, false, "999 B"],
+    [1337, false, "1.34 kB"],
+    [-1337, false, "-1.34 kB"],
+    [1e6, false, "1 MB"],
+    [1024, true, "1 KiB"],
+    [262144, true, "256 KiB"],
+    [1.5 * 2 ** 20, true, "1.5 MiB"],
+  ];
+  for (const [num, binary, text] of cases) assertEquals(formatBytes(num, { binary }), text);
+  assertThrows(() => formatBytes(NaN), TypeError);
 });
 
 Deno.test("setColorEnabled() turns all styles off", () => {

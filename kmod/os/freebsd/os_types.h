@@ -49,6 +49,11 @@ struct os_timer {
 	void *argument;
 };
 
+struct os_process {
+	pid_t number;
+	int jail;
+};
+
 struct os_memory;
 struct os_node;
 

@@ -10,6 +10,7 @@
 
 #include <sys/callout.h>
 #include <sys/event.h>
+#include <sys/jail.h>
 #include <sys/kthread.h>
 #include <sys/proc.h>
 #include <sys/sched.h>
@@ -171,6 +172,31 @@ void os_poll_wake(struct os_pollq *pollq)
 kup_u32 os_user(void)
 {
 	return curthread->td_ucred->cr_ruid;
+}
+
+static int jail_of_caller(void)
+{
+	return curthread->td_ucred->cr_prison->pr_id;
+}
+
+void os_process_get(struct os_process *process)
+{
+	process->number = curproc->p_pid;
+	process->jail = jail_of_caller();
+}
+
+void os_process_put(struct os_process *process)
+{
+	(void)process;
+}
+
+/* A process that has passed its handle on may have ended: then this is an old number. */
+kup_u32 os_process_number(const struct os_process *process)
+{
+	int jail = jail_of_caller();
+
+	/* 0 is the system itself, which sees all. */
+	return jail == 0 || jail == process->jail ? (kup_u32)process->number : 0;
 }
 
 /*

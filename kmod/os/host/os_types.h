@@ -42,6 +42,11 @@ struct os_timer {
 	void *argument;
 };
 
+/* There is only one. */
+struct os_process {
+	char nothing;
+};
+
 struct os_memory;
 struct os_node;
 

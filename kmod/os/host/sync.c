@@ -198,6 +198,22 @@ kup_u32 os_user(void)
 	return 0;
 }
 
+void os_process_get(struct os_process *process)
+{
+	(void)process;
+}
+
+void os_process_put(struct os_process *process)
+{
+	(void)process;
+}
+
+kup_u32 os_process_number(const struct os_process *process)
+{
+	(void)process;
+	return (kup_u32)getpid();
+}
+
 /* No protection is needed: a process can read all of its memory anyway. */
 kup_u32 os_index(kup_u32 index, kup_u32 count)
 {

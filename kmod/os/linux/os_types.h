@@ -33,6 +33,10 @@ struct os_timer {
 	void *argument;
 };
 
+struct os_process {
+	struct pid *pid; /* a reference */
+};
+
 struct os_memory;
 struct os_node;
 

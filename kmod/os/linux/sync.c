@@ -10,6 +10,8 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -135,6 +137,28 @@ void os_poll_wake(struct os_pollq *pollq)
 kup_u32 os_user(void)
 {
 	return from_kuid(&init_user_ns, current_uid());
+}
+
+void os_process_get(struct os_process *process)
+{
+	process->pid = get_task_pid(current, PIDTYPE_TGID);
+}
+
+void os_process_put(struct os_process *process)
+{
+	put_pid(process->pid);
+}
+
+/* Another process may have the number of one that has ended, though not its struct pid. */
+kup_u32 os_process_number(const struct os_process *process)
+{
+	kup_u32 number = 0;
+
+	rcu_read_lock();
+	if (pid_task(process->pid, PIDTYPE_TGID))
+		number = pid_nr_ns(process->pid, task_active_pid_ns(current));
+	rcu_read_unlock();
+	return number;
 }
 
 kup_u32 os_index(kup_u32 index, kup_u32 count)

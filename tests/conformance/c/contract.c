@@ -310,7 +310,7 @@ static void test_stats_refusals(void)
 	refused(kup_user_stats(fd, &stats), EINVAL,
 		"STATS refuses to report any channel with EINVAL");
 	stats = (struct kup_stats){ .channel = 1 };
-	stats.reserved[23] = 1;
+	stats.reserved[sizeof(stats.reserved) - 1] = 1;
 	refused(kup_user_stats(fd, &stats), EINVAL,
 		"STATS refuses a reserved byte that is set with EINVAL");
 	memset(&stats, 0xff, sizeof(stats));
@@ -318,6 +318,8 @@ static void test_stats_refusals(void)
 	memset(stats.reserved, 0, sizeof(stats.reserved));
 	worked(kup_user_stats(fd, &stats), "STATS ignores the fields that it fills in");
 	check(stats.channel == 1 && stats.state == KUP_STATE_FREE && stats.error == 0 &&
+		      stats.to_user_bytes == 0 && stats.to_kernel_bytes == 0 &&
+		      stats.to_user_used == 0 && stats.to_kernel_used == 0 && stats.process == 0 &&
 		      all_zero(stats.reserved, sizeof(stats.reserved)),
 	      "STATS fills in all of its fields", "state %u, error %u", stats.state, stats.error);
 	kup_user_close(fd);

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * `kup record`: a channel's messages, with their times and gaps, into a file.
+ *
+ * @module
+ */
+
+import { type Channel, type Device, type Message } from "../mod.ts";
+import { type Command, type Context, Failure, reasonOf } from "./command.ts";
+import type { CommandLine } from "./command_line.ts";
+import {
+  attach,
+  CHANNEL_FLAGS,
+  CHANNEL_TEXT,
+  CHANNEL_VALUES,
+  integer,
+  openNamed,
+} from "./device.ts";
+import { isInterrupt } from "./echo.ts";
+import { findFormat } from "./formats.ts";
+import { Progress, warn } from "./output.ts";
+import {
+  encodeGap,
+  encodeHead,
+  encodeRecord,
+  FEATURE_STAMPS,
+  FEATURES_AT,
+  type Recorded,
+} from "./recording.ts";
+
+const USAGE = `usage: kup record [OPTION]... DEVICE FILE
+
+Writes the messages of a channel to a file, with their times and gaps.
+\`kup replay\` sends them again. Ctrl-C ends it, and the file is complete.
+Deno needs --allow-write=FILE.
+
+  --count N      stop after so many messages from the device
+  --seconds S    stop after this time
+  --input F      also send standard input, and record it; F is a format of
+                 \`kup cat\`: lines, length, hex or json
+  --type N       the type of messages from standard input, 0 if not given
+${CHANNEL_TEXT}
+
+The device must be in stream mode.`;
+
+/** Writes records. Whatever ends the run, the file has whole records only. */
+class Writer implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #origin = performance.now();
+  #hasStamps = false;
+  count = 0;
+  lost = 0;
+
+  constructor(path: string, device: Device, channel: Channel) {
+    try {
+      this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) {
+        throw new Failure(`To write ${path}, run Deno with --allow-write=${path}.`);
+      }
+      throw new Failure(`${path} can't be written; choose another file (${reasonOf(error)}).`);
+    }
+    this.#write(encodeHead({
+      name: device.name,
+      mode: channel.mode,
+      stamps: false,
+      abiVersion: device.abiVersion,
+      toUserBytes: channel.ringBytes.toUser,
+      toKernelBytes: channel.ringBytes.toKernel,
+      channel: channel.number,
+      began: Date.now(),
+    }));
+  }
+
+  #write(bytes: Uint8Array): void {
+    try {
+      for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    } catch (error) {
+      throw new Failure(`The recording can't be written; make room for it (${reasonOf(error)}).`);
+    }
+  }
+
+  /** INFO does not show whether there are stamps; the first message does. */
+  #markStamps(): void {
+    if (this.#hasStamps) return;
+    this.#hasStamps = true;
+    this.#file.seekSync(FEATURES_AT, Deno.SeekMode.Start);
+    this.#write(Uint8Array.of(FEATURE_STAMPS));
+    this.#file.seekSync(0, Deno.SeekMode.End);
+  }
+
+  #now(timestamp = performance.now()): bigint {
+    return BigInt(Math.round((timestamp - this.#origin) * 1e6));
+  }
+
+  received(message: Message): void {
+    const { gap, cpu, sequence } = message;
+    if (cpu !== undefined) this.#markStamps();
+    const record: Recorded = {
+      kind: gap === undefined ? "received" : "gap",
+      type: message.type,
+      nanoseconds: this.#now(message.timestamp),
+      bytes: gap === undefined ? message.bytes : encodeGap(gap.records, gap.bytes),
+      stamp: cpu === undefined ? undefined : { cpu, sequence: sequence ?? 0 },
+    };
+    this.#write(encodeRecord(record));
+    if (gap === undefined) this.count++;
+    else this.lost += gap.records;
+  }
+
+  sent(type: number, bytes: Uint8Array): void {
+    this.#write(encodeRecord({ kind: "sent", type, nanoseconds: this.#now(), bytes }));
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+async function feed(channel: Channel, writer: Writer, line: CommandLine, signal: AbortSignal) {
+  const name = line.value("input");
+  if (name === undefined) return;
+  const usual = integer(line, "type", 0, 2 ** 32 - 1) ?? 0;
+  for await (const { data, type = usual } of findFormat("input", name).read(Deno.stdin.readable)) {
+    // Before its answer, whose record follows.
+    writer.sent(type, data);
+    await channel.send(data, { type, signal });
+  }
+  await channel.end({ signal });
+}
+
+async function receive(
+  channel: Channel,
+  writer: Writer,
+  count: number,
+  signal: AbortSignal,
+): Promise<void> {
+  using progress = new Progress("record");
+  for await (const message of channel.messages({ signal })) {
+    writer.received(message);
+    if (count < Infinity) progress.set(writer.count / count);
+    if (writer.count >= count) return;
+  }
+}
+
+/** Aborts a run that has reached its time; the reason is the signal itself. */
+async function run(
+  channel: Channel,
+  writer: Writer,
+  line: CommandLine,
+  { signal }: Context,
+): Promise<void> {
+  const count = integer(line, "count", 1, 2 ** 53 - 1) ?? Infinity;
+  const seconds = line.number("seconds", { otherwise: Infinity, least: 0.001, most: 1e6 });
+  const stop = new AbortController();
+  const timer = seconds < Infinity ? setTimeout(() => stop.abort(stop), seconds * 1000) : undefined;
+  const both = AbortSignal.any([signal, stop.signal]);
+  const ended = new Promise<never>((_, reject) =>
+    both.addEventListener("abort", () => reject(both.reason), { once: true })
+  );
+  const receiving = receive(channel, writer, count, both);
+  const sending = feed(channel, writer, line, both).then(() => receiving);
+  try {
+    await Promise.race([receiving, sending, ended]);
+  } catch (error) {
+    if (!isInterrupt(error) && error !== stop) throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The command. */
+export const command: Command = {
+  usage: {
+    text: USAGE,
+    values: ["count", "seconds", "input", "type", ...CHANNEL_VALUES],
+    flags: CHANNEL_FLAGS,
+    words: 2,
+  },
+  least: 2,
+  async run(line, context): Promise<void> {
+    const [path, file] = line.words as [string, string];
+    using device = openNamed(path, line);
+    const { mode } = device.info();
+    if (mode !== "stream") {
+      throw new Failure(`${path} is in ${mode} mode; only channels in stream mode are recorded.`);
+    }
+    using channel = await attach(device, line, context);
+    using writer = new Writer(file, device, channel);
+    await run(channel, writer, line, context);
+    const lost = writer.lost === 0 ? "" : `, and ${writer.lost} that were lost`;
+    warn(`${writer.count} messages in ${file}${lost}`);
+  },
+};

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** `kup` and the channels of other processes, on real devices. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
+import { open } from "../../mod.ts";
+import { kup, startKup } from "../lib/cli.ts";
+import { PATH, script, until, withEcho } from "./lib/guest.ts";
+
+const ALL = { permissions: ["-A"] };
+
+/** Runs `body` while another process has channel 2, and has sent so many messages of 1000 bytes. */
+async function withUser(count: number, body: (pid: number) => Promise<void>): Promise<void> {
+  const child = script(`
+    const device = kup.open("${PATH}");
+    const channel = await device.attach({ channel: 2 });
+    for (let i = 0; i < ${count}; i++) await channel.send(new Uint8Array(1000));
+    console.log("on");
+    await new Promise((resolve) => setTimeout(resolve, 1e6));
+  `).spawn();
+  try {
+    const reader = child.stdout.getReader();
+    await reader.read();
+    using device = open(PATH);
+    await until(() => device.totals(2).toUserRecords >= count, "the echo has answered");
+    await body(child.pid);
+    await reader.cancel();
+  } finally {
+    child.kill("SIGKILL");
+    await child.stderr.cancel();
+    await child.status;
+  }
+  using device = open(PATH);
+  await until(() => device.totals(2).state === "free", "the channel is free");
+}
+
+Deno.test("kup list finds the devices, and the process that has attached", async () => {
+  await withUser(3, async (pid) => {
+    const { code, stdout } = await kup(["list"], ALL);
+    assertEquals(code, 0);
+    assertMatch(stdout, new RegExp(`^${PATH} +stream +1/8 .*${pid} \\(deno\\)`, "m"));
+    const devices = JSON.parse((await kup(["list", "--json"], ALL)).stdout);
+    const echo = devices.find(({ path }: { path: string }) => path === PATH);
+    assertEquals(echo.totals[2].process, pid);
+    assertEquals(echo.totals[2].usedBytes, { toUser: 3 * 1008, toKernel: 0 });
+  });
+});
+
+Deno.test("kup top shows rates, fill and process of another process's channel", async () => {
+  await withUser(10, async (pid) => {
+    const args = ["top", "--json", "--count", "1", "--interval", "0.1", PATH];
+    const { code, stdout, output } = await kup(args);
+    assertEquals(code, 0, output);
+    const rate = JSON.parse(stdout).find(({ channel }: { channel: number }) => channel === 2);
+    assertEquals([rate.state, rate.process], ["open", pid]);
+    assertEquals(rate.usedBytes.toUser, 10 * 1008);
+    assertEquals(rate.receivedPerSecond, 0);
+  });
+});
+
+Deno.test("kup top counts the messages of a ping that runs meanwhile", async () => {
+  await using ping = startKup(["ping", "--count", "1000000", "--channel", "1", PATH]);
+  using device = open(PATH);
+  await until(() => device.totals(1).toUserRecords > 0, "the ping runs");
+  const { stdout } = await kup(["top", "--json", "--count", "1", "--interval", "0.5", PATH]);
+  const rate = JSON.parse(stdout)[1];
+  assert(rate.receivedPerSecond > 0 && rate.receivedBytesPerSecond > 0, stdout);
+  ping.kill("SIGINT");
+  await Promise.all([ping.stdout.cancel(), ping.stderr.cancel(), ping.stdin.close()]);
+  assertEquals((await ping.status).code, 0);
+  await until(() => device.totals(1).state === "free", "Ctrl-C leaves the channel free");
+});
+
+Deno.test("kup says that a channel is taken, and --wait waits for it", async () => {
+  await withUser(0, async () => {
+    const { code, output } = await kup(["ping", "--channel", "2", PATH]);
+    assertEquals(code, 1);
+    assertMatch(output, /^kup ping: .*is taken.*--wait.*\n$/);
+  });
+});
+
+Deno.test("kup needs the right to open the device", async () => {
+  await withEcho({ permissions: 0o600 }, async () => {
+    using device = open(PATH);
+    assertEquals(device.info().channelsFree, 8);
+    const { code, stdout } = await kup(["doctor"], ALL);
+    assertStringIncludes(stdout, `${PATH}: ABI`);
+    assertEquals(code, 0, stdout);
+  });
+});
