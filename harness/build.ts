@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Builds KUP's kernel modules, and modules in other folders, for a kernel. Each folder is built in a
- * copy in the cache, so nothing is added to it, and only what has changed is compiled again.
+ * Builds KUP's kernel modules, and modules in other folders, for a kernel. Each folder is built in
+ * a copy in the cache, so nothing is added to it, and only what has changed is compiled again.
  */
 
 import { HarnessError } from "./error.ts";

@@ -6,7 +6,9 @@ import type { Ended } from "./guest.ts";
 import { JunitError, parseJunit, type TestCase } from "./junit.ts";
 import { findTrouble } from "./kernel_log.ts";
 
-/** The result of a guest's whole life, beside its commands. It was good if there are no problems. */
+/**
+ * The result of a guest's whole life, beside its commands. It was good if there are no problems.
+ */
 export interface Judgement {
   /** All problems, one line each. */
   readonly problems: readonly string[];
@@ -18,7 +20,9 @@ export interface Judgement {
   readonly seconds: number;
 }
 
-/** A guest that has ended when it was needed. The message has the end of its log, the cause last. */
+/**
+ * A guest that has ended when it was needed. The message has the end of its log, the cause last.
+ */
 export class GuestError extends HarnessError {
   /** @param judgement What was wrong with the guest. */
   constructor(message: string, readonly judgement: Judgement) {

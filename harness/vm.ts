@@ -67,8 +67,8 @@ export interface VmOptions {
 }
 
 /**
- * A guest that waits for commands, which are run one at a time. `await using` stops it, and throws if
- * anything was wrong with its kernel.
+ * A guest that waits for commands, which are run one at a time. `await using` stops it, and throws
+ * if anything was wrong with its kernel.
  */
 export class Vm implements AsyncDisposable {
   /** The kernel that was booted. */
