@@ -162,7 +162,9 @@ export class Vm implements AsyncDisposable {
       ...files,
     ];
     const ran = await this.#run(`deno test ${words.map(quote).join(" ")}`, cwd, output);
-    const { tests, problem } = readTests(ran.junit);
+    const { tests, problem } = /No test modules found/.test(ran.output)
+      ? { tests: [], problem: "no test file was found; their names end in _test.ts" }
+      : readTests(ran.junit);
     const failed = tests.some((test) => test.outcome === "failed");
     const reason = problem ??
       (failed || ran.status === 0 ? undefined : `deno test ended with exit status ${ran.status}`);

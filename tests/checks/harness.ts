@@ -25,7 +25,7 @@ const PLANTED: readonly Planted[] = [
   {
     folder: "refuse",
     args: [],
-    cause: /the end of the kernel's log[^]*\ninsmod planted_refuse\.ko: .*[Ii]nvalid.*\n$/,
+    cause: /the end of the kernel's log[^]*\ninsmod planted_refuse\.ko: .*File exists\n$/,
   },
   {
     folder: "oops",
