@@ -24,9 +24,13 @@ export interface Judgement {
  * A guest that has ended when it was needed. The message has the end of its log, the cause last.
  */
 export class GuestError extends HarnessError {
-  /** @param judgement What was wrong with the guest. */
-  constructor(message: string, readonly judgement: Judgement) {
+  /** What was wrong with the guest. */
+  readonly judgement: Judgement;
+
+  /** @param message What is shown to a person. */
+  constructor(message: string, judgement: Judgement) {
     super("guest", message);
+    this.judgement = judgement;
   }
 }
 

@@ -158,8 +158,8 @@ export class Vm implements AsyncDisposable {
       ...args,
       ...filter === undefined || filter === "" ? [] : [`--filter=${filter}`],
       "--junit-path=/tmp/junit.xml",
-      "--",
-      ...files,
+      // Deno passes what follows a `--` to the tests.
+      ...files.map((file) => file.startsWith("-") ? `./${file}` : file),
     ];
     const ran = await this.#run(`deno test ${words.map(quote).join(" ")}`, cwd, output);
     const { tests, problem } = /No test modules found/.test(ran.output)
