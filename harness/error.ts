@@ -19,7 +19,7 @@ export class HarnessError extends Error {
   /** The kind of mistake or trouble. */
   readonly code: HarnessErrorCode;
 
-  /** @param message What is shown to a person. */
+  /** Makes an error whose message is shown to a person. */
   constructor(code: HarnessErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

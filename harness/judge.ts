@@ -27,7 +27,7 @@ export class GuestError extends HarnessError {
   /** What was wrong with the guest. */
   readonly judgement: Judgement;
 
-  /** @param message What is shown to a person. */
+  /** Makes an error whose message is shown to a person. */
   constructor(message: string, judgement: Judgement) {
     super("guest", message);
     this.judgement = judgement;
