@@ -34,9 +34,15 @@ export class GuestError extends HarnessError {
   }
 }
 
+/** A line that only announces others, which say more. */
+const ANNOUNCEMENT = /kmemleak: \d+ new suspected memory leaks/;
+
 /** Lists the problems of a guest, the cause first. */
 export function findProblems(ended: Ended, log: string): string[] {
-  const problems = findTrouble(log).map((line) => `kernel log: ${line}`);
+  const trouble = findTrouble(log);
+  const detailed = trouble.filter((line) => !ANNOUNCEMENT.test(line));
+  const announced = trouble.filter((line) => ANNOUNCEMENT.test(line));
+  const problems = [...detailed, ...announced].map((line) => `kernel log: ${line}`);
   problems.push(...ended.faults);
   if (ended.stopped !== undefined) problems.push(`the guest was ended: ${ended.stopped}`);
   else if (ended.code !== 0) problems.push(`QEMU ended with exit status ${ended.code}`);

@@ -96,6 +96,15 @@ Deno.test("findProblems() names the kernel's trouble before all that may follow 
   ]);
 });
 
+Deno.test("findProblems() names a leak before the line that announces it", () => {
+  const leak = "[ 9.2] kmemleak: unreferenced object, 1 times (size 128)";
+  const announcement = "[ 9.1] kmemleak: 1 new suspected memory leaks (see /sys)";
+  assertEquals(findProblems(WELL, `${announcement}\n${leak}\n`), [
+    `kernel log: ${leak}`,
+    `kernel log: ${announcement}`,
+  ]);
+});
+
 Deno.test("findProblems() reports a failure of QEMU itself", () => {
   const ended = { ...WELL, code: 1, complaints: "qemu: no such image\n" };
   assertEquals(findProblems(ended, QUIET), [
