@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Builds KUP's kernel modules, and modules in other folders, for a kernel. Each folder is built in a
- * copy in the cache, so nothing is added to it, and only what has changed is compiled again.
+ * Builds KUP's kernel modules, and modules in other folders, for a kernel. Each folder is built in
+ * a copy in the cache, so nothing is added to it, and only what has changed is compiled again.
  */
 
 import { HarnessError } from "./error.ts";
@@ -13,11 +13,13 @@ import { capture, CommandError, type Finished } from "./process.ts";
 
 /**
  * Lines that every module build outside a Debian build machine prints: no BTF without the kernel's
- * debug image, and a compiler that differs from the kernel's only in the packaging revision.
+ * debug image (which pahole would make), and a compiler that differs from the kernel's only in the
+ * packaging revision.
  */
 const HARMLESS = [
   /Skipping BTF generation/,
   /the compiler differs from the one used to build the kernel/,
+  /pahole version differs from the one used to build the kernel/,
 ];
 
 /** The warnings in a build's output. */

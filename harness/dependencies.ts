@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The modules of others that scripts import: the guest has no network, so they are fetched here. */
+/**
+ * The modules of others that scripts import: the guest has no network, so they are fetched here.
+ */
 
 import { HarnessError } from "./error.ts";
 import { cacheFolder, hashOf, removeIfThere } from "./files.ts";

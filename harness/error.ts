@@ -16,11 +16,12 @@ export class HarnessError extends Error {
   /** The name that a stack begins with. */
   override readonly name = "HarnessError";
 
-  /**
-   * @param code The kind of mistake or trouble.
-   * @param message What is shown to a person.
-   */
-  constructor(readonly code: HarnessErrorCode, message: string, options?: ErrorOptions) {
+  /** The kind of mistake or trouble. */
+  readonly code: HarnessErrorCode;
+
+  /** Makes an error whose message is shown to a person. */
+  constructor(code: HarnessErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
+    this.code = code;
   }
 }

@@ -18,8 +18,8 @@ function findCheckout(): string | undefined {
 let known: string | undefined;
 
 /**
- * The folder of the cache: `$KUP_CACHE`; in a checkout `.cache`; otherwise `$XDG_CACHE_HOME/kup`, or
- * `~/.cache/kup`.
+ * The folder of the cache: `$KUP_CACHE`; in a checkout `.cache`; otherwise `$XDG_CACHE_HOME/kup`,
+ * or `~/.cache/kup`.
  */
 export function cacheFolder(): string {
   known ??= chooseCache();

@@ -74,8 +74,8 @@ export class Guest {
   }
 
   /**
-   * Runs a script in the guest's shell, and passes on what it prints. Returns undefined if the guest
-   * ends meanwhile.
+   * Runs a script in the guest's shell, and passes on what it prints. Returns undefined if the
+   * guest ends meanwhile.
    */
   async run(script: string, show: (bytes: Uint8Array) => void): Promise<Ran | undefined> {
     const pieces: Uint8Array[] = [];

@@ -6,7 +6,9 @@ import type { Ended } from "./guest.ts";
 import { JunitError, parseJunit, type TestCase } from "./junit.ts";
 import { findTrouble } from "./kernel_log.ts";
 
-/** The result of a guest's whole life, beside its commands. It was good if there are no problems. */
+/**
+ * The result of a guest's whole life, beside its commands. It was good if there are no problems.
+ */
 export interface Judgement {
   /** All problems, one line each. */
   readonly problems: readonly string[];
@@ -18,17 +20,29 @@ export interface Judgement {
   readonly seconds: number;
 }
 
-/** A guest that has ended when it was needed. The message has the end of its log, the cause last. */
+/**
+ * A guest that has ended when it was needed. The message has the end of its log, the cause last.
+ */
 export class GuestError extends HarnessError {
-  /** @param judgement What was wrong with the guest. */
-  constructor(message: string, readonly judgement: Judgement) {
+  /** What was wrong with the guest. */
+  readonly judgement: Judgement;
+
+  /** Makes an error whose message is shown to a person. */
+  constructor(message: string, judgement: Judgement) {
     super("guest", message);
+    this.judgement = judgement;
   }
 }
 
+/** A line that only announces others, which say more. */
+const ANNOUNCEMENT = /kmemleak: \d+ new suspected memory leaks/;
+
 /** Lists the problems of a guest, the cause first. */
 export function findProblems(ended: Ended, log: string): string[] {
-  const problems = findTrouble(log).map((line) => `kernel log: ${line}`);
+  const trouble = findTrouble(log);
+  const detailed = trouble.filter((line) => !ANNOUNCEMENT.test(line));
+  const announced = trouble.filter((line) => ANNOUNCEMENT.test(line));
+  const problems = [...detailed, ...announced].map((line) => `kernel log: ${line}`);
   problems.push(...ended.faults);
   if (ended.stopped !== undefined) problems.push(`the guest was ended: ${ended.stopped}`);
   else if (ended.code !== 0) problems.push(`QEMU ended with exit status ${ended.code}`);

@@ -4,7 +4,9 @@
 import { exists } from "./files.ts";
 import { filesBelow } from "./package.ts";
 
-/** The folder of KUP's `mod.ts` in the guest. It has no deno.json, which Deno would complain about. */
+/**
+ * The folder of KUP's `mod.ts` in the guest. It has no deno.json, which Deno would complain about.
+ */
 export const GUEST_LIBRARY = "/usr/lib/kup";
 
 const KUP_IN_GUEST = `${GUEST_LIBRARY}/mod.ts`;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What the caller of the harness names: folders with modules, built modules, and folders to share. */
+/**
+ * What the caller of the harness names: folders with modules, built modules, and folders to share.
+ */
 
 import { HarnessError } from "./error.ts";
 import { CHECKOUT } from "./files.ts";
@@ -88,7 +90,7 @@ export async function checkBuiltModule(path: string, release: string): Promise<v
     "setting",
     version === undefined
       ? `${path} is not a kernel module.`
-      : `${path} is built for Linux ${version}, and this kernel is ${release}; name the folder of ` +
-        "its sources, and the harness builds it.",
+      : `${path} is built for Linux ${version}, and this kernel is ${release}; name the folder ` +
+        "of its sources, and the harness builds it.",
   );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What the guest and the harness exchange over a serial port of its own, where no kernel message and
- * no output of a command can get in between. `guest/init` is the other side. The guest sends:
+ * What the guest and the harness exchange over a serial port of its own, where no kernel message
+ * and no output of a command can get in between. `guest/init` is the other side. The guest sends:
  *
  *     kup-guest 2
  *     fault TEXT           any number, anywhere: what failed beside a command

@@ -42,8 +42,8 @@ export interface TestCommand {
 const INTERRUPTED = 130;
 
 /**
- * Runs the tests of a folder, and prints what they print. Returns the exit status: 0 if all is well,
- * 1 if a test has failed or the kernel has a problem, 130 if `signal` was aborted.
+ * Runs the tests of a folder, and prints what they print. Returns the exit status: 0 if all is
+ * well, 1 if a test has failed or the kernel has a problem, 130 if `signal` was aborted.
  *
  * @throws {HarnessError} With a message for the person, when it could not be tried.
  */

@@ -45,8 +45,8 @@ export async function makeToolchain(release: Release): Promise<string[]> {
   if (code === 0) return make;
   throw new HarnessError(
     "tool",
-    `The tools for this kernel can't be run in ${folder}, since this machine allows no namespaces ` +
-      `of users; run the harness as root.\n${output.trimEnd()}`,
+    `The tools for this kernel can't be run in ${folder}, since this machine allows no ` +
+      `namespaces of users; run the harness as root.\n${output.trimEnd()}`,
   );
 }
 

@@ -67,8 +67,8 @@ export interface VmOptions {
 }
 
 /**
- * A guest that waits for commands, which are run one at a time. `await using` stops it, and throws if
- * anything was wrong with its kernel.
+ * A guest that waits for commands, which are run one at a time. `await using` stops it, and throws
+ * if anything was wrong with its kernel.
  */
 export class Vm implements AsyncDisposable {
   /** The kernel that was booted. */
@@ -158,11 +158,13 @@ export class Vm implements AsyncDisposable {
       ...args,
       ...filter === undefined || filter === "" ? [] : [`--filter=${filter}`],
       "--junit-path=/tmp/junit.xml",
-      "--",
-      ...files,
+      // Deno passes what follows a `--` to the tests.
+      ...files.map((file) => file.startsWith("-") ? `./${file}` : file),
     ];
     const ran = await this.#run(`deno test ${words.map(quote).join(" ")}`, cwd, output);
-    const { tests, problem } = readTests(ran.junit);
+    const { tests, problem } = /No test modules found/.test(ran.output)
+      ? { tests: [], problem: "no test file was found; their names end in _test.ts" }
+      : readTests(ran.junit);
     const failed = tests.some((test) => test.outcome === "failed");
     const reason = problem ??
       (failed || ran.status === 0 ? undefined : `deno test ended with exit status ${ran.status}`);

@@ -23,7 +23,8 @@ export async function newProject(path: string): Promise<string> {
   if (!NAMES.test(name)) {
     throw new HarnessError(
       "setting",
-      `"${name}" can't be the name of a module; use small letters, digits and _, and a letter first.`,
+      `"${name}" can't be the name of a module; use small letters, digits and _, ` +
+        "and a letter first.",
     );
   }
   if (await exists(path)) {

@@ -14,12 +14,12 @@ import { inputsOf } from "./checks/inputs.ts";
 import { runPrebuiltTests } from "./checks/prebuilt.ts";
 import { CONFIG, staticChecks } from "./checks/static.ts";
 import { runConformance, runCTests, runDenoTests } from "./checks/unit.ts";
-import { runHarnessTests } from "./checks/harness.ts";
+import { runHarnessTests, runLeakTest } from "./checks/harness.ts";
 import { runKernelTests, runOwnModuleTest } from "./checks/vm.ts";
 import { RunBeside } from "./lib/beside.ts";
 import { CACHE, ROOT } from "./lib/paths.ts";
 import { Tally } from "./lib/tally.ts";
-import { ALL_SERIES, checkSeries, fetchKernel } from "../harness/kernel.ts";
+import { ALL_SERIES, checkSeries, DEBUG_SERIES, fetchKernel } from "../harness/kernel.ts";
 import { buildPrograms } from "./vm/programs.ts";
 import { guestLimits } from "../harness/silence.ts";
 
@@ -138,6 +138,9 @@ async function runKernels(tally: Tally, series: readonly string[]): Promise<void
   for (const one of series) {
     heading(`Kernel tests on Linux ${one}`);
     await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one));
+  }
+  if (series.includes(DEBUG_SERIES)) {
+    await timed(tally, "a planted leak", () => runLeakTest(tally));
   }
   const newest = ALL_SERIES.at(-1)!;
   // What this tests is the same in all kernels, and the debug kernel is slow.

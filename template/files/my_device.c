@@ -30,7 +30,7 @@ static int answer(struct kup_channel *channel, const struct kup_record *record)
 	return kup_send(channel, MY_DEVICE_SUM, &sum, sizeof(sum), KUP_FOREVER);
 }
 
-/* Runs in a thread of its own for each channel, until the user leaves or the device is destroyed. */
+/* Runs in a thread of its own for each channel, until its user leaves or the device goes. */
 static int serve(struct kup_channel *channel)
 {
 	struct kup_record record;

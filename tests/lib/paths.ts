@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Paths in the checkout. All are absolute, without a slash at the end. */
 
-import { cacheFolder, CHECKOUT } from "../../harness/files.ts";
+import { CHECKOUT } from "../../harness/files.ts";
 
 export { exists, fillOnce, ignoreMissing } from "../../harness/files.ts";
 
@@ -9,4 +9,4 @@ export { exists, fillOnce, ignoreMissing } from "../../harness/files.ts";
 export const ROOT = CHECKOUT!;
 
 /** What is fetched or built goes below this ignored folder. */
-export const CACHE = cacheFolder();
+export const CACHE = `${ROOT}/.cache`;

@@ -201,9 +201,14 @@ test("Channel.handle(undefined) leaves requests to a later handler", async (chan
 
 test("a handler that is replaced still answers what it has begun", async (channel, kernel) => {
   const gate = Promise.withResolvers<string>();
-  channel.handle(() => gate.promise);
+  const begun = Promise.withResolvers<void>();
+  channel.handle(() => {
+    begun.resolve();
+    return gate.promise;
+  });
   send(kernel, [1, 1], CALL_REQUEST);
-  await later(() => channel.handle(() => "new"));
+  await begun.promise;
+  channel.handle(() => "new");
   send(kernel, [2, 1], CALL_REQUEST);
   assertEquals((await next(kernel)).text, "new");
   gate.resolve("old");

@@ -118,7 +118,7 @@ Deno.test("bench/main.ts explains itself, and refuses wrong arguments", async ()
   await checkUsage(script("bench/main.ts"), "make bench", [
     [["--fast"], /There is no option --fast\./],
     [["--output"], /--output needs a value\./],
-    [["host:echo"], /"host:echo" is neither a group nor a row from 1 to 13\./],
+    [["host:echo"], /"host:echo" is neither a group nor a row from 1 to 14\./],
   ]);
 });
 

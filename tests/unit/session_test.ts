@@ -33,7 +33,7 @@ const XML = "<x>é\nend\nexit 3\n</x>";
 const SESSION = "kup-guest 2\nfault early\nready\nexit 7\n" +
   `junit ${new TextEncoder().encode(XML).length}\n${XML}done\nexit 0\ndone\nfault late\nend\n`;
 
-Deno.test("GuestReader.push() reads a session with a report of any bytes, in pieces of any size", () => {
+Deno.test("GuestReader.push() reads a session in pieces of any size", () => {
   for (let size = 1; size <= SESSION.length; size++) {
     assertEquals(read(SESSION, size), [
       { kind: "fault", text: "early" },
@@ -96,6 +96,15 @@ Deno.test("findProblems() names the kernel's trouble before all that may follow 
   ]);
 });
 
+Deno.test("findProblems() names a leak before the line that announces it", () => {
+  const leak = "[ 9.2] kmemleak: unreferenced object, 1 times (size 128)";
+  const announcement = "[ 9.1] kmemleak: 1 new suspected memory leaks (see /sys)";
+  assertEquals(findProblems(WELL, `${announcement}\n${leak}\n`), [
+    `kernel log: ${leak}`,
+    `kernel log: ${announcement}`,
+  ]);
+});
+
 Deno.test("findProblems() reports a failure of QEMU itself", () => {
   const ended = { ...WELL, code: 1, complaints: "qemu: no such image\n" };
   assertEquals(findProblems(ended, QUIET), [
@@ -104,7 +113,7 @@ Deno.test("findProblems() reports a failure of QEMU itself", () => {
   ]);
 });
 
-Deno.test("explain() ends with the cause, after the end of the log and a few other problems", () => {
+Deno.test("explain() ends with the cause, after the log and a few other problems", () => {
   const problems = ["the cause", ...Array.from({ length: 20 }, (_, index) => `more ${index}`)];
   const judged = { problems, cause: problems[0], log: "/log", seconds: 1 };
   const text = explain(judged, Array.from({ length: 500 }, (_, i) => `line ${i}\n`).join(""));
@@ -125,7 +134,7 @@ Deno.test("readTests() reports tests that leave no report, or an empty one", () 
 
 const JUDGED = { problems: [], cause: undefined, log: "/log", seconds: 1 };
 
-Deno.test("judge() reports a command's exit status other than 0, but not as the kernel's problem", () => {
+Deno.test("judge() reports a command's exit status, but not as the kernel's problem", () => {
   const { problems, logMatters } = judge(JUDGED, { status: 1, output: "" });
   assertEquals(problems, ["the command ended with exit status 1"]);
   assertEquals(logMatters, false);
