@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Channel } from "../mod.ts";
+import type { Channel } from "../mod.ts";
 import { type Command, pause } from "./command.ts";
 import { formatBytes } from "./deps.ts";
 import { attach, CHANNEL_FLAGS, CHANNEL_TEXT, CHANNEL_VALUES, openNamed } from "./device.ts";

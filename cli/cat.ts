@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Channel } from "../mod.ts";
+import type { Channel } from "../mod.ts";
 import type { Command, Context } from "./command.ts";
 import {
   attach,
@@ -131,7 +131,10 @@ export const command: Command = {
     const type = integer(line, "type", 0, 2 ** 32 - 1) ?? 0;
     using device = openNamed(line.words[0]!, line);
     using channel = await attach(device, line, context);
-    const input = line.flag("receive") ? undefined : inputFormat.read(Deno.stdin.readable);
+    const input = line.flag("receive") ? undefined : inputFormat.read(
+      Deno.stdin.readable,
+      channel.maxMessage,
+    );
     await converse({ channel, output, type, input, signal: context.signal }, context);
   },
 };

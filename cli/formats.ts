@@ -28,8 +28,12 @@ export interface Incoming {
 
 /** A way to write messages. */
 export interface Format {
-  /** Reads all messages of some input. */
-  read(input: AsyncIterable<Uint8Array>): AsyncGenerator<Outgoing>;
+  /**
+   * Reads all messages of some input.
+   *
+   * @param most How many bytes a message may have. An input may have no end, and no line either.
+   */
+  read(input: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Outgoing>;
   /** The bytes of one message in the output; undefined: a gap that this format can't have. */
   write(message: Incoming): Uint8Array | undefined;
 }
@@ -38,8 +42,9 @@ const encoder = new TextEncoder();
 /** Only bytes that are UTF-8 can be text in JSON. */
 const strict = new TextDecoder("utf-8", { fatal: true });
 
-/** The longest line, or message, that is read: more is not a message, but a mistake. */
-const MOST_BYTES = 2 ** 30;
+/** How many bytes of JSON one byte of a message takes at most, and what is around it. */
+const JSON_FACTOR = 8;
+const JSON_EXTRA = 1024;
 
 function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -54,26 +59,38 @@ function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 const NEWLINE = 10;
 
 /** The lines of an input, without their ends; the last one may have none. */
-async function* lines(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+async function* lines(
+  input: AsyncIterable<Uint8Array>,
+  most: number,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let parts: Uint8Array[] = [];
+  let length = 0;
   for await (const chunk of input) {
     let from = 0;
     for (let at; (at = chunk.indexOf(NEWLINE, from)) >= 0; from = at + 1) {
       yield join([...parts, chunk.subarray(from, at)]);
       parts = [];
+      length = 0;
     }
     if (from < chunk.length) parts.push(chunk.slice(from));
+    length += chunk.length - from;
+    if (length > most) {
+      throw new Failure(`A line of the input has more than ${most} bytes; send shorter messages.`);
+    }
   }
   if (parts.length > 0) yield join(parts);
 }
 
-async function* readLines(input: AsyncIterable<Uint8Array>): AsyncGenerator<Outgoing> {
-  for await (const data of lines(input)) yield { data, type: undefined };
+async function* readLines(
+  input: AsyncIterable<Uint8Array>,
+  most: number,
+): AsyncGenerator<Outgoing> {
+  for await (const data of lines(input, most)) yield { data, type: undefined };
 }
 
-async function* textLines(input: AsyncIterable<Uint8Array>) {
+async function* textLines(input: AsyncIterable<Uint8Array>, most: number) {
   let number = 0;
-  for await (const line of lines(input)) {
+  for await (const line of lines(input, JSON_FACTOR * most + JSON_EXTRA)) {
     number++;
     const text = new TextDecoder().decode(line).trim();
     if (text !== "") yield { text, number };
@@ -86,8 +103,11 @@ function fromHex(text: string, where: string): Uint8Array<ArrayBuffer> {
   throw new Failure(`${where} is not hexadecimal: write two digits for each byte.`);
 }
 
-async function* readHex(input: AsyncIterable<Uint8Array>): AsyncGenerator<Outgoing> {
-  for await (const { text, number } of textLines(input)) {
+async function* readHex(
+  input: AsyncIterable<Uint8Array>,
+  most: number,
+): AsyncGenerator<Outgoing> {
+  for await (const { text, number } of textLines(input, most)) {
     yield { data: fromHex(text, `Line ${number} of the input`), type: undefined };
   }
 }
@@ -111,22 +131,31 @@ function fromJson(text: string, where: string): Outgoing {
   throw new Failure(`${where} has no bytes: ${advice}`);
 }
 
-async function* readJson(input: AsyncIterable<Uint8Array>): AsyncGenerator<Outgoing> {
-  for await (const { text, number } of textLines(input)) {
+async function* readJson(
+  input: AsyncIterable<Uint8Array>,
+  most: number,
+): AsyncGenerator<Outgoing> {
+  for await (const { text, number } of textLines(input, most)) {
     yield fromJson(text, `Line ${number} of the input`);
   }
 }
 
 /** Each message is preceded by its length, 4 bytes, little-endian. */
-async function* readPrefixed(input: AsyncIterable<Uint8Array>): AsyncGenerator<Outgoing> {
+async function* readPrefixed(
+  input: AsyncIterable<Uint8Array>,
+  most: number,
+): AsyncGenerator<Outgoing> {
   let rest = new Uint8Array(0);
   for await (const chunk of input) {
     rest = join([rest, chunk]);
     for (;;) {
       if (rest.length < 4) break;
       const length = new DataView(rest.buffer, rest.byteOffset).getUint32(0, true);
-      if (length > MOST_BYTES) {
-        throw new Failure(`The input has a message of ${length} bytes; is it length-prefixed?`);
+      if (length > most) {
+        throw new Failure(
+          `The input has a message of ${length} bytes, and ${most} are possible; is it ` +
+            "length-prefixed?" + ``,
+        );
       }
       if (rest.length < 4 + length) break;
       yield { data: rest.slice(4, 4 + length), type: undefined };

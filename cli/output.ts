@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Failure, reasonOf } from "./command.ts";
 import { bold } from "./deps.ts";
 
 /** Thrown when the reader of standard output is gone: the program ends, and says nothing. */
@@ -18,7 +19,7 @@ export function write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
   } catch (cause) {
     if (cause instanceof Deno.errors.BrokenPipe) throw new OutputClosed("", { cause });
-    throw cause;
+    throw new Failure(`Standard output can't be written; make room for it (${reasonOf(cause)}).`);
   }
 }
 
@@ -43,13 +44,18 @@ export function warn(line: string): void {
   }
 }
 
-/** How many columns a line may have; without a limit if standard output is no terminal. */
-export function columns(): number {
+/** The terminal's width; without a limit if its size is not known. */
+function width(): number {
   try {
-    return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
+    return Deno.consoleSize().columns || Infinity;
   } catch {
     return Infinity;
   }
+}
+
+/** How many columns a line may have; without a limit if standard output is no terminal. */
+export function columns(): number {
+  return Deno.stdout.isTerminal() ? width() : Infinity;
 }
 
 /** A row of a table: texts by the titles of their columns. */
@@ -63,9 +69,9 @@ function pad(text: string, width: number, isNumber: boolean): string {
 export function table(rows: readonly Row[], most: number = columns()): string[] {
   if (rows.length === 0) return [];
   const titles = Object.keys(rows[0]!);
-  const width = (title: string) =>
-    Math.max(title.length, ...rows.map((row) => String(row[title]).length));
-  const widths = titles.map(width);
+  const widths = titles.map((title) =>
+    Math.max(title.length, ...rows.map((row) => String(row[title]).length))
+  );
   const total = widths.reduce((sum, one) => sum + one + 2, -2);
   if (total > most) return blocks(rows, titles);
   const numbers = titles.map((title) => rows.every((row) => typeof row[title] === "number"));
@@ -78,10 +84,10 @@ export function table(rows: readonly Row[], most: number = columns()): string[] 
 }
 
 function blocks(rows: readonly Row[], titles: readonly string[]): string[] {
-  const width = Math.max(...titles.map((title) => title.length));
+  const longest = Math.max(...titles.map((title) => title.length));
   return rows.flatMap((row, index) => [
     ...(index > 0 ? [""] : []),
-    ...titles.map((title) => `${title.padEnd(width)}  ${row[title]}`),
+    ...titles.map((title) => `${title.padEnd(longest)}  ${row[title]}`),
   ]);
 }
 
@@ -100,11 +106,11 @@ export class Progress implements Disposable {
     const now = performance.now();
     if (!this.#shown || now - this.#last < 100) return;
     this.#last = now;
-    const most = Math.min(columns(), 80);
-    const width = Math.max(4, most - this.#title.length - 9);
-    const done = Math.round(Math.min(1, part) * width);
+    const most = Math.min(width(), 80);
+    const room = Math.max(4, most - this.#title.length - 9);
+    const done = Math.round(Math.min(1, part) * room);
     const percent = String(Math.floor(Math.min(1, part) * 100)).padStart(3);
-    this.#put(`\r${this.#title} [${"#".repeat(done)}${" ".repeat(width - done)}] ${percent}%`);
+    this.#put(`\r${this.#title} [${"#".repeat(done)}${" ".repeat(room - done)}] ${percent}%`);
   }
 
   /** Removes the bar. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Channel } from "../mod.ts";
+import type { Channel } from "../mod.ts";
 import { type Command, Failure, pause } from "./command.ts";
 import type { CommandLine } from "./command_line.ts";
 import {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Channel, type Device, type Message } from "../mod.ts";
+import type { Channel, Device, Message } from "../mod.ts";
 import { type Command, type Context, Failure, reasonOf } from "./command.ts";
 import type { CommandLine } from "./command_line.ts";
 import {
@@ -121,7 +121,8 @@ async function feed(channel: Channel, writer: Writer, line: CommandLine, signal:
   const name = line.value("input");
   if (name === undefined) return;
   const usual = integer(line, "type", 0, 2 ** 32 - 1) ?? 0;
-  for await (const { data, type = usual } of findFormat("input", name).read(Deno.stdin.readable)) {
+  const messages = findFormat("input", name).read(Deno.stdin.readable, channel.maxMessage);
+  for await (const { data, type = usual } of messages) {
     // Before its answer, whose record follows.
     writer.sent(type, data);
     await channel.send(data, { type, signal });

@@ -117,6 +117,14 @@ export function encodeGap(records: number, bytes: number): Uint8Array<ArrayBuffe
   return payload;
 }
 
+/** @throws {Failure} If it is no gap's payload. */
+export function decodeGap(payload: Uint8Array): { records: number; bytes: number } {
+  if (payload.length < 16) throw new Failure("The recording is damaged: a gap has no counts.");
+  const view = new DataView(payload.buffer, payload.byteOffset);
+  const count = (at: number) => Number(view.getBigUint64(at, true));
+  return { records: count(0), bytes: count(8) };
+}
+
 /** Reads a recording from a file, piece by piece. */
 export class Reader implements Disposable {
   readonly #file: Deno.FsFile;

@@ -5,11 +5,12 @@
  * @module
  */
 
-import { type Channel } from "../mod.ts";
+import type { Channel } from "../mod.ts";
 import { type Command, Failure, pause, reasonOf } from "./command.ts";
+import { UsageError } from "./command_line.ts";
 import { attach, CHANNEL_FLAGS, CHANNEL_TEXT, CHANNEL_VALUES, openNamed } from "./device.ts";
 import { print, printJson, Progress, warn } from "./output.ts";
-import { Reader, type Recorded } from "./recording.ts";
+import { decodeGap, Reader, type Recorded } from "./recording.ts";
 
 const USAGE = `usage: kup replay [OPTION]... FILE DEVICE
        kup replay --json FILE
@@ -23,6 +24,9 @@ those that came from it. Deno needs --allow-read=FILE.
 ${CHANNEL_TEXT}
 
 Answers are counted, and dropped.`;
+
+/** A longer timer would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** How long the answers may take that come after the last message, in milliseconds. */
 const LAST_ANSWERS_MS = 1000;
@@ -60,7 +64,8 @@ function dump(path: string): void {
   using reader = openRecording(path);
   printJson(reader.head());
   for (const { bytes, nanoseconds, ...record } of records(reader)) {
-    printJson({ ...record, timeNs: String(nanoseconds), hex: bytes.toHex() });
+    const content = record.kind === "gap" ? { gap: decodeGap(bytes) } : { hex: bytes.toHex() };
+    printJson({ ...record, timeNs: String(nanoseconds), ...content });
   }
 }
 
@@ -83,7 +88,9 @@ async function send({ file, channel, fast, signal }: Run): Promise<number> {
     if (record.kind !== kind) continue;
     first ??= record.nanoseconds;
     const due = begin + Number(record.nanoseconds - first) / 1e6;
-    if (!fast && due > performance.now()) await pause(due - performance.now(), signal);
+    while (!fast && due > performance.now()) {
+      await pause(Math.min(due - performance.now(), LONGEST_TIMER_MS), signal);
+    }
     if (record.bytes.length > channel.maxMessage) {
       throw new Failure(
         `Message ${sent + 1} of ${file} has ${record.bytes.length} bytes, and this channel takes ` +
@@ -135,7 +142,9 @@ export const command: Command = {
   async run(line, context): Promise<void> {
     const [file, path] = line.words;
     if (line.flag("json")) return dump(file!);
-    if (path === undefined) throw new Failure("Name the device that the messages are sent to.");
+    if (path === undefined) {
+      throw new UsageError("An argument is missing: the device that the messages are sent to.");
+    }
     // A wrong file is found before a channel is taken.
     survey(file!);
     using device = openNamed(path, line);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ChannelTotals, Device } from "../mod.ts";
+import { type ChannelTotals, type Device, KupError } from "../mod.ts";
 import { type Command, type Context, Interrupted, pause } from "./command.ts";
 import type { CommandLine } from "./command_line.ts";
 import { formatBytes } from "./deps.ts";
@@ -95,16 +95,36 @@ function show(rates: readonly (readonly [Device, Rate])[], line: CommandLine): v
   if (!Deno.stdout.isTerminal()) print("");
 }
 
+/**
+ * Looks at all devices. Those that are gone are left out.
+ *
+ * @throws {KupError} `"gone"` if no device is left.
+ */
+function lookAtAll(devices: Iterable<Device>): Map<Device, Look> {
+  const looks = new Map<Device, Look>();
+  let gone: KupError | undefined;
+  for (const device of devices) {
+    try {
+      looks.set(device, look(device));
+    } catch (error) {
+      if (!(error instanceof KupError && error.code === "gone")) throw error;
+      gone = error;
+    }
+  }
+  if (looks.size === 0 && gone !== undefined) throw gone;
+  return looks;
+}
+
 async function watch(devices: readonly Device[], line: CommandLine, { signal }: Context) {
   const interval = line.number("interval", { otherwise: 1, least: 0.05, most: 3600 });
   const count = integer(line, "count", 1, 2 ** 32) ?? Infinity;
-  let before = devices.map(look);
+  let before = lookAtAll(devices);
   for (let number = 0; number < count; number++) {
     await pause(interval * 1000, signal);
-    const after = devices.map(look);
-    const rates = devices.flatMap((device, index) =>
+    const after = lookAtAll(before.keys());
+    const rates = [...after].flatMap(([device, now]) =>
       channelsOf(device).map((channel) =>
-        [device, rate(before[index]!, after[index]!, channel)] as const
+        [device, rate(before.get(device)!, now, channel)] as const
       )
     );
     show(rates, line);

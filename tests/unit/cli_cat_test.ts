@@ -71,7 +71,24 @@ Deno.test("kup cat refuses input that is not of its format, with the line", asyn
 Deno.test("kup cat refuses a line that is longer than the longest message", async () => {
   const { code, output } = await kup(["cat", "host:echo"], { input: "x".repeat(300_000) });
   assertEquals(code, 1);
+  assertMatch(output, /^kup cat: A line of the input has more than \d+ bytes.*\n$/);
+  const hex = await kup(["cat", "--input", "hex", "host:echo"], { input: "00".repeat(300_000) });
+  assertEquals(hex.code, 1);
+  assertMatch(hex.output, /^kup cat: A message of 300000 bytes is too long.*\n$/);
+});
+
+Deno.test("kup cat refuses an input without an end, and without lines", async () => {
+  const zeros = ["bash", "-c", '"$@" </dev/zero', "bash", ...kupCommand(["cat", "host:echo"])];
+  const { code, output } = await capture(zeros);
+  assertEquals(code, 1);
   assertMatch(output, /^kup cat: .*\n$/);
+});
+
+Deno.test("kup says that its output can't be written", async () => {
+  const full = ["bash", "-c", '"$@" >/dev/full', "bash", ...kupCommand(["list", "host:echo"])];
+  const { code, output } = await capture(full);
+  assertEquals(code, 1);
+  assertMatch(output, /^kup list: Standard output can't be written.*\n$/);
 });
 
 Deno.test("kup cat ends quietly when its reader is gone", async () => {

@@ -10,6 +10,7 @@ import {
 } from "../../deps.ts";
 import { Failure } from "../../cli/command.ts";
 import {
+  decodeGap,
   encodeGap,
   encodeHead,
   encodeRecord,
@@ -135,7 +136,7 @@ Deno.test("kup record writes what was sent and received, and kup replay sends it
 Deno.test("kup replay keeps the recorded times", async () => {
   using temporary = folder();
   const file = `${temporary.path}/slow.kup`;
-  const later: Recorded = { ...RECORDS[0]!, nanoseconds: RECORDS[0]!.nanoseconds + 300_000_000n };
+  const later: Recorded = { ...RECORDS[0]!, nanoseconds: RECORDS[0]!.nanoseconds + 1_500_000_000n };
   const parts = [encodeHead(HEAD), encodeRecord(RECORDS[0]!), encodeRecord(later)];
   await Deno.writeFile(file, Uint8Array.from(parts.flatMap((part) => [...part])));
   const begin = performance.now();
@@ -143,7 +144,7 @@ Deno.test("kup replay keeps the recorded times", async () => {
     permissions: ["--allow-ffi", `--allow-read=${file}`],
   });
   assertEquals(code, 0, output);
-  assert(performance.now() - begin >= 300, "the second message came too early");
+  assert(performance.now() - begin >= 1500, "the second message came too early");
 });
 
 Deno.test("kup record stops after --count messages, and after --seconds", async () => {
@@ -181,7 +182,7 @@ Deno.test("kup record has each message, or counts it in a gap", async () => {
   assertEquals(code, 0, output);
   const { records } = readAll(file);
   const lost = records.filter(({ kind }) => kind === "gap").map(({ bytes }) =>
-    Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
+    decodeGap(bytes).records
   );
   const received = records.filter(({ kind, type }) => kind === "received" && type !== ECHO_PRODUCE);
   assertEquals(received.length + lost.reduce((sum, one) => sum + one, 0), 20_000);
@@ -224,7 +225,6 @@ Deno.test("kup record and replay say in one sentence what is wrong with a file",
     [["replay", file, "host:echo"], /is not a recording/],
     [["replay", `${file}.no`, "host:echo"], /There is no file/],
     [["replay", temporary.path, "host:echo"], /is a folder/],
-    [["replay", file], /Name the device/],
     [["record", "host:echo", temporary.path], /can't be written/],
     [
       ["record", "--parameters", "mode=2", "host:echo", `${file}.new`],

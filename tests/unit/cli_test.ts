@@ -52,6 +52,7 @@ Deno.test("kup refuses a wrong command line with one sentence and status 2", asy
     ["ping", "--parameters", "mode", "host:echo"],
     ["ping", "--parameters", "mode=2", "/dev/null"],
     ["modinfo"],
+    ["replay", "x.kup"],
   ];
   for (const args of wrong) {
     const { code, stdout, output } = await kup(args);
@@ -101,6 +102,7 @@ Deno.test("kup refuses a channel that the device does not have, or that is taken
 Deno.test("kup list and info describe a device as text and as JSON", async () => {
   const list = await kup(["list", "host:echo"]);
   assertEquals(list.code, 0);
+  assert(!list.stdout.includes("\x1b"), "there are colours in a pipe");
   assertMatch(list.stdout, /^device +mode .*\nhost:echo +stream +0\/8 /);
   const [listed] = JSON.parse((await kup(["list", "--json", "host:echo"])).stdout);
   assertEquals([listed.path, listed.totals.length], ["host:echo", 8]);

@@ -220,6 +220,52 @@ static void test_leaks(uint32_t times)
 	printf("# %lld pages more after %u attaches\n", (long long)pages, times);
 }
 
+/* ---- The process in STATS ---- */
+
+/* A child attaches, sends its handle here, and ends when it may. */
+static void attach_and_send(int socket)
+{
+	int fd = echo_open();
+	char byte;
+
+	if (attach_to(fd, 3, 0, NULL) == 0 && send_handle(socket, fd) == 1)
+		(void)!read(socket, &byte, 1);
+	_exit(0);
+}
+
+static void test_process_of_channel(void)
+{
+	struct kup_stats stats;
+	int sockets[2];
+	int fd = echo_open();
+	pid_t child;
+
+	need(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "a socket pair");
+	child = fork();
+	if (child == 0) {
+		close(sockets[0]);
+		attach_and_send(sockets[1]);
+	}
+	check(EVENTUALLY(PATIENCE_MS,
+			 stats_get(fd, 3, &stats) == 0 && stats.process == (uint32_t)child),
+	      "STATS has the number of another process that has attached", "%u, not %d",
+	      stats.process, child);
+	/* The handle stays open: it is on its way to this process, and is never received. */
+	need(poll(&(struct pollfd){ sockets[0], POLLIN, 0 }, 1, PATIENCE_MS) == 1, "a handle");
+	need(write(sockets[0], "x", 1) == 1, "the child may end");
+	waitpid(child, NULL, 0);
+	stats_get(fd, 3, &stats);
+	check(stats.state == KUP_STATE_OPEN && stats.process == 0,
+	      "STATS has no process when the one that has attached is gone", "state %u, process %u",
+	      stats.state, stats.process);
+	close(sockets[0]);
+	close(sockets[1]);
+	check(EVENTUALLY(PATIENCE_MS,
+			 stats_get(fd, 3, &stats) == 0 && stats.state == KUP_STATE_FREE),
+	      "close() of both sockets frees the channel", "%u", stats.state);
+	close(fd);
+}
+
 /* ---- Limits ---- */
 
 /* What the child's ATTACHes end with: an errno, or 0 if all of them worked. */
@@ -270,6 +316,7 @@ int main(int count, char **arguments)
 	test_processes(4000);
 	test_handles_in_flight();
 #ifdef __linux__
+	test_process_of_channel();
 	test_memory_limit();
 	test_leaks(500);
 #endif
