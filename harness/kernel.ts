@@ -86,6 +86,10 @@ export async function fetchKernel(series: string): Promise<Kernel> {
   );
   const release = (await Deno.readTextFile(`${folder}/release`)).trim();
   await checkSums(folder);
+  // A build without them would fail with a shell's message.
+  if (found.release === "bookworm") {
+    for (const program of ["make", COMPILER]) await must([program, "--version"]);
+  }
   return {
     series,
     release,

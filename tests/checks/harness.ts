@@ -101,7 +101,10 @@ async function testPublished(series: string): Promise<string | undefined> {
       capture([Deno.execPath(), "run", "-A", "--no-config", "--quiet", url, ...args], { cwd, env });
     const made = await kup("new", "thing");
     if (made.code !== 0) return made.output;
-    const tested = await kup("test", "--kernel", series, "thing");
+    // Only the files that are named are run.
+    const other = `Deno.test("another file's", () => { throw new Error("It was run."); });`;
+    await Deno.writeTextFile(`${cwd}/thing/other_test.ts`, other);
+    const tested = await kup("test", "--kernel", series, "thing", "thing_test.ts");
     return compare(tested, 0, /2 passed \| 0 failed[^]*all is well on Linux/);
   } finally {
     await Deno.remove(cwd, { recursive: true });

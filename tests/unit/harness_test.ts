@@ -110,6 +110,20 @@ Deno.test("kup test names a program that is missing, and how to get it", () =>
     assertMatch(output, /error: The harness needs the program apt-get, which is not on this/);
   }));
 
+Deno.test("kup test names a compiler that is missing, and how to get it", () =>
+  inFolder(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/Kbuild`, "obj-m := a.o\n");
+    // As if it were fetched.
+    await Deno.mkdir(`${cwd}/.cache/kernel/6.12`, { recursive: true });
+    await Deno.writeTextFile(`${cwd}/.cache/kernel/6.12/release`, "6.12.1-cloud-amd64\n");
+    await Deno.mkdir(`${cwd}/bin`);
+    await Deno.symlink("/usr/bin/make", `${cwd}/bin/make`);
+    const env = { KUP_CACHE: `${cwd}/.cache`, PATH: `${cwd}/bin` };
+    const { code, output } = await kup(["test"], { cwd, env });
+    assertEquals(code, 1);
+    assertMatch(output, /error: .* program gcc-12, .*; install it with: apt-get install gcc-12\n$/);
+  }));
+
 Deno.test("kup test says so when Debian's archive can't be reached, and keeps no half of it", () =>
   inFolder(async (cwd) => {
     await Deno.writeTextFile(`${cwd}/Kbuild`, "obj-m := a.o\n");
