@@ -74,6 +74,7 @@ native: compiler ## Build the native library alone (CC, CFLAGS)
 
 prebuilt: $(DENO) $(ZIG) ## Build the library for every machine, as a part of the module
 	@$(DENO) run -A --no-config scripts/embed.ts "$$KUP_ZIG"
+	@$(DENO) run -A --no-config scripts/embed_files.ts
 
 modules: packages ## Build the modules for the running kernel (V, W and others of kernel builds)
 	@if [ -n "$(BLANKS)" ]; then \
@@ -149,7 +150,7 @@ test-debug: setup prebuilt ## Run the kernel tests in a kernel full of detectors
 	@$(deno_run) tests/run.ts --only vm --kernel debug
 
 debug-kernel: setup ## Build that kernel alone, which takes minutes, once
-	@$(deno_run) tests/vm/debug_kernel.ts
+	@$(deno_run) harness/debug_kernel.ts
 
 check: setup prebuilt ## Run the static checks whose inputs have changed, or all (FORCE=1)
 	@$(deno_run) tests/run.ts --only static $(if $(filter-out 0 no,$(FORCE)),--force)
@@ -200,7 +201,7 @@ clean: ## Remove what was built, keep what was fetched
 	done
 	@if [ -z "$(BLANKS)" ] && [ -d $(HEADERS) ]; then \
 		$(MAKE) -s -C $(HEADERS) M=$(CURDIR)/kmod clean; fi
-	rm -rf src/embedded $(CACHE)/build $(CACHE)/checks $(CACHE)/vm $(CACHE)/zig-cache \
+	rm -rf src/embedded harness/embedded $(CACHE)/build $(CACHE)/checks $(CACHE)/vm $(CACHE)/zig-cache \
 		$(CACHE)/bindgen
 
 distclean: clean ## Remove everything that is not in git
@@ -210,6 +211,6 @@ help: ## List the targets, and in brackets the variables that they take
 	@awk -F ':.*## ' '/^##@ /{printf "%s%s\n", sep, substr($$0, 5); sep = "\n"} \
 		/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "KERNEL is 6.1, 6.12 (the default) or debug;"
+	@echo "KERNEL is 6.1, 6.12 (the default), 7.x or debug;"
 	@echo "FILTER is a part of tests' names, or /a pattern/;"
 	@echo "VM_SILENCE is how many seconds a guest may print nothing, 300 if it is not set."

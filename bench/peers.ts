@@ -7,7 +7,7 @@
 
 import { CACHE, exists, fillOnce, ROOT } from "../tests/lib/paths.ts";
 import { capture, must } from "../tests/lib/process.ts";
-import { Archive } from "../tests/vm/debian.ts";
+import { Archive } from "../harness/debian.ts";
 import { BUILD } from "./native.ts";
 import type { Absent } from "./results.ts";
 

@@ -25,4 +25,6 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   bench: { summary: "measure a device's rates", load: () => import("./bench.ts") },
   doctor: { summary: "find out why KUP does not work here", load: () => import("./doctor.ts") },
   modinfo: { summary: "describe a client module's file", load: () => import("./modinfo.ts") },
+  test: { summary: "test a module in a kernel of its own", load: () => import("./test.ts") },
+  new: { summary: "make the folder of a new module", load: () => import("./new.ts") },
 };

@@ -6,6 +6,7 @@
  */
 
 import { CommandLine, type Usage, UsageError } from "../cli/command_line.ts";
+import { HarnessError } from "../harness/error.ts";
 
 export * from "../cli/command_line.ts";
 
@@ -36,6 +37,9 @@ export async function withUsage<T>(
     if (!line.help) return await main(line);
   } catch (error) {
     if (error instanceof UsageError) refuse(error, usage);
+    if (error instanceof HarnessError && error.code === "setting") {
+      refuse(new SettingError(error.message), usage);
+    }
     throw error;
   }
   console.log(usage.text.trimEnd());

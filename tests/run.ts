@@ -14,13 +14,14 @@ import { inputsOf } from "./checks/inputs.ts";
 import { runPrebuiltTests } from "./checks/prebuilt.ts";
 import { CONFIG, staticChecks } from "./checks/static.ts";
 import { runConformance, runCTests, runDenoTests } from "./checks/unit.ts";
+import { runHarnessTests, runLeakTest } from "./checks/harness.ts";
 import { runKernelTests, runOwnModuleTest } from "./checks/vm.ts";
 import { RunBeside } from "./lib/beside.ts";
 import { CACHE, ROOT } from "./lib/paths.ts";
 import { Tally } from "./lib/tally.ts";
-import { ALL_SERIES, checkSeries, fetchKernel } from "./vm/kernel.ts";
+import { ALL_SERIES, checkSeries, DEBUG_SERIES, fetchKernel } from "../harness/kernel.ts";
 import { buildPrograms } from "./vm/programs.ts";
-import { guestLimits } from "./vm/silence.ts";
+import { guestLimits } from "../harness/silence.ts";
 
 const PARTS = ["static", "deno", "c", "vm"];
 
@@ -138,11 +139,16 @@ async function runKernels(tally: Tally, series: readonly string[]): Promise<void
     heading(`Kernel tests on Linux ${one}`);
     await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one));
   }
+  if (series.includes(DEBUG_SERIES)) {
+    await timed(tally, "a planted leak", () => runLeakTest(tally));
+  }
   const newest = ALL_SERIES.at(-1)!;
   // What this tests is the same in all kernels, and the debug kernel is slow.
   if (!series.includes(newest)) return;
   heading(`A module from outside the project on Linux ${newest}`);
   await timed(tally, "it", () => runOwnModuleTest(tally, newest));
+  heading(`The harness on Linux ${newest}`);
+  await timed(tally, "the harness", () => runHarnessTests(tally, newest));
 }
 
 /**

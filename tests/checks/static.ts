@@ -4,7 +4,7 @@
 import { exists, ROOT } from "../lib/paths.ts";
 import { capture, projectFiles } from "../lib/process.ts";
 import type { Checked } from "./cache.ts";
-import { fetchKernel } from "../vm/kernel.ts";
+import { fetchKernel } from "../../harness/kernel.ts";
 import { buildModules } from "../vm/modules.ts";
 import { bindingsChecks } from "./bindings.ts";
 import type { Check } from "./check.ts";
@@ -126,7 +126,10 @@ export function staticChecks(series: readonly string[]): Check[] {
     { ...typescript("TypeScript is formatted"), run: () => deno("fmt", "--check") },
     { ...typescript("TypeScript has no lint"), run: () => deno("lint") },
     { ...typescript("TypeScript type-checks"), run: () => deno("check", ".") },
-    { ...typescript("the public API is documented"), run: () => deno("doc --lint", "mod.ts") },
+    {
+      ...typescript("the public API is documented"),
+      run: () => deno("doc --lint", "mod.ts", "harness.ts"),
+    },
     { ...typescript("the library depends on nothing"), run: checkDependencies },
     {
       name: "TypeScript's offsets match the shared header",

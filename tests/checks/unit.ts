@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The tests that run on this machine, without a kernel module. */
 
-import { JunitError, parseJunit } from "../lib/junit.ts";
+import { JunitError, parseJunit } from "../../harness/junit.ts";
 import { exists, ROOT } from "../lib/paths.ts";
 import { capture, must } from "../lib/process.ts";
 import type { Tally } from "../lib/tally.ts";

@@ -3,10 +3,9 @@
 
 import { ROOT } from "../lib/paths.ts";
 import type { Tally } from "../lib/tally.ts";
-import { commandJob, testJob } from "../vm/job.ts";
-import { fetchKernel } from "../vm/kernel.ts";
-import { buildModules } from "../vm/modules.ts";
-import { buildOwnModule, readOwnModule } from "../vm/own_module.ts";
+import { fetchKernel } from "../../harness/kernel.ts";
+import { readModuleFolder } from "../../harness/module.ts";
+import { buildModules, buildOwnModule } from "../vm/modules.ts";
 import { type Judgement, runGuest } from "../vm/session.ts";
 
 /** Boots one series and counts its tests; each problem beside them is one more failure. */
@@ -19,7 +18,7 @@ export async function runKernelTests(tally: Tally, series: string): Promise<void
     return;
   }
   console.log(`booting ${kernel.release}`);
-  const judgement = await runGuest(kernel, build.modules, testJob(""));
+  const judgement = await runGuest(kernel, build.modules, { kind: "tests", filter: "" });
   tally.recordTests(where, judgement.tests);
   recordProblems(tally, where, judgement);
 }
@@ -57,10 +56,10 @@ export async function runOwnModuleTest(tally: Tally, series: string): Promise<vo
     await Deno.writeTextFile(`${folder}/scripts/tick.ts`, SCRIPT);
     const kernel = await fetchKernel(series);
     const { modules } = await buildModules(kernel);
-    const own = await buildOwnModule(kernel, await readOwnModule(folder));
+    const own = await buildOwnModule(kernel, await readModuleFolder(folder));
     const command = "insmod /lib/modules/ticker.ko channels=3 && " +
       "deno run --allow-ffi scripts/tick.ts && rmmod ticker";
-    const judgement = await runGuest(kernel, modules, commandJob(command), own);
+    const judgement = await runGuest(kernel, modules, { kind: "command", command }, own);
     recordProblems(tally, name, judgement);
     if (judgement.problems.length === 0) tally.record("passed", name);
   } finally {

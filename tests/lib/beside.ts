@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** A part of a run in a process of its own, beside this one, whose output appears in one piece. */
 
-import { spawnBound } from "../vm/bound.ts";
+import { spawnBound } from "../../harness/bound.ts";
 import { ROOT } from "./paths.ts";
 import type { Tally } from "./tally.ts";
 

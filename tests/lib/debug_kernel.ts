@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Whether these tests run in the debug kernel. */
 
-/** What `tests/vm/debug.config` adds to the kernel's release. */
+/** What `harness/debug.config` adds to the kernel's release. */
 const SUFFIX = "-kup-debug";
 
 /** The debug kernel can make allocations fail, and its detectors make it many times slower. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Counts what passed, failed and was skipped, over all parts of a run. */
 
-import type { Outcome, TestCase } from "./junit.ts";
+import type { Outcome, TestCase } from "../../harness/junit.ts";
 
 /** The results of a run, one for each check or test. */
 export class Tally {

@@ -3,7 +3,7 @@
 
 import { CACHE, fillOnce } from "../lib/paths.ts";
 import { must } from "../lib/process.ts";
-import { Archive } from "../vm/debian.ts";
+import { Archive } from "../../harness/debian.ts";
 
 /** One prebuilt library. */
 export interface Variant {
@@ -36,7 +36,7 @@ async function fetchMachines(): Promise<void> {
       await Deno.rename(`${all}/usr/bin/${EMULATOR}`, `${temporary}/${EMULATOR}`);
       await Deno.remove(all, { recursive: true });
       await must([`${temporary}/${EMULATOR}`, "--version"]);
-    }, ["arm64"]));
+    }, { foreign: ["arm64"] }));
 }
 
 /**

@@ -4,7 +4,7 @@
  * waits.
  */
 
-import { spawnBound } from "../vm/bound.ts";
+import { spawnBound } from "../../harness/bound.ts";
 
 const child = spawnBound(Deno.args, { deathSignal: "KILL", stdin: "null", stdout: "null" });
 console.log(child.pid);

@@ -3,10 +3,10 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
 import { ROOT } from "../lib/paths.ts";
-import { checkOptions } from "../vm/debug_options.ts";
-import { findTrouble } from "../vm/kernel_log.ts";
-import { ALL_SERIES, DEBUG_SERIES } from "../vm/kernel.ts";
-import { machineFor } from "../vm/machine.ts";
+import { checkOptions } from "../../harness/debug_options.ts";
+import { findTrouble } from "../../harness/kernel_log.ts";
+import { ALL_SERIES, DEBUG_SERIES } from "../../harness/kernel.ts";
+import { machineFor } from "../../harness/machine.ts";
 
 Deno.test("checkOptions() finds nothing when all options are as wanted", () => {
   const wanted = 'CONFIG_A=y\n# CONFIG_B is not set\n# a comment\nCONFIG_C="-x"\n';
@@ -61,7 +61,7 @@ async function oneLine(text: string, known = SYMBOLS): Promise<string[]> {
     const [symbols, reports] = [`${folder}/symbols`, `${folder}/reports`];
     await Deno.writeTextFile(symbols, known);
     await Deno.writeTextFile(reports, text);
-    const args = ["-f", `${ROOT}/tests/vm/guest/leaks.awk`, symbols, reports];
+    const args = ["-f", `${ROOT}/harness/guest/leaks.awk`, symbols, reports];
     const { code, stdout } = await new Deno.Command("awk", { args }).output();
     assertEquals(code, 0);
     return new TextDecoder().decode(stdout).split("\n").slice(0, -1);

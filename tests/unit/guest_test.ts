@@ -4,15 +4,16 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "../../deps.ts";
-import { SettingError } from "../../scripts/usage.ts";
+import { checkSeries } from "../../harness/kernel.ts";
+import { HarnessError } from "../../harness/error.ts";
+import { guestConfig } from "../../harness/library.ts";
+import { readModuleFolder } from "../../harness/module.ts";
+import { guestLimits, NO_LIMITS, SilenceWatch } from "../../harness/silence.ts";
+import { makeWorkFolder } from "../../harness/work.ts";
 import { CONFIG } from "../checks/static.ts";
 import { exists, ROOT } from "../lib/paths.ts";
 import { until } from "../lib/until.ts";
 import { loadsModules } from "../vm/job.ts";
-import { checkSeries } from "../vm/kernel.ts";
-import { guestConfig, readOwnModule } from "../vm/own_module.ts";
-import { guestLimits, NO_LIMITS, SilenceWatch } from "../vm/silence.ts";
-import { makeWorkFolder } from "../vm/work.ts";
 
 Deno.test("SilenceWatch ends a guest that prints nothing, and never one that is slow", () => {
   const watch = new SilenceWatch({ silence: 1000, total: 1e9 }, 0);
@@ -40,15 +41,18 @@ Deno.test("guestLimits() accepts a number of seconds above 0, and names anything
   const { silence, total } = guestLimits("100000");
   assert(total > silence);
   for (const wrong of ["0", "-1", "5m", "1e3", "NaN", " "]) {
-    assertThrows(() => guestLimits(wrong), SettingError, `VM_SILENCE must be a number`);
+    assertThrows(() => guestLimits(wrong), HarnessError, `VM_SILENCE must be a number`);
   }
 });
 
 Deno.test("checkSeries() names the series that exist", () => {
   checkSeries("6.1");
   checkSeries("6.12");
+  checkSeries("7.x");
+  checkSeries("debug");
   for (const wrong of ["", "6.13", "6", "latest"]) {
-    assertThrows(() => checkSeries(wrong), SettingError, `KERNEL=${wrong} is not one of 6.1, 6.12`);
+    const message = `"${wrong}" is no kernel of the harness; name one of 6.1, 6.12, 7.x, debug.`;
+    assertThrows(() => checkSeries(wrong), HarnessError, message);
   }
 });
 
@@ -127,7 +131,7 @@ async function withFolder(
   }
 }
 
-Deno.test("readOwnModule() takes sources and scripts, and no products of builds", async () => {
+Deno.test("readModuleFolder() takes sources and scripts, and no products of builds", async () => {
   const files = {
     "Kbuild": "obj-m := a.o",
     "a.c": "",
@@ -142,19 +146,23 @@ Deno.test("readOwnModule() takes sources and scripts, and no products of builds"
     await Deno.symlink("a.c", `${folder}/linked.c`);
     await Deno.symlink("..", `${folder}/around`);
     await Deno.symlink("missing", `${folder}/dangling`);
-    const own = await readOwnModule(`${folder}/`);
+    const own = await readModuleFolder(`${folder}/`);
     assertEquals(own, { folder, files: ["Kbuild", "a.c", "linked.c", "tests/a test.ts"] });
   });
-  assertEquals((await readOwnModule("examples/ticker")).folder, `${ROOT}/examples/ticker`);
+  assertEquals((await readModuleFolder("examples/ticker")).folder, `${ROOT}/examples/ticker`);
 });
 
-Deno.test("readOwnModule() names why a folder is no module's", async () => {
+Deno.test("readModuleFolder() names why a folder is no module's", async () => {
   const refused = async (path: string, message: string) => {
-    await assertRejects(() => readOwnModule(path), SettingError, message);
+    await assertRejects(() => readModuleFolder(path), HarnessError, message);
   };
-  await refused("/nowhere/at/all", `MODULE="/nowhere/at/all" is not a folder.`);
-  await refused("Makefile", `MODULE="Makefile" is not a folder.`);
-  for (const whole of [".", "..", "/", ROOT]) await refused(whole, "holds the whole project");
+  await refused(
+    "/nowhere/at/all",
+    `"/nowhere/at/all" is not a folder; name a folder that is there.`,
+  );
+  await refused("Makefile", `"Makefile" is not a folder`);
+  await refused("/", "holds everything; name a module's own folder.");
+  for (const whole of [".", "..", ROOT]) await refused(whole, "holds the whole of KUP");
   await withFolder({ "a.c": "" }, (folder) => refused(folder, "has no Kbuild and no Makefile"));
 });
 
@@ -177,7 +185,9 @@ Deno.test("guestConfig() maps every name that scripts have for the project to th
 });
 
 Deno.test("loadsModules() finds a command that loads the module itself", () => {
-  assert(loadsModules("insmod /lib/modules/a.ko channels=3 && true"));
-  assert(loadsModules("cd x; busybox insmod a.ko"));
-  assert(!loadsModules("deno run --allow-ffi uninsmodded.ts"));
+  const loads = (command: string) => loadsModules({ kind: "command", command });
+  assert(loads("insmod /lib/modules/a.ko channels=3 && true"));
+  assert(loads("cd x; busybox insmod a.ko"));
+  assert(!loads("deno run --allow-ffi uninsmodded.ts"));
+  assert(!loadsModules({ kind: "shell" }));
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assertEquals, assertThrows } from "../../deps.ts";
-import { JunitError, parseJunit } from "../lib/junit.ts";
+import { JunitError, parseJunit } from "../../harness/junit.ts";
 
 /** As Deno 2.9 writes it, shortened. */
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>

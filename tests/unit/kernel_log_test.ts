@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assertEquals } from "../../deps.ts";
-import { findTrouble } from "../vm/kernel_log.ts";
+import { findTrouble } from "../../harness/kernel_log.ts";
 
 /** Lines as real kernels print them. */
 const TROUBLE = [

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assertEquals } from "../../deps.ts";
-import { followLog, LogLines } from "../vm/log_follower.ts";
+import { followLog, LogLines } from "../../harness/log_follower.ts";
 import { until } from "../lib/until.ts";
 
 Deno.test("LogLines.add() returns whole lines, from the modules' loading on", () => {

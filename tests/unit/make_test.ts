@@ -82,11 +82,14 @@ const SENTENCES: readonly [args: string[], sentence: string][] = [
   [["unit", "FILE=tests/kernel/node_test.ts"], "needs a kernel; run `make test-vm FILTER=…`."],
   [["unit", "FILE=tests/c/ring_vectors.c"], "is in C; run `make -C tests/c check`."],
   [["unit", "FILE=src"], "FILE=src is neither in tests/unit nor in tests/conformance."],
-  [["test-vm", "KERNEL=6.13"], "KERNEL=6.13 is not one of 6.1, 6.12, debug."],
-  [["vm", "KERNEL=five"], "KERNEL=five is not one of 6.1, 6.12, debug."],
+  [
+    ["test-vm", "KERNEL=6.13"],
+    '"6.13" is no kernel of the harness; name one of 6.1, 6.12, 7.x, debug.',
+  ],
+  [["vm", "KERNEL=five"], '"five" is no kernel of the harness; name one of 6.1, 6.12, 7.x, debug.'],
   [["test-vm", "VM_SILENCE=5m"], "VM_SILENCE must be a number of seconds above 0"],
-  [["vm", "MODULE=/no/such folder", "COMMAND=true"], 'MODULE="/no/such folder" is not a folder.'],
-  [["vm", "MODULE=docs", "COMMAND=true"], 'MODULE="docs" has no Kbuild and no Makefile'],
+  [["vm", "MODULE=/no/such folder", "COMMAND=true"], '"/no/such folder" is not a folder'],
+  [["vm", "MODULE=docs", "COMMAND=true"], 'docs" has no Kbuild and no Makefile'],
   [["stress", "MINUTES=many"], "MINUTES=many is not a number above 0."],
 ];
 

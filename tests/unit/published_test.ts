@@ -5,8 +5,8 @@
  */
 
 import { assertEquals } from "../../deps.ts";
-import { ROOT } from "../lib/paths.ts";
 import { publishedFiles } from "../lib/published.ts";
+import { servePublished } from "../lib/serve.ts";
 import { patience } from "../lib/until.ts";
 
 const USE = `
@@ -30,17 +30,6 @@ const SCRIPTS: Record<string, (url: string) => string> = {
   "a script that imports it late": (url) => `
     const { open } = await import("${url}"); ${USE} console.log(told);`,
 };
-
-/** Serves the published files, and nothing else. Returns which of them were asked for. */
-function serve(files: readonly string[], asked: Set<string>): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
-    const path = new URL(request.url).pathname.slice(1);
-    asked.add(path);
-    if (!files.includes(path)) return new Response("There is no such file.", { status: 404 });
-    const headers = { "content-type": "application/typescript" };
-    return new Response(await Deno.readFile(`${ROOT}/${path}`), { headers });
-  });
-}
 
 /** Runs a script with only the permission for FFI, and for what Deno itself imports. */
 async function run(script: string, host: string): Promise<{ output: string; code: number }> {
@@ -71,7 +60,7 @@ async function run(script: string, host: string): Promise<{ output: string; code
 Deno.test("open() of the published module works by its URL, with --allow-ffi alone", async (t) => {
   const files = await publishedFiles();
   const asked = new Set<string>();
-  await using server = serve(files, asked);
+  await using server = servePublished(files, asked);
   const host = `127.0.0.1:${server.addr.port}`;
   for (const [name, script] of Object.entries(SCRIPTS)) {
     await t.step(`in ${name}`, async () => {

@@ -6,7 +6,7 @@ import { findUnused } from "../checks/unused.ts";
 import { RunBeside } from "../lib/beside.ts";
 import { Tally } from "../lib/tally.ts";
 import { runCheck } from "../run.ts";
-import { findWarnings } from "../vm/modules.ts";
+import { findWarnings } from "../../harness/build.ts";
 
 const ONE_PASSED = '<testsuites name="deno test" tests="1"><testsuite name="a">' +
   '<testcase name="good"></testcase></testsuite></testsuites>';

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assert, assertEquals, assertFalse } from "../../deps.ts";
-import { compareVersions, dependencies, inSeries, newestOf, parseStanzas } from "../vm/version.ts";
+import {
+  compareVersions,
+  dependencies,
+  inSeries,
+  newestOf,
+  parseStanzas,
+} from "../../harness/version.ts";
 
 const SHOWN = `Package: linux-image-cloud-amd64
 Version: 6.12.95-1~bpo12+1

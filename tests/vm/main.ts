@@ -8,13 +8,15 @@
  */
 
 import { type CommandLine, UsageError, withUsage } from "../../scripts/usage.ts";
+import { HarnessError } from "../../harness/error.ts";
+import { checkSeries, fetchKernel } from "../../harness/kernel.ts";
+import { readModuleFolder } from "../../harness/module.ts";
+import { guestLimits } from "../../harness/silence.ts";
+import { ROOT } from "../lib/paths.ts";
 import { CommandError } from "../lib/process.ts";
-import { commandJob, type Job, shellJob, testJob } from "./job.ts";
-import { checkSeries, fetchKernel } from "./kernel.ts";
-import { buildModules } from "./modules.ts";
-import { buildOwnModule, type BuiltModule, ModuleError, readOwnModule } from "./own_module.ts";
+import type { Job } from "./job.ts";
+import { buildModules, buildOwnModule, type BuiltModule } from "./modules.ts";
 import { type Judgement, runGuest } from "./session.ts";
-import { guestLimits } from "./silence.ts";
 
 const USAGE = {
   text: `usage: tests/vm/main.ts [--kernel SERIES] [--module FOLDER] [--quiet]
@@ -22,7 +24,7 @@ const USAGE = {
 
 Boots a Debian kernel in QEMU with KUP's modules loaded, and does one thing in it.
 
-  --kernel SERIES    6.1, 6.12, or debug for the debug kernel; 6.12 if not given
+  --kernel SERIES    6.1, 6.12, 7.x, or debug for the debug kernel; 6.12 if not given
   --module FOLDER    a module of one's own: it is built, and loaded unless COMMAND has "insmod"; its
                      folder is in the guest, in the same place, and COMMAND is run there
   --quiet            show the command's own output only, unless something is wrong
@@ -52,8 +54,8 @@ function chooseJob(line: CommandLine): Job {
   if (filter !== undefined && !line.flag("test")) {
     throw new UsageError(`"${filter}" is for --test only.`);
   }
-  if (command !== undefined) return commandJob(command);
-  return line.flag("test") ? testJob(filter ?? "") : shellJob();
+  if (command !== undefined) return { kind: "command", command };
+  return line.flag("test") ? { kind: "tests", filter: filter ?? "" } : { kind: "shell" };
 }
 
 async function report(judgement: Judgement, quiet: boolean): Promise<number> {
@@ -81,7 +83,10 @@ async function prepare(line: CommandLine) {
   const job = chooseJob(line);
   guestLimits(Deno.env.get("VM_SILENCE"));
   const folder = line.value("module");
-  return { series, job, source: folder === undefined ? undefined : await readOwnModule(folder) };
+  if (folder === undefined) return { series, job, source: undefined };
+  // A relative path begins at the top of the checkout.
+  const path = folder.startsWith("/") ? folder : `${ROOT}/${folder}`;
+  return { series, job, source: await readModuleFolder(path) };
 }
 
 async function main(line: CommandLine): Promise<number> {
@@ -108,7 +113,7 @@ if (import.meta.main) {
     Deno.exit(await withUsage(USAGE, main));
   } catch (error) {
     // The output of another program is more useful than the stack here.
-    if (!(error instanceof CommandError || error instanceof ModuleError)) throw error;
+    if (!(error instanceof CommandError || error instanceof HarnessError)) throw error;
     console.error(`vm: ${error.message}`);
     Deno.exit(1);
   }

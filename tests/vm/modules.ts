@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Builds the kernel modules for one kernel series, outside the source tree. */
+/** Builds KUP's modules and the project's client modules for one kernel, outside the source tree. */
 
-import { CACHE, exists, ignoreMissing, ROOT } from "../lib/paths.ts";
-import { capture, projectFiles } from "../lib/process.ts";
-import type { Kernel } from "./kernel.ts";
+import {
+  buildFolder,
+  buildModule,
+  findWarnings,
+  mirrorSources,
+  runMake,
+  tryBuildKup,
+} from "../../harness/build.ts";
+import type { Kernel } from "../../harness/kernel.ts";
+import type { ModuleFolder } from "../../harness/module.ts";
+import { exists, ROOT } from "../lib/paths.ts";
+import { projectFiles } from "../lib/process.ts";
 
 /** The result of a build. */
 export interface ModuleBuild {
@@ -15,9 +24,6 @@ export interface ModuleBuild {
   /** All that the build printed. */
   readonly output: string;
 }
-
-/** KUP's own modules, in load order (a client needs the symbols of kup.ko). */
-const OWN = ["kmod/kup.ko", "kmod/kup_echo.ko"];
 
 /**
  * Clients in folders of their own: the example, those on the predecessor's API, and one with a bug
@@ -34,41 +40,25 @@ const CLIENTS = [
 ];
 
 /**
- * Lines that every module build outside a Debian build machine prints: no BTF without the kernel's
- * debug image, and a compiler that differs from the kernel's only in the packaging revision.
- */
-const HARMLESS = [
-  /Skipping BTF generation/,
-  /the compiler differs from the one used to build the kernel/,
-];
-
-/** The warnings in a build's output. */
-export function findWarnings(output: string): string[] {
-  return output.split("\n").filter((line) =>
-    /\bwarning:/i.test(line) && !HARMLESS.some((pattern) => pattern.test(line))
-  );
-}
-
-/**
  * Builds the modules for a kernel. Only what has changed since the last time is compiled. A build
  * that failed or warned is removed, so that its warnings appear again in the next one.
  */
 export async function buildModules(kernel: Kernel): Promise<ModuleBuild> {
-  const folder = `${CACHE}/build/${kernel.series}`;
-  const sources = await projectFiles("kmod", ...CLIENTS.map((client) => client.folder));
-  if (sources.length === 0) throw new Error("There is nothing in kmod/ to build");
+  const folder = buildFolder(kernel);
+  const kup = await tryBuildKup(kernel);
+  const sources = await projectFiles(...CLIENTS.map((client) => client.folder));
   await mirrorSources(sources, { from: ROOT, to: folder });
-  const runs = [await make(kernel, `${folder}/kmod`)];
+  const runs = [kup.finished];
   for (const client of CLIENTS) {
     const symbols = `KBUILD_EXTRA_SYMBOLS=${folder}/kmod/Module.symvers`;
-    runs.push(await make(kernel, `${folder}/${client.folder}`, [symbols]));
+    runs.push(await runMake(kernel, `${folder}/${client.folder}`, ["W=1", symbols]));
   }
   const output = runs.map((run) => run.output).join("");
   const warnings = findWarnings(output);
   const names = CLIENTS.flatMap(({ folder, modules }) =>
     modules.map((name) => `${folder}/${name}`)
   );
-  const modules = [...OWN, ...names].map((name) => `${folder}/${name}`);
+  const modules = [...kup.modules, ...names.map((name) => `${folder}/${name}`)];
   const built = await Promise.all(modules.map(exists));
   const ok = runs.every((run) => run.code === 0) && warnings.length === 0 &&
     !built.includes(false);
@@ -76,44 +66,12 @@ export async function buildModules(kernel: Kernel): Promise<ModuleBuild> {
   return { ok, modules, warnings, output };
 }
 
-/** Builds one folder's modules, with the compiler that Debian built the kernel with. */
-function make(kernel: Kernel, folder: string, variables: readonly string[] = []) {
-  return capture([
-    "make",
-    "-j2",
-    "-C",
-    kernel.headers,
-    `M=${folder}`,
-    "CC=gcc-12",
-    "W=1",
-    ...variables,
-    "modules",
-  ]);
+/** A folder with a module, and the paths of its modules. */
+export interface BuiltModule extends ModuleFolder {
+  readonly modules: readonly string[];
 }
 
-/** Copies changed files and removes deleted ones, so that make sees the same times as in git. */
-export async function mirrorSources(
-  sources: readonly string[],
-  { from, to }: { from: string; to: string },
-): Promise<void> {
-  const list = `${to}.sources`;
-  const before = await exists(list) ? (await Deno.readTextFile(list)).split("\n") : [];
-  const now = new Set(sources);
-  for (const path of before.filter((path) => path !== "" && !now.has(path))) {
-    await Deno.remove(`${to}/${path}`).catch(ignoreMissing);
-  }
-  for (const path of sources) await copyIfChanged(`${from}/${path}`, `${to}/${path}`);
-  await Deno.mkdir(to, { recursive: true });
-  await Deno.writeTextFile(list, sources.join("\n"));
-}
-
-async function copyIfChanged(from: string, to: string): Promise<void> {
-  const fresh = await Deno.readFile(from);
-  if (await exists(to) && isSame(await Deno.readFile(to), fresh)) return;
-  await Deno.mkdir(to.slice(0, to.lastIndexOf("/")), { recursive: true });
-  await Deno.writeFile(to, fresh);
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+/** Builds a module from outside the project. Its warnings are shown, and don't fail the build. */
+export async function buildOwnModule(kernel: Kernel, own: ModuleFolder): Promise<BuiltModule> {
+  return { ...own, modules: await buildModule(kernel, own, (text) => console.error(text)) };
 }

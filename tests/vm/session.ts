@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** One boot, from the build to the judgement. */
+/** One boot with the project in the guest, from the build to the judgement. */
 
 import { dim } from "../../deps.ts";
-import { JunitError, parseJunit, type TestCase } from "../lib/junit.ts";
-import { CACHE } from "../lib/paths.ts";
-import { makeWorkFolder } from "./work.ts";
-import { makeInitramfs } from "./initramfs.ts";
-import type { Job } from "./job.ts";
-import { findTrouble } from "./kernel_log.ts";
-import type { Kernel } from "./kernel.ts";
-import { followLog } from "./log_follower.ts";
-import { machineFor } from "./machine.ts";
-import type { BuiltModule } from "./own_module.ts";
-import { type Boot, type Ended, runQemu } from "./qemu.ts";
-import { guestLimits, NO_LIMITS } from "./silence.ts";
-import { parseVerdict, type Verdict } from "./verdict.ts";
+import { shareStandIns, shareWithConfig } from "../../harness/boot.ts";
+import { basename } from "../../harness/files.ts";
+import type { GuestContent, Share } from "../../harness/initramfs.ts";
+import { GuestError, type Judgement as GuestJudgement } from "../../harness/judge.ts";
+import type { TestCase } from "../../harness/junit.ts";
+import type { Kernel } from "../../harness/kernel.ts";
+import { bootShell, type RunResult, type TestResult, Vm } from "../../harness/vm.ts";
+import { exists, ROOT } from "../lib/paths.ts";
+import { projectFiles } from "../lib/process.ts";
+import { type Job, loadsModules } from "./job.ts";
+import type { BuiltModule } from "./modules.ts";
+import { buildPrograms } from "./programs.ts";
 
-/** The result of a boot. It was good if there are no problems. */
+/** The result of a boot. It was good if there are no problems, and no test has failed. */
 export interface Judgement {
   /** All problems except failed tests, one line each. */
   readonly problems: readonly string[];
@@ -40,99 +39,96 @@ export async function runGuest(
   job: Job,
   own?: BuiltModule,
 ): Promise<Judgement> {
-  const limits = job.shell ? NO_LIMITS : guestLimits(Deno.env.get("VM_SILENCE"));
-  const folder = `${CACHE}/vm`;
-  await using work = await makeWorkFolder(folder, kernel.series);
-  const log = `${folder}/${kernel.series}.log`;
-  const started = performance.now();
-  const boot = {
-    image: kernel.image,
-    initramfs: await makeInitramfs(work.path, modules, job, own),
-    log: `${work.path}/log`,
-    verdict: `${work.path}/verdict`,
-    interactive: job.shell,
-    limits,
-    machine: await machineFor(kernel.series),
-  };
-  const ended = await runShowingLog(boot, job.tests);
-  const logText = await readIfThere(boot.log);
-  const verdict = parseVerdict(await readBytesIfThere(boot.verdict));
-  await Deno.writeTextFile(log, logText);
-  return {
-    ...judge(job, ended, logText, verdict),
-    log,
-    seconds: (performance.now() - started) / 1000,
-  };
-}
-
-/** With tests the kernel's log is shown as it comes, so that a line stands beside its cause. */
-async function runShowingLog(boot: Boot, show: boolean): Promise<Ended> {
-  if (!show) return await runQemu(boot);
-  const done = new AbortController();
-  const following = followLog(boot.log, done.signal, (line) => console.log(dim(`kernel: ${line}`)));
+  const content = await makeContent(modules, job, own);
+  if (job.kind === "shell") return judge(await bootShell(kernel, content));
   try {
-    return await runQemu(boot);
-  } finally {
-    done.abort();
-    await following;
-  }
-}
-
-/** Decides whether a boot was good. Anything that is not known to be good is a problem. */
-export function judge(
-  job: Job,
-  ended: Ended,
-  log: string,
-  verdict: Verdict | undefined,
-): Omit<Judgement, "log" | "seconds"> {
-  const problems: string[] = [];
-  if (ended.stopped !== undefined) problems.push(`the guest was ended: ${ended.stopped}`);
-  else if (ended.code !== 0) problems.push(`QEMU ended with exit status ${ended.code}`);
-  if (ended.complaints.trim() !== "") problems.push(`QEMU says: ${ended.complaints.trim()}`);
-  problems.push(...findTrouble(log).map((line) => `kernel log: ${line}`));
-  // A shell that is left by Ctrl-A X gives no verdict.
-  if (job.shell) return { problems, tests: [], logMatters: problems.length > 0 };
-  if (verdict === undefined) {
-    problems.push("the guest gave no verdict");
-    return { problems, tests: [], logMatters: true };
-  }
-  problems.push(...verdict.faults);
-  const logMatters = problems.length > 0;
-  const { tests, problem } = readTests(job, verdict);
-  if (problem !== undefined) problems.push(problem);
-  // With failed tests, a non-zero status is expected.
-  const explained = tests.some((test) => test.outcome === "failed");
-  if (verdict.exit === undefined) problems.push("the command was not run");
-  else if (verdict.exit !== 0 && !explained) {
-    problems.push(`the command ended with exit status ${verdict.exit}`);
-  }
-  return { problems, tests, logMatters };
-}
-
-function readTests(job: Job, verdict: Verdict): { tests: TestCase[]; problem?: string } {
-  if (verdict.junit === undefined) {
-    return job.tests ? { tests: [], problem: "the tests left no report" } : { tests: [] };
-  }
-  try {
-    const tests = parseJunit(verdict.junit);
-    // Tests that a filter leaves out are in the report, as skipped.
-    const none = tests.every(({ outcome }) => outcome === "skipped");
-    return none ? { tests, problem: "no test was run" } : { tests };
+    // With tests the kernel's log is shown as it comes, so that a line stands beside its cause.
+    const log = (line: string) => console.log(dim(`kernel: ${line}`));
+    await using vm = await Vm.boot(kernel, content, job.kind === "tests" ? { log } : {});
+    const result = await runJob(vm, job);
+    return judge(await vm.stop(), result);
   } catch (error) {
-    if (!(error instanceof JunitError)) throw error;
-    return { tests: [], problem: error.message };
-  }
-}
-
-async function readBytesIfThere(path: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return new Uint8Array();
+    if (error instanceof GuestError) return judge(error.judgement);
     throw error;
   }
 }
 
-async function readIfThere(path: string): Promise<string> {
-  return new TextDecoder().decode(await readBytesIfThere(path));
+function show(bytes: Uint8Array): void {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
+}
+
+function runJob(
+  vm: Vm,
+  job: Exclude<Job, { kind: "shell" }>,
+): Promise<RunResult | TestResult> {
+  if (job.kind === "command") return vm.run(job.command, { output: show });
+  const folders = ["tests/conformance/", "tests/kernel/"];
+  return vm.test(folders, { filter: job.filter, output: show });
+}
+
+/** Adds the result of a command, or of tests, to what was found about the guest. */
+export function judge(
+  { problems, log, seconds }: GuestJudgement,
+  result?: RunResult | TestResult,
+): Judgement {
+  const all = [...problems];
+  const tests = result !== undefined && "tests" in result ? result.tests : [];
+  if (result !== undefined && "tests" in result) {
+    if (result.problem !== undefined) all.push(result.problem);
+  } else if (result !== undefined && result.status !== 0) {
+    all.push(`the command ended with exit status ${result.status}`);
+  }
+  return { problems: all, tests, logMatters: problems.length > 0, log, seconds };
+}
+
+async function makeContent(
+  modules: readonly string[],
+  job: Job,
+  own: BuiltModule | undefined,
+): Promise<GuestContent> {
+  const names = loadsModules(job) ? [] : (own?.modules ?? []).map(basename);
+  return {
+    modules: [...modules, ...own?.modules ?? []],
+    load: names.map((name) => ({ name, parameters: [] })),
+    shares: [
+      await shareProject(job.kind === "tests", own !== undefined),
+      ...own === undefined ? [] : await shareOwn(own),
+    ],
+    folder: own?.folder ?? "/kup",
+    env: { KUP_SECONDS: Deno.env.get("KUP_SECONDS") ?? "" },
+    shell: job.kind === "shell",
+    // Colours are for a person at a terminal.
+    color: Deno.stdout.isTerminal() && !Deno.noColor,
+  };
+}
+
+/** What `make prebuilt` has made, if it was run. */
+async function embeddedFiles(): Promise<string[]> {
+  const folder = "src/embedded";
+  if (!await exists(`${ROOT}/${folder}`)) return [];
+  const entries = await Array.fromAsync(Deno.readDir(`${ROOT}/${folder}`));
+  return entries.map(({ name }) => `${folder}/${name}`);
+}
+
+/** The project as git sees it, and what is built from it. A module's scripts may name its path. */
+async function shareProject(tests: boolean, samePath: boolean): Promise<Share> {
+  const files = [
+    ...await projectFiles(),
+    ...await buildPrograms(tests),
+    ...await embeddedFiles(),
+  ];
+  // The guest has no network: @std is always the stand-ins there.
+  const config = await Deno.readTextFile(`${ROOT}/deno.offline.json`);
+  const at = samePath ? ["/kup", await Deno.realPath(ROOT)] : ["/kup"];
+  return { from: ROOT, files, at, texts: { "deno.json": config } };
+}
+
+/** A module's folder. Below the project, the project's own configuration is used. */
+async function shareOwn({ folder, files }: BuiltModule): Promise<Share[]> {
+  if (folder.startsWith(`${await Deno.realPath(ROOT)}/`)) {
+    return [{ from: folder, files, at: [folder] }];
+  }
+  const standIns = await shareStandIns();
+  const links = standIns.flatMap((share) => share.at);
+  return [await shareWithConfig(folder, files, links), ...standIns];
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The machine that each kernel is booted on, and the kernel's parameters. */
 
-import { CACHE, ROOT } from "../lib/paths.ts";
-import { must } from "../lib/process.ts";
+import { cacheFolder } from "./files.ts";
 import { DEBUG_SERIES } from "./kernel.ts";
+import { packageFolder } from "./package.ts";
+import { must } from "./process.ts";
 
 /** What an emulator needs beside the files. */
 export interface Machine {
@@ -63,10 +64,10 @@ async function debugMachine(): Promise<Machine> {
 
 /** The frequency of this machine's time stamp counter, which the emulator passes on, in kHz. */
 async function measureTsc(): Promise<number> {
-  const program = `${CACHE}/vm/tsc-${Deno.pid}`;
-  await Deno.mkdir(`${CACHE}/vm`, { recursive: true });
+  const program = `${cacheFolder()}/vm/tsc-${Deno.pid}`;
+  await Deno.mkdir(`${cacheFolder()}/vm`, { recursive: true });
   try {
-    await must(["gcc-12", "-O2", "-o", program, `${ROOT}/tests/vm/tsc.c`]);
+    await must(["gcc-12", "-O2", "-o", program, `${await packageFolder()}/harness/tsc.c`]);
     return Number(await must([program]));
   } finally {
     await Deno.remove(program).catch(() => {});

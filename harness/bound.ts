@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Starts a program that does not outlive this process. */
 
+import { missingProgram } from "./process.ts";
+
 /** How a bound program is started. */
 export interface BoundOptions extends Omit<Deno.CommandOptions, "args"> {
   /**
@@ -24,5 +26,10 @@ export function spawnBound(
 ): Deno.ChildProcess {
   const check = 'test "$PPID" = "$0" && exec "$@"';
   const args = ["--pdeathsig", deathSignal, "sh", "-c", check, String(Deno.pid), ...command];
-  return new Deno.Command("setpriv", { ...options, args }).spawn();
+  try {
+    return new Deno.Command("setpriv", { ...options, args }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw missingProgram("setpriv", error);
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@
  * but a guest that prints nothing for minutes is stuck.
  */
 
-import { SettingError } from "../../scripts/usage.ts";
+import { HarnessError } from "./error.ts";
 
 /** How long a guest may take, in milliseconds. */
 export interface Limits {
@@ -25,7 +25,7 @@ export const NO_LIMITS: Limits = { silence: Infinity, total: Infinity };
 /**
  * The limits for a guest that runs by itself. `seconds` is the value of VM_SILENCE.
  *
- * @throws {SettingError} when `seconds` is given and is not a positive number.
+ * @throws {HarnessError} `"setting"` when `seconds` is given and is not a positive number.
  */
 export function guestLimits(seconds: string | undefined): Limits {
   if (seconds === undefined || seconds === "") {
@@ -33,7 +33,10 @@ export function guestLimits(seconds: string | undefined): Limits {
   }
   const number = /^\d+(\.\d+)?$/.test(seconds) ? Number(seconds) : NaN;
   if (!(number > 0)) {
-    throw new SettingError(`VM_SILENCE must be a number of seconds above 0, not "${seconds}".`);
+    throw new HarnessError(
+      "setting",
+      `VM_SILENCE must be a number of seconds above 0, not "${seconds}".`,
+    );
   }
   return { silence: number * 1000, total: Math.max(TOTAL_MS, 2000 * number) };
 }

@@ -3,17 +3,16 @@
  * The debug kernel: Debian's source, built with the detectors of `debug.config`, which Debian's own
  * kernels leave out. It is built once, and again when the configuration changes:
  *
- *     deno run -A tests/vm/debug_kernel.ts
+ *     deno run -A harness/debug_kernel.ts
  */
 
-import { CACHE, exists, fillOnce, ROOT } from "../lib/paths.ts";
-import { CommandError, must } from "../lib/process.ts";
 import { Archive } from "./debian.ts";
 import { checkOptions, parseOptions } from "./debug_options.ts";
+import { HarnessError } from "./error.ts";
+import { cacheFolder, CHECKOUT, exists, fillOnce, hashOf, lockFile } from "./files.ts";
+import { packageFolder } from "./package.ts";
+import { CommandError, must } from "./process.ts";
 import { newestOf } from "./version.ts";
-
-const HOME = `${CACHE}/debug-kernel`;
-const CONFIG = `${ROOT}/tests/vm/debug.config`;
 
 const SERIES = "6.12";
 const PACKAGE = `linux-source-${SERIES}`;
@@ -48,18 +47,19 @@ export interface BuiltKernel {
 
 /** Returns the debug kernel. When it has to be built, that takes minutes. */
 export async function getDebugKernel(): Promise<BuiltKernel> {
-  await fillOnce(`${HOME}/source`, (folder) => Archive.open((archive) => fetch(archive, folder)));
-  const config = await Deno.readTextFile(CONFIG);
-  const version = await Deno.readTextFile(`${HOME}/source/debian-version`);
+  const home = homeFolder();
+  await fillOnce(`${home}/source`, (folder) => Archive.open((archive) => fetch(archive, folder)));
+  const configFile = `${await packageFolder()}/harness/debug.config`;
+  const config = await Deno.readTextFile(configFile);
+  const version = await Deno.readTextFile(`${home}/source/debian-version`);
   // A changed comment builds nothing.
   const options = [...parseOptions(config)].sort().join("\n");
-  const key = await hash(`${BUILD_FORMAT}\n${version}\n${options}`);
-  const folder = `${HOME}/build-${key}`;
+  const key = await hashOf(`${BUILD_FORMAT}\n${version}\n${options}`);
+  const folder = `${home}/build-${key}`;
   await Deno.mkdir(folder, { recursive: true });
   // Another run may be building it. An interrupted build is continued, not started again.
-  using lock = await Deno.open(`${folder}.lock`, { create: true, write: true });
-  await lock.lock(true);
-  if (!await exists(`${folder}/kup-release`)) await build(config, folder);
+  using _lock = await lockFile(`${folder}.lock`);
+  if (!await exists(`${folder}/kup-release`)) await build(configFile, config, folder);
   await removeOthers(key);
   return {
     release: (await Deno.readTextFile(`${folder}/kup-release`)).trim(),
@@ -68,14 +68,15 @@ export async function getDebugKernel(): Promise<BuiltKernel> {
   };
 }
 
-async function hash(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return new Uint8Array(digest).toHex().slice(0, 16);
+function homeFolder(): string {
+  return `${cacheFolder()}/debug-kernel`;
 }
 
 async function fetch(archive: Archive, folder: string): Promise<void> {
   const version = newestOf(await archive.show(PACKAGE), SERIES)?.get("Version");
-  if (version === undefined) throw new Error(`Debian's archive has no ${PACKAGE}`);
+  if (version === undefined) {
+    throw new HarnessError("download", `Debian's archive has no ${PACKAGE} any more.`);
+  }
   console.log(`debug kernel: unpacking ${PACKAGE} ${version}`);
   await archive.unpack([`${PACKAGE}=${version}`], `${folder}/package`);
   const excluded = LEFT_OUT.map((pattern) => `--exclude=${pattern}`);
@@ -85,12 +86,14 @@ async function fetch(archive: Archive, folder: string): Promise<void> {
   await Deno.writeTextFile(`${folder}/debian-version`, `${version}\n`);
 }
 
-async function build(config: string, folder: string): Promise<void> {
-  await must(["sh", "scripts/setup.sh", "debug-kernel"]);
-  await run(folder, `KCONFIG_ALLCONFIG=${CONFIG}`, "allnoconfig");
+async function build(configFile: string, config: string, folder: string): Promise<void> {
+  // A checkout may install what its tests need.
+  if (CHECKOUT !== undefined) await must(["sh", `${CHECKOUT}/scripts/setup.sh`, "debug-kernel"]);
+  await checkTools();
+  await run(folder, `KCONFIG_ALLCONFIG=${configFile}`, "allnoconfig");
   const wrong = checkOptions(config, await Deno.readTextFile(`${folder}/.config`));
   if (wrong.length > 0) {
-    throw new Error(`The kernel's configuration is not what tests/vm/debug.config wants:
+    throw new Error(`The kernel's configuration is not what harness/debug.config wants:
 ${wrong.join("\n")}
 An option that has gone, or what it depends on, has to be changed there.`);
   }
@@ -103,6 +106,31 @@ An option that has gone, or what it depends on, has to be changed there.`);
   await Deno.writeTextFile(`${folder}/kup-release`, release);
 }
 
+/** Programs and headers that the build needs, and their packages. */
+const TOOLS = [
+  ["bc", "bc"],
+  ["bison", "bison"],
+  ["flex", "flex"],
+  ["make", "make"],
+  ["xz", "xz-utils"],
+  [COMPILER, COMPILER],
+] as const;
+
+async function checkTools(): Promise<void> {
+  const path = (Deno.env.get("PATH") ?? "").split(":");
+  const missing: string[] = await exists("/usr/include/gelf.h") ? [] : ["libelf-dev"];
+  for (const [program, name] of TOOLS) {
+    const places = await Promise.all(path.map((folder) => exists(`${folder}/${program}`)));
+    if (!places.includes(true)) missing.push(name);
+  }
+  if (missing.length === 0) return;
+  throw new HarnessError(
+    "tool",
+    "The debug kernel is built on this machine, which lacks some tools for that; install them " +
+      `with: apt-get install ${missing.join(" ")}`,
+  );
+}
+
 /** How often a line shows the progress of a build. */
 const SAY_EVERY_MS = 60_000;
 
@@ -110,7 +138,7 @@ const SAY_EVERY_MS = 60_000;
 async function run(folder: string, ...args: string[]): Promise<void> {
   const log = `${folder}/kup-log`;
   const command = [
-    ...["nice", "make", "-C", `${HOME}/source`, `O=${folder}`],
+    ...["nice", "make", "-C", `${homeFolder()}/source`, `O=${folder}`],
     ...[`CC=${COMPILER}`, `HOSTCC=${COMPILER}`],
     // The same image for the same input.
     ...["KBUILD_BUILD_TIMESTAMP=@0", "KBUILD_BUILD_USER=kup", "KBUILD_BUILD_HOST=kup"],
@@ -164,9 +192,9 @@ async function removeIntermediates(folder: string): Promise<void> {
 }
 
 async function removeOthers(key: string): Promise<void> {
-  for await (const { name } of Deno.readDir(HOME)) {
+  for await (const { name } of Deno.readDir(homeFolder())) {
     if (!name.startsWith("build-") || name.startsWith(`build-${key}`)) continue;
-    await Deno.remove(`${HOME}/${name}`, { recursive: true });
+    await Deno.remove(`${homeFolder()}/${name}`, { recursive: true });
   }
 }
 
@@ -175,7 +203,7 @@ if (import.meta.main) {
     const { release, image } = await getDebugKernel();
     console.log(`debug kernel: ${release} is ready: ${image}`);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof CommandError || error instanceof HarnessError)) throw error;
     console.error(error.message);
     Deno.exit(1);
   }

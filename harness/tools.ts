@@ -3,13 +3,14 @@
  * Programs that are fetched for the test machine and used from the cache, without an installation.
  */
 
-import { CACHE, fillOnce } from "../lib/paths.ts";
-import { must } from "../lib/process.ts";
 import { Archive } from "./debian.ts";
+import { HarnessError } from "./error.ts";
+import { cacheFolder, fillOnce } from "./files.ts";
+import { capture } from "./process.ts";
 
 /** Returns the path of a busybox that needs no libraries. */
 export async function fetchBusybox(): Promise<string> {
-  const folder = `${CACHE}/busybox`;
+  const folder = `${cacheFolder()}/busybox`;
   await fillOnce(
     folder,
     (temporary) => Archive.open((archive) => archive.unpack(["busybox-static"], temporary)),
@@ -34,12 +35,18 @@ const QEMU = ["qemu-system-x86", "qemu-system-data", "seabios"];
  * away. With 10.0 neither was seen in 28 boots.
  */
 export async function fetchQemu(): Promise<Emulator> {
-  const folder = `${CACHE}/qemu`;
+  const folder = `${cacheFolder()}/qemu`;
   await fillOnce(folder, (temporary) =>
     Archive.open(async (archive) => {
       await archive.unpack(QEMU.map((name) => `${name}/bookworm-backports`), temporary);
       // Finds a missing library here, and not at the first boot.
-      await must([`${temporary}/usr/bin/qemu-system-x86_64`, "--version"]);
+      const { code } = await capture([`${temporary}/usr/bin/qemu-system-x86_64`, "--version"]);
+      if (code === 0) return;
+      throw new HarnessError(
+        "tool",
+        "This machine lacks libraries that QEMU needs; install them with: " +
+          "apt-get install --no-install-recommends qemu-system-x86",
+      );
     }));
   const share = `${folder}/usr/share`;
   return {

@@ -8,7 +8,9 @@ export type Outcome = "passed" | "failed" | "skipped";
 export interface TestCase {
   /** The file of the test, as the report gives it. */
   readonly file: string;
+  /** The name of the test. */
   readonly name: string;
+  /** What came of it. */
   readonly outcome: Outcome;
   /** The first line of the failure, or an empty text. */
   readonly message: string;

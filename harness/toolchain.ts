@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The compiler and the other tools of a newer Debian than this machine's, for its kernels: kbuild's
+ * own programs, and the compiler that the kernel was configured for, need that release's C library.
+ * They are unpacked into a folder, and run there by chroot in a namespace, without root.
+ */
+
+import { Archive, type Release } from "./debian.ts";
+import { HarnessError } from "./error.ts";
+import { cacheFolder, dirname, fillOnce, writeFile } from "./files.ts";
+import { packageFolder } from "./package.ts";
+import { capture } from "./process.ts";
+import { quote } from "./quote.ts";
+
+/** Who compiles the kernels of a release, and what else a build of modules runs. */
+const TOOLS = [
+  ...["gcc-14", "make", "libelf1t64", "libc6-dev"],
+  ...["base-files", "bash", "coreutils", "dash", "diffutils", "findutils", "gawk", "grep", "sed"],
+];
+
+const COMPILER = "gcc-14";
+
+/**
+ * Returns the command that runs make with a release's own tools. In it, the cache, and the package
+ * of KUP have the same paths as here, and nothing else is there.
+ *
+ * @throws {HarnessError} `"download"`, or `"tool"` when this machine allows no namespaces.
+ */
+export async function makeToolchain(release: Release): Promise<string[]> {
+  const folder = `${cacheFolder()}/toolchain-${release}`;
+  await fillOnce(folder, (temporary) =>
+    Archive.open(async (archive) => {
+      await archive.unpack(await archive.closure(TOOLS), temporary);
+      // Installing these packages would make the links.
+      await Deno.symlink("dash", `${temporary}/usr/bin/sh`).catch(() => {});
+      await Deno.symlink("gawk", `${temporary}/usr/bin/awk`).catch(() => {});
+      for (const path of ["dev", "proc", "tmp"]) {
+        await Deno.mkdir(`${temporary}/${path}`, { recursive: true });
+      }
+    }, { release }));
+  const script = `${cacheFolder()}/toolchain-${release}.sh`;
+  await writeFile(script, await spellScript(folder));
+  const make = ["unshare", "--map-root-user", "--mount", "sh", script, "make", `CC=${COMPILER}`];
+  const { code, output } = await capture([...make, "--version"]);
+  if (code === 0) return make;
+  throw new HarnessError(
+    "tool",
+    `The tools for this kernel can't be run in ${folder}, since this machine allows no ` +
+      `namespaces of users; run the harness as root.\n${output.trimEnd()}`,
+  );
+}
+
+/** Binds the folders that a build uses into the release's folder, and runs the arguments there. */
+async function spellScript(root: string): Promise<string> {
+  const shared = [cacheFolder(), dirname(await packageFolder())];
+  const lines = shared.map((path) =>
+    `mkdir -p "$root"${quote(path)} && mount --rbind ${quote(path)} "$root"${quote(path)}`
+  );
+  return `# SPDX-License-Identifier: BSD-3-Clause
+set -e
+root=${quote(root)}
+${lines.join("\n")}
+mount --rbind /dev "$root/dev"
+mount --rbind /proc "$root/proc"
+exec chroot "$root" /usr/bin/env -i LC_ALL=C.UTF-8 PATH=/usr/bin:/usr/sbin HOME=/tmp "$@"
+`;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The harness without a guest: its commands, its template, its package, and what is missing. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
+import { runLine } from "../../harness/protocol.ts";
+import { CONFIG } from "../checks/static.ts";
+import { exists, ROOT } from "../lib/paths.ts";
+import { capture } from "../lib/process.ts";
+import { publishedFiles } from "../lib/published.ts";
+import { servePublished } from "../lib/serve.ts";
+
+const HARNESS = ["run", "-A", "--no-check", "--config", `${ROOT}/${CONFIG}`, `${ROOT}/harness.ts`];
+
+interface Options {
+  readonly cwd: string;
+  readonly env?: Record<string, string>;
+}
+
+/** Runs a command of the harness. */
+function kup(args: readonly string[], options: Options) {
+  const env = { NO_COLOR: "1", ...options.env };
+  return capture([Deno.execPath(), ...HARNESS, ...args], { ...options, env });
+}
+
+async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "kup-harness-" }));
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function names(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+}
+
+Deno.test("kup new makes a module whose types and tests pass on the host driver", () =>
+  inFolder(async (cwd) => {
+    const made = await kup(["new", "some_name2"], { cwd });
+    assertEquals(made.code, 0, made.output);
+    const folder = `${cwd}/some_name2`;
+    for await (const { name } of Deno.readDir(folder)) {
+      const text = await Deno.readTextFile(`${folder}/${name}`);
+      assert(!/my_?device/i.test(name + text), `${name} has the template's own name`);
+    }
+    const checked = await capture([Deno.execPath(), "check", "some_name2_test.ts"], {
+      cwd: folder,
+    });
+    assertEquals(checked.code, 0, checked.output);
+    const tested = await kup(["test", "--kernel", "host", "some_name2"], { cwd });
+    assertEquals(tested.code, 0, tested.output);
+    assertMatch(tested.output, /SomeName2\.add\(\) .* ok/);
+    assertStringIncludes(tested.output, "2 passed");
+    // A module that does something else fails its tests.
+    const source = `${folder}/some_name2.c`;
+    const text = await Deno.readTextFile(source);
+    await Deno.writeTextFile(source, text.replace("add.a + add.b", "add.a - add.b"));
+    const failed = await kup(["test", "--kernel", "host", "some_name2"], { cwd });
+    assertEquals(failed.code, 1, failed.output);
+  }));
+
+Deno.test("kup new refuses what can't be a module's folder, and leaves nothing behind", () =>
+  inFolder(async (cwd) => {
+    await Deno.mkdir(`${cwd}/taken`);
+    const cases: Record<string, RegExp> = {
+      "taken": /^error: taken exists already; name a folder that does not\.\n$/,
+      "9lives": /^error: "9lives" can't be the name of a module; use small letters/,
+      "a-b": /^error: "a-b" can't be the name of a module/,
+      "nowhere/a": /^error: There is no folder nowhere; make it first\.\n$/,
+    };
+    for (const [name, message] of Object.entries(cases)) {
+      const { code, output } = await kup(["new", name], { cwd });
+      assertEquals(code, 2);
+      assertMatch(output, message);
+    }
+    assertEquals(await names(cwd), ["taken"]);
+  }));
+
+Deno.test("kup test refuses wrong arguments with one sentence, before anything is fetched", () =>
+  inFolder(async (cwd) => {
+    await Deno.mkdir(`${cwd}/empty`);
+    await Deno.mkdir(`${cwd}/good`);
+    await Deno.writeTextFile(`${cwd}/good/Kbuild`, "obj-m := a.o\n");
+    await Deno.writeTextFile(`${cwd}/text.ko`, "this is no module");
+    const cases: readonly (readonly [string[], RegExp])[] = [
+      [["nowhere"], /^error: "nowhere" is not a folder; name a folder that is there\.\n$/],
+      [["empty"], /^error: "empty" has no Kbuild and no Makefile; it needs one with "obj-m/],
+      [["/"], /^error: "\/" holds everything; name a module's own folder\.\n$/],
+      [["--kernel", "5.10", "good"], /^error: "5\.10" is no kernel of the harness; name one of 6/],
+      [["--param", "x", "good"], /^error: --param takes NAME=TEXT, not "x"\./],
+      [["--silence", "0", "good"], /^error: --silence takes a number of seconds above 0/],
+      [["--bad", "good"], /^error: Unknown option '--bad'\./],
+    ];
+    const env = { KUP_CACHE: `${cwd}/cache` };
+    for (const [args, message] of cases) {
+      const { code, output } = await kup(["test", ...args], { cwd, env });
+      assertMatch(output.replace(/^kup test: .*\n/gm, ""), message);
+      assertEquals(code, 2);
+    }
+    assert(!await exists(`${cwd}/cache`), "something was fetched");
+  }));
+
+Deno.test("kup test names a program that is missing, and how to get it", () =>
+  inFolder(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/Kbuild`, "obj-m := a.o\n");
+    const env = { KUP_CACHE: `${cwd}/.cache`, PATH: "/nowhere" };
+    const { code, output } = await kup(["test"], { cwd, env });
+    assertEquals(code, 1);
+    assertMatch(output, /error: The harness needs the program apt-get, which is not on this/);
+  }));
+
+Deno.test("kup test names a compiler that is missing, and how to get it", () =>
+  inFolder(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/Kbuild`, "obj-m := a.o\n");
+    // As if it were fetched.
+    await Deno.mkdir(`${cwd}/.cache/kernel/6.12`, { recursive: true });
+    await Deno.writeTextFile(`${cwd}/.cache/kernel/6.12/release`, "6.12.1-cloud-amd64\n");
+    await Deno.mkdir(`${cwd}/bin`);
+    await Deno.symlink("/usr/bin/make", `${cwd}/bin/make`);
+    const env = { KUP_CACHE: `${cwd}/.cache`, PATH: `${cwd}/bin` };
+    const { code, output } = await kup(["test"], { cwd, env });
+    assertEquals(code, 1);
+    assertMatch(output, /error: .* program gcc-12, .*; install it with: apt-get install gcc-12\n$/);
+  }));
+
+Deno.test("kup test says so when Debian's archive can't be reached, and keeps no half of it", () =>
+  inFolder(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/Kbuild`, "obj-m := a.o\n");
+    // Nothing listens there.
+    const proxy = "http://127.0.0.1:9";
+    const env = {
+      KUP_CACHE: `${cwd}/.cache`,
+      "http_proxy": proxy,
+      "https_proxy": proxy,
+      "no_proxy": "",
+    };
+    const { code, output } = await kup(["test"], { cwd, env });
+    assertEquals(code, 1);
+    assertMatch(output, /error: Debian's archive can't be read \(E: .*\); check the network/);
+    assertEquals((await names(`${cwd}/.cache/kernel`)).filter((name) => !/\.lock$/.test(name)), []);
+  }));
+
+Deno.test("kup of the published package has KUP's files in its cache, and builds with them", () =>
+  inFolder(async (cwd) => {
+    await using server = servePublished(await publishedFiles());
+    const url = `http://127.0.0.1:${server.addr.port}/harness.ts`;
+    const env = {
+      DENO_DIR: `${cwd}/deno`,
+      XDG_CACHE_HOME: `${cwd}/cache`,
+      KUP_CACHE: "",
+      NO_COLOR: "1",
+    };
+    const published = (args: readonly string[]) =>
+      capture([Deno.execPath(), "run", "-A", "--no-config", "--quiet", url, ...args], { cwd, env });
+    const { code, stdout, output } = await published(["folder"]);
+    assertEquals(code, 0, output);
+    const folder = stdout.trim();
+    assert(folder.startsWith(`${cwd}/cache/kup/package/`), folder);
+    for (const file of ["kmod/kup.h", "kmod/Kbuild", "mod.ts", "harness/guest/init"]) {
+      const text = await Deno.readTextFile(`${folder}/${file}`);
+      assertEquals(text, await Deno.readTextFile(`${ROOT}/${file}`));
+    }
+    const made = await published(["new", "thing"]);
+    assertEquals(made.code, 0, made.output);
+    const config = await Deno.readTextFile(`${cwd}/thing/deno.json`);
+    assertMatch(config, /"@kup\/kup": "jsr:@kup\/kup@\^\d/);
+    const tested = await published(["test", "--kernel", "host", "thing"]);
+    assertEquals(tested.code, 0, tested.output);
+    assertStringIncludes(tested.output, "2 passed");
+  }));
+
+Deno.test("runLine() makes one line of a long script", () => {
+  assertMatch(runLine("x\n".repeat(10_000)), /^run [^\n]+\n$/);
+});
