@@ -7,10 +7,13 @@
 
 import type { Command } from "./command.ts";
 
+/** A command that reads its command line by itself, and returns the exit status. */
+type Main = (args: readonly string[]) => Promise<number>;
+
 /** A line of `kup --help`, and the command's module. */
 export interface Entry {
   readonly summary: string;
-  load(): Promise<{ readonly command: Command }>;
+  load(): Promise<{ readonly command: Command } | { readonly bind: Main }>;
 }
 
 /** All commands, in the order in which `kup --help` lists them. */
@@ -26,5 +29,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   doctor: { summary: "find out why KUP does not work here", load: () => import("./doctor.ts") },
   modinfo: { summary: "describe a client module's file", load: () => import("./modinfo.ts") },
   test: { summary: "test a module in a kernel of its own", load: () => import("./test.ts") },
+  bind: {
+    summary: "generate types and checks from a C header",
+    // Its options are those of compilers, such as -I and -D.
+    load: () => import("../bind/bind.ts"),
+  },
   new: { summary: "make the folder of a new module", load: () => import("./new.ts") },
 };

@@ -7,9 +7,9 @@
  */
 
 import { KupError } from "../mod.ts";
-import { type Command, Failure, Interrupted } from "./command.ts";
+import { Failure, Interrupted } from "./command.ts";
 import { CommandLine, UsageError } from "./command_line.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMANDS, type Entry } from "./commands.ts";
 import { bold, setColorEnabled } from "./deps.ts";
 import { OutputClosed, print, warn } from "./output.ts";
 
@@ -29,7 +29,7 @@ host:NAME or host:FILE.so for one of the host driver. The exit status
 is 0 if it worked, 1 if it failed, 2 if the command line is wrong.`;
 }
 
-function findCommand(name: string): Promise<{ readonly command: Command }> {
+function findCommand(name: string): ReturnType<Entry["load"]> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (entry !== undefined) return entry.load();
   throw new UsageError(
@@ -45,7 +45,9 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
     print(overview());
     return 0;
   }
-  const { command } = await findCommand(name);
+  const loaded = await findCommand(name);
+  if ("bind" in loaded) return await loaded.bind(rest);
+  const { command } = loaded;
   const line = new CommandLine(rest, command.usage);
   if (line.help) {
     print(command.usage.text.trimEnd());
