@@ -4,7 +4,7 @@
 import * as anywhere from "../../harness/process.ts";
 import { ROOT } from "./paths.ts";
 
-export { CommandError, type Finished } from "../../harness/process.ts";
+export { CommandError, type Finished, type RunOptions } from "../../harness/process.ts";
 
 /** Runs a program to its end and keeps what it prints, with any exit status. */
 export async function capture(
