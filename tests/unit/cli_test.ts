@@ -22,11 +22,12 @@ Deno.test("kup --help lists every command", async () => {
 
 Deno.test("kup COMMAND --help names each of its options", async () => {
   for (const [name, entry] of Object.entries(COMMANDS)) {
-    const { command } = await entry.load();
+    const loaded = await entry.load();
     const { code, stdout } = await kup([name, "--help"], { permissions: [] });
     assertEquals(code, 0, name);
     assertMatch(stdout, new RegExp(`^usage: kup ${name}\\b`));
-    const { values = [], flags = [] } = command.usage;
+    if ("bind" in loaded) continue;
+    const { values = [], flags = [] } = loaded.command.usage;
     for (const option of [...values, ...flags]) assertStringIncludes(stdout, `--${option}`, name);
   }
 });
