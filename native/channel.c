@@ -409,7 +409,9 @@ int32_t kup_user_receive_watermark(struct kup_user_channel *channel,
 	result = kup_user_receive(channel, message, 0);
 	if (result != -EAGAIN || timeout_ms == 0)
 		return result;
-	return kup_user_receive(channel, message, left_ms(deadline));
+	result = kup_user_receive(channel, message, left_ms(deadline));
+	/* No time is left, so that call did not wait; this one did. */
+	return result == -EAGAIN ? -ETIMEDOUT : result;
 }
 
 /* ---- Sending ---- */

@@ -3,7 +3,7 @@
  * The one runner behind `make test` and `make check`. It continues after a failure, and its very
  * last line is the verdict.
  *
- *     deno run -A tests/run.ts [--only static|deno|c|vm] [--kernel SERIES] [--force]
+ *     deno run -A tests/run.ts [--only PART,...] [--kernel SERIES] [--force]
  */
 
 import { bold, green, red, setColorEnabled, yellow } from "../deps.ts";
@@ -23,15 +23,16 @@ import { ALL_SERIES, checkSeries, DEBUG_SERIES, fetchKernel } from "../harness/k
 import { buildPrograms } from "./vm/programs.ts";
 import { guestLimits } from "../harness/silence.ts";
 
-const PARTS = ["static", "deno", "c", "vm"];
+const PARTS = ["static", "unit", "host", "c", "vm"];
 
 const USAGE = {
   text: `usage: tests/run.ts [--only PART,...] [--kernel SERIES] [--force]
 
 Runs every check and test, and prints the verdict as its last line.
 
-  --only PART,...    some of the parts: the static checks, the tests in Deno and in C on this
-                     machine, or those in kernels (static, deno, c, vm)
+  --only PART,...    some of the parts: the static checks, the unit tests, the conformance of
+                     the host driver, the tests in C, or those in kernels (static, unit, host,
+                     c, vm)
   --kernel SERIES    one kernel series instead of all, or debug for the debug kernel
   --force            run also the static checks that have passed with the same inputs
   --results FILE     write the results there instead of printing them at the end`,
@@ -122,9 +123,13 @@ async function runStatic(tally: Tally, series: readonly string[], force: boolean
   await runChecks(tally, staticChecks(series), force);
 }
 
-async function runDeno(tally: Tally): Promise<void> {
+async function runUnit(tally: Tally): Promise<void> {
   heading("Unit tests");
   await timed(tally, "unit tests", () => runDenoTests(tally));
+}
+
+async function runHost(tally: Tally): Promise<void> {
+  heading("Host driver");
   await timed(tally, "conformance of the host driver", () => runConformance(tally));
 }
 
@@ -152,8 +157,8 @@ async function runKernels(tally: Tally, series: readonly string[]): Promise<void
 }
 
 /**
- * Starts the tests of one series and those in C, which then run beside all others. Both sleep for
- * much of their time.
+ * Starts the tests of one series, those of the host driver and those in C, which then run beside
+ * all others. Both sleep for much of their time.
  */
 async function startKernel(series: string): Promise<RunBeside> {
   // Both use these programs, so they are made before.
@@ -165,20 +170,20 @@ async function startKernel(series: string): Promise<RunBeside> {
     "--config",
     CONFIG,
     `${ROOT}/tests/run.ts`,
-    "--only=vm,c",
+    "--only=vm,host,c",
     `--kernel=${series}`,
     "--results",
   ]);
 }
 
-/** Runs the tests in Deno, and then those in all kernels but the first, beside that. */
+/** Runs the unit tests, and then those in all kernels but the first, beside that. */
 async function runAllTests(tally: Tally, series: readonly string[]): Promise<void> {
   const [first, ...others] = series;
   let beside: RunBeside | undefined;
   await guarded(tally, "kernel tests", async () => {
     beside = await startKernel(first!);
   });
-  await runDeno(tally);
+  await runUnit(tally);
   await runKernels(tally, others);
   await guarded(tally, "kernel tests", async () => await beside?.finish(tally, "kernel tests"));
 }
@@ -215,8 +220,9 @@ async function main(line: CommandLine): Promise<number> {
   if (parts.length === PARTS.length) {
     await runAllTests(tally, series);
   } else {
-    if (parts.includes("deno")) await runDeno(tally);
+    if (parts.includes("unit")) await runUnit(tally);
     if (parts.includes("vm")) await runKernels(tally, series);
+    if (parts.includes("host")) await runHost(tally);
     if (parts.includes("c")) await runC(tally);
   }
 

@@ -219,7 +219,7 @@ static void test_time(void)
 {
 	struct kup_user_message message;
 	struct gathered gathered;
-	int some, none, once, at_timeout;
+	int some, none, neither, once, at_timeout;
 
 	if (begin(&gathered))
 		return;
@@ -227,12 +227,14 @@ static void test_time(void)
 	some = kup_user_receive_watermark(gathered.user, &message, MARK, 1, PATIENCE_MS);
 	receive_rest(&gathered);
 	none = kup_user_receive_watermark(gathered.user, &message, MARK, 1, 3);
+	neither = kup_user_receive_watermark(gathered.user, &message, MARK, 1, 1);
 	once = kup_user_receive_watermark(gathered.user, &message, MARK, 1, 0);
 	send(&gathered, 1);
 	at_timeout = kup_user_receive_watermark(gathered.user, &message, MARK, -1, 1);
-	check(!some && none == -ETIMEDOUT && once == -EAGAIN && !at_timeout,
+	check(!some && none == -ETIMEDOUT && neither == -ETIMEDOUT && once == -EAGAIN &&
+		      !at_timeout,
 	      "kup_user_receive_watermark() takes what is there when its time has passed",
-	      "%d, %d, %d, %d", some, none, once, at_timeout);
+	      "%d, %d, %d, %d, %d", some, none, neither, once, at_timeout);
 	end(&gathered);
 }
 
