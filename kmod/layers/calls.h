@@ -97,7 +97,8 @@ static inline int calls_change(kup_u32 *word, kup_u32 from, kup_u32 to)
 
 static inline void calls_add(kup_u32 *word, kup_u32 value)
 {
-	__atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);
+	/* Pairs with the calls_load of `owed` in settle: the reader finds the slot that owes. */
+	__atomic_fetch_add(word, value, __ATOMIC_RELEASE);
 }
 
 /* Another thread may look at the id of a slot that it does not own; its change then fails. */
