@@ -98,8 +98,8 @@ static void test_receive(void)
 	echo_some(reader.channel, 1);
 	pthread_join(reader.thread, NULL);
 	check(!early && !reader.error && reader.got == RECORDS,
-	      "kup_user_receive_watermark() returns when minBytes can be read", "%u, %s, %u",
-	      early, error_name(reader.error), reader.got);
+	      "kup_user_receive_watermark() returns when minBytes can be read", "%u, %s, %u", early,
+	      error_name(reader.error), reader.got);
 	kup_user_channel_close(reader.channel);
 }
 

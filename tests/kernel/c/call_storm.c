@@ -27,10 +27,10 @@ typedef struct kup_user_call_event event_t;
 /* Atomic counts of all processes that end by themselves; those that are killed have their own. */
 static struct sum {
 	uint32_t over, lives;
-	uint32_t started, replies, cancels, ends, most_open; /* of the user's calls */
+	uint32_t started, replies, cancels, ends, most_open;	    /* of the user's calls */
 	uint32_t requests, requests_cancelled, too_long, timed_out; /* of the kernel's */
 	uint32_t wrong, lost;
-} *sum;
+} * sum;
 
 static uint32_t deaths, loads;
 
@@ -230,7 +230,8 @@ static void take_request(struct player *player, const event_t *event)
 static bool is_right(const struct call *call, const event_t *event)
 {
 	if (call->method < ECHO_CALL_COMMANDS)
-		return event->status == KUP_STATUS_NO_ROOM || event->status == KUP_STATUS_TOO_LONG ||
+		return event->status == KUP_STATUS_NO_ROOM ||
+		       event->status == KUP_STATUS_TOO_LONG ||
 		       (!event->status && is_filled(event->data, event->length, call->method));
 	if (call->method != ECHO_CALL_BACK || event->status)
 		return true;
@@ -397,8 +398,7 @@ static void check_sums(void)
 	uint32_t ended = sum->replies + sum->cancels + sum->ends;
 
 	printf("# %u lives, %u deaths, %u loads; %u calls: %u replies, %u cancels, %u ends\n",
-	       sum->lives, deaths, loads, sum->started, sum->replies, sum->cancels,
-	       sum->ends);
+	       sum->lives, deaths, loads, sum->started, sum->replies, sum->cancels, sum->ends);
 	printf("# %u requests, %u cancelled; %u replies too long, %u calls timed out\n",
 	       sum->requests, sum->requests_cancelled, sum->too_long, sum->timed_out);
 	check(sum->lost == 0 && sum->started == ended,
@@ -423,7 +423,8 @@ int main(int count, char **arguments)
 	begin(count, arguments, 60 + 5 * seconds());
 	need_unload();
 	need(module_load("mode=3") == 0, "the echo client can be loaded in call mode");
-	sum = mmap(NULL, 2 * sizeof(*sum), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	sum = mmap(NULL, 2 * sizeof(*sum), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		   0);
 	for (uint32_t i = 0; i < PLAYERS; i++)
 		players[i] = start_process(i + 1, false);
 	storm(now_ms() + 1000 * seconds());
