@@ -373,7 +373,10 @@ static kup_u32 count_open(const struct player *player)
 	return open;
 }
 
-/* Starts no more calls, and reads until each open one has ended, by an event of its own. */
+/*
+ * Starts no more calls, and reads until each open one has ended, by an event of its own. If users
+ * stop before their device goes, no end of the channel can replace a reply that was lost.
+ */
 static int drain(struct player *player)
 {
 	kup_u64 end = os_now_ns() + PATIENCE_MS * KUP_MS;
@@ -399,12 +402,16 @@ static void die(struct player *player)
 	kup_user_calls_end(player->calls);
 }
 
+/* Atomic: the users end their last life. */
+static kup_u32 users_stop;
+
 static void *live(void *argument)
 {
 	kup_u32 *number = argument, state = dice_seed(900 + *number);
 	struct kup_user_channel *channel;
 
-	while (!kup_user_channel_open("host:calls", *number, PATIENCE_MS, &channel)) {
+	while (!kup_load(&users_stop) &&
+	       !kup_user_channel_open("host:calls", *number, PATIENCE_MS, &channel)) {
 		struct player player = { .state = dice(&state) };
 		int error = kup_user_calls_begin(channel, &player.calls);
 
@@ -423,7 +430,8 @@ static void *live(void *argument)
 
 /* ---- The storm ---- */
 
-static void one_device(void)
+/* The device goes while its users call, or after they have stopped. */
+static void one_device(int stops_first)
 {
 	const struct kup_config config = { .name = "calls",
 					   .channels = 2,
@@ -434,12 +442,18 @@ static void one_device(void)
 	kup_u32 numbers[2] = { 0, 1 }, i;
 	pthread_t users[2];
 
+	kup_store(&users_stop, 0);
 	for (i = 0; i < 2; i++)
 		pthread_create(&users[i], NULL, live, &numbers[i]);
 	storm_pause(100);
-	kup_device_destroy(device);
+	if (stops_first)
+		kup_store(&users_stop, 1);
+	else
+		kup_device_destroy(device);
 	for (i = 0; i < 2; i++)
 		pthread_join(users[i], NULL);
+	if (stops_first)
+		kup_device_destroy(device);
 }
 
 void call_storm_cases(void)
@@ -448,8 +462,10 @@ void call_storm_cases(void)
 
 	memset(&sum, 0, sizeof(sum));
 	storm_begin();
-	while (storm_goes_on(50))
-		one_device();
+	while (storm_goes_on(50)) {
+		one_device(0);
+		one_device(1);
+	}
 	ended = sum.user_replies + sum.user_cancels + sum.user_ends + sum.user_deaths;
 	check(sum.user_calls > 0 && sum.user_calls == ended && !sum.user_wrong,
 	      "kup_user_call_start() begins calls that each end once, by a reply, a cancel or an "

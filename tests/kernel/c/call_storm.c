@@ -27,6 +27,8 @@ typedef struct kup_user_call_event event_t;
 /* Atomic counts of all processes that end by themselves; those that are killed have their own. */
 static struct sum {
 	uint32_t over, lives;
+	uint32_t calm; /* not 0: players begin no life while it has this value */
+	uint32_t idle; /* how many players have none */
 	uint32_t started, replies, cancels, ends, most_open;	    /* of the user's calls */
 	uint32_t requests, requests_cancelled, too_long, timed_out; /* of the kernel's */
 	uint32_t wrong, lost;
@@ -297,7 +299,10 @@ static int play(struct player *player, uint32_t rounds)
 	return error;
 }
 
-/* Starts nothing new, except what ends the kept calls, until each open call has had its event. */
+/*
+ * Starts nothing new, except what ends the kept calls, until each open call has had its event. If
+ * it is calm, no unload ends a call whose reply was lost.
+ */
 static int drain(struct player *player)
 {
 	uint64_t end = now_ms() + PATIENCE_MS;
@@ -353,9 +358,36 @@ static pid_t start_process(uint32_t seed, bool is_victim)
 		return child;
 	alarm(0);
 	sum += is_victim;
-	while (is_victim || !get(&sum->over))
+	while (is_victim || !get(&sum->over)) {
+		uint32_t calm;
+
 		live(seed++ * 1000003u);
+		/* Pairs with the release in load_again: `idle` is 0 before. */
+		calm = __atomic_load_n(&sum->calm, __ATOMIC_ACQUIRE);
+		if (is_victim || !calm)
+			continue;
+		add(&sum->idle, 1);
+		while (get(&sum->calm) == calm)
+			sleep_ms(1);
+	}
 	_exit(0);
+}
+
+/* Unloads and loads the module, while the players call, or after each of them has ended a life. */
+static void load_again(bool calm)
+{
+	if (calm) {
+		__atomic_store_n(&sum->idle, 0, __ATOMIC_RELAXED);
+		/* Pairs with the acquire in start_process. */
+		__atomic_store_n(&sum->calm, loads + 1, __ATOMIC_RELEASE);
+		need(EVENTUALLY(2 * PATIENCE_MS, get(&sum->idle) == PLAYERS),
+		     "each player ends its life");
+	}
+	need_unload();
+	sleep_us(dice(3000));
+	need(module_load("mode=3") == 0, "the echo client can be loaded in call mode");
+	loads++;
+	__atomic_store_n(&sum->calm, 0, __ATOMIC_RELAXED);
 }
 
 static bool is_over(uint64_t end)
@@ -379,10 +411,7 @@ static void storm(uint64_t end)
 			waitpid(victim, NULL, 0);
 			deaths++;
 		}
-		need_unload();
-		sleep_us(dice(3000));
-		need(module_load("mode=3") == 0, "the echo client can be loaded in call mode");
-		loads++;
+		load_again(loads % 2);
 	}
 }
 
