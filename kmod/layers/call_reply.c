@@ -16,7 +16,7 @@ static int take_request(struct kup_request of, struct request **taken)
 	int taken_it = calls_has_id(&request->id, of.id) &&
 		       calls_change(&request->state, OPEN, ANSWERING);
 
-	/* Until then another request may have come to this slot. */
+	/* A newer request may have taken the slot before the change. */
 	if (taken_it && !calls_has_id(&request->id, of.id)) {
 		calls_store(&request->state, OPEN);
 		taken_it = 0;
