@@ -185,8 +185,8 @@ export class Link {
   }
 
   /**
-   * Wakes both sides also at this time of `kup_user_now`, once; Infinity cancels the request. Call `want`
-   * before.
+   * Wakes both sides also at this time of `kup_user_now`, once; Infinity cancels the request. Call
+   * `want` before.
    */
   alarm(at: number): void {
     this.#resources.registration?.alarm(at);

@@ -2,7 +2,7 @@
 /** Calls against a kernel's side that does what the test says, also what no honest one would. */
 
 import { assert, assertEquals } from "../../deps.ts";
-import { CallStatus, type Channel } from "../../mod.ts";
+import { CallStatus } from "../../mod.ts";
 import {
   CALL_CANCEL,
   CALL_OPTIONAL,
