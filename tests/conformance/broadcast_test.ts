@@ -5,11 +5,17 @@ import { assert, assertEquals } from "../../deps.ts";
 import { type Channel, open } from "../../mod.ts";
 import { PATH } from "./lib/driver.ts";
 import { constant, context } from "./lib/echo.ts";
+import { patience } from "../lib/until.ts";
 
 const CONTEXTS = constant("ECHO_CONTEXTS");
 
 /** What the echo client broadcasts once for each command. */
 const BROADCAST = "c";
+
+/** Receives a message, within a limit that only a failure reaches. */
+async function receive(channel: Channel): Promise<string | undefined> {
+  return (await channel.receive({ signal: AbortSignal.timeout(patience()) }))?.text();
+}
 
 /** Makes the echo client broadcast, and waits until it has. */
 async function broadcast(channel: Channel): Promise<void> {
@@ -32,11 +38,11 @@ Deno.test("kup_broadcast() sends all to fast readers, and a gap with its losses 
   const count = 2 * fits;
   for (let i = 0; i < count; i++) {
     await broadcast(asking);
-    for (const fast of [one, two]) assertEquals((await fast.receive())?.text(), BROADCAST);
+    for (const fast of [one, two]) assertEquals(await receive(fast), BROADCAST);
   }
   for (const fast of [one, two]) assertEquals(fast.stats().droppedNoSpace, 0);
   let [got, lost] = [0, 0];
-  for await (const message of slow) {
+  for await (const message of slow.messages({ signal: AbortSignal.timeout(patience()) })) {
     if (message.gap !== undefined) lost += message.gap.records;
     else assertEquals([message.text(), ++got], [BROADCAST, got]);
     if (got + lost >= count) break;
@@ -45,7 +51,5 @@ Deno.test("kup_broadcast() sends all to fast readers, and a gap with its losses 
   assert(got > fits / 2 && got <= fits, `${got} of ${fits} came`);
   // The slow reader gets the next ones.
   await broadcast(asking);
-  for (const reader of [one, two, slow]) {
-    assertEquals((await reader.receive())?.text(), BROADCAST);
-  }
+  for (const reader of [one, two, slow]) assertEquals(await receive(reader), BROADCAST);
 });

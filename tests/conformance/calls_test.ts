@@ -305,8 +305,7 @@ Deno.test("a program that ends, or is killed, ends all calls, and its channel is
   calls(async (channel, device) => {
     channel.close();
     for (const [body, status, by] of DEATHS) {
-      const { out, code, signal, error } = await runScript(
-        `
+      const { out, code, signal, error } = await runScript(`
         const device = ${OPEN_DEVICE};
         const channel = await device.attach();
         const calls = Array.from({ length: 60 }, () => channel.call(${methods.keep}));
@@ -315,9 +314,7 @@ Deno.test("a program that ends, or is killed, ends all calls, and its channel is
         await channel.call(1);
         console.log("ready");
         ${body};
-      `,
-        ["--allow-ffi", "--allow-run"],
-      );
+      `);
       assertEquals([out, code, signal], ["ready\n", status, by], `${body}: ${error}`);
     }
     await until(() => device.info().channelsFree === device.channels, "all channels are free");

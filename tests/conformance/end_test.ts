@@ -6,7 +6,7 @@ import { type Channel, open } from "../../mod.ts";
 import { PATH } from "./lib/driver.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { occupy, release } from "./lib/hindered.ts";
-import { sleep } from "./lib/script.ts";
+import { patience, sleep } from "../lib/until.ts";
 
 async function attached(body: (channel: Channel) => Promise<void>): Promise<void> {
   using device = open(PATH);
@@ -17,7 +17,8 @@ async function attached(body: (channel: Channel) => Promise<void>): Promise<void
 /** Receives until the kernel's end, which the echo client sends behind its last echo. */
 async function toTheEnd(channel: Channel): Promise<string[]> {
   const texts: string[] = [];
-  for await (const message of channel) texts.push(message.text());
+  const signal = AbortSignal.timeout(patience());
+  for await (const message of channel.messages({ signal })) texts.push(message.text());
   assertEquals([channel.done, channel.peerEnded, channel.closed], [true, true, false]);
   return texts;
 }
