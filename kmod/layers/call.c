@@ -56,7 +56,7 @@ void kup_calls_cancel(struct kup_calls *calls, struct request *request)
 		return;
 	request->cancelled = 1;
 	calls_set_handler(calls, kup_thread_self());
-	calls->ops->cancel((struct kup_request){ calls, request->id });
+	calls->ops->cancel((struct kup_request){ calls, request->id, calls_round(request) });
 	calls_set_handler(calls, 0);
 }
 
@@ -76,10 +76,14 @@ void kup_calls_end(struct kup_calls *calls)
 	for (i = 0; i < KUP_CALLS; i++) {
 		struct request *request = &calls->requests[i];
 
-		if (calls_load(&request->state) == OPEN)
+		kup_u32 state = calls_state(request);
+
+		if (state == OPEN) {
 			kup_calls_cancel(calls, request);
-		else if (calls_change(&request->state, OWES, FREE))
+		} else if (state == OWES) {
+			calls_set_state(request, FREE);
 			kup_calls_put(calls);
+		}
 	}
 	kup_calls_put(calls);
 }

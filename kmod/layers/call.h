@@ -53,6 +53,7 @@ struct kup_calls;
 struct kup_request {
 	struct kup_calls *calls;
 	kup_u64 id;
+	kup_u32 round; /* distinguishes it from later requests; only for the layer */
 };
 
 /*

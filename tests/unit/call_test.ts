@@ -2,7 +2,7 @@
 /** Calls against a kernel's side that does what the test says, also what no honest one would. */
 
 import { assert, assertEquals } from "../../deps.ts";
-import { CallStatus } from "../../mod.ts";
+import { CallError, CallStatus } from "../../mod.ts";
 import {
   CALL_CANCEL,
   CALL_OPTIONAL,
@@ -16,6 +16,7 @@ import { FRAME, frameOf, setId } from "../../src/call_frame.ts";
 import { until } from "../lib/until.ts";
 import { assertRejectsWith, assertThrowsWith, later, test } from "./attached.ts";
 import type { KernelSide } from "./driven.ts";
+import { closePipeOf } from "./pipes.ts";
 
 const CALL = { mode: 3 };
 
@@ -197,6 +198,33 @@ test("Channel.handle(undefined) leaves requests to a later handler", async (chan
   assertEquals(kernel.receive(), undefined);
   channel.handle(() => "second");
   assertEquals((await next(kernel)).text, "second");
+}, CALL);
+
+test(
+  "Channel.handle() answers with a failure if the result's buffer is gone",
+  async (channel, kernel) => {
+    const data = () => {
+      const bytes = new Uint8Array(4);
+      structuredClone(bytes, { transfer: [bytes.buffer] });
+      return bytes;
+    };
+    channel.handle(({ method }) => {
+      if (method === 1) return data();
+      throw new CallError(9, data());
+    });
+    send(kernel, [1, 1], CALL_REQUEST, { type: 1 });
+    assertEquals((await next(kernel)).status, CallStatus.failed);
+    send(kernel, [1, 2], CALL_REQUEST, { type: 2 });
+    const { status, text } = await next(kernel);
+    assertEquals([status, text], [9, ""]);
+  },
+  CALL,
+);
+
+test("Channel.handle() goes on when the waiter's pipe is closed", async (channel, kernel) => {
+  closePipeOf(() => channel.handle(() => "here"));
+  await later(() => send(kernel, [1, 1], CALL_REQUEST));
+  assertEquals((await next(kernel)).text, "here");
 }, CALL);
 
 test("a handler that is replaced still answers what it has begun", async (channel, kernel) => {

@@ -345,6 +345,21 @@ test("Message reads its bytes, and none beyond them", (channel, kernel) => {
   }
 });
 
+test("Message and Cursor keep the private buffer to themselves", (channel, kernel) => {
+  sendAll(kernel, "abc", "abc");
+  const message = channel.tryReceive()! as unknown as Record<string | symbol, unknown>;
+  const kinds = (object: object) =>
+    Reflect.ownKeys(object).map((key) => typeof Reflect.get(object, key));
+  assertEquals(kinds(message), ["number"]);
+  assertThrows(() => message.length = 1000, TypeError);
+  assertThrows(() => (message as unknown as Message).u8(3), RangeError);
+  channel.drain((cursor) => {
+    assertEquals(kinds(cursor), ["number", "number", "undefined"]);
+    Object.assign(cursor, { length: 1000 });
+    assertThrows(() => cursor.u8(3), RangeError);
+  });
+});
+
 test("Cursor does not read a gap as a message", (channel, kernel) => {
   kernel.gap(3, 15_000);
   sendAll(kernel, "after");
