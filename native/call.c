@@ -360,7 +360,7 @@ static int32_t receive(struct kup_user_calls *calls, struct kup_user_message *me
 }
 
 /*
- * Waits for an event. With `space`, it also returns when there may be room for so many bytes:
+ * Waits for an event. With `space`, it also returns when there may be room for that many bytes:
  * -EAGAIN.
  */
 static int32_t next(struct kup_user_calls *calls, struct kup_user_call_event *event, uint32_t space,

@@ -360,7 +360,7 @@ const struct kup_stamp *kup_user_message_stamp(const struct kup_user_channel *ch
 
 /* ---- Receiving at a watermark ---- */
 
-/* The position that a sleep for so many bytes announces. */
+/* The position that a sleep for min_bytes announces. */
 static uint32_t mark_of(const struct kup_user_channel *channel, uint32_t min_bytes)
 {
 	uint32_t last = min_bytes > 0 ? min_bytes - 1 : 0;

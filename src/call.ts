@@ -177,7 +177,7 @@ export class CallChannel extends Layer implements Channel {
     try {
       if (!this.#sender.put(frame, 0)) this.#base.send(frame).catch(() => {});
     } catch {
-      // The channel is over, which whatever reads it reports.
+      // The reader reports that the channel has ended.
     }
   }
 

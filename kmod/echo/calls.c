@@ -291,7 +291,7 @@ void echo_calls_end(struct echo_calls *echo)
 
 	if (!echo)
 		return;
-	/* What the threads of call_back still answer is over by then, and so is each request. */
+	/* Late answers of call_back's threads get -EPIPE. */
 	kup_calls_get(echo->calls);
 	kup_calls_end(echo->calls);
 	for (i = 0; i < KUP_CALLS; i++)

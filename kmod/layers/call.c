@@ -74,7 +74,7 @@ void kup_calls_end(struct kup_calls *calls)
 	__atomic_fetch_or(&calls->use, GONE, __ATOMIC_SEQ_CST);
 	/* The reader does not come any more, if it ever did. */
 	calls_change(&calls->end, 0, EPIPE);
-	/* The channel has ended, so no thread stays; its leave comes soon. */
+	/* The channel has ended, so each thread leaves soon. */
 	while (calls_load(&calls->use) != GONE)
 		kup_sleep_ms(1);
 	for (i = 0; i < KUP_CALLS; i++) {

@@ -20,8 +20,8 @@
  *    |                   +---------------------+ +------> OWES ---+
  *    +------------------------------------------------------------+ sent by the reader
  *
- * A slot of `requests` becomes free before the reply is published: with the reply in its hands, the
- * user may use the slot again at once.
+ * A slot of `requests` becomes free before the reply is published: once it has the reply, the user
+ * may use the slot again.
  *
  * The thread of kup_calls_serve, the reader, never waits for room: what it can't send now it owes.
  */

@@ -2,7 +2,7 @@
 /** Calls against a kernel's side that does what the test says, also what no honest one would. */
 
 import { assert, assertEquals } from "../../deps.ts";
-import { CallError, CallStatus, type Channel } from "../../mod.ts";
+import { CallError, CallStatus } from "../../mod.ts";
 import {
   CALL_CANCEL,
   CALL_OPTIONAL,
@@ -56,7 +56,7 @@ test(
       const call = channel.call(i, "question");
       const { id, kind, status, type, text } = await next(kernel);
       assertEquals([kind, status, type, text], [CALL_REQUEST, 0, i, "question"]);
-      assert(id[0] % CALLS < CALLS && !ids.has(id.join()));
+      assert(id[0] < CALLS && !ids.has(id.join()), `the id ${id}`);
       ids.add(id.join());
       send(kernel, id, CALL_REPLY, { status: i, text: "answer" });
       const reply = await call;
@@ -241,14 +241,4 @@ test("a handler that is replaced still answers what it has begun", async (channe
   assertEquals((await next(kernel)).text, "new");
   gate.resolve("old");
   assertEquals((await next(kernel)).text, "old");
-}, CALL);
-
-test("Channel.call() keeps its channel from the garbage collector", async (channel, kernel) => {
-  const { gc } = globalThis as { gc?: () => void };
-  let only: Channel | undefined = channel;
-  const call = only.call(1);
-  only = undefined;
-  for (let i = 0; i < 5; i++) await later(() => gc?.());
-  send(kernel, (await next(kernel)).id, CALL_REPLY, { text: "here" });
-  assertEquals((await call).text(), "here");
 }, CALL);

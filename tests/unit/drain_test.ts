@@ -20,7 +20,7 @@ function drained(channel: Channel, max?: number): string[] {
   return texts;
 }
 
-/** Drains so many messages: one drain ends after 5 ms, in which a test may not have run. */
+/** Drains `wanted` messages: one drain ends after 5 ms, in which a test may not have run. */
 function drainAll(channel: Channel, callback: (message: Cursor) => void, wanted: number): number {
   let count = 0;
   for (let tries = 0; count < wanted && tries < 1000; tries++) count += channel.drain(callback);

@@ -168,9 +168,8 @@ static void test_first_looks(void)
 static const kup_u32 pause_ns = 20;
 
 /*
- * One wait, whose record is there after so many looks; or, if the peer has the same processor, when
- * the wait yields. A wait with pauses finds so many records. Returns the number of looks that find
- * nothing.
+ * One wait, whose record is there after `looks`; or, if the peer has the same processor, when the
+ * wait yields. A wait with pauses finds `records`. Returns the number of looks that find nothing.
  */
 static kup_u32 pace_wait(struct kup_pace *pace, kup_u32 looks, int is_shared, kup_u32 records,
 			 kup_u32 *pauses)

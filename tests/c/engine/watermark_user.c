@@ -165,7 +165,7 @@ static void test_mark(void)
 	send(&gathered, 1);
 	got = call_is_done(&call) ? call_finish(&call) : -ETIMEDOUT;
 	check(announced && !early && got == MARK / SPACE,
-	      "kup_user_receive_watermark() returns when so many bytes can be read", "%d, %u, %d",
+	      "kup_user_receive_watermark() returns when min_bytes can be read", "%d, %u, %d",
 	      announced, early, got);
 	end(&gathered);
 }
@@ -275,7 +275,7 @@ static void test_prepare(void)
 	send(&gathered, 1);
 	third = kup_user_prepare_watermark(gathered.user, MARK);
 	check(!first && !second && !polled && third == POLLIN,
-	      "kup_user_prepare_watermark() reports POLLIN when so many bytes can be read",
+	      "kup_user_prepare_watermark() reports POLLIN when min_bytes can be read",
 	      "%d, %d, %d, %d", first, second, polled, third);
 	end(&gathered);
 }
