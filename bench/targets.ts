@@ -45,17 +45,17 @@ interface Target extends Limit {
   readonly as: "rate" | "times" | "speed" | "value";
 }
 
-/** `side` takes at most so many times as long as `to`. */
+/** `side` takes at most `most` times as long as `to`. */
 function atMost(row: number, what: string, side: Place, most: number, to: Place): Target {
   return { row, what, side, to, most, as: "times" };
 }
 
-/** `side` is at least so many times as fast as `to`. */
+/** `side` is at least `least` times as fast as `to`. */
 function faster(row: number, what: string, side: Place, least: number, to: Place): Target {
   return { row, what, side, to, least, as: "speed" };
 }
 
-/** `side` makes at least so many millions a second. */
+/** `side` makes at least `least` millions a second. */
 function rate(row: number, what: string, side: Place, least: number): Target {
   return { row, what, side, least, as: "rate" };
 }

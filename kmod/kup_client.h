@@ -35,7 +35,11 @@ typedef __INT64_TYPE__ kup_time; /* nanoseconds */
 
 /* Zeroed memory, to be freed with kup_free; or NULL. May sleep. */
 void *kup_alloc(unsigned long bytes);
-void kup_free(void *memory); /* NULL does nothing; may sleep */
+
+#define KUP_SMALL 4096ul /* bytes */
+
+/* NULL does nothing. May sleep; but memory of at most KUP_SMALL bytes is freed in any context. */
+void kup_free(void *memory);
 
 /* The size of a page in bytes. Any context. */
 kup_u32 kup_page_size(void);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kup_user_call.h"
+#include "timeout.h"
 
 #define FRAME ((uint32_t)sizeof(struct kup_call))
 
@@ -331,21 +332,6 @@ static int32_t next_end(struct kup_user_calls *calls, struct kup_user_call_event
 	return calls->over;
 }
 
-/*
- * What is left of a timeout that began at this time. It is more than 0, so that the call still
- * waits.
- */
-static double left(double timeout_ms, double began)
-{
-	const double least = 0.001;
-	double left_ms;
-
-	if (!(timeout_ms > 0))
-		return timeout_ms;
-	left_ms = timeout_ms - (kup_user_now() - began);
-	return left_ms > least ? left_ms : least;
-}
-
 static int is_over(double timeout_ms, double began)
 {
 	return timeout_ms > 0 && kup_user_now() - began >= timeout_ms;
@@ -374,7 +360,7 @@ static int32_t receive(struct kup_user_calls *calls, struct kup_user_message *me
 }
 
 /*
- * Waits for an event. With `space`, it also returns when there may be room for so many bytes:
+ * Waits for an event. With `space`, it also returns when there may be room for that many bytes:
  * -EAGAIN.
  */
 static int32_t next(struct kup_user_calls *calls, struct kup_user_call_event *event, uint32_t space,
@@ -389,7 +375,7 @@ static int32_t next(struct kup_user_calls *calls, struct kup_user_call_event *ev
 			settle(calls);
 		error = calls->over;
 		if (!error)
-			error = receive(calls, &message, space, left(timeout_ms, began));
+			error = receive(calls, &message, space, timeout_left(timeout_ms, began));
 		if (!error)
 			error = take(calls, &message, event);
 		else if (error == -EAGAIN && (space > 0 || timeout_ms == 0))
@@ -457,7 +443,7 @@ int32_t kup_user_calls_run(struct kup_user_calls *calls, double timeout_ms)
 	if (calls->in_handler)
 		return -EDEADLK;
 	do {
-		error = next(calls, &event, 0, left(timeout_ms, began));
+		error = next(calls, &event, 0, timeout_left(timeout_ms, began));
 		if (!error)
 			dispatch(calls, &event);
 		if (!error && is_over(timeout_ms, began))
@@ -497,7 +483,7 @@ static int32_t start(struct kup_user_calls *calls, uint32_t method, const void *
 		/* Without a free slot, it is an event that makes the next try worth while. */
 		error = has_room(calls, length);
 		space = error ? FRAME + length + quarter(calls) : 0;
-		error = next(calls, &event, space, left(timeout_ms, began));
+		error = next(calls, &event, space, timeout_left(timeout_ms, began));
 		if (!error)
 			dispatch(calls, &event);
 		else if (error != -EAGAIN || timeout_ms == 0)
@@ -519,7 +505,7 @@ int32_t kup_user_call(struct kup_user_calls *calls, uint32_t method, const void 
 	if (error)
 		return error;
 	for (;;) {
-		error = next(calls, &event, 0, left(timeout_ms, began));
+		error = next(calls, &event, 0, timeout_left(timeout_ms, began));
 		if (!error && event.kind == KUP_CALL_REPLY && event.id == id)
 			return copy(answer, &event);
 		if (!error)

@@ -183,7 +183,8 @@ static int32_t wait_for(struct wait *wait, struct spin *spin, int (*ready)(const
 	if (limit->timeout_ms == 0)
 		return -EAGAIN;
 	if (!kup_pace_is_on(&wait->steps))
-		wait->steps = kup_pace_begin(&spin->pace, wait->channel->in.cursor);
+		/* A sender's thread may be here while another one receives. */
+		wait->steps = kup_pace_begin(&spin->pace, kup_load(&wait->channel->in.cursor));
 	/*
 	 * The first looks of a call do not read the clock. Later ones do: if each of a call's waits
 	 * ended at once without a result, the call would otherwise run past its timeout.
@@ -296,7 +297,7 @@ static void let_producer_ahead(struct wait *wait)
 	uint64_t start;
 	uint32_t pauses;
 
-	wait->steps = kup_pace_begin(pace, wait->channel->in.cursor);
+	wait->steps = kup_pace_begin(pace, kup_load(&wait->channel->in.cursor));
 	start = wait->steps.measures ? now_ns() : 0;
 	for (pauses = wait->steps.first_pauses; pauses > 0; pauses--)
 		pause_processor();
@@ -359,7 +360,7 @@ const struct kup_stamp *kup_user_message_stamp(const struct kup_user_channel *ch
 
 /* ---- Receiving at a watermark ---- */
 
-/* The position that a sleep for so many bytes announces. */
+/* The position that a sleep for min_bytes announces. */
 static uint32_t mark_of(const struct kup_user_channel *channel, uint32_t min_bytes)
 {
 	uint32_t last = min_bytes > 0 ? min_bytes - 1 : 0;

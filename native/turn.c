@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kup_user_turn.h"
+#include "timeout.h"
 
 /* The kernel has broken the rules of turns. This side uses the channel no more. */
 static int32_t broken(struct kup_user_turn *turn)
@@ -63,22 +64,6 @@ int32_t kup_user_turn_receive(struct kup_user_turn *turn, struct kup_user_messag
 	return 0;
 }
 
-/*
- * What is left of a timeout that began at this time. It is more than 0, so that the call still
- * waits.
- */
-static double left(double timeout_ms, double began)
-{
-	const double least = 0.001;
-	double left_ms;
-
-	/* A negative timeout is no limit. */
-	if (!(timeout_ms > 0))
-		return timeout_ms;
-	left_ms = timeout_ms - (kup_user_now() - began);
-	return left_ms > least ? left_ms : least;
-}
-
 /* Takes the turn, for sending a record of this length. */
 static int32_t take_to_send(struct kup_user_turn *turn, uint32_t length, uint32_t flags,
 			    double timeout_ms)
@@ -113,7 +98,7 @@ int32_t kup_user_turn_reserve(struct kup_user_turn *turn, uint32_t length, uint3
 	error = kup_user_reserve(turn->channel, length, 0, reservation);
 	if (error == -EAGAIN && timeout_ms != 0) {
 		began = began > 0 ? began : kup_user_now();
-		error = kup_user_reserve(turn->channel, length, left(timeout_ms, began),
+		error = kup_user_reserve(turn->channel, length, timeout_left(timeout_ms, began),
 					 reservation);
 	}
 	turn->reserved = !error;

@@ -22,7 +22,7 @@ import {
   STATUS_TOO_LONG,
   TYPE_RESERVED,
 } from "./abi.ts";
-import { checkInteger, checkSignal, checkTimeout, kindOf, toBytes } from "./arguments.ts";
+import { checkInteger, checkSignal, checkTimeout, copyOf, kindOf, toBytes } from "./arguments.ts";
 import { CallError } from "./call_error.ts";
 import { FRAME, frameOf, readFrame, setId, sizes } from "./call_frame.ts";
 import { OpenCall, ReceivedReply, ReceivedRequest } from "./call_objects.ts";
@@ -37,6 +37,9 @@ export const CALL_CONTROLS = 0;
 
 /** How many messages are taken in one step, at most. */
 const STEP = 64;
+
+/** How many waits in a row may fail on an open channel. */
+const MOST_FAILURES = 3;
 
 const encoder = new TextEncoder();
 
@@ -174,7 +177,7 @@ export class CallChannel extends Layer implements Channel {
     try {
       if (!this.#sender.put(frame, 0)) this.#base.send(frame).catch(() => {});
     } catch {
-      // The channel is over, which whatever reads it reports.
+      // The reader reports that the channel has ended.
     }
   }
 
@@ -194,8 +197,8 @@ export class CallChannel extends Layer implements Channel {
     let status = 0;
     let bytes: Uint8Array;
     try {
-      // A string's bytes are valid only until the next call, and nothing is called until #answer.
-      bytes = toBytes(await handler(incoming.request) ?? "");
+      // The copy fails, too, if the handler has transferred the buffer.
+      bytes = copyOf(toBytes(await handler(incoming.request) ?? ""));
     } catch (error) {
       status = error instanceof CallError ? error.status : STATUS_FAILED;
       bytes = dataOf(error);
@@ -226,13 +229,17 @@ export class CallChannel extends Layer implements Channel {
 
   async #drive(): Promise<void> {
     this.#reading = true;
-    try {
-      while (this.#isNeeded && !this.#link.over) {
+    let failures = 0;
+    while (this.#isNeeded && !this.#link.over) {
+      try {
         await this.#receiver.receiveFor(this, undefined, this.#arrived);
         if (this.#base.done) throw this.#link.stateError();
+        failures = 0;
+      } catch (error) {
+        // A wait may fail on an open channel, and the next one may succeed.
+        const isOpen = !this.#link.over && !this.#base.done;
+        if (!isOpen || ++failures === MOST_FAILURES) this.#fail(error);
       }
-    } catch (error) {
-      this.#fail(error);
     }
     this.#reading = false;
   }
@@ -401,7 +408,7 @@ export class CallChannel extends Layer implements Channel {
 /** The reply's data for what a handler has thrown. */
 function dataOf(error: unknown): Uint8Array {
   try {
-    if (error instanceof CallError) return toBytes(error.data);
+    if (error instanceof CallError) return copyOf(toBytes(error.data));
     return encoder.encode(error instanceof Error ? error.message : String(error));
   } catch {
     return new Uint8Array(0);

@@ -96,8 +96,8 @@ export interface CallMethods {
    * (`undefined`). It runs for up to 64 requests at the same time. While it is set, the channel
    * keeps the program running, until it is closed.
    *
-   * Without a handler, requests stay in the ring while no call is open either, and get the status
-   * "no handler" otherwise.
+   * Without a handler, requests get the status "no handler" while a call is open; otherwise they
+   * stay in the ring.
    *
    * @throws {TypeError} If the channel is not a call channel, or the handler is not a function.
    * @throws {KupError} `"closed"`, `"broken"`.

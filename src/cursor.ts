@@ -19,7 +19,7 @@ export class RecordCursor {
   type = 0;
   length = 0;
   gap: Gap | undefined;
-  readonly [MEMORY]: ChannelMemory;
+  readonly #memory: ChannelMemory;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #data: DataView<ArrayBuffer>;
@@ -28,7 +28,7 @@ export class RecordCursor {
   #end = OVER;
 
   constructor(memory: ChannelMemory) {
-    this[MEMORY] = memory;
+    this.#memory = memory;
     this.#bytes = memory.bytes;
     this.#words = memory.words;
     this.#data = memory.data;
@@ -47,7 +47,7 @@ export class RecordCursor {
     this.#at = at;
     this.type = this.length = 0;
     this.#end = OVER;
-    this.gap = control === CONTROL_GAP ? readGap(this[MEMORY], at) : undefined;
+    this.gap = control === CONTROL_GAP ? readGap(this.#memory, at) : undefined;
   }
 
   /** Called when the drain is over: there is no record. */
@@ -91,22 +91,22 @@ export class RecordCursor {
 
   get timestamp(): number | undefined {
     const at = this.#stampAt();
-    return at === undefined ? undefined : stampTime(this[MEMORY], at);
+    return at === undefined ? undefined : stampTime(this.#memory, at);
   }
 
   get timestampNs(): bigint | undefined {
     const at = this.#stampAt();
-    return at === undefined ? undefined : stampTimeNs(this[MEMORY], at);
+    return at === undefined ? undefined : stampTimeNs(this.#memory, at);
   }
 
   get cpu(): number | undefined {
     const at = this.#stampAt();
-    return at === undefined ? undefined : this[MEMORY].number32(at + STAMP_AT.cpu);
+    return at === undefined ? undefined : this.#memory.number32(at + STAMP_AT.cpu);
   }
 
   get sequence(): number | undefined {
     const at = this.#stampAt();
-    return at === undefined ? undefined : this[MEMORY].number32(at + STAMP_AT.sequence);
+    return at === undefined ? undefined : this.#memory.number32(at + STAMP_AT.sequence);
   }
 
   #isThere(): boolean {
@@ -115,7 +115,11 @@ export class RecordCursor {
 
   #stampAt(): number | undefined {
     if (!this.#isThere()) throw this.#left();
-    return this[MEMORY].stamped ? this.#at - STAMP_AT.SIZE : undefined;
+    return this.#memory.stamped ? this.#at - STAMP_AT.SIZE : undefined;
+  }
+
+  get [MEMORY](): ChannelMemory {
+    return this.#memory;
   }
 
   [PLACE](offset: number, size: number): number {

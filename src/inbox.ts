@@ -96,7 +96,7 @@ export class Inbox {
     return result === RING_OK ? this.#message() : this.#nothing(result);
   }
 
-  /** Announces a sleep for so many bytes, and takes a message if the sleep would end at once. */
+  /** Announces a sleep for `bytes`, and takes a message if the sleep would end at once. */
   takeMarked(bytes: number): Message | undefined {
     const link = this.#link;
     if (link.over) throw link.reason();

@@ -178,15 +178,15 @@ export class Link {
     if (!this.#waking) this.#arm();
   }
 
-  /** Ends the wish for this event. */
+  /** Cancels the request for this event. */
   unwant(event: typeof POLLIN | typeof POLLOUT): void {
     this.#wanted &= ~event;
     if (this.#wanted === 0) this.#resources.registration?.rest();
   }
 
   /**
-   * Wakes both sides also at this time of `kup_user_now`, once; Infinity ends the wish. Call `want`
-   * before.
+   * Wakes both sides also at this time of `kup_user_now`, once; Infinity cancels the request. Call
+   * `want` before.
    */
   alarm(at: number): void {
     this.#resources.registration?.alarm(at);

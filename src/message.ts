@@ -14,9 +14,9 @@ import type { Gap, Message } from "./types.ts";
  */
 export class RecordMessage {
   readonly type: number;
-  readonly length: number;
 
-  readonly [MEMORY]: ChannelMemory;
+  readonly #length: number;
+  readonly #memory: ChannelMemory;
   readonly #consumer: Consumer;
   readonly #epoch: number;
   readonly #at: number;
@@ -25,8 +25,8 @@ export class RecordMessage {
 
   constructor(memory: ChannelMemory, consumer: Consumer, length = consumer.length) {
     this.type = consumer.type;
-    this.length = length;
-    this[MEMORY] = memory;
+    this.#length = length;
+    this.#memory = memory;
     this.#consumer = consumer;
     this.#epoch = consumer.epoch;
     this.#at = consumer.at;
@@ -37,6 +37,10 @@ export class RecordMessage {
    */
   static isHeld(message: RecordMessage): boolean {
     return message.#consumer.epoch === message.#epoch;
+  }
+
+  get length(): number {
+    return this.#length;
   }
 
   // These are for DetailedMessage.
@@ -67,8 +71,8 @@ export class RecordMessage {
   get bytes(): Uint8Array<ArrayBuffer> {
     RecordMessage.#check(this);
     // The view's length is 0 after its buffer was transferred.
-    if (this.#bytes?.length !== this.length) {
-      this.#bytes = this.pass ? new Uint8Array(0) : this[MEMORY].view(this.#at, this.length);
+    if (this.#bytes?.length !== this.#length) {
+      this.#bytes = this.pass ? new Uint8Array(0) : this.#memory.view(this.#at, this.#length);
     }
     return this.#bytes;
   }
@@ -79,16 +83,20 @@ export class RecordMessage {
     return this.#view;
   }
 
+  get [MEMORY](): ChannelMemory {
+    return this.#memory;
+  }
+
   [PLACE](offset: number, size: number): number {
     // Written so that NaN and fractions fail, too.
     if (
-      offset >>> 0 === offset && offset + size <= this.length && RecordMessage.isHeld(this) &&
+      offset >>> 0 === offset && offset + size <= this.#length && RecordMessage.isHeld(this) &&
       this.gap === undefined
     ) return this.#at + offset;
     RecordMessage.#check(this);
     // A pass is valid after the next receive, too.
     if (offset === 0 && size === 0) return 0;
-    throw beyond(offset, size, this.length);
+    throw beyond(offset, size, this.#length);
   }
 
   static #check(message: RecordMessage): void {

@@ -65,9 +65,9 @@ export interface Reads {
 }
 
 /**
- * When, where and as which one a message was sent. The kernel's side reserves a message's room
- * under a lock, and takes the stamp there, so neither times nor numbers go backwards. On a channel
- * without stamps all four are undefined; the kernel client decides that (`kup_config.stamps`).
+ * The time, processor and number of a message. The kernel's side reserves a message's room under a
+ * lock, and takes the stamp there, so neither times nor numbers go backwards. On a channel without
+ * stamps all four are undefined; the kernel client decides that (`kup_config.stamps`).
  */
 export interface Stamp {
   /**

@@ -216,8 +216,8 @@ export class Registration {
   }
 
   /**
-   * Asks for one wake-up at this time of `kup_user_now`, besides those of `arm`. Infinity ends the
-   * wish.
+   * Asks for one wake-up at this time of `kup_user_now`, besides those of `arm`. Infinity cancels
+   * the request.
    */
   alarm(at: number): void {
     const result = this.#reactor.native.kup_user_waiter_alarm(this.#fd, this.#id, at);

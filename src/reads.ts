@@ -4,10 +4,15 @@ import type { ChannelMemory } from "./memory.ts";
 import type { Reads } from "./types.ts";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+/** It gets a view of the private buffer, so it must not be one that a program has put there. */
+const { decode } = TextDecoder.prototype;
 
 /** The method that a class with reads has: where `size` bytes from `offset` on lie, or an error. */
 export const PLACE: unique symbol = Symbol("place");
-/** The property that holds the channel's memory. */
+/**
+ * The getter of the channel's memory. It is the class's, so that no copy of an object's properties
+ * contains the memory.
+ */
 export const MEMORY: unique symbol = Symbol("memory");
 
 interface Record {
@@ -60,10 +65,10 @@ const reads: Reads & ThisType<Record> = {
   },
   text(offset, length) {
     const from = offset ?? 0;
-    return decoder.decode(part(this, from, length ?? this.length - from));
+    return decode.call(decoder, part(this, from, length ?? this.length - from));
   },
   json() {
-    return JSON.parse(decoder.decode(part(this, 0, this.length)));
+    return JSON.parse(decode.call(decoder, part(this, 0, this.length)));
   },
   copy(offset, length) {
     const from = offset ?? 0;

@@ -598,7 +598,7 @@ export class Consumer {
     this.announcePosition(this.#cursor);
   }
 
-  /** Announces a sleep until so many bytes are readable, at least 1. Then look again. */
+  /** Announces a sleep until `bytes` bytes are readable, at least 1. Then look again. */
   announceBytes(bytes: number): void {
     this.announcePosition(this.#cursor + ((bytes - 1) & ~(RECORD_ALIGN - 1)));
   }

@@ -147,7 +147,7 @@ export class Sender implements Side, Condition {
   readonly #spin: Spin;
   /** The calls that wait, in their order. While one waits, all later calls wait too. */
   readonly #queue = new Set<Queued>();
-  /** This direction has ended, or will behind the calls that wait: see `end`. */
+  /** This direction has ended, or ends after the calls that wait; see `end`. */
   #ended = false;
   /** The room that `ready` looks for, in bytes of the ring. */
   #wantedSpace = 0;

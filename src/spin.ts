@@ -30,7 +30,7 @@ const LOOKS = 16;
 const LOOKS_PER_YIELD = 32;
 const SURE_SHARED = 3;
 
-/** One wait in so many looks without yields first, because the sides may have parted. */
+/** One wait in this number looks without yields first, because the sides may have parted. */
 const WAITS_PER_PROBE = 32;
 
 /** The budget from which it grows, in milliseconds; with less, spinning has no use. */

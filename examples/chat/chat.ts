@@ -15,7 +15,7 @@ const HERE = import.meta.resolve("./chat.so");
 const USAGE = {
   text: `usage: deno run --allow-ffi examples/chat/chat.ts [DEVICE]
 
-Three users of the chat client, of which one reads nothing until the end.
+Three users of the chat client. One reads nothing until the end, and one gets a private line.
 
   DEVICE   host:${HERE} if not given, which \`make -C examples/chat\` builds;
            /dev/chat in a kernel that has chat.ko`,
@@ -25,9 +25,10 @@ Three users of the chat client, of which one reads nothing until the end.
 const ROUNDS = 20;
 const LINES = 100;
 
-/** Counts the messages and the losses of one user. */
+/** Counts the lines and the losses of one user. */
 class User {
-  messages = 0;
+  lines = 0;
+  privateLines = 0;
   lost = 0;
   readonly #channel: Channel;
 
@@ -35,13 +36,14 @@ class User {
     this.#channel = channel;
   }
 
-  /** Receives until this many messages have come, or are known to be lost. */
-  async read(total: number): Promise<void> {
-    while (this.messages + this.lost < total) {
+  /** Receives until all users' lines have come, or are known to be lost, and the private ones. */
+  async read(lines: number, privateLines = 0): Promise<void> {
+    while (this.lines + this.lost < lines || this.privateLines < privateLines) {
       const message = await this.#channel.receive();
       if (message === undefined) return;
-      if (message.gap === undefined) this.messages++;
-      else this.lost += message.gap.records;
+      if (message.gap !== undefined) this.lost += message.gap.records;
+      else if (message.type === 0) this.lines++;
+      else this.privateLines++;
     }
   }
 }
@@ -53,14 +55,16 @@ async function main(path: string): Promise<void> {
   using sam = await device.attach();
   const users = { ann: new User(ann), bob: new User(bob), sam: new User(sam) };
   const line = "a line of about sixty bytes, which all users of the chat get";
+  await bob.send("a line that only Ann gets", { type: 1 + ann.number });
+  await users.ann.read(0, 1);
   for (let round = 1; round <= ROUNDS; round++) {
     await ann.sendBatch(Array(LINES).fill(line));
     await Promise.all([users.ann.read(round * LINES), users.bob.read(round * LINES)]);
   }
   // Sam has slept until now.
   await users.sam.read(ROUNDS * LINES);
-  for (const [name, { messages, lost }] of Object.entries(users)) {
-    console.log(`${name} got ${messages} lines, and lost ${lost}`);
+  for (const [name, { lines, privateLines, lost }] of Object.entries(users)) {
+    console.log(`${name} got ${lines} lines, ${privateLines} private, and lost ${lost}`);
   }
 }
 

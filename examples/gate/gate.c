@@ -50,12 +50,12 @@ static int ask(const struct gate_visitor *visitor, kup_u8 *passes)
 	return !error && answer.status == 0 && answer.length == sizeof(*passes);
 }
 
-/* Lets one visitor pass, or not. Returns 0 when the module is unloaded. */
-static int visit(kup_u32 number)
+/* Lets one visitor pass, or not. */
+static void visit(kup_u32 number)
 {
 	const struct gate_visitor visitor = { number };
 	kup_u8 passes = 0;
-	int decided = ask(&visitor, &passes), goes_on;
+	int decided = ask(&visitor, &passes);
 
 	kup_monitor_lock(lock);
 	if (decided && passes == 1)
@@ -64,6 +64,18 @@ static int visit(kup_u32 number)
 		counts.refused++;
 	if (!decided)
 		counts.undecided++;
+	kup_monitor_unlock(lock);
+}
+
+/* Waits for the next visitor. Returns 0 at once when the module is unloaded. */
+static int comes_next(void)
+{
+	int goes_on;
+
+	kup_monitor_lock(lock);
+	/* Only unload wakes it. */
+	if (!stopped)
+		kup_monitor_wait(lock, interval_ms * KUP_MS);
 	goes_on = !stopped;
 	kup_monitor_unlock(lock);
 	return goes_on;
@@ -74,8 +86,8 @@ static void visitors(void *argument)
 	kup_u32 number = 0;
 
 	(void)argument;
-	while (visit(number++))
-		kup_sleep_ms(interval_ms);
+	while (comes_next())
+		visit(number++);
 }
 
 /* ---- Being asked ---- */
@@ -135,6 +147,7 @@ static void unload(void)
 	if (thread) {
 		kup_monitor_lock(lock);
 		stopped = 1;
+		kup_monitor_wake(lock);
 		kup_monitor_unlock(lock);
 	}
 	if (device)
@@ -146,8 +159,13 @@ static void unload(void)
 static int load(void)
 {
 	const struct kup_config config = { .name = "gate", .mode = KUP_MODE_CALL };
-	int error = kup_monitor_create(&lock);
+	int error;
 
+	if (!patience_ms) {
+		kup_log("gate: patience_ms must be at least 1, since no decision comes at once");
+		return -EINVAL;
+	}
+	error = kup_monitor_create(&lock);
 	if (error)
 		return error;
 	error = kup_device_create(&config, &ops, NULL, &device);

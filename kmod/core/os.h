@@ -30,6 +30,7 @@ struct kup_device;
 
 /* Zeroed memory, or NULL. May sleep. Charged to the calling process if the system can do that. */
 void *os_alloc(unsigned long bytes);
+/* May sleep, unless the memory has at most KUP_SMALL bytes. */
 void os_free(void *memory);
 
 /*

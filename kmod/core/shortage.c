@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * A lack of room: messages that are lost because of it, and users that sleep until more has come
- * than there is room for, or than comes.
+ * A lack of room: messages that are lost because of it, and users that sleep until there is more to
+ * read than the ring has room for, or than will ever come.
  */
 #include "core.h"
 

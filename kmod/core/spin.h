@@ -107,7 +107,7 @@ static inline int kup_pace_is_on(const struct kup_steps *steps)
 	return steps->per_yield != 0;
 }
 
-/* Called before the wait after one with pauses: whether they have brought more than a record. */
+/* Called at the first wait after one with pauses. Checks whether several records came meanwhile. */
 static inline void kup_pace_judge(struct kup_pace *pace, kup_u32 cursor)
 {
 	kup_u32 sure = kup_load(&pace->sure);
@@ -123,8 +123,8 @@ static inline void kup_pace_judge(struct kup_pace *pace, kup_u32 cursor)
 }
 
 /*
- * Any threads may use one pace at the same time: a value that gets lost costs some time only.
- * `cursor` is the consumer's, or 0 if the wait is for room.
+ * Any threads may use one pace at the same time. A lost update only costs time.
+ * `cursor` is the consumer's; a wait for room makes no use of it.
  */
 static inline struct kup_steps kup_pace_begin(struct kup_pace *pace, kup_u32 cursor)
 {

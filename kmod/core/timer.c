@@ -23,9 +23,14 @@ static void set(struct kup_timer *timer, kup_u64 next)
 static int begin(struct kup_timer *timer, kup_u32 *starts)
 {
 	unsigned long state = os_spin_lock(&timer->lock);
-	/* Otherwise it was stopped or started again while the system began this call. */
 	int due = timer->next <= os_now_ns();
 
+	/*
+	 * It was stopped or started again while the system began this call, or the system's clock
+	 * was ahead of this one.
+	 */
+	if (!due && timer->next != OS_FOREVER)
+		set(timer, timer->next);
 	*starts = timer->starts;
 	os_spin_unlock(&timer->lock, state);
 	return due;

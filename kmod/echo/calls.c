@@ -31,6 +31,8 @@ struct echo_calls {
 struct release {
 	struct echo_calls *echo;
 	kup_u32 count;
+	int asks; /* then the fields below are what the reader has seen */
+	kup_u32 max_request, ignored;
 };
 
 /* Takes a kept request; only one thread gets it. */
@@ -64,15 +66,20 @@ static void answer_number(struct kup_request request, kup_u32 status, kup_u32 nu
 	answer(request, status, &number, sizeof(number));
 }
 
-/* Whether the questions that may be asked in any context have answers that make sense. */
-static int makes_sense(struct echo_calls *echo)
+/*
+ * Whether the questions that may be asked in any context have the same answers there. Their thread,
+ * the reader, waits meanwhile.
+ */
+static int are_same(const struct release *release)
 {
+	struct kup_calls *calls = release->echo->calls;
 	int good;
 
-	kup_calls_get(echo->calls);
-	good = kup_calls_context(echo->calls) == echo && kup_calls_max_request(echo->calls) > 0 &&
-	       kup_calls_ignored(echo->calls) <= kup_calls_ignored(echo->calls);
-	kup_calls_put(echo->calls);
+	kup_calls_get(calls);
+	good = kup_calls_context(calls) == release->echo &&
+	       kup_calls_max_request(calls) == release->max_request &&
+	       kup_calls_ignored(calls) == release->ignored;
+	kup_calls_put(calls);
 	return good;
 }
 
@@ -81,7 +88,7 @@ static void release_all(void *argument)
 	struct release *release = argument;
 	kup_u32 i;
 
-	if (!makes_sense(release->echo))
+	if (release->asks && !are_same(release))
 		return;
 	for (i = 0; i < KUP_CALLS; i++) {
 		struct echo_calls *echo = release->echo;
@@ -95,7 +102,10 @@ static void release_all(void *argument)
 
 static kup_u32 release_in(struct echo_calls *echo, kup_u32 context)
 {
-	struct release release = { .echo = echo };
+	struct release release = { .echo = echo,
+				   .asks = 1,
+				   .max_request = kup_calls_max_request(echo->calls),
+				   .ignored = kup_calls_ignored(echo->calls) };
 
 	if (context == ECHO_INTERRUPT)
 		echo_in_interrupt(release_all, &release);
@@ -276,16 +286,17 @@ int echo_calls_serve(struct echo_calls *echo)
 
 void echo_calls_end(struct echo_calls *echo)
 {
+	struct release rest = { .echo = echo };
 	kup_u32 i;
 
 	if (!echo)
 		return;
-	/* What the threads of call_back still answer is over by then, and so is each request. */
+	/* Late answers of call_back's threads get -EPIPE. */
 	kup_calls_get(echo->calls);
 	kup_calls_end(echo->calls);
 	for (i = 0; i < KUP_CALLS; i++)
 		kup_thread_join(echo->backs[i].thread);
-	release_in(echo, ECHO_TRYING);
+	release_all(&rest);
 	kup_calls_put(echo->calls);
 	kup_free(echo);
 }

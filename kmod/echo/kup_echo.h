@@ -25,7 +25,7 @@
  *
  *   below ECHO_CALL_COMMANDS  answers with the same bytes
  *   ECHO_CALL_STATUS      a u32: answers with this status and no data
- *   ECHO_CALL_LONG        a u32: answers with so many bytes, each 0x5a. A reply that doesn't fit
+ *   ECHO_CALL_LONG        a u32: answers with that many bytes, each 0x5a. A reply that doesn't fit
  *                         gets KUP_STATUS_TOO_LONG or KUP_STATUS_NO_ROOM
  *   ECHO_CALL_KEEP        is answered by ECHO_CALL_RELEASE, or with KUP_STATUS_CANCELLED when it is
  *                         cancelled

@@ -30,6 +30,9 @@ void kup_calls_get(struct kup_calls *calls)
 
 void kup_calls_put(struct kup_calls *calls)
 {
+	/* The last reference may be put where no thread can sleep. */
+	_Static_assert(sizeof(*calls) <= KUP_SMALL, "kup_free of a larger struct may sleep");
+
 	/* Pairs with itself: the thread that frees sees what all others did. */
 	if (__atomic_fetch_sub(&calls->refs, 1, __ATOMIC_ACQ_REL) == 1)
 		kup_free(calls);
@@ -40,6 +43,7 @@ int kup_calls_enter(struct kup_calls *calls)
 	/* Pairs with the fetch_or in kup_calls_end: one of the two sees the other. */
 	if (!(__atomic_fetch_add(&calls->use, 1, __ATOMIC_SEQ_CST) & GONE))
 		return 1;
+	/* Pairs with the acquire in kup_calls_end, which waits until no thread is counted. */
 	__atomic_fetch_sub(&calls->use, 1, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -56,7 +60,7 @@ void kup_calls_cancel(struct kup_calls *calls, struct request *request)
 		return;
 	request->cancelled = 1;
 	calls_set_handler(calls, kup_thread_self());
-	calls->ops->cancel((struct kup_request){ calls, request->id });
+	calls->ops->cancel((struct kup_request){ calls, request->id, calls_round(request) });
 	calls_set_handler(calls, 0);
 }
 
@@ -70,16 +74,20 @@ void kup_calls_end(struct kup_calls *calls)
 	__atomic_fetch_or(&calls->use, GONE, __ATOMIC_SEQ_CST);
 	/* The reader does not come any more, if it ever did. */
 	calls_change(&calls->end, 0, EPIPE);
-	/* The channel has ended, so no thread stays; its leave comes soon. */
+	/* The channel has ended, so each thread leaves soon. */
 	while (calls_load(&calls->use) != GONE)
 		kup_sleep_ms(1);
 	for (i = 0; i < KUP_CALLS; i++) {
 		struct request *request = &calls->requests[i];
 
-		if (calls_load(&request->state) == OPEN)
+		kup_u32 state = calls_state(request);
+
+		if (state == OPEN) {
 			kup_calls_cancel(calls, request);
-		else if (calls_change(&request->state, OWES, FREE))
+		} else if (state == OWES) {
+			calls_set_state(request, FREE);
 			kup_calls_put(calls);
+		}
 	}
 	kup_calls_put(calls);
 }
@@ -151,7 +159,7 @@ static int ended(const struct kup_calls *calls)
 
 void kup_calls_freed(struct kup_calls *calls)
 {
-	/* Pairs with the calls_add in take_call: it sees the slot, or this thread sees it wait. */
+	/* Pairs with the fence in take_call: it sees the slot, or this thread sees it wait. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&calls->waiting, __ATOMIC_RELAXED))
 		kup_wake(calls->channel);
@@ -175,8 +183,9 @@ static int take_call(struct kup_calls *calls, kup_u64 until, struct call **taken
 	*taken = find_free(calls);
 	if (*taken)
 		return 0;
-	/* Pairs with the fence in kup_calls_freed. */
 	calls_add(&calls->waiting, 1);
+	/* Pairs with the fence in kup_calls_freed. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	while (!error) {
 		kup_u32 wakes = kup_wakes(calls->channel);
 

@@ -53,6 +53,7 @@ struct kup_calls;
 struct kup_request {
 	struct kup_calls *calls;
 	kup_u64 id;
+	kup_u32 round; /* distinguishes it from later requests; only for the layer */
 };
 
 /*
@@ -135,7 +136,7 @@ struct kup_answer {
  *   -EMSGSIZE   the data is longer than kup_calls_max_request; or the reply is longer than the
  *               buffer, and then answer->length is its length
  *   -EINVAL     the method is KUP_TYPE_RESERVED or above
- *   -EAGAIN     the timeout is 0; no reply can come in no time
+ *   -EAGAIN     the timeout is 0, and a reply takes longer
  *   -EPIPE      the user has left without a reply. It may have acted on the request
  *
  * The data is copied before the wait for the reply begins.

@@ -33,15 +33,15 @@ static int requested(struct kup_calls *calls, const struct kup_call *frame,
 		     const struct kup_record *record)
 {
 	struct request *request = &calls->requests[frame->id % KUP_CALLS];
-	const struct kup_request of = { calls, frame->id };
+	const struct kup_request of = { calls, frame->id, calls_round(request) + ROUND };
 	int no_handler = !calls->ops->call;
 
-	if (frame->status || calls_load(&request->state) != FREE)
+	if (frame->status || calls_state(request) != FREE)
 		return lie(calls);
 	kup_calls_get(calls);
 	calls_set_id(&request->id, frame->id);
 	request->cancelled = 0;
-	calls_store(&request->state, OPEN);
+	calls_store(&request->state, of.round | OPEN);
 	if (no_handler || record->type >= KUP_TYPE_RESERVED) {
 		kup_reply_status(of, no_handler ? KUP_STATUS_NO_HANDLER : KUP_STATUS_NO_METHOD);
 		return 0;
@@ -94,7 +94,7 @@ static int cancelled(struct kup_calls *calls, const struct kup_call *frame,
 		     const struct kup_record *record)
 {
 	struct request *request = &calls->requests[frame->id % KUP_CALLS];
-	kup_u32 seen = calls_load(&request->state);
+	kup_u32 seen = calls_state(request);
 
 	if (frame->status || record->length != FRAME)
 		return lie(calls);
@@ -150,7 +150,7 @@ static void settle(struct kup_calls *calls)
 				return;
 			calls_add(&calls->owed, (kup_u32)-1);
 		}
-		if (calls_load(&request->state) == OWES) {
+		if (calls_state(request) == OWES) {
 			if (kup_calls_send_reply(calls, request, request->status, NULL, 0))
 				return;
 			calls_add(&calls->owed, (kup_u32)-1);

@@ -13,15 +13,7 @@ static int take_request(struct kup_request of, struct request **taken)
 	struct request *request = &of.calls->requests[of.id % KUP_CALLS];
 	int may_use = kup_calls_enter(of.calls);
 
-	int taken_it = calls_has_id(&request->id, of.id) &&
-		       calls_change(&request->state, OPEN, ANSWERING);
-
-	/* Until then another request may have come to this slot. */
-	if (taken_it && !calls_has_id(&request->id, of.id)) {
-		calls_store(&request->state, OPEN);
-		taken_it = 0;
-	}
-	if (!taken_it) {
+	if (!calls_change(&request->state, of.round | OPEN, of.round | ANSWERING)) {
 		if (may_use)
 			kup_calls_leave(of.calls);
 		return -ENOENT;
@@ -29,7 +21,7 @@ static int take_request(struct kup_request of, struct request **taken)
 	*taken = request;
 	if (may_use)
 		return 0;
-	calls_store(&request->state, FREE);
+	calls_set_state(request, FREE);
 	kup_calls_put(of.calls);
 	return -EPIPE;
 }
@@ -50,7 +42,7 @@ int kup_calls_send_reply(struct kup_calls *calls, struct request *request, kup_u
 
 	if (error)
 		return error;
-	calls_store(&request->state, FREE);
+	calls_set_state(request, FREE);
 	kup_calls_publish(calls, &reservation, 0);
 	return 0;
 }
@@ -64,12 +56,12 @@ int kup_reply(struct kup_request of, kup_u32 status, const void *data, kup_u32 l
 		return error;
 	error = kup_calls_send_reply(of.calls, request, status, data, length);
 	if (error == -EAGAIN || error == -EMSGSIZE) {
-		calls_store(&request->state, OPEN);
+		calls_set_state(request, OPEN);
 		kup_calls_leave(of.calls);
 		return error;
 	}
 	if (error)
-		calls_store(&request->state, FREE);
+		calls_set_state(request, FREE);
 	answered(of.calls);
 	return error;
 }
@@ -84,13 +76,13 @@ void kup_reply_status(struct kup_request of, kup_u32 status)
 	error = kup_calls_send_reply(of.calls, request, status, NULL, 0);
 	if (error == -EAGAIN) {
 		request->status = status;
-		calls_store(&request->state, OWES);
+		calls_set_state(request, OWES);
 		kup_calls_owe(of.calls);
 		kup_calls_leave(of.calls);
 		return;
 	}
 	if (error)
-		calls_store(&request->state, FREE);
+		calls_set_state(request, FREE);
 	answered(of.calls);
 }
 

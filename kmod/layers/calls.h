@@ -20,8 +20,8 @@
  *    |                   +---------------------+ +------> OWES ---+
  *    +------------------------------------------------------------+ sent by the reader
  *
- * A slot of `requests` becomes free before the reply is published: with the reply in its hands, the
- * user may use the slot again at once.
+ * A slot of `requests` becomes free before the reply is published: once it has the reply, the user
+ * may use the slot again.
  *
  * The thread of kup_calls_serve, the reader, never waits for room: what it can't send now it owes.
  */
@@ -41,6 +41,13 @@
 #define ANSWERING 7u
 #define OWES 8u
 
+/*
+ * Each request gets the next round of its slot, in the word of the state. So a thread that answers
+ * a request too late can't take the next request of that slot.
+ */
+#define ROUND 0x100u
+#define STATE (ROUND - 1)
+
 #define FRAME ((kup_u32)sizeof(struct kup_call))
 
 struct call {
@@ -51,7 +58,7 @@ struct call {
 };
 
 struct request {
-	kup_u32 state;
+	kup_u32 state;	   /* and the slot's round: see ROUND */
 	kup_u32 cancelled; /* ops.cancel was called; only for the reader and kup_calls_end */
 	kup_u64 id;
 	kup_u32 status; /* that is owed */
@@ -95,9 +102,26 @@ static inline int calls_change(kup_u32 *word, kup_u32 from, kup_u32 to)
 	return __atomic_compare_exchange_n(word, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+static inline kup_u32 calls_state(const struct request *request)
+{
+	return calls_load(&request->state) & STATE;
+}
+
+static inline kup_u32 calls_round(const struct request *request)
+{
+	return calls_load(&request->state) & ~STATE;
+}
+
+/* For the thread that owns the slot. */
+static inline void calls_set_state(struct request *request, kup_u32 state)
+{
+	calls_store(&request->state, calls_round(request) | state);
+}
+
 static inline void calls_add(kup_u32 *word, kup_u32 value)
 {
-	__atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);
+	/* Pairs with the calls_load of `owed` in settle: the reader finds the slot that owes. */
+	__atomic_fetch_add(word, value, __ATOMIC_RELEASE);
 }
 
 /* Another thread may look at the id of a slot that it does not own; its change then fails. */

@@ -48,7 +48,7 @@ class Sum {
   }
 }
 
-/** Reads until the producers' report, with a pause after each so many messages. */
+/** Reads until the producers' report, with a pause after every `pauseAfter` messages. */
 async function addUp(
   channel: Channel,
   pauseAfter: number,

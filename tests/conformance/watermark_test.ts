@@ -107,6 +107,7 @@ Deno.test("Channel.receiveBatch() with `within` is woken once in that time", asy
       await sleep(1);
     }
   })();
+  const before = channel.stats().wakeups;
   const started = performance.now();
   let got = 0;
   let batches = 0;
@@ -117,7 +118,9 @@ Deno.test("Channel.receiveBatch() with `within` is woken once in that time", asy
   // All messages together are fewer bytes, so only the time ends a wait. One that finds nothing
   // then ends with the next message.
   const most = (performance.now() - started) / within + 1;
+  const wakeups = channel.stats().wakeups - before;
   await sending;
   assertEquals(got, count);
   assert(batches <= most, `${batches} batches, at most ${most}`);
+  assert(wakeups <= batches + 1, `${wakeups} wake-ups for ${batches} batches`);
 });

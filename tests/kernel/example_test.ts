@@ -35,7 +35,7 @@ Deno.test("examples/store answers calls, unchanged, in this kernel", async () =>
 Deno.test("examples/chat broadcasts, unchanged, in this kernel", async () => {
   assertMatch(
     await run("chat"),
-    /^ann got 2000 .* 0\nbob got 2000 .* 0\nsam got \d+ .* [1-9]\d*\n$/,
+    /^ann got 2000 .* 1 .* 0\nbob got 2000 .* 0 .* 0\nsam got \d+ .* 0 .* [1-9]\d*\n$/,
   );
 });
 

@@ -5,6 +5,7 @@
  */
 
 import type { Device } from "../../mod.ts";
+import { runCalls } from "./calling.ts";
 import { openSomething, unloadAndLoad, unloadNow } from "./opening.ts";
 import { int, oneOf, type Random, sleep } from "./random.ts";
 import { type Commands, common, expected, fail, Session } from "./session.ts";
@@ -48,6 +49,7 @@ async function attachAndRun(device: Device, random: Random, task: Task, end: num
   const channel = await attaching;
   common.calls++;
   if (random.chance(0.3)) device.close();
+  if (channel.mode === "call") return await runCalls(channel, random, end);
   const disturb = isHost(task) ? () => unloadNow(task.path) : () => {};
   await new Session(channel, random, { ...task, disturb }).run(end);
 }

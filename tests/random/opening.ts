@@ -173,7 +173,7 @@ export async function unloadAndLoad(path: string, random: Random): Promise<void>
       ...(random.chance(0.5) ? { to_kernel_pages: String(pages()) } : {}),
       ...(random.chance(0.5) ? { spin: oneOf(random, [0, 1, 50, 10_000, 0xffffffff]) } : {}),
       ...(random.chance(0.2) ? { name: "kup/other" } : {}),
-      ...(random.chance(0.4) ? { mode: 2 } : {}),
+      ...(random.chance(0.6) ? { mode: oneOf(random, [2, 2, 3]) } : {}),
     };
     open(path, { parameters }).close();
     count("loaded");

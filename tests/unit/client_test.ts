@@ -223,3 +223,21 @@ Deno.test("open() of a client module with AddressSanitizer, as in the README, fi
   assert(bad.code !== 0);
   assertStringIncludes(new TextDecoder().decode(bad.stderr), "heap-buffer-overflow");
 });
+
+Deno.test("kup_free() under a spinlock ends the process, but not with at most KUP_SMALL bytes", async () => {
+  const path = await build("frees");
+  const run = async (bytes: number) => {
+    const { stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "eval",
+        "--no-check",
+        `import { open } from "${new URL("../../mod.ts", import.meta.url).href}";
+         open("${path}", { parameters: { bytes: ${bytes} } });`,
+      ],
+    }).output();
+    return new TextDecoder().decode(stderr);
+  };
+  // The module's own refusal comes after the call.
+  assertStringIncludes(await run(4096), "ENOTTY");
+  assertStringIncludes(await run(8192), "os_free in a context that may not sleep");
+});

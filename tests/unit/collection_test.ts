@@ -269,6 +269,24 @@ Deno.test("Channel.send() on a turn channel keeps it in use while a reservation 
     check(warnings.length === 0 && free() === 6 && forever.sent, "it still waits");
   `));
 
+Deno.test("Channel.call() keeps its channel in use until its reply comes, and no longer", () =>
+  runs(`
+    const KEEP = 0xfffe0003, RELEASE = 0xfffe0005, TRYING = 3;
+    watcher.close();
+    kup.unload("host:echo");
+    watcher = kup.open("host:echo", { parameters: { mode: 3 } });
+    const begin = async () => {
+      const channel = await attach({ spin: 0 });
+      return { channel: new WeakRef(channel), reply: channel.call(KEEP) };
+    };
+    const { channel, reply } = await begin();
+    await collect();
+    check(free() === 7 && warnings.length === 0, "the channel is in use");
+    await channel.deref().call(RELEASE, numbers(TRYING));
+    check((await reply).ok, "the reply");
+    await until(() => free() === 8 && warnings.some((text) => text.includes("channel")));
+  `));
+
 Deno.test("Channel that is lost leaves no memory mapped", async () => {
   const body = `
     const mapped = () => Deno.readTextFileSync("/proc/self/maps").match(/memfd:kup /g)?.length ?? 0;

@@ -5,22 +5,7 @@ import { ENOENT, throwsWith } from "../conformance/lib/errors.ts";
 import { withEcho } from "../lib/echo_client.ts";
 import { patience, sleep, until } from "../lib/until.ts";
 import { DrivenDevice } from "./driven.ts";
-
-const libc = Deno.dlopen("libc.so.6", { close: { parameters: ["i32"], result: "i32" } }).symbols;
-
-function writablePipes(): Set<number> {
-  const fds = new Set<number>();
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    try {
-      const flags = /flags:\s*(\d+)/.exec(Deno.readTextFileSync(`/proc/self/fdinfo/${name}`))?.[1];
-      const isPipe = Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith("pipe:");
-      if (isPipe && (parseInt(flags ?? "", 8) & 3) === 1) fds.add(Number(name));
-    } catch {
-      // The folder's own descriptor.
-    }
-  }
-  return fds;
-}
+import { closePipeOf } from "./pipes.ts";
 
 function codeOf(action: () => unknown): KupErrorCode | undefined {
   try {
@@ -205,11 +190,7 @@ Deno.test("Channel.receive() fails when the waiter's pipe is closed, and may wai
   using driven = new DrivenDevice();
   using device = driven.open();
   using channel = await device.attach({ spin: 0 });
-  const before = writablePipes();
-  const received = channel.receive();
-  const [pipe, ...others] = [...writablePipes()].filter((fd) => !before.has(fd));
-  assertEquals(others, []);
-  libc.close(pipe!);
+  const received = closePipeOf(() => channel.receive());
   assertEquals(await rejection(received), "system");
   const again = channel.receive();
   driven.side().send("here");

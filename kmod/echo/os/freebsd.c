@@ -61,9 +61,3 @@ int echo_in_deferred(void (*work)(void *), void *argument)
 	sema_destroy(&call.done);
 	return 0;
 }
-
-/* A callout is what timers are here. */
-int echo_in_timer(void (*work)(void *), void *argument)
-{
-	return echo_in_deferred(work, argument);
-}

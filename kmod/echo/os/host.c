@@ -40,8 +40,3 @@ int echo_in_deferred(void (*work)(void *), void *argument)
 {
 	return echo_in_interrupt(work, argument);
 }
-
-int echo_in_timer(void (*work)(void *), void *argument)
-{
-	return echo_in_interrupt(work, argument);
-}

@@ -3,19 +3,12 @@
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/slab.h>
-#include <linux/timer.h>
-#include <linux/version.h>
 
 #include "../context.h"
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-#define timer_delete_sync del_timer_sync
-#endif
 
 struct context_call {
 	struct irq_work interrupt;
 	struct tasklet_struct deferred;
-	struct timer_list timer;
 	void (*work)(void *argument);
 	void *argument;
 	struct completion done;
@@ -32,14 +25,6 @@ static void run_interrupt(struct irq_work *interrupt)
 static void run_deferred(struct tasklet_struct *tasklet)
 {
 	struct context_call *call = from_tasklet(call, tasklet, deferred);
-
-	call->work(call->argument);
-	complete(&call->done);
-}
-
-static void run_timer(struct timer_list *timer)
-{
-	struct context_call *call = container_of(timer, struct context_call, timer);
 
 	call->work(call->argument);
 	complete(&call->done);
@@ -85,20 +70,6 @@ int echo_in_deferred(void (*work)(void *), void *argument)
 	tasklet_schedule(&call->deferred);
 	wait_for_completion(&call->done);
 	tasklet_kill(&call->deferred);
-	kfree(call);
-	return 0;
-}
-
-int echo_in_timer(void (*work)(void *), void *argument)
-{
-	struct context_call *call = new_call(work, argument);
-
-	if (!call)
-		return -ENOMEM;
-	timer_setup(&call->timer, run_timer, 0);
-	mod_timer(&call->timer, jiffies);
-	wait_for_completion(&call->done);
-	timer_delete_sync(&call->timer);
 	kfree(call);
 	return 0;
 }

@@ -26,8 +26,11 @@ void *os_alloc(unsigned long bytes)
 	return host_allocation_fails() ? NULL : calloc(1, bytes);
 }
 
+/* An allocator may give a few bytes more than it was asked for. */
 void os_free(void *memory)
 {
+	if (memory && malloc_usable_size(memory) > KUP_SMALL + 64)
+		host_may_sleep("os_free");
 	free(memory);
 }
 

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #ifdef __FreeBSD__
+#include <malloc_np.h>
 #include <pthread_np.h>
 #include <sys/thr.h>
 #else
+#include <malloc.h>
 #include <sys/syscall.h>
 #endif
 

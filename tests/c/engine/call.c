@@ -357,6 +357,29 @@ static void test_slot_again(void)
 	kup_calls_put(world.calls);
 }
 
+/* The user uses an id again at once, which only a dishonest one does. */
+static void test_late_answer(void)
+{
+	struct kup_request late;
+
+	if (begin(&call_ops))
+		return;
+	put(9, KUP_CALL_REQUEST, 0, KEEP, 0);
+	reaches(&world.requests, 1);
+	late = world.kept[9];
+	kup_reply_status(late, 1);
+	gets(9, KUP_CALL_REPLY, 1, 0);
+	put(9, KUP_CALL_REQUEST, 0, KEEP, 0);
+	reaches(&world.requests, 2);
+	check(kup_reply(late, 2, NULL, 0) == -ENOENT && !kup_reply(world.kept[9], 3, NULL, 0) &&
+		      gets(9, KUP_CALL_REPLY, 3, 0),
+	      "kup_reply() to a request that was answered takes no later one of the same slot",
+	      "no");
+	user_close(&world.user);
+	kup_device_destroy(world.device);
+	kup_calls_put(world.calls);
+}
+
 /* ---- Ends ---- */
 
 static void test_outlives(void)
@@ -582,6 +605,7 @@ void call_cases(void)
 	test_owed();
 	test_owed_cancel();
 	test_slot_again();
+	test_late_answer();
 	test_outlives();
 	test_calls();
 	test_flood();

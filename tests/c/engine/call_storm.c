@@ -17,7 +17,8 @@
 static struct {
 	kup_u32 kernel_calls, kernel_replies, kernel_failures, kernel_wrong;
 	kup_u32 requests, answered, cancels, cancelled_twice;
-	kup_u32 user_calls, user_replies, user_cancels, user_ends, user_wrong;
+	kup_u32 user_calls, user_replies, user_cancels, user_ends, user_deaths, user_wrong;
+	kup_u32 drained, lost; /* lives that were drained, and calls that stayed open in them */
 } sum;
 
 static void count(kup_u32 *word)
@@ -315,7 +316,8 @@ static void take_event(struct player *player, const struct kup_user_call_event *
 	struct user_call *call = event->context;
 
 	if (event->kind == KUP_CALL_REQUEST) {
-		if (!is_filled(event->data, event->length, event->method, ASKED))
+		if (player->kept_count == KUP_CALLS ||
+		    !is_filled(event->data, event->length, event->method, ASKED))
 			count(&sum.user_wrong);
 		if (dice(&player->state) % 2) {
 			reply(player, event->id, event->method);
@@ -362,28 +364,61 @@ static int play(struct player *player, kup_u32 rounds)
 	return error;
 }
 
+static kup_u32 count_open(const struct player *player)
+{
+	kup_u32 i, open = 0;
+
+	for (i = 0; i < KUP_CALLS; i++)
+		open += player->open[i].open != 0;
+	return open;
+}
+
+/*
+ * Starts no more calls, and reads until each open one has ended, by an event of its own. If users
+ * stop before their device goes, no end of the channel can replace a reply that was lost.
+ */
+static int drain(struct player *player)
+{
+	kup_u64 end = os_now_ns() + PATIENCE_MS * KUP_MS;
+	struct kup_user_call_event event;
+	int error = 0;
+
+	while (count_open(player) > 0 && (!error || error == -EAGAIN || error == -ETIMEDOUT) &&
+	       os_now_ns() < end) {
+		answer_kept(player);
+		error = kup_user_calls_next(player->calls, &event, 1);
+		if (!error)
+			take_event(player, &event);
+	}
+	count(&sum.drained);
+	__atomic_fetch_add(&sum.lost, count_open(player), __ATOMIC_RELAXED);
+	return error;
+}
+
 /* The calls that are open when a user dies end with it. */
 static void die(struct player *player)
 {
-	kup_u32 i;
-
-	for (i = 0; i < KUP_CALLS; i++)
-		if (player->open[i].open)
-			count(&sum.user_ends);
+	__atomic_fetch_add(&sum.user_deaths, count_open(player), __ATOMIC_RELAXED);
 	kup_user_calls_end(player->calls);
 }
+
+/* Atomic: the users end their last life. */
+static kup_u32 users_stop;
 
 static void *live(void *argument)
 {
 	kup_u32 *number = argument, state = dice_seed(900 + *number);
 	struct kup_user_channel *channel;
 
-	while (!kup_user_channel_open("host:calls", *number, PATIENCE_MS, &channel)) {
+	while (!kup_load(&users_stop) &&
+	       !kup_user_channel_open("host:calls", *number, PATIENCE_MS, &channel)) {
 		struct player player = { .state = dice(&state) };
 		int error = kup_user_calls_begin(channel, &player.calls);
 
 		if (!error) {
 			error = play(&player, 20 + dice(&state) % 2000);
+			if (dice(&state) % 2)
+				error = drain(&player);
 			die(&player);
 		}
 		if (error == -EPROTO)
@@ -395,7 +430,8 @@ static void *live(void *argument)
 
 /* ---- The storm ---- */
 
-static void one_device(void)
+/* The device goes while its users call, or after they have stopped. */
+static void one_device(int stops_first)
 {
 	const struct kup_config config = { .name = "calls",
 					   .channels = 2,
@@ -406,12 +442,18 @@ static void one_device(void)
 	kup_u32 numbers[2] = { 0, 1 }, i;
 	pthread_t users[2];
 
+	kup_store(&users_stop, 0);
 	for (i = 0; i < 2; i++)
 		pthread_create(&users[i], NULL, live, &numbers[i]);
 	storm_pause(100);
-	kup_device_destroy(device);
+	if (stops_first)
+		kup_store(&users_stop, 1);
+	else
+		kup_device_destroy(device);
 	for (i = 0; i < 2; i++)
 		pthread_join(users[i], NULL);
+	if (stops_first)
+		kup_device_destroy(device);
 }
 
 void call_storm_cases(void)
@@ -420,14 +462,20 @@ void call_storm_cases(void)
 
 	memset(&sum, 0, sizeof(sum));
 	storm_begin();
-	while (storm_goes_on(50))
-		one_device();
-	ended = sum.user_replies + sum.user_cancels + sum.user_ends;
+	while (storm_goes_on(50)) {
+		one_device(0);
+		one_device(1);
+	}
+	ended = sum.user_replies + sum.user_cancels + sum.user_ends + sum.user_deaths;
 	check(sum.user_calls > 0 && sum.user_calls == ended && !sum.user_wrong,
 	      "kup_user_call_start() begins calls that each end once, by a reply, a cancel or an "
 	      "end",
-	      "%u of %u: %u replies, %u cancels, %u ends; %u wrong", ended, sum.user_calls,
-	      sum.user_replies, sum.user_cancels, sum.user_ends, sum.user_wrong);
+	      "%u of %u: %u replies, %u cancels, %u ends, %u deaths; %u wrong", ended,
+	      sum.user_calls, sum.user_replies, sum.user_cancels, sum.user_ends, sum.user_deaths,
+	      sum.user_wrong);
+	check(sum.drained > 0 && !sum.lost,
+	      "kup_user_calls_next() returns the end of each open call when no new ones begin",
+	      "%u of %u lives left calls open: %u", sum.lost > 0, sum.drained, sum.lost);
 	check(sum.kernel_replies > 0 && sum.kernel_failures > 0 && !sum.kernel_wrong &&
 		      sum.kernel_calls == sum.kernel_replies + sum.kernel_failures,
 	      "kup_call() of 64 threads gets each thread its own reply", "%u of %u, %u wrong",

@@ -109,10 +109,11 @@ static int serve_spinning(struct kup_channel *channel)
 	return error;
 }
 
-static void wait_for_sleep(const struct user *user)
+static int wait_for_sleep(const struct user *user)
 {
-	while (__atomic_load_n(&user->kernel->sleeps, __ATOMIC_RELAXED) == 0)
-		sleep_ms(1);
+	return EVENTUALLY(__atomic_load_n(&user->kernel->sleeps, __ATOMIC_RELAXED) != 0)
+		       ? 0
+		       : -ETIMEDOUT;
 }
 
 static void test_kernel(kup_u32 budget_us)
@@ -125,10 +126,11 @@ static void test_kernel(kup_u32 budget_us)
 
 	kernel_done = 0;
 	if (!error) {
-		wait_for_sleep(&user);
-		error = user_send(&user, 1, "x", 1);
-		while (!error && !__atomic_load_n(&kernel_done, __ATOMIC_ACQUIRE))
-			sleep_ms(1);
+		error = wait_for_sleep(&user);
+		if (!error)
+			error = user_send(&user, 1, "x", 1);
+		if (!error && !EVENTUALLY(__atomic_load_n(&kernel_done, __ATOMIC_ACQUIRE)))
+			error = -ETIMEDOUT;
 		user_close(&user);
 	}
 	kup_device_destroy(device);
@@ -167,9 +169,8 @@ static void test_first_looks(void)
 static const kup_u32 pause_ns = 20;
 
 /*
- * One wait, whose record is there after so many looks; or, if the peer has the same processor, when
- * the wait yields. A wait with pauses finds so many records. Returns the number of looks that find
- * nothing.
+ * One wait, whose record is there after `looks`; or, if the peer has the same processor, when the
+ * wait yields. A wait with pauses finds `records`. Returns the number of looks that find nothing.
  */
 static kup_u32 pace_wait(struct kup_pace *pace, kup_u32 looks, int is_shared, kup_u32 records,
 			 kup_u32 *pauses)
@@ -335,14 +336,19 @@ static void test_ready(void)
 	kup_u32 readings = 0;
 	int error = open_channel(&channel, 1000);
 
+	if (error) {
+		check(0, "a channel can be opened", "%d", error);
+		return;
+	}
+	virtual_clock.readings = 0;
+	error = kup_user_send(channel, 1, "x", 1, 1000);
+	readings = virtual_clock.readings;
+	if (!error && !EVENTUALLY(kup_user_prepare_wait(channel, POLLIN, 0) != 0))
+		error = -ETIMEDOUT;
 	virtual_clock.readings = 0;
 	if (!error)
-		error = kup_user_send(channel, 1, "x", 1, 1000);
-	while (!error && kup_user_prepare_wait(channel, POLLIN, 0) == 0)
-		sleep_ms(1);
-	if (!error)
 		error = kup_user_receive(channel, &message, 1000);
-	readings = virtual_clock.readings;
+	readings += virtual_clock.readings;
 	kup_user_channel_close(channel);
 	check(!error && readings == 0,
 	      "kup_peek() and kup_user_receive() that need not wait read no clock",

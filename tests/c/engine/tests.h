@@ -33,6 +33,18 @@ kup_u32 dice_seed(kup_u32 user);
 void sleep_ms(kup_u32 milliseconds);
 
 /*
+ * Waits until the condition holds, for PATIENCE_MS at most. The value is whether it holds.
+ */
+#define EVENTUALLY(condition)                                                                      \
+	({                                                                                         \
+		kup_u64 eventually_end = os_now_ns() + PATIENCE_MS * 1000000ull;                   \
+		int eventually_true;                                                               \
+		while (!(eventually_true = (condition)) && os_now_ns() < eventually_end)           \
+			sleep_ms(1);                                                               \
+		eventually_true;                                                                   \
+	})
+
+/*
  * Storms last as long as the run's option, and longer until enough has happened: on a busy machine
  * little happens in half a second. A thread that completes something calls storm_step.
  */

@@ -203,6 +203,56 @@ static void test_dispatch(uint32_t rounds)
 	peer_stop_wait(&peer);
 }
 
+/* Announces a position `count` records of 64 bytes ahead, as kup_user_prepare_watermark does. */
+static void announce(struct peer *peer, uint32_t count)
+{
+	word_set(&peer->user->to_user_consumer_event.value, peer->tail + count * 64 - 8);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static bool echo_more(struct peer *peer, uint32_t count, uint64_t *records)
+{
+	static const uint8_t bytes[56];
+	struct kup_stats stats;
+
+	*records += count;
+	while (count > 0 && peer_send(peer, 1, bytes, sizeof(bytes)) == 0)
+		count--;
+	return count == 0 &&
+	       EVENTUALLY(PATIENCE_MS, stats_get(peer->fd, peer->attach.channel, &stats) == 0 &&
+					       stats.to_user_records == *records);
+}
+
+static void test_watermarks(uint32_t rounds, unsigned int flags, const char *sentence)
+{
+	uint32_t round, early = 0, late = 0;
+	struct kup_stats stats;
+	uint64_t records;
+	struct peer peer;
+	int queue = kqueue();
+
+	peer_need(&peer, ANY);
+	need(change(queue, peer.fd, EVFILT_READ, EV_ADD | flags) == 0, "a knote");
+	stats_get(peer.fd, peer.attach.channel, &stats);
+	records = stats.to_user_records;
+	for (round = 0; round < rounds && !late; round++) {
+		uint32_t count = 2 + dice(40);
+
+		announce(&peer, count);
+		if (!echo_more(&peer, count - 1, &records))
+			break;
+		early += next_event(queue, 0).filter != 0;
+		if (!echo_more(&peer, 1, &records))
+			break;
+		late += !happens(queue, EVFILT_READ, PATIENCE_MS);
+		consume(&peer);
+	}
+	check(round == rounds && !early && !late, sentence, "round %u: %u early, %u late", round,
+	      early, late);
+	close(queue);
+	peer_stop_wait(&peer);
+}
+
 /* A record may be reported just before its header says that it is finished. */
 static void test_oneshot(uint32_t rounds)
 {
@@ -432,6 +482,10 @@ int main(int count, char **arguments)
 	test_room();
 	test_edges(3000);
 	test_dispatch(3000);
+	test_watermarks(500, 0, "kevent() reports EVFILT_READ at the position that was announced");
+	test_watermarks(500, EV_CLEAR,
+			"kevent() with EV_CLEAR reports EVFILT_READ at the position that was "
+			"announced");
 	test_oneshot(3000);
 	test_close_by_kernel();
 	test_broken();

@@ -144,6 +144,56 @@ static void test_prepared_sends(uint32_t rounds)
 	loop_close(&loop);
 }
 
+static bool echoed(struct loop *loop, uint64_t records)
+{
+	struct kup_stats stats = { .channel = kup_user_channel_number(loop->channel) };
+
+	return kup_user_stats(kup_user_channel_file(loop->channel), &stats) == 0 &&
+	       stats.to_user_records == records;
+}
+
+/* Sends messages of 56 bytes, 64 with their headers, whose echoes are the next ones. */
+static bool echo_more(struct loop *loop, uint32_t count, uint64_t *records)
+{
+	static const uint8_t bytes[56];
+
+	*records += count;
+	while (count > 0 && !kup_user_send(loop->channel, 1, bytes, sizeof(bytes), PATIENCE_MS))
+		count--;
+	return count == 0 && EVENTUALLY(PATIENCE_MS, echoed(loop, *records));
+}
+
+static void test_watermarks(uint32_t rounds)
+{
+	struct loop loop = loop_open(EPOLLIN);
+	struct kup_stats stats = { .channel = kup_user_channel_number(loop.channel) };
+	uint32_t round, early = 0, late = 0, short_ones = 0;
+	uint64_t records;
+
+	need(kup_user_stats(kup_user_channel_file(loop.channel), &stats) == 0, "STATS works");
+	records = stats.to_user_records;
+	for (round = 0; round < rounds && !late; round++) {
+		uint32_t count = 2 + dice(40), got = 0;
+		struct kup_user_message message;
+
+		early += kup_user_prepare_watermark(loop.channel, count * 64) != 0;
+		if (!echo_more(&loop, count - 1, &records))
+			break;
+		early += wait_epoll(loop.epoll, 0) != 0;
+		early += kup_user_prepare_watermark(loop.channel, count * 64) != 0;
+		if (!echo_more(&loop, 1, &records))
+			break;
+		late += !(wait_epoll(loop.epoll, PATIENCE_MS) & EPOLLIN);
+		while (!kup_user_receive(loop.channel, &message, 0))
+			got++;
+		short_ones += got != count;
+	}
+	check(round == rounds && !early && !late && !short_ones,
+	      "epoll_wait() reports EPOLLIN at the watermark of kup_user_prepare_watermark()",
+	      "round %u: %u early, %u late, %u short", round, early, late, short_ones);
+	loop_close(&loop);
+}
+
 /* Waits for the turn, and leaves the messages that come with it in the ring. */
 static int loop_take(struct loop *loop, struct kup_user_turn *turn)
 {
@@ -263,6 +313,7 @@ int main(int count, char **arguments)
 	test_epoll_edges(1500);
 	test_prepared_receives(1500);
 	test_prepared_sends(1500);
+	test_watermarks(500);
 	need_unload();
 	need(module_load("mode=2") == 0, "the echo client can be loaded in turn mode");
 	test_prepared_turns(1500);
