@@ -61,7 +61,7 @@ deno_run = $(config) && exec $(bound) $(DENO) run -A --config "$$KUP_DENO_CONFIG
 vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 
 .DEFAULT_GOAL := all
-.PHONY: all native prebuilt modules setup compiler packages test test-vm test-debug debug-kernel \
+.PHONY: all native prebuilt modules setup compiler packages test test-vm test-debug test-arm64 debug-kernel \
         unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
         install publish load unload abi bindings clean distclean help
 
@@ -149,6 +149,9 @@ test-vm: setup prebuilt ## Run the kernel tests in a VM (KERNEL, FILTER, VM_SILE
 test-debug: setup prebuilt ## Run the kernel tests in a kernel full of detectors
 	@$(deno_run) tests/run.ts --only vm --kernel debug
 
+test-arm64: setup prebuilt ## Run the kernel tests on arm64, emulated (KERNEL=6.12 or 6.1)
+	@$(deno_run) tests/run.ts --only vm --kernel "$(KERNEL)-arm64"
+
 debug-kernel: setup ## Build that kernel alone, which takes minutes, once
 	@$(deno_run) harness/debug_kernel.ts
 
@@ -158,7 +161,7 @@ check: setup prebuilt ## Run the static checks whose inputs have changed, or all
 check-freebsd: $(ZIG) ## Compile everything for FreeBSD, against its headers
 	@ZIG="$(KUP_ZIG)" sh scripts/check_freebsd.sh
 
-test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in two VMs
+test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in VMs
 	@$(deno_run) tests/run.ts --force
 
 stress: setup ## Run the random tests for this long, under sanitizers (MINUTES=5, SEED=1)

@@ -8,7 +8,7 @@ import { HarnessError } from "./error.ts";
 import { cacheFolder, exists, fillOnce, removeIfThere } from "./files.ts";
 import { must } from "./process.ts";
 import { crossToolchain, makeToolchain } from "./toolchain.ts";
-import { dependencies, newestOf } from "./version.ts";
+import { dependencies, newestOf, type Stanza } from "./version.ts";
 
 /** Where the kernels of a series come from. */
 interface Series {
@@ -32,6 +32,9 @@ const SERIES: Readonly<Record<string, Series>> = {
 
 /** The series that `make test` runs on. */
 export const ALL_SERIES = ["6.1", "6.12"] as const;
+
+/** The newest series, on which `make test` runs a part of the kernel tests. */
+export const NEWEST_SERIES = "7.x";
 
 /** The debug kernel's name where a series is expected; it is of series 6.12. */
 export const DEBUG_SERIES = "debug";
@@ -186,11 +189,20 @@ async function dependenciesOf(
   series: string,
   pattern: RegExp,
 ): Promise<string[]> {
-  const stanza = newestOf(await archive.show(name), series);
+  const stanzas = await archive.show(name);
+  const stanza = newestOf(stanzas, series);
   if (stanza === undefined) {
-    throw new HarnessError("download", `Debian's archive has no ${name} of series ${series}.`);
+    throw new HarnessError("download", explainMissing(name, series, stanzas));
   }
   return dependencies(stanza).filter((dependency) => pattern.test(dependency));
+}
+
+/** Says which versions there are instead, since the archive keeps no old ones. */
+export function explainMissing(name: string, series: string, stanzas: readonly Stanza[]): string {
+  const versions = stanzas.map((stanza) => stanza.get("Version")).join(", ") || "none";
+  return `Debian's archive has no ${name} of series ${series} (versions there: ${versions}); name ` +
+    "another kernel, or in KUP_MIRROR a snapshot of the archive, such as " +
+    "https://snapshot.debian.org/archive/debian/20261101T000000Z.";
 }
 
 /**

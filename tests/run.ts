@@ -15,11 +15,17 @@ import { runPrebuiltTests } from "./checks/prebuilt.ts";
 import { CONFIG, staticChecks } from "./checks/static.ts";
 import { runConformance, runCTests, runDenoTests } from "./checks/unit.ts";
 import { runHarnessTests, runLeakTest } from "./checks/harness.ts";
-import { runKernelTests, runOwnModuleTest } from "./checks/vm.ts";
+import { runKernelTests, runNewestKernel, runOwnModuleTest } from "./checks/vm.ts";
 import { RunBeside } from "./lib/beside.ts";
 import { CACHE, ROOT } from "./lib/paths.ts";
 import { Tally } from "./lib/tally.ts";
-import { ALL_SERIES, checkSeries, DEBUG_SERIES, fetchKernel } from "../harness/kernel.ts";
+import {
+  ALL_SERIES,
+  checkSeries,
+  DEBUG_SERIES,
+  fetchKernel,
+  NEWEST_SERIES,
+} from "../harness/kernel.ts";
 import { buildPrograms } from "./vm/programs.ts";
 import { guestLimits } from "../harness/silence.ts";
 
@@ -33,7 +39,8 @@ Runs every check and test, and prints the verdict as its last line.
   --only PART,...    some of the parts: the static checks, the unit tests, the conformance of
                      the host driver, the tests in C, or those in kernels (static, unit, host,
                      c, vm)
-  --kernel SERIES    one kernel series instead of all, or debug for the debug kernel
+  --kernel SERIES    one kernel instead of all: 6.1, 6.12, 7.x, 6.12-arm64, ..., or debug for the
+                     debug kernel
   --force            run also the static checks that have passed with the same inputs
   --results FILE     write the results there instead of printing them at the end`,
   values: ["only", "kernel", "results"],
@@ -185,6 +192,7 @@ async function runAllTests(tally: Tally, series: readonly string[]): Promise<voi
   });
   await runUnit(tally);
   await runKernels(tally, others);
+  await timed(tally, `Linux ${NEWEST_SERIES}`, () => runNewestKernel(tally, NEWEST_SERIES));
   await guarded(tally, "kernel tests", async () => await beside?.finish(tally, "kernel tests"));
 }
 
@@ -210,12 +218,13 @@ async function main(line: CommandLine): Promise<number> {
   if (kernel !== undefined) checkSeries(kernel);
   guestLimits(Deno.env.get("VM_SILENCE"));
   const series = kernel === undefined ? ALL_SERIES : [kernel];
+  const built = kernel === undefined ? [...ALL_SERIES, NEWEST_SERIES] : series;
   const tally = new Tally();
   const start = performance.now();
 
   if (parts.includes("static")) {
     heading("Static checks");
-    await timed(tally, "static checks", () => runStatic(tally, series, line.flag("force")));
+    await timed(tally, "static checks", () => runStatic(tally, built, line.flag("force")));
   }
   if (parts.length === PARTS.length) {
     await runAllTests(tally, series);

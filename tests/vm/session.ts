@@ -63,8 +63,8 @@ function runJob(
   job: Exclude<Job, { kind: "shell" }>,
 ): Promise<RunResult | TestResult> {
   if (job.kind === "command") return vm.run(job.command, { output: show });
-  const folders = ["tests/conformance/", "tests/kernel/"];
-  return vm.test(folders, { filter: job.filter, output: show });
+  const { files = ["tests/conformance/", "tests/kernel/"] } = job;
+  return vm.test(files, { filter: job.filter, output: show });
 }
 
 /** Adds the result of a command, or of tests, to what was found about the guest. */
