@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** From names of folders to a booted kernel. */
 
+import type { Arch } from "./arch.ts";
 import { buildFolder, buildKup, buildModule } from "./build.ts";
 import { stageDependencies } from "./dependencies.ts";
 import { HarnessError } from "./error.ts";
@@ -45,7 +46,7 @@ export interface BootOptions extends VmOptions {
    *
    * @default {"amd64"}
    */
-  readonly arch?: "amd64" | "arm64" | undefined;
+  readonly arch?: Arch | undefined;
   /** Modules in load order, after KUP's own. A folder of sources is also shared. */
   readonly modules?: readonly (string | ModuleOptions)[] | undefined;
   /**

@@ -200,7 +200,7 @@ async function dependenciesOf(
 /** Says which versions there are instead, since the archive keeps no old ones. */
 export function explainMissing(name: string, series: string, stanzas: readonly Stanza[]): string {
   const versions = stanzas.map((stanza) => stanza.get("Version")).join(", ") || "none";
-  return `Debian's archive has no ${name} of series ${series} (versions there: ${versions}); name ` +
+  return `Debian's archive has no ${name} of series ${series} (it has: ${versions}); name ` +
     "another kernel, or in KUP_MIRROR a snapshot of the archive, such as " +
     "https://snapshot.debian.org/archive/debian/20261101T000000Z.";
 }

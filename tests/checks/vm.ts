@@ -15,8 +15,8 @@ const ALL: Job & { readonly kind: "tests" } = { kind: "tests", filter: "" };
 
 /**
  * The part for the newest series: the programs in C that make system calls of their own, without
- * the storm, which takes long. They take most of KUP's kernel code, and so most of what a new series
- * changes: memory, descriptors, poll, threads, and modules that come and go.
+ * the storm, which takes long. They run through most of what a new series can change for KUP:
+ * memory, descriptors, poll, threads, and modules that come and go.
  */
 const PART: typeof ALL = {
   kind: "tests",

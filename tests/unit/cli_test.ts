@@ -120,7 +120,7 @@ Deno.test("kup new refuses the words of C and of KUP, and names that are too lon
     assertEquals(run.code, 2, name);
     assertMatch(run.output, /^kup: [^\n]*\.\n$/);
   }
-  assertEquals([...Deno.readDirSync(folder.path)], []);
+  assertEquals(await Array.fromAsync(Deno.readDir(folder.path)), []);
 });
 
 Deno.test("kup names the flag of Deno that is missing", async () => {

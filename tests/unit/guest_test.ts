@@ -78,7 +78,7 @@ Deno.test("explainMissing() names the versions that the archive has instead, and
     message,
     /^[^\n]* no linux of series 7 .* 8\.0\.3-1, 8\.1-1\); name [^\n]*KUP_MIRROR/,
   );
-  assertMatch(explainMissing("linux", "7", []), /there: none\)/);
+  assertMatch(explainMissing("linux", "7", []), /has: none\)/);
 });
 
 Deno.test("runNewestKernel() skips a kernel that is not to be had, with the reason", async () => {
