@@ -31,6 +31,12 @@ const EVERYWHERE = [
 const CHECKED = ["slub_debug=FZPU", "init_on_free=1"];
 
 /**
+ * An emulated processor may not run for half a minute while the real one is busy, and arm64 is slower
+ * to emulate. The kernel would report that as a processor that is stuck.
+ */
+const PATIENT = ["watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120"];
+
+/**
  * Both extremes that a distribution may choose: kernel code is interrupted at any point, or never.
  */
 const PREEMPTION: Readonly<Record<string, string>> = { "6.1": "none", "6.12": "full" };
@@ -47,6 +53,7 @@ export async function machineFor(series: string, arch: Arch = "amd64"): Promise<
   const preempt = PREEMPTION[series];
   const parameters = [
     ...[CONSOLE[arch], ...EVERYWHERE, ...CHECKED],
+    ...arch === "arm64" ? PATIENT : [],
     ...preempt === undefined ? [] : [`preempt=${preempt}`],
   ];
   return { processors: "2", memoryMb: 2048, arch, parameters };
