@@ -55,6 +55,7 @@ TESTS='
 	clang-format clang-format
 	cpio cpio
 	git git
+	mandoc mandoc
 '
 DEBUG_KERNEL='
 	bc bc
