@@ -63,7 +63,7 @@ vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages test test-vm test-debug debug-kernel \
         unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
-        install publish load unload abi reference bindings clean distclean help
+        install publish version load unload abi reference bindings clean distclean help
 
 ##@ To build
 
@@ -185,8 +185,12 @@ install: native ## Install the C library, headers, manual pages, a pkg-config fi
 publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run)
 	@changes=$$(git status --porcelain) && [ -z "$$changes" ] || { \
 		echo "publish: commit or remove what \`git status\` lists first" >&2; exit 1; }
+	@$(if $(filter --dry-run,$(ARGS)),,$(DENO) run -A --no-config scripts/version.ts --released)
 	@$(deno_run) tests/run.ts --only static --force
 	@$(DENO) publish --config deno.json $(ARGS)
+
+version: $(DENO) ## Write a new version everywhere, and date the changelog (ARGS=0.2.0)
+	@$(DENO) run -A --no-config scripts/version.ts $(ARGS)
 
 load: modules ## Load both modules into the running kernel
 	$(SUDO) insmod kmod/kup.ko

@@ -159,6 +159,11 @@ export function staticChecks(series: readonly string[]): Check[] {
           () => deno("run -A", "scripts/gen_reference.ts", "--check"),
         ),
     },
+    {
+      name: "the version is the same everywhere",
+      run: () =>
+        runScript("scripts/version.ts", () => deno("run -A", "scripts/version.ts", "--check")),
+    },
     { name: "mandoc finds nothing wrong with the manual pages", run: checkManual },
     { name: "what `kup bind` wrote matches its headers", run: checkBound },
     ...bindingsChecks(),
