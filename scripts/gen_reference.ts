@@ -27,12 +27,25 @@ function anchor(heading: string): string {
   return heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-");
 }
 
-/** Names of C stand out, and no character of them is taken for Markdown. */
+/** Files, errnos, calls with what stands in their parentheses, fields, and other names of C. */
+const NAMES = new RegExp(
+  [
+    /[\w/]+\.(?:h|c|ts|md)\b/,
+    /-?\bE[A-Z]{3,}\b/,
+    /\*?\b(?:kup|KUP)_\w+(?:\(\w*\)|\*)?/,
+    /\b[a-z_]+\(\d\)/,
+    /\b\w+->\w+|\*\w+\b|\bNULL\b|\b\w+_\w+\b/,
+  ].map(({ source }) => source).join("|"),
+  "g",
+);
+
+/** Names of C stand out, other documents are links, and no character is taken for Markdown. */
 function inline(text: string): string {
-  const names =
-    /-?\bE[A-Z]{3,}\b|\*?\b(?:kup|KUP)_\w+(?:\(\)|\*|\.h\b)?|\b\w+->\w+|\*\w+\b|\bNULL\b|\b\w+_\w+\b/g;
   return text.split("`").map((part, index) =>
-    index % 2 === 1 ? part : part.replace(names, (name) => "`" + name + "`")
+    index % 2 === 1 ? part : part.replace(NAMES, (name) => {
+      const page = name.match(/^docs\/(.*\.md)$/)?.[1];
+      return page === undefined ? "`" + name + "`" : `[${page}](${page})`;
+    }).replace(/^(Threads|Contexts)\. |(?<=\. )(Contexts)\. /g, "**$1$2.** ")
   ).join("`").replace(/</g, "&lt;");
 }
 

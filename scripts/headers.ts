@@ -58,7 +58,7 @@ function uncomment(lines: readonly string[]): string[] {
 
 function readFunctions(code: string): Prototype[] {
   const found = code.replace(/\/\*[\s\S]*?\*\//g, "").replace(/\{[\s\S]*?\n\}/g, "")
-    .matchAll(/^([\w ]+?[ *]+)(kup\w+)\(([^;#]*?)\)(?: __attribute__.*)?; *$/gm);
+    .matchAll(/^([\w ]+?[ *]+)(kup\w+)\(([^;#]*?)\); *$/gm);
   return [...found].map(([, result = "", name = "", parameters = ""]) => ({
     name,
     result: result.trim(),
@@ -69,7 +69,7 @@ function readFunctions(code: string): Prototype[] {
 /** The declarations as a reader wants them: no macros for linkers, one line for each prototype. */
 function tidy(lines: readonly string[]): string {
   return lines.filter((line) => !FRAME.test(line)).join("\n")
-    .replace(/KUP_USER_(?:DENO_)?CALL\s+/g, "").replace(/,\n\s+(?!\*)/g, ", ")
+    .replace(/KUP_USER_(?:DENO_)?CALL\s+| __attribute__.*(?=;)/g, "").replace(/,\n\s+(?!\*)/g, ", ")
     .replace(/\(\n\s+/g, "(").replace(/ \*\n(?=kup_)/g, " *").split("\n").map(expand).join("\n")
     .trim();
 }
@@ -156,9 +156,12 @@ export function parts(lines: readonly string[]): Part[] {
         items: items.map((item) => [item.split(" ", 1)[0]!, item.slice(item.indexOf(" ") + 1)]),
       });
     } else if (last?.kind === "literal") {
-      all[all.length - 1] = { kind: "literal", lines: [...last.lines, "", ...group.split("\n")] };
+      all[all.length - 1] = {
+        kind: "literal",
+        lines: [...last.lines, "", ...group.split("\n").map(expand)],
+      };
     } else {
-      all.push({ kind: "literal", lines: group.split("\n") });
+      all.push({ kind: "literal", lines: group.split("\n").map(expand) });
     }
   }
   return all.map((part) => part.kind === "literal" ? unindent(part) : part);
