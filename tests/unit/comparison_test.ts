@@ -44,3 +44,17 @@ Deno.test("docs/comparison.md, docs/choosing.md: figures in the text are those o
   );
   assert(choosing.includes(`about ${Math.round(channel / 1024)} KiB beside them`), `${channel}`);
 });
+
+Deno.test("docs/choosing.md compares calls with the times of docs/performance.md", async () => {
+  const performance = await Deno.readTextFile(`${ROOT}/docs/performance.md`);
+  const list = performance.match(/^- \*\*To the user\*\*: (.*)$/m)![1]!;
+  const time = (call: string) =>
+    Number(list.match(new RegExp(`(?:^|; )${call} ([\\d.]+) ns`))?.[1]);
+  const times = (call: string) => Number((time(call) / time("drain")).toFixed(1));
+  const choosing = await Deno.readTextFile(`${ROOT}/docs/choosing.md`);
+  const sentence = `${times("tryReceive")} times as fast as \`tryReceive\`, ` +
+    `${times("receiveBatch")} times as \`receiveBatch\`, ${
+      times("for await")
+    } times as \`for await\``;
+  assert(choosing.includes(sentence), sentence);
+});

@@ -119,3 +119,11 @@ Deno.test("docs/troubleshooting.md has each code of the harness's errors", async
     assert(rows.some((row) => row.startsWith(`\`${code}\``)), `no row for ${code}`);
   }
 });
+
+Deno.test("man/kup.4 has each errno of the contract", async () => {
+  const errors = (await read("kmod/uapi/kup_abi.h")).match(/Errors \(positive[\s\S]*?\*\//)![0];
+  const page = await read("man/kup.4");
+  const named = new Set(errors.match(/\bE[A-Z]{3,}\b/g));
+  const missing = [...named].filter((name) => !new RegExp(`\\bEr ${name}\\b`).test(page));
+  assertEquals(missing, []);
+});
