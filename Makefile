@@ -63,7 +63,7 @@ vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages test test-vm test-debug debug-kernel \
         unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
-        install publish version load unload abi reference bindings clean distclean help
+        install publish load unload abi bindings clean distclean help
 
 ##@ To build
 
@@ -171,6 +171,7 @@ fmt: setup ## Format every source file
 abi: setup ## Generate the TypeScript offsets from the shared header
 	@$(deno_run) scripts/gen_abi.ts
 
+.PHONY: reference version
 reference: setup ## Generate the reference and the manual pages from headers and help texts
 	@$(deno_run) scripts/gen_reference.ts
 

@@ -51,11 +51,11 @@ TESTS='
 	gcc-12 gcc-12
 	g++ g++
 	pkg-config pkg-config
+	mandoc mandoc
 	/usr/lib/*/libelf.so.1 libelf1
 	clang-format clang-format
 	cpio cpio
 	git git
-	mandoc mandoc
 '
 DEBUG_KERNEL='
 	bc bc

@@ -9,6 +9,7 @@ import { buildModules } from "../vm/modules.ts";
 import { bindingsChecks } from "./bindings.ts";
 import type { Check } from "./check.ts";
 import { prebuiltChecks } from "./prebuilt.ts";
+import { referenceChecks } from "./reference.ts";
 import { checkUnused } from "./unused.ts";
 
 /** The configuration that the Makefile chose for this machine. */
@@ -83,21 +84,6 @@ async function checkModules(series: string): Promise<string | undefined> {
   return build.warnings.length > 0 ? build.warnings.join("\n") : build.output;
 }
 
-/** A page of another project may not be installed here, and need not be. */
-function isManualFault(line: string, pages: readonly string[]): boolean {
-  if (line === "" || line.includes("outdated mandoc.db")) return false;
-  const [, name, section] = line.match(/manual not found: Xr (\w+) (\d)/) ?? [];
-  return name === undefined || name.startsWith("kup") && !pages.includes(`man/${name}.${section}`);
-}
-
-async function checkManual(): Promise<string | undefined> {
-  const pages = await projectFiles("man/*");
-  if (pages.length === 0) return "there is no manual page";
-  const { output } = await capture(["mandoc", "-Tlint", ...pages]);
-  const wrong = output.split("\n").filter((line) => isManualFault(line, pages));
-  return wrong.length === 0 ? undefined : wrong.join("\n");
-}
-
 /** The headers that files of this checkout were made from, with the options. */
 const BOUND: readonly (readonly string[])[] = [
   ["examples/typed/messages.h"],
@@ -151,25 +137,12 @@ export function staticChecks(series: readonly string[]): Check[] {
       run: () =>
         runScript("scripts/gen_abi.ts", () => deno("run -A", "scripts/gen_abi.ts", "--check")),
     },
-    {
-      name: "the reference and the manual pages match the headers and the help texts",
-      run: () =>
-        runScript(
-          "scripts/gen_reference.ts",
-          () => deno("run -A", "scripts/gen_reference.ts", "--check"),
-        ),
-    },
-    {
-      name: "the version is the same everywhere",
-      run: () =>
-        runScript("scripts/version.ts", () => deno("run -A", "scripts/version.ts", "--check")),
-    },
-    { name: "mandoc finds nothing wrong with the manual pages", run: checkManual },
     { name: "what `kup bind` wrote matches its headers", run: checkBound },
     ...bindingsChecks(),
     { name: "deps.ts exports nothing that no file uses", run: checkUnused },
     { ...c("C is formatted"), run: checkCFormat },
     { name: "every source file names its licence", run: checkLicences },
+    ...referenceChecks(CONFIG),
     {
       ...c("the core is free of any operating system"),
       run: () =>
