@@ -164,16 +164,16 @@ test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, ker
 stress: setup ## Run the random tests for this long, under sanitizers (MINUTES=5, SEED=1)
 	@$(deno_run) tests/stress.ts
 
+.PHONY: reference version
+reference: setup ## Generate the reference and the manual pages from headers and help texts
+	@$(deno_run) scripts/gen_reference.ts
+
 fmt: setup ## Format every source file
 	@$(config) && $(DENO) fmt --config "$$KUP_DENO_CONFIG"
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
 
 abi: setup ## Generate the TypeScript offsets from the shared header
 	@$(deno_run) scripts/gen_abi.ts
-
-.PHONY: reference version
-reference: setup ## Generate the reference and the manual pages from headers and help texts
-	@$(deno_run) scripts/gen_reference.ts
 
 bindings: setup ## Generate src/symbols.ts from the native library's header (needs cargo)
 	@$(deno_run) scripts/gen_symbols.ts
