@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** An example as a program that runs, whose output a test reads while it comes. */
+
+import { assertEquals } from "../../deps.ts";
+import { CONFIG } from "../checks/static.ts";
+import { ROOT } from "./paths.ts";
+import { until } from "./until.ts";
+
+/** A program whose output is collected. It is killed with the object if it still runs. */
+export class Running implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #reading: Promise<void>[];
+  #ended = false;
+  /** What the program has printed so far. */
+  out = "";
+  error = "";
+
+  constructor(command: string, args: readonly string[], cwd = ROOT) {
+    this.#child = new Deno.Command(command, {
+      args: [...args],
+      cwd,
+      env: { NO_COLOR: "1" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const read = async (
+      from: ReadableStream<Uint8Array<ArrayBuffer>>,
+      add: (t: string) => void,
+    ) => {
+      for await (const text of from.pipeThrough(new TextDecoderStream())) add(text);
+    };
+    this.#reading = [
+      read(this.#child.stdout, (text) => this.out += text),
+      read(this.#child.stderr, (text) => this.error += text),
+    ];
+    this.#child.status.then(() => this.#ended = true);
+  }
+
+  /** Waits until the output matches; fails if the program ends before. */
+  async prints(pattern: RegExp): Promise<void> {
+    await until(() => {
+      if (pattern.test(this.out)) return true;
+      if (this.#ended) throw new Error(`ended without ${pattern}:\n${this.out}${this.error}`);
+      return false;
+    }, `${pattern} in the output`).catch((error) => {
+      throw new Error(`${error.message}\n${this.out.slice(-2000)}${this.error}`);
+    });
+  }
+
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits for the end. Returns the exit status and all output. */
+  async finish(): Promise<{ code: number; out: string; error: string }> {
+    const { code } = await this.#child.status;
+    await Promise.all(this.#reading);
+    return { code, out: this.out, error: this.error };
+  }
+
+  /** Sends Ctrl-C to a program that must then end with status 0 and without an error. */
+  async interrupt(): Promise<string> {
+    this.kill("SIGINT");
+    const { code, out, error } = await this.finish();
+    assertEquals([code, error], [0, ""], out);
+    return out;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) this.kill("SIGKILL");
+    await this.finish();
+  }
+}
+
+/** Starts an example, as its usage line does. */
+export function startExample(path: string, options: readonly string[], ...args: string[]): Running {
+  const script = [`examples/${path}`, ...args];
+  const deno = ["run", "--no-check", "--no-prompt", "--config", CONFIG, "--allow-ffi"];
+  return new Running(Deno.execPath(), [...deno, ...options, ...script]);
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The examples that need no module of their own, on the host driver. */
+
+import { assert, assertEquals, assertMatch } from "../../deps.ts";
+import { startExample } from "../lib/example.ts";
+
+async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "kup-example-" });
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function gunzip(file: string): Promise<Uint8Array> {
+  using compressed = await Deno.open(file);
+  const bytes = compressed.readable.pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(bytes).arrayBuffer());
+}
+
+Deno.test("examples/ctrl_c.ts ends at Ctrl-C, and loses no message", async () => {
+  await using example = startExample("ctrl_c.ts", []);
+  await example.prints(/Sending/);
+  const [, sent, received] = /sent (\d+), received (\d+): none lost\n$/.exec(
+    await example.interrupt(),
+  ) ?? [];
+  assert(sent !== undefined, example.out);
+  assertEquals(sent, received);
+});
+
+Deno.test("examples/reconnect.ts attaches again after the module was unloaded", async () => {
+  await using example = startExample("reconnect.ts", []);
+  await example.prints(
+    /attached channel 0 .*\n[1-9]\d* messages came\nhost:echo is gone.*\nattached channel 0/,
+  );
+  assertMatch(await example.interrupt(), /\n\d+ messages came\n$/);
+});
+
+Deno.test("examples/pool.ts shares jobs among workers, each with a channel", async () => {
+  await using example = startExample("pool.ts", ["--allow-read"], "--workers", "2", "--jobs", "4");
+  const { code, out, error } = await example.finish();
+  assertEquals([code, error], [0, ""], out);
+  const channels = [...out.matchAll(/^worker \d has channel (\d)$/gm)].map(([, number]) => number);
+  assertEquals(new Set(channels).size, 2, out);
+  assertMatch(out, /\n4000 messages came back, \S+ a second\n$/);
+});
+
+Deno.test("examples/pool.ts ends at Ctrl-C", async () => {
+  await using example = startExample(
+    "pool.ts",
+    ["--allow-read"],
+    "--workers",
+    "2",
+    "--jobs",
+    "999999999",
+  );
+  await example.prints(/channel \d\n.*channel \d\n/);
+  assertMatch(await example.interrupt(), /\n\d+ messages came back, \S+ a second\n$/);
+});
+
+Deno.test("examples/gzip.ts compresses a file of many messages", () =>
+  inFolder(async (folder) => {
+    const bytes = new Uint8Array(300_000).map((_, i) => i * 7 + (i >> 8));
+    await Deno.writeFile(`${folder}/in`, bytes);
+    const files = ["--allow-read", "--allow-write"];
+    await using example = startExample("gzip.ts", files, `${folder}/in`, `${folder}/out.gz`);
+    const { code, out, error } = await example.finish();
+    assertEquals([code, error], [0, ""]);
+    assertMatch(out, /^Compressing .*\n300000 bytes in \d+ messages became \d+ bytes\n$/);
+    assertEquals(await gunzip(`${folder}/out.gz`), bytes);
+  }));
+
+Deno.test("examples/gzip.ts leaves a whole file at Ctrl-C", () =>
+  inFolder(async (folder) => {
+    // The other end of this pipe stays open, so the input does not end by itself.
+    await new Deno.Command("mkfifo", { args: [`${folder}/in`] }).output();
+    const files = ["--allow-read", "--allow-write"];
+    await using example = startExample("gzip.ts", files, `${folder}/in`, `${folder}/out.gz`);
+    using input = await Deno.open(`${folder}/in`, { write: true });
+    await input.write(new TextEncoder().encode("the first line\n"));
+    await example.prints(/^Compressing/);
+    const [, bytes] = /\n(\d+) bytes in/.exec(await example.interrupt()) ?? [];
+    // The signal may have been faster than the line.
+    assert(bytes === "15" || bytes === "0", example.out);
+    assertEquals((await gunzip(`${folder}/out.gz`)).length, Number(bytes));
+  }));
