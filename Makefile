@@ -195,8 +195,8 @@ unload: ## Take both modules out of the running kernel
 ##@ To tidy
 
 clean: ## Remove what was built, keep what was fetched
-	@for part in native examples/ticker examples/store examples/gate examples/chat examples/typed tests/c tests/conformance/c tests/kernel/c \
-		tests/seed; do \
+	@for part in native examples/ticker examples/store examples/gate examples/chat examples/typed examples/log examples/sampler \
+		tests/c tests/conformance/c tests/kernel/c tests/seed; do \
 		if [ -f $$part/Makefile ]; then $(MAKE) -s -C $$part clean || exit; fi; \
 	done
 	@if [ -z "$(BLANKS)" ] && [ -d $(HEADERS) ]; then \

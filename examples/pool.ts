@@ -35,29 +35,36 @@ await program(USAGE, async (line) => {
   const path = line.words[0] ?? "host:echo";
   // A device has a limited number of channels; a worker that finds none free would wait.
   using device = open(path);
-  const workers = line.number("workers", 3, [1, device.info().channelsFree]);
+  const size = line.number("workers", 3, [1, device.info().channelsFree]);
   let jobs = Math.floor(line.number("jobs", 300, [1, 1e9]));
-  const start = performance.now();
+  const pool = Array.from(
+    { length: size },
+    () => new Worker(new URL("./pool_worker.ts", import.meta.url), { type: "module" }),
+  );
 
-  /** Gives jobs to one worker as long as there are any. Returns the number of its messages. */
-  async function employ(number: number): Promise<number> {
-    const worker = new Worker(new URL("./pool_worker.ts", import.meta.url), { type: "module" });
+  async function start(worker: Worker, number: number): Promise<void> {
+    worker.postMessage(path);
+    console.log(`worker ${number} has channel ${await answer<number>(worker)}`);
+  }
+
+  /** Gives a worker jobs as long as there are any. Returns the number of its messages. */
+  async function employ(worker: Worker, number: number): Promise<number> {
     let messages = 0;
-    try {
-      worker.postMessage(path);
-      console.log(`worker ${number} has channel ${await answer<number>(worker)}`);
-      for (; jobs > 0 && !line.signal.aborted; messages += await answer<number>(worker)) {
-        worker.postMessage({ job: jobs--, messages: 1000 });
-      }
-    } finally {
-      worker.terminate(); // closes its channel
+    for (; jobs > 0 && !line.signal.aborted; messages += await answer<number>(worker)) {
+      worker.postMessage({ job: jobs--, messages: 1000 });
     }
     console.log(`worker ${number} received ${messages} messages`);
     return messages;
   }
 
-  const counts = await Promise.all(Array.from({ length: workers }, (_, number) => employ(number)));
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  const perSecond = Math.round(total / (performance.now() - start) * 1000);
-  console.log(`${total} messages came back, ${perSecond.toLocaleString("en")} a second`);
+  try {
+    await Promise.all(pool.map(start));
+    const begin = performance.now();
+    const counts = await Promise.all(pool.map(employ));
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    const perSecond = Math.round(total / (performance.now() - begin) * 1000);
+    console.log(`${total} messages came back, ${perSecond.toLocaleString("en")} a second`);
+  } finally {
+    for (const worker of pool) worker.terminate(); // closes its channel
+  }
 });

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The examples that need no module of their own, on the host driver. */
+/**
+ * The examples that run until Ctrl-C, and those that need no module of their own, on the host
+ * driver.
+ */
 
 import { assert, assertEquals, assertMatch } from "../../deps.ts";
-import { startExample } from "../lib/example.ts";
+import { CONFIG } from "../checks/static.ts";
+import { Running, startExample } from "../lib/example.ts";
+import { must } from "../lib/process.ts";
+import { until } from "../lib/until.ts";
 
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "kup-example-" });
@@ -11,6 +17,10 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+async function make(folder: string): Promise<void> {
+  await must(["make", "-s", "-C", `examples/${folder}`]);
 }
 
 async function gunzip(file: string): Promise<Uint8Array> {
@@ -85,3 +95,43 @@ Deno.test("examples/gzip.ts leaves a whole file at Ctrl-C", () =>
     assert(bytes === "15" || bytes === "0", example.out);
     assertEquals((await gunzip(`${folder}/out.gz`)).length, Number(bytes));
   }));
+
+Deno.test("examples/log writes all lines to files of a limited size", () =>
+  inFolder(async (folder) => {
+    await make("log");
+    const log = `${folder}/module.log`;
+    const options = ["--allow-read", "--allow-write"];
+    await using example = startExample("log/log.ts", options, "--bytes=5000", "--keep=2", log);
+    // A file that is moved out of reach was full.
+    await until(() => Deno.stat(`${log}.2`).then(() => true, () => false), "two rotations");
+    assertMatch(await example.interrupt(), /^Writing to .*\nwrote \d+ lines\n$/);
+    const files = [`${log}.2`, `${log}.1`, log];
+    const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
+    assert(texts.every((text) => new TextEncoder().encode(text).length <= 5000));
+    assertEquals((await Array.fromAsync(Deno.readDir(folder))).length, 3);
+    const lines = texts.join("").trimEnd().split("\n");
+    const jobs = lines.map((line) =>
+      Number(/^\S+Z \w+ cpu \d+ job (\d+): the job /.exec(line)?.[1])
+    );
+    // Consecutive across the files.
+    assertEquals(jobs, jobs.map((_, i) => jobs[0]! + i));
+  }));
+
+Deno.test("examples/sampler shows each second, and is woken seldom", async () => {
+  await make("sampler");
+  await using example = startExample("sampler/sampler.ts", []);
+  await example.prints(/\n\d+ samples .* wake-ups.*\n\d+ samples /);
+  const out = await example.interrupt();
+  const seconds = [...out.matchAll(/^(\d+) samples .* (\d+) lost, (\d+) wake-ups; .*µs$/gm)];
+  const [samples, , wakeups] = [1, 2, 3].map((i) => seconds.reduce((n, s) => n + Number(s[i]), 0));
+  assert(samples! > 20 * wakeups!, out);
+});
+
+Deno.test("examples/sampler is tested by deno test, without a kernel", async () => {
+  await make("sampler");
+  const deno = ["test", "--no-check", "--allow-ffi", "--config", CONFIG, "examples/sampler"];
+  await using tests = new Running(Deno.execPath(), deno);
+  const { code, out, error } = await tests.finish();
+  assertEquals(code, 0, out + error);
+  assertMatch(out, /2 passed/);
+});
