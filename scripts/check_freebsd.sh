@@ -78,7 +78,7 @@ for arch in x86_64 aarch64; do
 		fail "kup does not link for $arch"
 	module $arch kup_echo '-DKUP_MODULE_NAME=kup_echo -DKUP_ABI_NO_IOCTL' kmod/echo/*.c \
 		kmod/echo/os/freebsd.c
-	for name in ticker store gate typed chat log sampler; do
+	for name in ticker store gate typed chat joblog sampler; do
 		module $arch $name -DKUP_MODULE_NAME=$name examples/$name/$name.c
 	done
 	module $arch shifts '' tests/freebsd/module/shifts.c

@@ -43,8 +43,9 @@ class Second {
   show(wakeups: number): void {
     const sorted = this.#intervals.sort((a, b) => a - b);
     const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))]?.toFixed(0);
+    const counts = `${sorted.length} samples on ${this.#cpus.size} CPUs, ${this.lost} lost`;
     console.log(
-      `${sorted.length} samples on ${this.#cpus.size} CPUs, ${this.lost} lost, ${wakeups} wake-ups; ` +
+      `${counts}, ${wakeups} wake-ups; ` +
         `intervals: median ${at(0.5)} µs, 99 % below ${at(0.99)} µs, longest ${at(1)} µs`,
     );
   }

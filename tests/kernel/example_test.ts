@@ -2,6 +2,7 @@
 /** The example client in a real kernel; tests/unit/example_test.ts runs it on the host driver. */
 
 import { assertEquals, assertMatch } from "../../deps.ts";
+import { runJobLog, startExample } from "../lib/example.ts";
 
 async function output(command: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(command, { args }).output();
@@ -60,4 +61,40 @@ Deno.test("examples/ticker ticks, unchanged, in this kernel", async () => {
   } finally {
     await output("rmmod", "ticker");
   }
+});
+
+Deno.test("examples/joblog writes all lines of a module in this kernel", async () => {
+  await output("insmod", "/lib/modules/joblog.ko");
+  try {
+    await runJobLog("/dev/joblog");
+  } finally {
+    await output("rmmod", "joblog");
+  }
+});
+
+Deno.test("examples/sampler samples, unchanged, in this kernel", async () => {
+  await output("insmod", "/lib/modules/sampler.ko");
+  try {
+    await using example = startExample("sampler/sampler.ts", [], "/dev/sampler");
+    await example.prints(/\n[1-9]\d* samples on \d+ CPUs.*µs\n/);
+    await example.interrupt();
+  } finally {
+    await output("rmmod", "sampler");
+  }
+});
+
+Deno.test("examples/reconnect.ts attaches again after rmmod and insmod", async () => {
+  const load = () => output("insmod", "/lib/modules/sampler.ko");
+  await using example = startExample("reconnect.ts", [], "/dev/sampler");
+  await example.prints(/Ctrl-C/);
+  for (let count = 1; count <= 2; count++) {
+    await load();
+    try {
+      await example.prints(new RegExp(`(attached channel[^]*){${count}}$`));
+    } finally {
+      await output("rmmod", "sampler");
+    }
+    await example.prints(new RegExp(`(is gone[^]*){${count}}$`));
+  }
+  await example.interrupt();
 });

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** An example as a program that runs, whose output a test reads while it comes. */
 
-import { assertEquals } from "../../deps.ts";
-import { CONFIG } from "../checks/static.ts";
-import { ROOT } from "./paths.ts";
+import { assert, assertEquals, assertMatch } from "../../deps.ts";
+import { exists, ROOT } from "./paths.ts";
 import { until } from "./until.ts";
+
+/** What this machine uses; see scripts/deno_config.ts. In a guest it is not set. */
+const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
 
 /** A program whose output is collected. It is killed with the object if it still runs. */
 export class Running implements AsyncDisposable {
@@ -78,4 +80,41 @@ export function startExample(path: string, options: readonly string[], ...args: 
   const script = [`examples/${path}`, ...args];
   const deno = ["run", "--no-check", "--no-prompt", "--config", CONFIG, "--allow-ffi"];
   return new Running(Deno.execPath(), [...deno, ...options, ...script]);
+}
+
+/**
+ * Runs examples/joblog until it has begun two new files, and then checks that they are small enough
+ * and have all lines.
+ */
+export async function runJobLog(...device: string[]): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "kup-joblog-" });
+  try {
+    const log = `${folder}/jobs.log`;
+    const options = ["--bytes=5000", "--keep=2", log, ...device];
+    const permissions = ["--allow-read", "--allow-write"];
+    await using example = startExample("joblog/joblog.ts", permissions, ...options);
+    await until(() => exists(`${log}.2`), "two new files");
+    assertMatch(await example.interrupt(), /^Writing to .*\nwrote \d+ lines\n$/);
+    const files = [`${log}.2`, `${log}.1`, log];
+    const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
+    const sizes = texts.map((text) => new TextEncoder().encode(text).length);
+    assert(sizes.every((size) => size <= 5000), sizes.join());
+    assertEquals((await Array.fromAsync(Deno.readDir(folder))).length, files.length);
+    checkJobs(texts.join("").trimEnd().split("\n"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Fails unless each line is about the next job, or reports the jobs that are missing. */
+function checkJobs(lines: readonly string[]): void {
+  let next: number | undefined;
+  for (const line of lines) {
+    const [, missing] = / warning (\d+) lines are missing$/.exec(line) ?? [];
+    const [, job] = /^\S+Z \w+ cpu \d+ job (\d+): the job .* µs\)$/.exec(line) ?? [];
+    if (job !== undefined) assertEquals(Number(job), next ?? Number(job), line);
+    else assert(missing !== undefined, line);
+    if (job !== undefined) next = Number(job) + 1;
+    else if (next !== undefined) next += Number(missing);
+  }
 }

@@ -6,9 +6,8 @@
 
 import { assert, assertEquals, assertMatch } from "../../deps.ts";
 import { CONFIG } from "../checks/static.ts";
-import { Running, startExample } from "../lib/example.ts";
+import { runJobLog, Running, startExample } from "../lib/example.ts";
 import { must } from "../lib/process.ts";
-import { until } from "../lib/until.ts";
 
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "kup-example-" });
@@ -96,26 +95,10 @@ Deno.test("examples/gzip.ts leaves a whole file at Ctrl-C", () =>
     assertEquals((await gunzip(`${folder}/out.gz`)).length, Number(bytes));
   }));
 
-Deno.test("examples/log writes all lines to files of a limited size", () =>
-  inFolder(async (folder) => {
-    await make("log");
-    const log = `${folder}/module.log`;
-    const options = ["--allow-read", "--allow-write"];
-    await using example = startExample("log/log.ts", options, "--bytes=5000", "--keep=2", log);
-    // A file that is moved out of reach was full.
-    await until(() => Deno.stat(`${log}.2`).then(() => true, () => false), "two rotations");
-    assertMatch(await example.interrupt(), /^Writing to .*\nwrote \d+ lines\n$/);
-    const files = [`${log}.2`, `${log}.1`, log];
-    const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
-    assert(texts.every((text) => new TextEncoder().encode(text).length <= 5000));
-    assertEquals((await Array.fromAsync(Deno.readDir(folder))).length, 3);
-    const lines = texts.join("").trimEnd().split("\n");
-    const jobs = lines.map((line) =>
-      Number(/^\S+Z \w+ cpu \d+ job (\d+): the job /.exec(line)?.[1])
-    );
-    // Consecutive across the files.
-    assertEquals(jobs, jobs.map((_, i) => jobs[0]! + i));
-  }));
+Deno.test("examples/joblog writes all lines to files of a limited size", async () => {
+  await make("joblog");
+  await runJobLog();
+});
 
 Deno.test("examples/sampler shows each second, and is woken seldom", async () => {
   await make("sampler");

@@ -5,7 +5,7 @@
  * Without a reader, a line costs next to nothing.
  */
 #include "kup.h"
-#include "log.h"
+#include "joblog.h"
 
 KUP_PARAM_NUMBER(channels, 4, "number of readers");
 KUP_PARAM_NUMBER(interval_us, 1000, "microseconds between two jobs");
@@ -14,13 +14,13 @@ static struct kup_device *device;
 static struct kup_timer *timer;
 
 /* Any context. */
-static void write_line(kup_u32 level, struct log_line line, const char *text)
+static void write_line(kup_u32 level, struct joblog_line line, const char *text)
 {
-	char message[sizeof(line) + LOG_TEXT];
+	char message[sizeof(line) + JOBLOG_TEXT];
 	kup_u32 length = (kup_u32)strlen(text);
 
-	if (length > LOG_TEXT)
-		length = LOG_TEXT;
+	if (length > JOBLOG_TEXT)
+		length = JOBLOG_TEXT;
 	memcpy(message, &line, sizeof(line));
 	memcpy(message + sizeof(line), text, length);
 	kup_broadcast(device, level, message, sizeof(line) + length);
@@ -31,7 +31,7 @@ static void do_job(void *argument)
 {
 	static unsigned int job;
 	static unsigned int sum;
-	struct log_line line = { .job = job++ };
+	struct joblog_line line = { .job = job++ };
 	kup_u64 start = kup_now_ns();
 	unsigned int i;
 
@@ -40,11 +40,11 @@ static void do_job(void *argument)
 		sum = sum * 31 + i;
 	line.took_us = (unsigned int)((kup_now_ns() - start) / KUP_US);
 	if (line.job % 100 == 99)
-		write_line(LOG_ERROR, line, "the job has failed");
+		write_line(JOBLOG_ERROR, line, "the job has failed");
 	else if (line.job % 10 == 9)
-		write_line(LOG_WARNING, line, "the job has found bad data");
+		write_line(JOBLOG_WARNING, line, "the job has found bad data");
 	else
-		write_line(LOG_INFO, line, "the job is done");
+		write_line(JOBLOG_INFO, line, "the job is done");
 }
 
 static int serve(struct kup_channel *channel)
@@ -56,7 +56,7 @@ static const struct kup_ops ops = { .serve = serve };
 
 static int load(void)
 {
-	const struct kup_config config = { .name = "log", .channels = channels, .stamps = 1 };
+	const struct kup_config config = { .name = "joblog", .channels = channels, .stamps = 1 };
 	int error = kup_timer_create(do_job, NULL, &timer);
 
 	if (error)
@@ -76,4 +76,4 @@ static void unload(void)
 	kup_device_destroy(device);
 }
 
-KUP_MODULE(load, unload, "KUP's log: an example of a client module that logs");
+KUP_MODULE(load, unload, "KUP's joblog: an example of a client module that logs");

@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Writes the log client's lines to a file, and begins a new file when that one is full:
+ * Writes the joblog client's lines to a file, and begins a new file when that one is full:
  *
- *     make -C examples/log
- *     deno run --allow-ffi --allow-read --allow-write examples/log/log.ts my.log
+ *     make -C examples/joblog
+ *     deno run --allow-ffi --allow-read --allow-write examples/joblog/joblog.ts my.log
  *
- * In a kernel with log.ko, /dev/log follows the file's name.
+ * In a kernel with joblog.ko, /dev/joblog follows the file's name.
  */
 
 import { type Message, open } from "../../mod.ts";
 import { program, UsageError } from "../program.ts";
 import { RotatingFile } from "./rotating_file.ts";
 
-const HERE = import.meta.resolve("./log.so");
+const HERE = import.meta.resolve("./joblog.so");
 
 const USAGE = {
-  text: `usage: deno run --allow-ffi --allow-read --allow-write examples/log/log.ts [--bytes N]
+  text:
+    `usage: deno run --allow-ffi --allow-read --allow-write examples/joblog/joblog.ts [--bytes N]
            [--keep N] FILE [DEVICE]
 
-Writes the log client's lines to a file, until Ctrl-C.
+Writes the joblog client's lines to a file, until Ctrl-C.
 
   --bytes N  how large a file may be; 1000000 if not given
   --keep N   how many old files are kept, as FILE.1 to FILE.N; 5 if not given
-  DEVICE     host:${HERE} if not given, which \`make -C examples/log\` builds;
-             /dev/log in a kernel that has log.ko`,
+  DEVICE     host:${HERE} if not given, which \`make -C examples/joblog\` builds;
+             /dev/joblog in a kernel that has joblog.ko`,
   values: ["bytes", "keep"],
   words: 2,
 };
 
-/** The types in log.h. */
+/** The types in joblog.h. */
 const LEVELS = ["?", "error", "warning", "info"];
 
 function format(message: Message): string {
@@ -36,7 +37,7 @@ function format(message: Message): string {
   if (message.gap !== undefined) {
     return `${time} warning ${message.gap.records} lines are missing\n`;
   }
-  const text = message.text(8); // behind the log_line
+  const text = message.text(8); // behind the joblog_line
   const [job, micros] = [message.u32(0), message.u32(4)];
   return `${time} ${LEVELS[message.type]} cpu ${message.cpu} job ${job}: ${text} (${micros} µs)\n`;
 }
