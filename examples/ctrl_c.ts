@@ -6,7 +6,7 @@
  *     deno run --allow-ffi examples/ctrl_c.ts [DEVICE]
  */
 
-import { type Channel, open } from "../mod.ts";
+import { type Channel, open } from "jsr:@kup/kup@0";
 import { program } from "./program.ts";
 
 const USAGE = {

@@ -6,7 +6,7 @@
  *     deno run --allow-ffi --allow-read --allow-write examples/gzip.ts INPUT OUTPUT.gz [DEVICE]
  */
 
-import { open } from "../mod.ts";
+import { open } from "jsr:@kup/kup@0";
 import { program, UsageError } from "./program.ts";
 
 const USAGE = {

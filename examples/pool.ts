@@ -5,7 +5,7 @@
  *     deno run --allow-ffi --allow-read examples/pool.ts [--workers N] [--jobs N] [DEVICE]
  */
 
-import { open } from "../mod.ts";
+import { open } from "jsr:@kup/kup@0";
 import { Failure, program } from "./program.ts";
 
 const USAGE = {

@@ -4,7 +4,7 @@
  * the device itself, and attaches whatever channel is free.
  */
 
-import { type Channel, open } from "../mod.ts";
+import { type Channel, open } from "jsr:@kup/kup@0";
 
 // TypeScript knows no difference between this and a window here.
 declare function postMessage(message: unknown): void;

@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { KupError } from "../mod.ts";
+import { KupError } from "jsr:@kup/kup@0";
 
 /** What an example takes. */
 export interface Usage {
@@ -24,15 +24,21 @@ export class UsageError extends Error {}
 /** Any other error whose message is enough for a person. */
 export class Failure extends Error {}
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 /** What the person who started the example wants. */
 export class CommandLine {
   /** Everything that is not an option, in order. */
   readonly words: readonly string[];
   readonly help: boolean;
   readonly #values: Readonly<Record<string, string | undefined>>;
+  readonly #stop = new AbortController();
+  readonly #abort = () => {
+    this.#stop.abort();
+    this.release();
+  };
 
-  /** @param signal Is aborted by Ctrl-C. */
-  constructor(args: string[], { values = [], words }: Usage, readonly signal: AbortSignal) {
+  constructor(args: string[], { values = [], words }: Usage) {
     const valued = values.map((name) => [name, { type: "string" as const }]);
     const options = { help: { type: "boolean" as const, short: "h" } };
     const { tokens } = parseArgs({
@@ -55,6 +61,26 @@ export class CommandLine {
     if (extra !== undefined) throw new UsageError(`"${extra}" is one argument too many.`);
   }
 
+  /**
+   * Is aborted by the first Ctrl-C, so that the program can finish; a second one ends the process
+   * at once. So does the first one, if the program never reads this property.
+   */
+  get signal(): AbortSignal {
+    const { signal } = this.#stop;
+    if (!signal.aborted) { for (const name of SIGNALS) Deno.addSignalListener(name, this.#abort); }
+    return signal;
+  }
+
+  /** Whether an error only says that the program was ended by Ctrl-C. */
+  isStop(error: unknown): boolean {
+    return this.#stop.signal.aborted && error === this.#stop.signal.reason;
+  }
+
+  /** Lets Ctrl-C end the process again. */
+  release(): void {
+    for (const name of SIGNALS) Deno.removeSignalListener(name, this.#abort);
+  }
+
   /** Returns an option's value. */
   value(name: string, otherwise: string): string {
     return this.#values[name] ?? otherwise;
@@ -73,46 +99,30 @@ export class CommandLine {
 const { NotFound, PermissionDenied, NotCapable } = Deno.errors;
 const EXPLAINED = [Failure, KupError, NotFound, PermissionDenied, NotCapable];
 
-/** Returns the exit status. */
-async function run(
-  usage: Usage,
-  main: (line: CommandLine) => void | Promise<void>,
-  signal: AbortSignal,
-): Promise<number> {
-  try {
-    const line = new CommandLine(Deno.args, usage, signal);
-    if (line.help) console.log(usage.text);
-    else await main(line);
-    return 0;
-  } catch (error) {
-    if (signal.aborted && error === signal.reason) return 0;
-    if (error instanceof UsageError) {
-      console.error(`error: ${error.message}\n\n${usage.text}`);
-      return 2;
-    }
-    if (!EXPLAINED.some((kind) => error instanceof kind)) throw error;
-    console.error(`error: ${(error as Error).message}`);
-    return 1;
+/** Prints what a person needs to know about an error, and returns the exit status. */
+function explain(error: unknown, usage: Usage): number {
+  if (error instanceof UsageError) {
+    console.error(`error: ${error.message}\n\n${usage.text}`);
+    return 2;
   }
+  if (!EXPLAINED.some((kind) => error instanceof kind)) throw error;
+  console.error(`error: ${(error as Error).message}`);
+  return 1;
 }
 
-/**
- * Runs an example's `main`. The first Ctrl-C aborts the signal of the command line, so that `main`
- * can finish; a second one ends the process at once.
- */
+/** Runs an example's `main`. */
 export async function program(
   usage: Usage,
   main: (line: CommandLine) => void | Promise<void>,
 ): Promise<void> {
-  const stop = new AbortController();
-  const abort = () => {
-    for (const name of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(name, abort);
-    stop.abort();
-  };
-  for (const name of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(name, abort);
+  let line: CommandLine | undefined;
   try {
-    Deno.exitCode = await run(usage, main, stop.signal);
+    line = new CommandLine(Deno.args, usage);
+    if (line.help) console.log(usage.text);
+    else await main(line);
+  } catch (error) {
+    if (!line?.isStop(error)) Deno.exitCode = explain(error, usage);
   } finally {
-    abort();
+    line?.release();
   }
 }

@@ -6,7 +6,7 @@
  *     deno run --allow-ffi examples/reconnect.ts /dev/kup/echo    # rmmod and insmod do that
  */
 
-import { type Device, KupError, unload, waitForDevice } from "../mod.ts";
+import { type Device, KupError, unload, waitForDevice } from "jsr:@kup/kup@0";
 import { program } from "./program.ts";
 
 const USAGE = {

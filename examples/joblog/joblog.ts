@@ -8,7 +8,7 @@
  * In a kernel with joblog.ko, /dev/joblog follows the file's name.
  */
 
-import { type Message, open } from "../../mod.ts";
+import { type Message, open } from "jsr:@kup/kup@0";
 import { program, UsageError } from "../program.ts";
 import { RotatingFile } from "./rotating_file.ts";
 

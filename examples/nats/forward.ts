@@ -15,7 +15,7 @@ import {
   jetstreamManager,
   type JetStreamPublishOptions,
 } from "npm:@nats-io/jetstream@3.4.0";
-import { type Message, open } from "../../mod.ts";
+import { type Message, open } from "jsr:@kup/kup@0";
 import { Failure, program } from "../program.ts";
 
 const HERE = import.meta.resolve("../sampler/sampler.so");

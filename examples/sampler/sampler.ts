@@ -8,7 +8,7 @@
  *     deno run --allow-ffi examples/sampler/sampler.ts /dev/sampler   # in a kernel with sampler.ko
  */
 
-import { open } from "../../mod.ts";
+import { open } from "jsr:@kup/kup@0";
 import { program } from "../program.ts";
 
 const HERE = import.meta.resolve("./sampler.so");

@@ -7,7 +7,7 @@
  */
 
 import { deepStrictEqual as assertEquals, ok as assert } from "node:assert/strict";
-import { type Channel, open, unload } from "../../mod.ts";
+import { type Channel, open, unload } from "jsr:@kup/kup@0";
 
 const SAMPLER = `host:${import.meta.resolve("./sampler.so")}`;
 
