@@ -75,7 +75,7 @@ Deno.test("examples/joblog writes all lines of a module in this kernel", async (
 Deno.test("examples/sampler samples, unchanged, in this kernel", async () => {
   await output("insmod", "/lib/modules/sampler.ko");
   try {
-    await using example = startExample("sampler/sampler.ts", [], "/dev/sampler");
+    await using example = await startExample("sampler/sampler.ts", "/dev/sampler");
     await example.prints(/\n[1-9]\d* samples on \d+ CPUs.*µs\n/);
     await example.interrupt();
   } finally {
@@ -85,7 +85,7 @@ Deno.test("examples/sampler samples, unchanged, in this kernel", async () => {
 
 Deno.test("examples/reconnect.ts attaches again after rmmod and insmod", async () => {
   const load = () => output("insmod", "/lib/modules/sampler.ko");
-  await using example = startExample("reconnect.ts", [], "/dev/sampler");
+  await using example = await startExample("reconnect.ts", "/dev/sampler");
   await example.prints(/Ctrl-C/);
   for (let count = 1; count <= 2; count++) {
     await load();

@@ -17,11 +17,16 @@ export class Running implements AsyncDisposable {
   out = "";
   error = "";
 
-  constructor(command: string, args: readonly string[], cwd = ROOT) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    cwd = ROOT,
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.#child = new Deno.Command(command, {
       args: [...args],
       cwd,
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "1", ...env },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -75,11 +80,18 @@ export class Running implements AsyncDisposable {
   }
 }
 
-/** Starts an example, as its usage line does. */
-export function startExample(path: string, options: readonly string[], ...args: string[]): Running {
-  const script = [`examples/${path}`, ...args];
-  const deno = ["run", "--no-check", "--no-prompt", "--config", CONFIG, "--allow-ffi"];
-  return new Running(Deno.execPath(), [...deno, ...options, ...script]);
+/** The options of Deno in the line that examples/README.md has for an example. */
+export async function optionsOf(path: string): Promise<string[]> {
+  const readme = await Deno.readTextFile(`${ROOT}/examples/README.md`);
+  const [line] = readme.match(new RegExp(`deno run [^\n]*\\bexamples/${path}`)) ?? [];
+  if (line === undefined) throw new Error(`examples/README.md does not say how ${path} is run`);
+  return line.split(" ").slice(2, -1);
+}
+
+/** Starts an example as the README says, with these arguments. */
+export async function startExample(path: string, ...args: string[]): Promise<Running> {
+  const options = ["--no-check", "--no-prompt", "--config", CONFIG, ...await optionsOf(path)];
+  return new Running(Deno.execPath(), ["run", ...options, `examples/${path}`, ...args]);
 }
 
 /**
@@ -91,8 +103,7 @@ export async function runJobLog(...device: string[]): Promise<void> {
   try {
     const log = `${folder}/jobs.log`;
     const options = ["--bytes=5000", "--keep=2", log, ...device];
-    const permissions = ["--allow-read", "--allow-write"];
-    await using example = startExample("joblog/joblog.ts", permissions, ...options);
+    await using example = await startExample("joblog/joblog.ts", ...options);
     await until(() => exists(`${log}.2`), "two new files");
     assertMatch(await example.interrupt(), /^Writing to .*\nwrote \d+ lines\n$/);
     const files = [`${log}.2`, `${log}.1`, log];

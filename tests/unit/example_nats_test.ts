@@ -10,8 +10,6 @@ import { Running, startExample } from "../lib/example.ts";
 import { must } from "../lib/process.ts";
 import { sleep, until } from "../lib/until.ts";
 
-const PERMISSIONS = ["--allow-net=127.0.0.1", "--allow-env", "--allow-sys"];
-
 /** A server that keeps what it stores, and its address, when it is started again. */
 class Server implements AsyncDisposable {
   #running: Running | undefined;
@@ -90,9 +88,9 @@ async function forward(
   await using server = new Server();
   await server.start();
   const where = ["--server", server.address];
-  await using forwarder = startExample("nats/forward.ts", PERMISSIONS, ...where, ...options);
+  await using forwarder = await startExample("nats/forward.ts", ...where, ...options);
   await forwarder.prints(/^Forwarding/);
-  await using subscriber = startExample("nats/subscribe.ts", PERMISSIONS, ...where);
+  await using subscriber = await startExample("nats/subscribe.ts", ...where);
   await waitForMore(subscriber, 200);
   await test(server, forwarder, subscriber);
   const out = await forwarder.interrupt();
