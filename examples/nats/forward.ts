@@ -8,15 +8,9 @@
  *     deno run --allow-ffi --allow-net --allow-env --allow-sys examples/nats/forward.ts
  */
 
-import { connect, headers, type NatsConnection } from "npm:@nats-io/transport-node@3.4.0";
-import {
-  jetstream,
-  type JetStreamClient,
-  jetstreamManager,
-  type JetStreamPublishOptions,
-} from "npm:@nats-io/jetstream@3.4.0";
 import { type Message, open } from "jsr:@kup/kup@0";
 import { Failure, program } from "../program.ts";
+import * as server from "./server.ts";
 
 const HERE = import.meta.resolve("../sampler/sampler.so");
 
@@ -36,7 +30,7 @@ Forwards what comes from a device to the stream KUP of a NATS server, until Ctrl
 };
 
 /** Prints when the server goes and comes. */
-async function report(nats: NatsConnection): Promise<void> {
+async function report(nats: server.NatsConnection): Promise<void> {
   for await (const { type } of nats.status()) {
     if (type === "disconnect") console.log("the server is gone; messages wait in the ring");
     if (type === "reconnect") console.log("the server is back");
@@ -50,10 +44,12 @@ class Forwarder {
   lost = 0;
   /** With the number, this names a message: the server stores one that comes twice only once. */
   readonly #run = crypto.randomUUID();
-  readonly #server: JetStreamClient;
+  readonly #server: server.JetStreamClient;
+  /** Why the server did not store a message at the first try; each reason is printed once. */
+  #reason = "";
 
-  constructor(nats: NatsConnection, readonly subject: string, readonly signal: AbortSignal) {
-    this.#server = jetstream(nats);
+  constructor(nats: server.NatsConnection, readonly subject: string, readonly signal: AbortSignal) {
+    this.#server = server.jetstream(nats);
   }
 
   get messages(): number {
@@ -63,7 +59,7 @@ class Forwarder {
   /** Resolves when the server has stored all these messages. Until then they stay in the ring. */
   async forward(batch: readonly Message[]): Promise<void> {
     await Promise.all(batch.map((message) => {
-      const fields = headers();
+      const fields = server.headers();
       fields.set("Kup-Number", String(this.#number));
       fields.set("Kup-Type", String(message.type));
       if (message.gap !== undefined) fields.set("Kup-Gap", String(message.gap.records));
@@ -75,7 +71,7 @@ class Forwarder {
   }
 
   /** Publishes again and again until the server acknowledges, or Ctrl-C. */
-  async #store(message: Message, options: Partial<JetStreamPublishOptions>): Promise<void> {
+  async #store(message: Message, options: Partial<server.JetStreamPublishOptions>): Promise<void> {
     const data = message.gap === undefined ? message.bytes : new Uint8Array();
     for (;;) {
       try {
@@ -83,6 +79,8 @@ class Forwarder {
         return;
       } catch (error) {
         if (this.signal.aborted) throw new Failure(`The last messages are not stored: ${error}`);
+        if (this.#reason !== `${error}`) console.log(`not stored yet: ${error}`);
+        this.#reason = `${error}`;
         await new Promise((wake) => setTimeout(wake, 100));
       }
     }
@@ -95,15 +93,9 @@ await program(USAGE, async (line) => {
   const most = device.info().maxRingBytes.toUser;
   const ring = line.number("ring", most, [1, most]);
   using channel = await device.attach({ ringBytes: { toUser: ring }, signal });
-  const servers = line.value("server", "127.0.0.1:4222");
-  const nats = await connect({ servers, maxReconnectAttempts: -1, reconnectTimeWait: 200 })
-    .catch((error) => {
-      throw new Failure(`${servers}: ${error.message}; start nats-server --jetstream`);
-    });
+  const nats = await server.connectTo(line.value("server", "127.0.0.1:4222"));
   const reporting = report(nats);
   try {
-    const manager = await jetstreamManager(nats);
-    await manager.streams.add({ name: "KUP", subjects: ["kup.>"] });
     const subject = `kup.${device.name.replaceAll("/", ".")}.${channel.number}`;
     console.log(`Forwarding ${device.path} to ${subject}; Ctrl-C ends.`);
     const forwarder = new Forwarder(nats, subject, signal);

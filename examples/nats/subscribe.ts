@@ -6,9 +6,8 @@
  *     deno run --allow-net --allow-env --allow-sys examples/nats/subscribe.ts
  */
 
-import { connect } from "npm:@nats-io/transport-node@3.4.0";
-import { jetstream } from "npm:@nats-io/jetstream@3.4.0";
-import { Failure, program } from "../program.ts";
+import { program } from "../program.ts";
+import { connectTo, jetstream, STREAM } from "./server.ts";
 
 const USAGE = {
   text: `usage: deno run --allow-net --allow-env --allow-sys examples/nats/subscribe.ts
@@ -22,14 +21,10 @@ Shows what is in the stream KUP of a NATS server, and what comes, until Ctrl-C.
 };
 
 await program(USAGE, async (line) => {
-  const servers = line.value("server", "127.0.0.1:4222");
-  const nats = await connect({ servers, maxReconnectAttempts: -1, reconnectTimeWait: 200 })
-    .catch((error) => {
-      throw new Failure(`${servers}: ${error.message}; start nats-server --jetstream`);
-    });
+  const nats = await connectTo(line.value("server", "127.0.0.1:4222"));
   try {
     // Remembers its place, and continues there when the server is back.
-    const consumer = await jetstream(nats, { timeout: 1000 }).consumers.get("KUP");
+    const consumer = await jetstream(nats, { timeout: 1000 }).consumers.get(STREAM);
     const messages = await consumer.consume({ expires: 1000 });
     line.signal.addEventListener("abort", () => messages.stop());
     for await (const { subject, headers, data } of messages) {
