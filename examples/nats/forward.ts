@@ -63,22 +63,24 @@ class Forwarder {
       fields.set("Kup-Number", String(this.#number));
       fields.set("Kup-Type", String(message.type));
       if (message.gap !== undefined) fields.set("Kup-Gap", String(message.gap.records));
-      const options = { headers: fields, msgID: `${this.#run} ${this.#number}`, timeout: 2000 };
+      const options = { headers: fields, msgID: `${this.#run} ${this.#number}`, timeout: 1000 };
       this.#number += message.gap?.records ?? 1;
       this.lost += message.gap?.records ?? 0;
       return this.#store(message, options);
     }));
   }
 
-  /** Publishes again and again until the server acknowledges, or Ctrl-C. */
+  /** Publishes again until the server acknowledges; after Ctrl-C, three times at most. */
   async #store(message: Message, options: Partial<server.JetStreamPublishOptions>): Promise<void> {
     const data = message.gap === undefined ? message.bytes : new Uint8Array();
-    for (;;) {
+    for (let triesLeft = 3;;) {
       try {
         await this.#server.publish(this.subject, data, options);
         return;
       } catch (error) {
-        if (this.signal.aborted) throw new Failure(`The last messages are not stored: ${error}`);
+        if (this.signal.aborted && --triesLeft === 0) {
+          throw new Failure(`The last messages are not stored: ${error}`);
+        }
         if (this.#reason !== `${error}`) console.log(`not stored yet: ${error}`);
         this.#reason = `${error}`;
         await new Promise((wake) => setTimeout(wake, 100));
