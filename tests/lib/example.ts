@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertMatch } from "../../deps.ts";
 import { exists, ROOT } from "./paths.ts";
+import { projectFiles } from "./process.ts";
 import { until } from "./until.ts";
 
 /** What this machine uses; see scripts/deno_config.ts. In a guest it is not set. */
@@ -78,6 +79,16 @@ export class Running implements AsyncDisposable {
     if (!this.#ended) this.kill("SIGKILL");
     await this.finish();
   }
+}
+
+/** The paths of all programs below `examples` that can be run. */
+export async function findPrograms(): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of await projectFiles("examples/*.ts")) {
+    const text = await Deno.readTextFile(`${ROOT}/${path}`);
+    if (/^await program\(/m.test(text)) found.push(path.slice("examples/".length));
+  }
+  return found;
 }
 
 /** The options of Deno in the line that examples/README.md has for an example. */

@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
 import { CONFIG } from "../checks/static.ts";
-import { optionsOf, runJobLog, Running, startExample } from "../lib/example.ts";
+import { findPrograms, optionsOf, runJobLog, Running, startExample } from "../lib/example.ts";
 import { ROOT } from "../lib/paths.ts";
 import { must, projectFiles } from "../lib/process.ts";
 import { servePublished } from "../lib/serve.ts";
@@ -112,20 +112,11 @@ Deno.test("examples/sampler is tested by deno test, without a kernel", async () 
   assertMatch(out, /2 passed/);
 });
 
-/** The programs below `examples`: their paths and what is in them. */
-async function findPrograms(): Promise<[path: string, text: string][]> {
-  const paths = (await projectFiles("examples/*.ts")).map((path) => path.slice("examples/".length));
-  const texts = paths.map(async (path): Promise<[string, string]> => [
-    path,
-    await Deno.readTextFile(`${ROOT}/examples/${path}`),
-  ]);
-  return (await Promise.all(texts)).filter(([, text]) => /^await program\(/m.test(text));
-}
-
 Deno.test("examples/README.md says of each example how it is run, as its usage does", async () => {
   const programs = await findPrograms();
   assert(programs.length > 10);
-  for (const [path, text] of programs) {
+  for (const path of programs) {
+    const text = await Deno.readTextFile(`${ROOT}/examples/${path}`);
     const command = ["usage: deno run", ...await optionsOf(path), `examples/${path}`].join(" ");
     assertStringIncludes(text, command);
   }
