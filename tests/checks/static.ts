@@ -9,6 +9,7 @@ import { buildModules } from "../vm/modules.ts";
 import { bindingsChecks } from "./bindings.ts";
 import type { Check } from "./check.ts";
 import { prebuiltChecks } from "./prebuilt.ts";
+import { referenceChecks } from "./reference.ts";
 import { checkUnused } from "./unused.ts";
 
 /** The configuration that the Makefile chose for this machine. */
@@ -141,6 +142,7 @@ export function staticChecks(series: readonly string[]): Check[] {
     { name: "deps.ts exports nothing that no file uses", run: checkUnused },
     { ...c("C is formatted"), run: checkCFormat },
     { name: "every source file names its licence", run: checkLicences },
+    ...referenceChecks(CONFIG),
     {
       ...c("the core is free of any operating system"),
       run: () =>
