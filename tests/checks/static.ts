@@ -8,6 +8,7 @@ import { fetchKernel } from "../../harness/kernel.ts";
 import { buildModules } from "../vm/modules.ts";
 import { bindingsChecks } from "./bindings.ts";
 import type { Check } from "./check.ts";
+import { documentChecks } from "./documents.ts";
 import { prebuiltChecks } from "./prebuilt.ts";
 import { checkUnused } from "./unused.ts";
 
@@ -155,6 +156,7 @@ export function staticChecks(series: readonly string[]): Check[] {
       always: true,
       run: () => runScript("native/Makefile", () => succeeds(["make", "-C", "native"])),
     },
+    ...documentChecks(),
     ...prebuiltChecks(),
     ...series.map((one) => ({
       ...c(`the modules build for Linux ${one} without a warning`),
