@@ -62,7 +62,7 @@ export function outputPattern(text: string, varies: boolean): RegExp {
     return exact.replaceAll(/\d+(?:(?:,|\\\.)\d+)*/g, "\\d+(?:[.,]\\d+)*")
       .replaceAll(/ +/g, " +") + "\n";
   });
-  return new RegExp(`^${lines.join("")}$`);
+  return new RegExp(`^\n*${lines.join("")}\n*$`);
 }
 
 /** A home folder in which the steps of one document are taken. */
