@@ -53,12 +53,21 @@ async function checkLinks(): Promise<string | undefined> {
   return wrong.length === 0 ? undefined : wrong.join("\n");
 }
 
+/** A document that a script writes from sources, which compile themselves. */
+const GENERATED = /^<!-- Generated /;
+
+/** A file that needs others beside it belongs to a tutorial, which compiles it. */
+const NEEDS_OTHERS = /\bfrom "\.\/|^#include "[\w]+_check\.h"/m;
+
 /** The blocks of one language in all documents, each with its place. */
 async function blocksOf(language: string): Promise<[place: string, block: Block][]> {
   const found: [string, Block][] = [];
   for (const path of await projectFiles("*.md")) {
-    for (const block of (await parse(ROOT, path)).blocks) {
-      if (block.language === language) found.push([`${path}:${block.line}`, block]);
+    const text = await Deno.readTextFile(`${ROOT}/${path}`);
+    if (GENERATED.test(text)) continue;
+    for (const block of parseMarkdown(text).blocks) {
+      const isChecked = block.language === language && !NEEDS_OTHERS.test(block.text);
+      if (isChecked) found.push([`${path}:${block.line}`, block]);
     }
   }
   return found;
@@ -69,31 +78,34 @@ function fileName(place: string): string {
   return place.replaceAll(/[/:]/g, "-").replace(/\.md-/, "-line-");
 }
 
-/** What documents import, and where it is. */
-const IMPORTS = {
-  "@kup/kup": `${ROOT}/mod.ts`,
-  "jsr:@kup/kup": `${ROOT}/mod.ts`,
-  "jsr:@kup/kup/harness": `${ROOT}/harness.ts`,
-  "jsr:@std/assert": `${ROOT}/deps.ts`,
-};
-
-/** Blocks that import files beside them belong to a tutorial, which type-checks them. */
-const OWN_IMPORT = /\bfrom "\.\//;
+/** What documents import, and where it is. An import that has a version has the present one. */
+function importsOf(version: string): Record<string, string> {
+  return {
+    "@kup/kup": `${ROOT}/mod.ts`,
+    "jsr:@kup/kup": `${ROOT}/mod.ts`,
+    [`jsr:@kup/kup@^${version}`]: `${ROOT}/mod.ts`,
+    "jsr:@kup/kup/harness": `${ROOT}/harness.ts`,
+    "jsr:@std/assert": `${ROOT}/deps.ts`,
+  };
+}
 
 /**
  * Type-checks each block as a module. A block that is a part of a program uses the names that
  * `tests/documents/names.ts` declares.
  */
 async function checkTypeScript(): Promise<string | undefined> {
-  const blocks = (await blocksOf("ts")).filter(([, { text }]) => !OWN_IMPORT.test(text));
+  const blocks = await blocksOf("ts");
   const config = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
-  const { compilerOptions } = config;
   const offline = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.offline.json`));
   const folder = await Deno.makeTempDir({ prefix: "kup-documents-" });
   try {
     const checked = {
-      compilerOptions: { ...compilerOptions, noUnusedLocals: false, noUnusedParameters: false },
-      imports: IMPORTS,
+      compilerOptions: {
+        ...config.compilerOptions,
+        noUnusedLocals: false,
+        noUnusedParameters: false,
+      },
+      imports: importsOf(config.version),
       links: offline.links.map((link: string) => `${ROOT}/${link}`),
     };
     await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify(checked));
