@@ -3,7 +3,7 @@
 
 import { anchorsOf, type Block, codeOf, linksOf, parseMarkdown } from "../lib/markdown.ts";
 import { exists, ROOT } from "../lib/paths.ts";
-import { capture, checkoutFiles, projectFiles } from "../lib/process.ts";
+import { capture, checkoutFiles } from "../lib/process.ts";
 import type { Check } from "./check.ts";
 
 /** Documents about other versions, whose files may be gone. */
@@ -60,10 +60,13 @@ const GENERATED = /^<!-- Generated /;
 const NEEDS_OTHERS = /\bfrom "\.\/|^#include "[\w]+_check\.h"/m;
 
 /** The blocks of one language in all documents, each with its place. */
-async function blocksOf(language: string): Promise<[place: string, block: Block][]> {
+async function blocksOf(
+  root: string,
+  language: string,
+): Promise<[place: string, block: Block][]> {
   const found: [string, Block][] = [];
-  for (const path of await projectFiles("*.md")) {
-    const text = await Deno.readTextFile(`${ROOT}/${path}`);
+  for (const path of await checkoutFiles(root, "*.md")) {
+    const text = await Deno.readTextFile(`${root}/${path}`);
     if (GENERATED.test(text)) continue;
     for (const block of parseMarkdown(text).blocks) {
       const isChecked = block.language === language && !NEEDS_OTHERS.test(block.text);
@@ -94,7 +97,7 @@ function importsOf(version: string): Record<string, string> {
  * `tests/documents/names.ts` declares.
  */
 async function checkTypeScript(): Promise<string | undefined> {
-  const blocks = await blocksOf("ts");
+  const blocks = await blocksOf(ROOT, "ts");
   const config = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
   const offline = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.offline.json`));
   const folder = await Deno.makeTempDir({ prefix: "kup-documents-" });
@@ -134,7 +137,7 @@ const PART_FLAGS = ["-Wno-unused", "-Wno-missing-field-initializers", "-include"
 /** What the compiler may be given for a block: a line `...` stands for what is left out. */
 function formsOf(text: string): string[] {
   if (text.includes("#include")) return [text];
-  const inFunction = (lines: string) => `int part(void)\n{\n${lines}\nreturn 0;\n}\n`;
+  const inFunction = (lines: string) => `int part(void)\n{\n#line 1\n${lines}\nreturn 0;\n}\n`;
   const [first = "", ...others] = text.split(/^\.\.\.$/m);
   const rest = others.join("");
   return [text, inFunction(text), `${first}\n${inFunction(rest)}`];
@@ -152,17 +155,19 @@ async function compile(folder: string, place: string, { text }: Block): Promise<
     if (code === 0) return "";
     outputs.push(output.replaceAll(`${folder}/`, ""));
   }
-  return outputs.sort((a, b) => a.length - b.length)[0]!;
+  // Most parts are statements.
+  return outputs[1] ?? outputs[0]!;
 }
 
-async function checkC(): Promise<string | undefined> {
+/** What the compiler prints about the blocks of C in a checkout's documents. */
+export async function findBrokenC(root: string): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "kup-documents-" });
   try {
     const wrong: string[] = [];
-    for (const [place, block] of await blocksOf("c")) {
+    for (const [place, block] of await blocksOf(root, "c")) {
       wrong.push(await compile(folder, place, block));
     }
-    return wrong.join("") || undefined;
+    return wrong.join("");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -177,6 +182,6 @@ export function documentChecks(): Check[] {
       scope: "typescript",
       run: checkTypeScript,
     },
-    { name: "C in documents compiles", run: checkC },
+    { name: "C in documents compiles", run: async () => await findBrokenC(ROOT) || undefined },
   ];
 }
