@@ -5,7 +5,8 @@
  * - A paragraph with nothing but a bold file name before a block: the block is that file.
  * - A block of `sh`: bash runs it, in the folder and with the variables that the one before has
  *   left. Each command succeeds, unless the paragraph before contains the word "fails": then the
- *   block ends with an error.
+ *   block ends with an error. If the paragraph contains "Ctrl-C", that is pressed as soon as
+ *   something was printed.
  * - A block of `text` behind it: what was printed. `…` stands for any text, or as a line for any
  *   lines. If the paragraph before contains the word "vary", each number stands for any number.
  * - A paragraph that begins with "The tests don't run this:" before a block: the rest of the
@@ -18,13 +19,20 @@
 import { assert } from "../../deps.ts";
 import { type Block, parseMarkdown } from "./markdown.ts";
 import { ROOT } from "./paths.ts";
+import { must } from "./process.ts";
+import { patience } from "./until.ts";
 
 /** What a block asks for. */
 export type Step =
   & { readonly line: number }
   & (
     | { readonly kind: "file"; readonly name: string; readonly text: string }
-    | { readonly kind: "shell"; readonly text: string; readonly fails: boolean }
+    | {
+      readonly kind: "shell";
+      readonly text: string;
+      readonly fails: boolean;
+      readonly interrupted: boolean;
+    }
     | { readonly kind: "output"; readonly text: string; readonly varies: boolean }
     | { readonly kind: "skipped"; readonly reason: string }
   );
@@ -45,7 +53,10 @@ function stepOf(block: Block, previous: Step["kind"] | undefined): Step | undefi
   if (reason !== undefined) return { line, kind: "skipped", reason };
   const [, name] = /^\*\*`([^`]+)`\*\*:?$/.exec(before) ?? [];
   if (name !== undefined) return { line, kind: "file", name, text };
-  if (language === "sh") return { line, kind: "shell", text, fails: /\bfails\b/.test(before) };
+  if (language === "sh") {
+    const [fails, interrupted] = [/\bfails\b/.test(before), before.includes("Ctrl-C")];
+    return { line, kind: "shell", text, fails, interrupted };
+  }
   if (language === "text" && previous === "shell") {
     return { line, kind: "output", text, varies: /\bvary\b/.test(before) };
   }
@@ -84,28 +95,44 @@ export class Reader implements Disposable {
       const folder = (await Deno.readTextFile(`${this.#state}/folder`)).trimEnd();
       await Deno.writeTextFile(`${folder}/${step.name}`, step.text);
     } else if (step.kind === "shell") {
-      await this.#run(step.text, step.fails);
+      await this.#run(step.text, step.fails, step.interrupted);
     } else if (step.kind === "output") {
       const pattern = outputPattern(step.text, step.varies);
       assert(pattern.test(this.#printed), `It printed:\n${this.#printed}\nand not:\n${step.text}`);
     }
   }
 
-  async #run(text: string, fails: boolean): Promise<void> {
+  async #run(text: string, fails: boolean, interrupted: boolean): Promise<void> {
     const script = `exec 2>&1
 . "$READER_STATE/variables"
 cd "$(cat "$READER_STATE/folder")"
 trap 'code=$?; pwd >"$READER_STATE/folder"; export -p >"$READER_STATE/variables"; exit $code' EXIT
 set -e
 ${text}`;
-    const { code, stdout } = await new Deno.Command("bash", {
-      args: ["--norc", "-c", script],
+    // A session of its own has a process group, to which Ctrl-C goes.
+    const child = new Deno.Command("setsid", {
+      args: ["bash", "--norc", "-c", script],
       env: this.#environment(),
       clearEnv: true,
       stdin: "null",
-    }).output();
-    this.#printed = new TextDecoder().decode(stdout).replaceAll(/[ \t]+$/gm, "");
-    assert((code !== 0) === fails, `Exit status ${code} of\n${text}\n${this.#printed}`);
+      stdout: "piped",
+    }).spawn();
+    const signal = (name: string) => must(["kill", `-${name}`, "--", `-${child.pid}`]);
+    let late = false;
+    const limit = setTimeout(() => {
+      late = true;
+      signal("KILL");
+    }, patience(120));
+    let printed = "";
+    for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+      if (printed === "" && interrupted) await signal("INT");
+      printed += part;
+    }
+    const { code } = await child.status;
+    clearTimeout(limit);
+    this.#printed = printed.replaceAll(/[ \t]+$/gm, "");
+    const end = late ? "No end in time" : `Exit status ${code}`;
+    assert(!late && (code !== 0) === fails, `${end} of\n${text}\n${this.#printed}`);
   }
 
   /** Neither the tools of the checkout, which a reader has to find, nor the settings of `make`. */

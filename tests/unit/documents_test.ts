@@ -82,9 +82,9 @@ Deno.test("stepsOf() knows files, commands, outputs and what is not run, and ref
   );
   assertEquals(steps, [
     { line: 3, kind: "file", name: "a.ts", text: "1\n" },
-    { line: 9, kind: "shell", text: "true\n", fails: false },
+    { line: 9, kind: "shell", text: "true\n", fails: false, interrupted: false },
     { line: 15, kind: "output", text: "\n", varies: true },
-    { line: 21, kind: "shell", text: "false\n", fails: true },
+    { line: 21, kind: "shell", text: "false\n", fails: true, interrupted: false },
     { line: 33, kind: "skipped", reason: "it boots." },
   ]);
   for (const language of ["", "json", "text", "diff"]) {
@@ -122,6 +122,8 @@ Deno.test("Reader.take() keeps folder and variables, and rejects at what is not 
   await assertRejects(() => run(block("sh", "false\ntrue")), Error, "Exit status 1");
   await assertRejects(() => run(block("sh", "true", "This fails:")), Error, "Exit status 0");
   await run(block("sh", "false", "This fails:"));
+  const interrupted = "trap 'echo bye; exit' INT; echo hello; while :; do sleep 0.01; done";
+  await run(block("sh", interrupted, "End it with Ctrl-C:") + block("text", "hello\nbye"));
 });
 
 Deno.test("README.md has less than 200 lines", async () => {
