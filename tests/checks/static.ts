@@ -10,6 +10,7 @@ import { bindingsChecks } from "./bindings.ts";
 import type { Check } from "./check.ts";
 import { documentChecks } from "./documents.ts";
 import { prebuiltChecks } from "./prebuilt.ts";
+import { referenceChecks } from "./reference.ts";
 import { checkUnused } from "./unused.ts";
 
 /** The configuration that the Makefile chose for this machine. */
@@ -142,6 +143,7 @@ export function staticChecks(series: readonly string[]): Check[] {
     { name: "deps.ts exports nothing that no file uses", run: checkUnused },
     { ...c("C is formatted"), run: checkCFormat },
     { name: "every source file names its licence", run: checkLicences },
+    ...referenceChecks(CONFIG),
     {
       ...c("the core is free of any operating system"),
       run: () =>
