@@ -81,15 +81,16 @@ function fileName(place: string): string {
   return place.replaceAll(/[/:]/g, "-").replace(/\.md-/, "-line-");
 }
 
-/** What documents import, and where it is. An import that has a version has the present one. */
-function importsOf(version: string): Record<string, string> {
-  return {
-    "@kup/kup": `${ROOT}/mod.ts`,
-    "jsr:@kup/kup": `${ROOT}/mod.ts`,
-    [`jsr:@kup/kup@^${version}`]: `${ROOT}/mod.ts`,
-    "jsr:@kup/kup/harness": `${ROOT}/harness.ts`,
-    "jsr:@std/assert": `${ROOT}/deps.ts`,
-  };
+/** What documents import, and where it is. `scripts/version.ts` checks the versions. */
+const IMPORTS = { "": "mod.ts", "/harness": "harness.ts" };
+
+function importsOf(text: string): Record<string, string> {
+  const imports: Record<string, string> = { "jsr:@std/assert": `${ROOT}/deps.ts` };
+  for (const [name, part = ""] of text.matchAll(/(?:jsr:)?@kup\/kup(?:@[\^~\d.]+)?(\/\w+)?/g)) {
+    const file = IMPORTS[part as keyof typeof IMPORTS];
+    if (file !== undefined) imports[name] = `${ROOT}/${file}`;
+  }
+  return imports;
 }
 
 /**
@@ -108,7 +109,7 @@ async function checkTypeScript(): Promise<string | undefined> {
         noUnusedLocals: false,
         noUnusedParameters: false,
       },
-      imports: importsOf(config.version),
+      imports: importsOf(blocks.map(([, { text }]) => text).join("")),
       links: offline.links.map((link: string) => `${ROOT}/${link}`),
     };
     await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify(checked));
