@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The checks that need no running kernel and no test: each has one result. */
 
+import { EXPORTS, findMissing, readDocs } from "../lib/doc_examples.ts";
 import { exists, ROOT } from "../lib/paths.ts";
 import { capture, projectFiles } from "../lib/process.ts";
 import type { Checked } from "./cache.ts";
@@ -45,6 +46,12 @@ async function checkCFormat(): Promise<string | undefined> {
   const sources = await projectFiles("*.c", "*.h");
   if (sources.length === 0) return "there is no C file";
   return await succeeds(["clang-format", "--style=file", "--dry-run", "-Werror", ...sources]);
+}
+
+/** CONTRIBUTING.md has the rule; a unit test runs the examples. */
+async function checkExamples(): Promise<string | undefined> {
+  const missing = findMissing(await readDocs(CONFIG));
+  return missing.length === 0 ? undefined : `no @example for:\n${missing.join("\n")}`;
 }
 
 /** A module of the graph that `deno info --json` prints. */
@@ -128,8 +135,9 @@ export function staticChecks(series: readonly string[]): Check[] {
     { ...typescript("TypeScript type-checks"), run: () => deno("check", ".") },
     {
       ...typescript("the public API is documented"),
-      run: () => deno("doc --lint", "mod.ts", "harness.ts"),
+      run: () => deno("doc --lint", ...EXPORTS),
     },
+    { ...typescript("every public symbol has an example"), run: checkExamples },
     { ...typescript("the library depends on nothing"), run: checkDependencies },
     {
       name: "TypeScript's offsets match the shared header",
