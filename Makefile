@@ -63,7 +63,7 @@ vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages test test-vm test-debug debug-kernel \
         unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
-        install publish load unload abi bindings clean distclean help
+        install publish reproduce load unload abi bindings clean distclean help
 
 ##@ To build
 
@@ -178,6 +178,9 @@ bindings: setup ## Generate src/symbols.ts from the native library's header (nee
 
 install: native ## Install the C library, its headers and a pkg-config file (PREFIX, DESTDIR)
 	@$(MAKE) -s -C native install
+
+reproduce: $(DENO) $(ZIG) prebuilt ## Build the embedded libraries again, from a clone, and compare
+	@sh scripts/reproduce.sh
 
 publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run)
 	@changes=$$(git status --porcelain) && [ -z "$$changes" ] || { \

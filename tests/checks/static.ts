@@ -9,6 +9,7 @@ import { fetchKernel } from "../../harness/kernel.ts";
 import { buildModules } from "../vm/modules.ts";
 import { bindingsChecks } from "./bindings.ts";
 import type { Check } from "./check.ts";
+import { packageChecks } from "./package.ts";
 import { prebuiltChecks } from "./prebuilt.ts";
 import { checkUnused } from "./unused.ts";
 
@@ -164,6 +165,7 @@ export function staticChecks(series: readonly string[]): Check[] {
       run: () => runScript("native/Makefile", () => succeeds(["make", "-C", "native"])),
     },
     ...prebuiltChecks(),
+    ...packageChecks(CONFIG),
     ...series.map((one) => ({
       ...c(`the modules build for Linux ${one} without a warning`),
       run: () => checkModules(one),
