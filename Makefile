@@ -183,6 +183,9 @@ reproduce: $(DENO) $(ZIG) prebuilt ## Build the embedded libraries again, from a
 	@sh scripts/reproduce.sh
 
 publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run)
+	@version=v$$(sed -n 's/.*"version": "\(.*\)".*/\1/p' deno.json) && \
+	[ "$${GITHUB_REF_TYPE-}" != tag ] || [ "$$GITHUB_REF_NAME" = "$$version" ] || { \
+		echo "publish: the tag is $$GITHUB_REF_NAME, and deno.json has $$version" >&2; exit 1; }
 	@changes=$$(git status --porcelain) && [ -z "$$changes" ] || { \
 		echo "publish: commit or remove what \`git status\` lists first" >&2; exit 1; }
 	@$(deno_run) tests/run.ts --only static --force

@@ -12,6 +12,7 @@ import type { Check } from "./check.ts";
 import { packageChecks } from "./package.ts";
 import { prebuiltChecks } from "./prebuilt.ts";
 import { checkUnused } from "./unused.ts";
+import { workflowsCheck } from "./workflows.ts";
 
 /** The configuration that the Makefile chose for this machine. */
 export const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
@@ -147,6 +148,7 @@ export function staticChecks(series: readonly string[]): Check[] {
     },
     { name: "what `kup bind` wrote matches its headers", run: checkBound },
     ...bindingsChecks(),
+    workflowsCheck,
     { name: "deps.ts exports nothing that no file uses", run: checkUnused },
     { ...c("C is formatted"), run: checkCFormat },
     { name: "every source file names its licence", run: checkLicences },
