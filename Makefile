@@ -179,7 +179,7 @@ bindings: setup ## Generate src/symbols.ts from the native library's header (nee
 install: native ## Install the C library, its headers and a pkg-config file (PREFIX, DESTDIR)
 	@$(MAKE) -s -C native install
 
-reproduce: $(DENO) $(ZIG) prebuilt ## Build the embedded libraries again, from a clone, and compare
+reproduce: $(DENO) $(ZIG) prebuilt ## Build the embedded libraries again in another folder, and compare
 	@sh scripts/reproduce.sh
 
 publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run)
