@@ -148,6 +148,10 @@ export function staticChecks(series: readonly string[]): Check[] {
     },
     { name: "what `kup bind` wrote matches its headers", run: checkBound },
     ...bindingsChecks(),
+    {
+      name: "the pictures in docs match their scripts and figures",
+      run: () => deno("run -A", "scripts/pictures/main.ts", "--check"),
+    },
     workflowsCheck,
     { name: "deps.ts exports nothing that no file uses", run: checkUnused },
     { ...c("C is formatted"), run: checkCFormat },
