@@ -63,7 +63,7 @@ vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages test test-vm test-debug debug-kernel \
         unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
-        install publish reproduce load unload abi pictures bindings clean distclean help
+        install publish reproduce load unload abi pictures recording bindings clean distclean help
 
 ##@ To build
 
@@ -173,6 +173,9 @@ abi: setup ## Generate the TypeScript offsets from the shared header
 
 pictures: $(DENO) ## Draw docs/pictures from scripts/pictures and docs/performance.md
 	@$(DENO) run -A --no-config scripts/pictures/main.ts
+
+recording: setup native prebuilt ## Record kup ping, list and top for docs/pictures, here and in a VM
+	@$(deno_run) scripts/pictures/record.ts
 
 bindings: setup ## Generate src/symbols.ts from the native library's header (needs cargo)
 	@$(deno_run) scripts/gen_symbols.ts

@@ -12,15 +12,18 @@ import { drawArchitecture } from "./architecture.ts";
 import { drawPath } from "./path.ts";
 import { drawRoundTrip } from "./roundtrip.ts";
 import { type Theme, THEMES } from "./svg.ts";
+import { drawTerminal } from "./terminal.ts";
 
 const FOLDER = `${CHECKOUT}/docs/pictures`;
 
 /** The files' texts, by their names. */
 async function drawAll(): Promise<Map<string, string>> {
   const page = await Deno.readTextFile(`${CHECKOUT}/docs/performance.md`);
+  const cast = await Deno.readTextFile(`${FOLDER}/terminal.cast`);
   const pictures: Record<string, (theme: Theme) => string> = {
     architecture: drawArchitecture,
     path: drawPath,
+    terminal: (theme) => drawTerminal(theme, cast),
     roundtrip: (theme) => drawRoundTrip(theme, page),
   };
   const drawn = new Map<string, string>();

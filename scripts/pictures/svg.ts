@@ -54,6 +54,8 @@ export interface TextStyle {
   readonly anchor?: "start" | "middle" | "end";
   /** Hides the lines behind the text. */
   readonly halo?: boolean;
+  /** The width that the text gets, whichever font is used. */
+  readonly length?: number;
 }
 
 export interface BoxStyle {
@@ -75,16 +77,22 @@ export class Picture {
 
   /** Text with its baseline at `y`. */
   text(x: number, y: number, text: string, style: TextStyle = {}): void {
-    const { size = 14, colour = "text", bold, mono, anchor = "start", halo } = style;
+    const { size = 14, colour = "text", bold, mono, anchor = "start", halo, length } = style;
     const weight = bold ? ' font-weight="600"' : "";
     const behind = halo ? ` paint-order="stroke" stroke="${this.theme.page}" stroke-width="5"` : "";
+    const stretch = length === undefined ? "" : ` textLength="${length}"`;
     const family = mono ? ` font-family="${MONO}"` : "";
     this.#parts.push(
       `<text x="${x}" y="${y}" font-size="${size}" fill="${
         this.theme[colour]
-      }"${weight}${family}${behind}` +
+      }"${weight}${family}${behind}${stretch}` +
         ` text-anchor="${anchor}" xml:space="preserve">${escape(text)}</text>`,
     );
+  }
+
+  /** Elements as they are written. */
+  raw(element: string): void {
+    this.#parts.push(element);
   }
 
   box(x: number, y: number, width: number, height: number, style: BoxStyle = {}): void {

@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../deps.ts";
 import { drawRoundTrip, readBars } from "../../scripts/pictures/roundtrip.ts";
+import { readCast } from "../../scripts/pictures/terminal.ts";
 import { Picture, THEMES } from "../../scripts/pictures/svg.ts";
 import { ROOT } from "../lib/paths.ts";
 
@@ -40,6 +41,22 @@ Deno.test("Picture.toSvg() escapes what is written, and has a title and a descri
   for (const part of ["a &lt; b &amp; c", ">A title</title>", ">What it shows, &gt; 1</desc>"]) {
     assertStringIncludes(svg, part);
   }
+});
+
+const HEAD = `{"version":2,"width":20,"height":9,"title":"T"}\n`;
+
+Deno.test("readCast() has each line with the time of its first letter, and shortens pauses", () => {
+  const cast = `${HEAD}[0,"o","$ a\\r\\n"]\n[0.5,"i","x"]\n[0.5,"o","b"]\n[9,"o","c\\r\\nd"]\n`;
+  assertEquals(readCast(cast), {
+    title: "T",
+    columns: 20,
+    lines: [{ text: "$ a", at: 0 }, { text: "bc", at: 0.5 }, { text: "d", at: 1.5 }],
+  });
+});
+
+Deno.test("readCast() refuses another format, and codes of a terminal", () => {
+  assertThrows(() => readCast('{"version":1}\n'), Error, "no recording of asciicast 2");
+  assertThrows(() => readCast(`${HEAD}[0,"o","\\u001b[1mbold"]\n`), Error, "codes of a terminal");
 });
 
 Deno.test("each picture in docs has a dark variant, and nothing that needs another file", async () => {
