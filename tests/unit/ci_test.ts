@@ -65,3 +65,13 @@ Deno.test(".ci/run fails when a run fails that counted no failure", async () => 
   const { code, last } = await ci(WELL, `${WELL}; exit 3`);
   assertEquals([code !== 0, last], [true, "20 passed, 0 failed, 4 skipped"]);
 });
+
+Deno.test(".ci/run names at its end what has failed in each run", async () => {
+  const summary = (name: string) =>
+    `printf "\\nSummary\\nfailed ${name}\\n3 passed, 1 failed, 0 skipped\\n"; exit 1`;
+  const { lines } = await ci(summary("one"), summary("another"));
+  const end = lines.slice(-11).filter((line) =>
+    line.startsWith("failed ") || line.startsWith("make ")
+  );
+  assertEquals(end, ["make test:", "failed one", "make test-debug:", "failed another"]);
+});

@@ -11,10 +11,17 @@ function quote(words: readonly string[]): string {
   return words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
 }
 
-/** Runs `kup` on a terminal with so many columns, and returns all that it writes there. */
-async function onTerminal(columns: number, args: readonly string[], env = {}): Promise<string> {
-  const command = `stty cols ${columns} rows 24; exec ${quote(kupCommand(args))}`;
-  const { stdout } = await capture(["script", "-qec", command, "/dev/null"], { env });
+/**
+ * Runs `kup` on a terminal with so many columns, and returns all that it writes there. The tests'
+ * own output may have no colours.
+ */
+async function onTerminal(
+  columns: number,
+  args: readonly string[],
+  colours = "unset NO_COLOR",
+): Promise<string> {
+  const command = `${colours}; stty cols ${columns} rows 24; exec ${quote(kupCommand(args))}`;
+  const { stdout } = await capture(["script", "-qec", command, "/dev/null"]);
   return stdout.replaceAll("\r\n", "\n");
 }
 
@@ -46,7 +53,7 @@ Deno.test("kup stays within a terminal of 40 columns", async () => {
 Deno.test("kup has colours on a terminal, and none with NO_COLOR", async () => {
   const args = ["list", "host:echo"];
   assertStringIncludes(await onTerminal(120, args), "\x1b[1m");
-  assertEquals((await onTerminal(120, args, { NO_COLOR: "1" })).match(CODES), null);
+  assertEquals((await onTerminal(120, args, "export NO_COLOR=1")).match(CODES), null);
 });
 
 Deno.test("kup top hides the cursor and shows it again", async () => {

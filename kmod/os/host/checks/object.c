@@ -114,11 +114,24 @@ void *kup_alloc(unsigned long bytes)
 	return memory;
 }
 
+/* Whether kup_free of it may sleep. */
+static int is_large(const void *memory)
+{
+	struct object *object;
+	int large;
+
+	pthread_mutex_lock(&lock);
+	object = *find(CHECK_MEMORY, memory);
+	large = object && object->bytes > KUP_SMALL;
+	pthread_mutex_unlock(&lock);
+	return large;
+}
+
 void kup_free(void *memory)
 {
 	struct check_sleep sleep = { 0 };
 
-	if (check_is_on())
+	if (check_is_on() && is_large(memory))
 		sleep = check_asleep("kup_free", CALLER, CHECK_SHORT);
 	if (!memory || check_take(CHECK_MEMORY, memory, "kup_free", CALLER, NULL))
 		engine_free(memory);
