@@ -128,7 +128,7 @@ export interface CallRequest extends CallData {
  * using channel = await device.attach();
  * channel.handle(upperCase);
  * // The echo client calls method 5 then, with the bytes behind the first eight.
- * const request = new Uint8Array([5, 0, 0, 0, 0x10, 0x27, 0, 0, ...new TextEncoder().encode("abc")]);
+ * const request = new Uint8Array([5, 0, 0, 0, 0x10, 0x27, 0, 0, 0x61, 0x62, 0x63]);
  * assertEquals((await channel.call(0xfffe0006, request)).text(), "ABC");
  * ```
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The types of a device and its counters: the part of the public API that `types.ts` exports from here.
+ * The types of a device and its counters: the part of the public API that `types.ts` exports from
+ * here.
  *
  * @module
  */

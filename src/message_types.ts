@@ -56,7 +56,8 @@ export interface Gap {
  * assertEquals([message.u8(0), message.u16(0), message.u32(0)], [0x31, 0x3231, 0x34333231]);
  * assertEquals([message.i32(4), message.f32(4), message.f64(8)], [0, 0, 1]);
  * assertEquals([message.u64(4), message.i64(4)], [0n, 0n]);
- * assertEquals([message.text(0, 4), message.text(2, 1), message.copy(0, 2)[1]], ["1234", "3", 0x32]);
+ * assertEquals([message.text(0, 4), message.text(2, 1)], ["1234", "3"]);
+ * assertEquals([...message.copy(0, 2)], [0x31, 0x32]);
  * const buffer = new Uint8Array(100);
  * assertEquals(message.copyInto(buffer, 10), 16);
  * await channel.send("[1, 2]");

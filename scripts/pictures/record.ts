@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Records `docs/pictures/terminal.cast`: what `kup` prints, with the times at which it does. One
- * command runs on the host driver of this machine, the others in an emulated one, with a kernel. The
- * format is asciicast 2. `make recording` calls it; `make pictures` makes an SVG of the result.
+ * command runs on the host driver of this machine, the others in an emulated one, with a kernel.
+ * The format is asciicast 2. `make recording` calls it; `make pictures` makes an SVG of the result.
  *
  *     deno run -A scripts/pictures/record.ts
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Just enough SVG for the pictures in `docs/pictures`: boxes, text and arrows in two themes. */
 
-/** The colours of a picture; both sets are GitHub's, so that a picture has no visible edge there. */
+/** The colours of a picture. Both sets are GitHub's, so a picture has no visible edge there. */
 export interface Theme {
   readonly name: "light" | "dark";
   readonly page: string;

@@ -15,7 +15,7 @@ const MAX_PACKAGE = 4_000_000;
 /** What Deno fetches for `import "jsr:@kup/kup"`: the libraries for all machines, mostly. */
 const MAX_IMPORT = 2_000_000;
 
-/** The own files of a module's graph, as Deno reads it: only they are fetched and cached with it. */
+/** The own files of a module's graph, as Deno reads it: only they are fetched with it. */
 async function graphOf(entry: string, config: string): Promise<string[]> {
   const command = [Deno.execPath(), "info", "--json", "--config", config, entry];
   const { modules } = JSON.parse(await must(command)) as {

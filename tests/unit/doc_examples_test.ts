@@ -42,7 +42,7 @@ function testProgram(run: ReadonlyMap<string, string>, check: ReadonlyMap<string
   return lines.join("\n") + "\n";
 }
 
-/** Runs the program in a folder of its own; `host:echo` and the library are those of the checkout. */
+/** Runs the program in a folder of its own, with the checkout's library. */
 async function runProgram(folder: string, program: string) {
   const file = `${folder}/all_test.ts`;
   await Deno.writeTextFile(file, program);
