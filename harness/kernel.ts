@@ -49,7 +49,18 @@ export function checkSeries(series: string): void {
   );
 }
 
-/** A kernel that is ready to be booted and built against. */
+/**
+ * A kernel that is ready to be booted and built against.
+ *
+ * @example
+ * ```ts
+ * import { boot } from "jsr:@kup/kup/harness";
+ *
+ * await using vm = await boot({ kernel: "6.1" });
+ * const { series, release } = vm.kernel;
+ * console.log(`Linux ${series} is ${release}`);
+ * ```
+ */
 export interface Kernel {
   /** The series that was asked for, such as `6.12`. */
   readonly series: string;
