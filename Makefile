@@ -178,7 +178,7 @@ abi: setup ## Generate the TypeScript offsets from the shared header
 pictures: $(DENO) ## Draw docs/pictures from scripts/pictures and docs/performance.md
 	@$(DENO) run -A --no-config scripts/pictures/main.ts
 
-recording: setup native prebuilt ## Record kup ping, list and top for docs/pictures, here and in a VM
+recording: $(DENO) native prebuilt ## Record what kup ping and kup top print, for docs/pictures
 	@$(deno_run) scripts/pictures/record.ts
 
 bindings: setup ## Generate src/symbols.ts from the native library's header (needs cargo)

@@ -39,6 +39,8 @@ export function readCast(cast: string): { title: string; columns: number; lines:
   if (lines.some((line) => line.text.includes("\x1b"))) {
     throw new Error("the recording has codes of a terminal; record it without one");
   }
+  const longest = Math.max(...lines.map((line) => line.text.length));
+  if (longest > head.width) throw new Error(`a line of the recording has ${longest} columns`);
   return { title: head.title, columns: head.width, lines };
 }
 
