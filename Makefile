@@ -63,7 +63,7 @@ vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 .DEFAULT_GOAL := all
 .PHONY: all native prebuilt modules setup compiler packages nats test test-vm test-debug test-arm64 \
         debug-kernel unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
-        install publish load unload abi bindings clean distclean help
+        install publish reproduce load unload abi pictures recording bindings clean distclean help
 
 ##@ To build
 
@@ -182,6 +182,12 @@ fmt: setup ## Format every source file
 abi: setup ## Generate the TypeScript offsets from the shared header
 	@$(deno_run) scripts/gen_abi.ts
 
+pictures: $(DENO) ## Draw docs/pictures from scripts/pictures and docs/performance.md
+	@$(DENO) run -A --no-config scripts/pictures/main.ts
+
+recording: $(DENO) native prebuilt ## Record what kup ping and kup top print, for docs/pictures
+	@$(deno_run) scripts/pictures/record.ts
+
 bindings: setup ## Generate src/symbols.ts from the native library's header (needs cargo)
 	@$(deno_run) scripts/gen_symbols.ts
 
@@ -190,7 +196,13 @@ bindings: setup ## Generate src/symbols.ts from the native library's header (nee
 install: native ## Install the C library, headers, manual pages, a pkg-config file (PREFIX, DESTDIR)
 	@$(MAKE) -s -C native install
 
+reproduce: $(DENO) $(ZIG) prebuilt ## Build the embedded libraries again in another folder, and compare
+	@sh scripts/reproduce.sh
+
 publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run)
+	@version=v$$(sed -n 's/.*"version": "\(.*\)".*/\1/p' deno.json) && \
+	[ "$${GITHUB_REF_TYPE-}" != tag ] || [ "$$GITHUB_REF_NAME" = "$$version" ] || { \
+		echo "publish: the tag is $$GITHUB_REF_NAME, and deno.json has $$version" >&2; exit 1; }
 	@changes=$$(git status --porcelain) && [ -z "$$changes" ] || { \
 		echo "publish: commit or remove what \`git status\` lists first" >&2; exit 1; }
 	@$(if $(filter --dry-run,$(ARGS)),,$(DENO) run -A --no-config scripts/version.ts --released)
