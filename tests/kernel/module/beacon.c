@@ -28,7 +28,7 @@ static int load(void)
 
 	if (error)
 		return error;
-	/* Not a hard timer: with PREEMPT_RT, its callback could not send. */
+		/* Not a hard timer: with PREEMPT_RT, its callback could not send. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
 	hrtimer_init(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	timer.function = send_number;
