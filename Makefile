@@ -164,6 +164,10 @@ test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, ker
 stress: setup ## Run the random tests for this long, under sanitizers (MINUTES=5, SEED=1)
 	@$(deno_run) tests/stress.ts
 
+.PHONY: reference version
+reference: setup ## Generate the reference and the manual pages from headers and help texts
+	@$(deno_run) scripts/gen_reference.ts
+
 fmt: setup ## Format every source file
 	@$(config) && $(DENO) fmt --config "$$KUP_DENO_CONFIG"
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
@@ -182,7 +186,7 @@ bindings: setup ## Generate src/symbols.ts from the native library's header (nee
 
 ##@ To use
 
-install: native ## Install the C library, its headers and a pkg-config file (PREFIX, DESTDIR)
+install: native ## Install the C library, headers, manual pages, a pkg-config file (PREFIX, DESTDIR)
 	@$(MAKE) -s -C native install
 
 reproduce: $(DENO) $(ZIG) prebuilt ## Build the embedded libraries again in another folder, and compare
@@ -194,8 +198,12 @@ publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run)
 		echo "publish: the tag is $$GITHUB_REF_NAME, and deno.json has $$version" >&2; exit 1; }
 	@changes=$$(git status --porcelain) && [ -z "$$changes" ] || { \
 		echo "publish: commit or remove what \`git status\` lists first" >&2; exit 1; }
+	@$(if $(filter --dry-run,$(ARGS)),,$(DENO) run -A --no-config scripts/version.ts --released)
 	@$(deno_run) tests/run.ts --only static --force
 	@$(DENO) publish --config deno.json $(ARGS)
+
+version: $(DENO) ## Write a new version everywhere, and date the changelog (ARGS=0.2.0)
+	@$(DENO) run -A --no-config scripts/version.ts $(ARGS)
 
 load: modules ## Load both modules into the running kernel
 	$(SUDO) insmod kmod/kup.ko

@@ -2,10 +2,10 @@
 /* A whole channel for programs in C. It uses the engine's own ring code, from the user's side. */
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <string.h>
 
 #include "channel.h"
+#include "portable.h"
 
 /* The limit of one call, which may wait several times. It begins when the clock is first read. */
 struct limit {
@@ -106,20 +106,24 @@ static void learn(struct spin *spin, uint64_t limit, uint64_t took)
 		spin->budget_ns = spin->budget_ns < limit / 2 ? 2 * spin->budget_ns + 1000 : limit;
 }
 
-static int looks_ready(struct wait *wait, int (*ready)(const struct wait *), uint32_t looks)
+/* 1: it is ready. 0: it was not ready in this many looks. -1: the machine is crowded; sleep. */
+static int looks_ready(struct wait *wait, struct spin *spin, int (*ready)(const struct wait *),
+		       uint32_t looks)
 {
 	for (; looks > 0; looks--) {
 		if (ready(wait))
 			return 1;
-		if (kup_pace_step(&wait->steps))
-			sched_yield();
-		else
+		if (!kup_pace_step(&wait->steps))
 			pause_processor();
+		else if (kup_crowd_avoids(&spin->crowd))
+			return -1;
+		else
+			kup_crowd_yielded(&spin->crowd, yield_processor());
 	}
 	return 0;
 }
 
-/* Looks until it is ready (1), or for `ns` nanoseconds (0). `now` is the current time. */
+/* Looks until it is ready (1), or for `ns` nanoseconds at most (0). `now` is the current time. */
 static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, struct wait *wait,
 		    int (*ready)(const struct wait *))
 {
@@ -128,9 +132,10 @@ static int spin_for(uint64_t ns, uint64_t now, struct spin *spin, struct wait *w
 	while (now < end) {
 		uint32_t looks = kup_looks_in(end - now, spin->look_ns);
 		uint64_t before = now;
+		int found = looks_ready(wait, spin, ready, looks);
 
-		if (looks_ready(wait, ready, looks))
-			return 1;
+		if (found)
+			return found > 0;
 		now = now_ns();
 		spin->look_ns = kup_look_ns(looks, now - before);
 	}
@@ -179,6 +184,7 @@ static int32_t wait_for(struct wait *wait, struct spin *spin, int (*ready)(const
 {
 	uint64_t looked_ns = 0, start, left_ns;
 	int32_t error;
+	int found = 0;
 
 	if (limit->timeout_ms == 0)
 		return -EAGAIN;
@@ -192,7 +198,8 @@ static int32_t wait_for(struct wait *wait, struct spin *spin, int (*ready)(const
 	if (limit->waits++ == 0) {
 		uint32_t looks = kup_looks_in(spin->budget_ns, spin->look_ns);
 
-		if (looks_ready(wait, ready, looks))
+		found = looks_ready(wait, spin, ready, looks);
+		if (found > 0)
 			return 0;
 		looked_ns = (uint64_t)looks * spin->look_ns;
 	}
@@ -203,7 +210,7 @@ static int32_t wait_for(struct wait *wait, struct spin *spin, int (*ready)(const
 		return -ETIMEDOUT;
 	/* At least one look is measured; otherwise a wrong estimate would never change. */
 	left_ns = looked_ns < spin->budget_ns ? spin->budget_ns - looked_ns : 1;
-	if (spin->budget_ns > 0 && spin_for(left_ns, start, spin, wait, ready))
+	if (found == 0 && spin->budget_ns > 0 && spin_for(left_ns, start, spin, wait, ready))
 		return 0;
 	error = sleep_for(wait, ready, announce, events, limit->deadline);
 	learn(spin, wait->channel->spin_ns, looked_ns + now_ns() - start);

@@ -23,6 +23,7 @@ struct spin {
 	uint64_t budget_ns; /* how long the next wait spins */
 	uint32_t look_ns;   /* how long a look took last time; 0: not known */
 	struct kup_pace pace;
+	struct kup_crowd crowd;
 };
 
 struct kup_user_channel {

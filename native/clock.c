@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Time for TypeScript, whose own clocks a test framework may have replaced or stopped. */
-#include <errno.h>
-#include <sched.h>
 #include <time.h>
 
 #include "kup_user.h"
-
-/* A clock that moves with the system's tick, so reading it takes only a few nanoseconds. */
-#ifdef CLOCK_MONOTONIC_COARSE
-#define COARSE CLOCK_MONOTONIC_COARSE
-#else
-#define COARSE CLOCK_MONOTONIC_FAST
-#endif
+#include "portable.h"
 
 static double milliseconds(clockid_t clock)
 {
@@ -28,10 +20,10 @@ double kup_user_now(void)
 
 double kup_user_now_coarse(void)
 {
-	return milliseconds(COARSE);
+	return milliseconds(COARSE_CLOCK);
 }
 
 int32_t kup_user_yield(void)
 {
-	return sched_yield() ? -errno : 0;
+	return yield_processor();
 }

@@ -219,7 +219,10 @@ KUP_USER_DENO_CALL int32_t kup_user_waiter_remove(int32_t fd, int32_t id);
 KUP_USER_DENO_CALL double kup_user_now(void);
 KUP_USER_DENO_CALL double kup_user_now_coarse(void);
 
-/* Lets another thread have the processor, if one waits for it, as sched_yield(2) does. */
+/*
+ * Lets another thread have the processor, if one waits for it, as sched_yield(2) does. Returns 1 if
+ * the coarse clock has moved meanwhile, as it does in a slice of another thread; else 0.
+ */
 KUP_USER_DENO_CALL int32_t kup_user_yield(void);
 
 /*

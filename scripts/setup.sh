@@ -51,6 +51,7 @@ TESTS='
 	gcc-12 gcc-12
 	g++ g++
 	pkg-config pkg-config
+	mandoc mandoc
 	/usr/lib/*/libelf.so.1 libelf1
 	clang-format clang-format
 	cpio cpio

@@ -30,6 +30,16 @@ const LOOKS = 16;
 const LOOKS_PER_YIELD = 32;
 const SURE_SHARED = 3;
 
+/**
+ * On a crowded machine a yield takes a slice of another thread, which is milliseconds; a thread that
+ * sleeps and is woken gets the processor sooner. So if yields take that long, the next waits sleep
+ * where they would yield. One in some yields nevertheless, because the others may be gone. The
+ * numbers are those of `kmod/core/spin.h`.
+ */
+const CROWDED = 16;
+const SLOW_YIELD = 8;
+const AVOIDED_PER_PROBE = 32;
+
 /** One wait in this number looks without yields first, because the sides may have parted. */
 const WAITS_PER_PROBE = 32;
 
@@ -48,6 +58,9 @@ export class Spin {
   /** How many waits in a row have ended right after a yield. */
   #shared = 0;
   #waits = 0;
+  #crowd = 0;
+  /** How many yields were left out. */
+  #avoided = 0;
 
   /**
    * @param native The native calls. Their clock is used, because a test framework may have stopped
@@ -88,11 +101,19 @@ export class Spin {
         return true;
       }
       yielded = looks % perYield === 0;
-      if (yielded) this.#native.kup_user_yield();
-      else Atomics.pause();
+      if (!yielded) Atomics.pause();
+      else if (!this.#yield()) return false;
       if (looks % LOOKS === 0 && this.#clock() >= this.#start + this.#now) break;
     }
     return false;
+  }
+
+  /** Yields, or returns `false` if sleeping is better. */
+  #yield(): boolean {
+    if (this.#crowd >= CROWDED && ++this.#avoided % AVOIDED_PER_PROBE !== 0) return false;
+    if (this.#native.kup_user_yield() === 0) this.#crowd = Math.max(0, this.#crowd - 1);
+    else if (this.#crowd < CROWDED) this.#crowd += SLOW_YIELD;
+    return true;
   }
 
   /** Called when a wait that `until` did not cover is over. */

@@ -194,4 +194,41 @@ static inline void kup_pace_found(struct kup_pace *pace, const struct kup_steps 
 		kup_store(&pace->quick, quick + 1);
 }
 
+/*
+ * ---- Yields on a crowded machine ----
+ *
+ * A yield takes a microsecond, or as long as the peer computes. If more threads want the processor,
+ * it takes one of their slices, which is milliseconds; a thread that sleeps and is woken gets the
+ * processor sooner. So if yields take that long, the next waits sleep where they would yield. One
+ * in some yields nevertheless, because the others may be gone.
+ */
+struct kup_crowd {
+	kup_u32 level;
+	kup_u32 avoided; /* how many yields were left out */
+};
+
+#define KUP_CROWDED 16u
+#define KUP_SLOW_YIELD 8u
+#define KUP_AVOIDED_PER_PROBE 32u
+
+/* Nonzero: sleep instead of a yield. */
+static inline int kup_crowd_avoids(struct kup_crowd *crowd)
+{
+	if (kup_load(&crowd->level) < KUP_CROWDED)
+		return 0;
+	kup_store(&crowd->avoided, kup_load(&crowd->avoided) + 1);
+	return kup_load(&crowd->avoided) % KUP_AVOIDED_PER_PROBE != 0;
+}
+
+/* Called after a yield; `slow`: another thread had the processor for a slice. */
+static inline void kup_crowd_yielded(struct kup_crowd *crowd, int slow)
+{
+	kup_u32 level = kup_load(&crowd->level);
+
+	if (!slow)
+		kup_store(&crowd->level, level > 0 ? level - 1 : 0);
+	else if (level < KUP_CROWDED)
+		kup_store(&crowd->level, level + KUP_SLOW_YIELD);
+}
+
 #endif

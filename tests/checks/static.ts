@@ -11,6 +11,7 @@ import { bindingsChecks } from "./bindings.ts";
 import type { Check } from "./check.ts";
 import { packageChecks } from "./package.ts";
 import { prebuiltChecks } from "./prebuilt.ts";
+import { referenceChecks } from "./reference.ts";
 import { checkUnused } from "./unused.ts";
 import { workflowsCheck } from "./workflows.ts";
 
@@ -156,6 +157,7 @@ export function staticChecks(series: readonly string[]): Check[] {
     { name: "deps.ts exports nothing that no file uses", run: checkUnused },
     { ...c("C is formatted"), run: checkCFormat },
     { name: "every source file names its licence", run: checkLicences },
+    ...referenceChecks(CONFIG),
     {
       ...c("the core is free of any operating system"),
       run: () =>

@@ -104,6 +104,23 @@ Deno.test("kup_user_host_error() explains why a program's linking prevents clien
     }
   }));
 
+Deno.test("make install gives every call of the C API and the kernel API a manual page", () =>
+  installed(async (folder) => {
+    const pages = `${libraries(folder)}/../share/man`;
+    const declared = await must([
+      "sh",
+      "-c",
+      "cat kmod/kup.h kmod/layers/call.h native/kup_user*.h",
+    ]);
+    const calls = new Set(declared.match(/\bkup_\w+(?=\([^;]*\);)/g));
+    assert(calls.size > 100, `only ${calls.size} calls were found`);
+    for (const call of calls) {
+      const section = call.startsWith("kup_user_") ? 3 : 9;
+      const page = await Deno.readTextFile(`${pages}/man${section}/${call}.${section}`);
+      assertStringIncludes(page, ` ${call}`);
+    }
+  }));
+
 Deno.test("pkg-config prints KUP's version", () =>
   installed(async (folder) => {
     const { version } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));

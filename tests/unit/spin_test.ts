@@ -14,6 +14,8 @@ class Spinning {
   /** How long a reading of the clock takes, in milliseconds. */
   clockTime = 0.0001;
   time = 1;
+  /** Whether a yield takes a slice of another thread. */
+  crowded = false;
   readonly spin: Spin;
 
   constructor(limit = LONG) {
@@ -24,7 +26,7 @@ class Spinning {
       },
       kup_user_yield: () => {
         this.yields++;
-        return 0;
+        return this.crowded ? 1 : 0;
       },
     }, limit);
   }
@@ -70,6 +72,26 @@ Deno.test(
     assertEquals([spinning.wait((look) => look === 5), spinning.yields], [5, 0]);
   },
 );
+
+Deno.test("Spin.until() leaves out yields while they take slices, but for one now and then", () => {
+  const spinning = new Spinning();
+  const yieldsIn = (waits: number) => {
+    spinning.yields = 0;
+    for (let wait = 0; wait < waits; wait++) {
+      let looks = 0;
+      spinning.spin.until({ ready: () => ++looks > 100 });
+    }
+    return spinning.yields;
+  };
+  assert(yieldsIn(100) >= 200, "a machine with free processors");
+  spinning.crowded = true;
+  yieldsIn(10);
+  const probes = yieldsIn(320);
+  assert(probes >= 5 && probes <= 20, `${probes} yields in 320 waits`);
+  spinning.crowded = false;
+  yieldsIn(100);
+  assert(yieldsIn(100) >= 200, "the others are gone");
+});
 
 Deno.test("Spin.until() ends with its budget, and if the clock stands still", () => {
   assertEquals(new Spinning(0).spin.until({ ready: () => true }), false);

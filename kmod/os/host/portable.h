@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __FreeBSD__
@@ -26,6 +27,27 @@
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
 #endif
+
+/* A clock that moves with the system's tick, so reading it takes only a few nanoseconds. */
+#ifdef CLOCK_MONOTONIC_COARSE
+#define COARSE_CLOCK CLOCK_MONOTONIC_COARSE
+#else
+#define COARSE_CLOCK CLOCK_MONOTONIC_FAST
+#endif
+
+/*
+ * Lets another thread have the processor, if one waits for it. Returns whether the coarse clock has
+ * moved meanwhile: then that thread had the processor for a slice, or most of one.
+ */
+static inline int yield_processor(void)
+{
+	struct timespec before, after;
+
+	clock_gettime(COARSE_CLOCK, &before);
+	sched_yield();
+	clock_gettime(COARSE_CLOCK, &after);
+	return before.tv_nsec != after.tv_nsec || before.tv_sec != after.tv_sec;
+}
 
 /* The name is for people who look at the process. */
 static inline void name_thread(pthread_t thread, const char *name)

@@ -243,13 +243,17 @@ kup_u32 os_cpu(void)
 	return cpu < 0 ? 0 : (kup_u32)cpu;
 }
 
-/* A process can't find out whether other threads wait for its processor. */
+/* A process finds out whether other threads want its processor only by yielding. */
 int os_relax(int yield)
 {
-	if (yield)
-		sched_yield();
-	else
+	static _Thread_local struct kup_crowd crowd;
+
+	if (!yield)
 		processor_pause();
+	else if (kup_crowd_avoids(&crowd))
+		return 0;
+	else
+		kup_crowd_yielded(&crowd, yield_processor());
 	return 1;
 }
 

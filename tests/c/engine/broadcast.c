@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sending to all channels of a device, and walks over them, while channels come and go. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -240,7 +241,7 @@ static void *come_and_go(void *argument)
 		kup_u32 left = dice(&seed) % 200;
 
 		if (user_attach(&user, "broadcast", KUP_CHANNEL_ANY)) {
-			os_relax(1);
+			sched_yield();
 			continue;
 		}
 		while (left-- > 0 && user_receive(&user, &record) == 0) {

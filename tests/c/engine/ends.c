@@ -5,6 +5,7 @@
  * are unloaded and leave a device behind.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "kup_echo.h"
@@ -66,7 +67,7 @@ static void *attach_at_once(void *unused)
 	while (!kup_load(&stop)) {
 		file = user_open("ends");
 		if (file < 0) {
-			os_relax(1);
+			sched_yield();
 			continue;
 		}
 		attach = (struct kup_attach){ .abi_version = KUP_ABI_VERSION,

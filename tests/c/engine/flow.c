@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Traffic: several senders at once, time-outs, losses, lies, with delays at every lock. */
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "kup_echo.h"
@@ -171,7 +172,7 @@ static void test_timeout_flood(void)
 		user_put(&user, KUP_RECORD_DISCARD, 0, 0);
 	user_finish(&user, first);
 	while (!error && kup_load_acquire(&user.kernel->state) == KUP_STATE_OPEN)
-		os_relax(1);
+		sched_yield();
 	resume_delays();
 	check(timeout_result == -ETIMEDOUT &&
 		      kup_load(&user.kernel->to_kernel_tail.value) != user.out.head,

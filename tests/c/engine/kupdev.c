@@ -4,6 +4,7 @@
  * in any way, and devices that are unloaded while threads still use them.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,7 +175,7 @@ static void *hold_message(void *argument)
 	/* As an old module may do it: the thread sleeps between two calls when its device goes. */
 	kup_store_release(&self->holds, 1);
 	while (!kup_load_acquire(&self->goes_on))
-		os_relax(1);
+		sched_yield();
 	memcpy(self->message, message, sizeof(self->message));
 	self->result = kupdev_send(self->sc, "x", 1, channel);
 	return NULL;
@@ -192,7 +193,7 @@ static void test_unload_attached(void)
 	pthread_create(&holds.thread, NULL, hold_message, &holds);
 	pthread_create(&process, NULL, sit_and_receive, &error_seen);
 	while (!kup_load_acquire(&holds.holds))
-		os_relax(1);
+		sched_yield();
 	/* Another process and its thread, which waits for a message. */
 	pthread_create(&waits.thread, NULL, wait_and_receive, &waits);
 	seat = sit_down(1);
@@ -336,7 +337,7 @@ static void *work(void *argument)
 
 		while ((channel = kupdev_wait_channel(sc)) >= 0)
 			serve(sc, channel);
-		os_relax(1);
+		sched_yield();
 	}
 	return NULL;
 }
@@ -352,7 +353,7 @@ static void *visit(void *argument)
 
 		if (!channel) {
 			stand_up(&seat);
-			os_relax(1);
+			sched_yield();
 			continue;
 		}
 		/* A device that is about to go starts no games; then the wait for one ends. */
@@ -361,7 +362,7 @@ static void *visit(void *argument)
 
 			while (kernproxy_send(channel, "hello", 6, KP_NB) && ++tries < 20000 &&
 			       !kup_load(&stop))
-				os_relax(1);
+				sched_yield();
 			if (kernproxy_error(channel))
 				break;
 			kernproxy_receive(channel, KP_NB);

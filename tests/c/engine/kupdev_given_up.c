@@ -4,6 +4,7 @@
  * may, and old programs on both sides that write the whole size at each message.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static void *hear(void *channel)
 		return NULL;
 	while (!(message = kernproxy_receive(channel, KP_NB)) &&
 	       kernproxy_error(channel) == EKU_NOTREADY && os_now_ns() < end)
-		os_relax(1);
+		sched_yield();
 	return message;
 }
 
@@ -152,7 +153,7 @@ static void *send_and_stay(void *argument)
 	kupdev_send(busy->sc, "hello", 6, 0);
 	kup_store_release(&busy->sent, 1);
 	while (!kup_load_acquire(&busy->goes_on))
-		os_relax(1);
+		sched_yield();
 	busy->late = kupdev_send(busy->sc, "late", 5, 0);
 	return NULL;
 }
@@ -175,7 +176,7 @@ static void test_thread_lives(void)
 	numbers[1] = kupdev_wait_channel(sc);
 	pthread_create(&thread, NULL, send_and_stay, &busy);
 	while (!kup_load_acquire(&busy.sent))
-		os_relax(1);
+		sched_yield();
 	kernproxy_close(zero);
 	zero = visit(0, &channel);
 	kernproxy_close(one);

@@ -4,6 +4,7 @@
  * kupdev_wait_channel() returns the next one, while processes come and go and threads are late.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,7 +56,7 @@ static void *work(void *argument)
 
 	for (step = 0;; step++) {
 		while (kup_load_acquire(&worker->step) <= step)
-			os_relax(1);
+			sched_yield();
 		if (kup_load(&worker->step) == ~0u)
 			return NULL;
 		worker->results[step] = worker->act(worker, step);
@@ -80,7 +81,7 @@ static void begin_step(struct worker *worker)
 static int finish_step(struct worker *worker)
 {
 	while (kup_load_acquire(&worker->done) < worker->step)
-		os_relax(1);
+		sched_yield();
 	return worker->results[worker->step - 1];
 }
 

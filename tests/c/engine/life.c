@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Attaching, closing and destroying, against each other and without memory. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,7 +55,7 @@ static void *come_and_go(void *argument)
 
 	while (!kup_load(&stop)) {
 		if (user_attach(&user, "life", KUP_CHANNEL_ANY)) {
-			os_relax(1);
+			sched_yield();
 			continue;
 		}
 		(*rounds)++;
@@ -107,7 +108,7 @@ static void test_destroyed(void)
 	for (i = 0; i < 20 && !error; i++)
 		error = user_send(&user, i, "x", 1);
 	while (!error && kup_load64(&user.kernel->to_user_records) < 20)
-		os_relax(1);
+		sched_yield();
 	kup_device_destroy(device);
 	while (!error && !(error = user_receive(&user, &record))) {
 		received++;

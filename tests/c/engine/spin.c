@@ -13,7 +13,9 @@
 static _Thread_local struct {
 	int on;
 	kup_u32 looks;
-	kup_u32 readings;
+	kup_u32 readings; /* not of the coarse clock, which takes a few nanoseconds */
+	kup_u32 ticks;	  /* the coarse clock */
+	kup_u32 ticks_per_reading;
 } virtual_clock;
 
 int __real_clock_gettime(clockid_t clock, struct timespec *time);
@@ -22,7 +24,10 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 {
 	kup_u64 ns = 1000000000ull + (kup_u64)virtual_clock.looks * LOOK_NS;
 
-	virtual_clock.readings++;
+	if (clock == CLOCK_MONOTONIC)
+		virtual_clock.readings++;
+	else if (virtual_clock.on)
+		ns = (kup_u64)(virtual_clock.ticks += virtual_clock.ticks_per_reading) * 4000000;
 	if (!virtual_clock.on)
 		return __real_clock_gettime(clock, time);
 	time->tv_sec = (time_t)(ns / 1000000000u);
@@ -329,6 +334,46 @@ static void test_user(double budget_us)
 	      "%d: %g us: %u looks, %u readings", error, budget_us, spell.looks, spell.readings);
 }
 
+/* The looks of the last of some waits, each of which has its whole budget. */
+static kup_u32 looks_of(struct kup_user_channel *channel, kup_u32 waits)
+{
+	struct kup_user_message message;
+
+	for (; waits > 0; waits--) {
+		kup_user_channel_set_spin(channel, 100);
+		start_clock();
+		kup_user_receive(channel, &message, 1000);
+	}
+	return user_spell.looks;
+}
+
+static void test_crowd(void)
+{
+	struct kup_user_channel *channel;
+	kup_u32 free, crowded, probes = 0, i;
+
+	if (open_channel(&channel, 100)) {
+		check(0, "a channel can be opened", "no");
+		return;
+	}
+	free = looks_of(channel, 10);
+	virtual_clock.ticks_per_reading = 1;
+	crowded = looks_of(channel, 10);
+	for (i = 0; i < 320; i++)
+		probes += looks_of(channel, 1) > crowded;
+	virtual_clock.ticks_per_reading = 0;
+	check(crowded < 2 * KUP_LOOKS_PER_YIELD && free > 10 * crowded,
+	      "kup_user_receive() sleeps instead of yielding when yields take slices",
+	      "%u looks, %u with free processors", crowded, free);
+	check(probes >= 5 && probes <= 20, "kup_user_receive() yields now and then nevertheless",
+	      "%u times in 320", probes);
+	looks_of(channel, 100);
+	check(looks_of(channel, 1) == free,
+	      "kup_user_receive() yields again when yields take no slices any more", "%u of %u",
+	      user_spell.looks, free);
+	kup_user_channel_close(channel);
+}
+
 static void test_ready(void)
 {
 	struct kup_user_channel *channel;
@@ -367,6 +412,7 @@ void spin_cases(void)
 		test_kernel(budgets_us[i]);
 		test_user(budgets_us[i]);
 	}
+	test_crowd();
 	test_ready();
 	test_first_looks();
 	test_backlog();

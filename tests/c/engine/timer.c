@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What clients need of a system: timers and spinlocks. */
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "user.h"
@@ -31,7 +32,7 @@ static void tick(void *argument)
 	if (count <= ticks->again)
 		kup_timer_start(ticks->timer, KUP_MS, 0);
 	while (kup_load(&ticks->hold))
-		os_relax(1);
+		sched_yield();
 	__atomic_sub_fetch(&ticks->inside, 1, __ATOMIC_SEQ_CST);
 }
 

@@ -4,6 +4,7 @@
  * and channels that end while a thread waits.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,7 +73,7 @@ static void *receive_answers(void *argument)
 	do {
 		error = kup_turn_receive(argument, buffer, sizeof(buffer), &record, KUP_FOREVER);
 		if (error == -EDEADLK)
-			os_relax(1);
+			sched_yield();
 	} while (!error || error == -EDEADLK);
 	return NULL;
 }
@@ -307,7 +308,7 @@ static void *come_and_go(void *argument)
 		struct kup_user_turn player = { 0 };
 
 		if (join(&player, KUP_CHANNEL_ANY)) {
-			os_relax(1);
+			sched_yield();
 			continue;
 		}
 		guest->error = play(&player, &state);

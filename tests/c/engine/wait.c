@@ -5,6 +5,7 @@
  * and its check for sleepers.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -200,7 +201,7 @@ static void *visitor_main(void *argument)
 		kup_wait(channel, KUP_WAIT_IN, 0, kup_wakes(channel),
 			 kup_until(dice(&state) % 50 * KUP_US));
 		for (spins = dice(&state) % 200; spins > 0; spins--)
-			os_relax(1);
+			sched_yield();
 	}
 	return NULL;
 }
@@ -223,7 +224,7 @@ static void test_crowd(void)
 		sent++;
 		while (kup_load_acquire(&crowd.received) != sent && !kup_load(&crowd.lost) &&
 		       os_now_ns() < until)
-			os_relax(1);
+			sched_yield();
 		if (kup_load_acquire(&crowd.received) != sent)
 			break;
 	}
