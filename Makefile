@@ -61,8 +61,8 @@ deno_run = $(config) && exec $(bound) $(DENO) run -A --config "$$KUP_DENO_CONFIG
 vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 
 .DEFAULT_GOAL := all
-.PHONY: all native prebuilt modules setup compiler packages test test-vm test-debug debug-kernel \
-        unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
+.PHONY: all native prebuilt modules setup compiler packages nats test test-vm test-debug test-arm64 \
+        debug-kernel unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
         install publish reproduce load unload abi pictures recording bindings clean distclean help
 
 ##@ To build
@@ -105,6 +105,10 @@ compiler:
 packages:
 	@sh scripts/setup.sh packages
 
+# A server and its client for examples/nats.
+nats: setup
+	@$(deno_run) scripts/nats_server.ts >/dev/null
+
 ##@ To try
 
 demo: $(DENO) native ## Run examples/echo.ts on the host driver, in seconds
@@ -139,7 +143,7 @@ bench-vm: setup native ## Run the benchmark of a real kernel in a VM: ratios onl
 
 ##@ To work on it
 
-unit: setup prebuilt native $(OLDEST) ## Run a file or folder of tests on this machine (FILE, FILTER)
+unit: setup prebuilt native nats $(OLDEST) ## Run a file or folder of tests on this machine (FILE, FILTER)
 	@$(deno_run) tests/unit.ts $(if $(KUP_FILTER),--filter="$$KUP_FILTER") \
 		$(if $(KUP_FILE),-- "$$KUP_FILE")
 
@@ -148,6 +152,9 @@ test-vm: setup prebuilt ## Run the kernel tests in a VM (KERNEL, FILTER, VM_SILE
 
 test-debug: setup prebuilt ## Run the kernel tests in a kernel full of detectors
 	@$(deno_run) tests/run.ts --only vm --kernel debug
+
+test-arm64: setup prebuilt ## Run the kernel tests on arm64, emulated (KERNEL=6.12 or 6.1)
+	@$(deno_run) tests/run.ts --only vm --kernel "$(KERNEL)-arm64"
 
 debug-kernel: setup ## Build that kernel alone, which takes minutes, once
 	@$(deno_run) harness/debug_kernel.ts
@@ -158,7 +165,7 @@ check: setup prebuilt ## Run the static checks whose inputs have changed, or all
 check-freebsd: $(ZIG) ## Compile everything for FreeBSD, against its headers
 	@ZIG="$(KUP_ZIG)" sh scripts/check_freebsd.sh
 
-test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in two VMs
+test: setup prebuilt nats $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in VMs
 	@$(deno_run) tests/run.ts --force
 
 stress: setup ## Run the random tests for this long, under sanitizers (MINUTES=5, SEED=1)
@@ -215,8 +222,8 @@ unload: ## Take both modules out of the running kernel
 ##@ To tidy
 
 clean: ## Remove what was built, keep what was fetched
-	@for part in native examples/ticker examples/store examples/gate examples/chat examples/typed tests/c tests/conformance/c tests/kernel/c \
-		tests/seed; do \
+	@for part in native $(dir $(wildcard examples/*/Makefile)) tests/c tests/conformance/c \
+		tests/kernel/c tests/seed; do \
 		if [ -f $$part/Makefile ]; then $(MAKE) -s -C $$part clean || exit; fi; \
 	done
 	@if [ -z "$(BLANKS)" ] && [ -d $(HEADERS) ]; then \

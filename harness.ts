@@ -19,6 +19,7 @@
  * @module
  */
 
+export type { Arch } from "./harness/arch.ts";
 export { boot, type BootOptions, type ModuleOptions } from "./harness/boot.ts";
 export { HarnessError, type HarnessErrorCode } from "./harness/error.ts";
 export { GuestError, type Judgement } from "./harness/judge.ts";

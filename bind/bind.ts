@@ -80,7 +80,9 @@ function parse(given: readonly string[]): Choice {
       throw new BindError(`"${argument}" is one argument too many: bind one header at a time.`, 2);
     } else choice.header = argument;
   }
-  if (choice.header === "" && !choice.help) throw new BindError("Name a header to bind.", 2);
+  if (choice.header === "" && !choice.help) {
+    throw new BindError("Name a header to bind; `kup bind --help` has the options.", 2);
+  }
   if (choice.noChecker && choice.checker !== undefined) {
     throw new BindError("Give either --checker or --no-checker.", 2);
   }
@@ -152,7 +154,7 @@ async function compare(outputs: readonly Output[], header: string): Promise<numb
     const old = await present(path);
     if (old === text) continue;
     const what = old === undefined ? "is missing" : `differs from what ${header} gives`;
-    console.error(`error: ${path} ${what}: run \`kup bind ${header}\` with the same options.`);
+    console.error(`kup bind: ${path} ${what}: run \`kup bind ${header}\` with the same options.`);
     code = 1;
   }
   return code;
@@ -163,8 +165,8 @@ function explain(error: unknown, header: string): string | undefined {
   if (error instanceof BindError) return error.message;
   if (!(error instanceof Error)) return undefined;
   if (error instanceof Deno.errors.NotCapable) {
-    return "kup bind reads, writes and compiles files: run it with --allow-read --allow-write " +
-      "--allow-run.";
+    return "This command reads, writes and compiles files: run Deno with --allow-read " +
+      "--allow-write --allow-run.";
   }
   const path = error.message.match(/'([^']+)'(?:\)?\.?$| ->)/)?.[1] ?? header;
   if (error instanceof Deno.errors.NotFound) return `There is no ${path}: check the path.`;
@@ -175,7 +177,8 @@ function explain(error: unknown, header: string): string | undefined {
     return `${path} is a folder: name a file.`;
   }
   if (error.name === "NotADirectory") return `${path} is not in a folder: check the path.`;
-  return undefined;
+  const [, reason] = /^(.*?) \(os error/s.exec(error.message) ?? [];
+  return reason === undefined ? undefined : `The files can't be read or written: ${reason}.`;
 }
 
 /**
@@ -202,9 +205,7 @@ export async function bind(args: readonly string[]): Promise<number> {
   } catch (error) {
     const sentence = explain(error, header);
     if (sentence === undefined) throw error;
-    console.error(`error: ${sentence}`);
-    const code = error instanceof BindError ? error.code : 1;
-    if (code === 2) console.error(`\n${USAGE}`);
-    return code;
+    console.error(`kup bind: ${sentence}`);
+    return error instanceof BindError ? error.code : 1;
   }
 }

@@ -34,5 +34,6 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     // Its options are those of compilers, such as -I and -D.
     load: () => import("../bind/bind.ts"),
   },
+  version: { summary: "print the versions of the parts", load: () => import("./version.ts") },
   new: { summary: "make the folder of a new module", load: () => import("./new.ts") },
 };

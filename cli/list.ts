@@ -9,7 +9,7 @@ import { type Device, KupError, open } from "../mod.ts";
 import type { Command } from "./command.ts";
 import { formatBytes } from "./deps.ts";
 import { channelsOf, describeUser, namedDevices } from "./device.ts";
-import { print, printJson, type Row, table, warn } from "./output.ts";
+import { oneLine, print, printJson, type Row, table, warn } from "./output.ts";
 
 const USAGE = `usage: kup list [--json] [DEVICE]...
 
@@ -55,7 +55,7 @@ function tryDescribe(path: string): Description | undefined {
     return describe(device);
   } catch (error) {
     if (!(error instanceof KupError)) throw error;
-    warn(`kup list: ${error.message}`);
+    warn(`kup list: ${oneLine(error.message)}`);
     return undefined;
   }
 }

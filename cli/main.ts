@@ -7,11 +7,11 @@
  */
 
 import { KupError } from "../mod.ts";
-import { Failure, Interrupted } from "./command.ts";
+import { Failure, Interrupted, reasonOf } from "./command.ts";
 import { CommandLine, UsageError } from "./command_line.ts";
 import { COMMANDS, type Entry } from "./commands.ts";
 import { bold, setColorEnabled } from "./deps.ts";
-import { OutputClosed, print, warn } from "./output.ts";
+import { oneLine, OutputClosed, print, warn } from "./output.ts";
 
 const INTERRUPTED = 130;
 
@@ -41,6 +41,7 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
   const [name, ...rest] = args;
   if (name === undefined) throw new UsageError("A command is missing; `kup --help` lists them.");
   if (name === "help" && rest[0] !== undefined) return await run([rest[0], "--help"], signal);
+  if (name === "--version" || name === "-V") return await run(["version", ...rest], signal);
   if (name === "--help" || name === "-h" || name === "help") {
     print(overview());
     return 0;
@@ -62,9 +63,14 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
 /** What an error means for a person, or undefined if it is a fault of this program. */
 function explain(error: unknown): string | undefined {
   if (error instanceof KupError) {
-    if (error.code === "not-a-device") return `${error.message} \`kup list\` finds the devices.`;
-    if (error.code === "busy") return `${error.message} (\`--wait\` waits for a free channel.)`;
-    return error.message;
+    const message = oneLine(error.message);
+    if (error.code === "not-a-device") {
+      const isFile = /host:.*\.so: /.test(message);
+      const advice = isFile ? "`kup modinfo` describes such files" : "`kup list` finds the devices";
+      return `${message} ${advice}.`;
+    }
+    if (error.code === "busy") return `${message} (\`--wait\` waits for a free channel.)`;
+    return message;
   }
   if (error instanceof Failure) return error.message;
   if (error instanceof Deno.errors.NotCapable) {
@@ -77,9 +83,8 @@ function explain(error: unknown): string | undefined {
   if (error instanceof RangeError || error instanceof TypeError) {
     return error.message.endsWith(".") ? error.message : undefined;
   }
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied
-    ? error.message
-    : undefined;
+  const ofSystem = error instanceof Error && / \(os error \d+\)/.test(error.message);
+  return ofSystem ? `The system refuses it: ${reasonOf(error)}.` : undefined;
 }
 
 /** The exit status of what a command has thrown. */

@@ -35,6 +35,13 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
+/** A text in which what a path contains can't move the cursor, or look like a second line. */
+export function oneLine(text: string): string {
+  const spell = (code: string) => `\\x${code.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  // deno-lint-ignore no-control-regex -- these are what is replaced.
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, spell);
+}
+
 /** Writes a line to standard error, which may be closed. */
 export function warn(line: string): void {
   try {

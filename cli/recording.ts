@@ -24,7 +24,7 @@
  * @module
  */
 
-import { Failure } from "./command.ts";
+import { Failure, reasonOf } from "./command.ts";
 
 const MAGIC = "KUPREC1\n";
 const BYTE_ORDER = 0x01020304;
@@ -145,11 +145,20 @@ export class Reader implements Disposable {
     const bytes = new Uint8Array(length);
     let at = 0;
     while (at < length) {
-      const count = this.#file.readSync(bytes.subarray(at));
+      const count = this.#readSome(bytes.subarray(at));
       if (count === null) break;
       at += count;
     }
     return bytes.subarray(0, at);
+  }
+
+  #readSome(bytes: Uint8Array): number | null {
+    try {
+      return this.#file.readSync(bytes);
+    } catch (cause) {
+      const reason = reasonOf(cause);
+      throw new Failure(`${this.#path} can't be read; name another file (${reason}).`, { cause });
+    }
   }
 
   /** @throws {Failure} If the file is not a recording. */

@@ -19,6 +19,7 @@ warning.
 
   --kernel SERIES   6.1, 6.12 (the default), 7.x, debug for a kernel full of
                     detectors, or host for the host driver
+  --arch ARCH       amd64 (the default), or arm64, for 6.1 and 6.12
   --filter TEXT     only tests whose names contain TEXT
   --run COMMAND     this shell command instead of the tests
   --module PATHS    other modules, folders or .ko files, that are loaded before
@@ -43,14 +44,14 @@ function parameter(pair: string): [string, string] {
 export const command: Command = {
   usage: {
     text: USAGE,
-    values: ["kernel", "filter", "run", "module", "param", "share", "silence"],
+    values: ["kernel", "arch", "filter", "run", "module", "param", "share", "silence"],
     words: 1000,
   },
   run(line, { signal }): Promise<number> {
     const [folder = ".", ...files] = line.words;
     const silence = line.number("silence", { otherwise: 300, least: 1, most: 86_400 });
-    const texts = { kernel: line.value("kernel"), filter: line.value("filter") };
-    const given = { ...texts, run: line.value("run") };
+    const names = ["kernel", "arch", "filter", "run"];
+    const given = names.map((name) => [name, line.value(name)]);
     return translate(runTestCommand({
       folder,
       files,
@@ -58,7 +59,7 @@ export const command: Command = {
       modules: list(line, "module"),
       share: list(line, "share"),
       ...line.value("silence") === undefined ? {} : { silence: silence * 1000 },
-      ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+      ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
     }, { signal }));
   },
 };

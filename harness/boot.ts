@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** From names of folders to a booted kernel. */
 
+import type { Arch } from "./arch.ts";
 import { buildFolder, buildKup, buildModule } from "./build.ts";
 import { stageDependencies } from "./dependencies.ts";
 import { HarnessError } from "./error.ts";
 import { basename, CHECKOUT, lockFile } from "./files.ts";
 import type { GuestContent, Load, Share } from "./initramfs.ts";
-import { checkSeries, fetchKernel, type Kernel } from "./kernel.ts";
+import { fetchKernel, type Kernel, seriesOn } from "./kernel.ts";
 import { guestConfig } from "./library.ts";
 import {
   checkBuiltModule,
@@ -66,6 +67,12 @@ export interface BootOptions extends VmOptions {
    * @default {"6.12"}
    */
   readonly kernel?: string | undefined;
+  /**
+   * The machine: `amd64`, or `arm64`, which the series 6.1 and 6.12 have.
+   *
+   * @default {"amd64"}
+   */
+  readonly arch?: Arch | undefined;
   /** Modules in load order, after KUP's own. A folder of sources is also shared. */
   readonly modules?: readonly (string | ModuleOptions)[] | undefined;
   /**
@@ -105,11 +112,11 @@ interface Sources {
  * ```
  */
 export async function boot(options: BootOptions = {}): Promise<Vm> {
-  const { kernel: series = "6.12", progress = () => {} } = options;
+  const { arch = "amd64", progress = () => {} } = options;
   if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
     throw new HarnessError("tool", "The harness runs on Linux on x86_64 only.");
   }
-  checkSeries(series);
+  const series = seriesOn(options.kernel ?? "6.12", arch);
   // What is wrong with the arguments is found before anything is fetched or built.
   const sources = await Promise.all((options.modules ?? []).map(readSources));
   const folders = sources.flatMap(({ folder }) => folder ?? []);

@@ -6,7 +6,7 @@
 
 import { HarnessError } from "./error.ts";
 import { cacheFolder, exists, lockFile } from "./files.ts";
-import { CommandError, must } from "./process.ts";
+import { capture, CommandError, must } from "./process.ts";
 import { parseStanzas, type Stanza } from "./version.ts";
 
 /** The releases of Debian whose kernels and tools are used. */
@@ -40,14 +40,18 @@ function configuration(home: string, architectures: readonly string[]): string {
     "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
     "Acquire::IndexTargets::deb::CNF::DefaultEnabled": "false",
     "Acquire::Retries": "3",
+    // The index of a snapshot, which KUP_MIRROR may name, is old.
+    ...Deno.env.get("KUP_MIRROR") ? { "Acquire::Check-Valid-Until": "false" } : {},
   };
   const list = architectures.map((name) => ` "${name}";`).join("");
   return Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`).join("") +
     `APT::Architectures {${list} };\n`;
 }
 
-/** The mirror that this machine's own apt uses for Debian proper. */
+/** The mirror of `$KUP_MIRROR`, or the one that this machine's own apt uses for Debian proper. */
 async function mirror(): Promise<string> {
+  const own = Deno.env.get("KUP_MIRROR");
+  if (own) return own;
   const format = "$(REPO_URI) $(CODENAME) $(COMPONENT)";
   const listed = await must(["apt-get", "indextargets", "--format", format, "Origin: Debian"]);
   const lines = listed.split("\n").map((line) => line.split(" "));
@@ -138,9 +142,10 @@ export class Archive {
     }
   }
 
-  /** All versions that the archive has under a name. */
+  /** All versions that the archive has under a name; none if it does not know the name. */
   async show(name: string): Promise<Stanza[]> {
-    return parseStanzas(await must(["apt-cache", "show", "-a", name], { env: this.#env }));
+    const { stdout } = await capture(["apt-cache", "show", "-a", name], { env: this.#env });
+    return parseStanzas(stdout);
   }
 
   /** These packages and all that they depend on, as apt would choose them, with their versions. */

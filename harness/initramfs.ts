@@ -5,6 +5,8 @@
  * and made each time.
  */
 
+import type { Arch } from "./arch.ts";
+import { fetchDeno } from "./deno.ts";
 import {
   basename,
   cacheFolder,
@@ -69,13 +71,17 @@ export interface GuestContent {
 }
 
 /** Writes the initramfs for one boot. `work` is a folder for that boot alone. */
-export async function makeInitramfs(work: string, content: GuestContent): Promise<string> {
-  const base = await makeBase();
+export async function makeInitramfs(
+  work: string,
+  content: GuestContent,
+  arch: Arch,
+): Promise<string> {
+  const base = await makeBase(arch);
   const stage = `${work}/root`;
   const root = await packageFolder();
   await install(`${root}/harness/guest/init`, `${stage}/init`, 0o755);
   await install(`${root}/harness/guest/leaks.awk`, `${stage}/etc/leaks.awk`, 0o644);
-  for (const path of await libraryFiles(root)) {
+  for (const path of await libraryFiles(root, arch)) {
     await install(`${root}/${path}`, `${stage}${GUEST_LIBRARY}/${path}`);
   }
   for (const module of content.modules) {
@@ -122,45 +128,39 @@ function settings({ load, shares, folder, env = {}, shell, color }: GuestContent
 }
 
 /** The archive that only changes with Deno or busybox. */
-async function makeBase(): Promise<string> {
-  const busybox = await fetchBusybox();
+async function makeBase(arch: Arch): Promise<string> {
   const deno = await hashOf(Deno.execPath());
-  const name = `base-${BASE_FORMAT}-deno-${Deno.version.deno}-${deno.slice(0, 4)}`;
+  const own = `base-${BASE_FORMAT}-deno-${Deno.version.deno}-${deno.slice(0, 4)}`;
+  const name = arch === "amd64" ? own : `${own}-${arch}`;
   const folder = `${cacheFolder()}/initramfs/${name}`;
   await fillOnce(folder, async (temporary) => {
     const stage = `${temporary}/root`;
-    await stageBase(stage, busybox);
+    await stageBase(stage, arch);
     await pack(stage, `${temporary}/base.cpio`);
     await removeIfThere(stage);
   });
   return `${folder}/base.cpio`;
 }
 
-async function stageBase(stage: string, busybox: string): Promise<void> {
+async function stageBase(stage: string, arch: Arch): Promise<void> {
+  const busybox = await fetchBusybox(arch);
+  // This machine runs its own one only; it is of the same version.
+  const runnable = arch === "amd64" ? busybox : await fetchBusybox("amd64");
+  const applets = (await must([runnable, "--list-full"])).split("\n");
   for (const path of ["dev", "etc", "home/user", "proc", "root", "sys", "tmp", "usr"]) {
     await Deno.mkdir(`${stage}/${path}`, { recursive: true });
   }
   await install(busybox, `${stage}/bin/busybox`, 0o755);
-  for (const applet of (await must([busybox, "--list-full"])).split("\n").filter((a) => a !== "")) {
-    if (applet === "bin/busybox") continue;
+  for (const applet of applets.filter((path) => path !== "" && path !== "bin/busybox")) {
     await Deno.mkdir(dirname(`${stage}/${applet}`), { recursive: true });
     await Deno.symlink("/bin/busybox", `${stage}/${applet}`);
   }
-  await install(Deno.execPath(), `${stage}/usr/local/bin/deno`, 0o755);
-  for (const library of await libraries(Deno.execPath())) {
-    await install(library, `${stage}${library}`, 0o755);
-  }
+  const { program, libraries } = await fetchDeno(arch);
+  await install(program, `${stage}/usr/local/bin/deno`, 0o755);
+  for (const [path, file] of libraries) await install(file, `${stage}${path}`, 0o755);
   await writeFile(`${stage}/etc/passwd`, PASSWD);
   await writeFile(`${stage}/etc/group`, GROUP);
   await Deno.chmod(`${stage}/home/user`, 0o777);
-}
-
-/**
- * The shared libraries of a program, and the loader, at the paths where the program expects them.
- */
-async function libraries(program: string): Promise<string[]> {
-  const listed = await must(["ldd", program]);
-  return [...listed.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map((match) => match[1] ?? "");
 }
 
 async function stageShare(stage: string, share: Share): Promise<void> {

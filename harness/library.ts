@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** KUP's TypeScript in the guest: where it is, and how scripts find it there. */
 
-import { exists } from "./files.ts";
+import type { Arch } from "./arch.ts";
+import { HarnessError } from "./error.ts";
+import { CHECKOUT, exists } from "./files.ts";
 import { filesBelow } from "./package.ts";
 
 /**
@@ -21,10 +23,23 @@ interface Config {
   lock?: boolean;
 }
 
-/** The files of the library in a checkout or an unpacked package, as paths in it. */
-export async function libraryFiles(root: string): Promise<string[]> {
+/**
+ * The files of the library in a checkout or an unpacked package, as paths in it.
+ *
+ * @throws {HarnessError} `"tool"` when there is no native library for a foreign machine.
+ */
+export async function libraryFiles(root: string, arch: Arch): Promise<string[]> {
   const sources = (await filesBelow(`${root}/src`)).map((path) => `src/${path}`);
   const built = "native/build/libkup-linux-x86_64.so";
+  if (arch === "arm64") {
+    // The published package always has it.
+    const isThere = CHECKOUT === undefined || sources.includes("src/embedded/linux-aarch64.ts");
+    if (isThere) return ["mod.ts", ...sources];
+    throw new HarnessError(
+      "tool",
+      `${root} has no native library for arm64; run \`make prebuilt\` there.`,
+    );
+  }
   return ["mod.ts", ...sources, ...await exists(`${root}/${built}`) ? [built] : []];
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The machine that each kernel is booted on, and the kernel's parameters. */
 
+import type { Arch } from "./arch.ts";
 import { cacheFolder } from "./files.ts";
 import { DEBUG_SERIES } from "./kernel.ts";
 import { packageFolder } from "./package.ts";
@@ -11,12 +12,12 @@ export interface Machine {
   /** The value of `-smp`. */
   readonly processors: string;
   readonly memoryMb: number;
+  readonly arch: Arch;
   /** The kernel's parameters. */
   readonly parameters: readonly string[];
 }
 
 const EVERYWHERE = [
-  "console=ttyS0",
   // A panic restarts at once, and QEMU ends at a restart.
   "panic=-1",
   "oops=panic",
@@ -30,16 +31,32 @@ const EVERYWHERE = [
 const CHECKED = ["slub_debug=FZPU", "init_on_free=1"];
 
 /**
+ * An emulated processor may not run for half a minute while the real one is busy, and arm64 is slower
+ * to emulate. The kernel would report that as a processor that is stuck.
+ */
+const PATIENT = ["watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120"];
+
+/**
  * Both extremes that a distribution may choose: kernel code is interrupted at any point, or never.
  */
 const PREEMPTION: Readonly<Record<string, string>> = { "6.1": "none", "6.12": "full" };
 
+/** The port of the kernel's log. */
+const CONSOLE: Readonly<Record<Arch, string>> = {
+  amd64: "console=ttyS0",
+  arm64: "console=ttyAMA0",
+};
+
 /** Returns the machine for a kernel of a series. */
-export async function machineFor(series: string): Promise<Machine> {
+export async function machineFor(series: string, arch: Arch = "amd64"): Promise<Machine> {
   if (series === DEBUG_SERIES) return await debugMachine();
   const preempt = PREEMPTION[series];
-  const parameters = preempt === undefined ? CHECKED : [...CHECKED, `preempt=${preempt}`];
-  return { processors: "2", memoryMb: 2048, parameters: [...EVERYWHERE, ...parameters] };
+  const parameters = [
+    ...[CONSOLE[arch], ...EVERYWHERE, ...CHECKED],
+    ...arch === "arm64" ? PATIENT : [],
+    ...preempt === undefined ? [] : [`preempt=${preempt}`],
+  ];
+  return { processors: "2", memoryMb: 2048, arch, parameters };
 }
 
 async function debugMachine(): Promise<Machine> {
@@ -48,7 +65,9 @@ async function debugMachine(): Promise<Machine> {
     processors: "2,sockets=2,cores=1",
     // Shadow memory, quarantines and stack traces need memory too.
     memoryMb: 3072,
+    arch: "amd64",
     parameters: [
+      CONSOLE.amd64,
       ...EVERYWHERE,
       // There is no other clock that it could measure this one by.
       `tsc_early_khz=${await measureTsc()}`,

@@ -19,6 +19,7 @@ warning, 1 if not, 2 if the command line is wrong.
 
   --kernel SERIES   6.1, 6.12 (the default), 7.x, debug for a kernel full of
                     detectors, or host for the host driver
+  --arch ARCH       amd64 (the default), or arm64, for 6.1 and 6.12
   --filter TEXT     only tests whose names contain TEXT
   --run COMMAND     this shell command instead of the tests
   --module PATH     another module, a folder or a .ko, that is loaded before
@@ -40,7 +41,7 @@ function readTest(args: string[]): TestCommand {
     if (at < 1) throw new UsageError(`--param takes NAME=TEXT, not "${pair}".`);
     return [pair.slice(0, at), pair.slice(at + 1)];
   }));
-  const { kernel, filter, run, module = [], share = [], silence } = values;
+  const { kernel, arch, filter, run, module = [], share = [], silence } = values;
   if (silence !== undefined && !(Number(silence) > 0)) {
     throw new UsageError(`--silence takes a number of seconds above 0, not "${silence}".`);
   }
@@ -51,6 +52,7 @@ function readTest(args: string[]): TestCommand {
     modules: module,
     share,
     ...kernel === undefined ? {} : { kernel },
+    ...arch === undefined ? {} : { arch },
     ...filter === undefined ? {} : { filter },
     ...run === undefined ? {} : { run },
     ...silence === undefined ? {} : { silence: Number(silence) * 1000 },
@@ -64,6 +66,7 @@ function parse(args: string[]) {
       allowPositionals: true,
       options: {
         kernel: { type: "string" },
+        arch: { type: "string" },
         filter: { type: "string" },
         run: { type: "string" },
         module: { type: "string", multiple: true },

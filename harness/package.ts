@@ -27,7 +27,12 @@ async function unpack(): Promise<string> {
   const { contract, libraries } = await import("../src/embedded/built_by_make.ts");
   const library = `// SPDX-License-Identifier: BSD-3-Clause
 export const contract = ${JSON.stringify(contract)} as const;
-export const libraries = ${JSON.stringify({ "linux-x86_64": libraries["linux-x86_64"] })};
+export const libraries = ${
+    JSON.stringify({
+      "linux-x86_64": libraries["linux-x86_64"],
+      "linux-aarch64": libraries["linux-aarch64"],
+    })
+  };
 `;
   const folder = `${cacheFolder()}/package/${await hashOf(JSON.stringify(files) + library)}`;
   await fillOnce(folder, async (temporary) => {

@@ -5,6 +5,7 @@ import { boot, type ModuleOptions } from "./boot.ts";
 import { HarnessError } from "./error.ts";
 import { cacheFolder, CHECKOUT, hashOf, removeIfThere, writeFile } from "./files.ts";
 import { GuestError } from "./judge.ts";
+import { seriesOn } from "./kernel.ts";
 import { packageFolder } from "./package.ts";
 import { readModuleFolder } from "./module.ts";
 import { must } from "./process.ts";
@@ -24,6 +25,8 @@ export interface TestCommand {
    * @default {"6.12"}
    */
   readonly kernel?: string;
+  /** As for {@linkcode boot}; a word that a person has written. */
+  readonly arch?: string;
   /** The parameters of the folder's modules. */
   readonly parameters?: ModuleOptions["parameters"];
   /** Other modules, which are loaded before. */
@@ -71,12 +74,13 @@ function show(bytes: Uint8Array): void {
 }
 
 async function testInGuest(
-  { folder, files = [], kernel, parameters = {}, modules = [], share = [], ...more }: TestCommand,
+  { folder, files = [], kernel, arch, parameters = {}, modules = [], share = [], ...more }:
+    TestCommand,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const { filter, run, silence } = more;
   await using vm = await boot({
-    kernel,
+    kernel: arch === undefined ? kernel : seriesOn(kernel ?? "6.12", arch),
     modules: [...modules, { path: folder, parameters }],
     share: [folder, ...share],
     silence,
@@ -102,9 +106,15 @@ async function testInGuest(
 
 /** Builds the folder's modules for the host driver by its Makefile, and runs the tests here. */
 async function testOnHost(
-  { folder, files = [], filter }: TestCommand,
+  { folder, files = [], filter, arch }: TestCommand,
   signal: AbortSignal | undefined,
 ): Promise<number> {
+  if (arch !== undefined) {
+    throw new HarnessError(
+      "setting",
+      "The host driver runs on this machine only; leave out --arch, or name a kernel.",
+    );
+  }
   const own = await readModuleFolder(folder);
   if (!own.files.includes("Makefile")) {
     throw new HarnessError(

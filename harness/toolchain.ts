@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The compiler and the other tools of a newer Debian than this machine's, for its kernels: kbuild's
- * own programs, and the compiler that the kernel was configured for, need that release's C library.
- * They are unpacked into a folder, and run there by chroot in a namespace, without root.
+ * The compilers that this machine does not have. They are unpacked into folders of the cache.
+ *
+ * For the kernels of a newer Debian than this machine's, that is the compiler and the other tools:
+ * kbuild's own programs, and the compiler that the kernel was configured for, need that release's C
+ * library. They run by chroot in a namespace, without root. For arm64 it is a cross-compiler.
  */
 
 import { Archive, type Release } from "./debian.ts";
@@ -47,6 +49,39 @@ export async function makeToolchain(release: Release): Promise<string[]> {
     "tool",
     `The tools for this kernel can't be run in ${folder}, since this machine allows no ` +
       `namespaces of users; run the harness as root.\n${output.trimEnd()}`,
+  );
+}
+
+/** The compiler for arm64, of the same version as the one that built Debian 12's kernels. */
+const CROSS = ["gcc-12", "cpp-12", "binutils"].map((name) => `${name}-aarch64-linux-gnu`);
+
+/**
+ * Returns the command that runs make with the cross-compiler for arm64. The kernel's headers name
+ * the architecture themselves.
+ *
+ * @throws {HarnessError} `"download"`, or `"tool"` when this machine can't run the compiler.
+ */
+export async function crossToolchain(): Promise<string[]> {
+  const folder = `${cacheFolder()}/cross-arm64`;
+  const packages = [...CROSS, "libgcc-12-dev-arm64-cross"];
+  await fillOnce(
+    folder,
+    (temporary) => Archive.open((archive) => archive.unpack(packages, temporary)),
+  );
+  const environment = [
+    `PATH=${folder}/usr/bin:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
+    // No other program has libraries of these names.
+    `LD_LIBRARY_PATH=${folder}/usr/lib/x86_64-linux-gnu`,
+  ];
+  const compiler = "aarch64-linux-gnu-gcc-12";
+  // This runs the compiler proper and the assembler too, which need libraries of this machine.
+  const probe = ["env", ...environment, compiler, "-c", "-x", "c", "-o", "/dev/null", "/dev/null"];
+  const { code, output } = await capture(probe);
+  if (code === 0) return ["env", ...environment, "make", `CC=${compiler}`];
+  throw new HarnessError(
+    "tool",
+    "This machine lacks libraries that the compiler for arm64 needs; install them with: " +
+      `apt-get install --no-install-recommends gcc-12\n${output.trimEnd()}`,
   );
 }
 

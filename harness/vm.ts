@@ -344,11 +344,11 @@ function limitsOf({ silence }: VmOptions): Limits {
 async function prepare(kernel: Kernel, work: WorkFolder, content: GuestContent): Promise<Boot> {
   return {
     image: kernel.image,
-    initramfs: await makeInitramfs(work.path, content),
+    initramfs: await makeInitramfs(work.path, content, kernel.arch),
     log: `${work.path}/log`,
     output: `${work.path}/output`,
     interactive: content.shell,
-    machine: await machineFor(kernel.series),
+    machine: await machineFor(kernel.series, kernel.arch),
   };
 }
 

@@ -12,6 +12,14 @@ const NAME = "my_device";
 /** The name of a module, of C, and of files in /dev, which all accept. */
 const NAMES = /^[a-z][a-z0-9_]{0,30}$/;
 
+/** Words of C and of its compilers, a macro of Linux, and the modules that KUP has. */
+const TAKEN = new Set(
+  ("asm auto bool break case char const continue current default do double else enum extern " +
+    "false float for goto if inline int kup kup_echo linux long register restrict return short " +
+    "signed sizeof static struct switch true typedef typeof union unix unsigned void volatile " +
+    "while").split(" "),
+);
+
 /**
  * Makes a folder whose last part is the name of a new module, and returns what to do next, for a
  * person.
@@ -23,8 +31,14 @@ export async function newProject(path: string): Promise<string> {
   if (!NAMES.test(name)) {
     throw new HarnessError(
       "setting",
-      `"${name}" can't be the name of a module; use small letters, digits and _, ` +
+      `"${name}" can't be the name of a module; use at most 31 small letters, digits and _, ` +
         "and a letter first.",
+    );
+  }
+  if (TAKEN.has(name)) {
+    throw new HarnessError(
+      "setting",
+      `"${name}" has a meaning in C or in KUP already; choose another name for the module.`,
     );
   }
   if (await exists(path)) {

@@ -61,6 +61,13 @@ function overBytes(run: Run): Side[] {
       const { number, temperature, flags, kind, mean, least } = reader.at(bytes, at);
       return number + temperature + flags + kind + mean + least;
     }),
+    // What the reader does more: it checks that the whole struct is there, before the first field.
+    side("DataView by hand, bytes, checked", "limit", (at) => {
+      if (!(at + 64 <= view.byteLength)) throw new RangeError(`There are not 64 bytes at ${at}.`);
+      return view.getUint32(at, true) + view.getInt32(at + 8, true) +
+        view.getUint16(at + 12, true) +
+        view.getUint8(at + 14) + view.getFloat64(at + 16, true) + view.getFloat32(at + 24, true);
+    }),
     side(
       "DataView by hand, bytes",
       "limit",

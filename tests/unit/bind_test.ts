@@ -382,7 +382,7 @@ Deno.test("kup bind --check finds each kind of change in the header or in a file
     assertEquals((await kupBind(["every.h"], folder)).code, 0);
     assertEquals(await check(), { code: 0, out: "", error: "" });
     await Deno.writeTextFile(`${folder}/every.ts`, "// another line\n", { append: true });
-    assertMatch((await check()).error, /^error: every\.ts differs .* run `kup bind every\.h`/);
+    assertMatch((await check()).error, /^kup bind: every\.ts differs .* run `kup bind every\.h`/);
     for (
       const [from, to] of [
         ["unsigned char u8;", "signed char u8;"],
@@ -479,7 +479,7 @@ Deno.test("kup bind refuses what TypeScript can't have with one sentence, and wr
         const { code, out, error } = await kupBind(["a.h", "--cc", compiler], folder);
         assertEquals([code, out], [1, ""], header);
         assertMatch(error, sentence);
-        assertMatch(error, /^error: [^\n]+\.\n$/);
+        assertMatch(error, /^kup bind: [^\n]+\.\n$/);
       }
     }
     assertEquals(await listFolder(folder), ["a.h"]);
@@ -530,27 +530,34 @@ Deno.test("kup bind says what to do about files, permissions and compilers", asy
       assertEquals([result.code, result.out], [code, ""], args.join(" "));
       assertMatch(result.error, sentence);
     };
-    await refuse(["b.h"], 1, /^error: There is no .*b\.h: check the path\.\n$/);
-    await refuse(["a.h", "--out", "own.ts"], 1, /^error: own\.ts was not written by kup bind: /);
-    await refuse(["a.h", "--out", "no/a.ts"], 1, /^error: There is no .*: check the path\.\n$/);
-    await refuse(["a.h", "--out", "."], 1, /^error: \. is a folder|^error: [^\n]+folder[^\n]+\n$/);
+    await refuse(["b.h"], 1, /^kup bind: There is no .*b\.h: check the path\.\n$/);
+    await refuse(["a.h", "--out", "own.ts"], 1, /^kup bind: own\.ts was not written by kup bind: /);
+    await refuse(["a.h", "--out", "no/a.ts"], 1, /^kup bind: There is no .*: check the path\.\n$/);
+    await refuse(
+      ["a.h", "--out", "."],
+      1,
+      /^kup bind: \. is a folder|^kup bind: [^\n]+folder[^\n]+\n$/,
+    );
     await refuse(
       ["a.h", "--cc", "no-such-cc"],
       1,
-      /^error: The compiler "no-such-cc" can't be run/,
+      /^kup bind: The compiler "no-such-cc" can't be run/,
     );
-    await refuse(["own.ts"], 2, /^error: "own\.ts" is no C header/);
-    await refuse([], 2, /^error: Name a header to bind\.\n\nusage: /);
-    await refuse(["a.h", "b.h"], 2, /^error: "b\.h" is one argument too many/);
-    await refuse(["a.h", "--fast"], 2, /^error: There is no option --fast\./);
-    await refuse(["a.h", "--out"], 2, /^error: --out needs a value\./);
+    await refuse(["own.ts"], 2, /^kup bind: "own\.ts" is no C header/);
+    await refuse([], 2, /^kup bind: Name a header to bind; [^\n]*\.\n$/);
+    await refuse(["a.h", "b.h"], 2, /^kup bind: "b\.h" is one argument too many/);
+    await refuse(["a.h", "--fast"], 2, /^kup bind: There is no option --fast\./);
+    await refuse(["a.h", "--out"], 2, /^kup bind: --out needs a value\./);
     assertMatch((await kupBind(["--help"], folder)).out, /^usage: kup bind HEADER/);
     const { code, error } = await kupBind(["a.h"], folder, ["--allow-read"]);
     assertEquals(code, 1);
-    assertMatch(error, /^error: kup bind reads, .* run it with --allow-read --allow-write/);
+    assertMatch(
+      error,
+      /^kup bind: This command reads, .* run Deno with --allow-read --allow-write/,
+    );
     const none = await kupBind(["a.h"], folder, PERMISSIONS, { PATH: folder });
     assertEquals(none.code, 1);
-    assertMatch(none.error, /^error: There is no C compiler: install gcc or clang/);
+    assertMatch(none.error, /^kup bind: There is no C compiler: install gcc or clang/);
     const names = await listFolder(folder);
     assertEquals(names, ["a.h", "own.ts"]);
     // A permission for one compiler is enough.

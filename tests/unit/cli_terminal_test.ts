@@ -42,6 +42,7 @@ Deno.test("kup stays within a terminal of 40 columns", async () => {
       ["bench", "--seconds", "0.05", "host:echo"],
       ["top", "--all", "--count", "1", "--interval", "0.05", "host:echo"],
       ["info", "host:echo"],
+      ["version", "host:echo"],
     ]
   ) {
     const text = await onTerminal(40, args);

@@ -3,11 +3,18 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
 import { COMMANDS } from "../../cli/commands.ts";
-import { kup } from "../lib/cli.ts";
+import { kup, kupCommand } from "../lib/cli.ts";
+import { capture } from "../lib/process.ts";
 
 const NAMES = Object.keys(COMMANDS);
 /** Those whose first word is a device. */
-const WITH_DEVICE = ["info", "ping", "cat", "top", "bench", "list"];
+const WITH_DEVICE = ["info", "ping", "cat", "top", "bench", "list", "version"];
+
+/** A folder that is removed at the end. */
+async function temporaryFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempDir({ prefix: "kup-cli-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
 
 /** What goes to standard error only. */
 function complaint({ stdout, output }: { stdout: string; output: string }): string {
@@ -70,6 +77,50 @@ Deno.test("kup says in one sentence what is wrong with a device, with status 1",
       assertMatch(complaint(finished), new RegExp(`^kup ${name}: [^\n]*${path}: [^\n]*[.]\n$`));
     }
   }
+});
+
+Deno.test("kup shows a device's name in one line, whatever it contains", async () => {
+  for (const name of ["list", "info"]) {
+    const { code, output } = await kup([name, "/dev/a\nb\x1b[2J"]);
+    assertEquals(code, 1);
+    assertMatch(output, /^kup \w+: \/dev\/a\\x0ab\\x1b\[2J: [^\n]*\n$/);
+  }
+});
+
+Deno.test("kup names what describes a file that is no module of the host driver", async () => {
+  await using folder = await temporaryFolder();
+  const file = `${folder.path}/not.so`;
+  await Deno.writeTextFile(file, "not a module");
+  const { code, output } = await kup(["info", `host:${file}`]);
+  assertEquals(code, 1);
+  assertMatch(output, /^kup info: host:[^\n]*not\.so: [^\n]*`kup modinfo`[^\n]*\n$/);
+});
+
+Deno.test("kup ends with status 1 and a sentence when its output has no room", async () => {
+  const own = [["version"], ["bind", "--help"], ["top", "--count", "1", "host:echo"]];
+  for (const args of [...own, ...["list", "info", "doctor"].map((name) => [name, "host:echo"])]) {
+    const command = 'exec "$@" >/dev/full';
+    const run = await capture(["sh", "-c", command, "sh", ...kupCommand(args)]);
+    assertEquals(run.code, 1, args.join(" "));
+    assertMatch(run.output, new RegExp(`^kup ${args[0]}: [^\n]*No space left on device\\)?\\.\n$`));
+  }
+});
+
+Deno.test("kup replay says that a file can't be read", async () => {
+  const permissions = ["-A"];
+  const { code, output } = await kup(["replay", "/proc/self/mem", "host:echo"], { permissions });
+  assertEquals(code, 1);
+  assertMatch(output, /^kup replay: \/proc\/self\/mem can't be read; [^\n]*\.\n$/);
+});
+
+Deno.test("kup new refuses the words of C and of KUP, and names that are too long", async () => {
+  await using folder = await temporaryFolder();
+  for (const name of ["int", "linux", "kup", "a".repeat(32), "9a", "x y"]) {
+    const run = await kup(["new", `${folder.path}/${name}`], { permissions: ["-A"] });
+    assertEquals(run.code, 2, name);
+    assertMatch(run.output, /^kup: [^\n]*\.\n$/);
+  }
+  assertEquals(await Array.fromAsync(Deno.readDir(folder.path)), []);
 });
 
 Deno.test("kup names the flag of Deno that is missing", async () => {

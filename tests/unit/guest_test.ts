@@ -4,7 +4,10 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "../../deps.ts";
-import { checkSeries } from "../../harness/kernel.ts";
+import { checkSeries, explainMissing, seriesOn } from "../../harness/kernel.ts";
+import { parseStanzas } from "../../harness/version.ts";
+import { runNewestKernel } from "../checks/vm.ts";
+import { Tally } from "../lib/tally.ts";
 import { HarnessError } from "../../harness/error.ts";
 import { guestConfig } from "../../harness/library.ts";
 import { readModuleFolder } from "../../harness/module.ts";
@@ -51,9 +54,38 @@ Deno.test("checkSeries() names the series that exist", () => {
   checkSeries("7.x");
   checkSeries("debug");
   for (const wrong of ["", "6.13", "6", "latest"]) {
-    const message = `"${wrong}" is no kernel of the harness; name one of 6.1, 6.12, 7.x, debug.`;
+    const message = `"${wrong}" is no kernel of the harness; name one of 6.1, 6.12, 7.x, `;
     assertThrows(() => checkSeries(wrong), HarnessError, message);
   }
+});
+
+Deno.test("seriesOn() names the kernels that there are for arm64", () => {
+  assertEquals(seriesOn("7.x", "amd64"), "7.x");
+  assertEquals(seriesOn("6.12", "arm64"), "6.12-arm64");
+  assertEquals(seriesOn("6.1-arm64", "arm64"), "6.1-arm64");
+  for (const series of ["7.x", "debug"]) {
+    assertThrows(() => seriesOn(series, "arm64"), HarnessError, `6.1 and 6.12, and no ${series}.`);
+  }
+  assertThrows(() => seriesOn("6.12", "mips"), HarnessError, "name amd64 or arm64.");
+});
+
+Deno.test("explainMissing() names the versions that the archive has instead, and a way", () => {
+  const stanzas = parseStanzas(
+    "Package: linux\nVersion: 8.0.3-1\n\nPackage: linux\nVersion: 8.1-1\n",
+  );
+  const message = explainMissing("linux", "7", stanzas);
+  assertMatch(
+    message,
+    /^[^\n]* no linux of series 7 .* 8\.0\.3-1, 8\.1-1\); name [^\n]*KUP_MIRROR/,
+  );
+  assertMatch(explainMissing("linux", "7", []), /has: none\)/);
+});
+
+Deno.test("runNewestKernel() skips a kernel that is not to be had, with the reason", async () => {
+  const tally = new Tally();
+  await runNewestKernel(tally, "7.y");
+  assertEquals([tally.names("passed"), tally.names("failed")], [[], []]);
+  assertMatch(tally.names("skipped").join(), /^Linux 7\.y: "7\.y" is no kernel of the harness; /);
 });
 
 /** Whether a process still runs; one that only waits to be reaped has ended. */

@@ -65,7 +65,7 @@ Deno.test("kup new refuses what can't be a module's folder, and leaves nothing b
     await Deno.mkdir(`${cwd}/taken`);
     const cases: Record<string, RegExp> = {
       "taken": /^error: taken exists already; name a folder that does not\.\n$/,
-      "9lives": /^error: "9lives" can't be the name of a module; use small letters/,
+      "9lives": /^error: "9lives" can't be the name of a module; use at most 31/,
       "a-b": /^error: "a-b" can't be the name of a module/,
       "nowhere/a": /^error: There is no folder nowhere; make it first\.\n$/,
     };
@@ -88,6 +88,9 @@ Deno.test("kup test refuses wrong arguments with one sentence, before anything i
       [["empty"], /^error: "empty" has no Kbuild and no Makefile; it needs one with "obj-m/],
       [["/"], /^error: "\/" holds everything; name a module's own folder\.\n$/],
       [["--kernel", "5.10", "good"], /^error: "5\.10" is no kernel of the harness; name one of 6/],
+      [["--arch", "mips", "good"], /^error: "mips" is no architecture .*name amd64 or arm64\.\n$/],
+      [["--arch", "arm64", "--kernel", "7.x", "good"], /^error: For arm64 the harness has 6\.1 /],
+      [["--arch", "arm64", "--kernel", "host", "good"], /^error: The host driver runs on this /],
       [["--param", "x", "good"], /^error: --param takes NAME=TEXT, not "x"\./],
       [["--silence", "0", "good"], /^error: --silence takes a number of seconds above 0/],
       [["--bad", "good"], /^error: Unknown option '--bad'\./],

@@ -7,10 +7,10 @@ export type Job =
   | { readonly kind: "shell" }
   | { readonly kind: "command"; readonly command: string }
   /**
-   * The conformance suite and the kernel's own tests, or those whose names contain the filter; an
-   * empty filter is none.
+   * The conformance suite and the kernel's own tests, or the files that are named; and of these all
+   * tests, or those whose names contain the filter. An empty filter is none.
    */
-  | { readonly kind: "tests"; readonly filter: string };
+  | { readonly kind: "tests"; readonly filter: string; readonly files?: readonly string[] };
 
 /** Whether a command loads modules itself, to give them parameters; then the guest loads none. */
 export function loadsModules(job: Job): boolean {

@@ -2,6 +2,7 @@
 /** One boot with the project in the guest, from the build to the judgement. */
 
 import { dim } from "../../deps.ts";
+import type { Arch } from "../../harness/arch.ts";
 import { shareStandIns, shareWithConfig } from "../../harness/boot.ts";
 import { basename } from "../../harness/files.ts";
 import type { GuestContent, Share } from "../../harness/initramfs.ts";
@@ -13,7 +14,7 @@ import { exists, ROOT } from "../lib/paths.ts";
 import { projectFiles } from "../lib/process.ts";
 import { type Job, loadsModules } from "./job.ts";
 import type { BuiltModule } from "./modules.ts";
-import { buildPrograms } from "./programs.ts";
+import { buildArm64Programs, buildPrograms } from "./programs.ts";
 
 /** The result of a boot. It was good if there are no problems, and no test has failed. */
 export interface Judgement {
@@ -39,7 +40,7 @@ export async function runGuest(
   job: Job,
   own?: BuiltModule,
 ): Promise<Judgement> {
-  const content = await makeContent(modules, job, own);
+  const content = await makeContent(kernel, modules, job, own);
   if (job.kind === "shell") return judge(await bootShell(kernel, content));
   try {
     // With tests the kernel's log is shown as it comes, so that a line stands beside its cause.
@@ -62,8 +63,8 @@ function runJob(
   job: Exclude<Job, { kind: "shell" }>,
 ): Promise<RunResult | TestResult> {
   if (job.kind === "command") return vm.run(job.command, { output: show });
-  const folders = ["tests/conformance/", "tests/kernel/"];
-  return vm.test(folders, { filter: job.filter, output: show });
+  const { files = ["tests/conformance/", "tests/kernel/"] } = job;
+  return vm.test(files, { filter: job.filter, output: show });
 }
 
 /** Adds the result of a command, or of tests, to what was found about the guest. */
@@ -82,6 +83,7 @@ export function judge(
 }
 
 async function makeContent(
+  { arch }: Kernel,
   modules: readonly string[],
   job: Job,
   own: BuiltModule | undefined,
@@ -91,7 +93,7 @@ async function makeContent(
     modules: [...modules, ...own?.modules ?? []],
     load: names.map((name) => ({ name, parameters: [] })),
     shares: [
-      await shareProject(job.kind === "tests", own !== undefined),
+      await shareProject(arch, job.kind === "tests", own !== undefined),
       ...own === undefined ? [] : await shareOwn(own),
     ],
     folder: own?.folder ?? "/kup",
@@ -111,16 +113,15 @@ async function embeddedFiles(): Promise<string[]> {
 }
 
 /** The project as git sees it, and what is built from it. A module's scripts may name its path. */
-async function shareProject(tests: boolean, samePath: boolean): Promise<Share> {
-  const files = [
-    ...await projectFiles(),
-    ...await buildPrograms(tests),
-    ...await embeddedFiles(),
-  ];
+async function shareProject(arch: Arch, tests: boolean, samePath: boolean): Promise<Share> {
+  const sources = [...await projectFiles(), ...await embeddedFiles()];
+  const { folder, built } = arch === "arm64"
+    ? await buildArm64Programs(tests, sources)
+    : { folder: ROOT, built: await buildPrograms(tests) };
   // The guest has no network: @std is always the stand-ins there.
   const config = await Deno.readTextFile(`${ROOT}/deno.offline.json`);
   const at = samePath ? ["/kup", await Deno.realPath(ROOT)] : ["/kup"];
-  return { from: ROOT, files, at, texts: { "deno.json": config } };
+  return { from: folder, files: [...sources, ...built], at, texts: { "deno.json": config } };
 }
 
 /** A module's folder. Below the project, the project's own configuration is used. */

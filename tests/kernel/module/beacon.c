@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A client that broadcasts numbers from a timer's interrupt, until it is unloaded. */
 #include <linux/hrtimer.h>
+#include <linux/version.h>
 
 #include "kup.h"
 
@@ -28,8 +29,12 @@ static int load(void)
 	if (error)
 		return error;
 	/* Not a hard timer: with PREEMPT_RT, its callback could not send. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
 	hrtimer_init(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	timer.function = send_number;
+#else
+	hrtimer_setup(&timer, send_number, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+#endif
 	hrtimer_start(&timer, ns_to_ktime(interval_us * KUP_US), HRTIMER_MODE_REL);
 	return 0;
 }

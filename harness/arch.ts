@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The machines that are emulated. */
+
+/** A machine, by Debian's name for it. */
+export type Arch = "amd64" | "arm64";
+
+/** The name of a package for a machine, as apt takes it. */
+export function onArch(name: string, arch: Arch): string {
+  return arch === "amd64" ? name : `${name}:${arch}`;
+}
