@@ -61,9 +61,9 @@ deno_run = $(config) && exec $(bound) $(DENO) run -A --config "$$KUP_DENO_CONFIG
 vm       = $(deno_run) tests/vm/main.ts --kernel="$(KERNEL)"
 
 .DEFAULT_GOAL := all
-.PHONY: all native prebuilt modules setup compiler packages test test-vm test-debug test-arm64 debug-kernel \
-        unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
-        install publish load unload abi bindings clean distclean help
+.PHONY: all native prebuilt modules setup compiler packages nats test test-vm test-debug test-arm64 \
+        debug-kernel unit stress check check-freebsd fmt vm demo demo-vm example example-vm bench bench-vm \
+        install publish reproduce load unload abi pictures recording bindings clean distclean help
 
 ##@ To build
 
@@ -105,6 +105,10 @@ compiler:
 packages:
 	@sh scripts/setup.sh packages
 
+# A server and its client for examples/nats.
+nats: setup
+	@$(deno_run) scripts/nats_server.ts >/dev/null
+
 ##@ To try
 
 demo: $(DENO) native ## Run examples/echo.ts on the host driver, in seconds
@@ -139,7 +143,7 @@ bench-vm: setup native ## Run the benchmark of a real kernel in a VM: ratios onl
 
 ##@ To work on it
 
-unit: setup prebuilt native $(OLDEST) ## Run a file or folder of tests on this machine (FILE, FILTER)
+unit: setup prebuilt native nats $(OLDEST) ## Run a file or folder of tests on this machine (FILE, FILTER)
 	@$(deno_run) tests/unit.ts $(if $(KUP_FILTER),--filter="$$KUP_FILTER") \
 		$(if $(KUP_FILE),-- "$$KUP_FILE")
 
@@ -161,7 +165,7 @@ check: setup prebuilt ## Run the static checks whose inputs have changed, or all
 check-freebsd: $(ZIG) ## Compile everything for FreeBSD, against its headers
 	@ZIG="$(KUP_ZIG)" sh scripts/check_freebsd.sh
 
-test: setup prebuilt $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in VMs
+test: setup prebuilt nats $(OLDEST) ## Run everything: static checks, unit tests, kernel tests in VMs
 	@$(deno_run) tests/run.ts --force
 
 stress: setup ## Run the random tests for this long, under sanitizers (MINUTES=5, SEED=1)
@@ -178,6 +182,12 @@ fmt: setup ## Format every source file
 abi: setup ## Generate the TypeScript offsets from the shared header
 	@$(deno_run) scripts/gen_abi.ts
 
+pictures: $(DENO) ## Draw docs/pictures from scripts/pictures and docs/performance.md
+	@$(DENO) run -A --no-config scripts/pictures/main.ts
+
+recording: $(DENO) native prebuilt ## Record what kup ping and kup top print, for docs/pictures
+	@$(deno_run) scripts/pictures/record.ts
+
 bindings: setup ## Generate src/symbols.ts from the native library's header (needs cargo)
 	@$(deno_run) scripts/gen_symbols.ts
 
@@ -186,7 +196,13 @@ bindings: setup ## Generate src/symbols.ts from the native library's header (nee
 install: native ## Install the C library, headers, manual pages, a pkg-config file (PREFIX, DESTDIR)
 	@$(MAKE) -s -C native install
 
+reproduce: $(DENO) $(ZIG) prebuilt ## Build the embedded libraries again in another folder, and compare
+	@sh scripts/reproduce.sh
+
 publish: setup prebuilt ## Build, check and publish the module (ARGS=--dry-run)
+	@version=v$$(sed -n 's/.*"version": "\(.*\)".*/\1/p' deno.json) && \
+	[ "$${GITHUB_REF_TYPE-}" != tag ] || [ "$$GITHUB_REF_NAME" = "$$version" ] || { \
+		echo "publish: the tag is $$GITHUB_REF_NAME, and deno.json has $$version" >&2; exit 1; }
 	@changes=$$(git status --porcelain) && [ -z "$$changes" ] || { \
 		echo "publish: commit or remove what \`git status\` lists first" >&2; exit 1; }
 	@$(if $(filter --dry-run,$(ARGS)),,$(DENO) run -A --no-config scripts/version.ts --released)
@@ -206,8 +222,8 @@ unload: ## Take both modules out of the running kernel
 ##@ To tidy
 
 clean: ## Remove what was built, keep what was fetched
-	@for part in native examples/ticker examples/store examples/gate examples/chat examples/typed tests/c tests/conformance/c tests/kernel/c \
-		tests/seed; do \
+	@for part in native $(dir $(wildcard examples/*/Makefile)) tests/c tests/conformance/c \
+		tests/kernel/c tests/seed; do \
 		if [ -f $$part/Makefile ]; then $(MAKE) -s -C $$part clean || exit; fi; \
 	done
 	@if [ -z "$(BLANKS)" ] && [ -d $(HEADERS) ]; then \

@@ -23,4 +23,4 @@ export {
   assertStringIncludes,
   assertThrows,
 } from "jsr:@std/assert@1";
-export { bold, cyan, dim, green, red, setColorEnabled, yellow } from "jsr:@std/fmt@1/colors";
+export { bold, dim, green, red, setColorEnabled, yellow } from "jsr:@std/fmt@1/colors";

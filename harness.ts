@@ -3,16 +3,18 @@
  * Boots a Linux kernel in an emulated machine, with KUP and with modules of one's own, and runs
  * commands and Deno tests there. Nothing of this machine's own kernel is used or changed.
  *
- * ```ts ignore
+ * It needs a Debian machine (12 or newer, x86_64) with a compiler and make, and all permissions of
+ * Deno. Kernels and QEMU are fetched from Debian's archive once, and kept in `~/.cache/kup`.
+ *
+ * @example
+ * ```ts
  * import { boot } from "jsr:@kup/kup/harness";
  *
  * await using vm = await boot({ kernel: "6.12", modules: ["./my_module"] });
  * const { status, output } = await vm.run("cat /proc/modules");
  * const { ok, tests } = await vm.test(["my_test.ts"]);
+ * console.log(status, output, ok, tests);
  * ```
- *
- * It needs a Debian machine (12 or newer, x86_64) with a compiler and make, and all permissions of
- * Deno. Kernels and QEMU are fetched from Debian's archive once, and kept in `~/.cache/kup`.
  *
  * @module
  */

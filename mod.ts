@@ -8,7 +8,7 @@
  * ```ts
  * import { open } from "jsr:@kup/kup";
  *
- * using device = open("/dev/kup/echo"); // or "host:echo": the same driver, in this process
+ * using device = open("host:echo"); // or "/dev/kup/echo": the same driver, in the kernel
  * using channel = await device.attach();
  * await channel.send("hello");
  * // The loop ends when either side closes the channel, and throws when the channel is broken. A

@@ -8,9 +8,8 @@
  * modules. `--spin` is how long this side spins, that is looks for an answer before it sleeps.
  */
 
-import { bold, cyan, dim, green, red } from "../deps.ts";
-import { type Channel, KupError, open } from "../mod.ts";
-import { type CommandLine, withUsage } from "../scripts/usage.ts";
+import { type Channel, open } from "jsr:@kup/kup@0";
+import { type CommandLine, program } from "./program.ts";
 
 const USAGE = {
   text: `usage: deno run --allow-ffi examples/echo.ts [--seconds N] [--spin MICROSECONDS] [DEVICE]
@@ -23,6 +22,16 @@ Talks to the echo client, and measures how fast its answers come.
   values: ["seconds", "spin"],
   words: 1,
 };
+
+type Paint = (text: string) => string;
+
+/** Text in a colour of the terminal, if the output goes to one and no NO_COLOR forbids it. */
+function colour(code: number): Paint {
+  if (Deno.noColor || !Deno.stdout.isTerminal()) return (text) => text;
+  return (text) => `\x1b[${code}m${text}\x1b[0m`;
+}
+
+const [bold, dim, green, cyan] = [1, 2, 32, 36].map(colour) as [Paint, Paint, Paint, Paint];
 
 const MESSAGES = [
   "hello, kernel",
@@ -95,8 +104,8 @@ function show(what: string, perSecond: number): void {
 }
 
 async function main(line: CommandLine): Promise<void> {
-  const ms = line.number("seconds", { otherwise: 1, least: 0.001, most: 3600 }) * 1000;
-  const spin = line.number("spin", { otherwise: 100, least: 0, most: 1e6 });
+  const ms = line.number("seconds", 1, [0.001, 3600]) * 1000;
+  const spin = line.number("spin", 100, [0, 1e6]);
   using device = open(line.words[0] ?? "host:echo");
   const { ringBytes, channels, channelsFree } = device.info();
   console.log(
@@ -116,10 +125,4 @@ async function main(line: CommandLine): Promise<void> {
   console.log(dim(`${toKernelRecords} messages, ${kicks} kicks, ${wakeups} wake-ups`));
 }
 
-try {
-  await withUsage(USAGE, main);
-} catch (error) {
-  if (!(error instanceof KupError)) throw error;
-  console.error(`${red("error:")} ${error.message}`);
-  Deno.exit(1);
-}
+await program(USAGE, main);

@@ -5,8 +5,8 @@
  *     deno run --allow-ffi examples/monitor.ts [/dev/kup/echo]
  */
 
-import { KupError, open } from "../mod.ts";
-import { withUsage } from "../scripts/usage.ts";
+import { open } from "jsr:@kup/kup@0";
+import { program } from "./program.ts";
 
 const USAGE = {
   text: `usage: deno run --allow-ffi examples/monitor.ts [DEVICE]
@@ -36,10 +36,4 @@ function show(path: string): void {
   );
 }
 
-try {
-  await withUsage(USAGE, ({ words }) => show(words[0] ?? "/dev/kup/echo"));
-} catch (error) {
-  if (!(error instanceof KupError)) throw error;
-  console.error(error.message);
-  Deno.exit(1);
-}
+await program(USAGE, ({ words }) => show(words[0] ?? "/dev/kup/echo"));

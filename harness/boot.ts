@@ -19,7 +19,18 @@ import {
 import { filesBelow } from "./package.ts";
 import { Vm, type VmOptions } from "./vm.ts";
 
-/** A module for the guest. */
+/**
+ * A module for the guest.
+ *
+ * @example
+ * ```ts
+ * import { boot, type ModuleOptions } from "jsr:@kup/kup/harness";
+ *
+ * const module: ModuleOptions = { path: "./my_module", parameters: { channels: 2 } };
+ * await using vm = await boot({ modules: [module] });
+ * await vm.run("cat /sys/module/my_module/parameters/channels");
+ * ```
+ */
 export interface ModuleOptions {
   /** A folder with a Kbuild or a Makefile, which is built; or a file that ends in `.ko`. */
   readonly path: string;
@@ -33,7 +44,22 @@ export interface ModuleOptions {
   readonly load?: boolean;
 }
 
-/** What is booted. */
+/**
+ * What is booted.
+ *
+ * @example
+ * ```ts
+ * import { boot } from "jsr:@kup/kup/harness";
+ *
+ * await using vm = await boot({
+ *   kernel: "debug",
+ *   modules: ["./my_module"],
+ *   env: { MY_LEVEL: "2" },
+ *   progress: (line) => console.log(line),
+ * });
+ * await vm.run("echo $MY_LEVEL");
+ * ```
+ */
 export interface BootOptions extends VmOptions {
   /**
    * The kernel: `6.1`, `6.12`, `7.x`, or `debug`, which is 6.12 with all of its detectors.
@@ -75,6 +101,15 @@ interface Sources {
  *
  * @throws {HarnessError} For each code: an argument is wrong, a tool is missing, something can't be
  * fetched, a module does not build, or does not load.
+ *
+ * @example
+ * ```ts
+ * import { boot } from "jsr:@kup/kup/harness";
+ *
+ * await using vm = await boot({ kernel: "6.12", modules: ["./my_module"] });
+ * const { status, output } = await vm.run("cat /proc/modules");
+ * console.log(status, output);
+ * ```
  */
 export async function boot(options: BootOptions = {}): Promise<Vm> {
   const { arch = "amd64", progress = () => {} } = options;

@@ -8,6 +8,15 @@ import { findTrouble } from "./kernel_log.ts";
 
 /**
  * The result of a guest's whole life, beside its commands. It was good if there are no problems.
+ *
+ * @example
+ * ```ts
+ * import { boot, type Judgement } from "jsr:@kup/kup/harness";
+ *
+ * const vm = await boot();
+ * const { problems, cause, seconds }: Judgement = await vm.stop();
+ * console.log(problems.length === 0 ? `all is well after ${seconds} s` : cause);
+ * ```
  */
 export interface Judgement {
   /** All problems, one line each. */
@@ -22,6 +31,19 @@ export interface Judgement {
 
 /**
  * A guest that has ended when it was needed. The message has the end of its log, the cause last.
+ *
+ * @example
+ * ```ts
+ * import { boot, GuestError } from "jsr:@kup/kup/harness";
+ *
+ * try {
+ *   await using vm = await boot();
+ *   await vm.run("echo c > /proc/sysrq-trigger"); // the kernel ends
+ * } catch (error) {
+ *   if (!(error instanceof GuestError)) throw error;
+ *   console.log(error.judgement.cause);
+ * }
+ * ```
  */
 export class GuestError extends HarnessError {
   /** What was wrong with the guest. */

@@ -1,10 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Reading the JUnit reports that `deno test --junit-path` writes. */
 
-/** The result of one test. */
+/**
+ * The result of one test.
+ *
+ * @example
+ * ```ts
+ * import { type Outcome, type TestCase } from "jsr:@kup/kup/harness";
+ *
+ * const count = (tests: TestCase[], wanted: Outcome) =>
+ *   tests.filter(({ outcome }) => outcome === wanted).length;
+ * console.log(count([{ file: "a_test.ts", name: "a", outcome: "passed", message: "" }], "passed"));
+ * ```
+ */
 export type Outcome = "passed" | "failed" | "skipped";
 
-/** One test of a report. */
+/**
+ * One test of a report.
+ *
+ * @example
+ * ```ts
+ * import { type TestCase } from "jsr:@kup/kup/harness";
+ *
+ * const test: TestCase = { file: "a_test.ts", name: "a", outcome: "failed", message: "Error: no" };
+ * console.log(`${test.file}: ${test.name} has ${test.outcome}: ${test.message}`);
+ * ```
+ */
 export interface TestCase {
   /** The file of the test, as the report gives it. */
   readonly file: string;

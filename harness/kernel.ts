@@ -74,7 +74,18 @@ export function seriesOn(series: string, arch: string): string {
   throw new HarnessError("setting", `For ${arch} the harness has 6.1 and 6.12, and no ${series}.`);
 }
 
-/** A kernel that is ready to be booted and built against. */
+/**
+ * A kernel that is ready to be booted and built against.
+ *
+ * @example
+ * ```ts
+ * import { boot } from "jsr:@kup/kup/harness";
+ *
+ * await using vm = await boot({ kernel: "6.1" });
+ * const { series, release } = vm.kernel;
+ * console.log(`Linux ${series} is ${release}`);
+ * ```
+ */
 export interface Kernel {
   /** The series that was asked for, such as `6.12` or `6.12-arm64`. */
   readonly series: string;

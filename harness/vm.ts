@@ -14,7 +14,17 @@ import { quote } from "./quote.ts";
 import { guestLimits, type Limits } from "./silence.ts";
 import { makeWorkFolder, type WorkFolder } from "./work.ts";
 
-/** How a command is run. */
+/**
+ * How a command is run.
+ *
+ * @example
+ * ```ts
+ * import { boot } from "jsr:@kup/kup/harness";
+ *
+ * await using vm = await boot();
+ * await vm.run("ls", { cwd: "/dev/kup", output: (bytes) => Deno.stdout.writeSync(bytes) });
+ * ```
+ */
 export interface RunOptions {
   /**
    * The folder in the guest in which the command begins.
@@ -26,7 +36,17 @@ export interface RunOptions {
   readonly output?: ((bytes: Uint8Array) => void) | undefined;
 }
 
-/** How tests are run. */
+/**
+ * How tests are run.
+ *
+ * @example
+ * ```ts
+ * import { boot } from "jsr:@kup/kup/harness";
+ *
+ * await using vm = await boot({ modules: ["./my_module"] });
+ * await vm.test(["my_test.ts"], { filter: "receive()", args: ["--allow-ffi"] });
+ * ```
+ */
 export interface TestOptions extends RunOptions {
   /** Only tests whose names contain this text, or match it if it is `/a regular expression/`. */
   readonly filter?: string | undefined;
@@ -38,7 +58,18 @@ export interface TestOptions extends RunOptions {
   readonly args?: readonly string[] | undefined;
 }
 
-/** The result of a command. */
+/**
+ * The result of a command.
+ *
+ * @example
+ * ```ts
+ * import { boot, type RunResult } from "jsr:@kup/kup/harness";
+ *
+ * await using vm = await boot();
+ * const result: RunResult = await vm.run("uname -r");
+ * console.log(result.status === 0 ? result.output : `it ended with ${result.status}`);
+ * ```
+ */
 export interface RunResult {
   /** The exit status; 128 and the number of the signal if a signal has ended the command. */
   readonly status: number;
@@ -46,7 +77,18 @@ export interface RunResult {
   readonly output: string;
 }
 
-/** The result of tests. */
+/**
+ * The result of tests.
+ *
+ * @example
+ * ```ts
+ * import { boot, type TestResult } from "jsr:@kup/kup/harness";
+ *
+ * await using vm = await boot({ modules: ["./my_module"] });
+ * const { ok, tests, problem }: TestResult = await vm.test(["my_test.ts"]);
+ * if (!ok) console.log(problem ?? tests.filter(({ outcome }) => outcome === "failed"));
+ * ```
+ */
 export interface TestResult extends RunResult {
   /** The tests in the order of the report, also those that were skipped. */
   readonly tests: readonly TestCase[];
@@ -56,7 +98,21 @@ export interface TestResult extends RunResult {
   readonly problem?: string;
 }
 
-/** Settings of a boot beside the guest's content. */
+/**
+ * Settings of a boot beside the guest's content.
+ *
+ * @example
+ * ```ts
+ * import { boot } from "jsr:@kup/kup/harness";
+ *
+ * await using vm = await boot({
+ *   silence: 60_000,
+ *   log: (line) => console.log(line),
+ *   signal: AbortSignal.timeout(600_000),
+ * });
+ * await vm.run("true");
+ * ```
+ */
 export interface VmOptions {
   /** How long the guest may print nothing while something is awaited, in milliseconds. */
   readonly silence?: number | undefined;
@@ -69,6 +125,19 @@ export interface VmOptions {
 /**
  * A guest that waits for commands, which are run one at a time. `await using` stops it, and throws
  * if anything was wrong with its kernel.
+ *
+ * @example
+ * ```ts
+ * import { boot, type Vm } from "jsr:@kup/kup/harness";
+ *
+ * // The devices that a guest has.
+ * async function devices(vm: Vm): Promise<string[]> {
+ *   return (await vm.run("ls /dev/kup")).output.trim().split("\n");
+ * }
+ *
+ * await using vm = await boot();
+ * console.log(vm.kernel.release, await devices(vm));
+ * ```
  */
 export class Vm implements AsyncDisposable {
   /** The kernel that was booted. */
@@ -105,8 +174,9 @@ export class Vm implements AsyncDisposable {
   }
 
   /**
-   * Boots a guest.
+   * Boots a guest. Only {@linkcode boot} makes what this takes.
    *
+   * @ignore
    * @throws {GuestError} when it does not boot, or a module can't be loaded.
    */
   static async boot(
@@ -151,6 +221,15 @@ export class Vm implements AsyncDisposable {
 
   /**
    * Runs files of Deno tests, or all tests in folders. Their paths are relative to `cwd`.
+   *
+   * @example
+   * ```ts
+   * import { boot } from "jsr:@kup/kup/harness";
+   *
+   * await using vm = await boot({ modules: ["./my_module"] });
+   * const { tests } = await vm.test(["my_test.ts"], { filter: "my_module" });
+   * for (const { name, outcome } of tests) console.log(outcome, name);
+   * ```
    */
   async test(files: readonly string[], options: TestOptions = {}): Promise<TestResult> {
     const { filter, args = ["-A", "--no-check"], cwd, output } = options;
@@ -180,6 +259,16 @@ export class Vm implements AsyncDisposable {
   /**
    * Unloads the modules, ends the guest, and judges it. After this call the end of an `await using`
    * does nothing.
+   *
+   * @example
+   * ```ts
+   * import { boot } from "jsr:@kup/kup/harness";
+   *
+   * const vm = await boot();
+   * await vm.run("rmmod kup_echo");
+   * const { problems, log } = await vm.stop();
+   * if (problems.length > 0) console.log(problems, `see ${log}`);
+   * ```
    */
   async stop(): Promise<Judgement> {
     this.#reported = true;
@@ -205,7 +294,17 @@ export class Vm implements AsyncDisposable {
     return new GuestError(`${what}: ${explain(judgement, this.#log)}`, judgement);
   }
 
-  /** What {@linkcode stop} has found, for a person to read: the end of the log, the cause last. */
+  /**
+   * What {@linkcode stop} has found, for a person to read: the end of the log, the cause last.
+   *
+   * @example
+   * ```ts
+   * import { boot } from "jsr:@kup/kup/harness";
+   *
+   * const vm = await boot();
+   * if ((await vm.stop()).problems.length > 0) console.log(await vm.explain());
+   * ```
+   */
   async explain(): Promise<string> {
     return explain(await this.stop(), this.#log);
   }

@@ -70,6 +70,7 @@ module() {
 	[ -s "$out/$arch-$name.ko" ] || fail "there is no $name.ko for $arch"
 }
 
+examples='ticker store gate typed chat joblog sampler'
 for arch in x86_64 aarch64; do
 	# The engine without the system's ioctl, as everywhere.
 	module $arch core -DKUP_ABI_NO_IOCTL kmod/core/*.c kmod/layers/*.c
@@ -78,7 +79,7 @@ for arch in x86_64 aarch64; do
 		fail "kup does not link for $arch"
 	module $arch kup_echo '-DKUP_MODULE_NAME=kup_echo -DKUP_ABI_NO_IOCTL' kmod/echo/*.c \
 		kmod/echo/os/freebsd.c
-	for name in ticker store gate typed; do
+	for name in $examples; do
 		module $arch $name -DKUP_MODULE_NAME=$name examples/$name/$name.c
 	done
 	module $arch shifts '' tests/freebsd/module/shifts.c
@@ -113,8 +114,8 @@ nm "$out/x86_64-kup.o" | grep -q '_kup_dev_version$' || fail "kup.ko does not st
 # Both directions: symbols that are used but not listed, and listed but not used. The linker makes the
 # ends of linker sets.
 for arch in x86_64 aarch64; do
-	nm -u "$out/$arch-kup.o" "$out/$arch-kup_echo.o" "$out/$arch-ticker.o" \
-		"$out/$arch-store.o" "$out/$arch-gate.o"
+	nm -u "$out/$arch-kup.o" "$out/$arch-kup_echo.o"
+	for name in $examples; do nm -u "$out/$arch-$name.o"; done
 done | awk '$1 == "U" { print $2 }' | grep -v '^__\(start\|stop\)_set_' | sort -u |
 	comm -23 - "$out/exports" >"$out/used"
 awk '!/^#/ && NF { print $1 }' tests/freebsd/symbols.txt | sort >"$out/listed"

@@ -13,6 +13,7 @@ import { checksum } from "../src/checksum.ts";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hash, nameContract } from "./contract.ts";
+import { librarySources } from "./library_sources.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const NATIVE = new URL("native/", ROOT);
@@ -48,35 +49,18 @@ const MACHINES: readonly Machine[] = (Object.keys(VARIANTS) as Machine["os"][]).
   ARCHES.map((arch) => ({ os, arch }))
 );
 
-/** The sources of the libraries. The flags are in native/Makefile and here. */
-const FOLDERS = [
-  "native",
-  "native/host",
-  "native/kup_1",
-  "kmod",
-  "kmod/uapi",
-  "kmod/core",
-  "kmod/layers",
-  "kmod/echo",
-  "kmod/echo/os",
-  "kmod/os/host",
+/** What decides how the sources become files. */
+const OWN_SOURCES = [
+  "scripts/embed.ts",
+  "scripts/contract.ts",
+  "scripts/library_sources.ts",
+  "src/checksum.ts",
 ];
-const SOURCE = /\.[ch]$|^Makefile$|^exports\.map$/;
-
-async function findSources(): Promise<string[]> {
-  const found = ["scripts/embed.ts", "scripts/contract.ts", "src/checksum.ts"];
-  for (const folder of FOLDERS) {
-    for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
-      if (isFile && SOURCE.test(name) && !name.endsWith(".mod.c")) found.push(`${folder}/${name}`);
-    }
-  }
-  return found.sort();
-}
 
 /** A hash of everything that a build depends on. */
 async function identify(compiler: string): Promise<string> {
   const parts: string[] = [compiler];
-  for (const path of await findSources()) {
+  for (const path of [...OWN_SOURCES, ...await librarySources()]) {
     parts.push(path, await Deno.readTextFile(new URL(path, ROOT)));
   }
   return await hash(parts);

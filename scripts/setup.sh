@@ -56,6 +56,7 @@ TESTS='
 	clang-format clang-format
 	cpio cpio
 	git git
+	/usr/lib/python3/dist-packages/yaml/__init__.py python3-yaml
 '
 DEBUG_KERNEL='
 	bc bc

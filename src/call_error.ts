@@ -11,7 +11,19 @@ import {
 import { checkInteger } from "./arguments.ts";
 import type { Data } from "./types.ts";
 
-/** The statuses of replies that have a meaning to KUP. All of them but `ok` mean a failure. */
+/**
+ * The statuses of replies that have a meaning to KUP. All of them but `ok` mean a failure.
+ *
+ * @example
+ * ```ts
+ * import { CallStatus, open } from "jsr:@kup/kup";
+ *
+ * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
+ * using channel = await device.attach();
+ * const reply = await channel.call(1, "hello");
+ * if (reply.status === CallStatus.noMethod) console.log("The module is too old.");
+ * ```
+ */
 export const CallStatus = {
   /** The call succeeded. */
   ok: STATUS_OK,
@@ -34,9 +46,14 @@ export const CallStatus = {
  *
  * @example
  * ```ts
- * import { CallError, CallStatus } from "jsr:@kup/kup";
+ * import { CallError, CallStatus, open } from "jsr:@kup/kup";
  *
- * throw new CallError(CallStatus.noMethod, "There is no such method.");
+ * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
+ * using channel = await device.attach();
+ * channel.handle((request) => {
+ *   if (request.method !== 1) throw new CallError(CallStatus.noMethod, "There is no such method.");
+ *   return request.text();
+ * });
  * ```
  */
 export class CallError extends Error {

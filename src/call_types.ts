@@ -7,7 +7,18 @@
 
 import type { Data } from "./types.ts";
 
-/** How to make a call. */
+/**
+ * How to make a call.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ *
+ * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
+ * using channel = await device.attach();
+ * await channel.call(1, "hello", { timeout: 1000, signal: AbortSignal.timeout(10_000) });
+ * ```
+ */
 export interface CallOptions {
   /** Ends the call. The promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
@@ -18,7 +29,22 @@ export interface CallOptions {
   timeout?: number | undefined;
 }
 
-/** Data that has come with a call. It is a copy, which belongs to the program. */
+/**
+ * Data that has come with a call. It is a copy, which belongs to the program.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ * import { assertEquals } from "jsr:@std/assert@1";
+ *
+ * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
+ * using channel = await device.attach();
+ * const reply = await channel.call(1, '{"a": 5}');
+ * assertEquals(reply.text(), '{"a": 5}');
+ * assertEquals(reply.json(), { a: 5 });
+ * assertEquals(reply.bytes.length, reply.length);
+ * ```
+ */
 export interface CallData {
   /** The length of the data, in bytes. */
   readonly length: number;
@@ -34,7 +60,19 @@ export interface CallData {
   json(): unknown;
 }
 
-/** The other side's answer to a call. */
+/**
+ * The other side's answer to a call.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ *
+ * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
+ * using channel = await device.attach();
+ * const { ok, status } = await channel.call(0xfffe0001, new Uint32Array([7]));
+ * console.log(ok, status); // false 7: the echo client answers with the status that it is sent
+ * ```
+ */
 export interface Reply extends CallData {
   /** 0: success. Below 0xffff0000: the client's own. Otherwise one of {@linkcode CallStatus}. */
   readonly status: number;
@@ -42,7 +80,28 @@ export interface Reply extends CallData {
   readonly ok: boolean;
 }
 
-/** A call of the kernel's side, for a {@linkcode CallHandler}. */
+/**
+ * A call of the kernel's side, for a {@linkcode CallHandler}.
+ *
+ * @example
+ * ```ts
+ * import { type CallRequest, open } from "jsr:@kup/kup";
+ *
+ * async function answer({ method, signal }: CallRequest): Promise<string> {
+ *   const timer = AbortSignal.any([signal, AbortSignal.timeout(10)]);
+ *   await new Promise((resolve) => timer.addEventListener("abort", resolve));
+ *   signal.throwIfAborted();
+ *   return `the method is ${method}`;
+ * }
+ *
+ * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
+ * using channel = await device.attach();
+ * channel.handle(answer);
+ * // The echo client calls method 5 then, and replies with the answer.
+ * const reply = await channel.call(0xfffe0006, new Uint32Array([5, 10_000]));
+ * console.log(reply.text());
+ * ```
+ */
 export interface CallRequest extends CallData {
   /** What is asked for, an integer from 0 to 0xfffeffff. */
   readonly method: number;
@@ -57,12 +116,43 @@ export interface CallRequest extends CallData {
  * Answers calls of the kernel's side. What it returns is the data of the reply, with status 0. If
  * it throws, the reply has the status of a {@linkcode CallError}, or otherwise "failed", with the
  * error's message as its data.
+ *
+ * @example
+ * ```ts
+ * import { type CallHandler, open } from "jsr:@kup/kup";
+ * import { assertEquals } from "jsr:@std/assert@1";
+ *
+ * const upperCase: CallHandler = (request) => request.text().toUpperCase();
+ *
+ * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
+ * using channel = await device.attach();
+ * channel.handle(upperCase);
+ * // The echo client calls method 5 then, with the bytes behind the first eight.
+ * const request = new Uint8Array([5, 0, 0, 0, 0x10, 0x27, 0, 0, 0x61, 0x62, 0x63]);
+ * assertEquals((await channel.call(0xfffe0006, request)).text(), "ABC");
+ * ```
  */
 export type CallHandler = (
   request: CallRequest,
 ) => Data | undefined | void | Promise<Data | undefined | void>;
 
-/** The part of a {@linkcode Channel} for devices in call mode. */
+/**
+ * The part of a {@linkcode Channel} for devices in call mode.
+ *
+ * @example
+ * ```ts
+ * import { type CallMethods, open } from "jsr:@kup/kup";
+ *
+ * // Needs no more of a channel than its calls.
+ * async function ask(device: CallMethods, question: string): Promise<string> {
+ *   return (await device.call(1, question, { timeout: 1000 })).text();
+ * }
+ *
+ * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
+ * using channel = await device.attach();
+ * console.log(await ask(channel, "hello"));
+ * ```
+ */
 export interface CallMethods {
   /**
    * Call channels only: sends a request to the kernel's side, and waits for the reply. Up to 64
@@ -83,8 +173,8 @@ export interface CallMethods {
    * ```ts
    * import { open } from "jsr:@kup/kup";
    *
-   * const GET = 1;
-   * using device = open("/dev/store");
+   * const GET = 1; // a method of the module
+   * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
    * using channel = await device.attach();
    * const reply = await channel.call(GET, "name", { timeout: 1000 });
    * console.log(reply.ok ? reply.text() : `status ${reply.status}`);
@@ -106,8 +196,8 @@ export interface CallMethods {
    * ```ts
    * import { CallError, open } from "jsr:@kup/kup";
    *
-   * const DECIDE = 1;
-   * using device = open("/dev/gate");
+   * const DECIDE = 1; // what the module calls
+   * using device = open("host:echo", { parameters: { mode: 3 } }); // call mode
    * using channel = await device.attach();
    * channel.handle(({ method, bytes }) => {
    *   if (method !== DECIDE) throw new CallError(1, "There is no such method.");

@@ -36,6 +36,19 @@ import type { Gap } from "./types.ts";
  * | `"out-of-memory"` | There is no memory or address space, or the cgroup allows no more. |
  * | `"too-many-files"` | The process (or the system) can't open more files. |
  * | `"system"` | The operating system refused something else: see `errno`. |
+ *
+ * @example
+ * ```ts
+ * import { KupError, type KupErrorCode, open } from "jsr:@kup/kup";
+ *
+ * const later: readonly KupErrorCode[] = ["not-found", "gone", "busy"];
+ * try {
+ *   open("/dev/kup/none").close();
+ * } catch (error) {
+ *   if (!(error instanceof KupError && later.includes(error.code))) throw error;
+ *   console.log("It may work later.");
+ * }
+ * ```
  */
 export type KupErrorCode =
   | "not-found"
@@ -60,7 +73,18 @@ export type KupErrorCode =
   | "too-many-files"
   | "system";
 
-/** The options of the constructor of {@linkcode KupError}. */
+/**
+ * The options of the constructor of {@linkcode KupError}.
+ *
+ * @example
+ * ```ts
+ * import { KupError } from "jsr:@kup/kup";
+ * import { assertEquals } from "jsr:@std/assert@1";
+ *
+ * const error = new KupError("gone", "The device has been destroyed.", { errno: 19 });
+ * assertEquals([error.code, error.errno], ["gone", 19]);
+ * ```
+ */
 export interface KupErrorOptions {
   /** The error that caused this one. */
   cause?: unknown;
@@ -78,7 +102,7 @@ export interface KupErrorOptions {
  * import { KupError, open } from "jsr:@kup/kup";
  *
  * try {
- *   using device = open("/dev/kup/none");
+ *   open("/dev/kup/none").close();
  * } catch (error) {
  *   if (!(error instanceof KupError) || error.code !== "not-found") throw error;
  *   console.log("That module isn't loaded.");

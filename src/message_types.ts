@@ -11,6 +11,25 @@ import type { WatermarkOptions } from "./option_types.ts";
 /**
  * A report of messages that the kernel's side had to leave out, because the ring was full and it
  * could not wait.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ * import { assertEquals } from "jsr:@std/assert@1";
+ *
+ * using device = open("host:echo");
+ * using channel = await device.attach({ ringBytes: { toUser: 4096 } });
+ * // The echo client sends 100 messages of 128 bytes, and does not wait for room.
+ * const PRODUCE = 0xffff0001;
+ * await channel.send(new Uint32Array([100, 0, 128, 3]), { type: PRODUCE });
+ * let [received, lost] = [0, 0];
+ * for await (const message of channel) {
+ *   if (message.gap !== undefined) lost += message.gap.records;
+ *   else if (message.type === PRODUCE) break; // the report that ends them
+ *   else received++;
+ * }
+ * assertEquals(received + lost, 100);
+ * ```
  */
 export interface Gap {
   /** How many messages are missing here. */
@@ -24,6 +43,26 @@ export interface Gap {
  * beginning of the message; numbers are little-endian, as all machines that KUP runs on write them.
  * A read beyond the message throws a RangeError, a read of a gap throws `"gap"`, and a read of a
  * message that is no longer valid throws `"released"`.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ * import { assertEquals } from "jsr:@std/assert@1";
+ *
+ * using device = open("host:echo");
+ * using channel = await device.attach();
+ * await channel.send(new Uint32Array([0x34333231, 0, 0, 0x3ff00000]));
+ * const message = (await channel.receive())!;
+ * assertEquals([message.u8(0), message.u16(0), message.u32(0)], [0x31, 0x3231, 0x34333231]);
+ * assertEquals([message.i32(4), message.f32(4), message.f64(8)], [0, 0, 1]);
+ * assertEquals([message.u64(4), message.i64(4)], [0n, 0n]);
+ * assertEquals([message.text(0, 4), message.text(2, 1)], ["1234", "3"]);
+ * assertEquals([...message.copy(0, 2)], [0x31, 0x32]);
+ * const buffer = new Uint8Array(100);
+ * assertEquals(message.copyInto(buffer, 10), 16);
+ * await channel.send("[1, 2]");
+ * assertEquals((await channel.receive())?.json(), [1, 2]);
+ * ```
  */
 export interface Reads {
   /** An unsigned integer of 8 bits. */
@@ -68,6 +107,19 @@ export interface Reads {
  * The time, processor and number of a message. The kernel's side reserves a message's room under a
  * lock, and takes the stamp there, so neither times nor numbers go backwards. On a channel without
  * stamps all four are undefined; the kernel client decides that (`kup_config.stamps`).
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ * import { assertEquals } from "jsr:@std/assert@1";
+ *
+ * using device = open("host:echo", { parameters: { stamps: 1 } });
+ * using channel = await device.attach();
+ * await channel.send("hello");
+ * const { sequence, timestamp = 0, cpu } = (await channel.receive())!;
+ * assertEquals(sequence, 0);
+ * console.log(`processor ${cpu} sent it ${performance.now() - timestamp} ms ago`);
+ * ```
  */
 export interface Stamp {
   /**
@@ -93,6 +145,23 @@ export interface Stamp {
  * channel, also only until the next send, pass or commit. To keep its bytes for longer, copy them.
  * When the message is no longer valid, the kernel gets its room back, and that of the messages
  * behind it.
+ *
+ * @example
+ * ```ts
+ * import { type Message, open } from "jsr:@kup/kup";
+ * import { assertEquals } from "jsr:@std/assert@1";
+ *
+ * // The numbers in a message, in its own memory: they are valid as long as it is.
+ * function numbers({ bytes, length }: Message): Float64Array {
+ *   return new Float64Array(bytes.buffer, bytes.byteOffset, length / 8);
+ * }
+ *
+ * using device = open("host:echo");
+ * using channel = await device.attach();
+ * await channel.send(new Float64Array([1.5, 2.5]));
+ * const message = await channel.receive();
+ * if (message !== undefined) assertEquals([...numbers(message)], [1.5, 2.5]);
+ * ```
  */
 export interface Message extends Reads, Stamp {
   /** The clients' own tag, an integer from 0 to 2^32-1. */
@@ -133,6 +202,24 @@ export interface Message extends Reads, Stamp {
 /**
  * The message that {@linkcode Channel.drain} has reached. One object serves all messages: it is
  * valid until the callback returns.
+ *
+ * @example
+ * ```ts
+ * import { type Cursor, open } from "jsr:@kup/kup";
+ * import { assertEquals } from "jsr:@std/assert@1";
+ *
+ * let sum = 0;
+ * const add = (message: Cursor) => void (sum += message.u32(0));
+ *
+ * using device = open("host:echo");
+ * using channel = await device.attach();
+ * await channel.sendBatch([1, 2, 3].map((number) => new Uint32Array([number])));
+ * await channel.end();
+ * while (!channel.done) {
+ *   if (channel.drain(add) === 0) await new Promise((resolve) => setTimeout(resolve));
+ * }
+ * assertEquals(sum, 6);
+ * ```
  */
 export interface Cursor extends Reads, Stamp {
   /** The clients' own tag, an integer from 0 to 2^32-1. */
@@ -148,6 +235,19 @@ export interface Cursor extends Reads, Stamp {
  * may wait; a second one is refused with `"busy"`, since its message would end the validity of the
  * first one's. A step that is refused or aborted takes no message, and the next step may succeed.
  * Only the end of the channel and `return` end the iterator.
+ *
+ * @example
+ * ```ts
+ * import { type MessageIterator, open } from "jsr:@kup/kup";
+ *
+ * using device = open("host:echo");
+ * using channel = await device.attach();
+ * await channel.send("hello");
+ * const messages: MessageIterator = channel.messages();
+ * const step = await messages.next();
+ * if (!step.done) console.log(step.value.text());
+ * await messages.return(); // the channel stays open
+ * ```
  */
 export interface MessageIterator extends AsyncIterableIterator<Message>, AsyncDisposable {
   /**
@@ -161,7 +261,26 @@ export interface MessageIterator extends AsyncIterableIterator<Message>, AsyncDi
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** How to iterate over a channel's messages. */
+/**
+ * How to iterate over a channel's messages.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ * import { assertRejects } from "jsr:@std/assert@1";
+ *
+ * using device = open("host:echo");
+ * using channel = await device.attach();
+ * const ending = new AbortController();
+ * const loop = (async () => {
+ *   for await (const message of channel.messages({ signal: ending.signal, gaps: "throw" })) {
+ *     console.log(message.text());
+ *   }
+ * })();
+ * ending.abort(new Error("enough"));
+ * await assertRejects(() => loop, Error, "enough");
+ * ```
+ */
 export interface MessagesOptions {
   /**
    * Ends the loop: the step that waits, and every later one, reject with the signal's reason. No
@@ -179,7 +298,21 @@ export interface MessagesOptions {
   gaps?: "report" | "throw" | ((gap: Gap) => void) | undefined;
 }
 
-/** How to make a stream of a channel's messages. */
+/**
+ * How to make a stream of a channel's messages.
+ *
+ * @example
+ * ```ts
+ * import { open } from "jsr:@kup/kup";
+ *
+ * using device = open("host:echo");
+ * using channel = await device.attach();
+ * const stream = channel.toReadable({ gaps: () => {}, minBytes: 4096, within: 50 });
+ * await channel.send("hello");
+ * await channel.end();
+ * for await (const chunk of stream) console.log(chunk.length);
+ * ```
+ */
 export interface ReadableOptions extends WatermarkOptions {
   /**
    * What happens at a gap: the stream fails with `"gap"` (`"throw"`), or this function is called

@@ -79,10 +79,12 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
  * ```ts
  * import { KupError, waitForDevice } from "jsr:@kup/kup";
  *
- * for (;;) {
- *   using device = await waitForDevice("/dev/kup/echo");
+ * for (let lives = 0; lives < 2; lives++) {
+ *   using device = await waitForDevice("host:echo");
  *   try {
  *     using channel = await device.attach();
+ *     await channel.send("hello");
+ *     await channel.end(); // otherwise the loop ends when the device is destroyed
  *     for await (const message of channel) console.log(message.text());
  *   } catch (error) { // the device was destroyed before the attach
  *     if (!(error instanceof KupError && error.code === "gone")) throw error;

@@ -14,7 +14,7 @@ import { inputsOf } from "./checks/inputs.ts";
 import { runPrebuiltTests } from "./checks/prebuilt.ts";
 import { CONFIG, staticChecks } from "./checks/static.ts";
 import { runConformance, runCTests, runDenoTests } from "./checks/unit.ts";
-import { runHarnessTests, runLeakTest } from "./checks/harness.ts";
+import { runHarnessTests, runPlantedTests } from "./checks/harness.ts";
 import { runKernelTests, runNewestKernel, runOwnModuleTest } from "./checks/vm.ts";
 import { RunBeside } from "./lib/beside.ts";
 import { CACHE, ROOT } from "./lib/paths.ts";
@@ -29,7 +29,7 @@ import {
 import { buildPrograms } from "./vm/programs.ts";
 import { guestLimits } from "../harness/silence.ts";
 
-const PARTS = ["static", "unit", "host", "c", "vm"];
+const PARTS = ["static", "unit", "host", "c", "vm", "newest"];
 
 const USAGE = {
   text: `usage: tests/run.ts [--only PART,...] [--kernel SERIES] [--force]
@@ -37,8 +37,8 @@ const USAGE = {
 Runs every check and test, and prints the verdict as its last line.
 
   --only PART,...    some of the parts: the static checks, the unit tests, the conformance of
-                     the host driver, the tests in C, or those in kernels (static, unit, host,
-                     c, vm)
+                     the host driver, the tests in C, those in kernels, or those in the newest
+                     kernel (static, unit, host, c, vm, newest)
   --kernel SERIES    one kernel instead of all: 6.1, 6.12, 7.x, 6.12-arm64, ..., or debug for the
                      debug kernel
   --force            run also the static checks that have passed with the same inputs
@@ -125,9 +125,12 @@ async function runChecks(tally: Tally, checks: readonly Check[], force: boolean)
 }
 
 async function runStatic(tally: Tally, series: readonly string[], force: boolean): Promise<void> {
-  // The headers are an input; the check that needs them reports why they are missing.
-  for (const one of series) await fetchKernel(one).catch(() => {});
-  await runChecks(tally, staticChecks(series), force);
+  heading("Static checks");
+  await timed(tally, "static checks", async () => {
+    // The headers are an input; the check that needs them reports why they are missing.
+    for (const one of series) await fetchKernel(one).catch(() => {});
+    await runChecks(tally, staticChecks(series), force);
+  });
 }
 
 async function runUnit(tally: Tally): Promise<void> {
@@ -151,10 +154,11 @@ async function runKernels(tally: Tally, series: readonly string[]): Promise<void
     heading(`Kernel tests on Linux ${one}`);
     await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one));
   }
-  if (series.includes(DEBUG_SERIES)) {
-    await timed(tally, "a planted leak", () => runLeakTest(tally));
-  }
   const newest = ALL_SERIES.at(-1)!;
+  if (series.includes(DEBUG_SERIES)) {
+    heading("Modules with planted bugs");
+    await timed(tally, "they", () => runPlantedTests(tally, newest));
+  }
   // What this tests is the same in all kernels, and the debug kernel is slow.
   if (!series.includes(newest)) return;
   heading(`A module from outside the project on Linux ${newest}`);
@@ -163,9 +167,14 @@ async function runKernels(tally: Tally, series: readonly string[]): Promise<void
   await timed(tally, "the harness", () => runHarnessTests(tally, newest));
 }
 
+async function runNewest(tally: Tally): Promise<void> {
+  heading(`Kernel tests on Linux ${NEWEST_SERIES}`);
+  await timed(tally, `Linux ${NEWEST_SERIES}`, () => runNewestKernel(tally, NEWEST_SERIES));
+}
+
 /**
- * Starts the tests of one series, those of the host driver and those in C, which then run beside
- * all others. Both sleep for much of their time.
+ * Starts the tests of one series and the newest one, those of the host driver and those in C, which
+ * then run beside all others. Both sleep for much of their time.
  */
 async function startKernel(series: string): Promise<RunBeside> {
   // Both use these programs, so they are made before.
@@ -177,22 +186,25 @@ async function startKernel(series: string): Promise<RunBeside> {
     "--config",
     CONFIG,
     `${ROOT}/tests/run.ts`,
-    "--only=vm,host,c",
+    "--only=vm,newest,host,c",
     `--kernel=${series}`,
     "--results",
   ]);
 }
 
-/** Runs the unit tests, and then those in all kernels but the first, beside that. */
-async function runAllTests(tally: Tally, series: readonly string[]): Promise<void> {
-  const [first, ...others] = series;
+/**
+ * Runs the static checks, the unit tests, and then those in all kernels but the first, beside that.
+ * The first one's modules are built there.
+ */
+async function runAllParts(tally: Tally, force: boolean): Promise<void> {
+  const [first, ...others] = ALL_SERIES;
   let beside: RunBeside | undefined;
   await guarded(tally, "kernel tests", async () => {
-    beside = await startKernel(first!);
+    beside = await startKernel(first);
   });
+  await runStatic(tally, [...others, NEWEST_SERIES], force);
   await runUnit(tally);
   await runKernels(tally, others);
-  await timed(tally, `Linux ${NEWEST_SERIES}`, () => runNewestKernel(tally, NEWEST_SERIES));
   await guarded(tally, "kernel tests", async () => await beside?.finish(tally, "kernel tests"));
 }
 
@@ -218,19 +230,19 @@ async function main(line: CommandLine): Promise<number> {
   if (kernel !== undefined) checkSeries(kernel);
   guestLimits(Deno.env.get("VM_SILENCE"));
   const series = kernel === undefined ? ALL_SERIES : [kernel];
-  const built = kernel === undefined ? [...ALL_SERIES, NEWEST_SERIES] : series;
   const tally = new Tally();
   const start = performance.now();
 
-  if (parts.includes("static")) {
-    heading("Static checks");
-    await timed(tally, "static checks", () => runStatic(tally, built, line.flag("force")));
-  }
-  if (parts.length === PARTS.length) {
-    await runAllTests(tally, series);
+  if (parts.length === PARTS.length && kernel === undefined) {
+    await runAllParts(tally, line.flag("force"));
   } else {
+    if (parts.includes("static")) {
+      const built = kernel === undefined ? [...series, NEWEST_SERIES] : series;
+      await runStatic(tally, built, line.flag("force"));
+    }
     if (parts.includes("unit")) await runUnit(tally);
     if (parts.includes("vm")) await runKernels(tally, series);
+    if (parts.includes("newest")) await runNewest(tally);
     if (parts.includes("host")) await runHost(tally);
     if (parts.includes("c")) await runC(tally);
   }

@@ -7,8 +7,8 @@
  *     deno run --allow-ffi examples/chat/chat.ts /dev/chat    # in a kernel with chat.ko
  */
 
-import { type Channel, KupError, open } from "../../mod.ts";
-import { withUsage } from "../../scripts/usage.ts";
+import { type Channel, open } from "jsr:@kup/kup@0";
+import { program } from "../program.ts";
 
 const HERE = import.meta.resolve("./chat.so");
 
@@ -68,10 +68,4 @@ async function main(path: string): Promise<void> {
   }
 }
 
-try {
-  await withUsage(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));
-} catch (error) {
-  if (!(error instanceof KupError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+await program(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));

@@ -7,8 +7,8 @@
  *     deno run --allow-ffi examples/gate/gate.ts /dev/gate   # in a kernel with gate.ko
  */
 
-import { CallError, CallStatus, type Channel, KupError, open } from "../../mod.ts";
-import { withUsage } from "../../scripts/usage.ts";
+import { CallError, CallStatus, type Channel, open } from "jsr:@kup/kup@0";
+import { program } from "../program.ts";
 
 const HERE = import.meta.resolve("./gate.so");
 
@@ -76,10 +76,4 @@ async function main(path: string): Promise<void> {
   console.log("and one was refused, because it got no answer in time");
 }
 
-try {
-  await withUsage(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));
-} catch (error) {
-  if (!(error instanceof KupError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+await program(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));

@@ -7,8 +7,8 @@
  *     deno run --allow-ffi examples/store/store.ts /dev/store   # in a kernel with store.ko
  */
 
-import { CallStatus, type Channel, KupError, open, type Reply } from "../../mod.ts";
-import { withUsage } from "../../scripts/usage.ts";
+import { CallStatus, type Channel, open, type Reply } from "jsr:@kup/kup@0";
+import { program } from "../program.ts";
 
 const HERE = import.meta.resolve("./store.so");
 
@@ -81,10 +81,4 @@ async function main(path: string): Promise<void> {
   console.log(`"key 7" is ${await store.get("key 7")} now`);
 }
 
-try {
-  await withUsage(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));
-} catch (error) {
-  if (!(error instanceof KupError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+await program(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));

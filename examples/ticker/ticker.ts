@@ -7,8 +7,8 @@
  *     deno run --allow-ffi examples/ticker/ticker.ts /dev/ticker   # in a kernel with ticker.ko
  */
 
-import { type Channel, KupError, open } from "../../mod.ts";
-import { withUsage } from "../../scripts/usage.ts";
+import { type Channel, open } from "jsr:@kup/kup@0";
+import { program } from "../program.ts";
 
 const HERE = import.meta.resolve("./ticker.so");
 
@@ -54,10 +54,4 @@ async function main(path: string): Promise<void> {
   await start(channel, 0);
 }
 
-try {
-  await withUsage(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));
-} catch (error) {
-  if (!(error instanceof KupError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+await program(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));

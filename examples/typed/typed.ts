@@ -7,8 +7,8 @@
  *     deno run --allow-ffi examples/typed/typed.ts /dev/typed   # in a kernel with typed.ko
  */
 
-import { type Channel, KupError, open } from "../../mod.ts";
-import { withUsage } from "../../scripts/usage.ts";
+import { type Channel, open } from "jsr:@kup/kup@0";
+import { program } from "../program.ts";
 import {
   THERMO_HOT,
   THERMO_LIMITS,
@@ -73,10 +73,4 @@ async function main(path: string): Promise<void> {
   await watch(channel);
 }
 
-try {
-  await withUsage(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));
-} catch (error) {
-  if (!(error instanceof KupError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+await program(USAGE, ({ words }) => main(words[0] ?? `host:${HERE}`));

@@ -3,7 +3,6 @@
 
 import { CACHE, ROOT } from "../lib/paths.ts";
 import { capture, must } from "../lib/process.ts";
-import { publishedFiles } from "../lib/published.ts";
 import type { Tally } from "../lib/tally.ts";
 import { runner, type Variant as LinuxVariant, VARIANTS } from "../prebuilt/machines.ts";
 import type { Check } from "./check.ts";
@@ -134,37 +133,12 @@ async function checkLibrary(variant: Variant): Promise<string | undefined> {
   return problems.length === 0 ? undefined : problems.join("\n");
 }
 
-/** What the module imports, as Deno reads it: only that is fetched and cached with it. */
-async function graphFiles(): Promise<string[]> {
-  const told = await must([Deno.execPath(), "info", "--json", "--no-config", "mod.ts"]);
-  const { modules } = JSON.parse(told) as { modules: { specifier: string; error?: string }[] };
-  return modules.filter(({ error }) => error === undefined).map(({ specifier }) =>
-    specifier.replace(`file://${ROOT}/`, "")
-  );
-}
-
-async function checkPublishing(): Promise<string | undefined> {
-  const published = await publishedFiles({ check: true });
-  const graph = await graphFiles();
-  const embedded = [...VARIANTS, ...FREEBSD_VARIANTS].map((variant) =>
-    `src/embedded/${systemOf(variant)}-${variant.arch}.ts`
-  );
-  const problems = [...new Set([...embedded, ...graph])].sort().flatMap((path) => [
-    ...published.includes(path) || path.startsWith("node:") ? [] : [`${path} isn't published`],
-    ...graph.includes(path) ? [] : [`${path} isn't in the module graph`],
-  ]);
-  return problems.length === 0 ? undefined : problems.join("\n");
-}
-
 /** The static checks; `make prebuilt` comes before them. */
 export function prebuiltChecks(): Check[] {
-  return [
-    ...[...VARIANTS, ...FREEBSD_VARIANTS].map((variant) => ({
-      name: `the prebuilt library for ${variant.arch} ${variant.libc} needs nothing but libc`,
-      run: () => checkLibrary(variant),
-    })),
-    { name: "the module can be published, with its libraries", run: checkPublishing },
-  ];
+  return [...VARIANTS, ...FREEBSD_VARIANTS].map((variant) => ({
+    name: `the prebuilt library for ${variant.arch} ${variant.libc} needs nothing but libc`,
+    run: () => checkLibrary(variant),
+  }));
 }
 
 /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The checks that need no running kernel and no test: each has one result. */
 
+import { EXPORTS, findMissing, readDocs } from "../lib/doc_examples.ts";
 import { exists, ROOT } from "../lib/paths.ts";
 import { capture, projectFiles } from "../lib/process.ts";
 import type { Checked } from "./cache.ts";
@@ -9,9 +10,12 @@ import { fetchKernel, NEWEST_SERIES } from "../../harness/kernel.ts";
 import { buildModules } from "../vm/modules.ts";
 import { bindingsChecks } from "./bindings.ts";
 import { type Check, Skip } from "./check.ts";
+import { documentChecks } from "./documents.ts";
+import { packageChecks } from "./package.ts";
 import { prebuiltChecks } from "./prebuilt.ts";
 import { referenceChecks } from "./reference.ts";
 import { checkUnused } from "./unused.ts";
+import { workflowsCheck } from "./workflows.ts";
 
 /** The configuration that the Makefile chose for this machine. */
 export const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
@@ -47,6 +51,12 @@ async function checkCFormat(): Promise<string | undefined> {
   const sources = await projectFiles("*.c", "*.h");
   if (sources.length === 0) return "there is no C file";
   return await succeeds(["clang-format", "--style=file", "--dry-run", "-Werror", ...sources]);
+}
+
+/** CONTRIBUTING.md has the rule; a unit test runs the examples. */
+async function checkExamples(): Promise<string | undefined> {
+  const missing = findMissing(await readDocs(CONFIG));
+  return missing.length === 0 ? undefined : `no @example for:\n${missing.join("\n")}`;
 }
 
 /** A module of the graph that `deno info --json` prints. */
@@ -134,8 +144,9 @@ export function staticChecks(series: readonly string[]): Check[] {
     { ...typescript("TypeScript type-checks"), run: () => deno("check", ".") },
     {
       ...typescript("the public API is documented"),
-      run: () => deno("doc --lint", "mod.ts", "harness.ts"),
+      run: () => deno("doc --lint", ...EXPORTS),
     },
+    { ...typescript("every public symbol has an example"), run: checkExamples },
     { ...typescript("the library depends on nothing"), run: checkDependencies },
     {
       name: "TypeScript's offsets match the shared header",
@@ -144,6 +155,11 @@ export function staticChecks(series: readonly string[]): Check[] {
     },
     { name: "what `kup bind` wrote matches its headers", run: checkBound },
     ...bindingsChecks(),
+    {
+      name: "the pictures in docs match their scripts and figures",
+      run: () => deno("run -A", "scripts/pictures/main.ts", "--check"),
+    },
+    workflowsCheck,
     { name: "deps.ts exports nothing that no file uses", run: checkUnused },
     { ...c("C is formatted"), run: checkCFormat },
     { name: "every source file names its licence", run: checkLicences },
@@ -162,7 +178,9 @@ export function staticChecks(series: readonly string[]): Check[] {
       always: true,
       run: () => runScript("native/Makefile", () => succeeds(["make", "-C", "native"])),
     },
+    ...documentChecks(),
     ...prebuiltChecks(),
+    ...packageChecks(CONFIG),
     ...series.map((one) => ({
       ...c(`the modules build for Linux ${one} without a warning`),
       run: () => checkModules(one),

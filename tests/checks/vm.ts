@@ -3,7 +3,7 @@
 
 import { ROOT } from "../lib/paths.ts";
 import type { Tally } from "../lib/tally.ts";
-import { fetchKernel } from "../../harness/kernel.ts";
+import { ALL_SERIES, fetchKernel } from "../../harness/kernel.ts";
 import { readModuleFolder } from "../../harness/module.ts";
 import { HarnessError } from "../../harness/error.ts";
 import type { Job } from "../vm/job.ts";
@@ -12,6 +12,21 @@ import { type Judgement, runGuest } from "../vm/session.ts";
 
 /** All tests that are run in a kernel. */
 const ALL: Job & { readonly kind: "tests" } = { kind: "tests", filter: "" };
+
+/**
+ * The part for all of ALL_SERIES but the last. The conformance suite's tests in TypeScript are about
+ * the library above the contract, which is the same for all kernels; they run in the last series,
+ * in the debug kernel, and on the host driver. The suite's programs in C use the contract itself.
+ */
+const OLDER: typeof ALL = {
+  ...ALL,
+  files: ["tests/conformance/programs_test.ts", "tests/kernel/"],
+};
+
+function jobOf(series: string): typeof ALL {
+  const older: readonly string[] = ALL_SERIES.slice(0, -1);
+  return older.includes(series) ? OLDER : ALL;
+}
 
 /**
  * The part for the newest series: the programs in C that make system calls of their own, without
@@ -40,12 +55,17 @@ export async function runNewestKernel(tally: Tally, series: string): Promise<voi
 }
 
 /** Boots one series and counts its tests; each problem beside them is one more failure. */
-export async function runKernelTests(tally: Tally, series: string, job = ALL): Promise<void> {
+export async function runKernelTests(
+  tally: Tally,
+  series: string,
+  job = jobOf(series),
+): Promise<void> {
   const where = `Linux ${series}`;
   const kernel = await fetchKernel(series);
   const build = await buildModules(kernel);
+  tally.record(build.ok ? "passed" : "failed", `${where}: the modules build without a warning`);
   if (!build.ok) {
-    tally.record("failed", `${where}: not booted, its modules don't build`);
+    console.log(build.output);
     return;
   }
   console.log(`booting ${kernel.release}`);

@@ -130,7 +130,7 @@ Deno.test("waitForDevice() and `for await` reconnect each time that a module is 
     const path = driver.pathOf("kup/again");
     const got: string[] = [];
     const abort = new AbortController();
-    /** The example in README. */
+    /** The example in docs/typescript.md. */
     const reconnecting = async () => {
       for (;;) {
         using device = await waitForDevice(path, { signal: abort.signal });

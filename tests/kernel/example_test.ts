@@ -2,6 +2,9 @@
 /** The example client in a real kernel; tests/unit/example_test.ts runs it on the host driver. */
 
 import { assertEquals, assertMatch } from "../../deps.ts";
+import { open } from "../../mod.ts";
+import { runJobLog, startExample } from "../lib/example.ts";
+import { until } from "../lib/until.ts";
 
 async function output(command: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(command, { args }).output();
@@ -60,4 +63,37 @@ Deno.test("examples/ticker ticks, unchanged, in this kernel", async () => {
   } finally {
     await output("rmmod", "ticker");
   }
+});
+
+Deno.test("examples/joblog writes all lines of a module in this kernel", async () => {
+  await output("insmod", "/lib/modules/joblog.ko");
+  try {
+    await runJobLog("/dev/joblog");
+  } finally {
+    await output("rmmod", "joblog");
+  }
+});
+
+/** Waits until the sampler has sent something on its first channel. */
+async function waitForSamples(): Promise<void> {
+  using device = open("/dev/sampler");
+  await until(() => device.totals(0).toUserRecords > 0, "samples");
+}
+
+Deno.test("examples/reconnect.ts attaches again after rmmod and insmod", async () => {
+  await using example = await startExample("reconnect.ts", "/dev/sampler");
+  await example.prints(/Ctrl-C/);
+  for (let count = 1; count <= 2; count++) {
+    await output("insmod", "/lib/modules/sampler.ko");
+    try {
+      await example.prints(new RegExp(`(attached channel[^]*){${count}}$`));
+      await waitForSamples();
+    } finally {
+      await output("rmmod", "sampler");
+    }
+    await example.prints(new RegExp(`(is gone[^]*){${count}}$`));
+  }
+  const out = await example.interrupt();
+  const counts = [...out.matchAll(/^(\d+) messages came$/gm)].map(([, count]) => Number(count));
+  assertEquals(counts.map((count) => count > 0), [true, true], out);
 });

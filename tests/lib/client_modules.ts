@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Client modules of the host driver for tests, built by the README's command. */
+/** Client modules of the host driver for tests, built by the command of docs/host-driver.md. */
 
 import { assert } from "../../deps.ts";
 import { ROOT } from "./paths.ts";
@@ -12,11 +12,11 @@ export class ClientModules {
     addEventListener("unload", () => Deno.removeSync(this.folder, { recursive: true }));
   }
 
-  /** Builds `tests/unit/clients/NAME.c` as in the README, and returns the path for `open`. */
+  /** Builds `tests/unit/clients/NAME.c` by that command, and returns the path for `open`. */
   async build(name: string, ...flags: string[]): Promise<string> {
-    const readme = await Deno.readTextFile(`${ROOT}/README.md`);
-    const [command] = /^cc -shared.*$/m.exec(readme) ?? [];
-    assert(command !== undefined, "the README has no command that builds a client module");
+    const page = await Deno.readTextFile(`${ROOT}/docs/host-driver.md`);
+    const [command] = /^cc -shared.*$/m.exec(page) ?? [];
+    assert(command !== undefined, "docs/host-driver.md has no command that builds a client module");
     const output = `${this.folder}/${name}${flags.length}.so`;
     const line = command.replaceAll("my_client.so", output)
       .replaceAll("my_client.c", `${ROOT}/tests/unit/clients/${name}.c`)

@@ -8,6 +8,8 @@ import { must } from "./process.ts";
 /** What this machine uses; see scripts/deno_config.ts. */
 const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
 const REAL = "deno.json";
+/** Those that `withConfig` writes. */
+const OFFLINE = /^deno\.offline\./;
 const STAND_INS = "tests/std/";
 
 /**
@@ -28,6 +30,16 @@ async function withConfig<T>(run: (config: string) => Promise<T>): Promise<T> {
 }
 
 /**
+ * Deno warns once: of the import of `node:net` that bundlers must not recognise (src/reactor.ts).
+ */
+function refuseWarnings(output: string): void {
+  const warnings = [...output.matchAll(/^warning\[(.*?)\]/gm)].map(([, code]) => code);
+  if (warnings.join() !== "unanalyzable-dynamic-import") {
+    throw new Error(`deno publish warns of something else: ${warnings.join()}\n${output}`);
+  }
+}
+
+/**
  * The files, as paths in the checkout, from Deno itself. With `check` Deno also looks at types and
  * at all else that would prevent publishing; then the error contains its output.
  */
@@ -41,8 +53,10 @@ export async function publishedFiles({ check = false } = {}): Promise<string[]> 
       { env: { NO_COLOR: "1" } },
     )
   );
+  if (check) refuseWarnings(output);
   const listed = [...output.matchAll(/^ +(file:\S+) \(/gm)];
   const paths = listed.map(([, url]) => fileURLToPath(url!).slice(ROOT.length + 1));
   if (!paths.includes("mod.ts")) throw new Error(`deno publish lists no mod.ts:\n${output}`);
-  return paths.filter((path) => !path.startsWith(STAND_INS)).sort();
+  // The configuration is published under its own name.
+  return paths.filter((path) => !path.startsWith(STAND_INS) && !OFFLINE.test(path)).sort();
 }

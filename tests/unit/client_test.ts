@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Client modules of the host driver: built by the README's command, loaded, used, unloaded. */
+/** Client modules of the host driver: built as in docs/host-driver.md, loaded, used, unloaded. */
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../deps.ts";
 import { KupError, open, unload } from "../../mod.ts";
@@ -197,7 +197,7 @@ Deno.test("unload() refuses all but modules of the host driver", () => {
   assertEquals(failure(() => unload("host:nothing")).code, "not-found");
 });
 
-Deno.test("open() of a client module with AddressSanitizer, as in the README, finds an overflow", async () => {
+Deno.test("open() of a client module with AddressSanitizer, as in docs/host-driver.md, finds an overflow", async () => {
   const path = await build("overflow", "-fsanitize=address");
   const { stdout } = await new Deno.Command("cc", { args: ["-print-file-name=libasan.so"] })
     .output();

@@ -4,7 +4,11 @@
  * Deno that has nothing cached, has no permission but FFI, and finds no program on its PATH.
  */
 
-import { assertEquals } from "../../deps.ts";
+import { assertEquals, assertMatch } from "../../deps.ts";
+import { compareFiles } from "../checks/package.ts";
+import { CONFIG } from "../checks/static.ts";
+import { ROOT } from "../lib/paths.ts";
+import { capture } from "../lib/process.ts";
 import { publishedFiles } from "../lib/published.ts";
 import { servePublished } from "../lib/serve.ts";
 import { patience } from "../lib/until.ts";
@@ -70,7 +74,45 @@ Deno.test("open() of the published module works by its URL, with --allow-ffi alo
       });
     });
   }
-  await t.step("without asking for a file that isn't published", () => {
-    assertEquals([...asked].filter((path) => !files.includes(path)), []);
-  });
+  await t.step(
+    "without asking for a file that isn't published, or that belongs to the tools",
+    () => {
+      assertEquals([...asked].filter((path) => !files.includes(path)), []);
+      assertEquals([...asked].filter((path) => !/^(?:mod\.ts|src\/.*)$/.test(path)), []);
+    },
+  );
+});
+
+Deno.test("kup of the published package pings, makes a module, and tests it, from an empty folder", async () => {
+  await using server = servePublished(await publishedFiles());
+  const cwd = await Deno.makeTempDir({ prefix: "kup-published-" });
+  try {
+    const links = ["cli", "fmt"].map((name) => `${ROOT}/tests/std/${name}`);
+    const config = `${cwd}/std.json`;
+    await Deno.writeTextFile(config, JSON.stringify(CONFIG === "deno.json" ? {} : { links }));
+    const cli = `http://127.0.0.1:${server.addr.port}/cli.ts`;
+    const kup = async (...args: string[]) => {
+      const command = ["run", "-A", "--quiet", "--no-check", "--config", config, cli, ...args];
+      const env = { DENO_DIR: `${cwd}/deno`, KUP_CACHE: `${cwd}/cache`, NO_COLOR: "1" };
+      const { code, output } = await capture([Deno.execPath(), ...command], { cwd, env });
+      assertEquals(code, 0, output);
+      return output;
+    };
+    assertMatch(await kup("ping", "host:echo", "--count", "2"), /^host:echo: 2 x 64 bytes/);
+    assertMatch(await kup("new", "thing"), /^thing is made/);
+    assertMatch(await kup("test", "--kernel", "host", "thing"), /2 passed/);
+    await Deno.copyFile(`${cwd}/thing/thing.h`, `${cwd}/other.h`);
+    await kup("bind", "other.h");
+    assertMatch(await Deno.readTextFile(`${cwd}/other.ts`), /export /);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("compareFiles() names files that are missing, and files that no export needs", () => {
+  assertEquals(compareFiles(["a", "b"], ["b", "a"]), []);
+  assertEquals(compareFiles(["a", "extra"], ["a", "missing"]), [
+    "missing isn't published",
+    "extra is published, and no export needs it",
+  ]);
 });

@@ -123,7 +123,8 @@ Deno.test("mod.ts has no syntax that Node, which only strips types, can't parse"
 });
 
 Deno.test("README.md and the other documents and the Makefile name the oldest supported Deno", async () => {
-  for (const path of ["README.md", "mod.ts", "src/device.ts", "Makefile"]) {
+  const tutorials = ["docs/tutorial-typescript.md", "docs/tutorial-kernel.md"];
+  for (const path of ["README.md", ...tutorials, "mod.ts", "src/device.ts", "Makefile"]) {
     const versions = (await Deno.readTextFile(`${ROOT}/${path}`))
       .matchAll(/Deno (?=\d)(\d[\d.]*\d)(?= or newer)|^DENO_MINIMUM := (.*)$/gm);
     const named = [...versions].map(([, words, variable]) => words ?? variable);

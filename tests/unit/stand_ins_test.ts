@@ -14,7 +14,6 @@ import {
   assertStringIncludes,
   assertThrows,
   bold,
-  cyan,
   dim,
   green,
   red,
@@ -249,7 +248,7 @@ Deno.test("parseArgs() uses a default only for an option that is not given", () 
   assertEquals<unknown>(parseArgs(["--add=a"], many), { _: [], add: ["a"] });
 });
 
-const STYLES = { bold, dim, red, green, yellow, cyan };
+const STYLES = { bold, dim, red, green, yellow };
 
 Deno.test({
   name: "bold(), red() and the others write their terminal codes around a text",

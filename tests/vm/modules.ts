@@ -35,6 +35,8 @@ const CLIENTS = [
   { folder: "examples/gate", modules: ["gate.ko"] },
   { folder: "examples/chat", modules: ["chat.ko"] },
   { folder: "examples/typed", modules: ["typed.ko"] },
+  { folder: "examples/joblog", modules: ["joblog.ko"] },
+  { folder: "examples/sampler", modules: ["sampler.ko"] },
   { folder: "tests/seed", modules: ["pingpong.ko", "courier.ko", "careless.ko", "mydev.ko"] },
   { folder: "tests/kernel/module", modules: ["deserter.ko", "beacon.ko"] },
 ];

@@ -436,10 +436,10 @@ int main(int count, char **arguments)
 	peer_stop_wait(&witness);
 	test_poll();
 	test_alternation(
-		peer_receive, 6000,
+		peer_receive, 2000,
 		"kup_user_wait() with an event position loses no wake-up in thousands of turns");
 	test_alternation(
-		receive_polling, 6000,
+		receive_polling, 2000,
 		"kup_user_wait() without an event position loses no wake-up in thousands of turns");
 	need_unload();
 	reload();

@@ -85,10 +85,10 @@ static void test_own_turn(void)
 		"kup_user_turn_receive() at the user's own turn does not wait");
 	for (i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 7);
-	for (i = 0; i < 1000; i++)
+	for (i = 0; i < 300; i++)
 		if (!echoes(&turn, i, bytes, i * 37 % (uint32_t)sizeof(bytes)))
 			break;
-	check(i == 1000, "kup_user_turn_send() and _receive() carry messages in turns",
+	check(i == 300, "kup_user_turn_send() and _receive() carry messages in turns",
 	      "not message %u", i);
 	refused(kup_user_turn_send(&turn, 1, bytes, UINT32_MAX, 0, 0), EMSGSIZE,
 		"kup_user_turn_send() refuses a message that is too long with EMSGSIZE");
@@ -215,12 +215,12 @@ static void test_reservations(void)
 	room_t room, other;
 	uint32_t i;
 
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < 300; i++) {
 		if (kup_user_turn_reserve(&turn, i, 0, PATIENCE, &room))
 			break;
 		kup_user_turn_discard(&turn, &room);
 	}
-	check(i == 1000 && kup_user_turn_is_mine(&turn), "kup_user_turn_discard() keeps the turn",
+	check(i == 300 && kup_user_turn_is_mine(&turn), "kup_user_turn_discard() keeps the turn",
 	      "%u", i);
 	worked(kup_user_turn_reserve(&turn, 10, 0, PATIENCE, &room),
 	       "kup_user_turn_reserve() gives a reservation at the user's turn");
@@ -251,12 +251,12 @@ static void test_passes(void)
 	message_t message;
 	uint32_t i;
 
-	for (i = 0; i < 1000; i++)
+	for (i = 0; i < 300; i++)
 		if (kup_user_turn_pass(&turn, 0, PATIENCE) ||
 		    kup_user_turn_receive(&turn, &message, PATIENCE) ||
 		    message.control != KUP_CONTROL_PASS)
 			break;
-	check(i == 1000, "kup_user_turn_pass() and _receive() exchange passes", "not pass %u", i);
+	check(i == 300, "kup_user_turn_pass() and _receive() exchange passes", "not pass %u", i);
 	/* Ten times what the ring takes. */
 	for (i = 0; i < 5000; i++)
 		if (kup_user_turn_pass(&turn, 0, PATIENCE))

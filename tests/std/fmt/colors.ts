@@ -37,7 +37,3 @@ export function green(str: string): string {
 export function yellow(str: string): string {
   return style(33, 39, str);
 }
-
-export function cyan(str: string): string {
-  return style(36, 39, str);
-}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * examples/nats with a NATS server on this machine, which is killed and started again.
+ * `make unit` has fetched the server and its client.
+ */
+
+import { assert, assertEquals } from "../../deps.ts";
+import { NATS_SERVER } from "../../scripts/nats_server.ts";
+import { Running, startExample } from "../lib/example.ts";
+import { must } from "../lib/process.ts";
+import { sleep, until } from "../lib/until.ts";
+
+/** A server that keeps what it stores, and its address, when it is started again. */
+class Server implements AsyncDisposable {
+  #running: Running | undefined;
+  readonly #port = freePort();
+  readonly #store = Deno.makeTempDirSync({ prefix: "kup-nats-" });
+
+  get address(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  async start(): Promise<void> {
+    const address = ["--addr", "127.0.0.1", "--port", String(this.#port)];
+    const storage = ["--jetstream", "--store_dir", this.#store];
+    this.#running = new Running(NATS_SERVER, [...address, ...storage]);
+    await until(() => /Server is ready/.test(this.#running!.error), "a NATS server");
+  }
+
+  async end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+    this.#running!.kill(signal);
+    await this.#running!.finish();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#running?.[Symbol.asyncDispose]();
+    await Deno.remove(this.#store, { recursive: true });
+  }
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** A message or a gap that a subscriber has printed. */
+interface Line {
+  readonly number: number;
+  readonly missing: number;
+}
+
+function linesOf({ out }: Running): Line[] {
+  const found = [
+    ...out.matchAll(/^kup\.sampler\.0 (\d+): (?:(\d+) messages are missing|type 1, 8)/gm),
+  ];
+  return found.map(([, number, missing]) => ({
+    number: Number(number),
+    missing: Number(missing ?? 0),
+  }));
+}
+
+/** The number in the last whole line, or -1. */
+function lastNumber({ out }: Running): number {
+  return Number(/ (\d+): [^\n]*\n[^\n]*$/.exec(out.slice(-200))?.[1] ?? -1);
+}
+
+async function waitForMore(subscriber: Running, count: number): Promise<void> {
+  const end = lastNumber(subscriber) + count;
+  await until(() => lastNumber(subscriber) >= end, `message ${end} at the subscriber`);
+}
+
+/** Fails unless each number was received exactly once, or is a part of a gap. */
+function checkAll(lines: readonly Line[], count: number): void {
+  let next = 0;
+  for (const { number, missing } of lines.toSorted((a, b) => a.number - b.number)) {
+    assertEquals(number, next, "a message is missing, or came twice");
+    next += missing || 1;
+  }
+  assertEquals(next, count);
+}
+
+/** Runs a test with a server, a forwarder and a subscriber, and then checks each number. */
+async function forward(
+  options: readonly string[],
+  test: (server: Server, forwarder: Running, subscriber: Running) => Promise<void>,
+): Promise<Line[]> {
+  await must(["make", "-s", "-C", "examples/sampler"]);
+  await using server = new Server();
+  await server.start();
+  const where = ["--server", server.address];
+  await using forwarder = await startExample("nats/forward.ts", ...where, ...options);
+  await forwarder.prints(/^Forwarding/);
+  await using subscriber = await startExample("nats/subscribe.ts", ...where);
+  await waitForMore(subscriber, 200);
+  await test(server, forwarder, subscriber);
+  const out = await forwarder.interrupt();
+  const [, messages, lost] = /forwarded (\d+) messages; (\d+) were lost/.exec(out) ?? [];
+  const count = Number(messages) + Number(lost);
+  const isLast = ({ number, missing }: Line) => number + (missing || 1) === count;
+  await until(() => linesOf(subscriber).some(isLast), `message ${count - 1} at the subscriber`);
+  await subscriber.interrupt();
+  const lines = linesOf(subscriber);
+  checkAll(lines, count);
+  return lines;
+}
+
+/** The number of times that the forwarder has printed this. */
+function times({ out }: Running, sentence: string): number {
+  return out.split(sentence).length - 1;
+}
+
+Deno.test("examples/nats loses no message when the server is killed and started again", async () => {
+  const lines = await forward([], async (server, forwarder, subscriber) => {
+    for (const [index, signal] of (["SIGKILL", "SIGTERM"] as const).entries()) {
+      await server.end(signal);
+      await until(() => times(forwarder, "is gone") > index, "the forwarder's notice");
+      await server.start();
+      await until(() => times(forwarder, "is back") > index, "the forwarder's return");
+      await waitForMore(subscriber, 500);
+    }
+  });
+  assert(lines.every(({ missing }) => missing === 0), "the ring was too small for this machine");
+});
+
+Deno.test("examples/nats reports to subscribers what was lost while the ring was full", async () => {
+  const ring = ["--ring", "4096"];
+  const lines = await forward(ring, async (server, _forwarder, subscriber) => {
+    // The ring is full after an eighth of a second, or later on a busy machine.
+    for (let away = 250; !linesOf(subscriber).some(({ missing }) => missing > 0); away *= 2) {
+      await server.end("SIGKILL");
+      await sleep(away);
+      await server.start();
+      await waitForMore(subscriber, 300);
+    }
+  });
+  assert(lines.some(({ missing }) => missing > 0));
+});
