@@ -36,7 +36,8 @@ function jobOf(series: string): typeof ALL {
 const PART: typeof ALL = {
   kind: "tests",
   files: ["tests/kernel/programs_test.ts", "tests/kernel/node_test.ts"],
-  filter: "/^(?!.*call_storm)/",
+  // Deno's patterns can't exclude a name.
+  filter: "/ (?:attack|calls|epoll|hostile|mapping|processes|seed|unloading)$|node/",
 };
 
 /**

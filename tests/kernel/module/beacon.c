@@ -21,6 +21,7 @@ static enum hrtimer_restart send_number(struct hrtimer *expired)
 
 static const struct kup_ops ops;
 
+/* Not a hard timer: with PREEMPT_RT, its callback could not send. */
 static int load(void)
 {
 	const struct kup_config config = { .name = "beacon", .channels = 4, .to_user_pages = 1 };
@@ -28,7 +29,6 @@ static int load(void)
 
 	if (error)
 		return error;
-		/* Not a hard timer: with PREEMPT_RT, its callback could not send. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
 	hrtimer_init(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	timer.function = send_number;
