@@ -32,13 +32,15 @@ const SURE_SHARED = 3;
 
 /**
  * On a crowded machine a yield takes a slice of another thread, which is milliseconds; a thread that
- * sleeps and is woken gets the processor sooner. So if yields take that long, the next waits sleep
- * where they would yield. One in some yields nevertheless, because the others may be gone. The
- * numbers are those of `kmod/core/spin.h`.
+ * sleeps and is woken gets the processor sooner. So after two such yields, the next waits sleep
+ * where they would yield. Then one yields nevertheless, because the others may be gone. The more
+ * often they are not, the longer it takes to the next try. The numbers are those of
+ * `kmod/core/spin.h`.
  */
-const CROWDED = 16;
 const SLOW_YIELD = 8;
-const AVOIDED_PER_PROBE = 32;
+const CROWDED = 12;
+const LEAST_LEFT_OUT = 4;
+const MOST_LEFT_OUT = 256;
 
 /** One wait in this number looks without yields first, because the sides may have parted. */
 const WAITS_PER_PROBE = 32;
@@ -58,9 +60,12 @@ export class Spin {
   /** How many waits in a row have ended right after a yield. */
   #shared = 0;
   #waits = 0;
+  /** SLOW_YIELD for each slow yield, less 1 for each other one. */
   #crowd = 0;
-  /** How many yields were left out. */
-  #avoided = 0;
+  /** How many yields to leave out. */
+  #left = 0;
+  /** How many were left out last time. */
+  #span = 0;
 
   /**
    * @param native The native calls. Their clock is used, because a test framework may have stopped
@@ -110,9 +115,19 @@ export class Spin {
 
   /** Yields, or returns `false` if sleeping is better. */
   #yield(): boolean {
-    if (this.#crowd >= CROWDED && ++this.#avoided % AVOIDED_PER_PROBE !== 0) return false;
-    if (this.#native.kup_user_yield() === 0) this.#crowd = Math.max(0, this.#crowd - 1);
-    else if (this.#crowd < CROWDED) this.#crowd += SLOW_YIELD;
+    if (this.#left > 0) {
+      this.#left--;
+      return false;
+    }
+    if (this.#native.kup_user_yield() === 0) {
+      this.#crowd = Math.max(0, this.#crowd - 1);
+      this.#span >>= 1;
+    } else if (this.#crowd + SLOW_YIELD < CROWDED) {
+      this.#crowd += SLOW_YIELD;
+    } else {
+      this.#span = Math.min(Math.max(2 * this.#span, LEAST_LEFT_OUT), MOST_LEFT_OUT);
+      this.#left = this.#span;
+    }
     return true;
   }
 

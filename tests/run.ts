@@ -73,17 +73,19 @@ async function timed(tally: Tally, name: string, run: () => Promise<void>): Prom
 }
 
 /**
- * How many lines of a failed check are shown: enough to begin with, and few enough to keep the end
- * in sight.
+ * How many lines of a failed check are shown. Compilers name the cause first, and make names it last.
  */
 const REASON_LINES = 40;
 
 function shorten(text: string): string {
   const lines = text.split("\n");
   if (lines.length <= REASON_LINES) return text;
-  return [...lines.slice(0, REASON_LINES), `(${lines.length - REASON_LINES} more lines)`].join(
-    "\n",
-  );
+  const begin = REASON_LINES / 4;
+  return [
+    ...lines.slice(0, begin),
+    `(${lines.length - REASON_LINES} more lines)`,
+    ...lines.slice(begin - REASON_LINES),
+  ].join("\n");
 }
 
 /**

@@ -199,36 +199,47 @@ static inline void kup_pace_found(struct kup_pace *pace, const struct kup_steps 
  *
  * A yield takes a microsecond, or as long as the peer computes. If more threads want the processor,
  * it takes one of their slices, which is milliseconds; a thread that sleeps and is woken gets the
- * processor sooner. So if yields take that long, the next waits sleep where they would yield. One
- * in some yields nevertheless, because the others may be gone.
+ * processor sooner. So after two such yields, the next waits sleep where they would yield. Then one
+ * yields nevertheless, because the others may be gone. The more often they are not, the longer it
+ * takes to the next try.
  */
 struct kup_crowd {
-	kup_u32 level;
-	kup_u32 avoided; /* how many yields were left out */
+	kup_u32 level; /* KUP_SLOW_YIELD for each slow yield, less 1 for each other one */
+	kup_u32 left;  /* how many yields to leave out */
+	kup_u32 span;  /* how many were left out last time */
 };
 
-#define KUP_CROWDED 16u
 #define KUP_SLOW_YIELD 8u
-#define KUP_AVOIDED_PER_PROBE 32u
+#define KUP_CROWDED 12u
+#define KUP_LEAST_LEFT_OUT 4u
+#define KUP_MOST_LEFT_OUT 256u
 
 /* Nonzero: sleep instead of a yield. */
 static inline int kup_crowd_avoids(struct kup_crowd *crowd)
 {
-	if (kup_load(&crowd->level) < KUP_CROWDED)
-		return 0;
-	kup_store(&crowd->avoided, kup_load(&crowd->avoided) + 1);
-	return kup_load(&crowd->avoided) % KUP_AVOIDED_PER_PROBE != 0;
+	kup_u32 left = kup_load(&crowd->left);
+
+	if (left > 0)
+		kup_store(&crowd->left, left - 1);
+	return left > 0;
 }
 
 /* Called after a yield; `slow`: another thread had the processor for a slice. */
 static inline void kup_crowd_yielded(struct kup_crowd *crowd, int slow)
 {
-	kup_u32 level = kup_load(&crowd->level);
+	kup_u32 level = kup_load(&crowd->level), span = kup_load(&crowd->span);
 
-	if (!slow)
+	if (!slow) {
 		kup_store(&crowd->level, level > 0 ? level - 1 : 0);
-	else if (level < KUP_CROWDED)
+		kup_store(&crowd->span, span / 2);
+	} else if (level + KUP_SLOW_YIELD < KUP_CROWDED) {
 		kup_store(&crowd->level, level + KUP_SLOW_YIELD);
+	} else {
+		span = span < KUP_LEAST_LEFT_OUT ? KUP_LEAST_LEFT_OUT : 2 * span;
+		span = span < KUP_MOST_LEFT_OUT ? span : KUP_MOST_LEFT_OUT;
+		kup_store(&crowd->span, span);
+		kup_store(&crowd->left, span);
+	}
 }
 
 #endif
