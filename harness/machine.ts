@@ -31,8 +31,8 @@ const EVERYWHERE = [
 const CHECKED = ["slub_debug=FZPU", "init_on_free=1"];
 
 /**
- * An emulated processor may not run for half a minute while the real one is busy, and arm64 is slower
- * to emulate. The kernel would report that as a processor that is stuck.
+ * An emulated processor may not run for half a minute while the real one is busy, and arm64 is
+ * slower to emulate. The kernel would report that as a processor that is stuck.
  */
 const PATIENT = ["watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120"];
 

@@ -108,8 +108,9 @@ KUP_USER_DENO_CALL int32_t kup_user_host_load(const char *module, const char *pa
 /*
  * Unloads a client module, as rmmod does: its devices are destroyed, even if they are open. Waits
  * until the client has let go of every channel. Returns the number of mistakes that were found in
- * the module since it was loaded; kup_user_host_mistakes has them. -ENOENT: the module isn't loaded.
- * -EBUSY: the module has left a device behind, or a serve doesn't return; it stays in memory.
+ * the module since it was loaded; kup_user_host_mistakes has them. -ENOENT: the module isn't
+ * loaded. -EBUSY: the module has left a device behind, or a serve doesn't return; it stays in
+ * memory.
  */
 KUP_USER_DENO_CALL int32_t kup_user_host_unload(const char *module);
 

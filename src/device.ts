@@ -429,8 +429,8 @@ export class OpenDevice implements Device {
  * @throws {KupError} `"not-found"`, `"not-permitted"`, `"not-a-device"`, `"abi-mismatch"`,
  * `"no-ffi-permission"`, `"library"`, `"too-many-files"`; `"unsupported"` in another runtime, an
  * older Deno, or another system; for a client module also `"refused"`, and `"busy"` if parameters
- * or checks are given and the module is loaded already, or if another copy of this library has loaded a
- * client module in this process.
+ * or checks are given and the module is loaded already, or if another copy of this library has
+ * loaded a client module in this process.
  * @throws {TypeError} If the path is empty, contains a NUL character or is a URL that is not a
  * file's, or if the parameters make no sense.
  *

@@ -31,10 +31,10 @@ const LOOKS_PER_YIELD = 32;
 const SURE_SHARED = 3;
 
 /**
- * On a crowded machine a yield takes a slice of another thread, which is milliseconds; a thread that
- * sleeps and is woken gets the processor sooner. So after two such yields, the next waits sleep
- * where they would yield. Then one yields nevertheless, because the others may be gone. The more
- * often they are not, the longer it takes to the next try. The numbers are those of
+ * On a crowded machine a yield takes a slice of another thread, which is milliseconds; a thread
+ * that sleeps and is woken gets the processor sooner. So after two such yields, the next waits
+ * sleep where they would yield. Then one yields nevertheless, because the others may be gone. The
+ * more often they are not, the longer it takes to the next try. The numbers are those of
  * `kmod/core/spin.h`.
  */
 const SLOW_YIELD = 8;

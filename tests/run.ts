@@ -73,7 +73,8 @@ async function timed(tally: Tally, name: string, run: () => Promise<void>): Prom
 }
 
 /**
- * How many lines of a failed check are shown. Compilers name the cause first, and make names it last.
+ * How many lines of a failed check are shown. Compilers name the cause first, and make names it
+ * last.
  */
 const REASON_LINES = 40;
 

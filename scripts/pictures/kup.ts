@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * `kup` as it is, in a process whose workers use `host:echo`: the host driver's devices are those of
- * a process, so `kup top` in another process would show nothing.
+ * `kup` as it is, in a process whose workers use `host:echo`: the host driver's devices are those
+ * of a process, so `kup top` in another process would show nothing.
  *
  *     deno run -A scripts/pictures/kup.ts COMMAND...
  */

@@ -14,9 +14,10 @@ import { type Judgement, runGuest } from "../vm/session.ts";
 const ALL: Job & { readonly kind: "tests" } = { kind: "tests", filter: "" };
 
 /**
- * The part for all of ALL_SERIES but the last. The conformance suite's tests in TypeScript are about
- * the library above the contract, which is the same for all kernels; they run in the last series,
- * in the debug kernel, and on the host driver. The suite's programs in C use the contract itself.
+ * The part for all of ALL_SERIES but the last. The conformance suite's tests in TypeScript are
+ * about the library above the contract, which is the same for all kernels; they run in the last
+ * series, in the debug kernel, and on the host driver. The suite's programs in C use the contract
+ * itself.
  */
 const OLDER: typeof ALL = {
   ...ALL,

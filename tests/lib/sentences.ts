@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The strings of a TypeScript source, as its messages are: pieces joined, values replaced by "…". */
+/** The strings of a TypeScript source as in messages: pieces joined, values replaced by "…". */
 
 /** Characters after which a slash begins a regular expression. */
 const BEFORE_REGEXP = new Set("(,=:[!&|?{};+<>");

@@ -45,7 +45,7 @@ async function sourcesOf(folder: string): Promise<string[]> {
 const NAMES =
   /^(?:The (?:native library|device|file|channel)(?: …| in this module)|… messages are)$/;
 
-/** A message begins as a sentence does, after the device's path; lists of names have no such words. */
+/** A message begins as a sentence does, behind the device's path; lists of names do not. */
 function isMessage(text: string): boolean {
   const words = text.match(/(?<![\w`])[A-Za-z']+[a-z](?![\w`])/g) ?? [];
   return /^[A-Z`…]/.test(text) && !/^…[,.]/.test(text) && words.length >= 2 && !NAMES.test(text);

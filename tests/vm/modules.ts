@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Builds KUP's modules and the project's client modules for one kernel, outside the source tree. */
+/** Builds KUP's modules and the project's clients for one kernel, outside the source tree. */
 
 import {
   buildFolder,
