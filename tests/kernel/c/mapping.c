@@ -326,7 +326,7 @@ static void test_fork(struct peer *peer)
 	/* The kernel page is only read. */
 	check((taken == AREAS || taken == 0) && found == taken && touch(peer->in, true) == 0 &&
 		      peer->kernel->magic == KUP_MAGIC,
-	      "madvise() with MADV_DOFORK is refused, or a child inherits the mappings; both do no harm",
+	      "madvise() with MADV_DOFORK fails, or a child inherits the mappings, without harm",
 	      "%d of them, after %d calls", found, taken);
 }
 
