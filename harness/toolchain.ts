@@ -56,8 +56,7 @@ export async function makeToolchain(release: Release): Promise<string[]> {
 const CROSS = ["gcc-12", "cpp-12", "binutils"].map((name) => `${name}-aarch64-linux-gnu`);
 
 /**
- * Returns the command that runs make with the cross-compiler for arm64. The kernel's headers name
- * the architecture themselves.
+ * Returns the command that runs make with the cross-compiler for arm64.
  *
  * @throws {HarnessError} `"download"`, or `"tool"` when this machine can't run the compiler.
  */
@@ -73,11 +72,13 @@ export async function crossToolchain(): Promise<string[]> {
     // No other program has libraries of these names.
     `LD_LIBRARY_PATH=${folder}/usr/lib/x86_64-linux-gnu`,
   ];
-  const compiler = "aarch64-linux-gnu-gcc-12";
+  const prefix = "aarch64-linux-gnu-";
+  const compiler = `${prefix}gcc-12`;
   // This runs the compiler proper and the assembler too, which need libraries of this machine.
   const probe = ["env", ...environment, compiler, "-c", "-x", "c", "-o", "/dev/null", "/dev/null"];
   const { code, output } = await capture(probe);
-  if (code === 0) return ["env", ...environment, "make", `CC=${compiler}`];
+  const variables = ["ARCH=arm64", `CROSS_COMPILE=${prefix}`, `CC=${compiler}`];
+  if (code === 0) return ["env", ...environment, "make", ...variables];
   throw new HarnessError(
     "tool",
     "This machine lacks libraries that the compiler for arm64 needs; install them with: " +
