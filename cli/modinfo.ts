@@ -114,7 +114,7 @@ function fromHost(client: number, elf: Elf, file: string): Module {
 function describe(file: string): Module {
   const foreign = new Failure(
     `${file} is not a client module of KUP: it has neither a kernel module's description nor ` +
-      "KUP_MODULE; build it as docs/cli.md describes.",
+      "KUP_MODULE; build it as docs/kernel.md or docs/host-driver.md describes.",
   );
   try {
     const elf = new Elf(read(file), file);

@@ -21,7 +21,8 @@ async function work(channel: Channel, { job, messages }: Job): Promise<number> {
   let right = 0;
   for (let received = 0; received < messages;) {
     for (const message of await channel.receiveBatch()) {
-      if (message.f64(0) === job && message.f64(8) === received++) right++;
+      if (message.f64(0) === job && message.f64(8) === received) right++;
+      received++;
     }
     if (channel.done) throw new Error("The module has closed the channel.");
   }
@@ -35,7 +36,7 @@ let channel: Channel | undefined;
 addEventListener("message", async (event) => {
   const { data } = event as MessageEvent<string | Job>;
   if (typeof data !== "string") return postMessage(await work(channel!, data));
-  using device = open(data);
+  using device = open(data); // the channel stays attached when the device is closed
   channel = await device.attach();
   postMessage(channel.number);
 });

@@ -65,12 +65,14 @@
  *     threads    kup_thread_start, kup_thread_join, kup_thread_ended, kup_log
  *
  * "Any context" includes a timer's callback, the holder of a kup_spinlock, and interrupt handlers.
- * It excludes NMI handlers; with PREEMPT_RT, handlers that are not threaded; and on FreeBSD,
- * filters, and code that holds a spin mutex (interrupt threads, callouts and task queues are fine).
+ * It excludes NMI handlers; with PREEMPT_RT, handlers that are not threaded, and code that holds a
+ * raw spinlock or has disabled preemption or interrupts; and on FreeBSD, filters, and code that
+ * holds a spin mutex (interrupt threads, callouts and task queues are fine).
  * attach, serve, detach, and a client's load, unload and threads may sleep.
  *
  * The host driver reports calls that break these rules, and other mistakes, with a sentence that
- * names the call's place; docs/mistakes.md has all of them. A kernel doesn't look.
+ * names the call's place; docs/mistakes.md has all of them. In a kernel, nothing
+ * looks for them.
  *
  * Threads. Any number of threads may send on one channel at once, and any number may wait for it.
  * One thread at a time may receive on it, or look for a message.
@@ -139,9 +141,9 @@ struct kup_ops {
  * has returned. context belongs to the client.
  *
  * -EINVAL: the config makes no sense. -EEXIST: the name is taken, or a part of its path is a
- * device. -ENOMEM. For the first two, a line of the kernel's log names the field and what is wrong
- * with its value. On the host driver, the same line becomes the error of the call that loads the
- * client.
+ * device. -ENOSPC: on Linux, there are 256 devices already. -ENOMEM. Except for the last, a line of
+ * the kernel's log names the field or the cause. On the host driver, the same line becomes the
+ * error of the call that loads the client.
  */
 int kup_device_create(const struct kup_config *config, const struct kup_ops *ops, void *context,
 		      struct kup_device **device);

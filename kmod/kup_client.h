@@ -15,8 +15,8 @@
  *           A static variable `name`, an unsigned int or a string, that can be set when the module
  *           is loaded; `value` is its default. It doesn't change after that, so every context may
  *           read it. Linux: insmod mine.ko name=value. FreeBSD: kenv hw.mine.name=value, before
- *           kldload; a string has up to 127 bytes. Host driver: loadClient("./mine.so", { name:
- *           value }).
+ *           kldload; a string has up to 127 bytes. Host driver: open("host:./mine.so",
+ *           { parameters: { name: value } }).
  *
  * kup_system.h also has NULL, the errno constants, memcpy, memset, memcmp and strlen.
  */

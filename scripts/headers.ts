@@ -69,7 +69,10 @@ function readFunctions(code: string): Prototype[] {
 /** The declarations as a reader wants them: no macros for linkers, one line for each prototype. */
 function tidy(lines: readonly string[]): string {
   return lines.filter((line) => !FRAME.test(line)).join("\n")
-    .replace(/KUP_USER_(?:DENO_)?CALL\s+| __attribute__.*(?=;)/g, "").replace(/,\n\s+(?!\*)/g, ", ")
+    .replace(/KUP_USER_(?:DENO_)?CALL\s+| __attribute__.*(?=;)/g, "").replace(
+      /,\n\s+(?![\s*])/g,
+      ", ",
+    )
     .replace(/\(\n\s+/g, "(").replace(/ \*\n(?=kup_)/g, " *").split("\n").map(expand).join("\n")
     .trim();
 }

@@ -34,7 +34,7 @@ static struct kup_calls *take_decider(void)
 	return calls;
 }
 
-/* Nonzero: the process has decided; *passes is what it has said. */
+/* Nonzero: the process has decided; *passes is its answer. */
 static int ask(const struct gate_visitor *visitor, kup_u8 *passes)
 {
 	struct kup_calls *calls = take_decider();

@@ -126,6 +126,13 @@ Deno.test("Reader.take() keeps folder and variables, and rejects at what is not 
   await run(block("sh", interrupted, "End it with Ctrl-C:") + block("text", "hello\nbye"));
 });
 
+Deno.test("docs/reference-*.md, man: a comment inside a struct keeps its lines", async () => {
+  for (const page of ["docs/reference-kernel.md", "docs/reference-c.md", "man/kup.9"]) {
+    const text = await Deno.readTextFile(`${ROOT}/${page}`);
+    assertEquals(text.match(/^.*\w[,.]? {2}\* \w.*$/m)?.[0], undefined, page);
+  }
+});
+
 Deno.test("README.md has less than 200 lines", async () => {
   const text = await Deno.readTextFile(`${ROOT}/README.md`);
   assertEquals(text.split("\n").length < 200, true);
