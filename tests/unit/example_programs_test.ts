@@ -33,7 +33,8 @@ async function gunzip(file: string): Promise<Uint8Array> {
 
 Deno.test("examples/ctrl_c.ts ends at Ctrl-C, and loses no message", async () => {
   // A signal that comes too early ends it before its first message.
-  for (let pause = 50, count = 0; count === 0; pause *= 2) {
+  let count = 0;
+  for (let pause = 50; count === 0; pause *= 2) {
     await using example = await startExample("ctrl_c.ts");
     await example.prints(/Sending/);
     await sleep(pause);
