@@ -42,7 +42,7 @@ await program(USAGE, async ({ words: [input, output, path = "host:echo"], signal
   console.log(`Compressing ${input}; Ctrl-C ends it.`);
   // Ctrl-C ends the input, like its last byte: the compressed file is whole in both cases.
   const chunks = source.readable.pipeThrough(split(channel.maxMessage), { signal });
-  const sending = chunks.pipeTo(channel.writable, { preventAbort: true }).catch(async (error) => {
+  const sending = chunks.pipeTo(channel.writable).catch(async (error) => {
     if (!signal.aborted) throw error;
     await channel.end();
   });

@@ -43,7 +43,7 @@ Deno.test("examples/chat broadcasts, unchanged, in this kernel", async () => {
 });
 
 Deno.test("examples/gate asks a process, unchanged, in this kernel", async () => {
-  assertMatch(await run("gate"), /^10 visitors of gate have passed\nand one .* in time\n$/);
+  assertMatch(await run("gate"), /^[1-9]\d+ visitors of gate have passed\nand one .* in time\n$/);
 });
 
 Deno.test("examples/typed sends typed messages, unchanged, in this kernel", async () => {
@@ -68,7 +68,7 @@ Deno.test("examples/ticker ticks, unchanged, in this kernel", async () => {
 Deno.test("examples/joblog writes all lines of a module in this kernel", async () => {
   await output("insmod", "/lib/modules/joblog.ko");
   try {
-    await runJobLog("/dev/joblog");
+    await runJobLog(false, "/dev/joblog");
   } finally {
     await output("rmmod", "joblog");
   }

@@ -46,8 +46,12 @@ export class RunBeside {
     const text = await Deno.readTextFile(this.#results);
     await Deno.remove(this.#results);
     // The program writes its results last of all.
-    if (code === 0 && text !== "") tally.add(JSON.parse(text));
-    else tally.record("failed", `${name}: the run ended with exit status ${code}`);
+    if (code !== 0 || text === "") {
+      return tally.record("failed", `${name}: the run ended with exit status ${code}`);
+    }
+    const results = JSON.parse(text);
+    if (results.passed.length === 0) tally.record("failed", `${name}: no test has passed`);
+    tally.add(results);
   }
 }
 

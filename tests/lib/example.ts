@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** An example as a program that runs, whose output a test reads while it comes. */
 
-import { assert, assertEquals, assertMatch } from "../../deps.ts";
+import { assert, assertEquals } from "../../deps.ts";
 import { exists, ROOT } from "./paths.ts";
 import { projectFiles } from "./process.ts";
 import { until } from "./until.ts";
@@ -107,22 +107,27 @@ export async function startExample(path: string, ...args: string[]): Promise<Run
 
 /**
  * Runs examples/joblog until it has begun two new files, and then checks that they are small enough
- * and have all lines.
+ * and have all lines: the last ones, or with `keepsAll` all that it has written.
  */
-export async function runJobLog(...device: string[]): Promise<void> {
+export async function runJobLog(keepsAll: boolean, ...device: string[]): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "kup-joblog-" });
   try {
     const log = `${folder}/jobs.log`;
-    const options = ["--bytes=5000", "--keep=2", log, ...device];
+    const keep = keepsAll ? 1000 : 2;
+    const options = ["--bytes=5000", `--keep=${keep}`, log, ...device];
     await using example = await startExample("joblog/joblog.ts", ...options);
     await until(() => exists(`${log}.2`), "two new files");
-    assertMatch(await example.interrupt(), /^Writing to .*\nwrote \d+ lines\n$/);
-    const files = [`${log}.2`, `${log}.1`, log];
+    const [, count] = /^Writing to .*\nwrote (\d+) lines\n$/.exec(await example.interrupt()) ?? [];
+    assert(count !== undefined, example.out);
+    const old = (await Array.fromAsync(Deno.readDir(folder))).length - 1;
+    assert(keepsAll || old === keep, `${old} old files`);
+    const files = Array.from({ length: old }, (_, i) => `${log}.${old - i}`).concat(log);
     const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
     const sizes = texts.map((text) => new TextEncoder().encode(text).length);
     assert(sizes.every((size) => size <= 5000), sizes.join());
-    assertEquals((await Array.fromAsync(Deno.readDir(folder))).length, files.length);
-    checkJobs(texts.join("").trimEnd().split("\n"));
+    const lines = texts.join("").trimEnd().split("\n");
+    if (keepsAll) assertEquals(lines.length, Number(count));
+    checkJobs(lines);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

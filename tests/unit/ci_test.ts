@@ -74,4 +74,7 @@ Deno.test(".ci/run names at its end what has failed in each run", async () => {
     line.startsWith("failed ") || line.startsWith("make ")
   );
   assertEquals(end, ["make test:", "failed one", "make test-debug:", "failed another"]);
+  const { lines: many } = await ci(`echo Summary; seq -f "failed %g" 100; ${WELL}; exit 1`, WELL);
+  const again = many.slice(many.indexOf("make test:"));
+  assertEquals(again.filter((line) => line.startsWith("failed ")).at(-1), "failed 100");
 });

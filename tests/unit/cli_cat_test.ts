@@ -119,10 +119,11 @@ Deno.test("kup cat gives an answer before the input ends", async () => {
 });
 
 Deno.test("kup cat ends at Ctrl-C with status 130, whatever it waits for", async () => {
-  for (const options of [["--receive"], []]) {
-    await using child = startKup(["cat", ...options, "--parameters", "channels=1", "host:echo"]);
+  const cases = [["--receive"], [], ["--parameters", "mode=2"], ["--parameters", "mode=3"]];
+  for (const options of cases) {
+    await using child = startKup(["cat", ...options, "host:echo"]);
     const writer = child.stdin.getWriter();
-    if (options.length === 0) {
+    if (options[0] !== "--receive") {
       await writer.write(new TextEncoder().encode("on\n"));
       const reader = child.stdout.getReader();
       await reader.read();

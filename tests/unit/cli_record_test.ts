@@ -18,8 +18,9 @@ import {
   Reader,
   type Recorded,
 } from "../../cli/recording.ts";
-import { interrupt, kup, startKup } from "../lib/cli.ts";
-import { until } from "../lib/until.ts";
+import { interrupt, kup, kupCommand, startKup } from "../lib/cli.ts";
+import { capture } from "../lib/process.ts";
+import { patience, until } from "../lib/until.ts";
 
 const HEAD: Head = {
   name: "kup/echo",
@@ -145,6 +146,21 @@ Deno.test("kup replay keeps the recorded times", async () => {
   });
   assertEquals(code, 0, output);
   assert(performance.now() - begin >= 1500, "the second message came too early");
+});
+
+Deno.test("kup replay --fast does not wait for the recorded times", async () => {
+  using temporary = folder();
+  const file = `${temporary.path}/years.kup`;
+  const later: Recorded = { ...RECORDS[0]!, nanoseconds: RECORDS[0]!.nanoseconds + 10n ** 17n };
+  const parts = [encodeHead(HEAD), encodeRecord(RECORDS[0]!), encodeRecord(later)];
+  await Deno.writeFile(file, Uint8Array.from(parts.flatMap((part) => [...part])));
+  const permissions = ["--allow-ffi", `--allow-read=${file}`];
+  const { code, output } = await capture([
+    "timeout",
+    String(patience() / 1000),
+    ...kupCommand(["replay", "--fast", file, "host:echo"], permissions),
+  ]);
+  assertEquals([code, output], [0, "2 messages sent, 2 received\n"]);
 });
 
 Deno.test("kup record stops after --count messages, and after --seconds", async () => {

@@ -15,6 +15,7 @@ import { open } from "../../mod.ts";
 import { CONFIG } from "../checks/static.ts";
 import { findPrograms } from "../lib/example.ts";
 import { ROOT } from "../lib/paths.ts";
+import { patience } from "../lib/until.ts";
 
 async function output(command: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(command, { args, cwd: ROOT }).output();
@@ -67,7 +68,8 @@ Deno.test("examples/typed refuses messages whose fields are not as they must be"
   const records = new ThermoToUser();
   for (const [type, data] of lies) {
     await channel.send(data, { type });
-    const record = records.read((await channel.receive())!);
+    const signal = AbortSignal.timeout(patience());
+    const record = records.read((await channel.receive({ signal }))!);
     assert(record.recordType === THERMO_REFUSED);
     assertEquals(record.type, type);
   }
@@ -88,7 +90,8 @@ Deno.test("examples/chat broadcasts in this process, also to a slow reader", asy
 Deno.test("examples/gate asks this process, and decides by itself without an answer", async () => {
   await output("make", "-s", "-C", "examples/gate");
   const out = await example("examples/gate/gate.ts");
-  assertMatch(out, /^10 visitors of gate have passed\nand one was refused, .* in time\n$/);
+  // More come while it counts.
+  assertMatch(out, /^[1-9]\d+ visitors of gate have passed\nand one was refused, .* in time\n$/);
 });
 
 Deno.test("examples/echo.ts exchanges messages and measures", async () => {

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../deps.ts";
 import { KupError, mistakes, open, unload } from "../../mod.ts";
 import { ClientModules } from "../lib/client_modules.ts";
+import { capture } from "../lib/process.ts";
 
 const modules = new ClientModules();
 const planted = await modules.build("mistakes");
@@ -122,6 +123,28 @@ Deno.test("open() with checks: false finds no mistake", async () => {
   }
   assertThrows(() => open(planted, { checks: 1 as unknown as boolean }), TypeError);
   assertThrows(() => open("/dev/null", { checks: true }), TypeError);
+});
+
+Deno.test("KUP_HOST_CHECKS ends the process at the first mistake, or turns the checks off", async () => {
+  const program = `
+    import { open, unload } from ${JSON.stringify(import.meta.resolve("../../mod.ts"))};
+    const path = ${JSON.stringify(planted)};
+    {
+      using device = open(path, { parameters: { fault: "commit_twice" } });
+      using channel = await device.attach();
+      await channel.send("x");
+      await channel.receive();
+    }
+    try { unload(path); } catch ({ code }) { console.log(code); }`;
+  const url = `data:text/javascript,${encodeURIComponent(program)}`;
+  const deno = [Deno.execPath(), "run", "--no-config", "--no-check", "--allow-ffi", url];
+  const cases = [["0", 0, ""], ["1", 0, "mistakes\n"], ["abort", 134, ""], ["2", 0, "mistakes\n"]];
+  for (const [value, code, stdout] of cases) {
+    const ended = await capture(deno, { env: { KUP_HOST_CHECKS: String(value) } });
+    assertEquals([ended.code, ended.stdout], [code, stdout], ended.output);
+    assertEquals(ended.output.includes("kup_commit of a reservation"), value !== "0");
+    assertEquals(ended.output.includes("must be 0, 1 or abort"), value === "2");
+  }
 });
 
 Deno.test("unload() and mistakes() report nothing about a client without mistakes", async () => {

@@ -37,7 +37,8 @@ Deno.test("RunBeside.finish() counts what the other run wrote at its end", async
 });
 
 Deno.test("RunBeside.finish() counts a run without results, or a failed one, as one failure", async () => {
-  for (const script of ["true", 'echo {} >"$0"; exit 3', "kill -9 $$"]) {
+  const empty = JSON.stringify(new Tally());
+  for (const script of ["true", 'echo {} >"$0"; exit 3', "kill -9 $$", `echo '${empty}' >"$0"`]) {
     const tally = new Tally();
     await new RunBeside(["sh", "-c", script]).finish(tally, "other");
     assertEquals(tally.verdict, "0 passed, 1 failed, 0 skipped", script);

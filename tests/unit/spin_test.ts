@@ -90,6 +90,9 @@ Deno.test("Spin.until() leaves out yields while they take slices, but for one no
   spinning.crowded = false;
   yieldsIn(300);
   assert(yieldsIn(100) >= 200, "the others are gone");
+  // Few are left out again at first.
+  spinning.crowded = true;
+  assertEquals(yieldsIn(1000), first);
 });
 
 Deno.test("Spin.until() ends with its budget, and if the clock stands still", () => {

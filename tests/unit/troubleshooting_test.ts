@@ -115,7 +115,7 @@ Deno.test("docs/troubleshooting.md has each KUP_ERROR and KUP_STATUS, and the wo
 Deno.test("docs/troubleshooting.md has each code of the harness's errors", async () => {
   const codes = (await read("harness/error.ts")).match(/HarnessErrorCode =[^;]*/)![0];
   const rows = entries(section("## The command line and the harness"), "kind");
-  for (const code of codes.match(/"\w+"/g)!) {
+  for (const code of codes.match(/"[\w-]+"/g)!) {
     assert(rows.some((row) => row.startsWith(`\`${code}\``)), `no row for ${code}`);
   }
 });
