@@ -23,7 +23,7 @@ const ABOUT_THE_KERNEL = ["broadcast", "config", "instance", "node", "process", 
  * `make test` divides the tests between Debian's kernels, since a test finds nearly the same in
  * each. The last series of ALL_SERIES runs those in TypeScript, and the older ones run the programs
  * in C and what else is about the kernel itself. The debug kernel runs all, and so does
- * \`make test-vm\`.
+ * `make test-vm`.
  */
 async function partOf(series: string): Promise<Tests> {
   const all: readonly string[] = ALL_SERIES;
