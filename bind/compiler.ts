@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Runs a C compiler on a header. Nothing that it compiles is run. */
 
+import { SIGNALS } from "../harness/interrupt.ts";
 import { readSections } from "./elf.ts";
 import { BindError } from "./mistake.ts";
 
@@ -22,8 +23,6 @@ const DEBUGGING = [
   "-fno-eliminate-unused-debug-types",
   "-fno-lto",
 ];
-
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 const COMPILERS: readonly (readonly string[])[] = [["cc"], ["gcc"], ["clang"], ["zig", "cc"]];
 
@@ -90,16 +89,19 @@ export class Compiler implements AsyncDisposable {
   readonly #command: readonly string[];
   readonly #header: string;
   readonly #folder: string;
-  readonly #interrupted = () => {
-    Deno.removeSync(this.#folder, { recursive: true });
-    Deno.exit(130);
-  };
+  readonly #listeners = Object.entries(SIGNALS).map(([name, status]) => {
+    const stop = () => {
+      Deno.removeSync(this.#folder, { recursive: true });
+      Deno.exit(status);
+    };
+    return [name as keyof typeof SIGNALS, stop] as const;
+  });
 
   private constructor(command: readonly string[], header: string, folder: string) {
     this.#command = command;
     this.#header = header;
     this.#folder = folder;
-    for (const signal of SIGNALS) Deno.addSignalListener(signal, this.#interrupted);
+    for (const [name, stop] of this.#listeners) Deno.addSignalListener(name, stop);
   }
 
   /** Finds the compiler. `header` is an absolute path. */
@@ -110,7 +112,7 @@ export class Compiler implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, this.#interrupted);
+    for (const [name, stop] of this.#listeners) Deno.removeSignalListener(name, stop);
     await Deno.remove(this.#folder, { recursive: true });
   }
 

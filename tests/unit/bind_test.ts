@@ -505,21 +505,22 @@ Deno.test("kup bind removes its temporary folder, also when it is interrupted", 
     const script = '#!/bin/sh\n[ "$1" = --version ] || exec sleep 60\n';
     await Deno.writeTextFile(`${folder}/cc`, script, { mode: 0o755 });
     await Deno.chmod(`${folder}/cc`, 0o755);
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [...args, "--cc", `${folder}/cc`],
-      cwd: folder,
-      env,
-    }).spawn();
-    while (temporary() === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     // The listener for signals is there as soon as the source is.
     const source = () =>
       [...Deno.readDirSync(folder)].some(({ name, isDirectory }) =>
         isDirectory && [...Deno.readDirSync(`${folder}/${name}`)].length > 0
       );
-    while (!source()) await new Promise((resolve) => setTimeout(resolve, 10));
-    child.kill("SIGINT");
-    const { code } = await child.status;
-    assertEquals([code, temporary()], [130, 0]);
+    for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: [...args, "--cc", `${folder}/cc`],
+        cwd: folder,
+        env,
+      }).spawn();
+      while (!source()) await new Promise((resolve) => setTimeout(resolve, 10));
+      child.kill(signal);
+      const { code } = await child.status;
+      assertEquals([code, temporary()], [status, 0]);
+    }
   });
 });
 

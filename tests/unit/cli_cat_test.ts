@@ -118,8 +118,9 @@ Deno.test("kup cat gives an answer before the input ends", async () => {
   assertEquals((await child.status).code, 0);
 });
 
-Deno.test("kup cat ends at Ctrl-C with status 130, whatever it waits for", async () => {
-  for (const options of [["--receive"], []]) {
+Deno.test("kup cat ends at Ctrl-C with status 130, and at SIGTERM with 143", async () => {
+  const cases = [["SIGINT", 130, "--receive"], ["SIGINT", 130], ["SIGTERM", 143]] as const;
+  for (const [signal, status, ...options] of cases) {
     await using child = startKup(["cat", ...options, "--parameters", "channels=1", "host:echo"]);
     const writer = child.stdin.getWriter();
     if (options.length === 0) {
@@ -128,9 +129,9 @@ Deno.test("kup cat ends at Ctrl-C with status 130, whatever it waits for", async
       await reader.read();
       reader.releaseLock();
     }
-    await interrupt(child);
+    await interrupt(child, signal);
     const { code } = await child.status;
-    assertEquals(code, 130);
+    assertEquals(code, status);
     await Promise.all([child.stdout.cancel(), child.stderr.cancel()]);
     await writer.close().catch(() => {});
   }
