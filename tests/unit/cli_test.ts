@@ -226,4 +226,8 @@ Deno.test("kup doctor fails for a device that does not work, and says what to do
   const { code, stdout } = await kup(["doctor", "/dev/null"]);
   assertEquals(code, 1);
   assertMatch(stdout, /^missing +\/dev\/null: .*\n +Name a KUP device/m);
+  // The host driver needs no kernel module.
+  const host = await kup(["doctor", "host:wrong"]);
+  assertEquals(host.code, 1);
+  assertMatch(host.stdout, /^missing +host:wrong: .*\n +Name host:echo, .* FILE\.so/m);
 });
