@@ -17,7 +17,7 @@ import {
   openNamed,
 } from "./device.ts";
 import { isInterrupt } from "./echo.ts";
-import { findFormat } from "./formats.ts";
+import { findFormat, type Format } from "./formats.ts";
 import { Progress, warn } from "./output.ts";
 import {
   encodeGap,
@@ -117,12 +117,29 @@ class Writer implements Disposable {
   }
 }
 
-async function feed(channel: Channel, writer: Writer, line: CommandLine, signal: AbortSignal) {
-  const name = line.value("input");
-  if (name === undefined) return;
-  const usual = integer(line, "type", 0, 2 ** 32 - 1) ?? 0;
-  const messages = findFormat("input", name).read(Deno.stdin.readable, channel.maxMessage);
-  for await (const { data, type = usual } of messages) {
+/** What the command line asks for. All of it is checked before an older file is replaced. */
+interface Wanted {
+  readonly count: number;
+  readonly seconds: number;
+  /** Undefined: nothing is sent. */
+  readonly input: Format | undefined;
+  readonly type: number;
+}
+
+function readOptions(line: CommandLine): Wanted {
+  const input = line.value("input");
+  return {
+    count: integer(line, "count", 1, 2 ** 53 - 1) ?? Infinity,
+    seconds: line.number("seconds", { otherwise: Infinity, least: 0.001, most: 1e6 }),
+    input: input === undefined ? undefined : findFormat("input", input),
+    type: integer(line, "type", 0, 2 ** 32 - 1) ?? 0,
+  };
+}
+
+async function feed(channel: Channel, writer: Writer, wanted: Wanted, signal: AbortSignal) {
+  if (wanted.input === undefined) return;
+  const messages = wanted.input.read(Deno.stdin.readable, channel.maxMessage);
+  for await (const { data, type = wanted.type } of messages) {
     // Before its answer, whose record follows.
     writer.sent(type, data);
     await channel.send(data, { type, signal });
@@ -148,11 +165,10 @@ async function receive(
 async function run(
   channel: Channel,
   writer: Writer,
-  line: CommandLine,
+  wanted: Wanted,
   { signal }: Context,
 ): Promise<void> {
-  const count = integer(line, "count", 1, 2 ** 53 - 1) ?? Infinity;
-  const seconds = line.number("seconds", { otherwise: Infinity, least: 0.001, most: 1e6 });
+  const { count, seconds } = wanted;
   const stop = new AbortController();
   const timer = seconds < Infinity ? setTimeout(() => stop.abort(stop), seconds * 1000) : undefined;
   const both = AbortSignal.any([signal, stop.signal]);
@@ -160,7 +176,7 @@ async function run(
     both.addEventListener("abort", () => reject(both.reason), { once: true })
   );
   const receiving = receive(channel, writer, count, both);
-  const sending = feed(channel, writer, line, both).then(() => receiving);
+  const sending = feed(channel, writer, wanted, both).then(() => receiving);
   try {
     await Promise.race([receiving, sending, ended]);
   } catch (error) {
@@ -181,6 +197,7 @@ export const command: Command = {
   least: 2,
   async run(line, context): Promise<void> {
     const [path, file] = line.words as [string, string];
+    const wanted = readOptions(line);
     using device = openNamed(path, line);
     const { mode } = device.info();
     if (mode !== "stream") {
@@ -188,7 +205,7 @@ export const command: Command = {
     }
     using channel = await attach(device, line, context);
     using writer = new Writer(file, device, channel);
-    await run(channel, writer, line, context);
+    await run(channel, writer, wanted, context);
     const lost = writer.lost === 0 ? "" : `, and ${writer.lost} that were lost`;
     warn(`${writer.count} messages in ${file}${lost}`);
   },

@@ -239,6 +239,20 @@ Deno.test("kup record and replay say in one sentence what is wrong with a file",
   }
 });
 
+Deno.test("kup record leaves an older recording as it is when its options are wrong", async () => {
+  using temporary = folder();
+  const file = `${temporary.path}/old.kup`;
+  await Deno.writeFile(file, WHOLE);
+  const permissions = ["--allow-ffi", `--allow-write=${file}`];
+  const wrong = [["--count", "0"], ["--seconds", "x"], ["--input", "xml"], ["--type", "x"]];
+  for (const options of wrong) {
+    const args = ["record", ...options, "host:echo", file];
+    const { code, output } = await kup(args, { permissions });
+    assertEquals(code, 2, output);
+    assertEquals(await Deno.readFile(file), WHOLE, options.join(" "));
+  }
+});
+
 Deno.test("kup replay refuses a message that the device can't take, and names it", async () => {
   using temporary = folder();
   const file = `${temporary.path}/long.kup`;
