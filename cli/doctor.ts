@@ -11,7 +11,7 @@ import { MINIMUM_DENO } from "../src/runtime.ts";
 import { type Command, Failure, reasonOf } from "./command.ts";
 import { dim, green, red, yellow } from "./deps.ts";
 import { findDevices } from "./device.ts";
-import { print, printJson } from "./output.ts";
+import { oneLine, print, printJson } from "./output.ts";
 
 const USAGE = `usage: kup doctor [--json] [DEVICE]...
 
@@ -141,7 +141,7 @@ async function checkJsr(): Promise<Finding> {
 const COLOURS = { ok: green, missing: red, unknown: yellow };
 
 function show({ what, state, found, advice }: Finding): void {
-  print(`${COLOURS[state](state.padEnd(7))}  ${what}: ${found}`);
+  print(`${COLOURS[state](state.padEnd(7))}  ${oneLine(`${what}: ${found}`)}`);
   if (advice !== undefined) print(dim(`         ${advice}`));
 }
 
