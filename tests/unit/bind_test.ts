@@ -548,6 +548,7 @@ Deno.test("kup bind says what to do about files, permissions and compilers", asy
     await refuse([], 2, /^kup bind: Name a header to bind; [^\n]*\.\n$/);
     await refuse(["a.h", "b.h"], 2, /^kup bind: "b\.h" is one argument too many/);
     await refuse(["a.h", "--fast"], 2, /^kup bind: There is no option --fast\./);
+    await refuse(["a.h", "--out=x", "--checker=x"], 2, /^kup bind: Give --out and --checker diff/);
     await refuse(["a.h", "--out"], 2, /^kup bind: --out needs a value\./);
     assertMatch((await kupBind(["--help"], folder)).out, /^usage: kup bind HEADER/);
     const { code, error } = await kupBind(["a.h"], folder, ["--allow-read"]);
@@ -569,7 +570,7 @@ Deno.test("kup bind says what to do about files, permissions and compilers", asy
 
 Deno.test("kup bind takes -I and -D, and files in other folders", async () => {
   const files = {
-    "a.h": '#include "size.h"\n#ifdef WANTED\nstruct a { char b[SIZE]; };\n#endif\n',
+    "a.h": '#pragma once\n#include "size.h"\n#ifdef WANTED\nstruct a { char b[SIZE]; };\n#endif\n',
   };
   await withFiles(files, async (folder) => {
     for (const name of ["include", "types", "c"]) await Deno.mkdir(`${folder}/${name}`);
@@ -593,6 +594,76 @@ Deno.test("kup bind notes padding that a kernel would send, and macros that it l
       /^note: struct xa has 3 bytes of padding behind "b".*\nnote: TEXT is left out/,
     );
     assertEquals((await kupBind(["x.h", "--quiet"], folder)).error, "");
+  });
+});
+
+Deno.test("kup bind notes a header without an include guard, which its checker includes", async () => {
+  const files = {
+    "bare.h": "struct bare { int a; };\n",
+    "once.h": "#pragma once\nenum x { A };\n",
+  };
+  await withFiles(files, async (folder) => {
+    for (const compiler of COMPILERS) {
+      const { code, error } = await kupBind(["bare.h", "--cc", compiler], folder);
+      assertEquals(code, 0);
+      assertMatch(error, /^note: bare\.h has no include guard, .* begin the header with `#pragma/);
+      assertEquals((await kupBind(["bare.h", "--no-checker"], folder)).error, "");
+      assertEquals((await kupBind(["once.h", "--cc", compiler], folder)).error, "");
+    }
+  });
+});
+
+Deno.test("kup bind finds the macros of a header with any other path", async () => {
+  await withFiles({}, async (folder) => {
+    for (const [name, compilers] of [["ä's \u{1f41f}", COMPILERS], ["a\\b", ["cc"]]] as const) {
+      await Deno.writeTextFile(`${folder}/${name}.h`, "#pragma once\n#define A 3\n");
+      for (const compiler of compilers) {
+        assertEquals((await kupBind([`${name}.h`, "--cc", compiler], folder)).error, "");
+        assertStringIncludes(await Deno.readTextFile(`${folder}/${name}.ts`), "A = 3;", compiler);
+      }
+    }
+  });
+});
+
+Deno.test("kup bind refuses paths that would end a comment or a line of what it writes", async () => {
+  await withFiles({}, async (folder) => {
+    for (const path of ["a\nb.h", 'a"b.h', "a*/b.h", "a\x01.h"]) {
+      if (path.includes("/")) await Deno.mkdir(`${folder}/a*`);
+      await Deno.writeTextFile(`${folder}/${path}`, "enum a { B };\n");
+      const { code, error } = await kupBind([path], folder);
+      assertEquals(code, 1, path);
+      assertMatch(
+        error,
+        /^kup bind: The path "[^\n]*" can't stand in a C file: rename [^\n]*\.\n$/,
+      );
+      await Deno.remove(`${folder}/${path}`);
+    }
+    await Deno.remove(`${folder}/a*`);
+    assertEquals(await listFolder(folder), []);
+  });
+});
+
+Deno.test("kup bind refuses a compiler that writes no object file, or an odd one", async () => {
+  const odd = `#!/bin/sh
+cc "$@" && for last in "$@"; do [ "$object" = - ] && object=$last; [ "$last" = -o ] && object=-; done
+[ -z "$object" ] || CHANGE
+`;
+  const changes = {
+    none: 'rm "$object"',
+    cut: 'truncate -s 700 "$object"',
+    unlinked: 'printf "\\377" | dd of="$object" bs=1 seek=60 conv=notrunc status=none',
+    text: 'objcopy --update-section .debug_line=a.h "$object"',
+    bare: 'objcopy --update-section .debug_abbrev=a.h "$object"',
+    same: "echo values:1: >&2 && exit 1",
+  };
+  await withFiles({ "a.h": "#define A 1\nstruct a { int b; };\n" }, async (folder) => {
+    for (const [name, change] of Object.entries(changes)) {
+      await Deno.writeTextFile(`${folder}/${name}`, odd.replace("CHANGE", change));
+      await Deno.chmod(`${folder}/${name}`, 0o755);
+      const { code, error } = await kupBind(["a.h", "--cc", `./${name}`], folder);
+      assertEquals(code, 1, name);
+      assertMatch(error, /^kup bind: [^\n]*(give another [^\n]* by --cc|by -I and -D)\.\n$/, name);
+    }
   });
 });
 
