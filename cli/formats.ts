@@ -155,7 +155,7 @@ async function* readPrefixed(
       if (length > most) {
         throw new Failure(
           `The input has a message of ${length} bytes, and ${most} are possible; is it ` +
-            "length-prefixed?" + ``,
+            "length-prefixed?",
         );
       }
       if (rest.length < 4 + length) break;

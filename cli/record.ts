@@ -48,6 +48,8 @@ class Writer implements Disposable {
   readonly #file: Deno.FsFile;
   readonly #origin = performance.now();
   #hasStamps = false;
+  /** Where the file's last whole record ends. */
+  #end = 0;
   count = 0;
   lost = 0;
 
@@ -60,7 +62,7 @@ class Writer implements Disposable {
       }
       throw new Failure(`${path} can't be written; choose another file (${reasonOf(error)}).`);
     }
-    this.#write(encodeHead({
+    this.#append(encodeHead({
       name: device.name,
       mode: channel.mode,
       stamps: false,
@@ -77,6 +79,20 @@ class Writer implements Disposable {
       for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
     } catch (error) {
       throw new Failure(`The recording can't be written; make room for it (${reasonOf(error)}).`);
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    try {
+      this.#write(bytes);
+      this.#end += bytes.length;
+    } catch (error) {
+      try {
+        this.#file.truncateSync(this.#end);
+      } catch {
+        // A device, which has no end.
+      }
+      throw error;
     }
   }
 
@@ -103,13 +119,13 @@ class Writer implements Disposable {
       bytes: gap === undefined ? message.bytes : encodeGap(gap.records, gap.bytes),
       stamp: cpu === undefined ? undefined : { cpu, sequence: sequence ?? 0 },
     };
-    this.#write(encodeRecord(record));
+    this.#append(encodeRecord(record));
     if (gap === undefined) this.count++;
     else this.lost += gap.records;
   }
 
   sent(type: number, bytes: Uint8Array): void {
-    this.#write(encodeRecord({ kind: "sent", type, nanoseconds: this.#now(), bytes }));
+    this.#append(encodeRecord({ kind: "sent", type, nanoseconds: this.#now(), bytes }));
   }
 
   [Symbol.dispose](): void {

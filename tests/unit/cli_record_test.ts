@@ -18,7 +18,8 @@ import {
   Reader,
   type Recorded,
 } from "../../cli/recording.ts";
-import { interrupt, kup, startKup } from "../lib/cli.ts";
+import { interrupt, kup, kupCommand, startKup } from "../lib/cli.ts";
+import { capture } from "../lib/process.ts";
 import { until } from "../lib/until.ts";
 
 const HEAD: Head = {
@@ -186,6 +187,32 @@ Deno.test("kup record has each message, or counts it in a gap", async () => {
   );
   const received = records.filter(({ kind, type }) => kind === "received" && type !== ECHO_PRODUCE);
   assertEquals(received.length + lost.reduce((sum, one) => sum + one, 0), 20_000);
+});
+
+Deno.test("kup record leaves a whole file when the disk is full", async () => {
+  using temporary = folder();
+  const file = `${temporary.path}/full.kup`;
+  const options = ["record", "--input", "lines", "host:echo", file];
+  const command = kupCommand(options, ["--allow-ffi", `--allow-write=${file}`]);
+  // A file may have 2 or 4 MiB, so that there is room for the rings; the messages have more.
+  const limit = 'trap "" XFSZ && ulimit -f 4096 && exec "$@"';
+  const { code, output } = await capture(["sh", "-c", limit, "sh", ...command], {
+    input: `${"x".repeat(7001)}\n`.repeat(1000),
+  });
+  assertEquals(code, 1);
+  assertMatch(output, /^kup record: The recording can't be written; make room for it \(/);
+  assert(readAll(file).records.length > 10);
+});
+
+Deno.test("kup replay warns once of a recording with gaps", async () => {
+  using temporary = folder();
+  const file = `${temporary.path}/gaps.kup`;
+  await Deno.writeFile(file, WHOLE);
+  const { code, output } = await kup(["replay", "--fast", file, "host:echo"], {
+    permissions: ["--allow-ffi", `--allow-read=${file}`],
+  });
+  assertEquals(code, 0, output);
+  assertEquals(output.match(/messages are missing/g)?.length, 1);
 });
 
 Deno.test("kup record leaves a whole file at Ctrl-C", async () => {
