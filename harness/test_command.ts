@@ -3,7 +3,7 @@
 
 import { boot, type ModuleOptions } from "./boot.ts";
 import { HarnessError } from "./error.ts";
-import { cacheFolder, CHECKOUT, hashOf, removeIfThere, writeFile } from "./files.ts";
+import { cacheFolder, CHECKOUT, dirname, hashOf, lockFile, removeIfThere } from "./files.ts";
 import { statusOf } from "./interrupt.ts";
 import { GuestError } from "./judge.ts";
 import { seriesOn } from "./kernel.ts";
@@ -120,10 +120,14 @@ async function testOnHost(
       `"${folder}" has no Makefile, which has to build the module for the host driver.`,
     );
   }
-  await must(["make", "-s", "-C", own.folder, `KUP=${await packageFolder()}`]);
   const config = `${cacheFolder()}/host/${await hashOf(own.folder)}.json`;
-  await writeFile(config, await hostConfig(own.folder));
+  await Deno.mkdir(dirname(config), { recursive: true });
+  // Another process may build and test the same folder.
+  using _lock = await lockFile(`${config}.lock`);
+  await must(["make", "-s", "-C", own.folder, `KUP=${await packageFolder()}`]);
+  await Deno.writeTextFile(config, await hostConfig(own.folder));
   try {
+    signal?.throwIfAborted();
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["test", "-A", "--no-check", `--config=${config}`],
@@ -132,10 +136,11 @@ async function testOnHost(
       ],
       cwd: own.folder,
       stdin: "null",
+      ...signal === undefined ? {} : { signal },
     }).spawn();
-    signal?.addEventListener("abort", () => child.kill("SIGTERM"));
     const { code } = await child.status;
-    return signal?.aborted ? INTERRUPTED : code === 0 ? 0 : 1;
+    signal?.throwIfAborted();
+    return code === 0 ? 0 : 1;
   } finally {
     await removeIfThere(config);
   }
