@@ -6,7 +6,6 @@ import { COMMANDS } from "../../cli/commands.ts";
 import { describeUser } from "../../cli/device.ts";
 import { table } from "../../cli/output.ts";
 import { encodeHead } from "../../cli/recording.ts";
-import type { ChannelTotals } from "../../mod.ts";
 import { kup, kupCommand } from "../lib/cli.ts";
 import { capture } from "../lib/process.ts";
 
@@ -100,7 +99,7 @@ Deno.test("describeUser() and table() let no process's name move the cursor", as
   }).spawn();
   const reader = child.stdout.getReader();
   await reader.read();
-  const user = describeUser({ state: "attached", process: child.pid } as ChannelTotals);
+  const user = describeUser({ state: "open", process: child.pid });
   const shown = `${child.pid} (a\\x1b[2J\\x0ab)`;
   assertEquals(table([{ user }], Infinity)[1], shown);
   assertEquals(table([{ user }], 1), [`user  ${shown}`]);

@@ -86,7 +86,7 @@ Deno.test("kup new quotes the folder's path in the commands that it prints", () 
     assertEquals(word.output, "it's here/thing,test,");
   }));
 
-/** Makes a folder for the host driver with one test, which waits until the folder has a file `go`. */
+/** Makes a folder for the host driver, with one test that waits for a file `go` there. */
 async function writeTest(folder: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${folder}/Makefile`, "all:\n");
