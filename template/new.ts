@@ -88,10 +88,12 @@ function rename(text: string, name: string): string {
 /** Aligns the first column of a table again, whose cells have the name. */
 function align(text: string): string {
   const cell = /^\| (.*?) +\| /gm;
-  const longest = Math.max(...Array.from(text.matchAll(cell), ([, first]) => first!.length));
+  const cells = Array.from(text.matchAll(cell), ([, first]) => first!);
+  const isRule = (first: string) => /^-+$/.test(first);
+  const longest = Math.max(...cells.map((first) => isRule(first) ? 0 : first.length));
   return text.replace(
     cell,
-    (_, first: string) => `| ${first.padEnd(longest, /^-+$/.test(first) ? "-" : " ")} | `,
+    (_, first: string) => `| ${isRule(first) ? "-".repeat(longest) : first.padEnd(longest)} | `,
   );
 }
 
