@@ -107,12 +107,16 @@ async function generate(choice: Choice): Promise<{ outputs: Output[]; notes: rea
   const checker = choice.checker ?? `${stem}_check.h`;
   const command = `kup bind ${basename(header)}`;
   const from = (path: string) => relative(dirname(path), header);
-  const outputs = [{ path: out, text: writeTypeScript(plan, from(out), command) }];
-  if (!choice.noChecker) {
-    const name = basename(stem).replace(/\W/g, "_");
-    outputs.push({ path: checker, text: writeChecker(plan, from(checker), name, command) });
+  if (!choice.noChecker && out === checker) {
+    throw new BindError("Give --out and --checker different files.", 2);
   }
-  return { outputs, notes: plan.notes };
+  const outputs = [{ path: out, text: writeTypeScript(plan, from(out), command) }];
+  if (choice.noChecker) return { outputs, notes: plan.notes };
+  const name = basename(stem).replace(/\W/g, "_");
+  outputs.push({ path: checker, text: writeChecker(plan, from(checker), name, command) });
+  const guard = `${header} has no include guard, and ${checker} includes it: begin the header ` +
+    "with `#pragma once`, or include the checker alone.";
+  return { outputs, notes: read.canRepeat ? plan.notes : [...plan.notes, guard] };
 }
 
 async function present(path: string): Promise<string | undefined> {

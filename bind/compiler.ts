@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Runs a C compiler on a header. Nothing that it compiles is run. */
 
+import { SIGNALS } from "../harness/interrupt.ts";
+import { type Descriptions, readDescriptions } from "./dwarf.ts";
 import { readSections } from "./elf.ts";
 import { BindError } from "./mistake.ts";
 
@@ -22,8 +24,6 @@ const DEBUGGING = [
   "-fno-eliminate-unused-debug-types",
   "-fno-lto",
 ];
-
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 const COMPILERS: readonly (readonly string[])[] = [["cc"], ["gcc"], ["clang"], ["zig", "cc"]];
 
@@ -90,16 +90,19 @@ export class Compiler implements AsyncDisposable {
   readonly #command: readonly string[];
   readonly #header: string;
   readonly #folder: string;
-  readonly #interrupted = () => {
-    Deno.removeSync(this.#folder, { recursive: true });
-    Deno.exit(130);
-  };
+  readonly #listeners = Object.entries(SIGNALS).map(([name, status]) => {
+    const stop = () => {
+      Deno.removeSync(this.#folder, { recursive: true });
+      Deno.exit(status);
+    };
+    return [name as keyof typeof SIGNALS, stop] as const;
+  });
 
   private constructor(command: readonly string[], header: string, folder: string) {
     this.#command = command;
     this.#header = header;
     this.#folder = folder;
-    for (const signal of SIGNALS) Deno.addSignalListener(signal, this.#interrupted);
+    for (const [name, stop] of this.#listeners) Deno.addSignalListener(name, stop);
   }
 
   /** Finds the compiler. `header` is an absolute path. */
@@ -110,7 +113,7 @@ export class Compiler implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, this.#interrupted);
+    for (const [name, stop] of this.#listeners) Deno.removeSignalListener(name, stop);
     await Deno.remove(this.#folder, { recursive: true });
   }
 
@@ -131,14 +134,21 @@ export class Compiler implements AsyncDisposable {
     );
   }
 
-  /** Returns the object file of the header. */
-  async compile(): Promise<Uint8Array> {
+  /** Returns what the header declares. */
+  async describe(): Promise<Descriptions> {
     const object = `${this.#folder}/bind.o`;
     // A header of macros alone would have no debugging information.
     const source = "int kup_bind_unit;\n";
     const { code, stderr } = await this.#run(source, ...DEBUGGING, "-c", "-o", object);
     if (code !== 0) throw this.#refused(stderr);
-    return await Deno.readFile(object);
+    return await readObject(object, readDescriptions);
+  }
+
+  /** Returns whether a file may include the header twice. */
+  async canRepeat(): Promise<boolean> {
+    const source = `#include "${this.#header}"\n`;
+    // `zig cc` knows no -fsyntax-only.
+    return (await this.#run(source, "-w", "-c", "-o", `${this.#folder}/twice.o`)).code === 0;
   }
 
   /** Returns the names of the macros that the header itself defines, and not as functions. */
@@ -146,10 +156,11 @@ export class Compiler implements AsyncDisposable {
     const { code, stdout, stderr } = await this.#run("", "-w", "-E", "-dD");
     if (code !== 0) throw this.#refused(stderr);
     const found = new Set<string>();
+    const own = spellings(this.#header);
     let file = "";
     for (const line of stdout.split("\n")) {
       file = line.match(/^# \d+ "(.*?)"/)?.[1] ?? file;
-      if (file !== this.#header) continue;
+      if (!own.includes(file)) continue;
       const [, name, rest] = line.match(/^#define (\w+) +(\S.*)$/) ?? [];
       if (name !== undefined && rest !== undefined) found.add(name);
       const removed = line.match(/^#undef (\w+)/)?.[1];
@@ -179,12 +190,35 @@ export class Compiler implements AsyncDisposable {
       if (code !== 0 && stderr.includes(limits[0]!)) {
         ({ code, stderr } = await this.#run(source, "-w", limits[1]!, "-c", "-o", object));
       }
-      if (code === 0) return readValues(await Deno.readFile(object), all);
+      if (code === 0) return await readObject(object, (file) => readValues(file, all));
       const wrong = [...stderr.matchAll(/^values:(\d+):/gm)];
       if (wrong.length === 0) throw this.#refused(stderr);
       for (const [, line] of wrong) left.delete(all[Number(line) - FIRST_LINE]!);
+      if (left.size === all.length) throw this.#refused(stderr);
     }
     return new Map();
+  }
+}
+
+/** How gcc and clang write a path in the marker of a line: clang has octal bytes beyond ASCII. */
+function spellings(path: string): readonly [gcc: string, clang: string] {
+  const gcc = path.replaceAll("\\", "\\\\");
+  const octal = (text: string) =>
+    Array.from(new TextEncoder().encode(text), (byte) => `\\${byte.toString(8)}`).join("");
+  return [gcc, gcc.replace(/\P{ASCII}/gu, octal)];
+}
+
+/** Reads an object file, which an odd program behind --cc may not have written as it should. */
+async function readObject<T>(path: string, read: (file: Uint8Array) => T): Promise<T> {
+  try {
+    return read(await Deno.readFile(path));
+  } catch (error) {
+    const isOdd = error instanceof RangeError || error instanceof TypeError ||
+      error instanceof Deno.errors.NotFound;
+    if (!isOdd) throw error;
+    throw new BindError(
+      "The compiler writes no object file as gcc and clang do: give another one by --cc.",
+    );
   }
 }
 

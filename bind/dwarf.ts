@@ -96,8 +96,10 @@ class Reader {
   }
 
   text(): string {
+    const end = this.bytes.indexOf(0, this.at);
+    if (end < 0) throw new RangeError("a text beyond the section");
     const text = textAt(this.bytes, this.at);
-    this.at = this.bytes.indexOf(0, this.at) + 1;
+    this.at = end + 1;
     return text;
   }
 }

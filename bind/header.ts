@@ -2,7 +2,7 @@
 /** Reads what a header declares, from the debugging information that a compiler writes. */
 
 import { Compiler, type CompilerOptions, type Computed } from "./compiler.ts";
-import { AT, type Descriptions, type Entry, readDescriptions, TAG } from "./dwarf.ts";
+import { AT, type Descriptions, type Entry, TAG } from "./dwarf.ts";
 import { BindError } from "./mistake.ts";
 import type { Constant, Enum, Field, Header, Struct, Type } from "./model.ts";
 
@@ -215,6 +215,15 @@ function typedefs(all: Descriptions, own: readonly Entry[]): Map<Entry, string> 
   return names;
 }
 
+/** The path is a part of the files that are written, in a comment and behind #include. */
+function checkPath(path: string): void {
+  if (!/["\p{Cc}]|\*\//u.test(path)) return;
+  throw new BindError(
+    `The path ${JSON.stringify(path)} can't stand in a C file: rename the part that has a quote, ` +
+      "a control character, or an asterisk at its end.",
+  );
+}
+
 /**
  * Compiles a header and reads what it declares itself.
  *
@@ -223,8 +232,9 @@ function typedefs(all: Descriptions, own: readonly Entry[]): Map<Entry, string> 
 export async function readHeader(path: string, options: CompilerOptions = {}): Promise<Header> {
   const text = await Deno.readTextFile(path);
   const header = await Deno.realPath(path);
+  for (const name of [path, header]) checkPath(name);
   await using compiler = await Compiler.start(header, options);
-  const all = readDescriptions(await compiler.compile());
+  const all = await compiler.describe();
   const macros = await compiler.findMacros();
   const plain = new Types(all, header, text, new Map());
   const enumerators = plain.own().filter(({ tag }) => tag === TAG.enumeration)
@@ -238,6 +248,7 @@ export async function readHeader(path: string, options: CompilerOptions = {}): P
   return {
     path: header,
     text,
+    canRepeat: await compiler.canRepeat(),
     macros: constants.flatMap((name) =>
       types.constant(name, new RegExp(`^\\s*#\\s*define\\s+${name}\\b`)) ?? []
     ),

@@ -64,6 +64,8 @@ export interface Header {
   readonly path: string;
   /** Its text. */
   readonly text: string;
+  /** Whether a file may include it twice. */
+  readonly canRepeat: boolean;
   /** The macros that are integers. */
   readonly macros: readonly Constant[];
   /** The macros with a content that is none. */

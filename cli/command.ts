@@ -5,11 +5,13 @@
  * @module
  */
 
+export { Interrupted } from "../harness/interrupt.ts";
+
 import type { CommandLine, Usage } from "./command_line.ts";
 
 /** What a command gets besides its command line. */
 export interface Context {
-  /** Aborted by Ctrl-C. The reason is an {@linkcode Interrupted}. */
+  /** Aborted by Ctrl-C and SIGTERM. The reason is an {@linkcode Interrupted}. */
   readonly signal: AbortSignal;
 }
 
@@ -35,11 +37,6 @@ export class Failure extends Error {
 export function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/ \(os error.*/s, "");
-}
-
-/** The reason of Ctrl-C's abort. */
-export class Interrupted extends Error {
-  override readonly name = "Interrupted";
 }
 
 /** Waits so many milliseconds, or until the signal. */

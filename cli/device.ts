@@ -130,7 +130,9 @@ function processName(number: number): string | undefined {
 }
 
 /** By whom a channel is attached, in words; empty if it is free. */
-export function describeUser({ state, process }: ChannelTotals): string {
+export function describeUser(
+  { state, process }: Pick<ChannelTotals, "state" | "process">,
+): string {
   if (state === "free") return "";
   if (process === undefined) return "another process";
   if (process === Deno.pid) return `${process} (kup)`;

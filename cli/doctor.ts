@@ -11,7 +11,7 @@ import { MINIMUM_DENO } from "../src/runtime.ts";
 import { type Command, Failure, reasonOf } from "./command.ts";
 import { dim, green, red, yellow } from "./deps.ts";
 import { findDevices } from "./device.ts";
-import { print, printJson } from "./output.ts";
+import { oneLine, print, printJson } from "./output.ts";
 
 const USAGE = `usage: kup doctor [--json] [DEVICE]...
 
@@ -93,6 +93,14 @@ const ADVICE: Readonly<Record<string, string>> = {
   "not-a-device": "Name a KUP device; `kup list` finds them.",
 };
 
+/** The host driver loads files, and needs no module of the kernel. */
+const HOST_ADVICE: Readonly<Record<string, string>> = {
+  "not-found": "Name host:echo, or a module of your own by its path: host:FILE.so.",
+  "not-permitted": "Look at the permissions of the file and of its folder.",
+  "abi-mismatch": "Build the module again, with the headers of this version of KUP.",
+  "not-a-device": "`kup modinfo` describes such a file.",
+};
+
 function checkDevice(path: string): Finding {
   const what = path;
   try {
@@ -104,7 +112,8 @@ function checkDevice(path: string): Finding {
     return { what, state: "missing", found, advice };
   } catch (error) {
     if (!(error instanceof KupError)) throw error;
-    const advice = ADVICE[error.code] ?? "Do what the line says.";
+    const known = path.startsWith("host:") ? HOST_ADVICE : ADVICE;
+    const advice = known[error.code] ?? "Do what the line says.";
     return { what, state: "missing", found: error.message, advice };
   }
 }
@@ -132,7 +141,7 @@ async function checkJsr(): Promise<Finding> {
 const COLOURS = { ok: green, missing: red, unknown: yellow };
 
 function show({ what, state, found, advice }: Finding): void {
-  print(`${COLOURS[state](state.padEnd(7))}  ${what}: ${found}`);
+  print(`${COLOURS[state](state.padEnd(7))}  ${oneLine(`${what}: ${found}`)}`);
   if (advice !== undefined) print(dim(`         ${advice}`));
 }
 

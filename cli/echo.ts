@@ -75,10 +75,9 @@ async function receive(channel: Channel, signal: AbortSignal) {
   return message;
 }
 
-/** The bytes of a message of this length; its first ones are the number. */
+/** The bytes of a message of this length. Messages with successive numbers differ. */
 export function numbered(length: number, number: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length).fill(number & 0xff);
-  return bytes;
+  return new Uint8Array(length).fill(number & 0xff);
 }
 
 /** Whether an error is the end that a person asked for. */

@@ -8,6 +8,7 @@
 import type { Gap } from "../mod.ts";
 import { Failure } from "./command.ts";
 import { UsageError } from "./command_line.ts";
+import { spellJson } from "./output.ts";
 
 /** A message that is going to be sent. */
 export interface Outgoing {
@@ -154,7 +155,7 @@ async function* readPrefixed(
       if (length > most) {
         throw new Failure(
           `The input has a message of ${length} bytes, and ${most} are possible; is it ` +
-            "length-prefixed?" + ``,
+            "length-prefixed?",
         );
       }
       if (rest.length < 4 + length) break;
@@ -167,14 +168,14 @@ async function* readPrefixed(
 
 function toJson({ bytes, type, gap, timestampNs, cpu, sequence }: Incoming): string {
   const stamp = timestampNs === undefined ? {} : { timeNs: String(timestampNs), cpu, sequence };
-  if (gap !== undefined) return JSON.stringify({ gap, ...stamp });
+  if (gap !== undefined) return spellJson({ gap, ...stamp });
   let content: { text: string } | { hex: string };
   try {
     content = { text: strict.decode(bytes) };
   } catch {
     content = { hex: bytes.toHex() };
   }
-  return JSON.stringify({ type, length: bytes.length, ...content, ...stamp });
+  return spellJson({ type, length: bytes.length, ...content, ...stamp });
 }
 
 /** Not for a gap. */

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Finds the command, runs it, and turns what goes wrong into one sentence and an exit status:
- * 0 it worked, 1 it failed, 2 the command line is wrong, 130 Ctrl-C.
+ * 0 it worked, 1 it failed, 2 the command line is wrong, 130 Ctrl-C, 143 SIGTERM.
  *
  * @module
  */
 
+import { abortAtSignals } from "../harness/interrupt.ts";
 import { KupError } from "../mod.ts";
 import { Failure, Interrupted, reasonOf } from "./command.ts";
 import { CommandLine, UsageError } from "./command_line.ts";
 import { COMMANDS, type Entry } from "./commands.ts";
 import { bold, setColorEnabled } from "./deps.ts";
 import { oneLine, OutputClosed, print, warn } from "./output.ts";
-
-const INTERRUPTED = 130;
 
 function overview(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
@@ -90,7 +89,7 @@ function explain(error: unknown): string | undefined {
 /** The exit status of what a command has thrown. */
 function refuse(error: unknown, command: string): number {
   if (error instanceof OutputClosed) return 0;
-  if (error instanceof Interrupted) return INTERRUPTED;
+  if (error instanceof Interrupted) return error.status;
   if (error instanceof UsageError) {
     warn(`kup: ${error.message}`);
     return 2;
@@ -108,17 +107,10 @@ function refuse(error: unknown, command: string): number {
  */
 export async function main(args: readonly string[]): Promise<never> {
   setColorEnabled(Deno.stdout.isTerminal());
-  const interrupt = new AbortController();
-  const stop = () => {
-    // The second one does not wait for anything.
-    if (interrupt.signal.aborted) Deno.exit(INTERRUPTED);
-    interrupt.abort(new Interrupted("Ctrl-C"));
-  };
-  Deno.addSignalListener("SIGINT", stop);
-  Deno.addSignalListener("SIGTERM", stop);
+  const signal = abortAtSignals();
   let status: number;
   try {
-    status = await run(args, interrupt.signal);
+    status = await run(args, signal);
   } catch (error) {
     status = refuse(error, args[0] ?? "");
   }

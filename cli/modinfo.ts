@@ -7,7 +7,7 @@
 
 import { type Command, Failure, reasonOf } from "./command.ts";
 import { Elf } from "./elf.ts";
-import { print, printJson, table } from "./output.ts";
+import { oneLine, print, printJson, table } from "./output.ts";
 
 const USAGE = `usage: kup modinfo [--json] FILE
 
@@ -138,7 +138,7 @@ export const command: Command = {
     const { parameters, ...module } = describe(line.words[0]!);
     if (line.flag("json")) return printJson({ ...module, parameters });
     for (const [title, value] of Object.entries(module)) {
-      if (value !== undefined) print(`${title.padEnd(12)} ${value}`);
+      if (value !== undefined) print(`${title.padEnd(12)} ${oneLine(value)}`);
     }
     if (parameters.length === 0) return;
     print("\nparameters:");

@@ -30,16 +30,29 @@ export function print(line: string): void {
   write(encoder.encode(line + "\n"));
 }
 
-/** Writes a value as one line of JSON. */
-export function printJson(value: unknown): void {
-  print(JSON.stringify(value));
-}
-
-/** A text in which what a path contains can't move the cursor, or look like a second line. */
-export function oneLine(text: string): string {
-  const spell = (code: string) => `\\x${code.charCodeAt(0).toString(16).padStart(2, "0")}`;
+/** Spells the control characters of a text as this prefix and two digits. */
+function spellControls(text: string, prefix: string): string {
+  const spell = (code: string) => prefix + code.charCodeAt(0).toString(16).padStart(2, "0");
   // deno-lint-ignore no-control-regex -- these are what is replaced.
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, spell);
+}
+
+/** JSON leaves some control characters as they are, which would reach the terminal. */
+export function spellJson(value: unknown): string {
+  return spellControls(JSON.stringify(value), "\\u00");
+}
+
+/** Writes a value as one line of JSON. */
+export function printJson(value: unknown): void {
+  print(spellJson(value));
+}
+
+/**
+ * A text in which what others have written, such as a path or the name of a process, can't move the
+ * cursor, or look like a second line.
+ */
+export function oneLine(text: string): string {
+  return spellControls(text, "\\x");
 }
 
 /** Writes a line to standard error, which may be closed. */
@@ -72,9 +85,17 @@ function pad(text: string, width: number, isNumber: boolean): string {
   return isNumber ? text.padStart(width) : text.padEnd(width);
 }
 
+function clean(row: Row): Row {
+  const pairs = Object.entries(row).map(([title, value]) =>
+    [title, typeof value === "string" ? oneLine(value) : value] as const
+  );
+  return Object.fromEntries(pairs);
+}
+
 /** The lines of a table. Where it is too wide, each row is a block of lines instead. */
-export function table(rows: readonly Row[], most: number = columns()): string[] {
-  if (rows.length === 0) return [];
+export function table(given: readonly Row[], most: number = columns()): string[] {
+  if (given.length === 0) return [];
+  const rows = given.map(clean);
   const titles = Object.keys(rows[0]!);
   const widths = titles.map((title) =>
     Math.max(title.length, ...rows.map((row) => String(row[title]).length))

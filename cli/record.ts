@@ -17,7 +17,7 @@ import {
   openNamed,
 } from "./device.ts";
 import { isInterrupt } from "./echo.ts";
-import { findFormat } from "./formats.ts";
+import { findFormat, type Format } from "./formats.ts";
 import { Progress, warn } from "./output.ts";
 import {
   encodeGap,
@@ -48,6 +48,8 @@ class Writer implements Disposable {
   readonly #file: Deno.FsFile;
   readonly #origin = performance.now();
   #hasStamps = false;
+  /** Where the file's last whole record ends. */
+  #end = 0;
   count = 0;
   lost = 0;
 
@@ -60,7 +62,7 @@ class Writer implements Disposable {
       }
       throw new Failure(`${path} can't be written; choose another file (${reasonOf(error)}).`);
     }
-    this.#write(encodeHead({
+    this.#append(encodeHead({
       name: device.name,
       mode: channel.mode,
       stamps: false,
@@ -77,6 +79,20 @@ class Writer implements Disposable {
       for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
     } catch (error) {
       throw new Failure(`The recording can't be written; make room for it (${reasonOf(error)}).`);
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    try {
+      this.#write(bytes);
+      this.#end += bytes.length;
+    } catch (error) {
+      try {
+        this.#file.truncateSync(this.#end);
+      } catch {
+        // A device, which has no end.
+      }
+      throw error;
     }
   }
 
@@ -103,13 +119,13 @@ class Writer implements Disposable {
       bytes: gap === undefined ? message.bytes : encodeGap(gap.records, gap.bytes),
       stamp: cpu === undefined ? undefined : { cpu, sequence: sequence ?? 0 },
     };
-    this.#write(encodeRecord(record));
+    this.#append(encodeRecord(record));
     if (gap === undefined) this.count++;
     else this.lost += gap.records;
   }
 
   sent(type: number, bytes: Uint8Array): void {
-    this.#write(encodeRecord({ kind: "sent", type, nanoseconds: this.#now(), bytes }));
+    this.#append(encodeRecord({ kind: "sent", type, nanoseconds: this.#now(), bytes }));
   }
 
   [Symbol.dispose](): void {
@@ -117,12 +133,29 @@ class Writer implements Disposable {
   }
 }
 
-async function feed(channel: Channel, writer: Writer, line: CommandLine, signal: AbortSignal) {
-  const name = line.value("input");
-  if (name === undefined) return;
-  const usual = integer(line, "type", 0, 2 ** 32 - 1) ?? 0;
-  const messages = findFormat("input", name).read(Deno.stdin.readable, channel.maxMessage);
-  for await (const { data, type = usual } of messages) {
+/** What the command line asks for. All of it is checked before an older file is replaced. */
+interface Wanted {
+  readonly count: number;
+  readonly seconds: number;
+  /** Undefined: nothing is sent. */
+  readonly input: Format | undefined;
+  readonly type: number;
+}
+
+function readOptions(line: CommandLine): Wanted {
+  const input = line.value("input");
+  return {
+    count: integer(line, "count", 1, 2 ** 53 - 1) ?? Infinity,
+    seconds: line.number("seconds", { otherwise: Infinity, least: 0.001, most: 1e6 }),
+    input: input === undefined ? undefined : findFormat("input", input),
+    type: integer(line, "type", 0, 2 ** 32 - 1) ?? 0,
+  };
+}
+
+async function feed(channel: Channel, writer: Writer, wanted: Wanted, signal: AbortSignal) {
+  if (wanted.input === undefined) return;
+  const messages = wanted.input.read(Deno.stdin.readable, channel.maxMessage);
+  for await (const { data, type = wanted.type } of messages) {
     // Before its answer, whose record follows.
     writer.sent(type, data);
     await channel.send(data, { type, signal });
@@ -148,11 +181,10 @@ async function receive(
 async function run(
   channel: Channel,
   writer: Writer,
-  line: CommandLine,
+  wanted: Wanted,
   { signal }: Context,
 ): Promise<void> {
-  const count = integer(line, "count", 1, 2 ** 53 - 1) ?? Infinity;
-  const seconds = line.number("seconds", { otherwise: Infinity, least: 0.001, most: 1e6 });
+  const { count, seconds } = wanted;
   const stop = new AbortController();
   const timer = seconds < Infinity ? setTimeout(() => stop.abort(stop), seconds * 1000) : undefined;
   const both = AbortSignal.any([signal, stop.signal]);
@@ -160,7 +192,7 @@ async function run(
     both.addEventListener("abort", () => reject(both.reason), { once: true })
   );
   const receiving = receive(channel, writer, count, both);
-  const sending = feed(channel, writer, line, both).then(() => receiving);
+  const sending = feed(channel, writer, wanted, both).then(() => receiving);
   try {
     await Promise.race([receiving, sending, ended]);
   } catch (error) {
@@ -181,6 +213,7 @@ export const command: Command = {
   least: 2,
   async run(line, context): Promise<void> {
     const [path, file] = line.words as [string, string];
+    const wanted = readOptions(line);
     using device = openNamed(path, line);
     const { mode } = device.info();
     if (mode !== "stream") {
@@ -188,7 +221,7 @@ export const command: Command = {
     }
     using channel = await attach(device, line, context);
     using writer = new Writer(file, device, channel);
-    await run(channel, writer, line, context);
+    await run(channel, writer, wanted, context);
     const lost = writer.lost === 0 ? "" : `, and ${writer.lost} that were lost`;
     warn(`${writer.count} messages in ${file}${lost}`);
   },

@@ -71,13 +71,14 @@ function dump(path: string): void {
 
 interface Run {
   readonly file: string;
+  readonly chosen: ReturnType<typeof survey>;
   readonly channel: Channel;
   readonly fast: boolean;
   readonly signal: AbortSignal;
 }
 
-async function send({ file, channel, fast, signal }: Run): Promise<number> {
-  const { kind, count } = survey(file);
+async function send({ file, chosen, channel, fast, signal }: Run): Promise<number> {
+  const { kind, count } = chosen;
   using reader = openRecording(file);
   reader.head();
   using progress = new Progress("replay");
@@ -146,12 +147,13 @@ export const command: Command = {
       throw new UsageError("An argument is missing: the device that the messages are sent to.");
     }
     // A wrong file is found before a channel is taken.
-    survey(file!);
+    const chosen = survey(file!);
     using device = openNamed(path, line);
     if (device.info().mode !== "stream") {
       throw new Failure(`${path} is not in stream mode; replay to a device that is.`);
     }
     using channel = await attach(device, line, context);
-    await replay({ file: file!, channel, fast: line.flag("fast"), signal: context.signal });
+    const fast = line.flag("fast");
+    await replay({ file: file!, chosen, channel, fast, signal: context.signal });
   },
 };

@@ -5,7 +5,7 @@ import type { Arch } from "./arch.ts";
 import { buildFolder, buildKup, buildModule } from "./build.ts";
 import { stageDependencies } from "./dependencies.ts";
 import { HarnessError } from "./error.ts";
-import { basename, CHECKOUT, lockFile } from "./files.ts";
+import { basename, cacheFolder, CHECKOUT, lockFile } from "./files.ts";
 import type { GuestContent, Load, Share } from "./initramfs.ts";
 import { fetchKernel, type Kernel, seriesOn } from "./kernel.ts";
 import { guestConfig } from "./library.ts";
@@ -121,6 +121,7 @@ export async function boot(options: BootOptions = {}): Promise<Vm> {
   const sources = await Promise.all((options.modules ?? []).map(readSources));
   const folders = sources.flatMap(({ folder }) => folder ?? []);
   const shared = await Promise.all((options.share ?? []).map(readFolder));
+  checkCache();
   progress(`getting Linux ${series}`);
   const kernel = await fetchKernel(series);
   for (const { module, folder } of sources) {
@@ -146,6 +147,16 @@ export async function boot(options: BootOptions = {}): Promise<Vm> {
   const vm = await Vm.boot(kernel, content, options);
   lock.unlockSync();
   return vm;
+}
+
+/** Modules are built in the cache, and kbuild accepts neither blanks nor colons in paths. */
+function checkCache(): void {
+  if (!/[\s:]/.test(cacheFolder())) return;
+  throw new HarnessError(
+    "setting",
+    `The cache "${cacheFolder()}" has a blank or a colon in its path, and kernel modules can't be ` +
+      "built there; name another folder in KUP_CACHE.",
+  );
 }
 
 async function readSources(given: string | ModuleOptions): Promise<Sources> {

@@ -4,7 +4,7 @@
  */
 
 import { HarnessError } from "./error.ts";
-import { cacheFolder, hashOf, removeIfThere } from "./files.ts";
+import { cacheFolder, hashOf, lockFile, removeIfThere } from "./files.ts";
 import type { Share } from "./initramfs.ts";
 import type { Folder } from "./module.ts";
 import { filesBelow } from "./package.ts";
@@ -44,6 +44,8 @@ export async function stageDependencies(
   if (names.length === 0) return [];
   const cache = `${cacheFolder()}/dependencies/${await hashOf(names.join("\n"))}`;
   await Deno.mkdir(cache, { recursive: true });
+  // Another process may fetch the same ones.
+  using _lock = await lockFile(`${cache}.lock`);
   const imports = `${cache}/imports.ts`;
   await Deno.writeTextFile(imports, names.map((name) => `import "${name}";\n`).join(""));
   try {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Files and folders, and the cache, where what is fetched or built is kept. */
 
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HarnessError } from "./error.ts";
 
@@ -28,7 +29,8 @@ export function cacheFolder(): string {
 
 function chooseCache(): string {
   const own = Deno.env.get("KUP_CACHE");
-  if (own) return own;
+  // Programs that run in other folders get it too.
+  if (own) return resolve(own);
   if (CHECKOUT !== undefined) return `${CHECKOUT}/.cache`;
   const shared = Deno.env.get("XDG_CACHE_HOME");
   if (shared?.startsWith("/")) return `${shared}/kup`;

@@ -177,7 +177,13 @@ async function stageShare(stage: string, share: Share): Promise<void> {
 
 /** Packs a folder, with root as the owner of all files. */
 async function pack(folder: string, archive: string): Promise<void> {
-  await must(["sh", "-c", 'find . | cpio -o -H newc -R +0:+0 --quiet >"$1"', "sh", archive], {
+  await must([
+    "sh",
+    "-c",
+    'find . -print0 | cpio -0 -o -H newc -R +0:+0 --quiet >"$1"',
+    "sh",
+    archive,
+  ], {
     cwd: folder,
   });
 }

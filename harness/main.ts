@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { newProject } from "../template/new.ts";
 import { HarnessError } from "./error.ts";
+import { abortAtSignals } from "./interrupt.ts";
 import { packageFolder } from "./package.ts";
 import { CommandError } from "./process.ts";
 import { runTestCommand, type TestCommand } from "./test_command.ts";
@@ -102,11 +103,9 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
 
 /** Runs a command line, and ends the process with its exit status. */
 export async function main(args: readonly string[]): Promise<never> {
-  const interrupted = new AbortController();
-  const interrupt = () => interrupted.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, interrupt);
+  const signal = abortAtSignals();
   try {
-    Deno.exit(await run(args, interrupted.signal));
+    Deno.exit(await run(args, signal));
   } catch (error) {
     const known = error instanceof HarnessError || error instanceof CommandError;
     if (!known && !(error instanceof UsageError)) throw error;

@@ -3,7 +3,8 @@
 
 import { boot, type ModuleOptions } from "./boot.ts";
 import { HarnessError } from "./error.ts";
-import { cacheFolder, CHECKOUT, hashOf, removeIfThere, writeFile } from "./files.ts";
+import { cacheFolder, CHECKOUT, dirname, hashOf, lockFile, removeIfThere } from "./files.ts";
+import { statusOf } from "./interrupt.ts";
 import { GuestError } from "./judge.ts";
 import { seriesOn } from "./kernel.ts";
 import { packageFolder } from "./package.ts";
@@ -41,12 +42,9 @@ export interface TestCommand {
   readonly silence?: number;
 }
 
-/** The exit status after Ctrl-C, as shells have it. */
-const INTERRUPTED = 130;
-
 /**
  * Runs the tests of a folder, and prints what they print. Returns the exit status: 0 if all is
- * well, 1 if a test has failed or the kernel has a problem, 130 if `signal` was aborted.
+ * well, 1 if a test has failed or the kernel has a problem, 130 or 143 if `signal` was aborted.
  *
  * @throws {HarnessError} With a message for the person, when it could not be tried.
  */
@@ -58,7 +56,7 @@ export async function runTestCommand(
     const test = command.kernel === HOST ? testOnHost : testInGuest;
     return await test(command, signal);
   } catch (error) {
-    if (signal?.aborted) return INTERRUPTED;
+    if (signal?.aborted) return statusOf(signal);
     if (!(error instanceof GuestError)) throw error;
     say(error.message);
     return 1;
@@ -122,10 +120,14 @@ async function testOnHost(
       `"${folder}" has no Makefile, which has to build the module for the host driver.`,
     );
   }
-  await must(["make", "-s", "-C", own.folder, `KUP=${await packageFolder()}`]);
   const config = `${cacheFolder()}/host/${await hashOf(own.folder)}.json`;
-  await writeFile(config, await hostConfig(own.folder));
+  await Deno.mkdir(dirname(config), { recursive: true });
+  // Another process may build and test the same folder.
+  using _lock = await lockFile(`${config}.lock`);
+  await must(["make", "-s", "-C", own.folder, `KUP=${await packageFolder()}`]);
+  await Deno.writeTextFile(config, await hostConfig(own.folder));
   try {
+    signal?.throwIfAborted();
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["test", "-A", "--no-check", `--config=${config}`],
@@ -134,10 +136,11 @@ async function testOnHost(
       ],
       cwd: own.folder,
       stdin: "null",
+      ...signal === undefined ? {} : { signal },
     }).spawn();
-    signal?.addEventListener("abort", () => child.kill("SIGTERM"));
     const { code } = await child.status;
-    return signal?.aborted ? INTERRUPTED : code === 0 ? 0 : 1;
+    signal?.throwIfAborted();
+    return code === 0 ? 0 : 1;
   } finally {
     await removeIfThere(config);
   }

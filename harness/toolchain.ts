@@ -9,7 +9,7 @@
 
 import { Archive, type Release } from "./debian.ts";
 import { HarnessError } from "./error.ts";
-import { cacheFolder, dirname, fillOnce, writeFile } from "./files.ts";
+import { cacheFolder, dirname, fillOnce } from "./files.ts";
 import { packageFolder } from "./package.ts";
 import { capture } from "./process.ts";
 import { quote } from "./quote.ts";
@@ -40,9 +40,8 @@ export async function makeToolchain(release: Release): Promise<string[]> {
         await Deno.mkdir(`${temporary}/${path}`, { recursive: true });
       }
     }, { release }));
-  const script = `${cacheFolder()}/toolchain-${release}.sh`;
-  await writeFile(script, await spellScript(folder));
-  const make = ["unshare", "--map-root-user", "--mount", "sh", script, "make", `CC=${COMPILER}`];
+  const shell = ["unshare", "--map-root-user", "--mount", "sh", "-c", await spellScript(folder)];
+  const make = [...shell, "sh", "make", `CC=${COMPILER}`];
   const { code, output } = await capture([...make, "--version"]);
   if (code === 0) return make;
   throw new HarnessError(
@@ -92,8 +91,7 @@ async function spellScript(root: string): Promise<string> {
   const lines = shared.map((path) =>
     `mkdir -p "$root"${quote(path)} && mount --rbind ${quote(path)} "$root"${quote(path)}`
   );
-  return `# SPDX-License-Identifier: BSD-3-Clause
-set -e
+  return `set -e
 root=${quote(root)}
 ${lines.join("\n")}
 mount --rbind /dev "$root/dev"

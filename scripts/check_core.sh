@@ -8,6 +8,9 @@ cd "$(dirname "$0")/.."
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
+# dash runs it for `exit` alone, and not when a signal ends the shell.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 failed=0
 fail() {
 	echo "check_core: $*" >&2

@@ -15,6 +15,9 @@ cd "$(dirname "$0")/.."
 ZIG=${ZIG:-zig}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
+# dash runs it for `exit` alone, and not when a signal ends the shell.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 # One word for the shell and for make, wherever the compiler is.
 ln -s "$(command -v "$ZIG")" "$out/zig"
 ZIG=$out/zig

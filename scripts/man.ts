@@ -263,6 +263,8 @@ It failed; standard error has one sentence that says what to do.
 The command line is wrong.
 .It 130
 Ctrl-C, unless that is the usual end of the command.
+.It 143
+SIGTERM, in the same way.
 .El
 .Sh SEE ALSO
 .Xr kup_user 3 ,

@@ -8,6 +8,9 @@ set -eu
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+# dash runs it for `exit` alone, and not when a signal ends the shell.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 copy="$folder/a copy"
 mkdir -p "$copy/.cache"
 git archive HEAD >"$folder/archive"

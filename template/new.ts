@@ -4,6 +4,7 @@
 import { HarnessError } from "../harness/error.ts";
 import { basename, CHECKOUT, dirname, exists, writeFile } from "../harness/files.ts";
 import { filesBelow, packageFolder } from "../harness/package.ts";
+import { quote } from "../harness/quote.ts";
 import config from "../deno.json" with { type: "json" };
 
 /** What the files call the module. */
@@ -58,17 +59,18 @@ export async function newProject(path: string): Promise<string> {
     await Deno.remove(temporary, { recursive: true });
     throw error;
   }
+  const word = /^[\w./-]+$/.test(path) ? path : quote(path);
   return `${path} is made; its README.md says what is in it. Next:
 
-  make -C ${path} test       # on the host driver, in seconds
-  make -C ${path} test-vm    # in a real kernel, in an emulated machine`;
+  make -C ${word} test       # on the host driver, in seconds
+  make -C ${word} test-vm    # in a real kernel, in an emulated machine`;
 }
 
 async function writeProject(folder: string, name: string): Promise<void> {
   const from = `${await packageFolder()}/template/files`;
   for (const file of await filesBelow(from)) {
     const text = await Deno.readTextFile(`${from}/${file}`);
-    await writeFile(`${folder}/${rename(file, name)}`, rename(text, name));
+    await writeFile(`${folder}/${rename(file, name)}`, align(rename(text, name)));
   }
   await writeFile(`${folder}/deno.json`, spellConfig());
   await writeFile(`${folder}/.gitignore`, "*.so\n*.ko\n*.o\n*.mod\n*.mod.c\n.*.cmd\n");
@@ -81,6 +83,18 @@ function rename(text: string, name: string): string {
     .replaceAll(NAME.toUpperCase(), name.toUpperCase())
     .replaceAll("MyDevice", camel.join(""))
     .replaceAll("jsr:@kup/kup/harness", packageUrl("harness"));
+}
+
+/** Aligns the first column of a table again, whose cells have the name. */
+function align(text: string): string {
+  const cell = /^\| (.*?) +\| /gm;
+  const cells = Array.from(text.matchAll(cell), ([, first]) => first!);
+  const isRule = (first: string) => /^-+$/.test(first);
+  const longest = Math.max(...cells.map((first) => isRule(first) ? 0 : first.length));
+  return text.replace(
+    cell,
+    (_, first: string) => `| ${isRule(first) ? "-".repeat(longest) : first.padEnd(longest)} | `,
+  );
 }
 
 /** A project that a checkout has made uses the checkout. */

@@ -117,13 +117,14 @@ export async function runOwnModuleTest(tally: Tally, series: string): Promise<vo
   const name = `make vm MODULE=… runs a module from anywhere in Linux ${series}`;
   const parent = await Deno.makeTempDir({ prefix: "kup-own-" });
   try {
-    const folder = `${parent}/it's a módule`;
+    const folder = `${parent}/it's a módule:\nwith "two" lines`;
     await Deno.mkdir(`${folder}/scripts`, { recursive: true });
     for (const file of ["ticker.c", "ticker.h"]) {
       await Deno.copyFile(`${ROOT}/examples/ticker/${file}`, `${folder}/${file}`);
     }
     await Deno.writeTextFile(`${folder}/Kbuild`, "obj-m := ticker.o\n");
     await Deno.writeTextFile(`${folder}/scripts/tick.ts`, SCRIPT);
+    await Deno.writeTextFile(`${folder}/scripts/two\nlines`, "");
     const kernel = await fetchKernel(series);
     const { modules } = await buildModules(kernel);
     const own = await buildOwnModule(kernel, await readModuleFolder(folder));

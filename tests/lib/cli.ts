@@ -43,18 +43,21 @@ export function startKup(
   }).spawn();
 }
 
-/** Whether a process has a handler for SIGINT: its bit in the mask of caught signals. */
+/** Waits until a process catches SIGINT and SIGTERM: their bits in the mask of caught signals. */
 async function untilListening(pid: number): Promise<void> {
   for (;;) {
     const status = await Deno.readTextFile(`/proc/${pid}/status`);
     const caught = BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)![1]}`);
-    if ((caught & 2n) !== 0n) return;
+    if ((caught & 0x4002n) === 0x4002n) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
 /** Presses Ctrl-C, when `kup` listens: before that the signal itself would end it. */
-export async function interrupt(child: Deno.ChildProcess): Promise<void> {
+export async function interrupt(
+  child: Deno.ChildProcess,
+  signal: "SIGINT" | "SIGTERM" = "SIGINT",
+): Promise<void> {
   await untilListening(child.pid);
-  child.kill("SIGINT");
+  child.kill(signal);
 }

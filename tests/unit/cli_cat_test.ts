@@ -118,9 +118,15 @@ Deno.test("kup cat gives an answer before the input ends", async () => {
   assertEquals((await child.status).code, 0);
 });
 
-Deno.test("kup cat ends at Ctrl-C with status 130, whatever it waits for", async () => {
-  const cases = [["--receive"], [], ["--parameters", "mode=2"], ["--parameters", "mode=3"]];
-  for (const options of cases) {
+Deno.test("kup cat ends at Ctrl-C with 130, at SIGTERM with 143, whatever it waits for", async () => {
+  const cases: ["SIGINT" | "SIGTERM", ...string[]][] = [
+    ["SIGINT", "--receive"],
+    ["SIGINT", "--parameters", "mode=1"],
+    ["SIGINT", "--parameters", "mode=2"],
+    ["SIGINT", "--parameters", "mode=3"],
+    ["SIGTERM", "--parameters", "mode=1"],
+  ];
+  for (const [signal, ...options] of cases) {
     await using child = startKup(["cat", ...options, "host:echo"]);
     const writer = child.stdin.getWriter();
     if (options[0] !== "--receive") {
@@ -129,9 +135,9 @@ Deno.test("kup cat ends at Ctrl-C with status 130, whatever it waits for", async
       await reader.read();
       reader.releaseLock();
     }
-    await interrupt(child);
+    await interrupt(child, signal);
     const { code } = await child.status;
-    assertEquals(code, 130);
+    assertEquals(code, signal === "SIGINT" ? 130 : 143);
     await Promise.all([child.stdout.cancel(), child.stderr.cancel()]);
     await writer.close().catch(() => {});
   }

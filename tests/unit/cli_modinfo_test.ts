@@ -29,7 +29,7 @@ async function build(folder: string): Promise<string> {
 async function buildKernelLike(folder: string): Promise<string> {
   const pairs = [
     "name=mine",
-    "description=a kernel module",
+    "description=a kernel module\\033[2J",
     "version=1.2",
     "license=GPL",
     "vermagic=6.12.1 SMP",
@@ -65,6 +65,9 @@ Deno.test("kup modinfo describes modules of both kinds without loading them", as
       { name: "none", type: "string" },
     ]);
     const kernel = await modinfo(await buildKernelLike(folder));
+    assertEquals(kernel.description, "a kernel module\x1b[2J");
+    const text = await kup(["modinfo", `${folder}/mine.ko`], { permissions: ["--allow-read"] });
+    assertMatch(text.stdout, /^description +a kernel module\\x1b\[2J$/m);
     assertEquals([kernel.kind, kernel.version, kernel.kernel], ["Linux", "1.2", "6.12.1"]);
     assertEquals(kernel.parameters, [
       { name: "size", type: "uint", description: "how large: in bytes" },

@@ -204,6 +204,32 @@ Deno.test("kup record has each message, or counts it in a gap", async () => {
   assertEquals(received.length + lost.reduce((sum, one) => sum + one, 0), 20_000);
 });
 
+Deno.test("kup record leaves a whole file when the disk is full", async () => {
+  using temporary = folder();
+  const file = `${temporary.path}/full.kup`;
+  const options = ["record", "--input", "lines", "host:echo", file];
+  const command = kupCommand(options, ["--allow-ffi", `--allow-write=${file}`]);
+  // A file may have 2 or 4 MiB, so that there is room for the rings; the messages have more.
+  const limit = 'trap "" XFSZ && ulimit -f 4096 && exec "$@"';
+  const { code, output } = await capture(["sh", "-c", limit, "sh", ...command], {
+    input: `${"x".repeat(7001)}\n`.repeat(1000),
+  });
+  assertEquals(code, 1);
+  assertMatch(output, /^kup record: The recording can't be written; make room for it \(/);
+  assert(readAll(file).records.length > 10);
+});
+
+Deno.test("kup replay warns once of a recording with gaps", async () => {
+  using temporary = folder();
+  const file = `${temporary.path}/gaps.kup`;
+  await Deno.writeFile(file, WHOLE);
+  const { code, output } = await kup(["replay", "--fast", file, "host:echo"], {
+    permissions: ["--allow-ffi", `--allow-read=${file}`],
+  });
+  assertEquals(code, 0, output);
+  assertEquals(output.match(/messages are missing/g)?.length, 1);
+});
+
 Deno.test("kup record leaves a whole file at Ctrl-C", async () => {
   using temporary = folder();
   const file = `${temporary.path}/cut.kup`;
@@ -252,6 +278,20 @@ Deno.test("kup record and replay say in one sentence what is wrong with a file",
     assertEquals(code, 1, args.join(" "));
     assertMatch(output, new RegExp(`^kup ${args[0]}: [^\n]*\n$`));
     assertMatch(output, wanted);
+  }
+});
+
+Deno.test("kup record leaves an older recording as it is when its options are wrong", async () => {
+  using temporary = folder();
+  const file = `${temporary.path}/old.kup`;
+  await Deno.writeFile(file, WHOLE);
+  const permissions = ["--allow-ffi", `--allow-write=${file}`];
+  const wrong = [["--count", "0"], ["--seconds", "x"], ["--input", "xml"], ["--type", "x"]];
+  for (const options of wrong) {
+    const args = ["record", ...options, "host:echo", file];
+    const { code, output } = await kup(args, { permissions });
+    assertEquals(code, 2, output);
+    assertEquals(await Deno.readFile(file), WHOLE, options.join(" "));
   }
 });
 

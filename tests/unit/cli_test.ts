@@ -3,6 +3,9 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
 import { COMMANDS } from "../../cli/commands.ts";
+import { describeUser } from "../../cli/device.ts";
+import { table } from "../../cli/output.ts";
+import { encodeHead } from "../../cli/recording.ts";
 import { kup, kupCommand } from "../lib/cli.ts";
 import { capture } from "../lib/process.ts";
 
@@ -85,6 +88,34 @@ Deno.test("kup shows a device's name in one line, whatever it contains", async (
     assertEquals(code, 1);
     assertMatch(output, /^kup \w+: \/dev\/a\\x0ab\\x1b\[2J: [^\n]*\n$/);
   }
+});
+
+Deno.test("describeUser() and table() let no process's name move the cursor", async () => {
+  const script = 'printf "a\\033[2J\\nb" >/proc/$$/comm; echo; read -r line';
+  await using child = new Deno.Command("sh", {
+    args: ["-c", script],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  const user = describeUser({ state: "open", process: child.pid });
+  const shown = `${child.pid} (a\\x1b[2J\\x0ab)`;
+  assertEquals(table([{ user }], Infinity)[1], shown);
+  assertEquals(table([{ user }], 1), [`user  ${shown}`]);
+  await child.stdin.close();
+  await reader.cancel();
+});
+
+Deno.test("kup replay --json prints no control character of a recording", async () => {
+  await using folder = await temporaryFolder();
+  const file = `${folder.path}/a.kup`;
+  const head = { name: "a\x1b\x7f\x9b2J", mode: "stream", stamps: false, abiVersion: 1 } as const;
+  const rings = { toUserBytes: 1, toKernelBytes: 1, channel: 0, began: 0 };
+  await Deno.writeFile(file, encodeHead({ ...head, ...rings }));
+  const { stdout } = await kup(["replay", "--json", file], { permissions: ["--allow-read"] });
+  assertEquals(JSON.parse(stdout).name, head.name);
+  assertMatch(stdout, /^[ -~]*\n$/);
 });
 
 Deno.test("kup names what describes a file that is no module of the host driver", async () => {
@@ -226,4 +257,8 @@ Deno.test("kup doctor fails for a device that does not work, and says what to do
   const { code, stdout } = await kup(["doctor", "/dev/null"]);
   assertEquals(code, 1);
   assertMatch(stdout, /^missing +\/dev\/null: .*\n +Name a KUP device/m);
+  // The host driver needs no kernel module.
+  const host = await kup(["doctor", "host:wrong"]);
+  assertEquals(host.code, 1);
+  assertMatch(host.stdout, /^missing +host:wrong: .*\n +Name host:echo, .*:FILE\.so/m);
 });
