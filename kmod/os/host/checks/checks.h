@@ -42,6 +42,7 @@ struct check_thread {
 	struct kup_channel *channel; /* whose attach, serve or detach runs in this thread */
 	const void *running;	     /* the timer or thread of the client that runs here */
 	kup_u32 held;		     /* how many of `locks` are used */
+	kup_u32 more;		     /* how many locks the thread holds that have no place there */
 	struct check_lock locks[CHECK_MOST_LOCKS];
 };
 
@@ -166,7 +167,7 @@ void check_channel_begin(struct kup_channel *channel, struct host_client *client
 void check_note(struct check_channel *checks, const char *call, const void *caller);
 /* detach has returned: reports reservations that are open. */
 void check_reservations_left(struct check_channel *checks);
-/* serve has returned: reports a message that is not released. */
+/* The same, or the channel is freed: reports a message that is not released. */
 void check_peek_left(struct check_channel *checks);
 
 /* ---- send.c ---- */

@@ -83,10 +83,8 @@ static int serve(struct kup_channel *channel)
 	if (checks)
 		set_serving(checks, 1);
 	result = checked_of(channel)->client_ops->serve(channel);
-	if (checks) {
+	if (checks)
 		set_serving(checks, 0);
-		check_peek_left(checks);
-	}
 	leave(channel, "serve", before);
 	return result;
 }
@@ -99,8 +97,10 @@ static void detach(struct kup_channel *channel)
 
 	if (ops->detach)
 		ops->detach(channel);
-	if (checks)
+	if (checks) {
 		check_reservations_left(checks);
+		check_peek_left(checks);
+	}
 	leave(channel, "detach", before);
 }
 

@@ -39,11 +39,13 @@ struct check_lock *check_find_lock(const void *lock)
 	return NULL;
 }
 
-/* A thread that holds more locks than there are places is checked for the first ones only. */
+/* Of a thread that holds more locks than there are places, only the first ones are known. */
 void check_lock_taken(const void *lock, kup_u32 kind, const void *caller)
 {
 	if (self.held < CHECK_MOST_LOCKS)
 		self.locks[self.held++] = (struct check_lock){ lock, caller, kind, 1 };
+	else
+		self.more++;
 }
 
 void check_lock_left(struct check_lock *lock)
