@@ -257,7 +257,7 @@ void host_channel_end(struct check_channel *checks)
 	if (checks->next)
 		checks->next->link = checks->link;
 	pthread_mutex_unlock(&lock);
-	check_peek_left(checks);
+	check_peek_left(checks, 1);
 	check_free_areas(checks);
 	pthread_mutex_destroy(&checks->lock);
 	free(checks);

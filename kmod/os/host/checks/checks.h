@@ -138,6 +138,7 @@ struct check_channel {
 	struct check_retired retired[CHECK_MOST_RETIRED];
 
 	int is_peeked;	/* the record at `peeked` was returned by a peek and is not released */
+	int is_serves;	/* it was peeked in attach, serve or detach, not in another thread */
 	int is_excused; /* since then, a call that sends has reported the channel's end */
 	int was_released;
 	kup_u32 peeked, released;
@@ -167,8 +168,11 @@ void check_channel_begin(struct kup_channel *channel, struct host_client *client
 void check_note(struct check_channel *checks, const char *call, const void *caller);
 /* detach has returned: reports reservations that are open. */
 void check_reservations_left(struct check_channel *checks);
-/* The same, or the channel is freed: reports a message that is not released. */
-void check_peek_left(struct check_channel *checks);
+/*
+ * The same, or (is_freed) the channel is freed: reports a message that is not released. Another
+ * thread, which has used kup_channel_get, may release what it has peeked later than detach.
+ */
+void check_peek_left(struct check_channel *checks, int is_freed);
 
 /* ---- send.c ---- */
 

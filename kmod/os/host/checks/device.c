@@ -99,7 +99,7 @@ static void detach(struct kup_channel *channel)
 		ops->detach(channel);
 	if (checks) {
 		check_reservations_left(checks);
-		check_peek_left(checks);
+		check_peek_left(checks, 0);
 	}
 	leave(channel, "detach", before);
 }
