@@ -3,6 +3,8 @@
  * Locks. A lock that its holder takes again would hang this process as it hangs a kernel; it is
  * counted instead.
  */
+#include <stdlib.h>
+
 #include "checks/checks.h"
 
 ENGINE(spinlock_create);
@@ -59,31 +61,34 @@ static int may_unlock(const void *lock, const char *call, const void *caller)
 
 int kup_spinlock_create(struct kup_spinlock **spinlock)
 {
+	struct check_object *object;
 	struct check_sleep sleep;
 	int error;
 
 	if (!check_is_on())
 		return engine_spinlock_create(spinlock);
+	object = check_make(CHECK_SPINLOCKS, CALLER);
+	if (!object)
+		return -ENOMEM;
 	sleep = check_asleep("kup_spinlock_create", CALLER, CHECK_SHORT);
 	error = engine_spinlock_create(spinlock);
 	check_awake(sleep);
-	if (!error && check_add(CHECK_SPINLOCKS, *spinlock, 0, CALLER, NULL)) {
-		engine_spinlock_destroy(*spinlock);
-		error = -ENOMEM;
-	}
+	check_add(object, error ? NULL : *spinlock);
 	return error;
 }
 
 void kup_spinlock_destroy(struct kup_spinlock *spinlock)
 {
+	struct check_object *object;
 	struct check_sleep sleep;
 
 	if (!spinlock ||
-	    !check_take(CHECK_SPINLOCKS, spinlock, "kup_spinlock_destroy", CALLER, NULL))
+	    !check_take(CHECK_SPINLOCKS, spinlock, "kup_spinlock_destroy", CALLER, &object))
 		return;
 	sleep = check_asleep("kup_spinlock_destroy", CALLER, CHECK_SHORT);
 	engine_spinlock_destroy(spinlock);
 	check_awake(sleep);
+	free(object);
 }
 
 void kup_spinlock_lock(struct kup_spinlock *spinlock)
@@ -120,30 +125,34 @@ void kup_spinlock_unlock(struct kup_spinlock *spinlock)
 
 int kup_monitor_create(struct kup_monitor **monitor)
 {
+	struct check_object *object;
 	struct check_sleep sleep;
 	int error;
 
 	if (!check_is_on())
 		return engine_monitor_create(monitor);
+	object = check_make(CHECK_MONITORS, CALLER);
+	if (!object)
+		return -ENOMEM;
 	sleep = check_asleep("kup_monitor_create", CALLER, CHECK_SHORT);
 	error = engine_monitor_create(monitor);
 	check_awake(sleep);
-	if (!error && check_add(CHECK_MONITORS, *monitor, 0, CALLER, NULL)) {
-		engine_monitor_destroy(*monitor);
-		error = -ENOMEM;
-	}
+	check_add(object, error ? NULL : *monitor);
 	return error;
 }
 
 void kup_monitor_destroy(struct kup_monitor *monitor)
 {
+	struct check_object *object;
 	struct check_sleep sleep;
 
-	if (!monitor || !check_take(CHECK_MONITORS, monitor, "kup_monitor_destroy", CALLER, NULL))
+	if (!monitor ||
+	    !check_take(CHECK_MONITORS, monitor, "kup_monitor_destroy", CALLER, &object))
 		return;
 	sleep = check_asleep("kup_monitor_destroy", CALLER, CHECK_SHORT);
 	engine_monitor_destroy(monitor);
 	check_awake(sleep);
+	free(object);
 }
 
 void kup_monitor_lock(struct kup_monitor *monitor)

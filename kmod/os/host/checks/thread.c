@@ -115,6 +115,8 @@ struct check_sleep check_asleep(const char *call, const void *caller, kup_time l
 	struct check_sleep sleep = { 0 };
 	char place[CHECK_PLACE];
 
+	if (!check_is_on())
+		return sleep;
 	if (self.channel && check_of(self.channel))
 		check_note(check_of(self.channel), call, caller);
 	if (longest == 0)
@@ -137,5 +139,5 @@ void check_awake(struct check_sleep sleep)
 
 kup_u32 host_check_log(const void *caller)
 {
-	return check_is_on() ? check_asleep("kup_log", caller, CHECK_SHORT).depth : 0;
+	return check_asleep("kup_log", caller, CHECK_SHORT).depth;
 }
