@@ -124,6 +124,25 @@ Deno.test("unload() throws busy instead of waiting for a serve that never return
   assertStringIncludes(unloading(planted), "serve has not returned 5 s after the user was gone");
 });
 
+Deno.test("mistakes() of a device's name has those of the module that made it last", async () => {
+  const other = await modules.build("mistakes", "-DOTHER", "-O1");
+  const turns = [
+    [other, "commit_twice", "kup_commit of a reservation"],
+    [planted, "free_twice", "kup_free of memory"],
+    [other, "join_twice", "kup_thread_join of something"],
+  ] as const;
+  for (const [path, fault, word] of turns) {
+    {
+      using device = open(path, { parameters: { fault } });
+      using channel = await device.attach();
+      await channel.send("x");
+      await channel.receive();
+    }
+    unloading(path);
+    assertStringIncludes(mistakes("host:mistakes").join("\n"), word);
+  }
+});
+
 Deno.test("open() with checks: false finds no mistake", async () => {
   for (const fault of ["commit_twice", "never_release", "leave_memory", "sleep_in_monitor"]) {
     assertEquals(await run(fault, { checks: false }), "");

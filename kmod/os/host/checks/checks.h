@@ -84,7 +84,8 @@ __attribute__((format(printf, 3, 4))) void check_report_of(struct host_client *c
 							   const char *format, ...);
 /* A serve of this client does not return. */
 void check_stuck(struct host_client *client);
-void check_add_device(struct host_client *client, const char *device);
+/* The client has made a device with this name. */
+void check_add_device(struct host_client *client, const char *name);
 /* The client for a thread that works for none that is known. */
 struct host_client *check_client(void);
 int check_client_is_on(const struct host_client *client);
