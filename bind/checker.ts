@@ -90,14 +90,23 @@ function assertConstants(plan: Plan): string {
 class Statements {
   #loops = 0;
 
-  struct(expression: string, struct: Struct, depth: number): string {
-    return struct.fields.map((field) => this.#field(expression, struct, field, depth)).join("");
+  /** `inZero`: the struct (or a union) is in a reserved field. */
+  struct(expression: string, struct: Struct, depth: number, inZero = false): string {
+    return struct.fields.map((field) => this.#field(expression, struct, field, depth, inZero))
+      .join("");
   }
 
-  #field(expression: string, struct: Struct, field: Field, depth: number): string {
+  #field(
+    expression: string,
+    struct: Struct,
+    field: Field,
+    depth: number,
+    inZero: boolean,
+  ): string {
     const inner = field.name === "" ? expression : `${expression}.${field.name}`;
-    if (field.type.kind !== "union") {
-      return this.#type(inner, field.type, isReserved(field.name), depth);
+    const isZero = inZero || isReserved(field.name);
+    if (field.type.kind !== "union" || isZero) {
+      return this.#type(inner, field.type, isZero, depth);
     }
     const { tag, members } = findTag(struct, field);
     const tabs = indent(depth);
@@ -119,7 +128,7 @@ class Statements {
       case "text":
         return this.#loop(expression, type, isZero, depth);
       case "struct":
-        return this.struct(expression, type.struct, depth);
+        return this.struct(expression, type.struct, depth, isZero);
       case "bool":
         // As a byte: a bool with another value has none in C.
         return refuse(`*(const unsigned char *)&${expression} > ${isZero ? 0 : 1}`);
@@ -129,7 +138,7 @@ class Statements {
       case "float":
         return isZero ? refuse(`${expression} != 0`) : "";
       case "union":
-        return "";
+        return isZero ? this.struct(expression, type.struct, depth, isZero) : "";
     }
   }
 

@@ -13,7 +13,8 @@ static struct kup_device *device;
 
 static enum thermo_state compare(const struct thermo_limits *limits, int millidegrees)
 {
-	const int slack = limits->strict ? 0 : 1;
+	/* Wider than the user's numbers, which may be the smallest and the largest there are. */
+	const long long slack = limits->strict ? 0 : 1;
 
 	if (millidegrees <= limits->least - slack)
 		return THERMO_COLD;

@@ -29,7 +29,6 @@ struct host_module {
 	char *values;		    /* of the module's parameters; strings point into it */
 	int spoiled;		    /* unloaded, but it has left a device behind */
 	int is_stuck;		    /* its unload was called and has not returned */
-				    /* unloaded, but it has left a device behind */
 	kup_u64 loaded_ns;
 	char name[];
 };

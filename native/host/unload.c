@@ -48,25 +48,29 @@ static void *unload_main(void *argument)
 	return NULL;
 }
 
-/* After a serve was found that does not return, it has this much more time. */
+/*
+ * After a serve was found that does not return, it has this much more time. It may have been found
+ * long before, and return because of the unload.
+ */
 #define STUCK_NS 5000000000ull
 
-static int is_stuck(struct host_client *record)
+static int is_stuck(struct host_client *record, kup_u64 begin_ns)
 {
 	kup_u64 at = host_client_stuck_ns(record);
 
-	return at && os_now_ns() - at > STUCK_NS;
+	return at && os_now_ns() > (at > begin_ns ? at : begin_ns) + STUCK_NS;
 }
 
 static int await(struct unloading *unloading)
 {
 	const struct timespec tick = { 0, 1000000 };
+	kup_u64 begin_ns = os_now_ns();
 	int is_left = 0, has_returned;
 
 	for (;;) {
 		pthread_mutex_lock(&unloading->lock);
 		has_returned = unloading->has_returned;
-		if (!has_returned && is_stuck(unloading->record))
+		if (!has_returned && is_stuck(unloading->record, begin_ns))
 			is_left = unloading->is_left = 1;
 		pthread_mutex_unlock(&unloading->lock);
 		if (is_left)

@@ -139,3 +139,48 @@ function compare(
   assertEquals(c.check(fleet.FLEET_DELETE, order, order.length - 1), -22);
   assertEquals(c.check(fleet.FLEET_REPORT, order, order.length), -22);
 }
+
+const RESERVED = `
+struct place { int x; float y; };
+struct order {
+	unsigned char tag;
+	struct place pad;
+	struct place reserved[2];
+	union { unsigned char a; _Bool b; } reserved1;
+};
+enum shop_to_kernel { ORDER = 1 };
+`;
+
+/** Sets each byte of a record to 1, one at a time, and prints those for which it is accepted. */
+const ACCEPTED = `
+#include <stdio.h>
+#include "shop_check.h"
+int main(void)
+{
+	unsigned char bytes[sizeof(struct order)] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bytes); i++) {
+		bytes[i] = 1;
+		if (shop_check(ORDER, bytes, sizeof(bytes)) == 0)
+			printf("%u ", i);
+		bytes[i] = 0;
+	}
+	return shop_check(ORDER, bytes, sizeof(bytes));
+}
+`;
+
+Deno.test("kup bind's checker refuses reserved structs that are not zero", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/shop.h`, RESERVED);
+    await Deno.writeTextFile(`${folder}/shop.c`, ACCEPTED);
+    const bound = await kup(["bind", "--quiet", `${folder}/shop.h`], { permissions: ["-A"] });
+    assertEquals([bound.code, bound.output], [0, ""]);
+    await must(["cc", "-Wall", "-Wextra", "-Werror", "-o", `${folder}/shop`, `${folder}/shop.c`]);
+    // The tag, and the padding of the compiler, which programs in C don't clear.
+    assertEquals(await must([`${folder}/shop`]), "0 1 2 3 29 30 31 ");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

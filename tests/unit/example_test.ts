@@ -6,8 +6,13 @@
 import { assert, assertEquals, assertMatch } from "../../deps.ts";
 import {
   THERMO_ASK,
+  THERMO_COLD,
+  THERMO_GOOD,
+  THERMO_HOT,
   THERMO_LIMITS,
+  THERMO_READING,
   THERMO_REFUSED,
+  ThermoAskWriter,
   ThermoLimitsWriter,
   ThermoToUser,
 } from "../../examples/typed/messages.ts";
@@ -72,6 +77,38 @@ Deno.test("examples/typed refuses messages whose fields are not as they must be"
     const record = records.read((await channel.receive({ signal }))!);
     assert(record.recordType === THERMO_REFUSED);
     assertEquals(record.type, type);
+  }
+});
+
+Deno.test("examples/typed compares readings with the smallest and the largest limits", async () => {
+  await output("make", "-s", "-C", "examples/typed");
+  using device = open(`host:${ROOT}/examples/typed/typed.so`);
+  using channel = await device.attach();
+  const limits = new ThermoLimitsWriter();
+  const records = new ThermoToUser();
+  const ask = new ThermoAskWriter();
+  const cases = [
+    [-(2 ** 31), 2 ** 31 - 1, THERMO_GOOD],
+    [2 ** 31 - 1, 2 ** 31 - 1, THERMO_COLD],
+    [-(2 ** 31), -(2 ** 31), THERMO_HOT],
+    [18_000, 18_000, THERMO_GOOD],
+  ] as const;
+  for (const [least, most, state] of cases) {
+    {
+      using room = await channel.reserve(ThermoLimitsWriter.SIZE);
+      limits.at(room).least = least;
+      limits.most = most;
+      limits.place = "here";
+      room.commit({ type: THERMO_LIMITS });
+    }
+    {
+      using room = await channel.reserve(ThermoAskWriter.SIZE);
+      ask.at(room).count = 1;
+      room.commit({ type: ask.recordType });
+    }
+    const record = records.read((await channel.receive())!);
+    assert(record.recordType === THERMO_READING);
+    assertEquals(record.state, state, `${least} to ${most}`);
   }
 });
 

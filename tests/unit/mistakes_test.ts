@@ -103,6 +103,12 @@ Deno.test("mistakes() has a serve that does not return, and unload() waits for i
 });
 
 Deno.test("unload() throws busy instead of waiting for a serve that never returns", async () => {
+  {
+    using device = open(planted, { parameters: { fault: "stay_late" } });
+    using channel = await device.attach();
+    await channel.send("x");
+    await channel.receive();
+  }
   const hung = await modules.build("mistakes", "-DHUNG");
   const device = open(hung, { parameters: { fault: "hang", name: "hung" } });
   const channel = await device.attach();
@@ -115,6 +121,27 @@ Deno.test("unload() throws busy instead of waiting for a serve that never return
     assertEquals(error.code, "busy");
   }
   assertStringIncludes(mistakes(hung).join("\n"), "serve has not returned 5 s after");
+  // This one was found long ago, but returns now.
+  assertStringIncludes(unloading(planted), "serve has not returned 5 s after the user was gone");
+});
+
+Deno.test("mistakes() of a device's name has those of the module that made it last", async () => {
+  const other = await modules.build("mistakes", "-DOTHER", "-O1");
+  const turns = [
+    [other, "commit_twice", "kup_commit of a reservation"],
+    [planted, "free_twice", "kup_free of memory"],
+    [other, "join_twice", "kup_thread_join of something"],
+  ] as const;
+  for (const [path, fault, word] of turns) {
+    {
+      using device = open(path, { parameters: { fault } });
+      using channel = await device.attach();
+      await channel.send("x");
+      await channel.receive();
+    }
+    unloading(path);
+    assertStringIncludes(mistakes("host:mistakes").join("\n"), word);
+  }
 });
 
 Deno.test("open() with checks: false finds no mistake", async () => {
@@ -149,7 +176,9 @@ Deno.test("KUP_HOST_CHECKS ends the process at the first mistake, or turns the c
 
 Deno.test("unload() and mistakes() report nothing about a client without mistakes", async () => {
   assertEquals(await run("none"), "");
-  assertEquals(await run("fail_to_answer"), "");
+  for (const name of ["fail_to_answer", "read_elsewhere", "lock_many"]) {
+    assertEquals(await run(name), "", name);
+  }
   assertEquals(mistakes(planted), []);
   assertEquals(mistakes("host:nothing"), []);
 });

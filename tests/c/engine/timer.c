@@ -135,28 +135,75 @@ static void test_destroy_waits(void)
 	pthread_join(thread, NULL);
 }
 
-static void test_no_memory(void)
+/* ---- Without memory ---- */
+
+/* These make one thing, and give it back. */
+
+static int make_timer(void)
 {
-	struct kup_timer *timer = NULL;
-	struct kup_spinlock *spinlock = NULL;
-	kup_u32 n, failed = 0;
+	struct kup_timer *timer;
+	int error = kup_timer_create(tick, NULL, &timer);
 
-	for (n = 1; n < 20; n++) {
-		int error;
+	if (!error)
+		kup_timer_destroy(timer);
+	return error;
+}
 
-		host_fail_allocation(n);
-		error = kup_timer_create(tick, NULL, &timer);
+static void end_at_once(void *unused)
+{
+	(void)unused;
+}
+
+static int make_thread(void)
+{
+	struct kup_thread *thread;
+	int error = kup_thread_start(end_at_once, NULL, "test", &thread);
+
+	if (!error)
+		kup_thread_join(thread);
+	return error;
+}
+
+static int make_spinlock(void)
+{
+	struct kup_spinlock *spinlock;
+	int error = kup_spinlock_create(&spinlock);
+
+	if (!error)
+		kup_spinlock_destroy(spinlock);
+	return error;
+}
+
+static int make_monitor(void)
+{
+	struct kup_monitor *monitor;
+	int error = kup_monitor_create(&monitor);
+
+	if (!error)
+		kup_monitor_destroy(monitor);
+	return error;
+}
+
+static int make_memory(void)
+{
+	void *memory = kup_alloc(1);
+
+	kup_free(memory);
+	return memory ? 0 : -ENOMEM;
+}
+
+static void test_no_memory(int (*make)(void), const char *call, kup_u32 allocations)
+{
+	kup_u32 n = 0, failed = 0;
+	int error;
+
+	do {
+		host_fail_allocation(++n);
+		error = make();
 		host_fail_allocation(0);
-		if (!error)
-			break;
 		failed += error == -ENOMEM;
-	}
-	kup_timer_destroy(timer);
-	host_fail_allocation(1);
-	check(timer && failed == n - 1 && failed >= 3 && kup_spinlock_create(&spinlock) == -ENOMEM,
-	      "kup_timer_create() and kup_spinlock_create() without memory return -ENOMEM",
-	      "%u of %u", failed, n - 1);
-	host_fail_allocation(0);
+	} while (error && n < 20);
+	check(!error && failed == n - 1 && failed >= allocations, call, "%u of %u", failed, n - 1);
 }
 
 /* ---- Starts, stops and ends, from several threads at once ---- */
@@ -301,7 +348,11 @@ void timer_cases(void)
 	test_interval();
 	test_again();
 	test_destroy_waits();
-	test_no_memory();
+	test_no_memory(make_timer, "kup_timer_create() without memory returns -ENOMEM", 3);
+	test_no_memory(make_thread, "kup_thread_start() without memory returns -ENOMEM", 3);
+	test_no_memory(make_spinlock, "kup_spinlock_create() without memory returns -ENOMEM", 1);
+	test_no_memory(make_monitor, "kup_monitor_create() without memory returns -ENOMEM", 1);
+	test_no_memory(make_memory, "kup_alloc() without memory returns NULL", 1);
 	test_storm();
 	test_channels();
 }

@@ -11,6 +11,8 @@ static struct kup_spinlock *spinlock;
 static struct kup_monitor *monitor;
 static struct kup_timer *timer;
 static struct kup_thread *thread;
+static struct kup_thread *reader;
+static kup_u32 detaches, unloads; /* atomic */
 static void *memory;
 
 static int is(const char *what)
@@ -122,6 +124,27 @@ static void fail_to_answer(struct kup_channel *channel)
 		;
 }
 
+static void read_one(void *argument)
+{
+	struct kup_channel *channel = argument;
+	struct kup_record record;
+
+	if (kup_peek(channel, &record, KUP_FOREVER))
+		return;
+	answer(channel);
+	/* Pairs with the release in detach. */
+	while (!__atomic_load_n(&detaches, __ATOMIC_ACQUIRE))
+		kup_sleep_ms(1);
+	kup_release(channel, &record);
+}
+
+/* No mistake: another thread has the message when serve returns, and releases it after that. */
+static void read_elsewhere(struct kup_channel *channel)
+{
+	if (!kup_thread_start(read_one, channel, "reader", &reader))
+		(void)kup_pause(channel, KUP_FOREVER);
+}
+
 static void release_twice(struct kup_channel *channel)
 {
 	struct kup_record record;
@@ -147,6 +170,15 @@ static void destroy(struct kup_channel *channel)
 {
 	kup_device_destroy(device);
 	answer(channel);
+}
+
+/* It ignores that the user is gone, but not the end of the device. */
+static void stay_late(struct kup_channel *channel)
+{
+	answer(channel);
+	/* Pairs with the release in unload. */
+	while (!__atomic_load_n(&unloads, __ATOMIC_ACQUIRE))
+		kup_sleep_ms(10);
 }
 
 /* It ignores the end, until the mistake was found: unload waits for it. */
@@ -222,6 +254,37 @@ static void wake_free(struct kup_channel *channel)
 	answer(channel);
 }
 
+#define MANY 12
+
+static void use_all(struct kup_channel *channel, struct kup_monitor *monitors[MANY])
+{
+	int i;
+
+	for (i = 0; i < MANY; i++)
+		kup_monitor_lock(monitors[i]);
+	for (i = 0; i < MANY; i++) {
+		kup_monitor_wake(monitors[i]);
+		(void)kup_monitor_wait(monitors[i], KUP_MS);
+	}
+	for (i = 0; i < MANY; i++)
+		kup_monitor_unlock(monitors[i]);
+	answer(channel);
+}
+
+/* No mistake. */
+static void lock_many(struct kup_channel *channel)
+{
+	struct kup_monitor *monitors[MANY];
+	int i, count = 0;
+
+	while (count < MANY && !kup_monitor_create(&monitors[count]))
+		count++;
+	if (count == MANY)
+		use_all(channel, monitors);
+	for (i = 0; i < count; i++)
+		kup_monitor_destroy(monitors[i]);
+}
+
 static void free_twice(struct kup_channel *channel)
 {
 	void *bytes = kup_alloc(8);
@@ -259,11 +322,13 @@ static const struct {
 	{ "peek_again", peek_again },
 	{ "never_release", never_release },
 	{ "fail_to_answer", fail_to_answer },
+	{ "read_elsewhere", read_elsewhere },
 	{ "release_twice", release_twice },
 	{ "release_received", release_received },
 	{ "destroy", destroy },
 	{ "stay", stay },
 	{ "hang", stay },
+	{ "stay_late", stay_late },
 	{ "sleep_in_spinlock", sleep_in_spinlock },
 	{ "allocate_in_spinlock", allocate_in_spinlock },
 	{ "sleep_in_monitor", sleep_in_monitor },
@@ -272,6 +337,7 @@ static const struct {
 	{ "never_unlock", never_unlock },
 	{ "unlock_free", unlock_free },
 	{ "wake_free", wake_free },
+	{ "lock_many", lock_many },
 	{ "free_twice", free_twice },
 	{ "join_twice", join_twice },
 	{ "sleep_in_timer", start_timer },
@@ -285,7 +351,7 @@ static int serve(struct kup_channel *channel)
 	unsigned int i;
 
 	if (!is("peek_again") && !is("never_release") && !is("fail_to_answer") &&
-	    !is("release_twice") && !is("release_received"))
+	    !is("release_twice") && !is("release_received") && !is("read_elsewhere"))
 		(void)kup_receive(channel, buffer, sizeof(buffer), &record, KUP_FOREVER);
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
 		if (is(faults[i].name)) {
@@ -297,7 +363,16 @@ static int serve(struct kup_channel *channel)
 	return 0;
 }
 
-static const struct kup_ops ops = { .serve = serve };
+static void detach(struct kup_channel *channel)
+{
+	(void)channel;
+	/* Pairs with the acquire in read_one. */
+	__atomic_store_n(&detaches, 1, __ATOMIC_RELEASE);
+	kup_thread_join(reader);
+	reader = NULL;
+}
+
+static const struct kup_ops ops = { .serve = serve, .detach = detach };
 
 /* ---- Mistakes elsewhere ---- */
 
@@ -325,6 +400,9 @@ static int load(void)
 	const struct kup_config config = { .name = name };
 	int error = kup_spinlock_create(&spinlock);
 
+	/* After leave_thread, the next load finds the same code in memory, with its variables. */
+	detaches = 0;
+	unloads = 0;
 	memory = kup_alloc(123);
 	error = error ? error : kup_monitor_create(&monitor);
 	error = error ? error : kup_timer_create(expired, NULL, &timer);
@@ -334,6 +412,8 @@ static int load(void)
 
 static void unload(void)
 {
+	/* Pairs with the acquire in stay_late. */
+	__atomic_store_n(&unloads, 1, __ATOMIC_RELEASE);
 	kup_device_destroy(device);
 	if (is("destroy_twice"))
 		kup_device_destroy(device);

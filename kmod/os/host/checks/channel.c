@@ -126,12 +126,13 @@ static int find(kup_u64 now, int was_stalled, struct finding *finding)
 	int found;
 
 	for (checks = channels; checks; checks = checks->next) {
+		/* What was found on a channel that is being freed is no longer wanted. */
+		*finding = (struct finding){ .channel = checks->channel };
 		pthread_mutex_lock(&checks->lock);
 		if (was_stalled)
 			restart(checks);
 		found = find_reservation(checks, now, finding) || find_serve(checks, now, finding);
 		pthread_mutex_unlock(&checks->lock);
-		finding->channel = checks->channel;
 		if (found && get_unless_freed(checks->channel))
 			return 1;
 	}
@@ -182,7 +183,6 @@ static void look(kup_u64 now, int was_stalled)
 	int found;
 
 	do {
-		memset(&finding, 0, sizeof(finding));
 		pthread_mutex_lock(&lock);
 		found = find(now, was_stalled, &finding);
 		pthread_mutex_unlock(&lock);
@@ -257,7 +257,7 @@ void host_channel_end(struct check_channel *checks)
 	if (checks->next)
 		checks->next->link = checks->link;
 	pthread_mutex_unlock(&lock);
-	check_peek_left(checks);
+	check_peek_left(checks, 1);
 	check_free_areas(checks);
 	pthread_mutex_destroy(&checks->lock);
 	free(checks);

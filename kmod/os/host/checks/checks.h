@@ -24,6 +24,8 @@
 
 /* ---- thread.c: what the calling thread does ---- */
 
+struct check_object;
+
 #define CHECK_SPINLOCK 1u
 #define CHECK_MONITOR 2u
 
@@ -38,10 +40,11 @@ struct check_lock {
 #define CHECK_MOST_LOCKS 8
 
 struct check_thread {
-	struct host_client *client;  /* for which the thread works; NULL: none is known */
-	struct kup_channel *channel; /* whose attach, serve or detach runs in this thread */
-	const void *running;	     /* the timer or thread of the client that runs here */
-	kup_u32 held;		     /* how many of `locks` are used */
+	struct host_client *client;	    /* for which the thread works; NULL: none is known */
+	struct kup_channel *channel;	    /* whose attach, serve or detach runs in this thread */
+	const struct check_object *running; /* the timer or thread of the client that runs here */
+	kup_u32 held;			    /* how many of `locks` are used */
+	kup_u32 more; /* how many locks the thread holds that have no place there */
 	struct check_lock locks[CHECK_MOST_LOCKS];
 };
 
@@ -58,7 +61,8 @@ struct check_sleep {
 
 /*
  * Called before a call that may sleep for up to `longest` nanoseconds, as a kup_time; 0: it doesn't
- * sleep. Reports a call that kup.h forbids here. check_awake follows the call.
+ * sleep. Reports a call that kup.h forbids here, if this thread's client is checked. check_awake
+ * follows the call.
  */
 struct check_sleep check_asleep(const char *call, const void *caller, kup_time longest);
 void check_awake(struct check_sleep sleep);
@@ -80,7 +84,8 @@ __attribute__((format(printf, 3, 4))) void check_report_of(struct host_client *c
 							   const char *format, ...);
 /* A serve of this client does not return. */
 void check_stuck(struct host_client *client);
-void check_add_device(struct host_client *client, const char *device);
+/* The client has made a device with this name. */
+void check_add_device(struct host_client *client, const char *name);
 /* The client for a thread that works for none that is known. */
 struct host_client *check_client(void);
 int check_client_is_on(const struct host_client *client);
@@ -137,6 +142,7 @@ struct check_channel {
 	struct check_retired retired[CHECK_MOST_RETIRED];
 
 	int is_peeked;	/* the record at `peeked` was returned by a peek and is not released */
+	int is_serves;	/* it was peeked in attach, serve or detach, not in another thread */
 	int is_excused; /* since then, a call that sends has reported the channel's end */
 	int was_released;
 	kup_u32 peeked, released;
@@ -166,8 +172,11 @@ void check_channel_begin(struct kup_channel *channel, struct host_client *client
 void check_note(struct check_channel *checks, const char *call, const void *caller);
 /* detach has returned: reports reservations that are open. */
 void check_reservations_left(struct check_channel *checks);
-/* serve has returned: reports a message that is not released. */
-void check_peek_left(struct check_channel *checks);
+/*
+ * The same, or (is_freed) the channel is freed: reports a message that is not released. Another
+ * thread, which has used kup_channel_get, may release what it has peeked later than detach.
+ */
+void check_peek_left(struct check_channel *checks, int is_freed);
 
 /* ---- send.c ---- */
 
@@ -189,7 +198,7 @@ void check_progress(struct check_channel *checks);
 /* A call that sends has failed: a client that returns now need not release what it has peeked. */
 void check_excuse(struct check_channel *checks, int error);
 
-/* ---- objects.c: what a client has to give back ---- */
+/* ---- object.c: what a client has to give back ---- */
 
 #define CHECK_MEMORY 0u
 #define CHECK_THREAD 1u
@@ -198,13 +207,15 @@ void check_excuse(struct check_channel *checks, int error);
 #define CHECK_MONITORS 4u
 #define CHECK_KINDS 5u
 
-/* Notes an object of the calling thread's client. Nonzero: there is no memory for that. */
-int check_add(kup_u32 kind, const void *object, unsigned long bytes, const void *caller,
-	      void *runs);
+/* Makes a note for an object that the calling thread's client wants. NULL: there is no memory. */
+struct check_object *check_make(kup_u32 kind, const void *caller);
+/* The object was made; NULL: it was not, and the note is freed. */
+void check_add(struct check_object *object, const void *address);
 /*
  * Before an object is given back. 0: it is not one that the client has, which was reported; the
- * call is refused. *runs is what check_add was given.
+ * call is refused. Otherwise *object, which may be NULL, is for free() after the call.
  */
-int check_take(kup_u32 kind, const void *object, const char *call, const void *caller, void **runs);
+int check_take(kup_u32 kind, const void *address, const char *call, const void *caller,
+	       struct check_object **object);
 
 #endif

@@ -25,6 +25,7 @@ struct sentence {
 
 struct device_name {
 	struct device_name *next;
+	struct host_client *client; /* that has made such a device last */
 	char name[];
 };
 
@@ -35,12 +36,12 @@ struct host_client {
 	kup_u32 kept;  /* of sentences */
 	kup_u64 stuck_ns;
 	struct sentence *first, **end;
-	struct device_name *devices;
 	char name[];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct host_client *clients; /* under lock, as all fields but the names are */
+static struct device_name *devices; /* under lock */
 static struct host_client *program; /* for code that belongs to no module */
 static int is_on = 1, aborts;
 
@@ -147,21 +148,32 @@ struct host_client *check_client(void)
 	return client;
 }
 
-void check_add_device(struct host_client *client, const char *device)
+/* Under the lock. */
+static struct device_name *find_device(const char *name)
 {
-	struct device_name *name;
+	struct device_name *device;
+
+	for (device = devices; device && strcmp(device->name, name) != 0;)
+		device = device->next;
+	return device;
+}
+
+void check_add_device(struct host_client *client, const char *name)
+{
+	struct device_name *device;
 
 	pthread_mutex_lock(&lock);
-	for (name = client->devices; name && strcmp(name->name, device) != 0;)
-		name = name->next;
-	if (!name) {
-		name = malloc(sizeof(*name) + strlen(device) + 1);
-		if (name) {
-			strcpy(name->name, device);
-			name->next = client->devices;
-			client->devices = name;
+	device = find_device(name);
+	if (!device) {
+		device = malloc(sizeof(*device) + strlen(name) + 1);
+		if (device) {
+			strcpy(device->name, name);
+			device->next = devices;
+			devices = device;
 		}
 	}
+	if (device)
+		device->client = client;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -275,22 +287,10 @@ kup_u32 host_client_count(struct host_client *client)
 	return count;
 }
 
-/* Under the lock. */
-static struct host_client *find_by_device(const char *name)
-{
-	struct host_client *client;
-	struct device_name *device;
-
-	for (client = clients; client; client = client->next)
-		for (device = client->devices; device; device = device->next)
-			if (strcmp(device->name, name) == 0)
-				return client;
-	return NULL;
-}
-
 kup_u32 host_mistakes(const char *module, const char *device, char *text, kup_u32 bytes)
 {
 	const struct sentence *sentence;
+	const struct device_name *made;
 	struct host_client *client;
 	kup_u32 length = 0;
 
@@ -298,8 +298,9 @@ kup_u32 host_mistakes(const char *module, const char *device, char *text, kup_u3
 		text[0] = '\0';
 	pthread_mutex_lock(&lock);
 	client = find(module);
-	if (!client)
-		client = find_by_device(device);
+	made = find_device(device);
+	if (!client && made)
+		client = made->client;
 	for (sentence = client ? client->first : NULL; sentence; sentence = sentence->next) {
 		if (length < bytes)
 			snprintf(text + length, bytes - length, "%s\n", sentence->text);

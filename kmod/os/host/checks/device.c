@@ -83,10 +83,8 @@ static int serve(struct kup_channel *channel)
 	if (checks)
 		set_serving(checks, 1);
 	result = checked_of(channel)->client_ops->serve(channel);
-	if (checks) {
+	if (checks)
 		set_serving(checks, 0);
-		check_peek_left(checks);
-	}
 	leave(channel, "serve", before);
 	return result;
 }
@@ -99,8 +97,10 @@ static void detach(struct kup_channel *channel)
 
 	if (ops->detach)
 		ops->detach(channel);
-	if (checks)
+	if (checks) {
 		check_reservations_left(checks);
+		check_peek_left(checks, 0);
+	}
 	leave(channel, "detach", before);
 }
 
@@ -135,13 +135,10 @@ static void add(struct checked_device *checked, const struct kup_device *device)
 int kup_device_create(const struct kup_config *config, const struct kup_ops *ops, void *context,
 		      struct kup_device **created)
 {
-	struct checked_device *checked;
-	struct check_sleep sleep = { 0 };
+	struct checked_device *checked = ops ? malloc(sizeof(*checked)) : NULL;
+	struct check_sleep sleep;
 	int error;
 
-	if (check_is_on())
-		sleep = check_asleep("kup_device_create", CALLER, CHECK_SHORT);
-	checked = ops ? malloc(sizeof(*checked)) : NULL;
 	if (ops && !checked)
 		return -ENOMEM;
 	if (checked)
@@ -150,6 +147,7 @@ int kup_device_create(const struct kup_config *config, const struct kup_ops *ops
 			.client_ops = ops,
 			.client = check_self()->client,
 		};
+	sleep = check_asleep("kup_device_create", CALLER, CHECK_SHORT);
 	error = engine_device_create(config, checked ? &checked->ops : NULL, context, created);
 	check_awake(sleep);
 	if (error) {

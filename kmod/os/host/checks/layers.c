@@ -184,8 +184,6 @@ int kup_calls_begin(struct kup_channel *channel, const struct kup_call_ops *ops,
 	struct check_sleep sleep;
 	int error;
 
-	if (!check_is_on())
-		return engine_calls_begin(channel, ops, context, calls);
 	sleep = check_asleep("kup_calls_begin", CALLER, CHECK_SHORT);
 	error = engine_calls_begin(channel, ops, context, calls);
 	check_awake(sleep);
@@ -197,8 +195,6 @@ int kup_calls_serve(struct kup_calls *calls)
 	struct check_sleep sleep;
 	int error;
 
-	if (!check_is_on())
-		return engine_calls_serve(calls);
 	sleep = check_asleep("kup_calls_serve", CALLER, KUP_FOREVER);
 	error = engine_calls_serve(calls);
 	check_awake(sleep);
@@ -209,10 +205,6 @@ void kup_calls_end(struct kup_calls *calls)
 {
 	struct check_sleep sleep;
 
-	if (!check_is_on()) {
-		engine_calls_end(calls);
-		return;
-	}
 	sleep = check_asleep("kup_calls_end", CALLER, KUP_FOREVER);
 	engine_calls_end(calls);
 	check_awake(sleep);
@@ -224,8 +216,6 @@ int kup_call(struct kup_calls *calls, kup_u32 method, const void *data, kup_u32 
 	struct check_sleep sleep;
 	int error;
 
-	if (!check_is_on())
-		return engine_call(calls, method, data, length, answer, timeout);
 	sleep = check_asleep("kup_call", CALLER, timeout ? timeout : CHECK_SHORT);
 	error = engine_call(calls, method, data, length, answer, timeout);
 	check_awake(sleep);
@@ -238,8 +228,6 @@ int kup_reply_wait(struct kup_request request, kup_u32 status, const void *data,
 	struct check_sleep sleep;
 	int error;
 
-	if (!check_is_on())
-		return engine_reply_wait(request, status, data, length, timeout);
 	sleep = check_asleep("kup_reply_wait", CALLER, timeout ? timeout : CHECK_SHORT);
 	error = engine_reply_wait(request, status, data, length, timeout);
 	check_awake(sleep);

@@ -16,20 +16,21 @@ ENGINE(thread_ended);
 ENGINE(spinlock_destroy);
 ENGINE(monitor_destroy);
 
-struct object {
-	struct object *next;
+struct check_object {
+	struct check_object *next;
 	const void *address;
 	kup_u32 kind;
 	struct host_client *client; /* NULL: none is known */
 	const void *caller;
 	unsigned long bytes;
-	void *runs; /* the struct running of a thread or timer */
+	void (*function)(void *argument); /* of the client, in its thread or for its timer */
+	void *argument;
 };
 
 #define BUCKETS 1024u
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct object *objects[BUCKETS]; /* under lock */
+static struct check_object *objects[BUCKETS]; /* under lock */
 
 static const struct kind {
 	const char *name, *make, *undo;
@@ -41,39 +42,51 @@ static const struct kind {
 	[CHECK_MONITORS] = { "kup_monitor", "kup_monitor_create", "kup_monitor_destroy" },
 };
 
-static struct object **bucket_of(const void *address)
+static struct check_object **bucket_of(const void *address)
 {
 	return &objects[((size_t)address >> 4) * 2654435761u % BUCKETS];
 }
 
-int check_add(kup_u32 kind, const void *address, unsigned long bytes, const void *caller,
-	      void *runs)
+struct check_object *check_make(kup_u32 kind, const void *caller)
 {
-	struct object *object = malloc(sizeof(*object)), **bucket = bucket_of(address);
+	struct check_object *object = host_allocation_fails() ? NULL : malloc(sizeof(*object));
 
-	if (!object)
-		return -ENOMEM;
-	*object = (struct object){ NULL, address, kind, check_self()->client, caller, bytes, runs };
+	if (object)
+		*object = (struct check_object){ .kind = kind,
+						 .client = check_self()->client,
+						 .caller = caller };
+	return object;
+}
+
+void check_add(struct check_object *object, const void *address)
+{
+	struct check_object **bucket = bucket_of(address);
+
+	if (!address) {
+		free(object);
+		return;
+	}
+	object->address = address;
 	pthread_mutex_lock(&lock);
 	object->next = *bucket;
 	*bucket = object;
 	pthread_mutex_unlock(&lock);
-	return 0;
 }
 
 /* Under the lock. */
-static struct object **find(kup_u32 kind, const void *address)
+static struct check_object **find(kup_u32 kind, const void *address)
 {
-	struct object **link = bucket_of(address);
+	struct check_object **link = bucket_of(address);
 
 	while (*link && ((*link)->address != address || (*link)->kind != kind))
 		link = &(*link)->next;
 	return link;
 }
 
-int check_take(kup_u32 kind, const void *address, const char *call, const void *caller, void **runs)
+int check_take(kup_u32 kind, const void *address, const char *call, const void *caller,
+	       struct check_object **taken)
 {
-	struct object **link, *object;
+	struct check_object **link, *object;
 
 	pthread_mutex_lock(&lock);
 	link = find(kind, address);
@@ -81,8 +94,6 @@ int check_take(kup_u32 kind, const void *address, const char *call, const void *
 	if (object)
 		*link = object->next;
 	pthread_mutex_unlock(&lock);
-	if (object && runs)
-		*runs = object->runs;
 	/* It may be of a client that is not checked, if the thread's client is not known. */
 	if (!object && check_self()->client && check_is_on()) {
 		check_report(NULL, caller,
@@ -91,7 +102,7 @@ int check_take(kup_u32 kind, const void *address, const char *call, const void *
 			     call, kind == CHECK_MEMORY ? "memory" : "something");
 		return 0;
 	}
-	free(object);
+	*taken = object;
 	return 1;
 }
 
@@ -99,25 +110,27 @@ int check_take(kup_u32 kind, const void *address, const char *call, const void *
 
 void *kup_alloc(unsigned long bytes)
 {
+	struct check_object *object;
 	struct check_sleep sleep;
 	void *memory;
 
 	if (!check_is_on())
 		return engine_alloc(bytes);
+	object = check_make(CHECK_MEMORY, CALLER);
+	if (!object)
+		return NULL;
+	object->bytes = bytes;
 	sleep = check_asleep("kup_alloc", CALLER, CHECK_SHORT);
 	memory = engine_alloc(bytes);
 	check_awake(sleep);
-	if (memory && check_add(CHECK_MEMORY, memory, bytes, CALLER, NULL)) {
-		engine_free(memory);
-		return NULL;
-	}
+	check_add(object, memory);
 	return memory;
 }
 
 /* Whether kup_free of it may sleep. */
 static int is_large(const void *memory)
 {
-	struct object *object;
+	struct check_object *object;
 	int large;
 
 	pthread_mutex_lock(&lock);
@@ -130,63 +143,49 @@ static int is_large(const void *memory)
 void kup_free(void *memory)
 {
 	struct check_sleep sleep = { 0 };
+	struct check_object *object;
 
 	if (check_is_on() && is_large(memory))
 		sleep = check_asleep("kup_free", CALLER, CHECK_SHORT);
-	if (!memory || check_take(CHECK_MEMORY, memory, "kup_free", CALLER, NULL))
+	if (memory && check_take(CHECK_MEMORY, memory, "kup_free", CALLER, &object)) {
 		engine_free(memory);
+		free(object);
+	}
 	check_awake(sleep);
 }
 
 void kup_sleep_ms(unsigned int milliseconds)
 {
-	struct check_sleep sleep = { 0 };
+	struct check_sleep sleep;
 
-	if (check_is_on())
-		sleep = check_asleep("kup_sleep_ms", CALLER, milliseconds * KUP_MS + CHECK_SHORT);
+	sleep = check_asleep("kup_sleep_ms", CALLER, milliseconds * KUP_MS + CHECK_SHORT);
 	engine_sleep_ms(milliseconds);
 	check_awake(sleep);
 }
 
 void kup_breathe(void)
 {
-	struct check_sleep sleep = { 0 };
+	struct check_sleep sleep;
 
 	/* A client may call this for each record, and usually there is nothing to check. */
 	if (!kup_load(&host_all_depths)) {
 		os_breathe();
 		return;
 	}
-	if (check_is_on())
-		sleep = check_asleep("kup_breathe", CALLER, CHECK_SHORT);
+	sleep = check_asleep("kup_breathe", CALLER, CHECK_SHORT);
 	os_breathe();
 	check_awake(sleep);
 }
 
 /* ---- Threads and timers ---- */
 
-/* The client's function that runs in a thread, or for a timer. */
-struct running {
-	void (*function)(void *argument);
-	void *argument;
-};
-
-static struct running *make_running(void (*function)(void *), void *argument)
-{
-	struct running *running = malloc(sizeof(*running));
-
-	if (running)
-		*running = (struct running){ function, argument };
-	return running;
-}
-
-static void run(const struct running *running, const char *what)
+static void run(const struct check_object *object, const char *what)
 {
 	struct check_thread *self = check_self();
-	const void *before = self->running;
+	const struct check_object *before = self->running;
 
-	self->running = running;
-	running->function(running->argument);
+	self->running = object;
+	object->function(object->argument);
 	check_returned(NULL, what);
 	self->running = before;
 }
@@ -204,37 +203,33 @@ static void run_timer(void *argument)
 int kup_thread_start(void (*main)(void *argument), void *argument, const char *name,
 		     struct kup_thread **thread)
 {
+	struct check_object *object;
 	struct check_sleep sleep;
-	struct running *running;
-	int error = -ENOMEM;
+	int error;
 
 	if (!check_is_on())
 		return engine_thread_start(main, argument, name, thread);
-	running = make_running(main, argument);
-	if (!running)
-		return error;
+	object = check_make(CHECK_THREAD, CALLER);
+	if (!object)
+		return -ENOMEM;
+	object->function = main;
+	object->argument = argument;
 	sleep = check_asleep("kup_thread_start", CALLER, CHECK_SHORT);
-	error = engine_thread_start(run_thread, running, name, thread);
+	error = engine_thread_start(run_thread, object, name, thread);
 	check_awake(sleep);
-	if (error)
-		free(running);
-	else if (check_add(CHECK_THREAD, *thread, 0, CALLER, running))
-		/* It runs already, and the client joins it. */
-		return 0;
+	check_add(object, error ? NULL : *thread);
 	return error;
 }
 
-/* Nonzero if `object` runs in this thread, which would then wait for itself. */
+/* Nonzero if the object runs in this thread, which would then wait for itself. */
 static int is_own(kup_u32 kind, const void *address, const char *call, const void *caller)
 {
-	const struct object *object;
-	const void *runs;
+	const struct check_object *object;
 
 	pthread_mutex_lock(&lock);
 	object = *find(kind, address);
-	runs = object ? object->runs : NULL;
 	pthread_mutex_unlock(&lock);
-	if (!runs || runs != check_self()->running)
+	if (!object || object != check_self()->running)
 		return 0;
 	check_report(NULL, caller,
 		     "%s from the %s itself would wait for itself; it is refused here; call it "
@@ -245,28 +240,24 @@ static int is_own(kup_u32 kind, const void *address, const char *call, const voi
 
 void kup_thread_join(struct kup_thread *thread)
 {
-	struct check_sleep sleep = { 0 };
-	void *running = NULL;
+	struct check_sleep sleep;
+	struct check_object *object;
 
-	if (!thread)
+	if (!thread || is_own(CHECK_THREAD, thread, "kup_thread_join", CALLER) ||
+	    !check_take(CHECK_THREAD, thread, "kup_thread_join", CALLER, &object))
 		return;
-	if (is_own(CHECK_THREAD, thread, "kup_thread_join", CALLER) ||
-	    !check_take(CHECK_THREAD, thread, "kup_thread_join", CALLER, &running))
-		return;
-	if (check_is_on())
-		sleep = check_asleep("kup_thread_join", CALLER, KUP_FOREVER);
+	sleep = check_asleep("kup_thread_join", CALLER, KUP_FOREVER);
 	engine_thread_join(thread);
 	check_awake(sleep);
-	free(running);
+	free(object);
 }
 
 int kup_thread_ended(kup_u64 thread)
 {
-	struct check_sleep sleep = { 0 };
+	struct check_sleep sleep;
 	int ended;
 
-	if (check_is_on())
-		sleep = check_asleep("kup_thread_ended", CALLER, CHECK_SHORT);
+	sleep = check_asleep("kup_thread_ended", CALLER, CHECK_SHORT);
 	ended = engine_thread_ended(thread);
 	check_awake(sleep);
 	return ended;
@@ -274,48 +265,44 @@ int kup_thread_ended(kup_u64 thread)
 
 int kup_timer_create(void (*expired)(void *argument), void *argument, struct kup_timer **timer)
 {
+	struct check_object *object;
 	struct check_sleep sleep;
-	struct running *running;
-	int error = -ENOMEM;
+	int error;
 
 	if (!check_is_on())
 		return engine_timer_create(expired, argument, timer);
-	running = make_running(expired, argument);
-	if (!running)
-		return error;
+	object = check_make(CHECK_TIMER, CALLER);
+	if (!object)
+		return -ENOMEM;
+	object->function = expired;
+	object->argument = argument;
 	sleep = check_asleep("kup_timer_create", CALLER, CHECK_SHORT);
-	error = engine_timer_create(run_timer, running, timer);
+	error = engine_timer_create(run_timer, object, timer);
 	check_awake(sleep);
-	if (!error && check_add(CHECK_TIMER, *timer, 0, CALLER, running)) {
-		engine_timer_destroy(*timer);
-		error = -ENOMEM;
-	}
-	if (error)
-		free(running);
+	check_add(object, error ? NULL : *timer);
 	return error;
 }
 
 void kup_timer_destroy(struct kup_timer *timer)
 {
-	struct check_sleep sleep = { 0 };
-	void *running = NULL;
+	struct check_sleep sleep;
+	struct check_object *object;
 
 	if (!timer || is_own(CHECK_TIMER, timer, "kup_timer_destroy", CALLER) ||
-	    !check_take(CHECK_TIMER, timer, "kup_timer_destroy", CALLER, &running))
+	    !check_take(CHECK_TIMER, timer, "kup_timer_destroy", CALLER, &object))
 		return;
-	if (check_is_on())
-		sleep = check_asleep("kup_timer_destroy", CALLER, CHECK_SHORT);
+	sleep = check_asleep("kup_timer_destroy", CALLER, CHECK_SHORT);
 	engine_timer_destroy(timer);
 	check_awake(sleep);
-	free(running);
+	free(object);
 }
 
 /* ---- The end of a client ---- */
 
 /* Under the lock: takes the client's objects of one kind out of the table. */
-static struct object *take_all(const struct host_client *client, kup_u32 kind)
+static struct check_object *take_all(const struct host_client *client, kup_u32 kind)
 {
-	struct object *taken = NULL, *object, **link;
+	struct check_object *taken = NULL, *object, **link;
 	kup_u32 i;
 
 	for (i = 0; i < BUCKETS; i++) {
@@ -333,7 +320,7 @@ static struct object *take_all(const struct host_client *client, kup_u32 kind)
 	return taken;
 }
 
-static void give_back(const struct object *object)
+static void give_back(const struct check_object *object)
 {
 	void *address = (void *)(size_t)object->address;
 
@@ -343,7 +330,6 @@ static void give_back(const struct object *object)
 		break;
 	case CHECK_TIMER:
 		engine_timer_destroy(address);
-		free(object->runs);
 		break;
 	case CHECK_SPINLOCKS:
 		engine_spinlock_destroy(address);
@@ -358,9 +344,9 @@ static void give_back(const struct object *object)
 }
 
 /* How many of the objects come from the same place, and their bytes; these are removed. */
-static struct object take_alike(struct object **all, kup_u32 *count)
+static struct check_object take_alike(struct check_object **all, kup_u32 *count)
 {
-	struct object first = **all, **link = all, *object;
+	struct check_object first = **all, **link = all, *object;
 
 	*count = 0;
 	first.bytes = 0;
@@ -373,19 +359,21 @@ static struct object take_alike(struct object **all, kup_u32 *count)
 		first.bytes += object->bytes;
 		++*count;
 		*link = object->next;
-		free(object);
+		/* A thread that was left may be about to call its function. */
+		if (object->kind != CHECK_THREAD)
+			free(object);
 	}
 	return first;
 }
 
-static void report_all(struct host_client *client, struct object *all, kup_u32 kind)
+static void report_all(struct host_client *client, struct check_object *all, kup_u32 kind)
 {
 	const struct kind *words = &kinds[kind];
 	char place[CHECK_PLACE], what[64];
 
 	while (all) {
 		kup_u32 count;
-		struct object one = take_alike(&all, &count);
+		struct check_object one = take_alike(&all, &count);
 
 		check_place(one.caller, place);
 		if (kind == CHECK_MEMORY)
@@ -402,7 +390,7 @@ static void report_all(struct host_client *client, struct object *all, kup_u32 k
 
 int check_left(struct host_client *client)
 {
-	struct object *left, *object;
+	struct check_object *left, *object;
 	/* Threads may use the other objects, so these are given back only without threads. */
 	const kup_u32 order[] = { CHECK_THREAD, CHECK_TIMER, CHECK_MEMORY, CHECK_SPINLOCKS,
 				  CHECK_MONITORS };

@@ -57,6 +57,7 @@ static void peeked(struct check_channel *checks, const struct kup_record *record
 	again = checks->is_peeked && checks->peeked == record->position;
 	before = checks->peek_caller;
 	checks->is_peeked = 1;
+	checks->is_serves = check_self()->channel == checks->channel;
 	checks->is_excused = 0;
 	checks->peeked = record->position;
 	checks->peek_caller = caller;
@@ -208,15 +209,16 @@ void kup_release(struct kup_channel *channel, const struct kup_record *record)
 		engine_release(channel, record);
 }
 
-void check_peek_left(struct check_channel *checks)
+void check_peek_left(struct check_channel *checks, int is_freed)
 {
 	char place[CHECK_PLACE];
 	const void *caller = NULL;
 
 	pthread_mutex_lock(&checks->lock);
-	if (checks->is_peeked && !checks->is_excused)
-		caller = checks->peek_caller;
-	checks->is_peeked = 0;
+	if (checks->is_peeked && (checks->is_serves || is_freed)) {
+		caller = checks->is_excused ? NULL : checks->peek_caller;
+		checks->is_peeked = 0;
+	}
 	pthread_mutex_unlock(&checks->lock);
 	if (caller)
 		check_report(checks->channel, NULL,

@@ -39,11 +39,13 @@ struct check_lock *check_find_lock(const void *lock)
 	return NULL;
 }
 
-/* A thread that holds more locks than there are places is checked for the first ones only. */
+/* Of a thread that holds more locks than there are places, only the first ones are known. */
 void check_lock_taken(const void *lock, kup_u32 kind, const void *caller)
 {
 	if (self.held < CHECK_MOST_LOCKS)
 		self.locks[self.held++] = (struct check_lock){ lock, caller, kind, 1 };
+	else
+		self.more++;
 }
 
 void check_lock_left(struct check_lock *lock)
@@ -113,6 +115,8 @@ struct check_sleep check_asleep(const char *call, const void *caller, kup_time l
 	struct check_sleep sleep = { 0 };
 	char place[CHECK_PLACE];
 
+	if (!check_is_on())
+		return sleep;
 	if (self.channel && check_of(self.channel))
 		check_note(check_of(self.channel), call, caller);
 	if (longest == 0)
@@ -135,5 +139,5 @@ void check_awake(struct check_sleep sleep)
 
 kup_u32 host_check_log(const void *caller)
 {
-	return check_is_on() ? check_asleep("kup_log", caller, CHECK_SHORT).depth : 0;
+	return check_asleep("kup_log", caller, CHECK_SHORT).depth;
 }
