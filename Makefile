@@ -52,8 +52,8 @@ export KUP_FILTER  := $(value FILTER)
 export KUP_MODULE  := $(value MODULE)
 export KUP_COMMAND := $(value COMMAND)
 
-# Runs Deno with the configuration for this machine (see scripts/deno_config.ts). When this make ends,
-# Deno ends too, and with it a virtual machine.
+# Runs Deno with the configuration for this machine (see scripts/deno_config.ts). When this make
+# ends, Deno ends too, and with it a virtual machine.
 config   = KUP_DENO_CONFIG=$$($(DENO) run -A --no-config scripts/deno_config.ts) && \
            export KUP_DENO_CONFIG
 bound   := $(if $(wildcard /usr/bin/setpriv),setpriv --pdeathsig TERM)
