@@ -104,8 +104,11 @@ function checkDevice(path: string): Finding {
     return { what, state: "missing", found, advice };
   } catch (error) {
     if (!(error instanceof KupError)) throw error;
-    const advice = ADVICE[error.code] ?? "Do what the line says.";
-    return { what, state: "missing", found: error.message, advice };
+    const { code, message } = error;
+    // What is not found of the host driver needs no kernel module.
+    const own = code === "not-found" && path.startsWith("host:") ? undefined : ADVICE[code];
+    const found = message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message;
+    return { what, state: "missing", found, advice: own ?? "Do what the line says." };
   }
 }
 

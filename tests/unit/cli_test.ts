@@ -227,3 +227,9 @@ Deno.test("kup doctor fails for a device that does not work, and says what to do
   assertEquals(code, 1);
   assertMatch(stdout, /^missing +\/dev\/null: .*\n +Name a KUP device/m);
 });
+
+Deno.test("kup doctor names a device once, and no kernel module for one of the host driver", async () => {
+  const { code, stdout } = await kup(["doctor", "host:none"]);
+  assertEquals(code, 1);
+  assertMatch(stdout, /^missing +host:none: No device .*\.so.*\n +Do what the line says\.$/m);
+});
