@@ -236,7 +236,7 @@ distclean: clean ## Remove everything that is not in git
 
 help: ## List the targets, and in brackets the variables that they take
 	@awk -F ':.*## ' '/^##@ /{printf "%s%s\n", sep, substr($$0, 5); sep = "\n"} \
-		/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' Makefile
+		/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "KERNEL is 6.1, 6.12 (the default), 7.x, debug, 6.1-arm64 or 6.12-arm64;"
 	@echo "FILTER is a part of tests' names, or /a pattern/;"
