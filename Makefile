@@ -52,8 +52,8 @@ export KUP_FILTER  := $(value FILTER)
 export KUP_MODULE  := $(value MODULE)
 export KUP_COMMAND := $(value COMMAND)
 
-# Runs Deno with the configuration for this machine (see scripts/deno_config.ts). When this make ends,
-# Deno ends too, and with it a virtual machine.
+# Runs Deno with the configuration for this machine (see scripts/deno_config.ts). When this make
+# ends, Deno ends too, and with it a virtual machine.
 config   = KUP_DENO_CONFIG=$$($(DENO) run -A --no-config scripts/deno_config.ts) && \
            export KUP_DENO_CONFIG
 bound   := $(if $(wildcard /usr/bin/setpriv),setpriv --pdeathsig TERM)
@@ -222,7 +222,7 @@ unload: ## Take both modules out of the running kernel
 ##@ To tidy
 
 clean: ## Remove what was built, keep what was fetched
-	@for part in native $(dir $(wildcard examples/*/Makefile)) tests/c tests/conformance/c \
+	@for part in native bench $(dir $(wildcard examples/*/Makefile)) tests/c tests/conformance/c \
 		tests/kernel/c tests/seed; do \
 		if [ -f $$part/Makefile ]; then $(MAKE) -s -C $$part clean || exit; fi; \
 	done
@@ -238,6 +238,6 @@ help: ## List the targets, and in brackets the variables that they take
 	@awk -F ':.*## ' '/^##@ /{printf "%s%s\n", sep, substr($$0, 5); sep = "\n"} \
 		/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "KERNEL is 6.1, 6.12 (the default), 7.x or debug;"
+	@echo "KERNEL is 6.1, 6.12 (the default), 7.x, debug, 6.1-arm64 or 6.12-arm64;"
 	@echo "FILTER is a part of tests' names, or /a pattern/;"
 	@echo "VM_SILENCE is how many seconds a guest may print nothing, 300 if it is not set."

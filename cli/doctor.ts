@@ -113,8 +113,10 @@ function checkDevice(path: string): Finding {
   } catch (error) {
     if (!(error instanceof KupError)) throw error;
     const known = path.startsWith("host:") ? HOST_ADVICE : ADVICE;
-    const advice = known[error.code] ?? "Do what the line says.";
-    return { what, state: "missing", found: error.message, advice };
+    const { code, message } = error;
+    const found = message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message;
+    const advice = known[code] ?? "Do what the line says.";
+    return { what, state: "missing", found, advice };
   }
 }
 

@@ -67,8 +67,7 @@ class Writer implements Disposable {
       mode: channel.mode,
       stamps: false,
       abiVersion: device.abiVersion,
-      toUserBytes: channel.ringBytes.toUser,
-      toKernelBytes: channel.ringBytes.toKernel,
+      ringBytes: channel.ringBytes,
       channel: channel.number,
       began: Date.now(),
     }));

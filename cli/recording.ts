@@ -24,6 +24,7 @@
  * @module
  */
 
+import type { RingBytes } from "../mod.ts";
 import { Failure, reasonOf } from "./command.ts";
 
 const MAGIC = "KUPREC1\n";
@@ -47,8 +48,7 @@ export interface Head {
   readonly mode: typeof MODES[number];
   readonly stamps: boolean;
   readonly abiVersion: number;
-  readonly toUserBytes: number;
-  readonly toKernelBytes: number;
+  readonly ringBytes: RingBytes;
   readonly channel: number;
   readonly began: number;
 }
@@ -82,8 +82,8 @@ export function encodeHead(head: Head): Uint8Array<ArrayBuffer> {
     MODES.indexOf(head.mode) + 1,
     head.stamps ? FEATURE_STAMPS : 0,
     head.abiVersion,
-    head.toUserBytes,
-    head.toKernelBytes,
+    head.ringBytes.toUser,
+    head.ringBytes.toKernel,
   ];
   words.forEach((word, index) => view.setUint32(8 + 4 * index, word, true));
   view.setFloat64(40, head.began, true);
@@ -187,8 +187,7 @@ export class Reader implements Disposable {
       mode,
       stamps: (word(24) & FEATURE_STAMPS) !== 0,
       abiVersion: word(28),
-      toUserBytes: word(32),
-      toKernelBytes: word(36),
+      ringBytes: { toUser: word(32), toKernel: word(36) },
       channel: word(48),
       began: view.getFloat64(40, true),
     };

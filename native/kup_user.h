@@ -5,9 +5,9 @@
  * in C).
  *
  * There are two kinds of devices: /dev/NAME in the kernel, and host:NAME, which is the same engine
- * in threads of this process (the host driver, see host/files.c). All calls take both. A number
- * stands for an open file. It is a descriptor; or, from KUP_USER_HOST_FILES on, a file of the host
- * driver, which is no descriptor and can't be passed to a system call.
+ * in threads of this process (the host driver, see native/host/files.c). All calls take both. A
+ * number stands for an open file. It is a descriptor; or, from KUP_USER_HOST_FILES on, a file of
+ * the host driver, which is no descriptor and can't be passed to a system call.
  *
  * Every call returns 0, or what its comment states, on success, and a negative errno on failure; it
  * does not set errno. Sizes are in bytes. Where nothing else is stated, any thread may make a call,

@@ -52,6 +52,13 @@ for symbol in $(nm -u "$out"/*.o | awk '$1 == "U" { print $2 }' | sort -u); do
 	echo "$allowed" | grep -qx "$symbol" || fail "calls $symbol, which no header of the engine declares"
 done
 
+# The calls of the engine's files form no circle: tsort prints the files of each that there is.
+for object in "$out"/kmod-core-*.o; do
+	nm "$object" | sed -n "s|.* \([TU]\) \(.*\)|\2 \1 $(basename "$object" .c.o)|p"
+done | awk '{ if ($2 == "T") from[$1] = $3; else uses[$1 " " $3] }
+	END { for (use in uses) { split(use, a); if (a[1] in from) print a[2], from[a[1]] } }' |
+	tsort >/dev/null || fail "the engine's files call each other in the circle above"
+
 # Each ordered access of the engine, the layers, the systems and the native library names the access
 # that it pairs with, in a comment a few lines above. kup_ref_put explains its own order.
 ordered='kup_load_acquire|kup_store_release|kup_fence|kup_change|kup_exchange|kup_fetch_(or|and)|kup_(load|store)_pointer'

@@ -10,12 +10,15 @@
 import { type Channel, open } from "jsr:@kup/kup@0";
 import { program } from "../program.ts";
 import {
+  THERMO_COLD,
+  THERMO_GOOD,
   THERMO_HOT,
   THERMO_LIMITS,
   THERMO_READING,
   THERMO_REFUSED,
   ThermoAskWriter,
   ThermoLimitsWriter,
+  type ThermoState,
   ThermoToUser,
 } from "./messages.ts";
 
@@ -29,6 +32,12 @@ Shows readings of the thermometer, until it is too hot.
   DEVICE   host:${HERE} if not given, which \`make -C examples/typed\` builds;
            /dev/typed in a kernel that has typed.ko`,
   words: 1,
+};
+
+const STATES: Readonly<Record<ThermoState, string>> = {
+  [THERMO_COLD]: "too cold",
+  [THERMO_GOOD]: "good",
+  [THERMO_HOT]: "too hot",
 };
 
 const ask = new ThermoAskWriter();
@@ -55,7 +64,9 @@ async function watch(channel: Channel): Promise<void> {
     const record = records.read(message);
     switch (record.recordType) {
       case THERMO_READING:
-        console.log(`${record.place}: ${record.millidegrees / 1000} degrees, ${record.state}`);
+        console.log(
+          `${record.place}: ${record.millidegrees / 1000} degrees, ${STATES[record.state]}`,
+        );
         if (record.state === THERMO_HOT) return;
         break;
       case THERMO_REFUSED:

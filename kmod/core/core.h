@@ -158,6 +158,12 @@ struct kup_handle {
 	kup_u32 wanted;
 };
 
+/* The features that a process must understand to attach. */
+static inline kup_u64 kup_device_required(const struct kup_device *device)
+{
+	return device->config.stamps ? KUP_FEATURE_STAMPS : 0;
+}
+
 static inline struct kup_channel *kup_handle_channel(const struct kup_handle *handle)
 {
 	/* Pairs with the release in hand_over, so the channel is complete. */
@@ -302,9 +308,6 @@ int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position
 void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit);
 
 /* ---- shortage.c; any context, and under send_lock where nothing else is stated ---- */
-
-/* The features that a process must understand to attach. */
-kup_u64 kup_device_required(const struct kup_device *device);
 
 /* The stamp of the record that is reserved now, with this number. */
 struct kup_stamp kup_channel_stamp(kup_u32 sequence);

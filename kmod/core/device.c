@@ -147,11 +147,6 @@ static int config_check(const struct kup_config *config)
 	return -EINVAL;
 }
 
-kup_u64 kup_device_required(const struct kup_device *device)
-{
-	return device->config.stamps ? KUP_FEATURE_STAMPS : 0;
-}
-
 #define DEFAULT_PAGES 16
 #define DEFAULT_PERMISSIONS 0600
 

@@ -141,9 +141,10 @@
  *
  *   - If a sleep for a watermark ends by its time limit, the consumer stores its cursor, so the
  *     next record wakes it.
- *   - A producer that finds no room wakes a consumer whose event lies ahead. With a full ring the
- *     watermark might never be reached. So a consumer with a watermark also loads producer_event
- *     before it sleeps: if that lies in (tail, tail + ring_bytes], it takes what is there.
+ *   - A kernel that finds no room wakes a user whose event lies ahead. With a full ring the
+ *     watermark might never be reached. So a user with a watermark also loads producer_event before
+ *     it sleeps: if that lies in (tail, tail + ring_bytes], it takes what is there. Users need not
+ *     do the same, because the kernel sleeps for no watermark, only for the next record.
  *   - A close, a break, a lost record (a GAP) and an END always wake.
  *   - If several threads sleep for the same word, it contains the nearest of their positions. When
  *     that position is reached, or replaced after it was reached, all of them look, and those that
@@ -323,12 +324,12 @@
  *           EPIPE           KICK: the channel is closed or broken
  *           other           ATTACH: the errno with which the kernel client refused; or with which
  *                           the system refused a kernel thread in the caller's cgroups
- *   mmap    ENOTCONN        nothing is attached
+ *   mmap    ENODEV          the device is gone
+ *           ENOTCONN        nothing is attached
  *           EINVAL          not exactly one whole area, or not MAP_SHARED
  *           EACCES          PROT_WRITE on the kernel page (also by a later mprotect), or PROT_EXEC
  *                           (a process with the personality READ_IMPLIES_EXEC, which asks for that
  *                           each time, gets a mapping that is not executable instead)
- *           ENODEV          the device is gone
  *           EFAULT          mremap that would grow or duplicate a mapping
  *   read, write: EINVAL.  lseek: ESPIPE.
  *   On FreeBSD EFAULT comes before all others, because the kernel itself copies arguments. If the

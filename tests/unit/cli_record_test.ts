@@ -27,8 +27,7 @@ const HEAD: Head = {
   mode: "stream",
   stamps: true,
   abiVersion: 1,
-  toUserBytes: 65536,
-  toKernelBytes: 4096,
+  ringBytes: { toUser: 65536, toKernel: 4096 },
   channel: 3,
   began: 1_700_000_000_000.5,
 };
@@ -131,7 +130,9 @@ Deno.test("kup record writes what was sent and received, and kup replay sends it
     assertEquals([replay.code, replay.output], [0, "2 messages sent, 2 received\n"]);
   }
   const dump = await kup(["replay", "--json", file], { permissions });
-  assertEquals(dump.stdout.trim().split("\n").length, 1 + records.length);
+  const lines = dump.stdout.trim().split("\n");
+  assertEquals(lines.length, 1 + records.length);
+  assertEquals(JSON.parse(lines[0]!).ringBytes, { toUser: 262144, toKernel: 131072 });
 });
 
 Deno.test("kup replay keeps the recorded times", async () => {

@@ -111,7 +111,7 @@ Deno.test("kup replay --json prints no control character of a recording", async 
   await using folder = await temporaryFolder();
   const file = `${folder.path}/a.kup`;
   const head = { name: "a\x1b\x7f\x9b2J", mode: "stream", stamps: false, abiVersion: 1 } as const;
-  const rings = { toUserBytes: 1, toKernelBytes: 1, channel: 0, began: 0 };
+  const rings = { ringBytes: { toUser: 1, toKernel: 1 }, channel: 0, began: 0 };
   await Deno.writeFile(file, encodeHead({ ...head, ...rings }));
   const { stdout } = await kup(["replay", "--json", file], { permissions: ["--allow-read"] });
   assertEquals(JSON.parse(stdout).name, head.name);
@@ -257,8 +257,10 @@ Deno.test("kup doctor fails for a device that does not work, and says what to do
   const { code, stdout } = await kup(["doctor", "/dev/null"]);
   assertEquals(code, 1);
   assertMatch(stdout, /^missing +\/dev\/null: .*\n +Name a KUP device/m);
-  // The host driver needs no kernel module.
-  const host = await kup(["doctor", "host:wrong"]);
-  assertEquals(host.code, 1);
-  assertMatch(host.stdout, /^missing +host:wrong: .*\n +Name host:echo, .*:FILE\.so/m);
+});
+
+Deno.test("kup doctor names a device once, and no kernel module for one of the host driver", async () => {
+  const { code, stdout } = await kup(["doctor", "host:none"]);
+  assertEquals(code, 1);
+  assertMatch(stdout, /^missing +host:none: No device .*\n +Name host:echo, .*:FILE\.so\.$/m);
 });

@@ -5,7 +5,7 @@ import { assertEquals, assertMatch, assertRejects, assertThrows } from "../../de
 import { findBrokenC, findBrokenLinks } from "../checks/documents.ts";
 import { anchorsOf, linksOf, parseMarkdown } from "../lib/markdown.ts";
 import { ROOT } from "../lib/paths.ts";
-import { must } from "../lib/process.ts";
+import { must, projectFiles } from "../lib/process.ts";
 import { outputPattern, Reader, stepsOf } from "../lib/tutorial.ts";
 
 const FENCE = "```";
@@ -136,4 +136,15 @@ Deno.test("docs/reference-*.md, man: a comment inside a struct keeps its lines",
 Deno.test("README.md has less than 200 lines", async () => {
   const text = await Deno.readTextFile(`${ROOT}/README.md`);
   assertEquals(text.split("\n").length < 200, true);
+});
+
+Deno.test("docs/map.md has a row for each folder at the top, in kmod and in tests", async () => {
+  const map = await Deno.readTextFile(`${ROOT}/docs/map.md`);
+  const [, rows = ""] = map.split("## What is in each folder");
+  const folders = new Set<string>();
+  for (const path of await projectFiles()) {
+    const folder = path.match(/^(?:kmod|tests)\/[^/]+(?=\/)|^(?!kmod|tests)[^/]+(?=\/)/);
+    if (folder !== null) folders.add(folder[0]);
+  }
+  assertEquals([...folders].filter((folder) => !rows.includes(`\`${folder}\``)), []);
 });

@@ -51,8 +51,9 @@ Deno.test("examples/store answers calls in this process", async () => {
 Deno.test("examples/typed sends typed messages in this process", async () => {
   await output("make", "-s", "-C", "examples/typed");
   const out = await example("examples/typed/typed.ts");
-  const readings = [[18, 0], [19, 1], [20, 1], [21, 1], [22, 2]];
-  assertEquals(out, readings.map(([t, s]) => `the cellar: ${t} degrees, ${s}\n`).join(""));
+  const readings = ["18 degrees, too cold", ...[19, 20, 21].map((t) => `${t} degrees, good`)];
+  const lines = [...readings, "22 degrees, too hot"].map((line) => `the cellar: ${line}\n`);
+  assertEquals(out, lines.join(""));
 });
 
 Deno.test("examples/typed refuses messages whose fields are not as they must be", async () => {

@@ -3,6 +3,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
 import { ROOT } from "../lib/paths.ts";
+import { projectFiles } from "../lib/process.ts";
 
 /** Runs make as from a shell, whichever make this test runs under. */
 async function make(...args: string[]) {
@@ -42,11 +43,25 @@ Deno.test("make accepts the variables of compilers, kernel builds and installati
 Deno.test("make help lists each target that is documented, and its variables", async () => {
   const { out } = await make("help");
   const makefile = await Deno.readTextFile(`${ROOT}/Makefile`);
-  for (const [, target] of makefile.matchAll(/^([a-z-]+):.*## /gm)) {
+  for (const [, target] of makefile.matchAll(/^([^\s:]+):.*## /gm)) {
     assertMatch(out, new RegExp(`^ {2}${target} +[A-Z]`, "m"));
   }
   for (const name of ["KERNEL", "FILE", "FILTER", "MODULE", "COMMAND", "FORCE", "VM_SILENCE"]) {
     assertMatch(out, new RegExp(`\\b${name}\\b`));
+  }
+});
+
+Deno.test("make clean cleans each folder that has something to clean", async () => {
+  const { code, out } = await make("-n", "clean");
+  assertEquals(code, 0, out);
+  const [, cleaned = ""] = out.replaceAll("\\\n", "").match(/for part in ([^;]*);/) ?? [];
+  const parts = cleaned.split(/\s+/).map((part) => part.replace(/\/$/, ""));
+  for (const makefile of await projectFiles("*/Makefile")) {
+    // What `kup new` copies is not built here.
+    if (makefile.startsWith("template/")) continue;
+    if (!/^clean:/m.test(await Deno.readTextFile(`${ROOT}/${makefile}`))) continue;
+    const folder = makefile.replace(/\/Makefile$/, "");
+    assertEquals(parts.includes(folder), true, folder);
   }
 });
 
