@@ -15,6 +15,8 @@ ZIG     := $(CACHE)/zig-$(ZIG_VERSION)/ziglang/zig
 # Fetched modules stay in the project, so that `make distclean` leaves nothing behind.
 export DENO_DIR := $(CURDIR)/$(CACHE)/deno-dir
 export DENO_NO_UPDATE_CHECK := 1
+# A company's proxy may have a certificate of its own, which the system knows.
+export DENO_TLS_CA_STORE ?= mozilla,system
 export PATH := $(CURDIR)/$(dir $(DENO)):$(PATH)
 export KUP_ZIG := $(CURDIR)/$(ZIG)
 
