@@ -175,13 +175,8 @@ async function runNewest(tally: Tally): Promise<void> {
   await timed(tally, `Linux ${NEWEST_SERIES}`, () => runNewestKernel(tally, NEWEST_SERIES));
 }
 
-/**
- * Starts the tests of one series and the newest one, those of the host driver and those in C, which
- * then run beside all others. Both sleep for much of their time.
- */
-async function startKernel(series: string): Promise<RunBeside> {
-  // Both use these programs, so they are made before.
-  await buildPrograms(true);
+/** Starts the tests of one series in a process of its own, and others behind them. */
+function startKernel(series: string, ...parts: readonly string[]): RunBeside {
   return new RunBeside([
     Deno.execPath(),
     "run",
@@ -189,26 +184,32 @@ async function startKernel(series: string): Promise<RunBeside> {
     "--config",
     CONFIG,
     `${ROOT}/tests/run.ts`,
-    "--only=vm,newest,host,c",
+    `--only=${["vm", ...parts].join()}`,
     `--kernel=${series}`,
     "--results",
   ]);
 }
 
 /**
- * Runs the static checks, the unit tests, and then those in all kernels but the first, beside that.
- * The first one's modules are built there.
+ * Runs the tests in kernels beside all others. An emulated machine takes one of the two processors,
+ * and many of the others sleep for much of their time.
  */
 async function runAllParts(tally: Tally, force: boolean): Promise<void> {
-  const [first, ...others] = ALL_SERIES;
-  let beside: RunBeside | undefined;
+  const [older, newest] = ALL_SERIES;
+  const beside: RunBeside[] = [];
   await guarded(tally, "kernel tests", async () => {
-    beside = await startKernel(first);
+    // Both use these programs, so they are made before.
+    await buildPrograms(true);
+    beside.push(startKernel(newest), startKernel(older, "newest"));
   });
-  await runStatic(tally, [...others, NEWEST_SERIES], force);
+  // The modules of the others are built there.
+  await runStatic(tally, [NEWEST_SERIES], force);
   await runUnit(tally);
-  await runKernels(tally, others);
-  await guarded(tally, "kernel tests", async () => await beside?.finish(tally, "kernel tests"));
+  await runHost(tally);
+  await runC(tally);
+  for (const one of beside) {
+    await guarded(tally, "kernel tests", () => one.finish(tally, "kernel tests"));
+  }
 }
 
 function summarise(tally: Tally): void {

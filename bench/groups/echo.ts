@@ -13,13 +13,17 @@ async function sides(run: Run, length: number): Promise<Side[]> {
   const order = { length, count };
   const handle = run.openInC(place);
   const inC = (name: string, round: string) => run.inC(name, "peer", round, place, order);
+  const limit = (name: string, round: string): Side => {
+    return { name, kind: "limit", round: run.rounds.round(round, -1, place, order) };
+  };
   return [
     { name: "TypeScript", kind: "kup", round: () => channel.echo(length, count) },
     { name: "C", kind: "kup", round: run.rounds.round("kup echo", handle, place, order) },
     ...inC("SPSC queue", "spsc echo"),
     ...inC("SPSC queue, slots on lines", "spsc aligned echo"),
     ...inC("predecessor", "predecessor echo"),
-    { name: "ping-pong", kind: "limit", round: run.rounds.round("ping-pong", -1, place, order) },
+    limit("ping-pong", "ping-pong"),
+    limit("bare records", "records echo"),
     ...length === 64
       ? [
         ...inC("boost::lockfree::spsc_queue", "boost echo"),

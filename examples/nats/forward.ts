@@ -16,16 +16,18 @@ const HERE = import.meta.resolve("../sampler/sampler.so");
 
 const USAGE = {
   text: `usage: deno run --allow-ffi --allow-net --allow-env --allow-sys examples/nats/forward.ts
-           [--server ADDRESS] [--ring BYTES] [DEVICE]
+           [--server ADDRESS] [--start FOLDER] [--ring BYTES] [DEVICE]
 
 Forwards what comes from a device to the stream KUP of a NATS server, until Ctrl-C.
 
   --server ADDRESS  127.0.0.1:4222 if not given
+  --start FOLDER    start that server here, storing in this folder, and end it at the end; Deno
+                    needs --allow-run=nats-server
   --ring BYTES      the size of the ring, which has to last while the server is away; the largest
                     one that the device allows if not given
   DEVICE            host:${HERE} if not given, which
                     \`make -C examples/sampler\` builds`,
-  values: ["server", "ring"],
+  values: ["server", "start", "ring"],
   words: 1,
 };
 
@@ -95,7 +97,10 @@ await program(USAGE, async (line) => {
   const most = device.info().maxRingBytes.toUser;
   const ring = line.number("ring", most, [1, most]);
   using channel = await device.attach({ ringBytes: { toUser: ring }, signal });
-  const nats = await server.connectTo(line.value("server", "127.0.0.1:4222"));
+  const address = line.value("server", "127.0.0.1:4222");
+  const folder = line.value("start", "");
+  await using own = folder === "" ? undefined : new server.OwnServer(folder, address);
+  const nats = await (own?.connect(signal) ?? server.connectTo(address));
   const reporting = report(nats);
   try {
     const subject = `kup.${device.name.replaceAll("/", ".")}.${channel.number}`;

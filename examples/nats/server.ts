@@ -11,6 +11,51 @@ export { headers, type NatsConnection } from "npm:@nats-io/transport-node@3.4.0"
 /** The stream that stores what is published below `kup`. */
 export const STREAM = "KUP";
 
+/** A server of this program's own, which ends with it. */
+export class OwnServer implements AsyncDisposable {
+  /** No other server at that address has this name. */
+  readonly name = `kup-${crypto.randomUUID()}`;
+  readonly #address: string;
+  readonly #child: Deno.ChildProcess;
+  #ended = false;
+
+  /** @param folder Where the server stores. */
+  constructor(folder: string, address: string) {
+    this.#address = address;
+    const { hostname, port } = new URL(`nats://${address}`);
+    const where = ["--addr", hostname, "--port", port || "4222", "--name", this.name];
+    const args = [...where, "--jetstream", "--store_dir", folder, "--pid", `${folder}/pid`];
+    try {
+      // Ctrl-C must not reach it: what is left in the ring is stored after that.
+      const options = { detached: true, stdin: "null", stdout: "null", stderr: "null" } as const;
+      this.#child = new Deno.Command("nats-server", { args, ...options }).spawn();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      throw new Failure("There is no nats-server; install it: apt-get install nats-server.");
+    }
+    this.#child.status.then(() => this.#ended = true);
+  }
+
+  /** Connects as soon as it answers. */
+  async connect(signal: AbortSignal): Promise<NatsConnection> {
+    while (!this.#ended) {
+      signal.throwIfAborted();
+      const nats = await connectTo(this.#address).catch(() => undefined);
+      if (nats?.info?.server_name === this.name) return nats;
+      await nats?.close();
+      await new Promise((wake) => setTimeout(wake, 50));
+    }
+    throw new Failure(
+      `nats-server can't run at ${this.#address}; choose another --start or --server.`,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) this.#child.kill("SIGTERM");
+    await this.#child.status;
+  }
+}
+
 /** Connects to a server, again and again when it is gone later, and makes the stream. */
 export async function connectTo(servers: string): Promise<NatsConnection> {
   let nats: NatsConnection | undefined;

@@ -7,7 +7,7 @@ import { projectFiles } from "./process.ts";
 import { until } from "./until.ts";
 
 /** What this machine uses; see scripts/deno_config.ts. In a guest it is not set. */
-const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
+export const CONFIG = Deno.env.get("KUP_DENO_CONFIG") ?? "deno.json";
 
 /** A program whose output is collected. It is killed with the object if it still runs. */
 export class Running implements AsyncDisposable {
@@ -54,6 +54,10 @@ export class Running implements AsyncDisposable {
     }, `${pattern} in the output`).catch((error) => {
       throw new Error(`${error.message}\n${this.out.slice(-2000)}${this.error}`);
     });
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   kill(signal: Deno.Signal): void {

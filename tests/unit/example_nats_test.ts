@@ -4,9 +4,11 @@
  * `make unit` has fetched the server and its client.
  */
 
-import { assert, assertEquals } from "../../deps.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "../../deps.ts";
+import { dirname } from "../../harness/files.ts";
 import { NATS_SERVER } from "../../scripts/nats_server.ts";
-import { Running, startExample } from "../lib/example.ts";
+import { CONFIG, optionsOf, Running, startExample } from "../lib/example.ts";
+import { ROOT } from "../lib/paths.ts";
 import { must } from "../lib/process.ts";
 import { sleep, until } from "../lib/until.ts";
 
@@ -134,4 +136,52 @@ Deno.test("examples/nats reports to subscribers what was lost while the ring was
     }
   });
   assert(lines.some(({ missing }) => missing > 0));
+});
+
+/**
+ * Starts the forwarder with a server of its own, which is looked for in this folder alone, and in a
+ * group of processes of its own, as a shell does.
+ */
+async function startWithServer(path: string, ...args: string[]): Promise<Running> {
+  const options = await optionsOf("nats/forward.ts");
+  const deno = [Deno.execPath(), "run", "--no-check", "--no-prompt", "--config", CONFIG];
+  const all = [...deno, ...options, "examples/nats/forward.ts", ...args];
+  return new Running("/usr/bin/setsid", all, ROOT, { PATH: path });
+}
+
+Deno.test("examples/nats starts a server with `--start`, and ends it", async () => {
+  await must(["make", "-s", "-C", "examples/sampler"]);
+  const store = await Deno.makeTempDir({ prefix: "kup-nats-" });
+  const address = { hostname: "127.0.0.1", port: freePort() };
+  const where = ["--server", `127.0.0.1:${address.port}`];
+  const start = () => startWithServer(dirname(NATS_SERVER), ...where, "--start", store);
+  let ended = false;
+  try {
+    await using forwarder = await start();
+    await forwarder.prints(/^Forwarding/);
+    await using subscriber = await startExample("nats/subscribe.ts", ...where);
+    await waitForMore(subscriber, 100);
+    await using second = await start();
+    assertMatch((await second.finish()).error, /^error: nats-server can't run at [^\n]*\.\n$/);
+    await subscriber.interrupt();
+    // As a terminal's Ctrl-C, which each process of the group gets.
+    Deno.kill(-forwarder.pid, "SIGINT");
+    const { code, out, error } = await forwarder.finish();
+    assertEquals([code, error], [0, ""]);
+    assertMatch(out, /^Forwarding [^\n]*\nforwarded \d+ messages; 0 were lost before\n$/);
+    await assertRejects(() => Deno.connect(address), Deno.errors.ConnectionRefused);
+    ended = true;
+  } finally {
+    // A forwarder that was killed leaves its server, which has written its number there.
+    const pid = ended ? "" : await Deno.readTextFile(`${store}/pid`).catch(() => "");
+    if (pid !== "") Deno.kill(Number(pid), "SIGKILL");
+    await Deno.remove(store, { recursive: true });
+  }
+});
+
+Deno.test("examples/nats says how to get a server that is missing", async () => {
+  await using forwarder = await startWithServer("/nowhere", "--start", "/nowhere");
+  const { code, error } = await forwarder.finish();
+  assertEquals(code, 1);
+  assertMatch(error, /^error: There is no nats-server; [^\n]*\.\n$/m);
 });

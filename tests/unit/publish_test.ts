@@ -10,7 +10,14 @@ const HEADER = "native/kup_user.h";
 /** All that publishing and `make abi` read. */
 async function checkout(): Promise<Copy> {
   const generated = [HEADER, "kmod/uapi/kup_abi.h", "scripts/gen_abi.ts", "scripts/contract.ts"];
-  const copy = await Copy.make("deno.json", "LICENSE", "README.md", "bind", ...generated);
+  const copy = await Copy.make(
+    "deno.json",
+    "LICENSE",
+    "README.md",
+    "bind",
+    "harness",
+    ...generated,
+  );
   // The library alone: the command line needs JSR.
   await copy.edit(
     "deno.json",
