@@ -103,7 +103,7 @@ Deno.test("leaks.awk writes a line that fits into the kernel's log", async () =>
 Deno.test("machineFor() makes Debian's kernels check memory, and preempt in both ways", async () => {
   const all = await Promise.all(ALL_SERIES.map((series) => machineFor(series)));
   const parameters = all.map(({ parameters }) => parameters.join(" "));
-  for (const text of parameters) assertStringIncludes(text, "slub_debug=FZPU init_on_free=1");
+  for (const text of parameters) assertStringIncludes(text, "slub_debug=FZP init_on_free=1");
   assertEquals(parameters.map((text) => text.match(/preempt=\w+/)?.[0]).sort(), [
     "preempt=full",
     "preempt=none",

@@ -143,7 +143,7 @@ Deno.test("examples/nats reports to subscribers what was lost while the ring was
  * group of processes of its own, as a shell does.
  */
 async function startWithServer(path: string, ...args: string[]): Promise<Running> {
-  const options = await optionsOf("nats/forward.ts");
+  const options = [...await optionsOf("nats/forward.ts"), "--allow-run=nats-server"];
   const deno = [Deno.execPath(), "run", "--no-check", "--no-prompt", "--config", CONFIG];
   const all = [...deno, ...options, "examples/nats/forward.ts", ...args];
   return new Running("/usr/bin/setsid", all, ROOT, { PATH: path });
