@@ -19,6 +19,9 @@ export DENO_NO_UPDATE_CHECK := 1
 export DENO_TLS_CA_STORE ?= mozilla,system
 export PATH := $(CURDIR)/$(dir $(DENO)):$(PATH)
 export KUP_ZIG := $(CURDIR)/$(ZIG)
+# So the home folder, if there is one, stays as it is.
+export ZIG_GLOBAL_CACHE_DIR := $(CURDIR)/$(CACHE)/zig-cache
+export ZIG_LOCAL_CACHE_DIR := $(ZIG_GLOBAL_CACHE_DIR)
 
 # The running kernel's headers, for `all` and `load`. The VM tests have their own.
 HEADERS := /lib/modules/$(shell uname -r)/build

@@ -200,12 +200,11 @@ async function runAllParts(tally: Tally, force: boolean): Promise<void> {
   await guarded(tally, "kernel tests", async () => {
     // Both use these programs, so they are made before.
     await buildPrograms(true);
-    beside.push(startKernel(newest), startKernel(older, "newest"));
+    beside.push(startKernel(newest), startKernel(older, "newest", "host"));
   });
   // The modules of the others are built there.
   await runStatic(tally, [NEWEST_SERIES], force);
   await runUnit(tally);
-  await runHost(tally);
   await runC(tally);
   for (const one of beside) {
     await guarded(tally, "kernel tests", () => one.finish(tally, "kernel tests"));

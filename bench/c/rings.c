@@ -353,8 +353,11 @@ static double queue_stream(const struct round *round)
 }
 
 const struct round_entry ring_rounds[] = {
-	{ "ping-pong", ping_pong, NULL },      { "records echo", records_echo, NULL },
+	{ "ping-pong", ping_pong, NULL },
+	{ "records echo", records_echo, NULL },
 	{ "predecessor echo", page_echo, NULL },
-	{ "spsc echo", queue_echo, NULL },     { "spsc aligned echo", aligned_echo, NULL },
-	{ "spsc stream", queue_stream, NULL }, { NULL, NULL, NULL },
+	{ "spsc echo", queue_echo, NULL },
+	{ "spsc aligned echo", aligned_echo, NULL },
+	{ "spsc stream", queue_stream, NULL },
+	{ NULL, NULL, NULL },
 };
