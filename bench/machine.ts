@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The machine that a benchmark runs on. */
 
+import { HarnessError } from "../harness/error.ts";
 import { ROOT } from "../tests/lib/paths.ts";
 import { capture } from "../tests/lib/process.ts";
 
@@ -28,13 +29,13 @@ async function readOr(path: string, otherwise: string): Promise<string> {
   return await Deno.readTextFile(path).then((text) => text.trim(), () => otherwise);
 }
 
-/** The first line that a program prints. */
-async function firstLine(command: readonly string[]): Promise<string> {
+/** The first line that a program prints; empty if it fails, or is not here. */
+export async function firstLine(command: readonly string[]): Promise<string> {
   try {
     const { code, stdout } = await capture(command);
     return code === 0 ? stdout.split("\n")[0] ?? "" : "";
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
+    if (error instanceof HarnessError && error.code === "tool") return "";
     throw error;
   }
 }

@@ -8,6 +8,7 @@
 import { CACHE, exists, fillOnce, ROOT } from "../tests/lib/paths.ts";
 import { capture, must } from "../tests/lib/process.ts";
 import { Archive } from "../harness/debian.ts";
+import { firstLine } from "./machine.ts";
 import { BUILD } from "./native.ts";
 import type { Absent } from "./results.ts";
 
@@ -52,15 +53,6 @@ export async function fetchHeaders(): Promise<Absent[]> {
 
 const ICEORYX2 = "libbench_iceoryx2.so";
 
-async function hasCargo(): Promise<boolean> {
-  try {
-    return (await capture(["cargo", "--version"])).code === 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 /**
  * Builds the peer in Rust, once, where cargo is there; `Cargo.lock` pins its dependencies. Returns
  * why there is none.
@@ -70,7 +62,7 @@ export async function buildIceoryx2(quick: boolean): Promise<Absent[]> {
   const built = `${PEERS}/iceoryx2/release/${ICEORYX2}`;
   if (!await exists(built)) {
     if (quick) return absent("a quick run does not build it");
-    if (!await hasCargo()) return absent("there is no cargo");
+    if (await firstLine(["cargo", "--version"]) === "") return absent("there is no cargo");
     console.error("bench: building iceoryx2 with cargo, which takes minutes, once");
     const manifest = `${ROOT}/bench/iceoryx2/Cargo.toml`;
     const folders = ["--manifest-path", manifest, "--target-dir", `${PEERS}/iceoryx2`];

@@ -391,8 +391,8 @@ export class OpenDevice implements Device {
         if (result >= 0) {
           return {
             pageSize: this.#pageSize,
-            toUserBytes: view.getUint32(ATTACH_AT.toUserBytes, true),
-            toKernelBytes: view.getUint32(ATTACH_AT.toKernelBytes, true),
+            toUserSize: view.getUint32(ATTACH_AT.toUserBytes, true),
+            toKernelSize: view.getUint32(ATTACH_AT.toKernelBytes, true),
           };
         }
         if (result !== -EBUSY) throw attachError(native, result, this.path);

@@ -28,13 +28,13 @@ const { transfer } = ArrayBuffer.prototype;
 /** Sizes in bytes; those of the rings are not doubled. */
 export interface Geometry {
   readonly pageSize: number;
-  readonly toUserBytes: number;
-  readonly toKernelBytes: number;
+  readonly toUserSize: number;
+  readonly toKernelSize: number;
 }
 
 /** The contract's KUP_MAP_BYTES: each ring is mapped twice. */
-function mapBytes({ pageSize, toUserBytes, toKernelBytes }: Geometry): number {
-  return 2 * (pageSize + toUserBytes + toKernelBytes);
+function mapBytes({ pageSize, toUserSize, toKernelSize }: Geometry): number {
+  return 2 * (pageSize + toUserSize + toKernelSize);
 }
 
 /**
@@ -103,7 +103,7 @@ export class ChannelMemory {
 
   private constructor(resources: Resources, address: bigint, geometry: Geometry, device: Device) {
     this.device = device;
-    const { pageSize, toUserBytes, toKernelBytes } = geometry;
+    const { pageSize, toUserSize, toKernelSize } = geometry;
     const total = mapBytes(geometry);
     this.#resources = resources;
     this.#address = address;
@@ -122,7 +122,7 @@ export class ChannelMemory {
       words: this.words,
       bytes: this.bytes,
       data: this.#dataAt,
-      size: toUserBytes,
+      size: toUserSize,
       head: KERNEL_PAGE_AT.toUserHead,
       tail: pageSize + USER_PAGE_AT.toUserTail,
       producerEvent: KERNEL_PAGE_AT.toUserProducerEvent,
@@ -131,8 +131,8 @@ export class ChannelMemory {
     this.toKernel = {
       words: this.words,
       bytes: this.bytes,
-      data: this.#dataAt + 2 * toUserBytes,
-      size: toKernelBytes,
+      data: this.#dataAt + 2 * toUserSize,
+      size: toKernelSize,
       head: pageSize + USER_PAGE_AT.toKernelHead,
       tail: KERNEL_PAGE_AT.toKernelTail,
       producerEvent: pageSize + USER_PAGE_AT.toKernelProducerEvent,
@@ -149,11 +149,11 @@ export class ChannelMemory {
   static map(resources: Resources, geometry: Geometry, device: Device): ChannelMemory {
     checkFfi(device.path);
     const { native, fd } = resources;
-    const { pageSize, toUserBytes, toKernelBytes } = geometry;
+    const { pageSize, toUserSize, toKernelSize } = geometry;
     const bytes = mapBytes(geometry);
     const reused = takeParked(bytes);
     const address = new BigUint64Array([reused]);
-    const result = native.kup_user_map(fd, pageSize, toUserBytes, toKernelBytes, address);
+    const result = native.kup_user_map(fd, pageSize, toUserSize, toKernelSize, address);
     if (result < 0) {
       if (reused !== 0n) park(unseen, reused, bytes);
       throw systemError("map", result, device.path);

@@ -24,7 +24,7 @@ export class OwnServer implements AsyncDisposable {
     this.#address = address;
     const { hostname, port } = new URL(`nats://${address}`);
     const where = ["--addr", hostname, "--port", port || "4222", "--name", this.name];
-    const args = [...where, "--jetstream", "--store_dir", folder, "--pid", `${folder}/pid`];
+    const args = [...where, "--jetstream", "--store_dir", folder];
     try {
       // Ctrl-C must not reach it: what is left in the ring is stored after that.
       const options = { detached: true, stdin: "null", stdout: "null", stderr: "null" } as const;

@@ -17,7 +17,7 @@ import {
   percentile,
   summarise,
 } from "../../bench/arithmetic.ts";
-import { parseProcessors } from "../../bench/machine.ts";
+import { firstLine, parseProcessors } from "../../bench/machine.ts";
 import { chooseGroups, GROUPS } from "../../bench/main.ts";
 import { renderPage } from "../../bench/page.ts";
 import { decodeDone, encodeCommand, sumBelow, WORK } from "../../bench/protocol.ts";
@@ -68,6 +68,12 @@ Deno.test("formatTime() chooses the unit, and formatNumber() three digits", () =
 Deno.test("parseProcessors() reads Linux's lists", () => {
   assertEquals(parseProcessors("0-2,5\n"), [0, 1, 2, 5]);
   assertEquals(parseProcessors("3"), [3]);
+});
+
+Deno.test("firstLine() is empty without the program, as without cc in a guest", async () => {
+  assertEquals(await firstLine(["sh", "-c", "echo one; echo two"]), "one");
+  assertEquals(await firstLine(["sh", "-c", "echo one; exit 1"]), "");
+  assertEquals(await firstLine(["kup-has-no-such-program"]), "");
 });
 
 /* ---- The client module's messages ---- */

@@ -149,12 +149,21 @@ async function startWithServer(path: string, ...args: string[]): Promise<Running
   return new Running("/usr/bin/setsid", all, ROOT, { PATH: path });
 }
 
+/** Kills the processes with this text in their command lines. */
+async function killThoseWith(text: string): Promise<void> {
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const line = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
+    if (line.includes(text)) Deno.kill(Number(name), "SIGKILL");
+  }
+}
+
 Deno.test("examples/nats starts a server with `--start`, and ends it", async () => {
   await must(["make", "-s", "-C", "examples/sampler"]);
   const store = await Deno.makeTempDir({ prefix: "kup-nats-" });
   const address = { hostname: "127.0.0.1", port: freePort() };
   const where = ["--server", `127.0.0.1:${address.port}`];
-  const start = () => startWithServer(dirname(NATS_SERVER), ...where, "--start", store);
+  const start = () => startWithServer(dirname(NATS_SERVER), ...where, "--start", `${store}/new`);
   let ended = false;
   try {
     await using forwarder = await start();
@@ -172,9 +181,8 @@ Deno.test("examples/nats starts a server with `--start`, and ends it", async () 
     await assertRejects(() => Deno.connect(address), Deno.errors.ConnectionRefused);
     ended = true;
   } finally {
-    // A forwarder that was killed leaves its server, which has written its number there.
-    const pid = ended ? "" : await Deno.readTextFile(`${store}/pid`).catch(() => "");
-    if (pid !== "") Deno.kill(Number(pid), "SIGKILL");
+    // A forwarder that was killed leaves its server.
+    if (!ended) await killThoseWith(store);
     await Deno.remove(store, { recursive: true });
   }
 });
