@@ -29,8 +29,7 @@ struct finding {
 	struct kup_channel *channel; /* a reference */
 	struct check_reservation reservation;
 	int is_serve;
-	const char *call;
-	const void *caller;
+	struct check_note last; /* the call of serve */
 };
 
 /* Whether a process sleeps until this reservation is finished. It may be about to wake up. */
@@ -74,6 +73,22 @@ static int find_reservation(struct check_channel *checks, kup_u64 now, struct fi
 	return 0;
 }
 
+/* The last call of serve, whose thread may be in check_note_own at the same time. */
+static struct check_note last_note(const struct check_channel *checks)
+{
+	struct check_note last;
+	kup_u32 note;
+
+	do {
+		/* Pairs with the release in check_note_own. */
+		note = kup_load_acquire(&checks->note);
+		last.call = kup_load_pointer(&checks->notes[note % 2].call);
+		last.caller = kup_load_pointer(&checks->notes[note % 2].caller);
+		/* After two more calls, the place may have been half written. */
+	} while (kup_load(&checks->note) != note);
+	return last;
+}
+
 /* Under checks->lock. */
 static int find_serve(struct check_channel *checks, kup_u64 now, struct finding *finding)
 {
@@ -89,8 +104,7 @@ static int find_serve(struct check_channel *checks, kup_u64 now, struct finding 
 		return 0;
 	checks->is_reported = 1;
 	finding->is_serve = 1;
-	finding->call = checks->last_call;
-	finding->caller = checks->last_caller;
+	finding->last = last_note(checks);
 	return 1;
 }
 
@@ -128,11 +142,11 @@ static int find(kup_u64 now, int was_stalled, struct finding *finding)
 	for (checks = channels; checks; checks = checks->next) {
 		/* What was found on a channel that is being freed is no longer wanted. */
 		*finding = (struct finding){ .channel = checks->channel };
-		pthread_mutex_lock(&checks->lock);
+		check_enter(checks);
 		if (was_stalled)
 			restart(checks);
 		found = find_reservation(checks, now, finding) || find_serve(checks, now, finding);
-		pthread_mutex_unlock(&checks->lock);
+		check_leave(checks);
 		if (found && get_unless_freed(checks->channel))
 			return 1;
 	}
@@ -163,13 +177,13 @@ static void report(const struct finding *finding)
 			     "a reservation of %u bytes has been open for a second while the user "
 			     "waits for it; it was made at %s; commit or discard it on every path",
 			     one->length, check_place(one->caller, place));
-	if (finding->is_serve && finding->caller)
+	if (finding->is_serve && finding->last.call)
 		check_report(finding->channel, NULL,
 			     "serve has not returned 5 s after %s; its last call was %s at %s; "
 			     "return when a call or kup_ended reports the end, and sleep by "
 			     "kup_pause",
-			     end_of(finding->channel), finding->call,
-			     check_place(finding->caller, place));
+			     end_of(finding->channel), finding->last.call,
+			     check_place(finding->last.caller, place));
 	else if (finding->is_serve)
 		check_report(finding->channel, NULL,
 			     "serve has not returned 5 s after %s, and has made no call of kup.h; "
@@ -237,7 +251,7 @@ void check_channel_begin(struct kup_channel *channel, struct host_client *client
 	memset(checks, 0, sizeof(*checks));
 	checks->channel = channel;
 	checks->client = client;
-	pthread_mutex_init(&checks->lock, NULL);
+	os_spin_init(&checks->lock);
 	channel->memory->checks = checks;
 	pthread_mutex_lock(&lock);
 	checks->next = channels;
@@ -259,7 +273,7 @@ void host_channel_end(struct check_channel *checks)
 	pthread_mutex_unlock(&lock);
 	check_peek_left(checks, 1);
 	check_free_areas(checks);
-	pthread_mutex_destroy(&checks->lock);
+	os_spin_destroy(&checks->lock);
 	free(checks);
 }
 
@@ -267,10 +281,6 @@ void host_channel_end(struct check_channel *checks)
 
 void check_note(struct check_channel *checks, const char *call, const void *caller)
 {
-	if (check_self()->channel != checks->channel)
-		return;
-	pthread_mutex_lock(&checks->lock);
-	checks->last_call = call;
-	checks->last_caller = caller;
-	pthread_mutex_unlock(&checks->lock);
+	if (check_self()->channel == checks->channel)
+		check_note_own(checks, call, caller);
 }

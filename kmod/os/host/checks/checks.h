@@ -128,11 +128,17 @@ struct check_retired {
 
 #define CHECK_MOST_RETIRED 8u
 
+/* A call of kup.h, and where it was made. Both are atomic. */
+struct check_note {
+	const char *call; /* NULL: none */
+	const void *caller;
+};
+
 struct check_channel {
 	struct check_channel *next, **link; /* under the lock of channel.c */
 	struct kup_channel *channel;
 	struct host_client *client;
-	pthread_mutex_t lock; /* of all below */
+	struct os_spin lock; /* of all below but the notes; see check_enter */
 
 	kup_u32 open;
 	struct check_reservation reservations[KUP_MOST_OPEN];
@@ -154,9 +160,22 @@ struct check_channel {
 	kup_u64 progress_ns; /* when serve last got a message */
 	kup_u64 ended_ns;    /* when the watcher first saw the end; 0: it has not */
 	int is_reported;     /* serve has not returned */
-	const char *last_call;
-	const void *last_caller;
+
+	/* serve's calls: the last one is notes[note % 2], and the next one takes the other place */
+	kup_u32 note; /* atomic */
+	struct check_note notes[2];
 };
+
+/* Held for a few instructions in nearly every call of a client, so it is no mutex. */
+static inline void check_enter(struct check_channel *checks)
+{
+	(void)os_spin_lock(&checks->lock);
+}
+
+static inline void check_leave(struct check_channel *checks)
+{
+	os_spin_unlock(&checks->lock, 0);
+}
 
 /* NULL: the channel is not checked, as in benchmarks. */
 static inline struct check_channel *check_of(const struct kup_channel *channel)
@@ -169,6 +188,18 @@ static inline struct check_channel *check_of(const struct kup_channel *channel)
 /* Called by attach's wrapper. A channel for which there is no memory is not checked. */
 void check_channel_begin(struct kup_channel *channel, struct host_client *client);
 /* Notes a call of serve's thread, for the sentence about a serve that does not return. */
+static inline void check_note_own(struct check_channel *checks, const char *call,
+				  const void *caller)
+{
+	kup_u32 note = checks->note + 1;
+
+	kup_store_pointer(&checks->notes[note % 2].call, call);
+	kup_store_pointer(&checks->notes[note % 2].caller, caller);
+	/* Pairs with the acquire in last_note. */
+	kup_store_release(&checks->note, note);
+}
+
+/* The same if the calling thread is serve's; otherwise nothing. */
 void check_note(struct check_channel *checks, const char *call, const void *caller);
 /* detach has returned: reports reservations that are open. */
 void check_reservations_left(struct check_channel *checks);

@@ -69,9 +69,9 @@ static int attach(struct kup_channel *channel)
 
 static void set_serving(struct check_channel *checks, int serving)
 {
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	checks->serving = serving;
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
 }
 
 static int serve(struct kup_channel *channel)

@@ -14,25 +14,25 @@ ENGINE(channel_put);
 
 void check_progress(struct check_channel *checks)
 {
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	checks->progress_ns = os_now_ns();
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
 }
 
 void check_excuse(struct check_channel *checks, int error)
 {
 	if (error != -EPIPE && error != -ESHUTDOWN && error != -EPROTO)
 		return;
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	checks->is_excused = 1;
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
 }
 
 /* The call has copied and released this message. */
 static void received(struct check_channel *checks, const struct kup_record *record,
 		     const char *call, const void *caller)
 {
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	/* Only a serve that should return by now is asked for its progress. */
 	if (checks->ended_ns)
 		checks->progress_ns = os_now_ns();
@@ -41,33 +41,39 @@ static void received(struct check_channel *checks, const struct kup_record *reco
 	checks->released = record->position;
 	checks->release_call = call;
 	checks->release_caller = caller;
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
+}
+
+COLD static void report_again(const struct check_channel *checks, const char *call,
+			      const void *caller, const void *before)
+{
+	char place[CHECK_PLACE];
+
+	check_report(checks->channel, caller,
+		     "%s returns a message again that was peeked at %s and not released; call "
+		     "kup_release for each message that is peeked, before the next peek",
+		     call, check_place(before, place));
 }
 
 static void peeked(struct check_channel *checks, const struct kup_record *record, const char *call,
 		   const void *caller)
 {
-	char place[CHECK_PLACE];
+	int is_serves = check_self()->channel == checks->channel, again;
 	const void *before;
-	int again;
 
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	if (checks->ended_ns)
 		checks->progress_ns = os_now_ns();
 	again = checks->is_peeked && checks->peeked == record->position;
 	before = checks->peek_caller;
 	checks->is_peeked = 1;
-	checks->is_serves = check_self()->channel == checks->channel;
+	checks->is_serves = is_serves;
 	checks->is_excused = 0;
 	checks->peeked = record->position;
 	checks->peek_caller = caller;
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
 	if (again)
-		check_report(checks->channel, caller,
-			     "%s returns a message again that was peeked at %s and not released; "
-			     "call kup_release for each message that is peeked, before the next "
-			     "peek",
-			     call, check_place(before, place));
+		report_again(checks, call, caller, before);
 }
 
 COLD static int receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
@@ -153,16 +159,33 @@ int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 	return engine_try_peek(channel, record);
 }
 
+/* `call` has released the message already, at `before`; or it is NULL. */
+COLD static void report_release(const struct check_channel *checks, const void *caller,
+				const char *call, const void *before)
+{
+	char place[CHECK_PLACE];
+
+	if (call)
+		check_report(checks->channel, caller,
+			     "kup_release of a message that %s has released already, at %s; it is "
+			     "ignored; release each message that is peeked once",
+			     call, check_place(before, place));
+	else
+		check_report(checks->channel, caller,
+			     "kup_release of a message that is not the last one that was peeked on "
+			     "this channel; it is ignored; release each message that is peeked "
+			     "before the next peek");
+}
+
 /* Nonzero: this is the message that was peeked. Otherwise reports it. */
 static int may_release(struct check_channel *checks, const struct kup_record *record,
 		       const void *caller)
 {
 	const void *before = NULL;
 	const char *call = NULL;
-	char place[CHECK_PLACE];
 	int is_good;
 
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	is_good = checks->is_peeked && checks->peeked == record->position;
 	if (!is_good && checks->was_released && checks->released == record->position) {
 		call = checks->release_call;
@@ -175,20 +198,10 @@ static int may_release(struct check_channel *checks, const struct kup_record *re
 		checks->release_call = "kup_release";
 		checks->release_caller = caller;
 	}
-	pthread_mutex_unlock(&checks->lock);
-	if (is_good)
-		return 1;
-	if (call)
-		check_report(checks->channel, caller,
-			     "kup_release of a message that %s has released already, at %s; it is "
-			     "ignored; release each message that is peeked once",
-			     call, check_place(before, place));
-	else
-		check_report(checks->channel, caller,
-			     "kup_release of a message that is not the last one that was peeked on "
-			     "this channel; it is ignored; release each message that is peeked "
-			     "before the next peek");
-	return 0;
+	check_leave(checks);
+	if (!is_good)
+		report_release(checks, caller, call, before);
+	return is_good;
 }
 
 COLD static void release(struct kup_channel *channel, const struct kup_record *record,
@@ -214,12 +227,12 @@ void check_peek_left(struct check_channel *checks, int is_freed)
 	char place[CHECK_PLACE];
 	const void *caller = NULL;
 
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	if (checks->is_peeked && (checks->is_serves || is_freed)) {
 		caller = checks->is_excused ? NULL : checks->peek_caller;
 		checks->is_peeked = 0;
 	}
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
 	if (caller)
 		check_report(checks->channel, NULL,
 			     "the message that was peeked at %s was never released; call "

@@ -109,9 +109,9 @@ void check_reserved(struct check_channel *checks, struct kup_reservation *reserv
 		memset(one.area + one.length, CANARY, behind_of(one.length));
 		reservation->data = one.area;
 	}
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	checks->reservations[checks->open++] = one;
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
 }
 
 COLD static int reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
@@ -244,11 +244,11 @@ static void retire(struct check_channel *checks, const struct check_reservation 
 	struct check_retired *place, oldest;
 
 	memset(one->area, CANARY, one->length);
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	place = &checks->retired[++checks->last_retired % CHECK_MOST_RETIRED];
 	oldest = *place;
 	*place = newest;
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
 	check_retired(checks, &oldest);
 }
 
@@ -289,13 +289,13 @@ int check_finish(struct check_channel *checks, const struct kup_reservation *res
 	int is_open;
 
 	check_note(checks, call, caller);
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	finished = find_finished(checks, reservation->position);
 	is_open = take(checks, reservation->position, &one);
 	if (is_open)
 		checks->finished[++checks->last_finished % CHECK_MOST_FINISHED] =
 			(struct check_finished){ one.position, call, caller };
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
 	if (!is_open) {
 		report_unknown(checks, &finished, call, caller);
 		return 0;
@@ -378,10 +378,10 @@ void check_reservations_left(struct check_channel *checks)
 	char place[CHECK_PLACE];
 	kup_u32 i, count;
 
-	pthread_mutex_lock(&checks->lock);
+	check_enter(checks);
 	count = checks->open;
 	memcpy(left, checks->reservations, count * sizeof(left[0]));
-	pthread_mutex_unlock(&checks->lock);
+	check_leave(checks);
 	for (i = 0; i < count; i++)
 		if (!left[i].is_reported)
 			check_report(

@@ -109,19 +109,12 @@ static void report_atomic(const char *call, const void *caller)
 			     call);
 }
 
-struct check_sleep check_asleep(const char *call, const void *caller, kup_time longest)
+COLD static struct check_sleep look(const char *call, const void *caller, kup_time longest)
 {
 	const struct check_lock *lock = find_kind(CHECK_MONITOR);
-	struct check_sleep sleep = { 0 };
+	struct check_sleep sleep = { host_suspend_atomic() };
 	char place[CHECK_PLACE];
 
-	if (!check_is_on())
-		return sleep;
-	if (self.channel && check_of(self.channel))
-		check_note(check_of(self.channel), call, caller);
-	if (longest == 0)
-		return sleep;
-	sleep.depth = host_suspend_atomic();
 	if (sleep.depth > 0)
 		report_atomic(call, caller);
 	else if (lock && (longest < 0 || longest >= LONG_NS))
@@ -130,6 +123,20 @@ struct check_sleep check_asleep(const char *call, const void *caller, kup_time l
 			     "was taken at %s; unlock it first, or all that need it wait too",
 			     call, check_place(lock->caller, place));
 	return sleep;
+}
+
+struct check_sleep check_asleep(const char *call, const void *caller, kup_time longest)
+{
+	const struct check_thread *thread = &self;
+
+	if (!check_client_is_on(thread->client))
+		return (struct check_sleep){ 0 };
+	if (thread->channel && check_of(thread->channel))
+		check_note_own(check_of(thread->channel), call, caller);
+	/* A client may call this for each record, and usually there is nothing to look at. */
+	if (longest == 0 || (thread->held == 0 && !kup_load(&host_all_depths)))
+		return (struct check_sleep){ 0 };
+	return look(call, caller, longest);
 }
 
 void check_awake(struct check_sleep sleep)
