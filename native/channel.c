@@ -17,19 +17,14 @@ struct limit {
 /* ---- State ---- */
 
 /* 0, or the reason why nothing can be sent any more. */
-static int32_t over(const struct kup_user_channel *channel)
+static inline int32_t over(const struct kup_user_channel *channel)
 {
-	if (channel->broken)
-		return -EPROTO;
 	/* Pairs with the engine's release: all records stand there already. */
-	switch (kup_load_acquire(&channel->kernel->state)) {
-	case KUP_STATE_OPEN:
-		return 0;
-	case KUP_STATE_BROKEN:
+	uint32_t state = kup_load_acquire(&channel->kernel->state);
+
+	if (channel->broken || state == KUP_STATE_BROKEN)
 		return -EPROTO;
-	default:
-		return -EPIPE;
-	}
+	return state == KUP_STATE_OPEN ? 0 : -EPIPE;
 }
 
 int32_t kup_user_ended(const struct kup_user_channel *channel)
@@ -37,19 +32,18 @@ int32_t kup_user_ended(const struct kup_user_channel *channel)
 	return over(channel);
 }
 
-/* Wakes the kernel's side if it sleeps for room and the tail has reached its position. */
-static void wake_kernel(struct kup_user_channel *channel)
+/* The kernel's side sleeps for room, and the tail has reached its position. */
+KUP_COLD static void wake_kernel(struct kup_user_channel *channel)
 {
-	if (!channel->in.owes_wake)
-		return;
 	channel->in.owes_wake = 0;
 	kup_user_kick(channel->file);
 }
 
 /* Finishes each call on the consuming side. */
-static void consumed(struct kup_user_channel *channel, int result)
+static inline void consumed(struct kup_user_channel *channel, int result)
 {
-	wake_kernel(channel);
+	if (channel->in.owes_wake)
+		wake_kernel(channel);
 	if (result >= KUP_RING_LIE_POSITION && result <= KUP_RING_LIE_FLAGS)
 		channel->broken = 1;
 }
@@ -261,23 +255,29 @@ static int32_t end_reached(struct kup_user_channel *channel)
 	return channel->broken ? -EPROTO : -ENODATA;
 }
 
+/* A look has found no record, or one that this side doesn't accept. */
+static int32_t not_held(struct kup_user_channel *channel, int result)
+{
+	channel->held.position = NOTHING_HELD;
+	return result == KUP_RING_WAIT ? -EAGAIN : -EPROTO;
+}
+
 /* Looks for a record, while none is held. -EAGAIN: there is none. */
 static int32_t look(struct kup_user_channel *channel)
 {
 	int result = kup_consumer_peek(&channel->in, &channel->held);
 
 	consumed(channel, result);
-	if (result == KUP_RING_OK && channel->held.length < channel->stamp_bytes) {
+	if (result != KUP_RING_OK)
+		return not_held(channel, result);
+	if (channel->held.length < channel->stamp_bytes) {
 		/* It is not released, so each later look finds it again. */
 		channel->broken = 1;
-		result = KUP_RING_LIE_LENGTH;
+		return not_held(channel, KUP_RING_LIE_LENGTH);
 	}
-	if (result == KUP_RING_OK)
-		return channel->held.control == KUP_CONTROL_END || channel->in_ended
-			       ? end_reached(channel)
-			       : 0;
-	channel->held.position = NOTHING_HELD;
-	return result == KUP_RING_WAIT ? -EAGAIN : -EPROTO;
+	if (channel->held.control == KUP_CONTROL_END || channel->in_ended)
+		return end_reached(channel);
+	return 0;
 }
 
 /*
@@ -534,9 +534,13 @@ static int32_t try_append(struct kup_user_channel *channel, const struct kup_use
 		kup_producer_append(&channel->out, message->type, message->data, message->length));
 }
 
-/* Sends as many as have room, but at most MOST_RECORDS. *error is why there are not more. */
-static uint32_t send_some(struct kup_user_channel *channel,
-			  const struct kup_user_outgoing *messages, uint32_t count, int32_t *error)
+/*
+ * Sends as many as have room, but at most MOST_RECORDS. *error is why there are not more. Always
+ * inline: for a single message, nothing of the loop is left.
+ */
+__attribute__((always_inline)) static inline uint32_t
+send_some(struct kup_user_channel *channel, const struct kup_user_outgoing *messages,
+	  uint32_t count, int32_t *error)
 {
 	uint32_t sent = 0;
 
@@ -576,7 +580,9 @@ int32_t kup_user_send(struct kup_user_channel *channel, uint32_t type, const voi
 	const struct kup_user_outgoing message = { data, length, type };
 	int32_t error;
 
-	(void)send_all(channel, &message, 1, timeout_ms, &error);
+	(void)send_some(channel, &message, 1, &error);
+	if (error == -EAGAIN && timeout_ms != 0)
+		(void)send_all(channel, &message, 1, timeout_ms, &error);
 	return error;
 }
 

@@ -288,6 +288,12 @@ void kup_counters_add(struct kup_counters *sum, const struct kup_counters *more)
 
 /* ---- state.c; any context ---- */
 
+/* As kup_ended, which is called only if there is something to find out. */
+static inline int kup_channel_ended(const struct kup_channel *channel)
+{
+	/* Pairs as the load in kup_ended does. */
+	return kup_load_acquire(&channel->state) ? kup_ended(channel) : 0;
+}
 /* Returns KUP_STATE_*, for STATS. Under device->lock. */
 kup_u32 kup_channel_state(const struct kup_channel *channel);
 /* Publishes the state to the user, after a change of channel->state. */
@@ -303,16 +309,50 @@ void kup_channel_wake_all(struct kup_channel *channel);
  * Converts a ring's result to an errno, and breaks the channel if it is a lie. `position_error` is
  * the KUP_ERROR_* of a wrong position.
  */
-int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position_error);
+int kup_channel_lie(struct kup_channel *channel, int result, kup_u32 position_error);
+static inline int kup_channel_result(struct kup_channel *channel, int result,
+				     kup_u32 position_error)
+{
+	if (result == KUP_RING_OK)
+		return 0;
+	if (result == KUP_RING_WAIT)
+		return -EAGAIN;
+	return kup_channel_lie(channel, result, position_error);
+}
+/* Wakes the user, which sleeps for this or (`poll_bit`) is inside poll for it. */
+void kup_channel_wake_sleeper(struct kup_channel *channel, kup_u32 poll_bit);
 /* Wakes the user if it sleeps for exactly this (`asked`), or is inside poll for `poll_bit`. */
-void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit);
+static inline void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit)
+{
+	/*
+	 * Pairs with the arming in kup_handle_poll. The caller executed a full fence after its
+	 * publication.
+	 */
+	if (asked || kup_load(&channel->poll_armed) & poll_bit)
+		kup_channel_wake_sleeper(channel, poll_bit);
+}
 
 /* ---- shortage.c; any context, and under send_lock where nothing else is stated ---- */
 
 /* The stamp of the record that is reserved now, with this number. */
 struct kup_stamp kup_channel_stamp(kup_u32 sequence);
-/* The room that a record of `length` bytes needs. It may change while send_lock is not held. */
-kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length);
+/* The bytes of a GAP record's payload. */
+static inline kup_u32 kup_channel_gap_bytes(const struct kup_channel *channel)
+{
+	return channel->stamp_bytes + (kup_u32)sizeof(struct kup_gap);
+}
+/*
+ * The room that a record of `length` bytes needs, with the GAP record that precedes it. It may
+ * change while send_lock is not held.
+ */
+static inline kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length)
+{
+	kup_u32 space = KUP_RECORD_SPACE(length + channel->stamp_bytes);
+
+	return kup_load64(&channel->lost.records)
+		       ? space + KUP_RECORD_SPACE(kup_channel_gap_bytes(channel))
+		       : space;
+}
 /* Counts a message that was lost with this errno. */
 void kup_channel_count_lost(struct kup_channel *channel, kup_u32 length, int error);
 /*
@@ -327,12 +367,24 @@ void kup_channel_put_gap(struct kup_channel *channel);
 /* Whether the user's event lies ahead of all finished records. */
 int kup_sleeps_ahead(const struct kup_producer *out, kup_u32 event);
 /* Whether the user must take what is there instead of waiting for more, by the last known tail. */
-int kup_channel_must_hurry(const struct kup_channel *channel);
+static inline int kup_channel_must_hurry(const struct kup_channel *channel)
+{
+	kup_u32 tail = channel->out.tail;
+
+	/* Behind an END, a watermark would not be reached any more. */
+	return channel->out_ended || channel->urgent_tail == tail ||
+	       (channel->room_waiters && (__INT32_TYPE__)(tail - channel->room_event) < 0);
+}
+/* The same with the newest tail; and nonzero only once for each sleep of the user. */
+int kup_channel_is_overdue(struct kup_channel *channel);
 /*
  * Nonzero if the user has to be woken: it sleeps until more has come, but nothing more comes, or a
  * producer has no room, so both might sleep forever. It is nonzero once for each sleep of the user.
  */
-int kup_channel_overdue(struct kup_channel *channel);
+static inline int kup_channel_overdue(struct kup_channel *channel)
+{
+	return kup_channel_must_hurry(channel) && kup_channel_is_overdue(channel);
+}
 /*
  * Called when a record has no room by the newest tail. The result is that of kup_channel_overdue.
  */
@@ -353,9 +405,10 @@ struct kup_limit {
 
 /*
  * Begins a call that receives, and pauses if this consumer is fast enough for its looks to
- * delay the producer. The caller calls _found when it has received a record.
+ * delay the producer. The caller has set the timeout, and calls _found when it has received a
+ * record.
  */
-struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout);
+void kup_channel_begin(struct kup_channel *channel, struct kup_limit *limit);
 void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit,
 		       const struct kup_record *record);
 
@@ -365,14 +418,31 @@ int kup_channel_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, 
 
 /* These calls may be made in any context. */
 
+/* The owners of the ring's private side; see wait.c. */
+#define RECEIVER 1u
+#define SETTLER 2u
+
 /*
  * Takes the private side of the ring to the kernel. 0, or -EBUSY: another thread receives. The
  * caller calls kup_channel_leave, and does not sleep before that.
  */
-int kup_channel_enter(struct kup_channel *channel);
-void kup_channel_leave(struct kup_channel *channel);
+int kup_channel_enter_late(struct kup_channel *channel); /* while another thread owns it */
+static inline int kup_channel_enter(struct kup_channel *channel)
+{
+	/* Pairs with the release in kup_channel_leave. */
+	return kup_change(&channel->receiving, 0, RECEIVER) ? kup_channel_enter_late(channel) : 0;
+}
+static inline void kup_channel_leave(struct kup_channel *channel)
+{
+	/* Pairs with the exchanges that take it. */
+	kup_store_release(&channel->receiving, 0);
+}
 /* Nonzero if another thread is receiving at this moment, against the rule of kup.h. */
-int kup_channel_is_received(const struct kup_channel *channel);
+static inline int kup_channel_is_received(const struct kup_channel *channel)
+{
+	/* Relaxed: by the rule of kup.h, this can't be true. */
+	return kup_load(&channel->receiving) == RECEIVER;
+}
 /*
  * Called before a thread sleeps on the channel: gives the user all room back, and checks what was
  * read. 0: a receiver owns the ring's private side at this moment, so nothing was done.

@@ -3,6 +3,7 @@
  * User to kernel: one consumer at a time. The bytes lie in memory that the user can change at any
  * moment. Length, type and flags were loaded once, in the ring's peek.
  */
+#include "copy.h"
 #include "core.h"
 
 kup_u32 kup_max_received(const struct kup_channel *channel)
@@ -20,7 +21,7 @@ static void wake_producer(struct kup_channel *channel)
 }
 
 /* Looks once. After the user is gone, records come only from before its last head. */
-static int peek_once(struct kup_channel *channel, struct kup_record *record)
+static inline int peek_once(struct kup_channel *channel, struct kup_record *record)
 {
 	kup_u32 tail = channel->in.tail;
 	int result = kup_consumer_peek(&channel->in, record);
@@ -32,7 +33,7 @@ static int peek_once(struct kup_channel *channel, struct kup_record *record)
 	return kup_channel_result(channel, result, KUP_ERROR_HEAD);
 }
 
-static void count_received(struct kup_channel *channel, const struct kup_record *record)
+static inline void count_received(struct kup_channel *channel, const struct kup_record *record)
 {
 	struct kup_counters *counters = &channel->counters;
 
@@ -70,23 +71,26 @@ static int end_reached(struct kup_channel *channel, const struct kup_record *rec
 	return -ENODATA;
 }
 
-static int try_peek(struct kup_channel *channel, struct kup_record *record)
+/* The channel has ended in some way. 0: what the user sent before may be read. */
+KUP_COLD static int peek_ended(struct kup_channel *channel, kup_u32 state)
 {
-	/* Pairs with the change in kup_channel_user_gone: what the user sent before is visible. */
-	kup_u32 state = kup_load_acquire(&channel->state);
-	int error;
-
 	if (state & CHANNEL_BROKEN)
 		return -EPROTO;
 	if (state & CHANNEL_CLOSED)
 		return -ESHUTDOWN;
-	if ((state & CHANNEL_USER_GONE) && !channel->in.frozen) {
-		error = kup_channel_result(channel, kup_consumer_freeze(&channel->in),
-					   KUP_ERROR_HEAD);
-		if (error)
-			return error;
-	}
-	error = peek_once(channel, record);
+	if (channel->in.frozen)
+		return 0;
+	return kup_channel_result(channel, kup_consumer_freeze(&channel->in), KUP_ERROR_HEAD);
+}
+
+static inline int try_peek(struct kup_channel *channel, struct kup_record *record)
+{
+	/* Pairs with the change in kup_channel_user_gone: what the user sent before is visible. */
+	kup_u32 state = kup_load_acquire(&channel->state);
+	int error = state ? peek_ended(channel, state) : 0;
+
+	if (!error)
+		error = peek_once(channel, record);
 	if (!error && (record->control == KUP_CONTROL_END || channel->in_ended))
 		return end_reached(channel, record);
 	return error;
@@ -97,7 +101,7 @@ static int copy_out(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 {
 	if (record->length > capacity)
 		return -EMSGSIZE;
-	__builtin_memcpy(buffer, record->data, record->length);
+	kup_copy(buffer, record->data, record->length);
 	release(channel, record);
 	record->data = buffer;
 	return 0;
@@ -108,7 +112,7 @@ int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 	int error;
 
 	/* Usually the private side need not be taken, since a glance changes nothing. */
-	if (!kup_ended(channel) && !kup_channel_is_received(channel) &&
+	if (!kup_channel_ended(channel) && !kup_channel_is_received(channel) &&
 	    kup_consumer_glance(&channel->in, record) == KUP_RING_OK &&
 	    record->control != KUP_CONTROL_END && !kup_load(&channel->in_ended))
 		return 0;
@@ -163,8 +167,8 @@ struct target {
 	kup_u32 capacity;
 };
 
-static int try_once(struct kup_channel *channel, const struct target *target,
-		    struct kup_record *record)
+static inline int try_once(struct kup_channel *channel, const struct target *target,
+			   struct kup_record *record)
 {
 	return target->is_in_place
 		       ? kup_try_peek(channel, record)
@@ -175,9 +179,10 @@ static int try_once(struct kup_channel *channel, const struct target *target,
 static int await(struct kup_channel *channel, const struct target *target,
 		 struct kup_record *record, kup_time timeout)
 {
-	struct kup_limit limit = kup_channel_begin(channel, timeout);
+	struct kup_limit limit = { .timeout = timeout };
 	int error;
 
+	kup_channel_begin(channel, &limit);
 	do {
 		kup_u32 wakes = kup_wakes(channel);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#include "copy.h"
 #include "ring.h"
 
-static kup_u8 *at(const kup_u8 *data, kup_u32 bytes, kup_u32 position)
+static inline kup_u8 *at(const kup_u8 *data, kup_u32 bytes, kup_u32 position)
 {
 	return (kup_u8 *)data + (position & (bytes - 1));
 }
@@ -31,21 +32,28 @@ int kup_producer_refresh(struct kup_producer *producer)
 	return KUP_RING_OK;
 }
 
-static int fits(const struct kup_producer *producer, kup_u32 space)
+static inline int fits(const struct kup_producer *producer, kup_u32 space)
 {
 	return space + SENTINEL <= producer->bytes - (producer->head - producer->tail);
 }
 
-int kup_producer_room(struct kup_producer *producer, kup_u32 space)
+KUP_COLD static int refreshed_room(struct kup_producer *producer, kup_u32 space)
 {
-	int result;
+	int result = kup_producer_refresh(producer);
 
-	if (fits(producer, space))
-		return KUP_RING_OK;
-	result = kup_producer_refresh(producer);
 	if (result != KUP_RING_OK)
 		return result;
 	return fits(producer, space) ? KUP_RING_OK : KUP_RING_WAIT;
+}
+
+static inline int room(struct kup_producer *producer, kup_u32 space)
+{
+	return fits(producer, space) ? KUP_RING_OK : refreshed_room(producer, space);
+}
+
+int kup_producer_room(struct kup_producer *producer, kup_u32 space)
+{
+	return room(producer, space);
 }
 
 kup_u32 kup_producer_wants(const struct kup_producer *producer, kup_u32 space)
@@ -69,7 +77,7 @@ static kup_u32 *open_at(struct kup_producer *producer, kup_u32 i)
  */
 #define AHEAD 256
 
-static void prepare(const kup_u8 *later)
+static inline void prepare(const kup_u8 *later)
 {
 #if defined(__x86_64__)
 	/* The compiler's prefetch would not ask for ownership. */
@@ -80,20 +88,23 @@ static void prepare(const kup_u8 *later)
 }
 
 /* There is room. */
-static void claim(struct kup_producer *producer, kup_u32 space)
+static inline void claim(struct kup_producer *producer, kup_u32 space)
 {
+	kup_u32 head = producer->head + space;
+	struct kup_record_header *next = header_at(producer, head);
+
 	/* The last sentinel is this record's header. A of this record publishes both stores. */
-	kup_store(&header_at(producer, producer->head + space)->length_flags, 0);
-	kup_store(&producer->head, producer->head + space);
-	kup_store(producer->head_word, producer->head);
+	kup_store(&next->length_flags, 0);
+	kup_store(producer->head_word, head);
+	kup_store(&producer->head, head);
 	/* The ring is mapped twice, so this lies in it. */
-	prepare((const kup_u8 *)header_at(producer, producer->head) + AHEAD);
+	prepare((const kup_u8 *)next + AHEAD);
 }
 
 int kup_producer_reserve(struct kup_producer *producer, kup_u32 length, kup_u32 *position)
 {
 	kup_u32 space = KUP_RECORD_SPACE(length);
-	int result = kup_producer_room(producer, space);
+	int result = room(producer, space);
 
 	if (result != KUP_RING_OK)
 		return result;
@@ -185,16 +196,15 @@ static inline void write_payload(void *payload, const struct kup_stamp *stamp, c
 {
 	if (stamp)
 		__builtin_memcpy(payload, stamp, sizeof(*stamp));
-	if (length > 0)
-		__builtin_memcpy((kup_u8 *)payload + stamp_bytes(stamp), data, length);
+	kup_copy((kup_u8 *)payload + stamp_bytes(stamp), data, length);
 }
 
 /*
  * Appends behind reservations that are open. The consumer stops before this record, whose header
  * need not be withheld.
  */
-static int append_behind(struct kup_producer *producer, kup_u32 type, const struct kup_stamp *stamp,
-			 const void *data, kup_u32 length)
+KUP_COLD static int append_behind(struct kup_producer *producer, kup_u32 type,
+				  const struct kup_stamp *stamp, const void *data, kup_u32 length)
 {
 	kup_u32 position, whole = length + stamp_bytes(stamp);
 	int result = kup_producer_reserve(producer, whole, &position);
@@ -213,15 +223,15 @@ __attribute__((always_inline)) static inline int append(struct kup_producer *pro
 							const void *data, kup_u32 length)
 {
 	struct kup_record_header *header = header_at(producer, producer->head);
-	kup_u32 whole = length + stamp_bytes(stamp);
+	kup_u32 whole = length + stamp_bytes(stamp), space = KUP_RECORD_SPACE(whole);
 	int result;
 
 	if (producer->count > 0)
 		return append_behind(producer, type, stamp, data, length);
-	result = kup_producer_room(producer, KUP_RECORD_SPACE(whole));
+	result = room(producer, space);
 	if (result != KUP_RING_OK)
 		return result;
-	claim(producer, KUP_RECORD_SPACE(whole));
+	claim(producer, space);
 	kup_store(&header->type, type);
 	write_payload(header + 1, stamp, data, length);
 	if (producer->withheld)
@@ -338,14 +348,16 @@ int kup_consumer_publish(struct kup_consumer *consumer)
  * Whether an eighth of the ring would be unpublished or unchecked. Both are compared: a producer
  * that sleeps for room gets it earlier, and must not make the checks rarer by that.
  */
-static int is_much(const struct kup_consumer *consumer, kup_u32 cursor)
+static inline int is_much(const struct kup_consumer *consumer, kup_u32 cursor)
 {
-	return cursor - kup_load(&consumer->tail) >= consumer->bytes / 8 ||
-	       cursor - kup_load(&consumer->checked) >= consumer->bytes / 8;
+	kup_u32 much = consumer->bytes / 8;
+
+	return cursor - kup_load(&consumer->tail) >= much ||
+	       cursor - kup_load(&consumer->checked) >= much;
 }
 
 /* Whether the producer sleeps for room that is not published. Its store may come later: see D. */
-static int is_awaited(const struct kup_consumer *consumer, kup_u32 cursor)
+static inline int is_awaited(const struct kup_consumer *consumer, kup_u32 cursor)
 {
 	kup_u32 tail = kup_load(&consumer->tail);
 
@@ -374,36 +386,56 @@ static int is_lie(const struct kup_consumer *consumer, kup_u32 flags, kup_u32 ki
 	return !(consumer->skips_unknown && kind & KUP_CONTROL_OPTIONAL);
 }
 
-/* Looks at the record at the cursor. *skip: the record is to be skipped. */
-static int look(const struct kup_consumer *consumer, struct kup_record *record, int *skip)
+/*
+ * The producer is gone: whether the records end at the cursor, which may also lie beyond the last
+ * head, behind a record that was held.
+ */
+static int is_at_end(const struct kup_consumer *consumer, kup_u32 cursor)
 {
-	kup_u32 word, flags, type, cursor = consumer->cursor;
+	return consumer->frozen && consumer->head - cursor - 1 >= consumer->bytes;
+}
+
+/* The rest of look for a record with flags. *skip: it is to be skipped. */
+KUP_COLD static int look_at_flags(const struct kup_consumer *consumer, kup_u32 flags,
+				  struct kup_record *record, int *skip)
+{
+	kup_u32 type = record->type;
+
+	if (is_lie(consumer, flags, type))
+		return KUP_RING_LIE_FLAGS;
+	*skip = flags & KUP_RECORD_DISCARD || is_unknown(consumer, flags, type);
+	if (flags & KUP_RECORD_CONTROL) {
+		record->type = 0;
+		record->control = type;
+	}
+	return KUP_RING_OK;
+}
+
+/* Looks at the record at the cursor. *skip, which is 0 before: the record is to be skipped. */
+static inline int look(const struct kup_consumer *consumer, struct kup_record *record, int *skip)
+{
+	kup_u32 word, length, space, cursor = consumer->cursor;
 	const struct kup_record_header *header = next_header(consumer, cursor);
 
-	/*
-	 * The producer is gone. The cursor may also lie beyond its last head, behind a record that
-	 * was held.
-	 */
-	if (consumer->frozen && consumer->head - cursor - 1 >= consumer->bytes)
+	if (is_at_end(consumer, cursor))
 		return KUP_RING_END;
 	/* A: pairs with the release in kup_producer_commit. This word is loaded only once. */
 	word = kup_load_acquire(&header->length_flags);
 	if (!(word & KUP_RECORD_READY))
 		return consumer->frozen ? KUP_RING_END : KUP_RING_WAIT;
-	record->length = word & KUP_RECORD_LENGTH;
-	flags = word & ~KUP_RECORD_LENGTH;
-	if (KUP_RECORD_SPACE(record->length) + SENTINEL > consumer->bytes ||
-	    (consumer->frozen && KUP_RECORD_SPACE(record->length) > consumer->head - cursor))
+	length = word & KUP_RECORD_LENGTH;
+	space = KUP_RECORD_SPACE(length);
+	if (space + SENTINEL > consumer->bytes ||
+	    (consumer->frozen && space > consumer->head - cursor))
 		return KUP_RING_LIE_LENGTH;
-	type = kup_load(&header->type);
-	if (is_lie(consumer, flags, type))
-		return KUP_RING_LIE_FLAGS;
-	*skip = flags & KUP_RECORD_DISCARD || is_unknown(consumer, flags, type);
 	record->data = header + 1;
-	record->type = flags & KUP_RECORD_CONTROL ? 0 : type;
-	record->control = flags & KUP_RECORD_CONTROL ? type : 0;
+	record->length = length;
+	record->type = kup_load(&header->type);
+	record->control = 0;
 	record->position = cursor;
-	return KUP_RING_OK;
+	if ((word & ~KUP_RECORD_LENGTH) == KUP_RECORD_READY)
+		return KUP_RING_OK;
+	return look_at_flags(consumer, word & ~KUP_RECORD_LENGTH, record, skip);
 }
 
 int kup_consumer_glance(const struct kup_consumer *consumer, struct kup_record *record)
@@ -416,37 +448,44 @@ int kup_consumer_glance(const struct kup_consumer *consumer, struct kup_record *
 /* A producer of discarded records must not keep its consumer in one call. */
 #define MAX_SKIPS 256
 
-int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
+/* The rest of kup_consumer_peek, when `record` is to be skipped. */
+KUP_COLD static int skip_records(struct kup_consumer *consumer, struct kup_record *record)
 {
-	int skips, skip = 0, result, published;
+	int skips, skip = 1, result = KUP_RING_OK, published;
 
-	for (skips = 0; skips < MAX_SKIPS; skips++) {
-		result = look(consumer, record, &skip);
-		if (result != KUP_RING_OK || !skip)
-			break;
+	for (skips = 0; skip && result == KUP_RING_OK; skips++) {
 		advance(consumer, KUP_RECORD_SPACE(record->length));
 		published = is_much(consumer, consumer->cursor) ? kup_consumer_publish(consumer)
 								: KUP_RING_OK;
 		if (published != KUP_RING_OK)
 			return published;
+		skip = 0;
+		result = skips + 1 < MAX_SKIPS ? look(consumer, record, &skip) : KUP_RING_WAIT;
 	}
-	if (skips == MAX_SKIPS)
-		result = KUP_RING_WAIT;
-	if (skips > 0 && result != KUP_RING_OK) {
-		published = kup_consumer_publish(consumer);
-		if (published != KUP_RING_OK)
-			return published;
-	}
-	return result;
+	if (result == KUP_RING_OK)
+		return KUP_RING_OK;
+	published = kup_consumer_publish(consumer);
+	return published == KUP_RING_OK ? result : published;
+}
+
+int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
+{
+	int skip = 0, result = look(consumer, record, &skip);
+
+	return skip ? skip_records(consumer, record) : result;
 }
 
 int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record)
 {
-	advance(consumer, KUP_RECORD_SPACE(record->length));
-	/* Threads that begin a wait read this. */
-	kup_store(&consumer->caught_up, !kup_consumer_ready(consumer));
-	if (consumer->caught_up || is_much(consumer, consumer->cursor) ||
-	    is_awaited(consumer, consumer->cursor))
+	kup_u32 cursor = consumer->cursor + KUP_RECORD_SPACE(record->length);
+	/* A: as in look, which loads the word again. */
+	kup_u32 word = kup_load_acquire(&next_header(consumer, cursor)->length_flags);
+	kup_u32 caught_up = !(word & KUP_RECORD_READY) && !consumer->frozen;
+
+	/* Other threads read both: the first in kup_consumer_ready, the second before a wait. */
+	kup_store(&consumer->cursor, cursor);
+	kup_store(&consumer->caught_up, caught_up);
+	if (caught_up || is_much(consumer, cursor) || is_awaited(consumer, cursor))
 		return kup_consumer_publish(consumer);
 	return KUP_RING_OK;
 }

@@ -38,6 +38,9 @@
 #include "../kup_record.h"
 #include "atomic.h"
 
+/* For what is rare, so that a message's path has no part of it. (Linux has macros without "__".) */
+#define KUP_COLD __attribute__((__noinline__, __cold__))
+
 /* Results; the engine maps them to the system's errno values. */
 #define KUP_RING_OK 0
 #define KUP_RING_WAIT 1		/* no room, or nothing readable */

@@ -8,9 +8,14 @@
  */
 #include "core.h"
 
-kup_u32 kup_max_payload(const struct kup_channel *channel)
+static inline kup_u32 max_payload(const struct kup_channel *channel)
 {
 	return KUP_MAX_PAYLOAD(channel->out.bytes) - (channel->stamp_bytes ? KUP_STAMP_RESERVE : 0);
+}
+
+kup_u32 kup_max_payload(const struct kup_channel *channel)
+{
+	return max_payload(channel);
 }
 
 /*
@@ -34,7 +39,7 @@ static int room_error(int result)
 }
 
 /* Called after the unlock: does what a reservation has left to do. */
-static void unlocked(struct kup_channel *channel, int error, int wake)
+static inline void unlocked(struct kup_channel *channel, int error, int wake)
 {
 	if (error == -EPROTO)
 		kup_channel_break(channel, KUP_ERROR_TAIL);
@@ -45,7 +50,7 @@ static void unlocked(struct kup_channel *channel, int error, int wake)
 /* Under send_lock: 0, or why nothing can be sent any more. */
 static int sending_ended(const struct kup_channel *channel)
 {
-	int error = kup_ended(channel);
+	int error = kup_channel_ended(channel);
 
 	return !error && channel->out_ended ? -ESHUTDOWN : error;
 }
@@ -62,7 +67,7 @@ static int reserve_locked(struct kup_channel *channel, kup_u32 length,
 
 	if (error)
 		return error;
-	if (length > kup_max_payload(channel))
+	if (length > max_payload(channel))
 		return -EMSGSIZE;
 	result = kup_producer_room(&channel->out, kup_channel_space(channel, length));
 	if (result == KUP_RING_WAIT)
@@ -244,49 +249,69 @@ static int publish_locked(struct kup_channel *channel)
 	return kup_channel_overdue(channel) || asked;
 }
 
+/* Under send_lock: appends the GAP record, if there is room for it and for `length` bytes. */
+KUP_COLD static int append_gap(struct kup_channel *channel, kup_u32 length, int *wake)
+{
+	int result = kup_producer_room(&channel->out, kup_channel_space(channel, length));
+
+	/* Both of the others look at `end`. */
+	*wake |= publish_locked(channel);
+	if (result == KUP_RING_WAIT)
+		*wake |= kup_channel_hurry(channel);
+	if (result != KUP_RING_OK)
+		return room_error(result);
+	*wake |= kup_channel_write_gap(channel);
+	return 0;
+}
+
+/* Under send_lock: a record could not be appended. */
+KUP_COLD static int not_appended(struct kup_channel *channel, int result, int *wake)
+{
+	if (result == KUP_RING_WAIT) {
+		/* The second one looks at `end`. */
+		*wake |= publish_locked(channel);
+		*wake |= kup_channel_hurry(channel);
+	}
+	return room_error(result);
+}
+
 static int append_stamped(struct kup_channel *channel, const struct kup_message *message)
 {
 	struct kup_stamp stamp = kup_channel_stamp(channel->sequence);
 	int result = kup_producer_append_stamped(&channel->out, message->type, &stamp,
 						 message->data, message->length);
 
-	if (result != KUP_RING_OK)
-		return room_error(result);
-	channel->sequence++;
-	return 0;
+	if (result == KUP_RING_OK)
+		channel->sequence++;
+	return result;
 }
 
 /* Under send_lock: appends one message. The errors and *wake are those of reserve_locked. */
-static int append_locked(struct kup_channel *channel, const struct kup_message *message, int *wake)
+static inline int append_locked(struct kup_channel *channel, const struct kup_message *message,
+				int *wake)
 {
 	int result, error = sending_ended(channel);
 
+	if (!error && message->length > max_payload(channel))
+		error = -EMSGSIZE;
+	if (!error && channel->lost.records)
+		error = append_gap(channel, message->length, wake);
 	if (error)
 		return error;
-	if (message->length > kup_max_payload(channel))
-		return -EMSGSIZE;
-	result = kup_producer_room(&channel->out, kup_channel_space(channel, message->length));
-	/* Both of these look at `end`. */
-	if (result == KUP_RING_WAIT || channel->lost.records)
-		*wake |= publish_locked(channel);
-	if (result == KUP_RING_WAIT)
-		*wake |= kup_channel_hurry(channel);
-	if (result != KUP_RING_OK)
-		return room_error(result);
-	if (channel->lost.records)
-		*wake |= kup_channel_write_gap(channel);
-	if (channel->stamp_bytes)
-		return append_stamped(channel, message);
-	result = kup_producer_append(&channel->out, message->type, message->data, message->length);
-	return result == KUP_RING_OK ? 0 : room_error(result);
+	result = channel->stamp_bytes ? append_stamped(channel, message)
+				      : kup_producer_append(&channel->out, message->type,
+							    message->data, message->length);
+	return result == KUP_RING_OK ? 0 : not_appended(channel, result, wake);
 }
 
 /*
  * Sends messages under one lock, until one fails, whose errno is in *error. With `lossy`, a message
- * that fails is lost, and the next one is tried. Returns the number that was sent.
+ * that fails is lost, and the next one is tried. Returns the number that was sent. Always inline:
+ * for a single message, nothing of the loop is left.
  */
-static kup_u32 send_now(struct kup_channel *channel, const struct kup_message *messages,
-			kup_u32 count, int lossy, int *error)
+__attribute__((always_inline)) static inline kup_u32 send_now(struct kup_channel *channel,
+							      const struct kup_message *messages,
+							      kup_u32 count, int lossy, int *error)
 {
 	kup_u32 i, sent = 0, bytes = 0;
 	int wake = 0;
@@ -313,7 +338,14 @@ static kup_u32 send_now(struct kup_channel *channel, const struct kup_message *m
 	return sent;
 }
 
-/* Sends one message that is not short. */
+static int send_short(struct kup_channel *channel, const struct kup_message *message, int lossy)
+{
+	int error;
+
+	(void)send_now(channel, message, 1, lossy, &error);
+	return error;
+}
+
 static int send_long(struct kup_channel *channel, const struct kup_message *message, int lossy)
 {
 	struct kup_reservation reservation;
@@ -324,6 +356,14 @@ static int send_long(struct kup_channel *channel, const struct kup_message *mess
 	__builtin_memcpy(reservation.data, message->data, message->length);
 	kup_commit(channel, &reservation, message->type, message->length);
 	return 0;
+}
+
+/* Sends one message, without a wait. */
+static inline int send_one(struct kup_channel *channel, const struct kup_message *message,
+			   int lossy)
+{
+	return message->length <= SHORT ? send_short(channel, message, lossy)
+					: send_long(channel, message, lossy);
 }
 
 /*
@@ -340,10 +380,10 @@ static kup_u32 send_some(struct kup_channel *channel, const struct kup_message *
 			break;
 		bytes += messages[some].length;
 	}
-	*tried = some > 0 ? some : 1;
-	if (some > 0)
+	*tried = some > 1 ? some : 1;
+	if (some > 1)
 		return send_now(channel, messages, some, lossy, error);
-	*error = send_long(channel, messages, lossy);
+	*error = send_one(channel, messages, lossy);
 	return !*error;
 }
 
@@ -374,7 +414,11 @@ int kup_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u3
 	const struct kup_message message = { data, length, type };
 	int error;
 
-	(void)send_all(channel, &message, 1, timeout, &error);
+	if (timeout)
+		os_breathe();
+	error = send_one(channel, &message, 0);
+	if (error == -EAGAIN && timeout)
+		(void)send_all(channel, &message, 1, timeout, &error);
 	return error;
 }
 
@@ -396,11 +440,8 @@ int kup_send_batch(struct kup_channel *channel, const struct kup_message *messag
 int kup_try_send(struct kup_channel *channel, kup_u32 type, const void *data, kup_u32 length)
 {
 	const struct kup_message message = { data, length, type };
-	kup_u32 tried;
-	int error;
 
-	(void)send_some(channel, &message, 1, 1, &tried, &error);
-	return error;
+	return send_one(channel, &message, 1);
 }
 
 int kup_try_send_batch(struct kup_channel *channel, const struct kup_message *messages,

@@ -12,22 +12,11 @@ int kup_sleeps_ahead(const struct kup_producer *out, kup_u32 event)
 	return event - out->end < out->bytes;
 }
 
-int kup_channel_must_hurry(const struct kup_channel *channel)
-{
-	kup_u32 tail = channel->out.tail;
-
-	/* Behind an END, a watermark would not be reached any more. */
-	return channel->out_ended || channel->urgent_tail == tail ||
-	       (channel->room_waiters && (__INT32_TYPE__)(tail - channel->room_event) < 0);
-}
-
-int kup_channel_overdue(struct kup_channel *channel)
+KUP_COLD int kup_channel_is_overdue(struct kup_channel *channel)
 {
 	struct kup_producer *out = &channel->out;
 	kup_u32 event;
 
-	if (!kup_channel_must_hurry(channel))
-		return 0;
 	/* The user may have read meanwhile. The next reservation reports a lie. */
 	(void)kup_producer_refresh(out);
 	event = kup_load(out->peer_event);
@@ -47,20 +36,6 @@ int kup_channel_hurry(struct kup_channel *channel)
 }
 
 /* ---- Losses ---- */
-
-static kup_u32 gap_bytes(const struct kup_channel *channel)
-{
-	return channel->stamp_bytes + (kup_u32)sizeof(struct kup_gap);
-}
-
-/* The record itself, and the GAP record that precedes it. */
-kup_u32 kup_channel_space(const struct kup_channel *channel, kup_u32 length)
-{
-	kup_u32 space = KUP_RECORD_SPACE(length + channel->stamp_bytes);
-
-	return kup_load64(&channel->lost.records) ? space + KUP_RECORD_SPACE(gap_bytes(channel))
-						  : space;
-}
 
 struct kup_stamp kup_channel_stamp(kup_u32 sequence)
 {
@@ -89,7 +64,7 @@ void kup_channel_count_lost(struct kup_channel *channel, kup_u32 length, int err
 
 int kup_channel_write_gap(struct kup_channel *channel)
 {
-	kup_u32 position, bytes = gap_bytes(channel);
+	kup_u32 position, bytes = kup_channel_gap_bytes(channel);
 	kup_u8 *payload;
 	int asked;
 
@@ -118,7 +93,8 @@ int kup_channel_write_gap(struct kup_channel *channel)
 int kup_channel_flush_gap(struct kup_channel *channel)
 {
 	if (!channel->lost.records ||
-	    kup_producer_room(&channel->out, KUP_RECORD_SPACE(gap_bytes(channel))) != KUP_RING_OK)
+	    kup_producer_room(&channel->out, KUP_RECORD_SPACE(kup_channel_gap_bytes(channel))) !=
+		    KUP_RING_OK)
 		return 0;
 	return kup_channel_write_gap(channel);
 }

@@ -72,37 +72,19 @@ void kup_channel_break(struct kup_channel *channel, kup_u32 error)
 	kup_channel_wake_all(channel);
 }
 
-int kup_channel_result(struct kup_channel *channel, int result, kup_u32 position_error)
+KUP_COLD int kup_channel_lie(struct kup_channel *channel, int result, kup_u32 position_error)
 {
-	switch (result) {
-	case KUP_RING_OK:
-		return 0;
-	case KUP_RING_WAIT:
-		return -EAGAIN;
-	case KUP_RING_LIE_LENGTH:
-		kup_channel_break(channel, KUP_ERROR_LENGTH);
-		return -EPROTO;
-	case KUP_RING_LIE_FLAGS:
-		kup_channel_break(channel, KUP_ERROR_FLAGS);
-		return -EPROTO;
-	default:
-		kup_channel_break(channel, position_error);
-		return -EPROTO;
-	}
+	kup_channel_break(channel, result == KUP_RING_LIE_LENGTH  ? KUP_ERROR_LENGTH
+				   : result == KUP_RING_LIE_FLAGS ? KUP_ERROR_FLAGS
+								  : position_error);
+	return -EPROTO;
 }
 
-void kup_channel_wake_user(struct kup_channel *channel, int asked, kup_u32 poll_bit)
+KUP_COLD void kup_channel_wake_sleeper(struct kup_channel *channel, kup_u32 poll_bit)
 {
-	/*
-	 * Pairs with the arming in kup_handle_poll. The caller executed a full fence after its
-	 * publication.
-	 */
-	if (kup_load(&channel->poll_armed) & poll_bit) {
+	/* Pairs with the arming in kup_handle_poll. */
+	if (kup_load(&channel->poll_armed) & poll_bit)
 		kup_fetch_and(&channel->poll_armed, ~poll_bit);
-		asked = 1;
-	}
-	if (!asked)
-		return;
 	kup_add64(&channel->counters.wakeups, 1);
 	kup_store64(&channel->page->wakeups, kup_load64(&channel->counters.wakeups));
 	os_poll_wake(&channel->handle->pollq);

@@ -82,7 +82,7 @@ static int is_ready(void *argument)
 	const struct waiter *waiter = argument;
 	const struct kup_channel *channel = waiter->channel;
 
-	return kup_ended(channel) || kup_wakes(channel) != waiter->wakes ||
+	return kup_channel_ended(channel) || kup_wakes(channel) != waiter->wakes ||
 	       (waiter->what & KUP_WAIT_IN && in_ready(waiter)) ||
 	       (waiter->what & KUP_WAIT_OUT && out_ready(waiter));
 }
@@ -113,9 +113,6 @@ int kup_ready(struct kup_channel *channel, kup_u32 what, kup_u32 length)
  * waits.
  */
 
-#define RECEIVER 1u
-#define SETTLER 2u
-
 /* Takes the ring's private side. 0: the caller owns it; otherwise the present owner. */
 static kup_u32 take(struct kup_channel *channel, kup_u32 as)
 {
@@ -123,7 +120,7 @@ static kup_u32 take(struct kup_channel *channel, kup_u32 as)
 	return kup_change(&channel->receiving, 0, as);
 }
 
-int kup_channel_enter(struct kup_channel *channel)
+KUP_COLD int kup_channel_enter_late(struct kup_channel *channel)
 {
 	unsigned long state;
 	kup_u32 other;
@@ -133,18 +130,6 @@ int kup_channel_enter(struct kup_channel *channel)
 		os_spin_unlock(&channel->send_lock, state);
 	}
 	return other ? -EBUSY : 0;
-}
-
-void kup_channel_leave(struct kup_channel *channel)
-{
-	/* Pairs with the exchange in take. */
-	kup_store_release(&channel->receiving, 0);
-}
-
-int kup_channel_is_received(const struct kup_channel *channel)
-{
-	/* Relaxed: by the rule of kup.h, this can't be true. */
-	return kup_load(&channel->receiving) == RECEIVER;
 }
 
 /* Publishes the tail as the settler. *asked: the user's producer sleeps for the room. */
@@ -368,16 +353,15 @@ static void let_producer_ahead(struct kup_pace *pace, const struct kup_steps *st
 		kup_pace_measured(pace, steps, os_now_ns() - start);
 }
 
-struct kup_limit kup_channel_begin(struct kup_channel *channel, kup_time timeout)
+void kup_channel_begin(struct kup_channel *channel, struct kup_limit *limit)
 {
-	struct kup_limit limit = { .timeout = timeout };
 	struct kup_pace *pace = &channel->receive_spin.pace;
 
-	if (timeout == 0 || !kup_load(&channel->in.caught_up))
-		return limit;
-	limit.steps = kup_pace_begin(pace, kup_load(&channel->in.cursor));
-	let_producer_ahead(pace, &limit.steps);
-	return limit;
+	if (limit->timeout == 0 || !kup_load(&channel->in.caught_up))
+		return;
+	limit->steps = kup_pace_begin(pace, kup_load(&channel->in.cursor));
+	if (limit->steps.first_pauses > 0)
+		let_producer_ahead(pace, &limit->steps);
 }
 
 void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit,
