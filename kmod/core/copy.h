@@ -4,13 +4,15 @@
 
 #include "../uapi/kup_abi.h"
 
-/* Longer payloads are the system's memcpy's. */
+/* Longer payloads are the system's memcpy's. (The host driver has its own number.) */
+#ifndef KUP_COPY_INLINE
 #define KUP_COPY_INLINE 128u
+#endif
 
 /*
  * memcpy for payloads, most of which are short. A kernel's memcpy has a single instruction for all
- * lengths, which takes longer to begin than these take to end; a process's is a call away. Without
- * bytes, both pointers may be NULL.
+ * lengths, which takes longer to begin than these take to end. Without bytes, both pointers may be
+ * NULL.
  */
 static inline void kup_copy(void *target, const void *source, kup_u32 length)
 {
