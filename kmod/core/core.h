@@ -412,6 +412,13 @@ void kup_channel_begin(struct kup_channel *channel, struct kup_limit *limit);
 void kup_channel_found(struct kup_channel *channel, const struct kup_limit *limit,
 		       const struct kup_record *record);
 
+/* As kup_wakes. */
+static inline kup_u32 kup_channel_wakes(const struct kup_channel *channel)
+{
+	/* Pairs with the release in kup_wake: what its caller did before is visible. */
+	return kup_load_acquire(&channel->wakes);
+}
+
 /* As kup_wait. May sleep, unless the timeout is 0. */
 int kup_channel_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 wakes,
 		     struct kup_limit *limit);

@@ -183,20 +183,20 @@ static int await(struct kup_channel *channel, const struct target *target,
 	int error;
 
 	kup_channel_begin(channel, &limit);
+	/* A user that always has a record ready must not make this thread keep the processor. */
+	if (timeout)
+		os_breathe();
 	do {
-		kup_u32 wakes = kup_wakes(channel);
+		kup_u32 wakes = kup_channel_wakes(channel);
 
-		/*
-		 * A user that always has a record ready must not make this thread keep the
-		 * processor.
-		 */
-		if (timeout)
-			os_breathe();
 		error = try_once(channel, target, record);
 		if (!error)
 			kup_channel_found(channel, &limit, record);
 		if (error != -EAGAIN)
 			return error;
+		/* Nor must one that makes waits end without a record. */
+		if (limit.waits > 0)
+			os_breathe();
 		error = kup_channel_wait(channel, KUP_WAIT_IN, 0, wakes, &limit);
 	} while (!error);
 	return error;

@@ -118,7 +118,7 @@ int kup_reserve(struct kup_channel *channel, kup_u32 length, kup_time timeout,
 	struct kup_limit limit = { .timeout = timeout };
 
 	for (;;) {
-		kup_u32 wakes = kup_wakes(channel);
+		kup_u32 wakes = kup_channel_wakes(channel);
 		int error;
 
 		if (timeout)
@@ -222,7 +222,7 @@ int kup_end(struct kup_channel *channel, kup_time timeout)
 	if (!(channel->understood & KUP_FEATURE_END))
 		return -EOPNOTSUPP;
 	do {
-		kup_u32 wakes = kup_wakes(channel);
+		kup_u32 wakes = kup_channel_wakes(channel);
 
 		error = end_now(channel);
 		if (error != -EAGAIN)
@@ -396,7 +396,7 @@ static kup_u32 send_all(struct kup_channel *channel, const struct kup_message *m
 
 	*error = 0;
 	while (sent < count && !*error) {
-		kup_u32 wakes = kup_wakes(channel);
+		kup_u32 wakes = kup_channel_wakes(channel);
 
 		if (timeout)
 			os_breathe();

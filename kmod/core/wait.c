@@ -82,9 +82,9 @@ static int is_ready(void *argument)
 	const struct waiter *waiter = argument;
 	const struct kup_channel *channel = waiter->channel;
 
-	return kup_channel_ended(channel) || kup_wakes(channel) != waiter->wakes ||
-	       (waiter->what & KUP_WAIT_IN && in_ready(waiter)) ||
-	       (waiter->what & KUP_WAIT_OUT && out_ready(waiter));
+	return (waiter->what & KUP_WAIT_IN && in_ready(waiter)) ||
+	       (waiter->what & KUP_WAIT_OUT && out_ready(waiter)) || kup_channel_ended(channel) ||
+	       kup_channel_wakes(channel) != waiter->wakes;
 }
 
 static struct waiter waiter_for(struct kup_channel *channel, kup_u32 what, kup_u32 length,
@@ -99,7 +99,7 @@ static struct waiter waiter_for(struct kup_channel *channel, kup_u32 what, kup_u
 
 int kup_ready(struct kup_channel *channel, kup_u32 what, kup_u32 length)
 {
-	struct waiter waiter = waiter_for(channel, what, length, kup_wakes(channel));
+	struct waiter waiter = waiter_for(channel, what, length, kup_channel_wakes(channel));
 
 	return is_ready(&waiter);
 }
@@ -429,13 +429,12 @@ int kup_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, kup_u32 
 
 kup_u32 kup_wakes(const struct kup_channel *channel)
 {
-	/* Pairs with the release in kup_wake: what its caller did before is visible. */
-	return kup_load_acquire(&channel->wakes);
+	return kup_channel_wakes(channel);
 }
 
 void kup_wake(struct kup_channel *channel)
 {
-	/* Pairs with the acquire in kup_wakes. */
+	/* Pairs with the acquire in kup_channel_wakes. */
 	__atomic_fetch_add(&channel->wakes, 1, __ATOMIC_RELEASE);
 	os_wake(&channel->waitq);
 }
