@@ -207,7 +207,7 @@ Deno.test("Channel.stats() and Device.totals() count losses", async () => {
   let all = 0;
   for (let user = 0; user < 2; user++) {
     using channel = await device.attach({ channel: 2 });
-    await echo.produce(channel, 1000, 1000, echo.context.trying);
+    await echo.produce(channel, 300, 1000, echo.context.trying);
     let lost = 0;
     for await (const message of channel) {
       lost += message.gap?.records ?? 0;

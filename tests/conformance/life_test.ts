@@ -67,7 +67,7 @@ Deno.test("Channel.receive() works in four workers at once, each with a channel 
   const source = (id: number) => `
     using device = kup.open("${PATH}");
     using channel = await device.attach();
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 30; i++) {
       const text = ${id} + ":" + i;
       await channel.send(text, { type: i });
       const message = await channel.receive();
