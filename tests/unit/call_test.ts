@@ -97,10 +97,16 @@ test(
 );
 
 test("Channel.call() leaves a quarter of the ring to replies", async (channel, kernel) => {
-  channel.handle(() => "an answer");
+  let asked = false;
+  channel.handle(() => {
+    asked = true;
+    return "an answer";
+  });
   const calls = Array.from({ length: 60 }, () => channel.call(1, "x".repeat(500)));
   for (const call of calls) call.catch(() => {});
   send(kernel, [3, 1], CALL_REQUEST);
+  // Before that, each request that is read makes room for another one.
+  await until(() => asked, "the handler is called");
   await later(() => {});
   let requests = 0;
   let frame = await next(kernel);
