@@ -4,7 +4,7 @@
 
 #include "../uapi/kup_abi.h"
 
-/* Longer payloads are the system's memcpy's. (The host driver has its own number.) */
+/* Longer payloads are left to the system's memcpy. (The host driver has its own number.) */
 #ifndef KUP_COPY_INLINE
 #define KUP_COPY_INLINE 128u
 #endif

@@ -305,11 +305,12 @@ void kup_channel_publish_state(struct kup_channel *channel);
 void kup_channel_publish_close(struct kup_channel *channel);
 /* Wakes all threads that sleep, on both sides. */
 void kup_channel_wake_all(struct kup_channel *channel);
+/* The part of kup_channel_result for a lie. */
+int kup_channel_lie(struct kup_channel *channel, int result, kup_u32 position_error);
 /*
  * Converts a ring's result to an errno, and breaks the channel if it is a lie. `position_error` is
  * the KUP_ERROR_* of a wrong position.
  */
-int kup_channel_lie(struct kup_channel *channel, int result, kup_u32 position_error);
 static inline int kup_channel_result(struct kup_channel *channel, int result,
 				     kup_u32 position_error)
 {
@@ -429,11 +430,12 @@ int kup_channel_wait(struct kup_channel *channel, kup_u32 what, kup_u32 length, 
 #define RECEIVER 1u
 #define SETTLER 2u
 
+/* The part of kup_channel_enter for a side that another thread owns. */
+int kup_channel_enter_late(struct kup_channel *channel);
 /*
  * Takes the private side of the ring to the kernel. 0, or -EBUSY: another thread receives. The
  * caller calls kup_channel_leave, and does not sleep before that.
  */
-int kup_channel_enter_late(struct kup_channel *channel); /* while another thread owns it */
 static inline int kup_channel_enter(struct kup_channel *channel)
 {
 	/* Pairs with the release in kup_channel_leave. */

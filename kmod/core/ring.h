@@ -38,7 +38,7 @@
 #include "../kup_record.h"
 #include "atomic.h"
 
-/* For what is rare, so that a message's path has no part of it. (Linux has macros without "__".) */
+/* For what is rare, so that a message's path has no part of it. ("__": Linux defines `noinline` as a macro.) */
 #define KUP_COLD __attribute__((__noinline__, __cold__))
 
 /* Results; the engine maps them to the system's errno values. */

@@ -249,12 +249,15 @@ static int publish_locked(struct kup_channel *channel)
 	return kup_channel_overdue(channel) || asked;
 }
 
-/* Under send_lock: appends the GAP record, if there is room for it and for `length` bytes. */
+/*
+ * Under send_lock: publishes what is appended; then puts the GAP record, if there is room for it and
+ * for `length` bytes.
+ */
 KUP_COLD static int append_gap(struct kup_channel *channel, kup_u32 length, int *wake)
 {
 	int result = kup_producer_room(&channel->out, kup_channel_space(channel, length));
 
-	/* Both of the others look at `end`. */
+	/* This comes first: both of the others look at `end`. */
 	*wake |= publish_locked(channel);
 	if (result == KUP_RING_WAIT)
 		*wake |= kup_channel_hurry(channel);
@@ -268,7 +271,7 @@ KUP_COLD static int append_gap(struct kup_channel *channel, kup_u32 length, int 
 KUP_COLD static int not_appended(struct kup_channel *channel, int result, int *wake)
 {
 	if (result == KUP_RING_WAIT) {
-		/* The second one looks at `end`. */
+		/* This comes first: kup_channel_hurry looks at `end`. */
 		*wake |= publish_locked(channel);
 		*wake |= kup_channel_hurry(channel);
 	}

@@ -7,7 +7,10 @@
 #ifndef KUP_FENCE_HOOK_H
 #define KUP_FENCE_HOOK_H
 
-/* No payload is copied without memcpy, in which AddressSanitizer finds what a client's buffer lacks. */
+/*
+ * Every payload is copied by memcpy, in which AddressSanitizer finds what a client's buffer lacks;
+ * see core/copy.h.
+ */
 #define KUP_COPY_INLINE 0u
 
 extern unsigned int host_delays_on;

@@ -84,7 +84,7 @@ static struct check_note last_note(const struct check_channel *checks)
 		note = kup_load_acquire(&checks->note);
 		last.call = kup_load_pointer(&checks->notes[note % 2].call);
 		last.caller = kup_load_pointer(&checks->notes[note % 2].caller);
-		/* After two more calls, the place may have been half written. */
+		/* The second call after this one writes to the same place. */
 	} while (kup_load(&checks->note) != note);
 	return last;
 }

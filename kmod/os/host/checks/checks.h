@@ -166,7 +166,10 @@ struct check_channel {
 	struct check_note notes[2];
 };
 
-/* Held for a few instructions in nearly every call of a client, so it is no mutex. */
+/*
+ * Nearly every call of a client holds this for a few instructions, so it is no mutex. (The watcher
+ * holds it while it looks at all open reservations; the others yield meanwhile.)
+ */
 static inline void check_enter(struct check_channel *checks)
 {
 	(void)os_spin_lock(&checks->lock);
