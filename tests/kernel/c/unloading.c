@@ -129,8 +129,10 @@ static pid_t start_visitor(uint32_t seed, uint32_t *echoes)
 	for (;;) {
 		struct peer peer;
 
-		if (peer_start(&peer, ANY) != 0)
+		if (peer_start(&peer, ANY) != 0) {
+			sleep_us(random_next(&seed) % 2000);
 			continue;
+		}
 		for (int i = 0; i < 20; i++) {
 			if (peer_echo(&peer, random_next(&seed), random_next(&seed) % 3000) != NULL)
 				break;
@@ -145,13 +147,18 @@ static void test_unload_storm(int rounds)
 	uint32_t *echoes = mmap(NULL, (size_t)getpagesize(), PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t children[4];
+	uint32_t before = 0;
 	int done = 0;
 
 	need(echoes != MAP_FAILED, "memory that children share");
 	for (uint32_t i = 0; i < 4; i++)
 		children[i] = start_visitor(17 + i, echoes);
 	for (uint32_t seed = 5; done < rounds; done++) {
+		before = __atomic_load_n(echoes, __ATOMIC_RELAXED);
 		sleep_us(random_next(&seed) % 60000);
+		/* An unload that comes between two attachments every time would meet no traffic. */
+		if (!EVENTUALLY(PATIENCE_MS, *(volatile uint32_t *)echoes - before >= 5))
+			break;
 		if (!EVENTUALLY(PATIENCE_MS, module_unload() == 0) || module_load("") != 0)
 			break;
 	}
@@ -160,9 +167,8 @@ static void test_unload_storm(int rounds)
 		waitpid(children[i], NULL, 0);
 	}
 	check(done == rounds, "delete_module() and insmod work again and again under traffic",
-	      "round %d: %s", done, error_name(-errno));
-	check(*echoes >= 100, "delete_module() and insmod leave time for traffic", "%u echoes",
-	      *echoes);
+	      "round %d, %u echoes after the insmod: %s", done, *echoes - before,
+	      error_name(-errno));
 	need(EVENTUALLY(PATIENCE_MS, access(echo_path(), R_OK) == 0), "the device is there again");
 }
 
