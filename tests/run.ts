@@ -29,7 +29,7 @@ import {
 import { buildPrograms } from "./vm/programs.ts";
 import { guestLimits } from "../harness/silence.ts";
 
-const PARTS = ["static", "unit", "host", "c", "vm", "newest"];
+const PARTS = ["static", "unit", "host", "c", "vm", "newest", "harness"];
 
 const USAGE = {
   text: `usage: tests/run.ts [--only PART,...] [--kernel SERIES] [--force]
@@ -37,8 +37,8 @@ const USAGE = {
 Runs every check and test, and prints the verdict as its last line.
 
   --only PART,...    some of the parts: the static checks, the unit tests, the conformance of
-                     the host driver, the tests in C, those in kernels, or those in the newest
-                     kernel (static, unit, host, c, vm, newest)
+                     the host driver, the tests in C, those in kernels, those in the newest
+                     kernel, or the harness (static, unit, host, c, vm, newest, harness)
   --kernel SERIES    one kernel instead of all: 6.1, 6.12, 7.x, 6.12-arm64, ..., or debug for the
                      debug kernel
   --force            run also the static checks that have passed with the same inputs
@@ -153,17 +153,19 @@ async function runC(tally: Tally): Promise<void> {
 }
 
 async function runKernels(tally: Tally, series: readonly string[]): Promise<void> {
+  const newest = ALL_SERIES.at(-1)!;
   for (const one of series) {
     heading(`Kernel tests on Linux ${one}`);
-    await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one));
+    const after = () =>
+      timed(tally, "modules with planted bugs", () => runPlantedTests(tally, newest));
+    const options = one === DEBUG_SERIES ? { after } : {};
+    await timed(tally, `Linux ${one}`, () => runKernelTests(tally, one, options));
   }
+}
+
+/** What is the same in all kernels. */
+async function runHarness(tally: Tally): Promise<void> {
   const newest = ALL_SERIES.at(-1)!;
-  if (series.includes(DEBUG_SERIES)) {
-    heading("Modules with planted bugs");
-    await timed(tally, "they", () => runPlantedTests(tally, newest));
-  }
-  // What this tests is the same in all kernels, and the debug kernel is slow.
-  if (!series.includes(newest)) return;
   heading(`A module from outside the project on Linux ${newest}`);
   await timed(tally, "it", () => runOwnModuleTest(tally, newest));
   heading(`The harness on Linux ${newest}`);
@@ -200,7 +202,7 @@ async function runAllParts(tally: Tally, force: boolean): Promise<void> {
   await guarded(tally, "kernel tests", async () => {
     // Both use these programs, so they are made before.
     await buildPrograms(true);
-    beside.push(startKernel(newest), startKernel(older, "newest", "host"));
+    beside.push(startKernel(newest), startKernel(older, "newest", "host", "harness"));
   });
   // The modules of the others are built there.
   await runStatic(tally, [NEWEST_SERIES], force);
@@ -247,6 +249,7 @@ async function main(line: CommandLine): Promise<number> {
     if (parts.includes("vm")) await runKernels(tally, series);
     if (parts.includes("newest")) await runNewest(tally);
     if (parts.includes("host")) await runHost(tally);
+    if (parts.includes("harness")) await runHarness(tally);
     if (parts.includes("c")) await runC(tally);
   }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The kernel tests, each series in a virtual machine of its own. */
 
+import { HeldOutput } from "../lib/beside.ts";
 import { ROOT } from "../lib/paths.ts";
 import type { Tally } from "../lib/tally.ts";
-import { ALL_SERIES, fetchKernel } from "../../harness/kernel.ts";
+import { ALL_SERIES, DEBUG_SERIES, fetchKernel } from "../../harness/kernel.ts";
 import { readModuleFolder } from "../../harness/module.ts";
 import { HarnessError } from "../../harness/error.ts";
 import type { Job } from "../vm/job.ts";
@@ -15,30 +16,38 @@ type Tests = Job & { readonly kind: "tests" };
 /** All tests that are run in a kernel. */
 const ALL: Tests = { kind: "tests", filter: "" };
 
-/** What uses the contract, or the kernel, without the library above it. */
-const PROGRAMS = ["tests/conformance/programs_test.ts", "tests/kernel/programs_test.ts"];
-const ABOUT_THE_KERNEL = ["broadcast", "config", "instance", "node", "process", "timer"];
+/** What uses the contract, or the kernel, without the library above it; and the predecessor's. */
+const FOUNDATION = [
+  "tests/conformance/programs_test.ts",
+  "tests/conformance/seed_test.ts",
+  ...["programs", "broadcast", "config", "instance", "node", "process", "timer"].map(kernelTest),
+];
 
-/**
- * `make test` divides the tests between Debian's kernels, since a test finds nearly the same in
- * each. The last series of ALL_SERIES runs those in TypeScript, and the older ones run the programs
- * in C and what else is about the kernel itself. The debug kernel runs all, and so does
- * `make test-vm`.
- */
-async function partOf(series: string): Promise<Tests> {
-  const all: readonly string[] = ALL_SERIES;
-  if (!all.includes(series)) return ALL;
-  if (series !== all.at(-1)) {
-    return { ...ALL, files: [...PROGRAMS, ...ABOUT_THE_KERNEL.map(kernelTest)] };
-  }
+/** All other tests. */
+async function libraryTests(): Promise<string[]> {
   const files = [];
   for (const folder of ["tests/conformance", "tests/kernel"]) {
     for await (const { name } of Deno.readDir(`${ROOT}/${folder}`)) {
       const file = `${folder}/${name}`;
-      if (name.endsWith("_test.ts") && !PROGRAMS.includes(file)) files.push(file);
+      if (name.endsWith("_test.ts") && !FOUNDATION.includes(file)) files.push(file);
     }
   }
-  return { ...ALL, files: files.sort() };
+  return files.sort();
+}
+
+/**
+ * `make test` divides the tests between Debian's kernels, since a test finds nearly the same in
+ * each: the older ones get the foundation, and the last series of ALL_SERIES gets the rest. The
+ * debug kernel runs all, and so does `make test-vm`. It is slow, and rarely busy with both
+ * processors, so two guests share its tests.
+ */
+async function partsOf(series: string): Promise<Tests[]> {
+  const foundation = { ...ALL, files: FOUNDATION };
+  const library = { ...ALL, files: await libraryTests() };
+  if (series === DEBUG_SERIES) return [foundation, library];
+  const all: readonly string[] = ALL_SERIES;
+  if (!all.includes(series)) return [ALL];
+  return [series === all.at(-1) ? library : foundation];
 }
 
 function kernelTest(name: string): string {
@@ -70,14 +79,18 @@ export async function runNewestKernel(tally: Tally, series: string): Promise<voi
     console.log(error.message);
     return tally.record("skipped", `Linux ${series}: ${error.message}`);
   }
-  await runKernelTests(tally, series, PART);
+  await runKernelTests(tally, series, { part: PART });
 }
 
-/** Boots one series and counts its tests; each problem beside them is one more failure. */
+/**
+ * Boots one series, once for each part of its tests, and counts the tests; each problem beside them
+ * is one more failure. Only the first part's output appears as it comes. What is to be done `after`
+ * the last part is done while the first one goes on.
+ */
 export async function runKernelTests(
   tally: Tally,
   series: string,
-  part?: Tests,
+  { part, after }: { part?: Tests; after?: () => Promise<void> } = {},
 ): Promise<void> {
   const where = `Linux ${series}`;
   const kernel = await fetchKernel(series);
@@ -88,9 +101,19 @@ export async function runKernelTests(
     return;
   }
   console.log(`booting ${kernel.release}`);
-  const judgement = await runGuest(kernel, build.modules, part ?? await partOf(series));
-  tally.recordTests(where, judgement.tests);
-  recordProblems(tally, where, judgement);
+  const parts = part === undefined ? await partsOf(series) : [part];
+  const outputs = parts.map(() => new HeldOutput());
+  const guests = parts.map(async (one, i) => {
+    const judgement = await runGuest(kernel, build.modules, one, { print: outputs[i]!.write });
+    tally.recordTests(where, judgement.tests);
+    recordProblems(tally, where, judgement);
+  });
+  const all = Promise.all([...guests, guests.at(-1)!.then(after, after)]);
+  for (const [i, guest] of guests.entries()) {
+    outputs[i]!.show();
+    await Promise.race([guest, all]);
+  }
+  await all;
 }
 
 function recordProblems(tally: Tally, where: string, { problems, log }: Judgement): void {
@@ -130,7 +153,7 @@ export async function runOwnModuleTest(tally: Tally, series: string): Promise<vo
     const own = await buildOwnModule(kernel, await readModuleFolder(folder));
     const command = "insmod /lib/modules/ticker.ko channels=3 && " +
       "deno run --allow-ffi scripts/tick.ts && rmmod ticker";
-    const judgement = await runGuest(kernel, modules, { kind: "command", command }, own);
+    const judgement = await runGuest(kernel, modules, { kind: "command", command }, { own });
     recordProblems(tally, name, judgement);
     if (judgement.problems.length === 0) tally.record("passed", name);
   } finally {

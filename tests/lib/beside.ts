@@ -1,16 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** A part of a run in a process of its own, beside this one, whose output appears in one piece. */
+/** Parts of a run that go on beside this one, whose output appears in one piece. */
 
 import { spawnBound } from "../../harness/bound.ts";
 import { ROOT } from "./paths.ts";
 import type { Tally } from "./tally.ts";
 
+/** Output that is kept until it is shown, and from then on printed as it comes. */
+export class HeldOutput {
+  #held: Uint8Array[] | undefined = [];
+
+  /** Keeps or prints this. */
+  readonly write = (bytes: Uint8Array): void => {
+    if (this.#held === undefined) printBytes(bytes);
+    // Whoever has made the bytes may use their memory again.
+    else this.#held.push(bytes.slice());
+  };
+
+  /** Prints what was kept, and all that comes from now on. */
+  show(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const bytes of held) printBytes(bytes);
+  }
+}
+
 /** A program that runs, and writes its results into a file at its end. */
 export class RunBeside {
   readonly #child: Deno.ChildProcess;
   readonly #results: string;
-  /** What the program has printed; undefined once it prints by itself. */
-  #held: Uint8Array[] | undefined = [];
+  readonly #output = new HeldOutput();
   readonly #copying: Promise<void>[];
 
   /** @param command The program and its arguments, which the file's name is added to. */
@@ -27,10 +45,7 @@ export class RunBeside {
   }
 
   async #copy(output: ReadableStream<Uint8Array>): Promise<void> {
-    for await (const chunk of output) {
-      if (this.#held === undefined) print(chunk);
-      else this.#held.push(chunk);
-    }
+    for await (const chunk of output) this.#output.write(chunk);
   }
 
   /**
@@ -38,9 +53,7 @@ export class RunBeside {
    * results.
    */
   async finish(tally: Tally, name: string): Promise<void> {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const chunk of held) print(chunk);
+    this.#output.show();
     await Promise.all(this.#copying);
     const { code } = await this.#child.status;
     const text = await Deno.readTextFile(this.#results);
@@ -55,6 +68,7 @@ export class RunBeside {
   }
 }
 
-function print(chunk: Uint8Array): void {
-  for (let rest = chunk; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
+/** Prints all of this on the standard output. */
+export function printBytes(bytes: Uint8Array): void {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
 }

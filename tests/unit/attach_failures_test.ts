@@ -11,7 +11,7 @@ import { loadNative, type Native } from "../../src/library.ts";
 import { countDescriptors } from "../conformance/lib/watched.ts";
 import { allFree, until } from "../conformance/lib/script.ts";
 
-const FAILURES = 300;
+const FAILURES = 100;
 /**
  * What the engine and Deno map and open by themselves during a test; a leak adds one for each
  * failure.
@@ -20,7 +20,7 @@ const TOLERANCE = FAILURES / 2;
 const PATH = "host:echo";
 
 /** One ring of these sizes is far larger than what Deno allocates during the test. */
-const LARGE_PAGES = 8192;
+const LARGE_PAGES = 4096;
 
 const libc = Deno.dlopen("libc.so.6", {
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },

@@ -14,6 +14,7 @@ import {
   BIND,
   COMPILERS,
   kupBind,
+  kupBindHere,
   listFolder,
   PERMISSIONS,
   run,
@@ -132,7 +133,7 @@ Deno.test("kup bind refuses what TypeScript can't have with one sentence, and wr
     for (const compiler of COMPILERS) {
       for (const [header, sentence] of REFUSED) {
         await Deno.writeTextFile(`${folder}/a.h`, `${header}\n`);
-        const { code, out, error } = await kupBind(["a.h", "--cc", compiler], folder);
+        const { code, out, error } = await kupBindHere([`${folder}/a.h`, "--cc", compiler]);
         assertEquals([code, out], [1, ""], header);
         assertMatch(error, sentence);
         assertMatch(error, /^kup bind: [^\n]+\.\n$/);

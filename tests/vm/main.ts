@@ -105,7 +105,7 @@ async function main(line: CommandLine): Promise<number> {
   let own: BuiltModule | undefined;
   if (source !== undefined) own = await buildOwnModule(kernel, source);
   say("booting");
-  return await report(await runGuest(kernel, build.modules, job, own), quiet);
+  return await report(await runGuest(kernel, build.modules, job, { own }), quiet);
 }
 
 if (import.meta.main) {

@@ -10,11 +10,14 @@ import { GuestError, type Judgement as GuestJudgement } from "../../harness/judg
 import type { TestCase } from "../../harness/junit.ts";
 import type { Kernel } from "../../harness/kernel.ts";
 import { bootShell, type RunResult, type TestResult, Vm } from "../../harness/vm.ts";
+import { printBytes } from "../lib/beside.ts";
 import { exists, ROOT } from "../lib/paths.ts";
 import { projectFiles } from "../lib/process.ts";
 import { type Job, loadsModules } from "./job.ts";
 import type { BuiltModule } from "./modules.ts";
 import { buildArm64Programs, buildPrograms } from "./programs.ts";
+
+const TEXT = new TextEncoder();
 
 /** The result of a boot. It was good if there are no problems, and no test has failed. */
 export interface Judgement {
@@ -29,24 +32,35 @@ export interface Judgement {
   readonly seconds: number;
 }
 
+/** What a guest is booted with beside the modules of the project. */
+export interface GuestOptions {
+  /** A module from outside the project. */
+  readonly own?: BuiltModule | undefined;
+  /**
+   * Receives what the job prints.
+   *
+   * @default {it is printed}
+   */
+  readonly print?: (bytes: Uint8Array) => void;
+}
+
 /**
- * Boots a kernel with the given modules, and with one from outside the project if there is one;
- * does a job in it, and judges the result. Without a shell, VM_SILENCE limits how long the guest
- * may print nothing.
+ * Boots a kernel with the given modules, does a job in it, and judges the result. Without a shell,
+ * VM_SILENCE limits how long the guest may print nothing.
  */
 export async function runGuest(
   kernel: Kernel,
   modules: readonly string[],
   job: Job,
-  own?: BuiltModule,
+  { own, print = printBytes }: GuestOptions = {},
 ): Promise<Judgement> {
   const content = await makeContent(kernel, modules, job, own);
   if (job.kind === "shell") return judge(await bootShell(kernel, content));
   try {
     // With tests the kernel's log is shown as it comes, so that a line stands beside its cause.
-    const log = (line: string) => console.log(dim(`kernel: ${line}`));
+    const log = (line: string) => print(TEXT.encode(dim(`kernel: ${line}`) + "\n"));
     await using vm = await Vm.boot(kernel, content, job.kind === "tests" ? { log } : {});
-    const result = await runJob(vm, job);
+    const result = await runJob(vm, job, print);
     return judge(await vm.stop(), result);
   } catch (error) {
     if (error instanceof GuestError) return judge(error.judgement);
@@ -54,17 +68,14 @@ export async function runGuest(
   }
 }
 
-function show(bytes: Uint8Array): void {
-  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
-}
-
 function runJob(
   vm: Vm,
   job: Exclude<Job, { kind: "shell" }>,
+  output: (bytes: Uint8Array) => void,
 ): Promise<RunResult | TestResult> {
-  if (job.kind === "command") return vm.run(job.command, { output: show });
+  if (job.kind === "command") return vm.run(job.command, { output });
   const { files = ["tests/conformance/", "tests/kernel/"] } = job;
-  return vm.test(files, { filter: job.filter, output: show });
+  return vm.test(files, { filter: job.filter, output });
 }
 
 /** Adds the result of a command, or of tests, to what was found about the guest. */
