@@ -5,6 +5,7 @@
  */
 #include "copy.h"
 #include "core.h"
+#include "look.h"
 
 kup_u32 kup_max_received(const struct kup_channel *channel)
 {
@@ -107,21 +108,45 @@ static int copy_out(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 	return 0;
 }
 
-int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
+/*
+ * Whether a glance is enough for a peek. Usually it is, and then the private side need not be
+ * taken, since a glance changes nothing.
+ */
+static inline int glance(struct kup_channel *channel, struct kup_record *record)
 {
-	int error;
+	return !kup_channel_ended(channel) && !kup_channel_is_received(channel) &&
+	       kup_consumer_glance(&channel->in, record) == KUP_RING_OK &&
+	       record->control != KUP_CONTROL_END && !kup_load(&channel->in_ended);
+}
 
-	/* Usually the private side need not be taken, since a glance changes nothing. */
-	if (!kup_channel_ended(channel) && !kup_channel_is_received(channel) &&
-	    kup_consumer_glance(&channel->in, record) == KUP_RING_OK &&
-	    record->control != KUP_CONTROL_END && !kup_load(&channel->in_ended))
-		return 0;
-	error = kup_channel_enter(channel);
+KUP_COLD static int peek_late(struct kup_channel *channel, struct kup_record *record)
+{
+	int error = kup_channel_enter(channel);
+
 	if (error)
 		return error;
 	error = try_peek(channel, record);
 	kup_channel_leave(channel);
 	return error;
+}
+
+static inline int peek_now(struct kup_channel *channel, struct kup_record *record)
+{
+	return glance(channel, record) ? 0 : peek_late(channel, record);
+}
+
+int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
+{
+	return peek_now(channel, record);
+}
+
+KUP_COLD static void release_late(struct kup_channel *channel, const struct kup_record *record)
+{
+	if (kup_channel_enter(channel))
+		return;
+	if (record->position == channel->in.cursor)
+		release(channel, record);
+	kup_channel_leave(channel);
 }
 
 void kup_release(struct kup_channel *channel, const struct kup_record *record)
@@ -133,15 +158,10 @@ void kup_release(struct kup_channel *channel, const struct kup_record *record)
 	 * Usually the private side need not be taken: this thread is the only receiver, so no other
 	 * one moves the cursor.
 	 */
-	if (!kup_channel_is_received(channel) && kup_consumer_release_late(&channel->in, record)) {
+	if (!kup_channel_is_received(channel) && kup_consumer_release_late(&channel->in, record))
 		count_received(channel, record);
-		return;
-	}
-	if (kup_channel_enter(channel))
-		return;
-	if (record->position == channel->in.cursor)
-		release(channel, record);
-	kup_channel_leave(channel);
+	else
+		release_late(channel, record);
 }
 
 int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
@@ -171,7 +191,7 @@ static inline int try_once(struct kup_channel *channel, const struct target *tar
 			   struct kup_record *record)
 {
 	return target->is_in_place
-		       ? kup_try_peek(channel, record)
+		       ? peek_now(channel, record)
 		       : kup_try_receive(channel, target->buffer, target->capacity, record);
 }
 
@@ -202,30 +222,36 @@ static int await(struct kup_channel *channel, const struct target *target,
 	return error;
 }
 
-static int receive(struct kup_channel *channel, const struct target *target,
-		   struct kup_record *record, kup_time timeout)
+/* Whether a call begins with a look. Otherwise a pause may have to come first. */
+static inline int looks_first(const struct kup_channel *channel, kup_time timeout)
 {
-	int error = -EAGAIN;
-
-	if (timeout && kup_load(&channel->in.caught_up))
-		return await(channel, target, record, timeout);
-	if (timeout)
-		os_breathe();
-	error = try_once(channel, target, record);
-	return error == -EAGAIN ? await(channel, target, record, timeout) : error;
+	if (!timeout)
+		return 1;
+	if (kup_load(&channel->in.caught_up))
+		return 0;
+	os_breathe();
+	return 1;
 }
 
 int kup_peek(struct kup_channel *channel, struct kup_record *record, kup_time timeout)
 {
-	const struct target in_place = { .is_in_place = 1 };
+	static const struct target in_place = { .is_in_place = 1 };
+	int error = looks_first(channel, timeout) ? peek_now(channel, record) : -EAGAIN;
 
-	return receive(channel, &in_place, record, timeout);
+	return error == -EAGAIN ? await(channel, &in_place, record, timeout) : error;
 }
 
 int kup_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
 		struct kup_record *record, kup_time timeout)
 {
-	const struct target target = { 0, buffer, capacity };
+	int error = -EAGAIN;
 
-	return receive(channel, &target, record, timeout);
+	if (looks_first(channel, timeout))
+		error = kup_try_receive(channel, buffer, capacity, record);
+	if (error == -EAGAIN) {
+		const struct target target = { 0, buffer, capacity };
+
+		error = await(channel, &target, record, timeout);
+	}
+	return error;
 }

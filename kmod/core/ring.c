@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 #include "copy.h"
-#include "ring.h"
+#include "look.h"
 
 static inline kup_u8 *at(const kup_u8 *data, kup_u32 bytes, kup_u32 position)
 {
@@ -276,12 +276,6 @@ void kup_producer_announce(struct kup_producer *producer, kup_u32 position)
 
 /* ---- Consuming ---- */
 
-static const struct kup_record_header *next_header(const struct kup_consumer *consumer,
-						   kup_u32 cursor)
-{
-	return (const void *)at(consumer->data, consumer->bytes, cursor);
-}
-
 static void advance(struct kup_consumer *consumer, kup_u32 space)
 {
 	/* Other threads read the cursor in kup_consumer_ready. */
@@ -344,26 +338,6 @@ int kup_consumer_publish(struct kup_consumer *consumer)
 	return KUP_RING_OK;
 }
 
-/*
- * Whether an eighth of the ring would be unpublished or unchecked. Both are compared: a producer
- * that sleeps for room gets it earlier, and must not make the checks rarer by that.
- */
-static inline int is_much(const struct kup_consumer *consumer, kup_u32 cursor)
-{
-	kup_u32 much = consumer->bytes / 8;
-
-	return cursor - kup_load(&consumer->tail) >= much ||
-	       cursor - kup_load(&consumer->checked) >= much;
-}
-
-/* Whether the producer sleeps for room that is not published. Its store may come later: see D. */
-static inline int is_awaited(const struct kup_consumer *consumer, kup_u32 cursor)
-{
-	kup_u32 tail = kup_load(&consumer->tail);
-
-	return kup_load(consumer->peer_event) - tail - 1 < cursor - tail;
-}
-
 #define KNOWN_FLAGS (KUP_RECORD_READY | KUP_RECORD_DISCARD | KUP_RECORD_CONTROL)
 
 static int is_known(const struct kup_consumer *consumer, kup_u32 kind)
@@ -386,18 +360,8 @@ static int is_lie(const struct kup_consumer *consumer, kup_u32 flags, kup_u32 ki
 	return !(consumer->skips_unknown && kind & KUP_CONTROL_OPTIONAL);
 }
 
-/*
- * The producer is gone: whether the records end at the cursor, which may also lie beyond the last
- * head, behind a record that was held.
- */
-static int is_at_end(const struct kup_consumer *consumer, kup_u32 cursor)
-{
-	return consumer->frozen && consumer->head - cursor - 1 >= consumer->bytes;
-}
-
-/* The rest of look for a record with flags. *skip: it is to be skipped. */
-KUP_COLD static int look_at_flags(const struct kup_consumer *consumer, kup_u32 flags,
-				  struct kup_record *record, int *skip)
+int kup_look_at_flags(const struct kup_consumer *consumer, kup_u32 flags, struct kup_record *record,
+		      int *skip)
 {
 	kup_u32 type = record->type;
 
@@ -411,40 +375,6 @@ KUP_COLD static int look_at_flags(const struct kup_consumer *consumer, kup_u32 f
 	return KUP_RING_OK;
 }
 
-/* Looks at the record at the cursor. *skip, which is 0 before: the record is to be skipped. */
-static inline int look(const struct kup_consumer *consumer, struct kup_record *record, int *skip)
-{
-	kup_u32 word, length, space, cursor = consumer->cursor;
-	const struct kup_record_header *header = next_header(consumer, cursor);
-
-	if (is_at_end(consumer, cursor))
-		return KUP_RING_END;
-	/* A: pairs with the release in kup_producer_commit. This word is loaded only once. */
-	word = kup_load_acquire(&header->length_flags);
-	if (!(word & KUP_RECORD_READY))
-		return consumer->frozen ? KUP_RING_END : KUP_RING_WAIT;
-	length = word & KUP_RECORD_LENGTH;
-	space = KUP_RECORD_SPACE(length);
-	if (space + SENTINEL > consumer->bytes ||
-	    (consumer->frozen && space > consumer->head - cursor))
-		return KUP_RING_LIE_LENGTH;
-	record->data = header + 1;
-	record->length = length;
-	record->type = kup_load(&header->type);
-	record->control = 0;
-	record->position = cursor;
-	if ((word & ~KUP_RECORD_LENGTH) == KUP_RECORD_READY)
-		return KUP_RING_OK;
-	return look_at_flags(consumer, word & ~KUP_RECORD_LENGTH, record, skip);
-}
-
-int kup_consumer_glance(const struct kup_consumer *consumer, struct kup_record *record)
-{
-	int skip = 0;
-
-	return look(consumer, record, &skip) == KUP_RING_OK && !skip ? KUP_RING_OK : KUP_RING_WAIT;
-}
-
 /* A producer of discarded records must not keep its consumer in one call. */
 #define MAX_SKIPS 256
 
@@ -455,12 +385,12 @@ KUP_COLD static int skip_records(struct kup_consumer *consumer, struct kup_recor
 
 	for (skips = 0; skip && result == KUP_RING_OK; skips++) {
 		advance(consumer, KUP_RECORD_SPACE(record->length));
-		published = is_much(consumer, consumer->cursor) ? kup_consumer_publish(consumer)
-								: KUP_RING_OK;
+		published = kup_is_much(consumer, consumer->cursor) ? kup_consumer_publish(consumer)
+								    : KUP_RING_OK;
 		if (published != KUP_RING_OK)
 			return published;
 		skip = 0;
-		result = skips + 1 < MAX_SKIPS ? look(consumer, record, &skip) : KUP_RING_WAIT;
+		result = skips + 1 < MAX_SKIPS ? kup_look(consumer, record, &skip) : KUP_RING_WAIT;
 	}
 	if (result == KUP_RING_OK)
 		return KUP_RING_OK;
@@ -470,7 +400,7 @@ KUP_COLD static int skip_records(struct kup_consumer *consumer, struct kup_recor
 
 int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
 {
-	int skip = 0, result = look(consumer, record, &skip);
+	int skip = 0, result = kup_look(consumer, record, &skip);
 
 	return skip ? skip_records(consumer, record) : result;
 }
@@ -479,30 +409,15 @@ int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record 
 {
 	kup_u32 cursor = consumer->cursor + KUP_RECORD_SPACE(record->length);
 	/* A: as in look, which loads the word again. */
-	kup_u32 word = kup_load_acquire(&next_header(consumer, cursor)->length_flags);
+	kup_u32 word = kup_load_acquire(&kup_next_header(consumer, cursor)->length_flags);
 	kup_u32 caught_up = !(word & KUP_RECORD_READY) && !consumer->frozen;
 
 	/* Other threads read both: the first in kup_consumer_ready, the second before a wait. */
 	kup_store(&consumer->cursor, cursor);
 	kup_store(&consumer->caught_up, caught_up);
-	if (caught_up || is_much(consumer, cursor) || is_awaited(consumer, cursor))
+	if (caught_up || kup_is_much(consumer, cursor) || kup_is_awaited(consumer, cursor))
 		return kup_consumer_publish(consumer);
 	return KUP_RING_OK;
-}
-
-int kup_consumer_release_late(struct kup_consumer *consumer, const struct kup_record *record)
-{
-	kup_u32 cursor = record->position + KUP_RECORD_SPACE(record->length);
-	/* A: as in look, which loads the word again. */
-	kup_u32 word = kup_load_acquire(&next_header(consumer, cursor)->length_flags);
-
-	/* Otherwise the tail may have to be published; kup_consumer_release finds out. */
-	if (!(word & KUP_RECORD_READY) || is_much(consumer, cursor) || is_awaited(consumer, cursor))
-		return 0;
-	/* E: pairs with load_cursor: this side is done with the record. */
-	kup_store_release(&consumer->cursor, cursor);
-	kup_store(&consumer->caught_up, 0);
-	return 1;
 }
 
 /*
@@ -513,7 +428,7 @@ int kup_consumer_ready(const struct kup_consumer *consumer)
 {
 	kup_u32 cursor = kup_load(&consumer->cursor);
 	/* A: as in look, which loads the word again. */
-	kup_u32 word = kup_load_acquire(&next_header(consumer, cursor)->length_flags);
+	kup_u32 word = kup_load_acquire(&kup_next_header(consumer, cursor)->length_flags);
 
 	return word & KUP_RECORD_READY || kup_load(&consumer->frozen) ||
 	       kup_load(&consumer->cursor) != cursor;

@@ -155,23 +155,11 @@ void kup_producer_announce(struct kup_producer *producer, kup_u32 position);
 int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record);
 
 /*
- * KUP_RING_OK, as peek; or KUP_RING_WAIT: only peek can find out more. It changes nothing, and may
- * run while another thread publishes or settles.
- */
-int kup_consumer_glance(const struct kup_consumer *consumer, struct kup_record *record);
-
-/*
  * Consumes the record that the last peek returned. It gives room back at once if nothing is
  * readable behind the record, if the producer sleeps for the room, or if an eighth of the ring is
  * unpublished; otherwise later. KUP_RING_OK or KUP_RING_LIE_POSITION. Then look at owes_wake.
  */
 int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record);
-
-/*
- * Consumes the record that the last peek returned, if its room may be given back later; otherwise
- * returns 0, and has done nothing. Another thread may publish or settle at the same time.
- */
-int kup_consumer_release_late(struct kup_consumer *consumer, const struct kup_record *record);
 
 /* Gives all room back, at the end of a batch. The results are those of release. */
 int kup_consumer_publish(struct kup_consumer *consumer);
