@@ -64,7 +64,7 @@ Deno.test("Channel.receive() first returns the kernel's pass, since the kernel h
 
 Deno.test("Channel.send() gives the turn, and the answer brings it back", () =>
   turns(async (channel) => {
-    for (let i = 0; i < 500; i++) {
+    for (let i = 0; i < 100; i++) {
       await channel.send(`number ${i}`, { type: i });
       const message = await channel.receive();
       assertEquals([message?.type, message?.text()], [i, `number ${i}`]);
@@ -77,10 +77,10 @@ Deno.test("Channel answers each message in a loop, and by synchronous calls", ()
     let rounds = 0;
     for await (const message of channel) {
       if (!message.pass) assertEquals(message.text(), `round ${rounds}`);
-      if (++rounds === 300) break;
+      if (++rounds === 100) break;
       await channel.send(`round ${rounds}`);
     }
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 100; i++) {
       channel.sendSync("x", { type: i });
       assertEquals(channel.receiveSync()?.type, i);
     }
@@ -160,7 +160,7 @@ Deno.test(
 Deno.test("Channel.pass() gives the turn, and the kernel's pass brings it back", () =>
   turns(async (channel) => {
     await ownTurn(channel);
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 100; i++) {
       if (i % 3 === 0) await channel.pass();
       else if (i % 3 === 1) channel.passSync();
       else assertEquals(channel.tryPass(), true);
@@ -177,7 +177,7 @@ Deno.test("Channel.pass() leaves room for what follows, also if nothing receives
     // Receives one of them, and keeps it.
     assertEquals(channel.receiveSync()?.pass, true);
     // A ring takes 512.
-    for (let i = 0; i < 3000; i++) channel.passSync();
+    for (let i = 0; i < 1100; i++) channel.passSync();
     await ownTurn(channel);
     channel.sendSync("after");
     assertEquals((await channel.receive())?.text(), "after");

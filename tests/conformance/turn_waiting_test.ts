@@ -117,7 +117,7 @@ Deno.test("Channel.send() that is aborted lets the calls behind it continue, and
 Deno.test("Channel.send(), pass() and reserve() get their turns in the order of the calls", () =>
   turns(async (channel) => {
     await kernelKeeps(channel, 60);
-    const count = 1000;
+    const count = 200;
     const done: number[] = [];
     const discard = true;
     const forms = [

@@ -93,7 +93,7 @@ static void test_killed_unload(void)
 	const struct echo_pause pause = { .milliseconds = 1500 };
 	struct rusage usage = { 0 };
 	struct peer peer;
-	uint64_t spent;
+	uint64_t killed, waited, spent;
 	pid_t child;
 	int status = 0;
 
@@ -106,14 +106,18 @@ static void test_killed_unload(void)
 		_exit(module_unload() != 0);
 	need(EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_CLOSED),
 	     "unloading has closed the channel");
+	killed = now_ms();
 	kill(child, SIGKILL);
 	wait4(child, &status, 0, &usage);
+	waited = now_ms() - killed;
 	spent = (uint64_t)usage.ru_stime.tv_sec * 1000 + (uint64_t)usage.ru_stime.tv_usec / 1000;
 	check(EVENTUALLY(PATIENCE_MS, access("/sys/module/kup_echo", F_OK) != 0) &&
 		      WIFSIGNALED(status) && access(echo_path(), F_OK) == -1,
 	      "delete_module() completes when its process is killed", "status %x", status);
-	check(spent < 300, "delete_module() of a killed process does not keep a processor busy",
-	      "%llu ms of system time", (long long)spent);
+	/* To begin and to end takes a slow kernel a few hundred milliseconds. */
+	check(spent < waited / 2,
+	      "delete_module() of a killed process does not keep a processor busy",
+	      "%llu of %llu ms are system time", (long long)spent, (long long)waited);
 	peer_stop(&peer);
 	reload();
 }
