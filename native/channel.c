@@ -237,7 +237,7 @@ int32_t kup_user_prepare_wait(struct kup_user_channel *channel, uint32_t events,
 
 /* ---- Receiving ---- */
 
-void kup_user_release(struct kup_user_channel *channel)
+static inline void release_held(struct kup_user_channel *channel)
 {
 	if (channel->held.position == NOTHING_HELD)
 		return;
@@ -245,8 +245,13 @@ void kup_user_release(struct kup_user_channel *channel)
 	channel->held.position = NOTHING_HELD;
 }
 
+void kup_user_release(struct kup_user_channel *channel)
+{
+	release_held(channel);
+}
+
 /* Called for the END record, and for a record behind it, which is a lie. */
-static int32_t end_reached(struct kup_user_channel *channel)
+KUP_COLD static int32_t end_reached(struct kup_user_channel *channel)
 {
 	if (channel->in_ended || channel->held.length != channel->stamp_bytes)
 		channel->broken = 1;
@@ -263,7 +268,7 @@ static int32_t not_held(struct kup_user_channel *channel, int result)
 }
 
 /* Looks for a record, while none is held. -EAGAIN: there is none. */
-static int32_t look(struct kup_user_channel *channel)
+static inline int32_t look(struct kup_user_channel *channel)
 {
 	int result = kup_consumer_peek(&channel->in, &channel->held);
 
@@ -343,7 +348,7 @@ int32_t kup_user_receive(struct kup_user_channel *channel, struct kup_user_messa
 {
 	int32_t error = -EAGAIN;
 
-	kup_user_release(channel);
+	release_held(channel);
 	if (!channel->in.caught_up)
 		error = look(channel);
 	if (error == -EAGAIN)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * What a consumer does for each record, as inline functions: for ring.c, and for receive.c, where
- * the engine peeks and releases without a call into ring.c.
+ * A part of ring.h: what a consumer does for each record, inline. A call of another file would take
+ * as long as the rest of it.
  */
 #ifndef KUP_LOOK_H
 #define KUP_LOOK_H
-
-#include "ring.h"
 
 static inline const struct kup_record_header *kup_next_header(const struct kup_consumer *consumer,
 							      kup_u32 cursor)
@@ -76,6 +74,20 @@ static inline int kup_look(const struct kup_consumer *consumer, struct kup_recor
 	return kup_look_at_flags(consumer, word & ~KUP_RECORD_LENGTH, record, skip);
 }
 
+/* The rest of kup_consumer_peek, when `record` is to be skipped. */
+KUP_COLD int kup_skip_records(struct kup_consumer *consumer, struct kup_record *record);
+
+/*
+ * Returns the next readable record, without consuming it: KUP_RING_OK, _WAIT, _END, or a lie. It
+ * skips discarded records, so look at owes_wake after every result.
+ */
+static inline int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
+{
+	int skip = 0, result = kup_look(consumer, record, &skip);
+
+	return skip ? kup_skip_records(consumer, record) : result;
+}
+
 /*
  * KUP_RING_OK, as peek; or KUP_RING_WAIT: only peek can find out more. It changes nothing, and may
  * run while another thread publishes or settles.
@@ -87,6 +99,27 @@ static inline int kup_consumer_glance(const struct kup_consumer *consumer,
 
 	return kup_look(consumer, record, &skip) == KUP_RING_OK && !skip ? KUP_RING_OK
 									 : KUP_RING_WAIT;
+}
+
+/*
+ * Consumes the record that the last peek returned. It gives room back at once if nothing is
+ * readable behind the record, if the producer sleeps for the room, or if an eighth of the ring is
+ * unpublished; otherwise later. KUP_RING_OK or KUP_RING_LIE_POSITION. Then look at owes_wake.
+ */
+static inline int kup_consumer_release(struct kup_consumer *consumer,
+				       const struct kup_record *record)
+{
+	kup_u32 cursor = consumer->cursor + KUP_RECORD_SPACE(record->length);
+	/* A: as in look, which loads the word again. */
+	kup_u32 word = kup_load_acquire(&kup_next_header(consumer, cursor)->length_flags);
+	kup_u32 caught_up = !(word & KUP_RECORD_READY) && !consumer->frozen;
+
+	/* Other threads read both: the first in kup_consumer_ready, the second before a wait. */
+	kup_store(&consumer->cursor, cursor);
+	kup_store(&consumer->caught_up, caught_up);
+	if (caught_up || kup_is_much(consumer, cursor) || kup_is_awaited(consumer, cursor))
+		return kup_consumer_publish(consumer);
+	return KUP_RING_OK;
 }
 
 /*

@@ -5,7 +5,6 @@
  */
 #include "copy.h"
 #include "core.h"
-#include "look.h"
 
 kup_u32 kup_max_received(const struct kup_channel *channel)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 #include "copy.h"
-#include "look.h"
+#include "ring.h"
 
 static inline kup_u8 *at(const kup_u8 *data, kup_u32 bytes, kup_u32 position)
 {
@@ -378,8 +378,7 @@ int kup_look_at_flags(const struct kup_consumer *consumer, kup_u32 flags, struct
 /* A producer of discarded records must not keep its consumer in one call. */
 #define MAX_SKIPS 256
 
-/* The rest of kup_consumer_peek, when `record` is to be skipped. */
-KUP_COLD static int skip_records(struct kup_consumer *consumer, struct kup_record *record)
+int kup_skip_records(struct kup_consumer *consumer, struct kup_record *record)
 {
 	int skips, skip = 1, result = KUP_RING_OK, published;
 
@@ -396,28 +395,6 @@ KUP_COLD static int skip_records(struct kup_consumer *consumer, struct kup_recor
 		return KUP_RING_OK;
 	published = kup_consumer_publish(consumer);
 	return published == KUP_RING_OK ? result : published;
-}
-
-int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record)
-{
-	int skip = 0, result = kup_look(consumer, record, &skip);
-
-	return skip ? skip_records(consumer, record) : result;
-}
-
-int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record)
-{
-	kup_u32 cursor = consumer->cursor + KUP_RECORD_SPACE(record->length);
-	/* A: as in look, which loads the word again. */
-	kup_u32 word = kup_load_acquire(&kup_next_header(consumer, cursor)->length_flags);
-	kup_u32 caught_up = !(word & KUP_RECORD_READY) && !consumer->frozen;
-
-	/* Other threads read both: the first in kup_consumer_ready, the second before a wait. */
-	kup_store(&consumer->cursor, cursor);
-	kup_store(&consumer->caught_up, caught_up);
-	if (caught_up || kup_is_much(consumer, cursor) || kup_is_awaited(consumer, cursor))
-		return kup_consumer_publish(consumer);
-	return KUP_RING_OK;
 }
 
 /*

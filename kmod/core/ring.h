@@ -148,19 +148,6 @@ void kup_producer_announce(struct kup_producer *producer, kup_u32 position);
 
 /* ---- Consuming ---- */
 
-/*
- * Returns the next readable record, without consuming it: KUP_RING_OK, _WAIT, _END, or a lie. It
- * skips discarded records, so look at owes_wake after every result.
- */
-int kup_consumer_peek(struct kup_consumer *consumer, struct kup_record *record);
-
-/*
- * Consumes the record that the last peek returned. It gives room back at once if nothing is
- * readable behind the record, if the producer sleeps for the room, or if an eighth of the ring is
- * unpublished; otherwise later. KUP_RING_OK or KUP_RING_LIE_POSITION. Then look at owes_wake.
- */
-int kup_consumer_release(struct kup_consumer *consumer, const struct kup_record *record);
-
 /* Gives all room back, at the end of a batch. The results are those of release. */
 int kup_consumer_publish(struct kup_consumer *consumer);
 
@@ -183,5 +170,7 @@ void kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position);
  * lie.
  */
 int kup_consumer_freeze(struct kup_consumer *consumer);
+
+#include "look.h"
 
 #endif
