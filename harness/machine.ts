@@ -74,7 +74,7 @@ async function debugMachine(): Promise<Machine> {
       CONSOLE.amd64,
       ...EVERYWHERE,
       // There is no other clock that it could measure this one by.
-      `tsc_early_khz=${await measureTsc()}`,
+      `tsc_early_khz=${await (tsc ??= measureTsc())}`,
       "tsc=reliable",
       "page_poison=1",
       // An emulated processor may stall for a while when the real one is busy.
@@ -84,6 +84,9 @@ async function debugMachine(): Promise<Machine> {
     ],
   };
 }
+
+/** What `measureTsc` has found, for all guests of this process. */
+let tsc: Promise<number> | undefined;
 
 /** The frequency of this machine's time stamp counter, which the emulator passes on, in kHz. */
 async function measureTsc(): Promise<number> {

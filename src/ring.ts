@@ -348,7 +348,8 @@ export class Producer {
  * The consuming side. One thread uses it.
  *
  * `next` moves from record to record. The records that it has passed stay valid until `release`
- * gives all of them back. ring.c's peek and release are one step of that.
+ * gives all of them back. In C, kup_consumer_peek and kup_consumer_release (look.h) do the same for
+ * one record.
  */
 export class Consumer {
   /** Set when `next` returns RING_OK: the record. `at` is the byte offset of the payload. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * A part of ring.h: what a consumer does for each record, inline. A call of another file would take
- * as long as the rest of it.
+ * A part of ring.h: what a consumer does for each record. It is inline, because a call into another
+ * file would take as long as the work itself.
  */
 #ifndef KUP_LOOK_H
 #define KUP_LOOK_H
@@ -110,7 +110,7 @@ static inline int kup_consumer_release(struct kup_consumer *consumer,
 				       const struct kup_record *record)
 {
 	kup_u32 cursor = consumer->cursor + KUP_RECORD_SPACE(record->length);
-	/* A: as in look, which loads the word again. */
+	/* A: as in kup_look, which loads the word again. */
 	kup_u32 word = kup_load_acquire(&kup_next_header(consumer, cursor)->length_flags);
 	kup_u32 caught_up = !(word & KUP_RECORD_READY) && !consumer->frozen;
 
@@ -130,7 +130,7 @@ static inline int kup_consumer_release_late(struct kup_consumer *consumer,
 					    const struct kup_record *record)
 {
 	kup_u32 cursor = record->position + KUP_RECORD_SPACE(record->length);
-	/* A: as in look, which loads the word again. */
+	/* A: as in kup_look, which loads the word again. */
 	kup_u32 word = kup_load_acquire(&kup_next_header(consumer, cursor)->length_flags);
 
 	/* Otherwise the tail may have to be published; kup_consumer_release finds out. */

@@ -118,7 +118,8 @@ static inline int glance(struct kup_channel *channel, struct kup_record *record)
 	       record->control != KUP_CONTROL_END && !kup_load(&channel->in_ended);
 }
 
-KUP_COLD static int peek_late(struct kup_channel *channel, struct kup_record *record)
+__attribute__((__noinline__)) static int peek_inside(struct kup_channel *channel,
+						     struct kup_record *record)
 {
 	int error = kup_channel_enter(channel);
 
@@ -131,7 +132,7 @@ KUP_COLD static int peek_late(struct kup_channel *channel, struct kup_record *re
 
 static inline int peek_now(struct kup_channel *channel, struct kup_record *record)
 {
-	return glance(channel, record) ? 0 : peek_late(channel, record);
+	return glance(channel, record) ? 0 : peek_inside(channel, record);
 }
 
 int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
@@ -139,7 +140,8 @@ int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 	return peek_now(channel, record);
 }
 
-KUP_COLD static void release_late(struct kup_channel *channel, const struct kup_record *record)
+__attribute__((__noinline__)) static void release_inside(struct kup_channel *channel,
+							 const struct kup_record *record)
 {
 	if (kup_channel_enter(channel))
 		return;
@@ -160,7 +162,7 @@ void kup_release(struct kup_channel *channel, const struct kup_record *record)
 	if (!kup_channel_is_received(channel) && kup_consumer_release_late(&channel->in, record))
 		count_received(channel, record);
 	else
-		release_late(channel, record);
+		release_inside(channel, record);
 }
 
 int kup_try_receive(struct kup_channel *channel, void *buffer, kup_u32 capacity,
@@ -221,7 +223,10 @@ static int await(struct kup_channel *channel, const struct target *target,
 	return error;
 }
 
-/* Whether a call begins with a look. Otherwise a pause may have to come first. */
+/*
+ * Whether a call begins with a look. With a timeout it breathes before that look; await does that
+ * itself, and a pause may have to come first.
+ */
 static inline int looks_first(const struct kup_channel *channel, kup_time timeout)
 {
 	if (!timeout)

@@ -180,7 +180,7 @@ int kup_producer_commit(struct kup_producer *producer, kup_u32 position, kup_u32
 	if (left > 0)
 		fill(producer, position + space, left);
 	kup_store(&header->type, type);
-	/* A: pairs with the acquire in look. */
+	/* A: pairs with the acquire in kup_look. */
 	kup_store_release(&header->length_flags, length | flags | KUP_RECORD_READY);
 	advance_end(producer);
 	return producer->end != before && is_awaited_since(producer, before);
@@ -261,7 +261,7 @@ int kup_producer_publish(struct kup_producer *producer)
 	if (!withheld)
 		return 0;
 	producer->withheld = 0;
-	/* A: pairs with the acquire in look. */
+	/* A: pairs with the acquire in kup_look. */
 	kup_store_release(&header_at(producer, before)->length_flags, withheld);
 	kup_store(&producer->end, producer->head);
 	return is_awaited_since(producer, before);
@@ -404,7 +404,7 @@ int kup_skip_records(struct kup_consumer *consumer, struct kup_record *record)
 int kup_consumer_ready(const struct kup_consumer *consumer)
 {
 	kup_u32 cursor = kup_load(&consumer->cursor);
-	/* A: as in look, which loads the word again. */
+	/* A: as in kup_look, which loads the word again. */
 	kup_u32 word = kup_load_acquire(&kup_next_header(consumer, cursor)->length_flags);
 
 	return word & KUP_RECORD_READY || kup_load(&consumer->frozen) ||

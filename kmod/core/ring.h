@@ -38,7 +38,10 @@
 #include "../kup_record.h"
 #include "atomic.h"
 
-/* For what is rare, so that a message's path has no part of it. ("__": Linux defines `noinline` as a macro.) */
+/*
+ * For what is rare, so that a message's path has no part of it. ("__": Linux defines `noinline` as a
+ * macro.)
+ */
 #define KUP_COLD __attribute__((__noinline__, __cold__))
 
 /* Results; the engine maps them to the system's errno values. */
@@ -171,6 +174,7 @@ void kup_consumer_announce(struct kup_consumer *consumer, kup_u32 position);
  */
 int kup_consumer_freeze(struct kup_consumer *consumer);
 
+/* Peek, glance and release, which are inline. */
 #include "look.h"
 
 #endif

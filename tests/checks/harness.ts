@@ -50,10 +50,11 @@ async function recorded(
   tally: Tally,
   name: string,
   run: () => Promise<string | undefined>,
+  print: (line: string) => void = console.log,
 ): Promise<void> {
   const reason = await run().catch((error: Error) => error.message);
   tally.record(reason === undefined ? "passed" : "failed", name);
-  console.log(reason === undefined ? `ok ${name}` : `not ok ${name}\n${reason}`);
+  print(reason === undefined ? `ok ${name}` : `not ok ${name}\n${reason}`);
 }
 
 /** Why a run was not as expected. */
@@ -72,12 +73,21 @@ export async function runHarnessTests(tally: Tally, series: string): Promise<voi
 }
 
 /** Runs modules with bugs, each in a guest of its own: a leak in the debug kernel. */
-export async function runPlantedTests(tally: Tally, series: string): Promise<void> {
-  for (const planted of PLANTED) await testPlanted(tally, series, planted);
-  await testPlanted(tally, "debug", PLANTED_LEAK);
+export async function runPlantedTests(
+  tally: Tally,
+  series: string,
+  print: (line: string) => void,
+): Promise<void> {
+  for (const planted of PLANTED) await testPlanted(tally, series, planted, print);
+  await testPlanted(tally, "debug", PLANTED_LEAK, print);
 }
 
-async function testPlanted(tally: Tally, series: string, planted: Planted): Promise<void> {
+async function testPlanted(
+  tally: Tally,
+  series: string,
+  planted: Planted,
+  print: (line: string) => void,
+): Promise<void> {
   const { folder, args, cause } = planted;
   const name = `kup test ends with the cause of a module's bug (${folder}) on Linux ${series}`;
   await recorded(tally, name, async () => {
@@ -87,7 +97,7 @@ async function testPlanted(tally: Tally, series: string, planted: Planted): Prom
       { env: { NO_COLOR: "1" } },
     );
     return compare(run, 1, cause);
-  });
+  }, print);
 }
 
 /** From an empty folder to a module that is tested in a kernel, with the published files alone. */

@@ -9,6 +9,7 @@ import { readModuleFolder } from "../../harness/module.ts";
 import { HarnessError } from "../../harness/error.ts";
 import type { Job } from "../vm/job.ts";
 import { buildModules, buildOwnModule } from "../vm/modules.ts";
+import { buildPrograms } from "../vm/programs.ts";
 import { type Judgement, runGuest } from "../vm/session.ts";
 
 type Tests = Job & { readonly kind: "tests" };
@@ -16,7 +17,9 @@ type Tests = Job & { readonly kind: "tests" };
 /** All tests that are run in a kernel. */
 const ALL: Tests = { kind: "tests", filter: "" };
 
-/** What uses the contract, or the kernel, without the library above it; and the predecessor's. */
+/**
+ * The programs in C, the tests of what only a kernel has, and those of the predecessor's API.
+ */
 const FOUNDATION = [
   "tests/conformance/programs_test.ts",
   "tests/conformance/seed_test.ts",
@@ -82,15 +85,30 @@ export async function runNewestKernel(tally: Tally, series: string): Promise<voi
   await runKernelTests(tally, series, { part: PART });
 }
 
+/** Which tests are run, and what else is done meanwhile. */
+export interface KernelTestOptions {
+  /**
+   * The tests.
+   *
+   * @default {what `partsOf` returns}
+   */
+  readonly part?: Tests;
+  /**
+   * What is done when the last part's guest has ended, even if the first one has not. It does not
+   * throw.
+   */
+  readonly after?: () => Promise<void>;
+}
+
 /**
  * Boots one series, once for each part of its tests, and counts the tests; each problem beside them
- * is one more failure. Only the first part's output appears as it comes. What is to be done `after`
- * the last part is done while the first one goes on.
+ * is one more failure. The first part's output appears as it comes, and that of each other part
+ * after it.
  */
 export async function runKernelTests(
   tally: Tally,
   series: string,
-  { part, after }: { part?: Tests; after?: () => Promise<void> } = {},
+  { part, after = () => Promise.resolve() }: KernelTestOptions = {},
 ): Promise<void> {
   const where = `Linux ${series}`;
   const kernel = await fetchKernel(series);
@@ -98,27 +116,40 @@ export async function runKernelTests(
   tally.record(build.ok ? "passed" : "failed", `${where}: the modules build without a warning`);
   if (!build.ok) {
     console.log(build.output);
-    return;
+    return await after();
   }
-  console.log(`booting ${kernel.release}`);
   const parts = part === undefined ? await partsOf(series) : [part];
+  // Each guest needs them, and would make them at the same time as the others.
+  await buildPrograms(true);
+  console.log(`booting ${kernel.release}`);
   const outputs = parts.map(() => new HeldOutput());
   const guests = parts.map(async (one, i) => {
-    const judgement = await runGuest(kernel, build.modules, one, { print: outputs[i]!.write });
-    tally.recordTests(where, judgement.tests);
-    recordProblems(tally, where, judgement);
+    const output = outputs[i]!;
+    try {
+      const judgement = await runGuest(kernel, build.modules, one, { print: output.write });
+      tally.recordTests(where, judgement.tests);
+      recordProblems(tally, where, judgement, output.line);
+    } catch (error) {
+      output.line(String(error));
+      tally.record("failed", `${where}: the tests could not be run`);
+    }
   });
-  const all = Promise.all([...guests, guests.at(-1)!.then(after, after)]);
+  const rest = guests.at(-1)!.then(after);
   for (const [i, guest] of guests.entries()) {
     outputs[i]!.show();
-    await Promise.race([guest, all]);
+    await guest;
   }
-  await all;
+  await rest;
 }
 
-function recordProblems(tally: Tally, where: string, { problems, log }: Judgement): void {
+function recordProblems(
+  tally: Tally,
+  where: string,
+  { problems, log }: Judgement,
+  print: (line: string) => void = console.log,
+): void {
   for (const problem of problems) tally.record("failed", `${where}: ${problem}`);
-  if (problems.length > 0) console.log(`the kernel's log is in ${log}`);
+  if (problems.length > 0) print(`the kernel's log is in ${log}`);
 }
 
 /**

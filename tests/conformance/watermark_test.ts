@@ -56,8 +56,8 @@ Deno.test("Channel.receiveBatchSync() with `minBytes` is woken seldom, and loses
 
 Deno.test("Channel.toReadable() with `minBytes` is woken seldom, and loses nothing", async () => {
   using device = open(PATH);
-  using channel = await device.attach();
-  // A chunk of a stream takes many times as long as a message.
+  using channel = await device.attach({ ringBytes: { toUser: 65_536 } });
+  // A chunk of a stream takes many times as long as a message. These are more than the ring holds.
   const records = RECORDS / 4;
   await produceAndClose(channel, records);
   let chunks = 0;

@@ -12,9 +12,12 @@ export class HeldOutput {
   /** Keeps or prints this. */
   readonly write = (bytes: Uint8Array): void => {
     if (this.#held === undefined) printBytes(bytes);
-    // Whoever has made the bytes may use their memory again.
+    // The caller may reuse this memory.
     else this.#held.push(bytes.slice());
   };
+
+  /** Keeps or prints a line. */
+  readonly line = (text: string): void => this.write(new TextEncoder().encode(`${text}\n`));
 
   /** Prints what was kept, and all that comes from now on. */
   show(): void {

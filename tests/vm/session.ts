@@ -32,12 +32,12 @@ export interface Judgement {
   readonly seconds: number;
 }
 
-/** What a guest is booted with beside the modules of the project. */
+/** Options of a boot. */
 export interface GuestOptions {
   /** A module from outside the project. */
   readonly own?: BuiltModule | undefined;
   /**
-   * Receives what the job prints.
+   * Receives what the job prints, and with tests also the kernel's log.
    *
    * @default {it is printed}
    */

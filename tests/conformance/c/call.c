@@ -253,7 +253,7 @@ static void test_random(struct peer *witness)
 		struct record record;
 		struct peer peer;
 
-		/* Small rings: a debug kernel takes most of a round to make their pages. */
+		/* Small rings: a debug kernel spends most of a round on allocating pages. */
 		peer_need_sized(&peer, 16384, 16384);
 		for (int i = 0; i < frames && peer_state(&peer) == KUP_STATE_OPEN; i++) {
 			uint32_t length = dice(8) ? FRAME + dice(40) : dice(FRAME);
