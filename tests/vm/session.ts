@@ -8,7 +8,7 @@ import { basename } from "../../harness/files.ts";
 import type { GuestContent, Share } from "../../harness/initramfs.ts";
 import { GuestError, type Judgement as GuestJudgement } from "../../harness/judge.ts";
 import type { TestCase } from "../../harness/junit.ts";
-import type { Kernel } from "../../harness/kernel.ts";
+import { DEBUG_SERIES, type Kernel } from "../../harness/kernel.ts";
 import { bootShell, type RunResult, type TestResult, Vm } from "../../harness/vm.ts";
 import { printBytes } from "../lib/beside.ts";
 import { exists, ROOT } from "../lib/paths.ts";
@@ -59,13 +59,22 @@ export async function runGuest(
   try {
     // With tests the kernel's log is shown as it comes, so that a line stands beside its cause.
     const log = (line: string) => print(TEXT.encode(dim(`kernel: ${line}`) + "\n"));
-    await using vm = await Vm.boot(kernel, content, job.kind === "tests" ? { log } : {});
+    const silence = silenceOf(kernel);
+    await using vm = await Vm.boot(kernel, content, job.kind === "tests" ? { log, silence } : {});
     const result = await runJob(vm, job, print);
     return judge(await vm.stop(), result);
   } catch (error) {
     if (error instanceof GuestError) return judge(error.judgement);
     throw error;
   }
+}
+
+/**
+ * The debug kernel takes minutes to load the files of a long run, and longer while another guest
+ * does the same. VM_SILENCE replaces this limit, too.
+ */
+function silenceOf({ series }: Kernel): number | undefined {
+  return series === DEBUG_SERIES && !Deno.env.get("VM_SILENCE") ? 900_000 : undefined;
 }
 
 function runJob(
