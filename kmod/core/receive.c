@@ -118,6 +118,7 @@ static inline int glance(struct kup_channel *channel, struct kup_record *record)
 	       record->control != KUP_CONTROL_END && !kup_load(&channel->in_ended);
 }
 
+/* A peek that takes the private side. */
 __attribute__((__noinline__)) static int peek_inside(struct kup_channel *channel,
 						     struct kup_record *record)
 {
@@ -140,6 +141,7 @@ int kup_try_peek(struct kup_channel *channel, struct kup_record *record)
 	return peek_now(channel, record);
 }
 
+/* A release that takes the private side. */
 __attribute__((__noinline__)) static void release_inside(struct kup_channel *channel,
 							 const struct kup_record *record)
 {
@@ -224,8 +226,8 @@ static int await(struct kup_channel *channel, const struct target *target,
 }
 
 /*
- * Whether a call begins with a look. With a timeout it breathes before that look; await does that
- * itself, and a pause may have to come first.
+ * Whether a call begins with a look. A call that may wait breathes before it. Otherwise a pause may
+ * have to come first; await does that, and breathes itself.
  */
 static inline int looks_first(const struct kup_channel *channel, kup_time timeout)
 {

@@ -43,7 +43,10 @@ export function kupBind(
   return run(Deno.execPath(), [...options, ...permissions, main, ...args], cwd, env);
 }
 
-/** Runs `kup bind` in this process, with its folder and permissions. Nothing else may print meanwhile. */
+/**
+ * Runs `kup bind` in this process, with its folder and permissions. Nothing else may print
+ * meanwhile.
+ */
 export async function kupBindHere(args: string[]): Promise<Result> {
   const printed = { log: "", error: "" };
   const { log, error } = console;
