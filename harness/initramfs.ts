@@ -62,6 +62,8 @@ export interface GuestContent {
   readonly shares: readonly Share[];
   /** The folder in which commands begin. */
   readonly folder: string;
+  /** Parameters of the kernel beside those that every guest has. */
+  readonly parameters?: readonly string[];
   /** Variables of the commands' environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** A shell at this process's terminal. */

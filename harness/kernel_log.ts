@@ -63,6 +63,8 @@ const HARMLESS: readonly RegExp[] = [
   // What a debug kernel prints about its detectors when it starts.
   /kasan: KernelAddressSanitizer initialized/,
   /kmemleak: Kernel memory leak detector initialized/,
+  // By a parameter, which is read before the clock runs. By itself it is turned off later.
+  /^\[ +0\.000000\] kmemleak: Kernel memory leak detector disabled$/,
   /rcu:\s+RCU lockdep checking is enabled/,
   /rcu:\s+RCU callback double-\/use-after-free debug is enabled/,
   /ODEBUG: selftest passed/,

@@ -342,13 +342,14 @@ function limitsOf({ silence }: VmOptions): Limits {
 }
 
 async function prepare(kernel: Kernel, work: WorkFolder, content: GuestContent): Promise<Boot> {
+  const machine = await machineFor(kernel.series, kernel.arch);
   return {
     image: kernel.image,
     initramfs: await makeInitramfs(work.path, content, kernel.arch),
     log: `${work.path}/log`,
     output: `${work.path}/output`,
     interactive: content.shell,
-    machine: await machineFor(kernel.series, kernel.arch),
+    machine: { ...machine, parameters: [...machine.parameters, ...content.parameters ?? []] },
   };
 }
 

@@ -7,7 +7,7 @@ import { driver, PATH, thenLoad } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { patience } from "../lib/until.ts";
-import { idle } from "./lib/idle.ts";
+import { idle, WINDOW_MS } from "./lib/idle.ts";
 import { allFree, sleep, Thread, until } from "./lib/script.ts";
 import { ownTurn, turns } from "./lib/turns.ts";
 
@@ -196,8 +196,8 @@ Deno.test("Channels that wait for a turn use no processor time, on either side",
     let waits: Promise<unknown>[] = [];
     await idle(driver.servingThreads, async () => {
       await Promise.all(waits);
-      await kernelKeeps(channel, 2 * LONG);
-      await kernelKeeps(receiving, 2 * LONG);
+      await kernelKeeps(channel, 2 * WINDOW_MS);
+      await kernelKeeps(receiving, 2 * WINDOW_MS);
       waits = [channel.send("x"), receiving.receive()];
     });
     room.discard();

@@ -52,7 +52,7 @@ const TROUBLE = [
   "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!",
   "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
   "kmemleak: Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE",
-  "kmemleak: Kernel memory leak detector disabled",
+  "[   61.302918] kmemleak: Kernel memory leak detector disabled",
 ];
 
 for (const line of TROUBLE) {
@@ -89,6 +89,7 @@ Deno.test("findTrouble() finds nothing in a debug kernel's ordinary boot", () =>
     "[   24.080000] ODEBUG: selftest passed",
     "[   25.202114] Callback from call_rcu_tasks() invoked.",
     "[   28.045814] kmemleak: Kernel memory leak detector initialized (mem pool available: 14781)",
+    "[    0.000000] kmemleak: Kernel memory leak detector disabled",
     "[  134.552156] kmemleak: Cannot allocate a scan area, scanning the full object",
     "[  187.257922] kobject: kobject_add_internal failed for kup (error: -12 parent: class)",
     "[   28.111186] hrtimer: interrupt took 17165991 ns",

@@ -83,8 +83,10 @@ function runJob(
   output: (bytes: Uint8Array) => void,
 ): Promise<RunResult | TestResult> {
   if (job.kind === "command") return vm.run(job.command, { output });
-  const { files = ["tests/conformance/", "tests/kernel/"] } = job;
-  return vm.test(files, { filter: job.filter, output });
+  const { files = ["tests/conformance/", "tests/kernel/"], filter } = job;
+  const args = ["-A", "--no-check"];
+  if (job.until !== undefined) args.push("--preload=tests/vm/in_time.ts");
+  return vm.test(files, { filter, args, output });
 }
 
 /** Adds the result of a command, or of tests, to what was found about the guest. */
@@ -117,11 +119,18 @@ async function makeContent(
       ...own === undefined ? [] : await shareOwn(own),
     ],
     folder: own?.folder ?? "/kup",
-    env: { KUP_SECONDS: Deno.env.get("KUP_SECONDS") ?? "" },
+    parameters: job.kind === "tests" ? job.parameters ?? [] : [],
+    env: { KUP_SECONDS: Deno.env.get("KUP_SECONDS") ?? "", ...limitOf(job) },
     shell: job.kind === "shell",
     // Colours are for a person at a terminal.
     color: Deno.stdout.isTerminal() && !Deno.noColor,
   };
+}
+
+/** For in_time.ts: the guest's uptime at which it is too late, in seconds. */
+function limitOf(job: Job): Record<string, string> {
+  if (job.kind !== "tests" || job.until === undefined) return {};
+  return { KUP_TOO_LATE: String((job.until - Date.now()) / 1000) };
 }
 
 /** What `make prebuilt` has made, if it was run. */
