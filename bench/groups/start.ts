@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** From the start of a script to its first message, with the library that the module contains. */
 
-import { CACHE, ROOT } from "../../tests/lib/paths.ts";
+import { publishedFiles } from "../../tests/lib/published.ts";
 import { must } from "../../tests/lib/process.ts";
+import { servePublished } from "../../tests/lib/serve.ts";
+import { ROOT } from "../../tests/lib/paths.ts";
 import { type Group, Missing, type Run } from "../run.ts";
 
-/** Prints the time from its first statement to the first message. */
-const SCRIPT = `
-import { open } from "./mod.ts";
+/** Prints the time from the first statement after the import to the first message. */
+const FIRST = `
+import { open } from "URL";
 const start = performance.now();
 using device = open("host:echo");
 using channel = await device.attach();
@@ -19,29 +21,27 @@ Deno.exit();
 `;
 
 /** The same, with the time that Deno takes for the module. */
-const WHOLE = SCRIPT.replace(
+const WHOLE = FIRST.replace(
   /import .*\n(const start.*\n)/,
-  '$1const { open } = await import("./mod.ts");\n',
+  '$1const { open } = await import("URL");\n',
 );
 
-/** A copy of what is published: without a library beside it, the embedded one is used. */
-async function publish(): Promise<string> {
-  const folder = `${CACHE}/bench/published`;
-  await Deno.remove(folder, { recursive: true }).catch(() => {});
-  await Deno.mkdir(folder, { recursive: true });
-  await must(["cp", "-r", `${ROOT}/mod.ts`, `${ROOT}/src`, folder]);
-  const built = await Deno.readTextFile(`${folder}/src/embedded/built_by_make.ts`);
-  if (built.includes("publish_after_make_prebuilt")) {
+/** Serves what is published; the native library is in it. */
+async function publish(): Promise<Deno.HttpServer<Deno.NetAddr>> {
+  const built = await Deno.readTextFile(`${ROOT}/src/embedded/built_by_make.ts`).catch(() => "");
+  if (built === "" || built.includes("publish_after_make_prebuilt")) {
     throw new Missing("the module contains no library; run `make prebuilt` first");
   }
-  await Deno.writeTextFile(`${folder}/first.ts`, SCRIPT);
-  await Deno.writeTextFile(`${folder}/whole.ts`, WHOLE);
-  return folder;
+  return servePublished(await publishedFiles());
 }
 
-function starting(folder: string, script: string): () => Promise<number> {
-  const command = [Deno.execPath(), "run", "--no-config", "--no-check", "--allow-ffi", script];
-  return async () => Number(await must(command, { cwd: folder })) * 1e6;
+/** Runs a script that imports the module from a server, as one does that imports it from JSR. */
+function starting(port: number, script: string): () => Promise<number> {
+  const host = `127.0.0.1:${port}`;
+  const source = script.replace("URL", `http://${host}/mod.ts`);
+  const address = `data:text/javascript,${encodeURIComponent(source)}`;
+  const options = ["--no-config", "--no-check", "--allow-ffi", `--allow-import=${host}`];
+  return async () => Number(await must([Deno.execPath(), "run", ...options, address])) * 1e6;
 }
 
 export const start: Group = {
@@ -49,10 +49,10 @@ export const start: Group = {
   title: "From a script's first line to its first message, the embedded library",
   rows: [12],
   async run(run: Run) {
-    const folder = await publish();
-    const first = starting(folder, "first.ts");
-    const whole = starting(folder, "whole.ts");
-    // Deno transpiles the files once.
+    await using server = await publish();
+    const first = starting(server.addr.port, FIRST);
+    const whole = starting(server.addr.port, WHOLE);
+    // Deno fetches and transpiles the files once.
     await first();
     await whole();
     await run.alternate([
