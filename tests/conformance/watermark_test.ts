@@ -56,9 +56,10 @@ Deno.test("Channel.receiveBatchSync() with `minBytes` is woken seldom, and loses
 
 Deno.test("Channel.toReadable() with `minBytes` is woken seldom, and loses nothing", async () => {
   using device = open(PATH);
-  using channel = await device.attach({ ringBytes: { toUser: 65_536 } });
-  // The reader takes each burst before the next one comes. Half the ring takes 50 of them.
-  const [bursts, count] = [100, 20];
+  using channel = await device.attach({ ringBytes: { toUser: 16_384 } });
+  // A reader without a mark takes each burst before the next one comes. Half the ring takes ten of
+  // them. They are few, because a `sleep` may take long in a guest.
+  const [bursts, count] = [30, 24];
   const producing = (async () => {
     for (let burst = 0; burst < bursts; burst++) {
       await echo.produce(channel, count, 24);
