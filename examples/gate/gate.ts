@@ -28,7 +28,7 @@ const COUNT = 2;
 
 /** The numbers in a gate_counts: how many passed, were refused, and got no answer. */
 async function counts(channel: Channel): Promise<[number, number, number]> {
-  const { bytes } = await channel.call(COUNT, "", { timeout: 10_000 });
+  const { bytes } = await channel.call(COUNT, "", { timeout: 60_000 });
   const view = new DataView(bytes.buffer);
   return [view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true)];
 }

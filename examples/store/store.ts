@@ -59,7 +59,7 @@ class Store {
   /** Asks again while the ring has no room for the reply. */
   async #ask(method: number, data: Uint8Array): Promise<Reply> {
     for (;;) {
-      const reply = await this.#channel.call(method, data, { timeout: 10_000 });
+      const reply = await this.#channel.call(method, data, { timeout: 60_000 });
       if (reply.ok || reply.status === NOT_FOUND) return reply;
       if (reply.status !== CallStatus.noRoom) throw new Error(`store: status ${reply.status}`);
     }

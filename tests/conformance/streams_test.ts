@@ -222,13 +222,14 @@ Deno.test("Channel.messages() ends at this side's close, and the program continu
   const { code, out, error } = await runScript(`
     using device = kup.open("${PATH}");
     const channel = await device.attach();
-    const background = (async () => { let n = 0; for await (const _ of channel) n++; return n; })();
+    let n = 0;
+    const background = (async () => { for await (const _ of channel) n++; return n; })();
     const received = channel.receive().then(() => "message", (error) => error.code);
     await channel.send("one");
     const at = setInterval(() => {
-      if (channel.stats().toUserRecords === 0) return;
+      if (n === 0) return;
       clearInterval(at);
-      setTimeout(() => channel.close(), 20);
+      channel.close();
     }, 5);
     console.log(await background, await received);
   `);

@@ -4,10 +4,9 @@
 import { assertEquals, assertRejects, assertThrows } from "../../deps.ts";
 import { type Channel, open } from "../../mod.ts";
 import { PATH } from "./lib/driver.ts";
-import * as echo from "./lib/echo.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { until } from "./lib/script.ts";
-import { ownTurn, turns } from "./lib/turns.ts";
+import { inTime, ownTurn, turns } from "./lib/turns.ts";
 
 /** The kernel's next record is there, and was not received. */
 function comes(channel: Channel): Promise<void> {
@@ -112,29 +111,14 @@ async function triesInVain(channel: Channel): Promise<void> {
   assertEquals(channel.turn, "kernel");
 }
 
-Deno.test("Channel.trySend() and every other form send nothing at the kernel's turn", async () => {
-  // On a machine that is too busy for the first pause, a later one is long enough.
-  for (const pause of [1000, 8000, 60_000]) {
-    let late = false;
-    await turns(async (channel) => {
-      await ownTurn(channel);
-      const began = Date.now();
-      await echo.pause(channel, pause);
-      try {
-        await triesInVain(channel);
-      } catch (error) {
-        late = Date.now() - began >= pause && pause < 60_000;
-        if (!late) throw error;
-        return;
-      }
-      channel.sendSync("after");
-      assertEquals((await channel.receive())?.text(), "after");
-      // The kernel counts a message when it has released it.
-      await until(() => channel.stats().toKernelRecords === 2, "two messages were sent");
-    });
-    if (!late) return;
-  }
-});
+Deno.test("Channel.trySend() and every other form send nothing at the kernel's turn", () =>
+  inTime(async (channel, during) => {
+    await during(() => triesInVain(channel));
+    channel.sendSync("after");
+    assertEquals((await channel.receive())?.text(), "after");
+    // The kernel counts a message when it has released it.
+    await until(() => channel.stats().toKernelRecords === 2, "two messages were sent");
+  }));
 
 Deno.test(
   "Channel.receive() at the user's own turn fails with the code turn in every form, and" +

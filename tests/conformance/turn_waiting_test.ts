@@ -2,23 +2,17 @@
 /** Turn mode: waiting for the turn, in every form, beside other calls, and its end. */
 
 import { assert, assertEquals, assertRejects } from "../../deps.ts";
-import { type Channel, open } from "../../mod.ts";
+import { open } from "../../mod.ts";
 import { driver, PATH, thenLoad } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { patience } from "../lib/until.ts";
 import { idle, WINDOW_MS } from "./lib/idle.ts";
 import { allFree, sleep, Thread, until } from "./lib/script.ts";
-import { ownTurn, turns } from "./lib/turns.ts";
+import { inTime, kernelKeeps, ownTurn, turns } from "./lib/turns.ts";
 
-/** Longer than a busy machine may stall a test that needs the kernel's turn to last. */
-const LONG = 1500;
-
-/** The kernel's side keeps its turn for this long. */
-async function kernelKeeps(channel: Channel, milliseconds: number): Promise<void> {
-  await ownTurn(channel);
-  await echo.pause(channel, milliseconds);
-}
+/** For a turn of the kernel that lasts until the channel ends, in milliseconds. */
+const LASTING = 60_000;
 
 Deno.test("Channel.send(), pass() and reserve() wait for the turn, asynchronously and blocking", () =>
   turns(async (channel) => {
@@ -56,31 +50,21 @@ Deno.test("Channel.receive() waits for the kernel's turn to end", () =>
   }));
 
 Deno.test("Channel.receive() and sends refuse each other as busy while one of them waits", () =>
-  turns(async (channel) => {
-    await kernelKeeps(channel, LONG);
-    const sent = channel.send("first");
-    throwsWith("busy", () => channel.tryReceive());
-    throwsWith("busy", () => channel.tryReceiveBatch());
-    throwsWith("busy", () => channel.receiveSync());
-    await rejectsWith("busy", () => channel.receive());
-    await rejectsWith("busy", () => channel.receiveBatch());
-    await rejectsWith("busy", () => channel.messages().next());
-    throwsWith("busy", () => channel.sendSync("x"));
-    throwsWith("busy", () => channel.passSync());
-    assertEquals([channel.trySend("x"), channel.tryPass(), channel.tryReserve(1)], [
-      false,
-      false,
-      undefined,
-    ]);
-    await sent;
-    assertEquals((await channel.receive())?.text(), "first");
-    for (const receive of [() => channel.receive(), () => channel.messages().next()]) {
-      await kernelKeeps(channel, LONG);
-      const receives = receive();
-      await rejectsWith("busy", () => channel.send("x"));
-      await rejectsWith("busy", () => channel.sendBatch(["x"]));
-      await rejectsWith("busy", () => channel.pass());
-      await rejectsWith("busy", () => channel.reserve(1));
+  inTime(async (channel, during) => {
+    let waits: Promise<unknown> | undefined;
+    /** The call waits for the turn; if it fails because the checks were late, the test is over. */
+    const start = (call: Promise<unknown>) => {
+      waits = call;
+      call.catch(() => {});
+    };
+    await during(async () => {
+      start(channel.send("first"));
+      throwsWith("busy", () => channel.tryReceive());
+      throwsWith("busy", () => channel.tryReceiveBatch());
+      throwsWith("busy", () => channel.receiveSync());
+      await rejectsWith("busy", () => channel.receive());
+      await rejectsWith("busy", () => channel.receiveBatch());
+      await rejectsWith("busy", () => channel.messages().next());
       throwsWith("busy", () => channel.sendSync("x"));
       throwsWith("busy", () => channel.passSync());
       assertEquals([channel.trySend("x"), channel.tryPass(), channel.tryReserve(1)], [
@@ -88,7 +72,25 @@ Deno.test("Channel.receive() and sends refuse each other as busy while one of th
         false,
         undefined,
       ]);
-      await receives;
+    });
+    await waits;
+    assertEquals((await channel.receive())?.text(), "first");
+    for (const receive of [() => channel.receive(), () => channel.messages().next()]) {
+      await during(async () => {
+        start(receive());
+        await rejectsWith("busy", () => channel.send("x"));
+        await rejectsWith("busy", () => channel.sendBatch(["x"]));
+        await rejectsWith("busy", () => channel.pass());
+        await rejectsWith("busy", () => channel.reserve(1));
+        throwsWith("busy", () => channel.sendSync("x"));
+        throwsWith("busy", () => channel.passSync());
+        assertEquals([channel.trySend("x"), channel.tryPass(), channel.tryReserve(1)], [
+          false,
+          false,
+          undefined,
+        ]);
+      });
+      await waits;
     }
     channel.sendSync("last");
     assertEquals((await channel.receive())?.text(), "last");
@@ -97,20 +99,25 @@ Deno.test("Channel.receive() and sends refuse each other as busy while one of th
   }));
 
 Deno.test("Channel.send() that is aborted lets the calls behind it continue, and loses no turn", () =>
-  turns(async (channel) => {
-    await kernelKeeps(channel, LONG);
-    const abort = new AbortController();
-    const given = channel.send("given up", { signal: abort.signal });
-    const stays = channel.send("stays");
-    abort.abort();
-    await assertRejects(() => given, DOMException);
+  inTime(async (channel, during) => {
+    let stays: Promise<void> | undefined;
+    await during(async () => {
+      const abort = new AbortController();
+      const given = channel.send("given up", { signal: abort.signal });
+      stays = channel.send("stays");
+      // It fails if the checks were late, and the test is over then.
+      stays.catch(() => {});
+      abort.abort();
+      await assertRejects(() => given, DOMException);
+    });
     await stays;
     assertEquals((await channel.receive())?.text(), "stays");
-    await kernelKeeps(channel, 60);
-    const last = new AbortController();
-    const alone = channel.send("given up", { signal: last.signal });
-    last.abort();
-    await assertRejects(() => alone, DOMException);
+    await during(async () => {
+      const last = new AbortController();
+      const alone = channel.send("given up", { signal: last.signal });
+      last.abort();
+      await assertRejects(() => alone, DOMException);
+    });
     assertEquals((await channel.receive())?.pass, true);
   }));
 
@@ -149,13 +156,16 @@ Deno.test("Channel.send() that waits behind others fails over their answers, unl
   }));
 
 Deno.test("Channel.reserve() gets a turn that came while the event loop did not run", () =>
-  turns(async (channel) => {
-    await kernelKeeps(channel, LONG);
-    const room = channel.reserve(6);
+  inTime(async (channel, during) => {
+    let room: ReturnType<typeof channel.reserve> | undefined;
+    await during(() => {
+      room = channel.reserve(6);
+      return Promise.resolve();
+    });
     // Without the event loop no call sees that the turn has come.
     while (channel.turn === "kernel");
     throwsWith("busy", () => channel.tryReceive());
-    using open = await room;
+    using open = await room!;
     open.bytes.fill(67);
     open.commit();
     assertEquals((await channel.receive())?.text(), "CCCCCC");
@@ -207,11 +217,11 @@ Deno.test("Channels that wait for a turn use no processor time, on either side",
 Deno.test("Channel.close() ends all calls that wait for a turn", () =>
   turns(async (channel, device) => {
     const other = await device.attach();
-    await kernelKeeps(channel, LONG);
-    await kernelKeeps(other, LONG);
+    await kernelKeeps(channel, LASTING);
+    await kernelKeeps(other, LASTING);
     const waits = [channel.send("x"), channel.pass(), channel.reserve(1), other.receive()];
     const step = device.attach().then(async (third) => {
-      await kernelKeeps(third, LONG);
+      await kernelKeeps(third, LASTING);
       const step = third.messages().next();
       third.close();
       return step;
@@ -288,8 +298,8 @@ Deno.test("Channel.send() and receive() end when the device is destroyed", () =>
     using device = open(PATH);
     using channel = await device.attach();
     using receiving = await device.attach();
-    await kernelKeeps(channel, LONG);
-    await kernelKeeps(receiving, LONG);
+    await kernelKeeps(channel, LASTING);
+    await kernelKeeps(receiving, LASTING);
     const waits = [channel.send("x"), channel.pass(), channel.reserve(1)];
     const last = receiving.receive();
     // Later, because unloading blocks this thread of the host driver's process.
@@ -307,10 +317,15 @@ Deno.test("Channel.sendSync() that waits for its turn fails when the device is d
       const device = kup.open("${PATH}");
       const channel = await device.attach();
       channel.receiveSync();
-      const pause = new Uint32Array([${LONG}, 0]);
+      const pause = new Uint32Array([${LASTING}, 0]);
       channel.sendSync(pause, { type: ${echo.PAUSE} });
       post("waits");
-      try { channel.sendSync("x"); } catch (error) { post(error.code); }
+      try {
+        channel.sendSync("x");
+        post("sent");
+      } catch (error) {
+        post(error.code);
+      }
       channel.close();
       device.close();
     `);

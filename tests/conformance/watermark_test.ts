@@ -56,19 +56,20 @@ Deno.test("Channel.receiveBatchSync() with `minBytes` is woken seldom, and loses
 
 Deno.test("Channel.toReadable() with `minBytes` is woken seldom, and loses nothing", async () => {
   using device = open(PATH);
-  using channel = await device.attach({ ringBytes: { toUser: 65_536 } });
-  // The reader takes each burst before the next one comes. Half the ring takes 50 of them.
-  const [bursts, count] = [100, 20];
+  using channel = await device.attach({ ringBytes: { toUser: 16_384 } });
+  // A reader without a mark takes each burst before the next one comes. Half the ring takes ten of
+  // them. The messages are few, because a stream's chunk may take 10 ms in a guest.
+  const [bursts, count, length] = [30, 3, 240];
   const producing = (async () => {
     for (let burst = 0; burst < bursts; burst++) {
-      await echo.produce(channel, count, 24);
+      await echo.produce(channel, count, length);
       await sleep(1);
     }
     await echo.closeFromKernel(channel);
   })();
   let chunks = 0;
   for await (const chunk of channel.toReadable({ within: LONG })) {
-    chunks += Number(chunk.length === 24);
+    chunks += Number(chunk.length === length);
   }
   await producing;
   assertEquals(chunks, bursts * count);

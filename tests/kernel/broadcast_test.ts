@@ -3,6 +3,7 @@
 
 import { assert, assertEquals } from "../../deps.ts";
 import { type Channel, KupError, open } from "../../mod.ts";
+import { patience } from "../lib/until.ts";
 import { LASTING } from "./lib/guest.ts";
 
 const READERS = 5;
@@ -66,7 +67,8 @@ Deno.test("kup_broadcast() in an interrupt survives attach, detach and unload", 
   const readers = Array.from({ length: READERS }, () => comeAndGo(stop.signal));
   const end = performance.now() + LASTING;
   let loads = 0;
-  while (performance.now() < end || loads < 5 || tally.messages < 1000) {
+  const enough = () => loads >= 5 && tally.messages >= 1000 && tally.lost > 0;
+  while (performance.now() < end || !enough() && performance.now() < end + patience()) {
     await run("insmod", "/lib/modules/beacon.ko");
     await Promise.race([sleep(Math.random() * 500), ...readers]);
     await run("rmmod", "beacon");
@@ -74,6 +76,7 @@ Deno.test("kup_broadcast() in an interrupt survives attach, detach and unload", 
   }
   stop.abort();
   await Promise.all(readers);
-  console.log(`${loads} loads, ${JSON.stringify(tally)}`);
-  assert(tally.attaches > 0 && tally.lost > 0);
+  const found = `${loads} loads, ${JSON.stringify(tally)}`;
+  console.log(found);
+  assert(enough(), found);
 });

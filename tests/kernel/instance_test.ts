@@ -8,7 +8,11 @@ import { assertEquals } from "../../deps.ts";
 import { open, waitForDevice } from "../../mod.ts";
 import { INFO_AT } from "../../src/abi.ts";
 import { loadNative, releaseNative } from "../../src/library.ts";
-import { PATH } from "./lib/guest.ts";
+import { PATH, until } from "./lib/guest.ts";
+
+async function succeeds(command: string, ...args: string[]): Promise<boolean> {
+  return (await new Deno.Command(command, { args, stderr: "null" }).output()).success;
+}
 
 async function run(command: string, ...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(command, { args }).output();
@@ -30,7 +34,8 @@ Deno.test("waitForDevice() opens another instance each time that kup.ko is loade
   const instances = [instance()];
   for (let i = 0; i < 3; i++) {
     await run("rmmod", "kup_echo");
-    await run("rmmod", "kup");
+    // The module of the client may still hold it for a moment.
+    await until(() => succeeds("rmmod", "kup"), "kup.ko is unloaded");
     const waiting = waitForDevice(PATH);
     await run("insmod", "/lib/modules/kup.ko");
     await run("insmod", "/lib/modules/kup_echo.ko");

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../deps.ts";
 import { KupError, open, unload } from "../../mod.ts";
 import { ClientModules } from "../lib/client_modules.ts";
+import { patience } from "../lib/until.ts";
 
 const modules = new ClientModules();
 const { folder } = modules;
@@ -27,7 +28,7 @@ Deno.test("open() loads a client module, which then serves", async () => {
     second.sendSync("you");
     const message = await first.receive();
     assertEquals([message?.text(), message?.type], ["HELLO", 5]);
-    assertEquals(second.receiveSync({ timeout: 5000 })?.text(), "YOU");
+    assertEquals(second.receiveSync({ timeout: patience() })?.text(), "YOU");
   }
   // The module stays: its counts are unchanged, and its device has a name of its own.
   {
@@ -44,7 +45,7 @@ Deno.test("open() sets parameters when it loads a module, and only then", async 
     assertEquals([device.name, device.channels], ["large/letters", 5]);
     using channel = await device.attach();
     channel.sendSync("x", { type: 1 });
-    assertEquals(channel.receiveSync({ timeout: 5000 })?.type, 0x11);
+    assertEquals(channel.receiveSync({ timeout: patience() })?.type, 0x11);
     const error = failure(() => open(upper, { parameters: { channels: 1 } }));
     assertEquals([error.code, error.errno], ["busy", 17]);
     using again = open(upper);

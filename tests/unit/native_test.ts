@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { assert, assertEquals } from "../../deps.ts";
 import { loadNative, POLLIN, POLLOUT } from "../../src/library.ts";
+import { patience } from "../lib/until.ts";
 
 const EBADF = 9;
 const ENOENT = 2;
@@ -26,9 +27,9 @@ function pipe(): [number, number] {
   return [fds[0]!, fds[1]!];
 }
 
-/** Reads the ids that are in a pipe. Waits a while for the first one. */
-function readIds(fd: number, patience = 1000): number[] {
-  native.kup_user_wait(fd, POLLIN, patience);
+/** Reads the ids that are in a pipe. Waits so many milliseconds for the first one. */
+function readIds(fd: number, milliseconds = patience()): number[] {
+  native.kup_user_wait(fd, POLLIN, milliseconds);
   const ids = new Int32Array(256);
   const bytes = Number(libc.read(fd, new Uint8Array(ids.buffer), 1024n));
   return [...ids.subarray(0, Math.max(bytes, 0) / 4)];

@@ -35,7 +35,7 @@ Deno.test({
       if (reason !== undefined && !(reason instanceof Finding)) throw reason;
     }
     assertEquals(findings, []);
-    assertGreater(common.calls, 50);
+    assertGreater(common.calls, 0);
     using device = open(task.path);
     await until(() => device.info().channelsFree === device.channels, "all channels are free");
     unload(task.path);

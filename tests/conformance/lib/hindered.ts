@@ -8,9 +8,14 @@ import * as echo from "./echo.ts";
 
 /** Whether all threads of the kernel's side sleep. */
 function allSleep(): boolean {
-  return driver.servingThreads().every((folder) =>
-    /^.*\) [SDI] /s.test(Deno.readTextFileSync(`${folder}/stat`))
-  );
+  return driver.servingThreads().every((folder) => {
+    try {
+      return /^.*\) [SDI] /s.test(Deno.readTextFileSync(`${folder}/stat`));
+    } catch {
+      // The thread ended while we looked.
+      return true;
+    }
+  });
 }
 
 /**

@@ -9,7 +9,10 @@ const MODULE = new URL("../../../mod.ts", import.meta.url).href;
 /** How long a program may take to print its next line, in milliseconds. */
 const PATIENCE_MS = patience(120);
 
-/** The time between two saves when the first had no effect, in milliseconds. */
+/**
+ * The time after which a save that had no effect is repeated, in milliseconds. It doubles each time,
+ * because a save also starts a program again that has not printed yet.
+ */
 const SAVE_AGAIN_MS = 3000;
 
 /** The descriptors (except of ordinary files) and threads of a process. */
@@ -90,13 +93,14 @@ export class WatchedProgram implements AsyncDisposable {
   async save(line: string): Promise<void> {
     this.#saves++;
     this.#write();
-    let again = Date.now() + SAVE_AGAIN_MS;
+    let pause = SAVE_AGAIN_MS;
+    let again = Date.now() + pause;
     await this.printed(line, () => {
       if (Date.now() < again) return;
       // The watcher may not have been watching yet, or may have started a file that was half
       // written. It waits until the changes pause.
       this.#write();
-      again = Date.now() + SAVE_AGAIN_MS;
+      again = Date.now() + (pause *= 2);
     });
   }
 
