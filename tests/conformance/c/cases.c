@@ -23,6 +23,7 @@ static const char *strerrorname_np(int error)
 #endif
 
 static int failures;
+static FILE *kept; /* the lines of a test that may be late; otherwise NULL */
 static const char *volatile current = "the start";
 
 static void put(const char *text)
@@ -57,17 +58,19 @@ bool check(bool good, const char *sentence, const char *why, ...)
 {
 	va_list list;
 
+	FILE *out = kept != NULL ? kept : stdout;
+
 	current = sentence;
 	if (good) {
-		printf("ok %s\n", sentence);
+		fprintf(out, "ok %s\n", sentence);
 		return true;
 	}
 	failures++;
-	printf("not ok %s: ", sentence);
+	fprintf(out, "not ok %s: ", sentence);
 	va_start(list, why);
-	vprintf(why, list);
+	vfprintf(out, why, list);
 	va_end(list);
-	printf("\n");
+	fprintf(out, "\n");
 	return false;
 }
 
@@ -108,6 +111,36 @@ void need(bool good, const char *what)
 		return;
 	printf("not ok %s: without it the rest makes no sense\n", what);
 	exit(1);
+}
+
+/* Runs the test once. */
+static bool is_in_time(uint32_t milliseconds, bool (*test)(uint32_t milliseconds))
+{
+	const bool is_last = milliseconds > LONGEST_PAUSE_MS / 4;
+	int failures_before = failures;
+	char *lines = NULL;
+	size_t length;
+	bool in_time;
+
+	kept = open_memstream(&lines, &length);
+	in_time = test(milliseconds);
+	fclose(kept);
+	kept = NULL;
+	if (in_time || is_last)
+		fputs(lines, stdout);
+	else
+		failures = failures_before;
+	free(lines);
+	need(in_time || !is_last, "the test is in time for a longer pause");
+	return in_time;
+}
+
+void test_in_pause(uint32_t milliseconds, bool (*test)(uint32_t milliseconds))
+{
+	while (!is_in_time(milliseconds, test)) {
+		printf("# late for a pause of %u ms\n", milliseconds);
+		milliseconds *= 4;
+	}
 }
 
 uint64_t now_ms(void)

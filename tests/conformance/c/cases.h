@@ -64,4 +64,15 @@ void dawdle(void);
 		eventually_true;                                                                   \
 	})
 
+/* The longest pause that the echo client makes. */
+#define LONGEST_PAUSE_MS 60000
+
+/*
+ * Runs a test that must do something before a pause of this length ends. If it returns false, it
+ * was late: its cases do not count, and it runs again with a pause that is four times longer. Ends
+ * the program with a failure if no pause is long enough; the last cases count. A test is in time if
+ * less than the pause has passed since before the pause began.
+ */
+void test_in_pause(uint32_t milliseconds, bool (*test)(uint32_t milliseconds));
+
 #endif

@@ -191,8 +191,6 @@ static void *kernel_on_full_ring(void *unused)
 	return unused;
 }
 
-#define LONGEST_PAUSE_MS 60000 /* a record that the echo client receives */
-
 static void *in_pause(void *unused)
 {
 	const struct echo_pause pause = { .milliseconds = LONGEST_PAUSE_MS };

@@ -215,26 +215,35 @@ static void test_what_wakes(void)
 }
 
 static uint32_t state_while_waiting;
+static uint64_t polls_before, closed_at;
 
 static void close_it(void)
 {
 	struct kup_stats stats;
 	int fd = echo_open();
 
+	/* The wait has its file. */
+	EVENTUALLY(PATIENCE_MS,
+		   stats_get(fd, waited.attach.channel, &stats) == 0 && stats.polls > polls_before);
 	kup_user_close(waited.fd);
 	stats_get(fd, waited.attach.channel, &stats);
+	closed_at = now_ms();
 	state_while_waiting = stats.state;
 	kup_user_close(fd);
 }
 
 /* As in every system call, a wait that is under way keeps its file. */
-static void test_close_under_wait(void)
+static bool test_close_under_wait(uint32_t timeout_ms)
 {
 	struct kup_stats stats;
+	uint64_t began;
 	int fd = echo_open();
 
 	peer_need(&waited, ANY);
-	wait_while(POLLIN, 300, close_it, -EBADF,
+	stats_get(fd, waited.attach.channel, &stats);
+	polls_before = stats.polls;
+	began = now_ms();
+	wait_while(POLLIN, timeout_ms, close_it, -EBADF,
 		   "kup_user_wait() is not woken by a close in another thread, and then returns "
 		   "EBADF");
 	check((state_while_waiting == KUP_STATE_OPEN) != differs("polls-hold-no-file"),
@@ -247,6 +256,7 @@ static void test_close_under_wait(void)
 		"kup_user_wait() on the closed number returns EBADF");
 	peer_unmap(&waited);
 	kup_user_close(fd);
+	return closed_at - began < timeout_ms;
 }
 
 int main(int count, char **arguments)
@@ -257,6 +267,6 @@ int main(int count, char **arguments)
 	test_closed_numbers();
 	test_timeouts();
 	test_what_wakes();
-	test_close_under_wait();
+	test_in_pause(300, test_close_under_wait);
 	return finish();
 }

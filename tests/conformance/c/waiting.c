@@ -13,10 +13,12 @@
 
 /* ---- poll ---- */
 
-static void test_poll_bits(void)
+static bool test_poll_bits(uint32_t milliseconds)
 {
-	const struct echo_pause pause = { .milliseconds = 300 };
+	const struct echo_pause pause = { .milliseconds = milliseconds };
 	struct peer peer;
+	uint64_t began;
+	bool in_time;
 	struct record record;
 	uint8_t bytes[4096] = { 0 };
 	uint32_t sent = 0;
@@ -36,6 +38,7 @@ static void test_poll_bits(void)
 	peer_release(&peer, &record);
 	check(peer_poll(&peer, POLLIN, 0) == 0,
 	      "kup_user_wait() reports nothing when the record is consumed", "no");
+	began = now_ms();
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	while (peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes)))) {
 		peer_write(&peer, 0, 2, bytes, sizeof(bytes));
@@ -47,6 +50,7 @@ static void test_poll_bits(void)
 	peer_kick(&peer);
 	check(peer_poll(&peer, POLLOUT, 0) == 0,
 	      "kup_user_wait() reports no room when the ring is full", "it reports room");
+	in_time = now_ms() - began < milliseconds;
 	check(peer_poll(&peer, POLLOUT, PATIENCE_MS) == POLLOUT &&
 		      peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes))),
 	      "kup_user_wait() returns when tail has reached the position that was asked for",
@@ -58,6 +62,7 @@ static void test_poll_bits(void)
 	check(sent == 0, "the kernel's side echoes all that filled the ring",
 	      "%u records are missing", sent);
 	peer_stop_wait(&peer);
+	return in_time;
 }
 
 /* ---- Lost wake-ups ---- */
@@ -169,15 +174,18 @@ static void test_user_waits_for_room(uint32_t count)
 }
 
 /* A user that waits until the whole ring is empty must not be woken for each record. */
-static void test_one_wake_up(void)
+static bool test_one_wake_up(uint32_t milliseconds)
 {
-	const struct echo_pause pause = { .milliseconds = 100 };
+	const struct echo_pause pause = { .milliseconds = milliseconds };
 	const uint8_t bytes[1000] = { 0 };
 	struct kup_stats before, after;
 	struct peer peer;
 	uint32_t records = 0;
+	uint64_t began;
+	bool in_time;
 
 	peer_need(&peer, ANY);
+	began = now_ms();
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
 	for (; peer_room(&peer, KUP_RECORD_SPACE(sizeof(bytes))); records++)
 		peer_write(&peer, 0, ECHO_SAMPLE, bytes, sizeof(bytes));
@@ -185,6 +193,7 @@ static void test_one_wake_up(void)
 	peer_wake(&peer, 0);
 	peer_kick(&peer);
 	stats_get(peer.fd, peer.attach.channel, &before);
+	in_time = now_ms() - began < milliseconds;
 	check(peer_poll(&peer, POLLOUT, PATIENCE_MS) == POLLOUT &&
 		      word_get(&peer.kernel->to_kernel_tail.value) == peer.head,
 	      "kup_user_wait() for an empty ring returns when it is empty", "no");
@@ -193,6 +202,7 @@ static void test_one_wake_up(void)
 	      "kup_user_wait() for an empty ring costs one wake-up", "%llu wake-ups for %u records",
 	      (long long)(after.wakeups - before.wakeups), records);
 	peer_stop_wait(&peer);
+	return in_time;
 }
 
 /* ---- Out of order ---- */
@@ -395,11 +405,11 @@ static void test_poll_alone(uint32_t rounds)
 int main(int count, char **arguments)
 {
 	begin(count, arguments, 90);
-	test_poll_bits();
+	test_in_pause(300, test_poll_bits);
 	test_round_trips(5000);
 	test_kernel_waits_for_room(3000);
 	test_user_waits_for_room(3000);
-	test_one_wake_up();
+	test_in_pause(100, test_one_wake_up);
 	test_shuffle();
 	test_gaps(ECHO_INTERRUPT,
 		  "kup_try_send() in an interrupt handler reports its losses by GAP records");
