@@ -134,17 +134,29 @@ static void test_forged_record(void)
 
 /* ---- Heads that the kernel's side finds without a kick ---- */
 
+/* Moves head during a pause. Returns whether the pause was long enough. */
+static bool set_head_asleep(struct peer *peer, uint32_t by, uint32_t pause)
+{
+	uint64_t began = now_ms();
+	uint32_t first = put(peer, UNFINISHED);
+
+	put_pause(peer, pause);
+	peer_finish(peer, first);
+	peer_set_head(peer, peer->head + by);
+	return now_ms() - began < pause;
+}
+
 /* The kernel's side checks head before it sleeps: here after a pause, for a record. */
 static void test_head_asleep(uint32_t by, const char *sentence)
 {
 	struct peer peer;
-	uint32_t first;
 
 	peer_need(&peer, ANY);
-	first = put(&peer, UNFINISHED);
-	put_pause(&peer, 50);
-	peer_finish(&peer, first);
-	peer_set_head(&peer, peer.head + by);
+	for (uint32_t pause = 50; !set_head_asleep(&peer, by, pause); pause *= 4) {
+		need(pause <= LONGEST_PAUSE_MS / 4, "a head can be moved during a pause");
+		peer_stop_wait(&peer);
+		peer_need(&peer, ANY);
+	}
 	check(breaks(&peer) && peer.kernel->error == KUP_ERROR_HEAD, sentence, "state %u, error %u",
 	      peer_state(&peer), peer.kernel->error);
 	peer_stop_wait(&peer);
