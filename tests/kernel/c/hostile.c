@@ -138,7 +138,7 @@ static void test_kept_memory(void)
 {
 	struct meeting meeting;
 	struct kup_info info;
-	int64_t pages, rings;
+	int64_t before, pages, rings;
 	pid_t child;
 	int fd, others;
 
@@ -147,13 +147,13 @@ static void test_kept_memory(void)
 	kup_user_info(fd, &info);
 	rings = KEPT_LEAST * (int64_t)(info.to_user_bytes + info.to_kernel_bytes) / info.page_size;
 	arrange(&meeting);
-	pages = pages_in_use();
+	before = pages_in_use();
 	child = fork();
 	if (child == 0)
 		_exit(keep_many(&meeting));
 	check(await(&meeting), "ATTACH limits how many closed channels a user keeps mapped", "no");
-	pages = pages_in_use() - pages;
-	check(pages < rings / 2, "close() frees the areas of a channel that are not mapped",
+	check(EVENTUALLY(PATIENCE_MS, (pages = pages_in_use() - before) < rings / 2),
+	      "close() frees the areas of a channel that are not mapped",
 	      "%lld pages are gone, the rings had %lld", (long long)pages, (long long)rings);
 	others = attach_to(fd, ANY, 0, NULL);
 	worked(others, "ATTACH works for other users when one user has reached its limit");
@@ -462,7 +462,11 @@ static void test_breathing(uint32_t context, const char *sentence)
 	sched_getaffinity(0, sizeof(all), &all);
 	share_processor(&peer);
 	peer_send(&peer, ECHO_PRODUCE, &produce, sizeof(produce));
+	EVENTUALLY(PATIENCE_MS, peer.kernel->dropped_no_space > 0);
 	slowest = slowest_sleep();
+	/* A machine may stand still once. */
+	if (slowest >= SLOWEST_MS)
+		slowest = slowest_sleep();
 	check(peer.kernel->dropped_no_space > 0 && slowest < SLOWEST_MS, sentence,
 	      "%llu lost, a sleep took %llu ms", (long long)peer.kernel->dropped_no_space,
 	      (long long)slowest);
@@ -502,14 +506,13 @@ static void *keep_ring_full(void *argument)
 	return NULL;
 }
 
-static void test_busy_thread(struct flood flood)
+/* The slowest sleep beside the flood. */
+static uint64_t slowest_in_flood(struct flood flood, int *state)
 {
 	uint64_t slowest = 0, slow;
 	pthread_t thread;
 	cpu_set_t all;
-	int state;
 
-	trying(flood.sentence);
 	sched_getaffinity(0, sizeof(all), &all);
 	share_processor(&flood.peer);
 	prepare_ring(&flood.peer, flood.header, flood_space(&flood));
@@ -518,13 +521,26 @@ static void test_busy_thread(struct flood flood)
 		slow = slowest_sleep();
 		slowest = slow > slowest ? slow : slowest;
 	} while (word_get(&flood.peer.kernel->to_kernel_tail.value) == 0);
-	state = (int)peer_state(&flood.peer);
+	*state = (int)peer_state(&flood.peer);
 	__atomic_store_n(&flood.over, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	check(state == KUP_STATE_OPEN && slowest < SLOWEST_MS, flood.sentence,
-	      "state %d, a sleep took %llu ms", state, (long long)slowest);
 	sched_setaffinity(0, sizeof(all), &all);
 	peer_stop_wait(&flood.peer);
+	return slowest;
+}
+
+static void test_busy_thread(struct flood flood)
+{
+	uint64_t slowest;
+	int state;
+
+	trying(flood.sentence);
+	slowest = slowest_in_flood(flood, &state);
+	/* A machine may stand still once. */
+	if (slowest >= SLOWEST_MS)
+		slowest = slowest_in_flood(flood, &state);
+	check(state == KUP_STATE_OPEN && slowest < SLOWEST_MS, flood.sentence,
+	      "state %d, a sleep took %llu ms", state, (long long)slowest);
 }
 
 static void test_busy_threads(void)
