@@ -278,13 +278,13 @@ static bool continues(int error)
 	return error == 0 || error == -EAGAIN || error == -ETIMEDOUT;
 }
 
-/* Plays for some rounds, or until the channel ends. */
+/* Plays for some rounds, or until the channel ends or this player has to end its life. */
 static int play(struct player *player, uint32_t rounds)
 {
 	event_t event;
 	int error = 0;
 
-	while (rounds-- > 0 && continues(error)) {
+	while (rounds-- > 0 && !get(&sum->calm) && continues(error)) {
 		while (roll(player, 32) && !start(player, pick_method(player)))
 			;
 		if (roll(player, 8) == 0)
@@ -401,7 +401,7 @@ static bool had_all(void)
 /* Chance decides what happens in so many seconds: a slow machine needs more of them. */
 static bool is_over(uint64_t end)
 {
-	return now_ms() >= end && (had_all() || now_ms() >= end + PATIENCE_MS);
+	return now_ms() >= end && (had_all() || now_ms() >= end + 4ull * PATIENCE_MS);
 }
 
 /* Kills the victim at random times, and unloads the module now and then, until the end. */
@@ -410,7 +410,8 @@ static void storm(uint64_t end)
 	uint32_t seed = 100;
 
 	while (!is_over(end)) {
-		uint32_t rounds = 5 + dice(20);
+		/* A slow machine needs the ends of more lives, not more victims. */
+		uint32_t rounds = 5 + (now_ms() < end ? dice(20) : 0);
 
 		while (rounds-- > 0) {
 			pid_t victim = start_process(seed++, true);
