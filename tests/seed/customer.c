@@ -177,7 +177,7 @@ static void test_send_and_leave(void)
 	}
 	seat = sit_down(1);
 	/* Some of the courier's threads may still work on what was left. */
-	for (tries = 0; tries < 500 && total(seat.channel) < before + 200; tries++)
+	for (tries = 0; tries < PATIENCE_MS / 10 && total(seat.channel) < before + 200; tries++)
 		nanosleep(&while_, NULL);
 	check(i == 200 && total(seat.channel) == before + 200,
 	      "kupdev_receive() gets what a process sends just before it leaves");

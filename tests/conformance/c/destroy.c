@@ -212,7 +212,7 @@ static void unload_under(void *(*user)(void *), const char *sentence)
 	sleep_ms(200);
 	took = timed_unload();
 	pthread_join(thread, NULL);
-	check(victim_error == -EPIPE && took < LONGEST_PAUSE_MS / 2, sentence,
+	check(victim_error == -EPIPE && took < LONGEST_PAUSE_MS * 9 / 10, sentence,
 	      "%s after %llu records, unloading took %lld ms", error_name(victim_error),
 	      (long long)victim_records, (long long)took);
 	peer_stop(&victim);
@@ -249,8 +249,8 @@ static void test_last_gap(void)
 					      .context = ECHO_TRYING };
 	struct peer peer;
 	struct record record;
-	struct kup_gap gap = { 0 };
-	uint64_t samples = 0, gaps = 0;
+	struct kup_gap gap;
+	uint64_t samples = 0, lost = 0, bytes = 0;
 	bool last = false;
 
 	peer_need(&peer, ANY);
@@ -259,18 +259,20 @@ static void test_last_gap(void)
 	need_unload();
 	while (peer_receive(&peer, &record) == 0) {
 		last = record_is(&record, KUP_CONTROL_GAP);
-		gaps += last;
 		samples += record.type == ECHO_SAMPLE;
-		if (last)
+		/* A late kick for the command may put a GAP record earlier. */
+		if (last) {
 			memcpy(&gap, record.data, sizeof(gap));
+			lost += gap.records;
+			bytes += gap.bytes;
+		}
 		peer_release(&peer, &record);
 	}
-	check(last && gaps == 1 && samples == peer.attach.to_user_bytes / 1008 &&
-		      gap.records == peer.kernel->dropped_no_space &&
-		      gap.bytes == gap.records * 1000,
+	check(last && samples == peer.attach.to_user_bytes / 1008 &&
+		      lost == peer.kernel->dropped_no_space && bytes == lost * 1000,
 	      "the last GAP record reports what was lost before the device went",
-	      "%llu samples, %llu gaps, %llu lost of %llu", (long long)samples, (long long)gaps,
-	      (long long)gap.records, (long long)peer.kernel->dropped_no_space);
+	      "%llu samples, %llu lost of %llu", (long long)samples, (long long)lost,
+	      (long long)peer.kernel->dropped_no_space);
 	peer_stop(&peer);
 	reload();
 }
@@ -350,28 +352,31 @@ static void test_attach_that_waits(void)
 /* While the client's code still runs, the device is gone for everyone else. */
 static uint32_t unloaded;
 
+/* The host driver refuses to wait for long. */
 static void *unload_slowly(void *unused)
 {
-	need_unload();
+	need(EVENTUALLY(PATIENCE_MS, module_unload() == 0), "the echo client can be unloaded");
 	__atomic_store_n(&unloaded, 1, __ATOMIC_SEQ_CST);
 	return unused;
 }
 
-static void test_while_it_goes(void)
+static bool test_while_it_goes(uint32_t milliseconds)
 {
-	const struct echo_pause pause = { .milliseconds = 3000 };
+	const struct echo_pause pause = { .milliseconds = milliseconds };
 	struct kup_info info;
 	struct peer peer;
 	pthread_t thread;
 	uint64_t start;
+	bool in_time;
 	int bare;
 
 	reload_stubborn();
+	unloaded = 0;
 	bare = echo_open();
-	start = now_ms();
 	peer_need(&peer, ANY);
+	start = now_ms();
 	peer_send(&peer, ECHO_PAUSE, &pause, sizeof(pause));
-	sleep_ms(50);
+	sleep_ms(milliseconds / 60);
 	pthread_create(&thread, NULL, unload_slowly, NULL);
 	EVENTUALLY(PATIENCE_MS, peer_state(&peer) == KUP_STATE_CLOSED);
 	refused(echo_open(), ENOENT, "kup_user_open() of a device that is going returns ENOENT");
@@ -385,13 +390,17 @@ static void test_while_it_goes(void)
 	check(!__atomic_load_n(&unloaded, __ATOMIC_SEQ_CST),
 	      "unloading is not over while the client still runs",
 	      "unloading took no more than %llu ms", (long long)(now_ms() - start));
+	in_time = now_ms() - start < milliseconds;
 	pthread_join(thread, NULL);
 	check(now_ms() - start >= pause.milliseconds - 50,
 	      "unloading waits until the client has returned", "it took %llu ms",
 	      (long long)(now_ms() - start));
+	/* Otherwise the kernel's side has not read the pause before the end. */
+	in_time = in_time && peer.kernel->to_kernel_records == 1;
 	peer_stop(&peer);
 	kup_user_close(bare);
 	reload();
+	return in_time;
 }
 
 /* ---- Unloading under all kinds of traffic ---- */
@@ -453,7 +462,7 @@ int main(int count, char **arguments)
 	test_last_gap();
 	test_waiting_for_channel();
 	test_attach_that_waits();
-	test_while_it_goes();
+	test_in_pause(3000, test_while_it_goes);
 	test_unload_storm(30);
 	return finish();
 }

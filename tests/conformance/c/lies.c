@@ -298,7 +298,8 @@ static void try_lie(const struct lie *lie, struct peer *witness)
 	if (why == NULL && peer_echo(witness, 1, 700) != NULL)
 		why = "another channel no longer echoes";
 	peer_stop(&peer);
-	error = peer_start(&next, peer.attach.channel);
+	/* The channel may drain for longer than ATTACH waits. */
+	EVENTUALLY(PATIENCE_MS, (error = peer_start(&next, peer.attach.channel)) != -EBUSY);
 	if (why == NULL && error != 0)
 		why = "the channel can't be attached again";
 	else if (why == NULL && (peer_state(&next) != KUP_STATE_OPEN || next.kernel->error != 0))

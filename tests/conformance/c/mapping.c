@@ -387,7 +387,7 @@ int main(int count, char **arguments)
 {
 	struct peer peer;
 
-	begin(count, arguments, 60);
+	begin(count, arguments, 120);
 	peer_need(&peer, ANY);
 	test_protection(&peer);
 	test_rings_are_doubled(&peer);

@@ -73,13 +73,16 @@ static int attach_peer(struct peer *peer, struct kup_attach attach)
 	return error;
 }
 
-int peer_start_at(struct peer *peer, const char *path, uint32_t channel)
+static int start_with(struct peer *peer, const char *path, struct kup_attach attach)
 {
 	memset(peer, 0, sizeof(*peer));
 	peer->fd = kup_user_open(path);
-	if (peer->fd < 0)
-		return peer->fd;
-	return attach_peer(peer, (struct kup_attach){ .channel = channel });
+	return peer->fd < 0 ? peer->fd : attach_peer(peer, attach);
+}
+
+int peer_start_at(struct peer *peer, const char *path, uint32_t channel)
+{
+	return start_with(peer, path, (struct kup_attach){ .channel = channel });
 }
 
 int peer_start(struct peer *peer, uint32_t channel)
@@ -87,8 +90,12 @@ int peer_start(struct peer *peer, uint32_t channel)
 	return peer_start_at(peer, path_of(ECHO_NAME), channel);
 }
 
-static void need_peer(int error)
+/* The last owner's channel may drain for longer than ATTACH waits. */
+static void need_with(struct peer *peer, struct kup_attach attach)
 {
+	int error;
+
+	EVENTUALLY(PATIENCE_MS, (error = start_with(peer, path_of(ECHO_NAME), attach)) != -EBUSY);
 	if (error != 0)
 		check(false, "a channel can be attached and mapped", "%s", error_name(error));
 	need(error == 0, "a channel can be attached and mapped");
@@ -96,7 +103,7 @@ static void need_peer(int error)
 
 void peer_need(struct peer *peer, uint32_t channel)
 {
-	need_peer(peer_start(peer, channel));
+	need_with(peer, (struct kup_attach){ .channel = channel });
 }
 
 void peer_need_sized(struct peer *peer, uint32_t to_user_bytes, uint32_t to_kernel_bytes)
@@ -107,9 +114,7 @@ void peer_need_sized(struct peer *peer, uint32_t to_user_bytes, uint32_t to_kern
 		.to_kernel_bytes = to_kernel_bytes,
 	};
 
-	memset(peer, 0, sizeof(*peer));
-	peer->fd = echo_open();
-	need_peer(peer->fd < 0 ? peer->fd : attach_peer(peer, attach));
+	need_with(peer, attach);
 }
 
 void peer_stop(struct peer *peer)

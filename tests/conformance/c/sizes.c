@@ -254,7 +254,7 @@ static void test_maxima(void)
 
 int main(int count, char **arguments)
 {
-	begin(count, arguments, 60);
+	begin(count, arguments, 120);
 	page = (uint32_t)getpagesize();
 	test_attach();
 	test_refused();

@@ -309,7 +309,7 @@ static void test_epoll_stays(void)
 
 int main(int count, char **arguments)
 {
-	begin(count, arguments, 60);
+	begin(count, arguments, 120);
 	test_epoll_edges(1500);
 	test_prepared_receives(1500);
 	test_prepared_sends(1500);

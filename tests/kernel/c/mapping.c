@@ -334,7 +334,7 @@ int main(int count, char **arguments)
 {
 	struct peer peer;
 
-	begin(count, arguments, 60);
+	begin(count, arguments, 120);
 	peer_need(&peer, ANY);
 	test_refusals(&peer);
 	test_protection(&peer);
