@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** From the start of a script to its first message, with the library that the module contains. */
 
-import { publishedFiles } from "../../tests/lib/published.ts";
 import { must } from "../../tests/lib/process.ts";
 import { servePublished } from "../../tests/lib/serve.ts";
 import { ROOT } from "../../tests/lib/paths.ts";
@@ -32,6 +31,8 @@ async function publish(): Promise<Deno.HttpServer<Deno.NetAddr>> {
   if (built === "" || built.includes("publish_after_make_prebuilt")) {
     throw new Missing("the module contains no library; run `make prebuilt` first");
   }
+  // It reads the environment, for which the usage of this program needs no permission.
+  const { publishedFiles } = await import("../../tests/lib/published.ts");
   return servePublished(await publishedFiles());
 }
 
