@@ -50,7 +50,7 @@ async function partsOf(series: string): Promise<Tests[]> {
 /**
  * The debug kernel is slow, and rarely busy with both processors, so two guests share its tests.
  * The tests of the library use the modules in ways in which the other guest's use them too; looking
- * for leaks, and at each freed page, would cost a third of their time.
+ * for leaks, and at each freed page, costs up to a third of their time.
  */
 async function debugParts(): Promise<Tests[]> {
   const modules = [kernelTest("example"), ...FOUNDATION];

@@ -11,6 +11,16 @@ import { idle, WINDOW_MS } from "./lib/idle.ts";
 import { allFree, sleep, Thread, until } from "./lib/script.ts";
 import { inTime, kernelKeeps, ownTurn, turns } from "./lib/turns.ts";
 
+/** Checks that sends which do not wait are refused while another call waits for the turn. */
+function refusesSends(channel: Channel): void {
+  throwsWith("busy", () => channel.sendSync("x"));
+  throwsWith("busy", () => channel.passSync());
+  assertEquals(
+    [channel.trySend("x"), channel.tryPass(), channel.tryReserve(1)],
+    [false, false, undefined],
+  );
+}
+
 /** For a turn of the kernel that lasts until the channel ends, in milliseconds. */
 const LASTING = 60_000;
 
@@ -65,13 +75,7 @@ Deno.test("Channel.receive() and sends refuse each other as busy while one of th
       await rejectsWith("busy", () => channel.receive());
       await rejectsWith("busy", () => channel.receiveBatch());
       await rejectsWith("busy", () => channel.messages().next());
-      throwsWith("busy", () => channel.sendSync("x"));
-      throwsWith("busy", () => channel.passSync());
-      assertEquals([channel.trySend("x"), channel.tryPass(), channel.tryReserve(1)], [
-        false,
-        false,
-        undefined,
-      ]);
+      refusesSends(channel);
     });
     await waits;
     assertEquals((await channel.receive())?.text(), "first");
@@ -82,13 +86,7 @@ Deno.test("Channel.receive() and sends refuse each other as busy while one of th
         await rejectsWith("busy", () => channel.sendBatch(["x"]));
         await rejectsWith("busy", () => channel.pass());
         await rejectsWith("busy", () => channel.reserve(1));
-        throwsWith("busy", () => channel.sendSync("x"));
-        throwsWith("busy", () => channel.passSync());
-        assertEquals([channel.trySend("x"), channel.tryPass(), channel.tryReserve(1)], [
-          false,
-          false,
-          undefined,
-        ]);
+        refusesSends(channel);
       });
       await waits;
     }

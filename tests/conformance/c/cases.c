@@ -56,9 +56,8 @@ void trying(const char *what)
 
 bool check(bool good, const char *sentence, const char *why, ...)
 {
-	va_list list;
-
 	FILE *out = kept != NULL ? kept : stdout;
+	va_list list;
 
 	current = sentence;
 	if (good) {

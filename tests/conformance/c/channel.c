@@ -541,7 +541,8 @@ static void test_destroyed(void)
 	destroy_under("to_kernel_pages=1", wait_reserve,
 		      "kup_user_reserve() that waits ends with EPIPE when the device goes");
 	/* The thread of a slow machine may find no device any more. */
-	while ((result = opening_under(milliseconds)) == -ENOENT && milliseconds < PATIENCE_MS / 4)
+	while ((result = opening_under(milliseconds)) == -ENOENT &&
+	       milliseconds <= LONGEST_PAUSE_MS / 4)
 		milliseconds *= 4;
 	refused(result, ENODEV,
 		"kup_user_channel_open() that waits ends with ENODEV when the device goes");

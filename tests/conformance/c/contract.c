@@ -515,7 +515,7 @@ static void test_draining(void)
 		leave_pausing(pause);
 		fd = echo_open();
 		seen = look_at_draining(fd);
-		if (seen.after.state == KUP_STATE_DRAINING || pause >= PATIENCE_MS / 4)
+		if (seen.after.state == KUP_STATE_DRAINING || pause > LONGEST_PAUSE_MS / 4)
 			break;
 		kup_user_close(fd);
 		pause *= 4;
