@@ -7,13 +7,10 @@ import type { Tally } from "../lib/tally.ts";
 import { ALL_SERIES, DEBUG_SERIES, fetchKernel } from "../../harness/kernel.ts";
 import { readModuleFolder } from "../../harness/module.ts";
 import { HarnessError } from "../../harness/error.ts";
-import type { Tests } from "../vm/job.ts";
+import { allTestFiles, type Tests } from "../vm/job.ts";
 import { buildModules, buildOwnModule } from "../vm/modules.ts";
 import { buildPrograms } from "../vm/programs.ts";
 import { type Judgement, runGuest } from "../vm/session.ts";
-
-/** All tests that are run in a kernel. */
-const ALL: Tests = { kind: "tests", filter: "" };
 
 /**
  * The tests of what only a kernel has, the programs in C, and those of the predecessor's API.
@@ -24,16 +21,11 @@ const FOUNDATION = [
   "tests/conformance/seed_test.ts",
 ];
 
-/** All tests but these. Deno keeps their order within a folder. */
 async function allBut(without: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
-  for (const folder of ["tests/conformance", "tests/kernel"]) {
-    const names = (await Array.fromAsync(Deno.readDir(`${ROOT}/${folder}`))).map((one) => one.name);
-    const tests = names.filter((name) => name.endsWith("_test.ts")).sort();
-    files.push(...tests.map((name) => `${folder}/${name}`));
-  }
-  return files.filter((file) => !without.includes(file));
+  return (await allTestFiles()).filter((file) => !without.includes(file));
 }
+
+const ALL = { kind: "tests", filter: "" } as const;
 
 /**
  * `make test` divides the tests between Debian's kernels, since a test finds nearly the same in
@@ -43,7 +35,7 @@ async function allBut(without: readonly string[]): Promise<string[]> {
 async function partsOf(series: string): Promise<Tests[]> {
   if (series === DEBUG_SERIES) return await debugParts();
   const all: readonly string[] = ALL_SERIES;
-  if (!all.includes(series)) return [ALL];
+  if (!all.includes(series)) return [{ ...ALL, files: await allTestFiles() }];
   return [{ ...ALL, files: series === all.at(-1) ? await allBut(FOUNDATION) : FOUNDATION }];
 }
 

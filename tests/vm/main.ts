@@ -14,7 +14,7 @@ import { readModuleFolder } from "../../harness/module.ts";
 import { guestLimits } from "../../harness/silence.ts";
 import { ROOT } from "../lib/paths.ts";
 import { CommandError } from "../lib/process.ts";
-import type { Job } from "./job.ts";
+import { allTestFiles, type Job } from "./job.ts";
 import { buildModules, buildOwnModule, type BuiltModule } from "./modules.ts";
 import { type Judgement, runGuest } from "./session.ts";
 
@@ -44,7 +44,7 @@ channels and modules come and go; 5 if it is not set.`,
 /** How much of a kernel log is shown after a failure; the file has the rest. */
 const LOG_LINES = 60;
 
-function chooseJob(line: CommandLine): Job {
+async function chooseJob(line: CommandLine): Promise<Job> {
   const command = line.value("run");
   const filter = line.value("filter") ?? line.words[0];
   const chosen = [line.flag("shell"), line.flag("test"), command !== undefined];
@@ -55,7 +55,8 @@ function chooseJob(line: CommandLine): Job {
     throw new UsageError(`"${filter}" is for --test only.`);
   }
   if (command !== undefined) return { kind: "command", command };
-  return line.flag("test") ? { kind: "tests", filter: filter ?? "" } : { kind: "shell" };
+  if (!line.flag("test")) return { kind: "shell" };
+  return { kind: "tests", files: await allTestFiles(), filter: filter ?? "" };
 }
 
 async function report(judgement: Judgement, quiet: boolean): Promise<number> {
@@ -80,7 +81,7 @@ async function report(judgement: Judgement, quiet: boolean): Promise<number> {
 async function prepare(line: CommandLine) {
   const series = line.value("kernel") ?? "6.12";
   checkSeries(series);
-  const job = chooseJob(line);
+  const job = await chooseJob(line);
   guestLimits(Deno.env.get("VM_SILENCE"));
   const folder = line.value("module");
   if (folder === undefined) return { series, job, source: undefined };

@@ -13,6 +13,7 @@ import { bootShell, type RunResult, type TestResult, Vm } from "../../harness/vm
 import { printBytes } from "../lib/beside.ts";
 import { exists, ROOT } from "../lib/paths.ts";
 import { projectFiles } from "../lib/process.ts";
+import { makeEntries } from "./entries.ts";
 import { type Job, loadsModules } from "./job.ts";
 import type { BuiltModule } from "./modules.ts";
 import { buildArm64Programs, buildPrograms } from "./programs.ts";
@@ -83,10 +84,9 @@ function runJob(
   output: (bytes: Uint8Array) => void,
 ): Promise<RunResult | TestResult> {
   if (job.kind === "command") return vm.run(job.command, { output });
-  const { files = ["tests/conformance/", "tests/kernel/"], filter } = job;
   const args = ["-A", "--no-check"];
   if (job.until !== undefined) args.push("--preload=tests/vm/in_time.ts");
-  return vm.test(files, { filter, args, output });
+  return vm.test(Object.keys(makeEntries(job)), { filter: job.filter, args, output });
 }
 
 /** Adds the result of a command, or of tests, to what was found about the guest. */
@@ -115,7 +115,7 @@ async function makeContent(
     modules: [...modules, ...own?.modules ?? []],
     load: names.map((name) => ({ name, parameters: [] })),
     shares: [
-      await shareProject(arch, job.kind === "tests", own !== undefined),
+      await shareProject(arch, job, own !== undefined),
       ...own === undefined ? [] : await shareOwn(own),
     ],
     folder: own?.folder ?? "/kup",
@@ -142,7 +142,8 @@ async function embeddedFiles(): Promise<string[]> {
 }
 
 /** The project as git sees it, and what is built from it. A module's scripts may name its path. */
-async function shareProject(arch: Arch, tests: boolean, samePath: boolean): Promise<Share> {
+async function shareProject(arch: Arch, job: Job, samePath: boolean): Promise<Share> {
+  const tests = job.kind === "tests";
   const sources = [...await projectFiles(), ...await embeddedFiles()];
   const { folder, built } = arch === "arm64"
     ? await buildArm64Programs(tests, sources)
@@ -150,7 +151,8 @@ async function shareProject(arch: Arch, tests: boolean, samePath: boolean): Prom
   // The guest has no network: @std is always the stand-ins there.
   const config = await Deno.readTextFile(`${ROOT}/deno.offline.json`);
   const at = samePath ? ["/kup", await Deno.realPath(ROOT)] : ["/kup"];
-  return { from: folder, files: [...sources, ...built], at, texts: { "deno.json": config } };
+  const texts = { "deno.json": config, ...tests ? makeEntries(job) : {} };
+  return { from: folder, files: [...sources, ...built], at, texts };
 }
 
 /** A module's folder. Below the project, the project's own configuration is used. */
