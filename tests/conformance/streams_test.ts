@@ -11,16 +11,19 @@ import {
   assertRejects,
   assertThrows,
 } from "../../deps.ts";
-import { type Channel, type Device, KupError, open } from "../../mod.ts";
+import { type AttachOptions, type Channel, type Device, KupError, open } from "../../mod.ts";
 import { PATH } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { filled, occupy, release } from "./lib/hindered.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";
 import { runScript, sleep, until } from "./lib/script.ts";
 
-async function attached(body: (channel: Channel, device: Device) => Promise<void>): Promise<void> {
+async function attached(
+  body: (channel: Channel, device: Device) => Promise<void>,
+  options: AttachOptions = {},
+): Promise<void> {
   using device = open(PATH);
-  using channel = await device.attach();
+  using channel = await device.attach(options);
   await body(channel, device);
 }
 
@@ -102,7 +105,7 @@ Deno.test("Channel.readable takes no message before it is read, and loses none",
     assertEquals([next, channel.stats().droppedNoSpace], [count, 0]);
     channel.sendSync("after");
     assertEquals((await channel.receive())?.text(), "after");
-  }));
+  }, { ringBytes: { toUser: 65536 } }));
 
 Deno.test("Channel.readable refuses other receivers while it is locked, and only then", () =>
   attached(async (channel) => {

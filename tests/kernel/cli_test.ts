@@ -76,22 +76,9 @@ Deno.test("kup top counts the messages of a ping that runs meanwhile", async () 
 
 Deno.test("kup says that a channel is taken, and names --wait", async () => {
   await withUser(0, async () => {
-    const recording = await Deno.makeTempFile({ suffix: ".kup" });
-    const made = await kup(["record", "--seconds", "0.01", PATH, recording], ALL);
-    assertEquals(made.code, 0, made.output);
-    const words: Record<string, string[]> = {
-      ping: [PATH],
-      cat: [PATH],
-      bench: [PATH],
-      record: [PATH, `${recording}.new`],
-      replay: [recording, PATH],
-    };
-    for (const [name, rest] of Object.entries(words)) {
-      const { code, output } = await kup([name, "--channel", "2", ...rest], ALL);
-      assertEquals(code, 1, name);
-      assertMatch(output, new RegExp(`^kup ${name}: .*is taken.*--wait.*\n$`));
-    }
-    await Deno.remove(recording);
+    const { code, output } = await kup(["ping", "--channel", "2", PATH], ALL);
+    assertEquals(code, 1);
+    assertMatch(output, /^kup ping: .*is taken.*--wait.*\n$/);
   });
 });
 

@@ -15,7 +15,7 @@ async function callAndCheck(): Promise<void> {
   await randomCalls({
     path: PATH,
     seed,
-    seconds: 6,
+    seconds: 3,
     ending: "exit",
     workers: 1,
     pause: PAUSE,

@@ -429,7 +429,7 @@ static uint32_t seconds(void)
 {
 	const char *text = getenv("KUP_SECONDS");
 
-	return text && *text ? (uint32_t)strtoul(text, NULL, 10) : 5;
+	return text && *text ? (uint32_t)strtoul(text, NULL, 10) : 3;
 }
 
 static void check_sums(void)

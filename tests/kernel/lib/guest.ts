@@ -10,7 +10,7 @@ const driver = new LinuxDriver();
 export const PATH = driver.path;
 
 /** How long channels and modules come and go in a test, in milliseconds. */
-export const LASTING = 1000 * Number(Deno.env.get("KUP_SECONDS") || 5);
+export const LASTING = 1000 * Number(Deno.env.get("KUP_SECONDS") || 3);
 
 /** Runs `body` with an echo client that has these parameters, then loads the usual one again. */
 export async function withEcho(
