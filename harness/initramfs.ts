@@ -64,6 +64,13 @@ export interface GuestContent {
   readonly folder: string;
   /** Parameters of the kernel beside those that every guest has. */
   readonly parameters?: readonly string[];
+  /**
+   * The guest's processors take turns in one thread, which is less work where the machine has no
+   * processor for each.
+   *
+   * @default {false}
+   */
+  readonly inTurns?: boolean;
   /** Variables of the commands' environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** A shell at this process's terminal. */

@@ -20,6 +20,11 @@ export interface Boot {
    */
   readonly interactive: boolean;
   readonly machine: Machine;
+  /**
+   * Whether each emulated processor has a thread of its own. Otherwise they take turns in one
+   * thread, and one that spins gives its turn away.
+   */
+  readonly threads: "multi" | "single";
 }
 
 function commandLine(emulator: Emulator, boot: Boot): string[] {
@@ -35,7 +40,7 @@ function commandLine(emulator: Emulator, boot: Boot): string[] {
     "none",
     // Emulated also where KVM exists: the same machine and the same timing everywhere.
     "-accel",
-    "tcg,thread=multi",
+    `tcg,thread=${boot.threads}`,
     "-smp",
     boot.machine.processors,
     "-m",

@@ -343,13 +343,15 @@ function limitsOf({ silence }: VmOptions): Limits {
 
 async function prepare(kernel: Kernel, work: WorkFolder, content: GuestContent): Promise<Boot> {
   const machine = await machineFor(kernel.series, kernel.arch);
+  const { parameters = [], inTurns = false } = content;
   return {
     image: kernel.image,
     initramfs: await makeInitramfs(work.path, content, kernel.arch),
     log: `${work.path}/log`,
     output: `${work.path}/output`,
     interactive: content.shell,
-    machine: { ...machine, parameters: [...machine.parameters, ...content.parameters ?? []] },
+    machine: { ...machine, parameters: [...machine.parameters, ...parameters] },
+    threads: inTurns ? "single" : "multi",
   };
 }
 

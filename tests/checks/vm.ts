@@ -13,10 +13,12 @@ import { buildPrograms } from "../vm/programs.ts";
 import { type Judgement, runGuest } from "../vm/session.ts";
 
 /**
- * The tests of what only a kernel has, the programs in C, and those of the predecessor's API.
+ * The tests of what only a kernel has, the programs in C, those of the predecessor's API, and what
+ * needs processors that run at the same time.
  */
 const FOUNDATION = [
   ...["programs", "broadcast", "config", "instance", "node", "process", "timer"].map(kernelTest),
+  "tests/conformance/busy_test.ts",
   "tests/conformance/programs_test.ts",
   "tests/conformance/seed_test.ts",
 ];
@@ -30,13 +32,15 @@ const ALL = { kind: "tests", filter: "" } as const;
 /**
  * `make test` divides the tests between Debian's kernels, since a test finds nearly the same in
  * each: the older ones get the foundation, and the last series of ALL_SERIES gets the rest. The
- * debug kernel runs all, and so does `make test-vm`.
+ * debug kernel runs all, and so does `make test-vm`. The rest runs on processors in turns: two guests
+ * whose four processors all spin would share two real ones.
  */
 async function partsOf(series: string): Promise<Tests[]> {
   if (series === DEBUG_SERIES) return await debugParts();
   const all: readonly string[] = ALL_SERIES;
   if (!all.includes(series)) return [{ ...ALL, files: await allTestFiles() }];
-  return [{ ...ALL, files: series === all.at(-1) ? await allBut(FOUNDATION) : FOUNDATION }];
+  if (series !== all.at(-1)) return [{ ...ALL, files: FOUNDATION }];
+  return [{ ...ALL, files: await allBut(FOUNDATION), inTurns: true }];
 }
 
 /**
@@ -53,6 +57,7 @@ async function debugParts(): Promise<Tests[]> {
       ...ALL,
       files: await allBut(modules),
       parameters: ["kmemleak=off", "page_poison=0"],
+      inTurns: true,
       until,
     },
   ];

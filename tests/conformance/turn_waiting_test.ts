@@ -2,7 +2,7 @@
 /** Turn mode: waiting for the turn, in every form, beside other calls, and its end. */
 
 import { assert, assertEquals, assertRejects } from "../../deps.ts";
-import { open } from "../../mod.ts";
+import { type Channel, open } from "../../mod.ts";
 import { driver, PATH, thenLoad } from "./lib/driver.ts";
 import * as echo from "./lib/echo.ts";
 import { rejectsWith, throwsWith } from "./lib/errors.ts";

@@ -19,6 +19,8 @@ export interface Tests {
   readonly files: readonly string[];
   /** Parameters of the kernel beside those that every guest has. */
   readonly parameters?: readonly string[];
+  /** See `GuestContent`. */
+  readonly inTurns?: boolean;
   /** When it is too late to begin another file, in milliseconds as `Date.now()` returns them. */
   readonly until?: number | undefined;
 }

@@ -120,6 +120,7 @@ async function makeContent(
     ],
     folder: own?.folder ?? "/kup",
     parameters: job.kind === "tests" ? job.parameters ?? [] : [],
+    inTurns: job.kind === "tests" && job.inTurns === true,
     env: { KUP_SECONDS: Deno.env.get("KUP_SECONDS") ?? "", ...limitOf(job) },
     shell: job.kind === "shell",
     // Colours are for a person at a terminal.
