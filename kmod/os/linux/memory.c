@@ -292,6 +292,18 @@ static const struct vm_operations_struct vm_operations = {
 	.fault = fault,
 };
 
+/*
+ * Maps all pages at once: a fault on a page takes many times as long as a message, and a process
+ * would take one for each page of each copy of a ring. What can't be mapped now is mapped by a
+ * fault.
+ */
+static void map_pages(struct os_memory *memory, struct vm_area_struct *vma)
+{
+	unsigned long count = vma_pages(vma);
+
+	vm_insert_pages(vma, vma->vm_start, memory->map + vma->vm_pgoff, &count);
+}
+
 /* Returns the file that this memory's mappings belong to, with a reference for the caller. */
 static struct file *mapping_file(struct os_memory *memory)
 {
@@ -344,5 +356,6 @@ int linux_memory_map(struct os_memory *memory, struct vm_area_struct *vma)
 	vma_set_file(vma, file); /* takes a reference of its own */
 	fput(file);
 	mapping_open(vma);
+	map_pages(memory, vma);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -55,6 +56,37 @@ static void test_protection(struct peer *peer)
 	      "kup_user_map() makes the user page and the rings writable", "no");
 	check(peer->kernel->magic == KUP_MAGIC, "the kernel page is unchanged after the writes",
 	      "%llx", (long long)peer->kernel->magic);
+}
+
+/* How many page faults reading one byte of each page causes in this thread. */
+static long faults_of(const volatile uint8_t *bytes, size_t length, size_t page)
+{
+	struct rusage before, after;
+
+	getrusage(RUSAGE_THREAD, &before);
+	for (size_t i = 0; i < length; i += page)
+		(void)bytes[i];
+	getrusage(RUSAGE_THREAD, &after);
+	return after.ru_minflt - before.ru_minflt;
+}
+
+static void test_no_faults(struct peer *peer)
+{
+	const size_t page = peer->info.page_size;
+	const size_t in = 2 * (size_t)peer->attach.to_user_bytes;
+	const size_t out = 2 * (size_t)peer->attach.to_kernel_bytes;
+	const char *sentence =
+		"kup_user_map() maps all pages, so that the first messages cause no page faults";
+	const long faults = faults_of(peer->in, in, page) + faults_of(peer->out, out, page);
+
+#ifdef MAP_POPULATE
+	/* The system may have its reasons for a few. */
+	check(faults * 32 < (long)((in + out) / page), sentence, "%ld faults on %zu pages", faults,
+	      (in + out) / page);
+#else
+	(void)faults;
+	skip(sentence, "this system maps each page by a fault");
+#endif
 }
 
 static void test_rings_are_doubled(struct peer *peer)
@@ -389,6 +421,7 @@ int main(int count, char **arguments)
 
 	begin(count, arguments, 120);
 	peer_need(&peer, ANY);
+	test_no_faults(&peer);
 	test_protection(&peer);
 	test_rings_are_doubled(&peer);
 	test_mapped_twice(&peer);
