@@ -32,8 +32,8 @@ const ALL = { kind: "tests", filter: "" } as const;
 /**
  * `make test` divides the tests between Debian's kernels, since a test finds nearly the same in
  * each: the older ones get the foundation, and the last series of ALL_SERIES gets the rest. The
- * debug kernel runs all, and so does `make test-vm`. The rest runs on processors in turns: two guests
- * whose four processors all spin would share two real ones.
+ * debug kernel runs all, and so does `make test-vm`. The rest runs on processors that take turns,
+ * since the two guests share the real ones.
  */
 async function partsOf(series: string): Promise<Tests[]> {
   if (series === DEBUG_SERIES) return await debugParts();

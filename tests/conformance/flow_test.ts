@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Full rings, losses, waits and costs: backpressure in both directions, GAP records, idle and busy
+ * Full rings, losses, waits and costs: backpressure in both directions, GAP records, and idle
  * channels.
  */
 

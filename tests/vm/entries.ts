@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Deno runs each file of tests in a new isolate, and there it loads the library anew, which takes
- * seconds in an emulated machine. A guest gets files that import many files of tests.
+ * Deno runs each file of tests in a new isolate and loads the library there, which takes seconds in
+ * an emulated machine. So a guest gets a few files, each of which imports many files of tests.
  */
 
 import type { Tests } from "./job.ts";
 
 /**
- * With a limit of the time (see in_time.ts), tests that a file has imported are run to their end.
- * This many can be run in a few minutes.
+ * How many files are imported together when the time is limited. Once their tests have begun, all
+ * of them are run (see in_time.ts), which should take only minutes.
  */
 const FILES_WITH_LIMIT = 4;
 
-/**
- * Returns the files for Deno, by their paths in the checkout, with their texts. Deno keeps their
- * order.
- */
+/** Returns the texts of the files for Deno, by their paths in the checkout. The order is kept. */
 export function makeEntries({ files, until }: Tests): Record<string, string> {
   const most = until === undefined ? files.length : FILES_WITH_LIMIT;
   const entries: Record<string, string> = {};

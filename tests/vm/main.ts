@@ -35,7 +35,7 @@ Boots a Debian kernel in QEMU with KUP's modules loaded, and does one thing in i
 
 VM_SILENCE=SECONDS in the environment is how long a guest may print nothing before it is ended; 300
 if it is not set. A shell has no limit. KUP_SECONDS=SECONDS is how long a test lasts in which
-channels and modules come and go; 5 if it is not set.`,
+channels and modules come and go; 3 if it is not set.`,
   values: ["kernel", "module", "run", "filter"],
   flags: ["quiet", "shell", "test"],
   words: 1,

@@ -44,7 +44,7 @@ static kup_u64 map_bytes(const struct os_memory *memory)
 	return KUP_MAP_BYTES(os_page_size(), memory->to_user_bytes, memory->to_kernel_bytes);
 }
 
-/* All pages at once: a fault takes many times as long as a message. */
+/* Maps all pages now: later, each one would need a fault, which takes longer than many messages. */
 #ifdef MAP_POPULATE
 #define AT_ONCE MAP_POPULATE
 #else

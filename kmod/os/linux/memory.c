@@ -292,16 +292,26 @@ static const struct vm_operations_struct vm_operations = {
 	.fault = fault,
 };
 
+/* How many pages are mapped before others may have the processor. */
+#define PAGES_AT_ONCE 512ul
+
 /*
- * Maps all pages at once: a fault on a page takes many times as long as a message, and a process
- * would take one for each page of each copy of a ring. What can't be mapped now is mapped by a
- * fault.
+ * Maps all pages. Without this, the first message on each page would wait for a fault, which takes
+ * many times as long as a message. Pages that can't be mapped now are mapped by faults.
  */
 static void map_pages(struct os_memory *memory, struct vm_area_struct *vma)
 {
-	unsigned long count = vma_pages(vma);
+	unsigned long first = array_index_nospec(vma->vm_pgoff, memory->count);
+	unsigned long address = vma->vm_start, left;
+	struct page **pages = memory->map + first;
 
-	vm_insert_pages(vma, vma->vm_start, memory->map + vma->vm_pgoff, &count);
+	for (; address < vma->vm_end; address += PAGES_AT_ONCE * PAGE_SIZE) {
+		left = min(PAGES_AT_ONCE, (vma->vm_end - address) / PAGE_SIZE);
+		if (fatal_signal_pending(current) || vm_insert_pages(vma, address, pages, &left))
+			return;
+		pages += PAGES_AT_ONCE;
+		cond_resched();
+	}
 }
 
 /* Returns the file that this memory's mappings belong to, with a reference for the caller. */
