@@ -6,7 +6,7 @@
  */
 
 import type { Channel } from "../mod.ts";
-import { type Command, pause } from "./command.ts";
+import type { Command } from "./command.ts";
 import { formatBytes } from "./deps.ts";
 import { attach, CHANNEL_FLAGS, CHANNEL_TEXT, CHANNEL_VALUES, openNamed } from "./device.ts";
 import { numbered, Patience, roundTrip } from "./echo.ts";
@@ -81,7 +81,7 @@ async function measureRate({ channel, length, milliseconds, patience, progress }
     patience.touch();
     end = performance.now();
     if (end - rested > BREATH_MS) {
-      await pause(0, patience.signal);
+      await patience.rest(0);
       rested = end;
     }
     progress(0.5 + (end - begin) / milliseconds / 2);

@@ -6,33 +6,46 @@
  */
 
 import type { Channel } from "../mod.ts";
-import { Failure, Interrupted } from "./command.ts";
+import { Failure, Interrupted, pause } from "./command.ts";
 
 /** How long an answer may take, in milliseconds. */
-export const PATIENCE_MS = 5000;
+const PATIENCE_MS = 5000;
 
-/** A signal that also aborts when an answer does not come. `touch` starts the time again. */
+/** How often {@linkcode Patience} looks in that time. */
+const LOOKS = 10;
+
+/**
+ * A signal that also aborts when an answer does not come. `touch` starts the time again. The time
+ * in which this process itself could not run does not count, since it could not see an answer.
+ */
 export class Patience implements Disposable {
   readonly #controller = new AbortController();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly signal: AbortSignal;
-  #touched = performance.now();
+  #looks = 0;
 
-  constructor(signal: AbortSignal, path: string) {
+  constructor(signal: AbortSignal, path: string, milliseconds = PATIENCE_MS) {
     this.signal = AbortSignal.any([signal, this.#controller.signal]);
     this.#timer = setInterval(() => {
-      if (performance.now() - this.#touched < PATIENCE_MS) return;
+      if (++this.#looks <= LOOKS) return;
       this.#controller.abort(
         new Failure(
-          `${path} has not answered for ${PATIENCE_MS / 1000} s; this needs a device that sends ` +
+          `${path} has not answered for ${milliseconds / 1000} s; this needs a device that sends ` +
             "each message back, as host:echo does.",
         ),
       );
-    }, PATIENCE_MS / 10);
+    }, milliseconds / LOOKS);
   }
 
   touch(): void {
-    this.#touched = performance.now();
+    this.#looks = 0;
+  }
+
+  /** Waits while no answer is expected. */
+  async rest(milliseconds: number): Promise<void> {
+    this.#looks = -Infinity;
+    await pause(milliseconds, this.signal);
+    this.touch();
   }
 
   [Symbol.dispose](): void {

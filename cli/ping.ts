@@ -6,7 +6,7 @@
  */
 
 import type { Channel } from "../mod.ts";
-import { type Command, Failure, pause } from "./command.ts";
+import { type Command, Failure } from "./command.ts";
 import type { CommandLine } from "./command_line.ts";
 import {
   attach,
@@ -55,8 +55,7 @@ async function measure(
     await roundTrip(channel, bytes, patience.signal);
     times.push((performance.now() - start) * 1000);
     progress.set(number / count);
-    if (interval > 0 && number + 1 < count) await pause(interval, patience.signal);
-    patience.touch();
+    if (interval > 0 && number + 1 < count) await patience.rest(interval);
   }
 }
 

@@ -59,10 +59,13 @@ Deno.test("kup top shows rates, fill and process of another process's channel", 
 
 Deno.test("kup top counts the messages of a ping that runs meanwhile", async () => {
   await using ping = startKup(["ping", "--count", "1000000", "--channel", "1", PATH]);
+  let end: Deno.CommandStatus | undefined;
+  ping.status.then((status) => end = status);
   using device = open(PATH);
   await until(() => device.totals(1).toUserRecords > 0, "the ping runs");
   // On a slow machine, the ping may make no trip in the interval.
   await until(async () => {
+    if (end !== undefined) throw new Error(await new Response(ping.stderr).text());
     const { stdout } = await kup(["top", "--json", "--count", "1", "--interval", "0.5", PATH]);
     const { receivedPerSecond, receivedBytesPerSecond } = JSON.parse(stdout)[1];
     assertEquals(receivedBytesPerSecond > 0, receivedPerSecond > 0, stdout);

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `kup` as a person uses it: each command with good and bad input, as a process. */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "../../deps.ts";
+import { Failure } from "../../cli/command.ts";
 import { COMMANDS } from "../../cli/commands.ts";
 import { describeUser } from "../../cli/device.ts";
+import { Patience } from "../../cli/echo.ts";
 import { table } from "../../cli/output.ts";
 import { encodeHead } from "../../cli/recording.ts";
 import { kup, kupCommand } from "../lib/cli.ts";
 import { capture } from "../lib/process.ts";
+import { sleep, until } from "../lib/until.ts";
 
 const NAMES = Object.keys(COMMANDS);
 /** Those whose first word is a device. */
@@ -233,6 +242,19 @@ Deno.test("kup bench measures several sizes", async () => {
   const results = JSON.parse(stdout) as { bytes: number; messagesPerSecond: number }[];
   assertEquals(results.map(({ bytes }) => bytes), [8, 64, 512, 4096, 16384]);
   for (const { messagesPerSecond } of results) assert(messagesPerSecond > 0);
+});
+
+Deno.test("ping and bench lose their patience only while they could have seen an answer", async () => {
+  using patience = new Patience(new AbortController().signal, "host:mute", 100);
+  await patience.rest(300);
+  assertEquals(patience.signal.aborted, false);
+  const end = performance.now() + 300;
+  while (performance.now() < end);
+  await sleep(0);
+  assertEquals(patience.signal.aborted, false);
+  await until(() => patience.signal.aborted, "no answer");
+  assertMatch(String(patience.signal.reason), /host:mute has not answered for 0\.1 s/);
+  await assertRejects(() => patience.rest(0), Failure, "has not answered");
 });
 
 Deno.test("kup top looks as often as it is asked to", async () => {
