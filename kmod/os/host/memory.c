@@ -44,11 +44,15 @@ static kup_u64 map_bytes(const struct os_memory *memory)
 	return KUP_MAP_BYTES(os_page_size(), memory->to_user_bytes, memory->to_kernel_bytes);
 }
 
-/* Maps all pages now: later, each one would need a fault, which takes longer than many messages. */
+/*
+ * Maps all pages of a piece at once: later, each one would need a fault, which takes longer than
+ * many messages. A large piece is mapped by faults, as in os/linux/memory.c.
+ */
 #ifdef MAP_POPULATE
-#define AT_ONCE MAP_POPULATE
+#define MOST_AT_ONCE 0x200000u
+#define AT_ONCE(bytes) ((bytes) <= MOST_AT_ONCE ? MAP_POPULATE : 0)
 #else
-#define AT_ONCE 0
+#define AT_ONCE(bytes) 0
 #endif
 
 /*
@@ -75,7 +79,7 @@ static int map_layout(const struct os_memory *memory, int kernel_page_protection
 
 	for (i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
 		if (mmap(base + pieces[i].at, pieces[i].bytes, pieces[i].protection,
-			 MAP_SHARED | MAP_FIXED | AT_ONCE, memory->fd,
+			 MAP_SHARED | MAP_FIXED | AT_ONCE(pieces[i].bytes), memory->fd,
 			 (off_t)pieces[i].from) == MAP_FAILED)
 			return -errno;
 	return 0;

@@ -292,26 +292,23 @@ static const struct vm_operations_struct vm_operations = {
 	.fault = fault,
 };
 
-/* How many pages are mapped before others may have the processor. */
-#define PAGES_AT_ONCE 512ul
+/*
+ * The most pages that are mapped at once. An area with more is mapped by faults: mapping it here
+ * would hold up the process's other threads, and count as its memory what it may never touch.
+ */
+#define MOST_AT_ONCE 1024ul
 
 /*
  * Maps all pages. Without this, the first message on each page would wait for a fault, which takes
- * many times as long as a message. Pages that can't be mapped now are mapped by faults.
+ * many times as long as a message. Pages that can't be mapped now are mapped by faults, too.
  */
 static void map_pages(struct os_memory *memory, struct vm_area_struct *vma)
 {
 	unsigned long first = array_index_nospec(vma->vm_pgoff, memory->count);
-	unsigned long address = vma->vm_start, left;
-	struct page **pages = memory->map + first;
+	unsigned long count = vma_pages(vma);
 
-	for (; address < vma->vm_end; address += PAGES_AT_ONCE * PAGE_SIZE) {
-		left = min(PAGES_AT_ONCE, (vma->vm_end - address) / PAGE_SIZE);
-		if (fatal_signal_pending(current) || vm_insert_pages(vma, address, pages, &left))
-			return;
-		pages += PAGES_AT_ONCE;
-		cond_resched();
-	}
+	if (count <= MOST_AT_ONCE)
+		vm_insert_pages(vma, vma->vm_start, memory->map + first, &count);
 }
 
 /* Returns the file that this memory's mappings belong to, with a reference for the caller. */
@@ -356,8 +353,8 @@ int linux_memory_map(struct os_memory *memory, struct vm_area_struct *vma)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	/*
-	 * The mapping can't grow, is not inherited, and is not dumped. What it may not do now, it
-	 * may not do later either.
+	 * The mapping can't grow, is not inherited by default, and is not dumped. What may not be
+	 * done with it now may not be done later either.
 	 */
 	linux_vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP,
 			   VM_EXEC | VM_MAYEXEC | (area.writable ? 0 : VM_MAYWRITE));

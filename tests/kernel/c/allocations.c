@@ -226,15 +226,29 @@ static long run_attach(void)
 	return attach_to(handle, 3, 0, NULL);
 }
 
+/* Where nothing else lies, so that the mapping needs page tables of its own. */
+#define ALONE ((void *)0x500000000000)
+
 static long run_map(void)
 {
-	area = area_map(handle, &info, AREA_USER);
+	area = mmap(ALONE, area_length(&info, AREA_IN), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED_NOREPLACE, handle, area_offset(&info, AREA_IN));
 	return sys_map(area);
 }
 
-static void unmap(void)
+/* Without memory for a page table, the pages are mapped later, when they are touched. */
+static void touch_and_unmap(void)
 {
-	munmap(area, area_length(&info, AREA_USER));
+	const size_t half = area_length(&info, AREA_IN) / 2;
+	uint8_t *bytes = area;
+	size_t wrong = 0;
+
+	for (size_t at = 0; at < half; at += info.page_size)
+		bytes[at] = (uint8_t)(at / info.page_size + 1);
+	for (size_t at = 0; at < half; at += info.page_size)
+		wrong += bytes[half + at] != (uint8_t)(at / info.page_size + 1);
+	need(wrong == 0, "each page of a ring is where it belongs");
+	munmap(area, 2 * half);
 	close(handle);
 }
 
@@ -253,7 +267,7 @@ static void test_calls(void)
 		{ "ATTACH frees all that it took when an allocation fails", run_attach, open_handle,
 		  close_handle, close_handle, CHANNELS, 0 },
 		{ "mmap() frees all that it took when an allocation fails", run_map, open_attached,
-		  unmap, close_handle, CHANNELS, 0 },
+		  touch_and_unmap, close_handle, CHANNELS, 0 },
 		{ "epoll_ctl() frees all that it took when an allocation fails", run_epoll,
 		  open_polling, close_polling, close_polling, CHANNELS, 0 },
 	};
