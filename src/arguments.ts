@@ -101,7 +101,11 @@ export function tooLong(length: number, most: number, ring: number): RangeError 
 /** Checks a message's type; the default is 0. */
 export function checkType(type: number | undefined): number {
   if (type === undefined) return 0;
-  if (checkNumber("type", type) >>> 0 === type) return type;
+  return typeof type === "number" && type >>> 0 === type ? type : refuseType(type);
+}
+
+function refuseType(type: number): never {
+  checkNumber("type", type);
   throw new RangeError(`\`type\` must be an integer from 0 to 4294967295, not ${String(type)}.`);
 }
 
@@ -215,7 +219,10 @@ function lost(cause?: unknown): TypeError {
  * call. No code of the caller's runs in here. If the result is empty, call `checkNotLost` with it.
  */
 export function toBytes(data: Data): Uint8Array {
-  if (data instanceof Uint8Array) return data;
+  return data instanceof Uint8Array ? data : convert(data);
+}
+
+function convert(data: Data): Uint8Array {
   if (typeof data === "string") return encode(data);
   if (ArrayBuffer.isView(data)) {
     const isView = tagOf.call(data) === undefined;

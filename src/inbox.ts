@@ -90,7 +90,10 @@ export class Inbox {
     const link = this.#link;
     if (link.over) throw link.reason();
     const consumer = this.#consumer;
-    if (consumer.held !== 0) this.#checked(consumer.release());
+    if (consumer.held !== 0) {
+      const released = consumer.release();
+      if (released !== RING_OK) this.#checked(released);
+    }
     const result = consumer.next();
     if (consumer.owesWake) this.#settleWake();
     return result === RING_OK ? this.#message() : this.#nothing(result);

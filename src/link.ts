@@ -27,6 +27,8 @@ import { register, type Waiter } from "./reactor.ts";
 import type { Resources } from "./resources.ts";
 import { RING_LIE_FLAGS, RING_LIE_LENGTH } from "./ring.ts";
 
+const STATE_WORD = KERNEL_PAGE_AT.state >> 2;
+
 const REASONS: Readonly<Record<number, string>> = {
   [ERROR_HEAD]: "a head position that makes no sense",
   [ERROR_TAIL]: "a tail position that makes no sense",
@@ -97,16 +99,16 @@ export class Link {
    * engine's release of the state: all records that were sent before are visible.
    */
   state(): number {
-    return Atomics.load(this.#words, KERNEL_PAGE_AT.state >> 2);
+    return Atomics.load(this.#words, STATE_WORD);
   }
 
   isOpen(): boolean {
-    return Atomics.load(this.#words, KERNEL_PAGE_AT.state >> 2) === STATE_OPEN;
+    return Atomics.load(this.#words, STATE_WORD) === STATE_OPEN;
   }
 
   /** The same by a `glance`: call `isOpen` before relying on `true`. */
   looksOpen(): boolean {
-    return glance(this.#words, KERNEL_PAGE_AT.state >> 2) === STATE_OPEN;
+    return glance(this.#words, STATE_WORD) === STATE_OPEN;
   }
 
   /** The error of every call once the channel is `over`. */
@@ -122,6 +124,11 @@ export class Link {
     const error = this.memory.number32(KERNEL_PAGE_AT.error);
     const reason = REASONS[error] ?? `error ${error}`;
     return this.#break(`The kernel's side has found ${reason}`);
+  }
+
+  /** The error of a call that needs an open channel, when it is not. */
+  notOpenError(): KupError {
+    return this.over ? this.reason() : this.stateError();
   }
 
   /** The error for a LIE that one of this side's rings has found. */

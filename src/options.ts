@@ -93,6 +93,29 @@ export function check(form: Form, options: object | undefined): void {
   if (options !== undefined) form.check(options);
 }
 
+// Two calls are made for each message. V8 inlines these functions, since they are small; `check` took
+// a fifth of a trySend. They only look whether there is something to refuse.
+
+/** The same as `check(TRY_SEND, options)`. */
+export function checkTrySend(options: object | undefined): void {
+  if (options === undefined) return;
+  const given: Options = options;
+  if (
+    typeof given !== "object" || given === null || given.length !== undefined ||
+    given.timeout !== undefined || given.signal !== undefined || given.discard !== undefined
+  ) TRY_SEND.check(options);
+}
+
+/** The same as `check(COMMIT, options)`. */
+export function checkCommit(options: object | undefined): void {
+  if (options === undefined) return;
+  const given: Options = options;
+  if (
+    typeof given !== "object" || given === null || given.timeout !== undefined ||
+    given.signal !== undefined || given.discard !== undefined
+  ) COMMIT.check(options);
+}
+
 const WITH_SIGNAL = "use `signal: AbortSignal.timeout(milliseconds)`";
 const NO_TYPE = { type: "a pass has no type" };
 const OF_COMMIT = { type: "give it to commit" };

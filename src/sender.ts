@@ -92,7 +92,7 @@ class OpenReservation implements Reservation {
   }
 
   commit(options?: CommitOptions): void {
-    forms.check(forms.COMMIT, options);
+    forms.checkCommit(options);
     const type = checkType(options?.type);
     const length = options?.length ?? this.length;
     if (length !== this.length) checkInteger("length", length, 0, this.length);
@@ -167,9 +167,12 @@ export class Sender implements Side, Condition {
 
   /** Throws if nothing may be sent any more. */
   #checkMaySend(): void {
-    if (this.#link.over) throw this.#link.reason();
-    if (!this.#ended) return;
-    throw new KupError(
+    if (this.#link.over || this.#ended) throw this.#overError();
+  }
+
+  #overError(): KupError {
+    if (this.#link.over) return this.#link.reason();
+    return new KupError(
       "closed",
       `${this.#link.subject}: This side has ended its direction, and can only receive now; send ` +
         "before `end`, or before `writable` is closed.",
@@ -211,12 +214,12 @@ export class Sender implements Side, Condition {
   }
 
   trySend(data: Data, options: SendOptions | undefined): boolean {
-    forms.check(forms.TRY_SEND, options);
+    forms.checkTrySend(options);
     const type = checkType(options?.type);
     const bytes = toBytes(data);
     const length = this.#checkedLength(bytes);
-    this.#checkMaySend();
-    return this.#queue.size === 0 && this.put(bytes, type, 0, length);
+    if (this.#ended) throw this.#overError();
+    return this.#queue.size === 0 && this.#put(bytes, type, 0, length);
   }
 
   send(data: Data, options: AsyncSendOptions | undefined): Promise<void> {
@@ -338,15 +341,17 @@ export class Sender implements Side, Condition {
    *
    * @param flags 0, or RECORD_CONTROL: `type` is a kind.
    */
-  put(bytes: Uint8Array, type: number, flags = 0, length = byteCount(bytes)): boolean {
+  put(bytes: Uint8Array, type: number, flags = 0): boolean {
+    return this.#put(bytes, type, flags, byteCount(bytes));
+  }
+
+  #put(bytes: Uint8Array, type: number, flags: number, length: number): boolean {
     this.#checkOpen();
     const producer = this.#producer;
     const result = producer.put(bytes, type, length, flags);
-    if (result === RING_OK) {
-      if (producer.wakes) this.#link.kick();
-      return true;
-    }
-    return this.#notNow(result);
+    if (result !== RING_OK) return this.#notNow(result);
+    if (producer.wakes) this.#link.kick();
+    return true;
   }
 
   /**
@@ -394,8 +399,7 @@ export class Sender implements Side, Condition {
   }
 
   #checkOpen(): void {
-    if (this.#link.over) throw this.#link.reason();
-    if (!this.#link.looksOpen()) throw this.#link.stateError();
+    if (this.#link.over || !this.#link.looksOpen()) throw this.#link.notOpenError();
   }
 
   /** Looks once for room for the queue. */
@@ -433,6 +437,10 @@ export class Sender implements Side, Condition {
 
   #checkedLength(bytes: Uint8Array): number {
     const length = byteCount(bytes);
+    return length > 0 && length <= this.maxMessage ? length : this.#unusual(bytes, length);
+  }
+
+  #unusual(bytes: Uint8Array, length: number): number {
     if (length === 0) checkNotLost(bytes);
     if (length <= this.maxMessage) return length;
     throw tooLong(length, this.maxMessage, this.#link.memory.toKernel.size);
