@@ -92,7 +92,8 @@ export class Inbox {
     const consumer = this.#consumer;
     if (consumer.held !== 0) {
       const released = consumer.release();
-      if (released !== RING_OK) this.#checked(released);
+      // The wake comes first: the kernel's side may answer it with a gap, which is next then.
+      if (released !== RING_OK || consumer.owesWake) this.#checked(released);
     }
     const result = consumer.next();
     if (consumer.owesWake) this.#settleWake();

@@ -101,8 +101,8 @@ export function checkTrySend(options: object | undefined): void {
   if (options === undefined) return;
   const given: Options = options;
   if (
-    typeof given !== "object" || given === null || given.length !== undefined ||
-    given.timeout !== undefined || given.signal !== undefined || given.discard !== undefined
+    typeof given !== "object" || given === null || given.timeout !== undefined ||
+    given.signal !== undefined || given.length !== undefined || given.discard !== undefined
   ) TRY_SEND.check(options);
 }
 

@@ -218,6 +218,7 @@ export class Sender implements Side, Condition {
     const type = checkType(options?.type);
     const bytes = toBytes(data);
     const length = this.#checkedLength(bytes);
+    // Whether the channel is open is for `#put`. When it ends, no call waits any more.
     if (this.#ended) throw this.#overError();
     return this.#queue.size === 0 && this.#put(bytes, type, 0, length);
   }

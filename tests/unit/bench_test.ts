@@ -162,6 +162,17 @@ Deno.test("judgeAll() contains what was not measured, with the reason", () => {
   assertEquals(verdicts.find(({ what }) => what === "to pipes by FFI")!.outcome, "met");
 });
 
+Deno.test("judgeAll() compares a stream with the slower of its sides alone", () => {
+  const sides = { "C, 64 a call": [20], "C, reader alone": [10] };
+  const slower = (more: Record<string, number[]>) =>
+    judgeAll([group("to-user", { ...sides, ...more })], [], [2])
+      .find(({ what }) => what.includes("slower side"))!;
+  const { outcome, measured } = slower({ "C, producer alone, 64 a call": [18] });
+  assertEquals([outcome, measured], ["met", "0.90x (20.0 ns to 18.0 ns)"]);
+  assertEquals(slower({ "C, producer alone, 64 a call": [9] }).measured.slice(0, 5), "0.50x");
+  assertEquals(slower({}).outcome, "not measured");
+});
+
 Deno.test("bench/ has a title and a target with one limit for each of the 15 rows", () => {
   assertEquals(ROWS, Array.from({ length: 15 }, (_, i) => i + 1));
   for (const row of ROWS) assert(TARGETS.some((target) => target.row === row), TITLES[row]);
@@ -169,8 +180,8 @@ Deno.test("bench/ has a title and a target with one limit for each of the 15 row
 });
 
 Deno.test("bench/ has targets that name a side of a group that measures their row", () => {
-  for (const { row, side, to } of TARGETS.filter(({ row }) => row !== 11)) {
-    for (const [name] of to === undefined ? [side] : [side, to]) {
+  for (const { row, side, to = [] } of TARGETS.filter(({ row }) => row !== 11)) {
+    for (const [name] of [side, ...to]) {
       const group = GROUPS.find((group) => group.name === name);
       assert(group?.rows.includes(row), `row ${row}: ${name}`);
     }

@@ -233,6 +233,20 @@ test("Message.gap is set on a gap, whose bytes are an error in every form", (cha
   assertThrowsWith(() => gap.text(), "gap");
 });
 
+test("Channel.tryReceive() gets the gap that its own wake brings", async (channel, kernel) => {
+  while (kernel.send("x"));
+  kernel.lose(1, 10_000);
+  const { room } = kernel.announced;
+  const sent = kernel.sendWaiting("y".repeat(1000));
+  await until(() => kernel.announced.room !== room, "the kernel's side sleeps for room");
+  // They take the whole ring, so the next call gives the room back, and then finds it empty.
+  const all = channel.tryReceiveBatch({ max: 1000 });
+  assertEquals(all.filter((message) => message.gap !== undefined), []);
+  assertEquals(channel.tryReceive()?.gap, { records: 1, bytes: 10_000 });
+  await sent;
+  assertEquals(channel.tryReceive()?.length, 1000);
+});
+
 test("Message.view shows the bytes, which begin at a multiple of 8", (channel, kernel) => {
   for (let length = 8; length < 100; length++) {
     const bytes = new Uint8Array(length).fill(length);

@@ -151,17 +151,19 @@ export class KernelSide {
     must("kup_send", await waiting.kup_send(held.channel, type, bytes, bytes.length, -1n));
   }
 
-  /**
-   * Loses this many messages, and reports that at once. Each must be too long for the ring, so
-   * `bytes` can't be small.
-   */
-  gap(records: number, bytes: number): void {
+  /** Loses this many messages. Each must be too long for the ring, so `bytes` can't be small. */
+  lose(records: number, bytes: number): void {
     const each = Math.floor(bytes / records);
     for (let i = 1; i <= records; i++) {
       const length = i < records ? each : bytes - (records - 1) * each;
       const result = engine.kup_try_send(this.#channel, 0, null, length);
       if (result >= 0) throw new Error(`a message of ${length} bytes was not lost`);
     }
+  }
+
+  /** The same, and reports that at once. */
+  gap(records: number, bytes: number): void {
+    this.lose(records, bytes);
     // The report comes before the next record, which is discarded.
     this.discard(GAP_AT.SIZE);
   }

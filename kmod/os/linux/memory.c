@@ -293,10 +293,11 @@ static const struct vm_operations_struct vm_operations = {
 };
 
 /*
- * The most pages that are mapped at once. An area with more is mapped by faults: mapping it here
- * would hold up the process's other threads, and count as its memory what it may never touch.
+ * The largest area that is mapped at once, in bytes: a ring of 2 MiB, twice. A larger one is mapped
+ * by faults: mapping it here would hold up the process's other threads, and count as its memory
+ * what it may never touch.
  */
-#define MOST_AT_ONCE 1024ul
+#define MOST_AT_ONCE 0x400000ul
 
 /*
  * Maps all pages. Without this, the first message on each page would wait for a fault, which takes
@@ -307,7 +308,7 @@ static void map_pages(struct os_memory *memory, struct vm_area_struct *vma)
 	unsigned long first = array_index_nospec(vma->vm_pgoff, memory->count);
 	unsigned long count = vma_pages(vma);
 
-	if (count <= MOST_AT_ONCE)
+	if (count * PAGE_SIZE <= MOST_AT_ONCE)
 		vm_insert_pages(vma, vma->vm_start, memory->map + first, &count);
 }
 
@@ -354,9 +355,10 @@ int linux_memory_map(struct os_memory *memory, struct vm_area_struct *vma)
 		return PTR_ERR(file);
 	/*
 	 * The mapping can't grow, is not inherited by default, and is not dumped. What may not be
-	 * done with it now may not be done later either.
+	 * done with it now may not be done later either. MIXEDMAP is what vm_insert_pages() needs;
+	 * with it, NUMA balancing leaves the pages alone, which can't move.
 	 */
-	linux_vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP,
+	linux_vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP | VM_MIXEDMAP,
 			   VM_EXEC | VM_MAYEXEC | (area.writable ? 0 : VM_MAYWRITE));
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
 	vma->vm_ops = &vm_operations;
