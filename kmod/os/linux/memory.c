@@ -354,9 +354,9 @@ int linux_memory_map(struct os_memory *memory, struct vm_area_struct *vma)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	/*
-	 * The mapping can't grow, is not inherited by default, and is not dumped. What may not be
-	 * done with it now may not be done later either. MIXEDMAP is what vm_insert_pages() needs;
-	 * with it, NUMA balancing leaves the pages alone, which can't move.
+	 * The mapping can't grow, is not dumped, and is inherited by a child only on request. mprotect()
+	 * can't allow later what is refused here. vm_insert_pages() needs MIXEDMAP, which also keeps
+	 * NUMA balancing away from pages that can't move.
 	 */
 	linux_vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP | VM_MIXEDMAP,
 			   VM_EXEC | VM_MAYEXEC | (area.writable ? 0 : VM_MAYWRITE));
