@@ -66,7 +66,9 @@ Deno.test("kup top counts the messages of a ping that runs meanwhile", async () 
   // On a slow machine, the ping may make no trip in the interval.
   await until(async () => {
     if (end !== undefined) {
-      throw new Error(`kup ping has ended: ${await new Response(ping.stderr).text()}`);
+      throw new Error(
+        `kup ping has ended (${end.code}): ${await new Response(ping.stderr).text()}`,
+      );
     }
     const { stdout } = await kup(["top", "--json", "--count", "1", "--interval", "0.5", PATH]);
     const { receivedPerSecond, receivedBytesPerSecond } = JSON.parse(stdout)[1];
